@@ -1,0 +1,338 @@
+//! Which types are keys, and how a key becomes bytes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+/// A type that can be an idempotency key, a part of one, or a scope.
+///
+/// Strings, integers, `bool`, `char`, bytes, [`fmt::Arguments`] and, with feature `uuid`,
+/// `uuid::Uuid` are keys; so are references to keys, tuples of keys, and `Option`s of keys, whose
+/// `None` is [`ErrorKind::MissingKey`](crate::ErrorKind::MissingKey). A key is its text: `42` and
+/// `"42"` are the same key, so changing an id's type in the code leaves its records where they
+/// are. Floats are not keys, since equal amounts need not be equal floats.
+///
+/// A type of your own becomes a key by saying which keys it is made of:
+///
+/// ```
+/// use idempotent_core::key::{Key, KeyParts};
+///
+/// struct OrderId { shop: u32, number: u64 }
+///
+/// impl Key for OrderId {
+///     fn write(&self, parts: &mut KeyParts) {
+///         self.shop.write(parts);
+///         self.number.write(parts);
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an idempotency key",
+    label = "not a key",
+    note = "keys are strings, integers, `bool`, `char`, bytes, and tuples, references and `Option`s of them",
+    note = "write the part that identifies the operation, such as `order.id`, or `value.to_string()`, or implement `idempotent_core::Key`"
+)]
+pub trait Key {
+    /// Appends this key's parts.
+    fn write(&self, parts: &mut KeyParts);
+}
+
+/// A key as it is written by [`Key::write`]: parts that never run together.
+#[derive(Clone, Default)]
+pub struct KeyParts {
+    /// Each part behind its length.
+    encoded: SmallVec<[u8; 64]>,
+    bytes: usize,
+    problem: Option<KeyProblem>,
+}
+
+/// Why a key is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeyProblem {
+    Missing,
+    Empty,
+}
+
+impl KeyParts {
+    pub(crate) fn of(key: &(impl Key + ?Sized)) -> Result<Self, KeyProblem> {
+        let mut parts = Self::default();
+        key.write(&mut parts);
+        match parts.problem {
+            Some(problem) => Err(problem),
+            None if parts.encoded.is_empty() => Err(KeyProblem::Empty),
+            None => Ok(parts),
+        }
+    }
+
+    /// Appends one part. An empty part makes the whole key
+    /// [invalid](crate::ErrorKind::InvalidKey).
+    pub fn push(&mut self, part: impl AsRef<[u8]>) {
+        let part = part.as_ref();
+        if part.is_empty() {
+            self.fail(KeyProblem::Empty);
+        }
+        self.bytes += part.len();
+        push_prefixed(&mut self.encoded, part);
+    }
+
+    /// Appends one part, as it is displayed.
+    pub fn push_display(&mut self, part: impl fmt::Display) {
+        let mut text = Text(SmallVec::new());
+        match fmt::write(&mut text, format_args!("{part}")) {
+            Ok(()) => self.push(&text.0),
+            Err(fmt::Error) => self.fail(KeyProblem::Empty),
+        }
+    }
+
+    /// Says that a part is not there, which makes the whole key
+    /// [missing](crate::ErrorKind::MissingKey).
+    pub fn push_missing(&mut self) {
+        self.fail(KeyProblem::Missing);
+    }
+
+    /// A key that is missing is so whatever its other parts are.
+    fn fail(&mut self, problem: KeyProblem) {
+        if self.problem != Some(KeyProblem::Missing) {
+            self.problem = Some(problem);
+        }
+    }
+
+    pub(crate) fn encoded(&self) -> &[u8] {
+        &self.encoded
+    }
+
+    /// How many bytes the parts have together.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes
+    }
+
+    /// The key as people read it: its parts in a row, with a `/` where two words would touch.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::with_capacity(self.bytes + 4);
+        let mut rest = &self.encoded[..];
+        while let Some((part, tail)) = split_prefixed(rest) {
+            let part = String::from_utf8_lossy(part);
+            let touches =
+                text.ends_with(char::is_alphanumeric) && part.starts_with(char::is_alphanumeric);
+            if touches {
+                text.push('/');
+            }
+            text.push_str(&part);
+            rest = tail;
+        }
+        text
+    }
+}
+
+/// Appends `bytes` behind their length as LEB128.
+pub(crate) fn push_prefixed<const N: usize>(out: &mut SmallVec<[u8; N]>, bytes: &[u8])
+where
+    [u8; N]: smallvec::Array<Item = u8>,
+{
+    let mut length = bytes.len();
+    while length >= 0x80 {
+        out.push((length & 0x7f) as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+    out.extend_from_slice(bytes);
+}
+
+/// Takes one length-prefixed part off the front.
+fn split_prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let mut length = 0;
+    for (i, byte) in bytes.iter().enumerate() {
+        length |= usize::from(byte & 0x7f) << (7 * i);
+        if byte & 0x80 == 0 {
+            return bytes[i + 1..].split_at_checked(length);
+        }
+    }
+    None
+}
+
+impl KeyProblem {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "the key is missing: one of its parts is `None`",
+            Self::Empty => "the key, or one of its parts, is empty",
+        }
+    }
+}
+
+impl fmt::Debug for KeyParts {
+    /// Without the parts: a key may be a person's secret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyParts")
+            .field("bytes", &self.bytes)
+            .finish_non_exhaustive()
+    }
+}
+
+struct Text(SmallVec<[u8; 64]>);
+
+impl fmt::Write for Text {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+impl Key for str {
+    fn write(&self, parts: &mut KeyParts) {
+        parts.push(self);
+    }
+}
+
+impl Key for String {
+    fn write(&self, parts: &mut KeyParts) {
+        parts.push(self);
+    }
+}
+
+impl Key for [u8] {
+    fn write(&self, parts: &mut KeyParts) {
+        parts.push(self);
+    }
+}
+
+impl<const N: usize> Key for [u8; N] {
+    fn write(&self, parts: &mut KeyParts) {
+        parts.push(self);
+    }
+}
+
+impl Key for Vec<u8> {
+    fn write(&self, parts: &mut KeyParts) {
+        parts.push(self);
+    }
+}
+
+impl Key for char {
+    fn write(&self, parts: &mut KeyParts) {
+        parts.push(self.encode_utf8(&mut [0; 4]));
+    }
+}
+
+impl Key for bool {
+    fn write(&self, parts: &mut KeyParts) {
+        parts.push(if *self { "true" } else { "false" });
+    }
+}
+
+impl Key for fmt::Arguments<'_> {
+    fn write(&self, parts: &mut KeyParts) {
+        parts.push_display(self);
+    }
+}
+
+macro_rules! displayed {
+    ($($integer:ty)*) => {$(
+        impl Key for $integer {
+            fn write(&self, parts: &mut KeyParts) {
+                parts.push_display(self);
+            }
+        }
+    )*};
+}
+
+displayed!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);
+displayed!(std::num::NonZeroU32 std::num::NonZeroU64 std::num::NonZeroU128);
+
+#[cfg(feature = "uuid")]
+impl Key for uuid::Uuid {
+    fn write(&self, parts: &mut KeyParts) {
+        parts.push(
+            self.hyphenated()
+                .encode_lower(&mut uuid::Uuid::encode_buffer()),
+        );
+    }
+}
+
+impl<K: Key> Key for Option<K> {
+    fn write(&self, parts: &mut KeyParts) {
+        match self {
+            Some(key) => key.write(parts),
+            None => parts.push_missing(),
+        }
+    }
+}
+
+macro_rules! pointers {
+    ($($pointer:ty)*) => {$(
+        impl<K: Key + ?Sized> Key for $pointer {
+            fn write(&self, parts: &mut KeyParts) {
+                (**self).write(parts);
+            }
+        }
+    )*};
+}
+
+pointers!(&K &mut K Box<K> Rc<K> Arc<K>);
+
+impl<K: Key + ToOwned + ?Sized> Key for Cow<'_, K> {
+    fn write(&self, parts: &mut KeyParts) {
+        (**self).write(parts);
+    }
+}
+
+macro_rules! tuples {
+    ($($first:ident $($rest:ident)*)?) => {$(
+        impl<$first: Key, $($rest: Key),*> Key for ($first, $($rest,)*) {
+            #[allow(non_snake_case)]
+            fn write(&self, parts: &mut KeyParts) {
+                let ($first, $($rest,)*) = self;
+                $first.write(parts);
+                $($rest.write(parts);)*
+            }
+        }
+        tuples!($($rest)*);
+    )?};
+}
+
+tuples!(A B C D E F G H I J K L);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_its_text() {
+        assert_eq!(
+            KeyParts::of(&42_u8).unwrap().encoded(),
+            KeyParts::of("42").unwrap().encoded()
+        );
+    }
+
+    #[test]
+    fn none_is_a_missing_key_wherever_it_stands() {
+        let none: Option<u32> = None;
+        assert_eq!(KeyParts::of(&none).unwrap_err(), KeyProblem::Missing);
+        assert_eq!(
+            KeyParts::of(&("order:", none)).unwrap_err(),
+            KeyProblem::Missing
+        );
+        assert_eq!(KeyParts::of(&("", none)).unwrap_err(), KeyProblem::Missing);
+        assert_eq!(KeyParts::of(&(none, "")).unwrap_err(), KeyProblem::Missing);
+    }
+
+    #[test]
+    fn an_empty_key_or_part_is_refused() {
+        assert_eq!(KeyParts::of("").unwrap_err(), KeyProblem::Empty);
+        assert_eq!(KeyParts::of(&("a", "")).unwrap_err(), KeyProblem::Empty);
+        assert_eq!(
+            KeyParts::of(&format_args!("{}", "")).unwrap_err(),
+            KeyProblem::Empty
+        );
+    }
+
+    #[test]
+    fn the_text_reads_as_the_key_string_was_written() {
+        let parts = KeyParts::of(&("order:", 42, ":", format_args!("{:>4}", 7))).unwrap();
+        assert_eq!(parts.text(), "order:42:   7");
+        assert_eq!(KeyParts::of(&("tenant", 42)).unwrap().text(), "tenant/42");
+        assert_eq!(parts.len(), 13);
+    }
+}

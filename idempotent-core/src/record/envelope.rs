@@ -1,0 +1,457 @@
+//! The value that a store keeps: a fixed header, three texts, and the result's bytes.
+//!
+//! ```text
+//!  0  layout        u8    this layout is 1
+//!  1  outcome       u8    0 reserved, 1 kept, 2.. not kept, and why
+//!  2  guarantee     u8
+//!  3  flags         u8    1: has a fingerprint, 2: has the key's text
+//!  4  token         16 bytes
+//! 20  created       u64   milliseconds since 1970, by the writer's clock; for people only
+//! 28  lease         u32   milliseconds
+//! 32  retention     u32   seconds that an indeterminate record stays
+//! 36  version       u32
+//! 40  name, key     u16, u16: lengths in bytes
+//! 44  fingerprint   32 bytes, if flagged
+//!     name, key, payload
+//! ```
+//!
+//! Integers are little-endian. A reservation's bytes do not change while it lives: renewing moves
+//! the store's own deadline, so a store may compare whole values instead of tokens.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Fingerprint, Guarantee, Token};
+
+const LAYOUT: u8 = 1;
+const HEADER: usize = 44;
+const HAS_FINGERPRINT: u8 = 1;
+const HAS_KEY: u8 = 2;
+
+/// What a record says about its call, apart from the result.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Envelope<'a> {
+    /// The operation's name.
+    pub operation: &'a str,
+    /// The key's text for people, unless keys are redacted.
+    pub key: Option<&'a str>,
+    /// What a lapse of the reservation means.
+    pub guarantee: Guarantee,
+    /// The payload's digest, if the call has one.
+    pub fingerprint: Option<Fingerprint>,
+    /// The version of the result's schema.
+    pub version: u32,
+    /// How long the reservation holds without being renewed; kept in milliseconds, at most 49 days.
+    pub lease: Duration,
+    /// How long an indeterminate record stays; kept in seconds.
+    pub retention: Duration,
+}
+
+/// What a store keeps under a [`RecordId`](super::RecordId): an opaque value, cheap to clone.
+///
+/// Stores write [`as_bytes`](Self::as_bytes) as it is and read it back with
+/// [`from_bytes`](Self::from_bytes). They decide by [`token`](Self::token),
+/// [`guarantee`](Self::guarantee), [`lease`](Self::lease) and [`retention`](Self::retention), and
+/// never look at the result.
+///
+/// ```
+/// use idempotent_core::record::{Envelope, Outcome, Record, Token};
+///
+/// let reservation = Record::reserved(&Envelope::new("shop::charge"), Token::random());
+/// let completed = reservation.completed(b"result");
+/// assert_eq!(completed.token(), reservation.token());
+/// assert_eq!(completed.outcome(), Outcome::Kept(b"result"));
+/// assert_eq!(Record::from_bytes(completed.as_bytes())?, completed);
+/// # Ok::<(), idempotent_core::record::MalformedRecord>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Record(Arc<[u8]>);
+
+/// How far a record's call has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome<'a> {
+    /// It is reserved; nothing is known of its end.
+    Reserved,
+    /// It ended, and this is its encoded result.
+    Kept(&'a [u8]),
+    /// It ended, and its result is gone: the record is a *tombstone*.
+    NotKept(NotKept),
+}
+
+/// Why a result is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotKept {
+    /// The result was larger than the engine's limit.
+    TooLarge,
+    /// The store dropped the result early to stay within its capacity.
+    Evicted,
+    /// The result could not be encoded.
+    NotEncodable,
+    /// The call's disposition kept an error that the call does not memoize.
+    NotMemoized,
+}
+
+/// Why bytes are not a [`Record`]: cut short, or written in another layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedRecord;
+
+impl<'a> Envelope<'a> {
+    /// An envelope with the defaults: at least once, a lease of 30 seconds, a retention of 30 days.
+    #[must_use]
+    pub const fn new(operation: &'a str) -> Self {
+        Self {
+            operation,
+            key: None,
+            guarantee: Guarantee::AtLeastOnce,
+            fingerprint: None,
+            version: 0,
+            lease: Duration::from_secs(30),
+            retention: Duration::from_secs(30 * 24 * 60 * 60),
+        }
+    }
+
+    fn encode(&self, token: Token) -> Vec<u8> {
+        let name = clip(self.operation);
+        let key = clip(self.key.unwrap_or_default());
+        let created = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        let flags = if self.fingerprint.is_some() {
+            HAS_FINGERPRINT
+        } else {
+            0
+        } | if self.key.is_some() { HAS_KEY } else { 0 };
+        let mut bytes = Vec::with_capacity(HEADER + 32 + name.len() + key.len());
+        bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), flags]);
+        bytes.extend_from_slice(token.as_bytes());
+        bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes());
+        bytes.extend_from_slice(&saturate(self.lease.as_millis()).to_le_bytes());
+        bytes.extend_from_slice(&saturate(u128::from(self.retention.as_secs())).to_le_bytes());
+        bytes.extend_from_slice(&self.version.to_le_bytes());
+        bytes.extend_from_slice(&(name.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(&(key.len() as u16).to_le_bytes());
+        if let Some(fingerprint) = &self.fingerprint {
+            bytes.extend_from_slice(fingerprint.as_bytes());
+        }
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(key.as_bytes());
+        bytes
+    }
+}
+
+impl Record {
+    /// The reservation of one attempt.
+    #[must_use]
+    pub fn reserved(envelope: &Envelope<'_>, token: Token) -> Self {
+        Self(envelope.encode(token).into())
+    }
+
+    /// This record, completed with an encoded result.
+    #[must_use]
+    pub fn completed(&self, payload: &[u8]) -> Self {
+        self.ended(KEPT, payload)
+    }
+
+    /// This record, ended without its result.
+    #[must_use]
+    pub fn tombstone(&self, why: NotKept) -> Self {
+        self.ended(not_kept_code(why), &[])
+    }
+
+    fn ended(&self, outcome: u8, payload: &[u8]) -> Self {
+        let head = &self.0[..self.payload_at()];
+        let mut bytes = Vec::with_capacity(head.len() + payload.len());
+        bytes.extend_from_slice(head);
+        bytes[1] = outcome;
+        bytes.extend_from_slice(payload);
+        Self(bytes.into())
+    }
+
+    /// The record that these bytes hold.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedRecord`] when they were cut short, changed, or written in a layout this version
+    /// does not know. Such a record is never a reason to run anything.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, MalformedRecord> {
+        let known = bytes.len() >= HEADER
+            && bytes[0] == LAYOUT
+            && (bytes[1] <= KEPT || not_kept(bytes[1]).is_some())
+            && bytes[2] <= 1;
+        if !known {
+            return Err(MalformedRecord);
+        }
+        let record = Self(bytes.into());
+        let (texts, payload) = (record.name_at(), record.payload_at());
+        let texts = bytes.get(texts..payload).ok_or(MalformedRecord)?;
+        let (name, key) = texts.split_at(record.name_len());
+        if std::str::from_utf8(name).is_err() || std::str::from_utf8(key).is_err() {
+            return Err(MalformedRecord);
+        }
+        Ok(record)
+    }
+
+    /// The record's bytes, as a store keeps them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The fencing token of the attempt that wrote it.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        Token::from_bytes(self.array(4))
+    }
+
+    /// What the lapse of this reservation means.
+    #[must_use]
+    pub fn guarantee(&self) -> Guarantee {
+        if self.0[2] == guarantee_code(Guarantee::AtMostOnce) {
+            Guarantee::AtMostOnce
+        } else {
+            Guarantee::AtLeastOnce
+        }
+    }
+
+    /// How far its call has come.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome<'_> {
+        match self.0[1] {
+            RESERVED => Outcome::Reserved,
+            KEPT => Outcome::Kept(&self.0[self.payload_at()..]),
+            code => Outcome::NotKept(not_kept(code).unwrap_or(NotKept::Evicted)),
+        }
+    }
+
+    /// When the reservation was made, by its owner's clock: for people, never for a decision.
+    #[must_use]
+    pub fn created(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(u64::from_le_bytes(self.array(20)))
+    }
+
+    /// How long the reservation holds without being renewed.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(u64::from(u32::from_le_bytes(self.array(28))))
+    }
+
+    /// How long the record stays once it is indeterminate.
+    #[must_use]
+    pub fn retention(&self) -> Duration {
+        Duration::from_secs(u64::from(u32::from_le_bytes(self.array(32))))
+    }
+
+    /// The version of the result's schema.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        u32::from_le_bytes(self.array(36))
+    }
+
+    /// The payload's digest, if the call had one.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        (self.0[3] & HAS_FINGERPRINT != 0).then(|| Fingerprint::from_bytes(self.array(HEADER)))
+    }
+
+    /// The operation's name.
+    #[must_use]
+    pub fn operation(&self) -> &str {
+        let at = self.name_at();
+        std::str::from_utf8(&self.0[at..at + self.name_len()]).unwrap_or_default()
+    }
+
+    /// The key's text, unless keys are redacted.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        let at = self.name_at() + self.name_len();
+        let text = std::str::from_utf8(&self.0[at..at + self.key_len()]).unwrap_or_default();
+        (self.0[3] & HAS_KEY != 0).then_some(text)
+    }
+
+    fn name_at(&self) -> usize {
+        HEADER
+            + if self.0[3] & HAS_FINGERPRINT != 0 {
+                32
+            } else {
+                0
+            }
+    }
+
+    fn name_len(&self) -> usize {
+        usize::from(u16::from_le_bytes(self.array(40)))
+    }
+
+    fn key_len(&self) -> usize {
+        usize::from(u16::from_le_bytes(self.array(42)))
+    }
+
+    fn payload_at(&self) -> usize {
+        self.name_at() + self.name_len() + self.key_len()
+    }
+
+    fn array<const N: usize>(&self, at: usize) -> [u8; N] {
+        let mut array = [0; N];
+        array.copy_from_slice(&self.0[at..at + N]);
+        array
+    }
+}
+
+const RESERVED: u8 = 0;
+const KEPT: u8 = 1;
+
+const fn guarantee_code(guarantee: Guarantee) -> u8 {
+    match guarantee {
+        Guarantee::AtLeastOnce => 0,
+        Guarantee::AtMostOnce => 1,
+    }
+}
+
+const fn not_kept_code(why: NotKept) -> u8 {
+    match why {
+        NotKept::TooLarge => 2,
+        NotKept::Evicted => 3,
+        NotKept::NotEncodable => 4,
+        NotKept::NotMemoized => 5,
+    }
+}
+
+const fn not_kept(code: u8) -> Option<NotKept> {
+    match code {
+        2 => Some(NotKept::TooLarge),
+        3 => Some(NotKept::Evicted),
+        4 => Some(NotKept::NotEncodable),
+        5 => Some(NotKept::NotMemoized),
+        _ => None,
+    }
+}
+
+fn saturate(value: u128) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// The text that fits a `u16` length, cut at a character. The engine's own limits are far below.
+fn clip(text: &str) -> &str {
+    let mut end = text.len().min(usize::from(u16::MAX));
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+impl fmt::Debug for Record {
+    /// Without the key, the fingerprint and the result, which may be somebody's secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("operation", &self.operation())
+            .field("token", &self.token())
+            .field("guarantee", &self.guarantee())
+            .field("version", &self.version())
+            .field("outcome", &self.outcome())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reserved => f.write_str("Reserved"),
+            Self::Kept(payload) => write!(f, "Kept({} bytes)", payload.len()),
+            Self::NotKept(why) => write!(f, "NotKept({why:?})"),
+        }
+    }
+}
+
+impl NotKept {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLarge => "it was larger than the limit",
+            Self::Evicted => "the store dropped it to stay within its capacity",
+            Self::NotEncodable => "it could not be encoded",
+            Self::NotMemoized => "it was an error, and the operation does not memoize errors",
+        }
+    }
+}
+
+impl fmt::Display for MalformedRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the stored bytes are not a record that this version can read")
+    }
+}
+
+impl std::error::Error for MalformedRecord {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn full() -> Record {
+        let envelope = Envelope {
+            key: Some("order:42"),
+            guarantee: Guarantee::AtMostOnce,
+            fingerprint: Some(Fingerprint::from_bytes([7; 32])),
+            version: 3,
+            lease: Duration::from_millis(1500),
+            retention: Duration::from_secs(86_400),
+            ..Envelope::new("shop::charge")
+        };
+        Record::reserved(&envelope, Token::from_bytes([9; 16]))
+    }
+
+    #[test]
+    fn every_field_survives_the_bytes() {
+        let record = Record::from_bytes(full().completed(b"result").as_bytes()).unwrap();
+        assert_eq!(record.operation(), "shop::charge");
+        assert_eq!(record.key(), Some("order:42"));
+        assert_eq!(record.guarantee(), Guarantee::AtMostOnce);
+        assert_eq!(record.fingerprint(), Some(Fingerprint::from_bytes([7; 32])));
+        assert_eq!(record.version(), 3);
+        assert_eq!(record.lease(), Duration::from_millis(1500));
+        assert_eq!(record.retention(), Duration::from_secs(86_400));
+        assert_eq!(record.token(), Token::from_bytes([9; 16]));
+        assert_eq!(record.outcome(), Outcome::Kept(b"result"));
+        assert!(record.created().elapsed().unwrap() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn a_tombstone_says_why() {
+        for why in [
+            NotKept::TooLarge,
+            NotKept::Evicted,
+            NotKept::NotEncodable,
+            NotKept::NotMemoized,
+        ] {
+            let tombstone = full().completed(b"result").tombstone(why);
+            let read = Record::from_bytes(tombstone.as_bytes()).unwrap();
+            assert_eq!(read.outcome(), Outcome::NotKept(why));
+        }
+    }
+
+    #[test]
+    fn no_prefix_and_no_other_layout_is_a_record() {
+        let record = full();
+        for length in 0..record.as_bytes().len() {
+            assert_eq!(
+                Record::from_bytes(&record.as_bytes()[..length]),
+                Err(MalformedRecord)
+            );
+        }
+        for (at, value) in [(0, 2), (1, 99), (2, 9)] {
+            let mut bytes = record.as_bytes().to_vec();
+            bytes[at] = value;
+            assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord));
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_key_and_no_result() {
+        let shown = format!("{:?}", full().completed(b"secret"));
+        assert!(
+            !shown.contains("order:42") && !shown.contains("secret"),
+            "{shown}"
+        );
+    }
+}

@@ -1,0 +1,18 @@
+//! What is kept of a call: its identity, its token, and the value a store keeps under it.
+//!
+//! Nothing here knows stores or the engine. The byte layout of a [`Record`] lives in
+//! [`envelope`]; what the bytes of a result mean is the codec's business.
+
+mod envelope;
+mod fingerprint;
+mod guarantee;
+mod id;
+mod token;
+
+pub use self::envelope::{Envelope, MalformedRecord, NotKept, Outcome, Record};
+pub use self::fingerprint::Fingerprint;
+pub use self::guarantee::Guarantee;
+pub use self::id::{InvalidRecordId, RecordId};
+pub use self::token::Token;
+
+pub(crate) use self::id::{Secret, name_fault};

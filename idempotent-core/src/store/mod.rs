@@ -1,0 +1,117 @@
+//! The [`Store`] trait: what keeps records, and the questions it is asked.
+//!
+//! A store knows ids, tokens, deadlines and opaque [`Record`]s. It knows nothing of results, keys
+//! or the engine. What its answers must hold under concurrency, repeated calls and lapses is
+//! checked by the contract suite of `idempotent_core::testing`.
+
+mod answer;
+mod error;
+#[cfg(feature = "moka")]
+mod memory;
+mod poll;
+mod request;
+
+use async_trait::async_trait;
+
+pub use self::answer::{CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome, State};
+pub use self::error::{StoreError, StoreErrorKind};
+#[cfg(feature = "moka")]
+#[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
+pub use self::memory::{MemoryStore, MemoryStoreBuilder};
+pub use self::request::{Complete, Cursor, Release, Renew, Reserve, Scan, Vacant, Wait};
+use crate::record::RecordId;
+
+/// What keeps records and moves them from state to state.
+///
+/// ```text
+///             reserve                     complete
+///   vacant ─────────────▶ reserved ─────────────────▶ completed ──ttl──▶ vacant
+///      ▲                   │  │  ▲                       (immutable)
+///      │     release       │  └──┘ renew
+///      └───────────────────┘
+///      ▲                   │ lease lapses
+///      └── at least once ──┴── at most once ──▶ indeterminate
+/// ```
+///
+/// Each method is one atomic step. Any number of callers may take steps on one id at once, a caller
+/// may repeat a step whose answer it did not get, and a step may arrive long after it was sent.
+/// Leases and expiries are judged by the store's clock, never by the caller's.
+///
+/// `idempotent_core::testing::contract_tests!` makes one named test of each rule for your store.
+/// The example `custom_store` is a whole store in one file.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Reserves a vacant id, or tells what stands there.
+    ///
+    /// Vacant are also a reservation that lapsed under *at least once*, a completed record whose
+    /// time is over, and an indeterminate one whose retention is over. Of any number of concurrent
+    /// calls on a vacant id exactly one wins. A call that finds its own token still reserved has
+    /// won, without its lease being extended.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked, or has no room left: new reservations fail rather than cost
+    /// an older record its guarantee.
+    async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError>;
+
+    /// Starts a reservation's lease anew, if it is still reserved with that token and has not
+    /// lapsed. Never touches a completed record.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked.
+    async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError>;
+
+    /// Ends a reserved or indeterminate record of that token with a result, or records the result
+    /// where the id is vacant, if [`Complete::vacant`] says so.
+    ///
+    /// A call that finds its own token completed answers [`CompleteOutcome::Recorded`] and changes
+    /// nothing: completed is final.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked.
+    async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError>;
+
+    /// Makes the id vacant, if it is reserved with that token; or indeterminate with that token, if
+    /// [`Release::indeterminate`] says so. Never touches a completed record.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked.
+    async fn release(&self, request: &Release<'_>) -> Result<(), StoreError>;
+
+    /// Returns once the reservation of that token may have ended, and after
+    /// [`Wait::timeout`] at the latest. Waking too early is allowed, never waking is not.
+    ///
+    /// The default polls [`load`](Self::load) with growing pauses of 10 to 500 milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked.
+    async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {
+        poll::until_ended(|| self.load(request.id), request).await
+    }
+
+    /// What stands under an id, without changing it.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked.
+    async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError>;
+
+    /// Removes whatever stands under an id, and says whether there was something.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked.
+    async fn purge(&self, id: &RecordId) -> Result<bool, StoreError>;
+
+    /// Some of the store's records, from a cursor on. A record that stays put for the whole scan
+    /// is seen at least once.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be asked.
+    async fn scan(&self, request: &Scan) -> Result<Page, StoreError>;
+}
