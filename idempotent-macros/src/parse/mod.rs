@@ -1,0 +1,28 @@
+//! From tokens to what was written: options by name, and a function with its body unread.
+//!
+//! Nothing here knows what an option means.
+
+mod function;
+mod options;
+mod pinned;
+
+use proc_macro2::TokenStream;
+
+pub(crate) use self::function::{Body, Function};
+pub(crate) use self::options::{Value, Written};
+pub(crate) use self::pinned::Pinned;
+use crate::errors::Errors;
+
+/// What was written, whatever it means.
+pub(crate) struct Parsed {
+    pub(crate) options: Vec<Written>,
+    /// `None` when the attribute is on something else, which is reported.
+    pub(crate) function: Option<Function>,
+}
+
+pub(crate) fn parse(args: TokenStream, item: TokenStream, errors: &mut Errors) -> Parsed {
+    Parsed {
+        options: options::parse(args, errors),
+        function: function::parse(item, errors),
+    }
+}
