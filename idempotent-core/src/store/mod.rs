@@ -5,6 +5,7 @@
 //! checked by the contract suite of `idempotent_core::testing`.
 
 mod answer;
+mod clock;
 mod error;
 #[cfg(feature = "moka")]
 mod memory;
@@ -14,6 +15,7 @@ mod request;
 use async_trait::async_trait;
 
 pub use self::answer::{CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome, State};
+pub use self::clock::{Clock, Sleep, TokioClock};
 pub use self::error::{StoreError, StoreErrorKind};
 #[cfg(feature = "moka")]
 #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
@@ -114,4 +116,39 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// When the store cannot be asked.
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError>;
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+    async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        (**self).reserve(request).await
+    }
+
+    async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
+        (**self).renew(request).await
+    }
+
+    async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
+        (**self).complete(request).await
+    }
+
+    async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
+        (**self).release(request).await
+    }
+
+    async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {
+        (**self).wait(request).await
+    }
+
+    async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
+        (**self).load(id).await
+    }
+
+    async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
+        (**self).purge(id).await
+    }
+
+    async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
+        (**self).scan(request).await
+    }
 }

@@ -1,0 +1,151 @@
+//! One attempt to reserve: won, replayed, or busy.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::check::Standing;
+use super::elsewhere::Elsewhere;
+use super::held::Held;
+use super::prepare::{Prepared, Request};
+use super::settle;
+use super::telemetry::{CallSpan, Transition};
+use crate::error::{Error, ErrorKind};
+use crate::record::{Record, RecordId};
+use crate::store::{Entry, Reserve, ReserveOutcome, StoreError, StoreErrorKind};
+
+/// What an attempt came to.
+pub(crate) enum Attempt {
+    /// The call ended before: decode this.
+    Replay(Box<Found>),
+    /// The caller runs the body.
+    Won(Held),
+    /// The store cannot be asked, and the engine fails open: the caller runs the body unrecorded.
+    Unrecorded,
+    /// Another call runs.
+    Busy(Box<Busy>),
+}
+
+/// A completed record and its identity.
+pub(crate) struct Found {
+    pub(crate) id: RecordId,
+    pub(crate) record: Record,
+}
+
+/// A call that found another one running.
+pub(crate) struct Busy {
+    pub(super) prepared: Prepared,
+    pub(super) token: crate::record::Token,
+    pub(super) remaining: Option<Duration>,
+}
+
+impl Busy {
+    /// What a caller that does not wait is told.
+    pub(crate) fn refusal(&self) -> Error {
+        self.prepared.in_progress(self.remaining)
+    }
+}
+
+/// The first attempt of a call. Dropped while the store's answer is on its way, it goes on as a
+/// task, and what it won is released.
+pub(crate) fn first_attempt(
+    request: Request,
+    span: &CallSpan,
+) -> Elsewhere<Result<Attempt, Error>> {
+    let span = span.clone();
+    Elsewhere::new(span.instrument(async move { attempt(request.prepare()?, Duration::MAX).await }))
+}
+
+/// Asks the store once, for at most `limit`.
+pub(super) async fn attempt(prepared: Prepared, limit: Duration) -> Result<Attempt, Error> {
+    let engine = prepared.engine.clone();
+    // The lease counts from here: the store may have granted it at any moment after.
+    let sent = Instant::now();
+    let request = Reserve::new(&prepared.id, prepared.envelope());
+    let limit = limit.min(prepared.lease);
+    let answer = engine.0.call(Transition::Reserve, limit, engine.store().reserve(&request)).await;
+    match answer {
+        Ok(ReserveOutcome::Won) => {
+            let record = request.record().clone();
+            won(prepared, record, sent).await
+        }
+        Ok(ReserveOutcome::Taken(entry)) => taken(prepared, entry),
+        Err(error) => {
+            let written = request.is_written().then(|| request.record().clone());
+            failed(&prepared, written, error)
+        }
+    }
+}
+
+async fn won(prepared: Prepared, record: Record, sent: Instant) -> Result<Attempt, Error> {
+    let engine = prepared.engine.clone();
+    let (lease, max_run) = (prepared.lease, prepared.max_run);
+    let lapsed = sent.elapsed() >= lease;
+    let beat = engine
+        .0
+        .heartbeats
+        .current()
+        .map(|pulse| pulse.register(prepared.id.clone(), record.clone(), lease, max_run, sent));
+    match beat {
+        Ok(beat) if !lapsed => {
+            let held = Held::new(engine, prepared.id, record, prepared.ttl, beat);
+            Ok(Attempt::Won(held))
+        }
+        Ok(_) => {
+            // Somebody else may hold the key by now: starting the body would run it twice.
+            settle::abandon(&engine, prepared.id.clone(), record);
+            Err(unavailable(
+                &prepared,
+                StoreError::new(
+                    StoreErrorKind::Timeout,
+                    "the reservation was granted after its lease could have lapsed",
+                ),
+            ))
+        }
+        Err(error) => {
+            settle::release_once(&engine, &prepared.id, &record).await;
+            Err(Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string()))
+        }
+    }
+}
+
+fn taken(prepared: Prepared, entry: Entry) -> Result<Attempt, Error> {
+    match prepared.check(entry)? {
+        Standing::Completed(record) => {
+            Ok(Attempt::Replay(Box::new(Found { id: prepared.id, record })))
+        }
+        Standing::InProgress { token, remaining } => {
+            Ok(Attempt::Busy(Box::new(Busy { prepared, token, remaining })))
+        }
+    }
+}
+
+fn failed(
+    prepared: &Prepared,
+    written: Option<Record>,
+    error: StoreError,
+) -> Result<Attempt, Error> {
+    // The error may have been in the answer alone: the reservation then stands, and nobody holds it.
+    if let Some(record) = written {
+        settle::abandon(&prepared.engine, prepared.id.clone(), record);
+    }
+    if error.kind() == StoreErrorKind::Malformed {
+        return Err(Error::of(ErrorKind::Incompatible, &prepared.id).caused_by(error));
+    }
+    if prepared.engine.settings().fail_open {
+        tracing::error!(
+            record = %prepared.id,
+            error = &error as &dyn std::error::Error,
+            "the store cannot be asked and the engine fails open: the body runs without a record"
+        );
+        return Ok(Attempt::Unrecorded);
+    }
+    Err(unavailable(prepared, error))
+}
+
+fn unavailable(prepared: &Prepared, error: StoreError) -> Error {
+    Error::of(ErrorKind::Store, &prepared.id)
+        .detail(error.to_string())
+        .retry_in(Some(Duration::from_secs(1)))
+        .caused_by(error)
+}
