@@ -14,9 +14,7 @@ pub(crate) struct Errors {
 
 impl Errors {
     pub(crate) fn new() -> Self {
-        Self {
-            found: Some(Vec::new()),
-        }
+        Self { found: Some(Vec::new()) }
     }
 
     /// A mistake at these tokens: what is wrong, and what to write instead.
@@ -74,10 +72,7 @@ mod tests {
         errors.at_span(Span::call_site(), "three", "write four");
         let all = errors.finish(Some(())).unwrap_err();
         let texts: Vec<_> = all.into_iter().map(|error| error.to_string()).collect();
-        assert_eq!(
-            texts,
-            ["one\n= help: write two", "three\n= help: write four"]
-        );
+        assert_eq!(texts, ["one\n= help: write two", "three\n= help: write four"]);
     }
 
     #[test]

@@ -54,11 +54,7 @@ fn versions(options: &Options, errors: &mut Errors) {
             errors.at(
                 accept,
                 format_args!("`accept` leaves out `version = {version}`"),
-                format_args!(
-                    "write `accept = {}..={}`",
-                    first.min(version),
-                    last.max(version)
-                ),
+                format_args!("write `accept = {}..={}`", first.min(version), last.max(version)),
             );
         }
     }
@@ -86,11 +82,8 @@ fn dispositions(options: &Options, errors: &mut Errors) {
 /// The default name is the function's path, which says too little for these.
 fn name(function: &Function, errors: &mut Errors) {
     let signature = &function.signature;
-    let generic = signature
-        .generics
-        .params
-        .iter()
-        .any(|param| !matches!(param, GenericParam::Lifetime(_)));
+    let generic =
+        signature.generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_)));
     let who = if signature.receiver().is_some()
         || matches!(function.body, Body::Pinned(_))
         || mentions_self(signature)

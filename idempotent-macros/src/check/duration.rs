@@ -30,10 +30,7 @@ enum Fault {
 
 pub(super) fn check(option: &str, value: Expr, errors: &mut Errors) -> Option<Length> {
     let literal = match ungrouped(&value) {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(literal),
-            ..
-        }) => literal,
+        Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => literal,
         Expr::Lit(number) => {
             errors.at(
                 number,
@@ -62,9 +59,7 @@ fn parse(text: &str) -> Result<Duration, Fault> {
     let mut nanos: u128 = 0;
     while !rest.is_empty() {
         let (number, tail) = split(rest, |c| c.is_ascii_digit());
-        let (unit, tail) = split(tail.trim_start(), |c| {
-            !c.is_ascii_digit() && !c.is_whitespace()
-        });
+        let (unit, tail) = split(tail.trim_start(), |c| !c.is_ascii_digit() && !c.is_whitespace());
         if number.is_empty() {
             return Err(Fault::NoNumber(unit.to_owned()));
         }
@@ -165,10 +160,7 @@ mod tests {
         assert_eq!(fault("h"), Fault::NoNumber("h".to_owned()));
         assert_eq!(fault("10"), Fault::NoUnit("10".to_owned()));
         assert_eq!(fault("1.5h"), Fault::Fraction("1.5h".to_owned()));
-        assert_eq!(
-            fault("3 fortnights"),
-            Fault::UnknownUnit("fortnights".to_owned())
-        );
+        assert_eq!(fault("3 fortnights"), Fault::UnknownUnit("fortnights".to_owned()));
         assert_eq!(fault("0s"), Fault::Zero);
         assert_eq!(fault("600000000000y"), Fault::TooLong);
         assert_eq!(fault(&"9".repeat(60)), Fault::NoUnit("9".repeat(60)));

@@ -40,12 +40,7 @@ pub(crate) fn check(parsed: Parsed, errors: &mut Errors) -> Option<Plan> {
     signature::check(&function, errors);
     combine::check(&options, &function, errors);
     let output = output(&function);
-    Some(Plan {
-        key: options.key.take()?,
-        options,
-        output,
-        function,
-    })
+    Some(Plan { key: options.key.take()?, options, output, function })
 }
 
 fn output(function: &Function) -> Type {

@@ -45,10 +45,7 @@ fn not_async(signature: &Signature, errors: &mut Errors) {
         ReturnType::Default => false,
     };
     let help = if returns_future {
-        format!(
-            "write `async fn {}` and return what the future gives",
-            signature.ident
-        )
+        format!("write `async fn {}` and return what the future gives", signature.ident)
     } else {
         format!("write `async fn {}`", signature.ident)
     };
@@ -76,17 +73,11 @@ fn borrow_in_ok(output: &Type) -> Option<TypeReference> {
 pub(super) fn borrows(ty: &Type) -> bool {
     let mut found = Borrow::default();
     found.visit_type(ty);
-    found
-        .reference
-        .is_some_and(|reference| !is_static(&reference))
-        || found.lifetime
+    found.reference.is_some_and(|reference| !is_static(&reference)) || found.lifetime
 }
 
 fn is_static(reference: &TypeReference) -> bool {
-    reference
-        .lifetime
-        .as_ref()
-        .is_some_and(|lifetime| lifetime.ident == "static")
+    reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident == "static")
 }
 
 #[derive(Default)]

@@ -24,11 +24,7 @@ fn distance(a: &str, b: &str) -> usize {
                 let swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
                 let replaced = table[i - 1][j - 1] + change;
                 let edited = replaced.min(table[i - 1][j] + 1).min(table[i][j - 1] + 1);
-                if swapped {
-                    edited.min(table[i - 2][j - 2] + 1)
-                } else {
-                    edited
-                }
+                if swapped { edited.min(table[i - 2][j - 2] + 1) } else { edited }
             };
         }
     }

@@ -15,10 +15,7 @@ pub(super) fn ungrouped(mut expr: &Expr) -> &Expr {
 
 pub(super) fn string(expr: &Expr) -> Option<&LitStr> {
     match ungrouped(expr) {
-        Expr::Lit(ExprLit {
-            lit: Lit::Str(literal),
-            ..
-        }) => Some(literal),
+        Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => Some(literal),
         _ => None,
     }
 }
@@ -71,11 +68,7 @@ pub(super) fn guarantee(value: &Expr, errors: &mut Errors) -> Option<Ident> {
                          someone resolves the key"
             .to_owned(),
     };
-    errors.at(
-        value,
-        "this guarantee is not one of `at_least_once`, `at_most_once`",
-        help,
-    );
+    errors.at(value, "this guarantee is not one of `at_least_once`, `at_most_once`", help);
     None
 }
 
@@ -102,11 +95,7 @@ pub(super) fn name(value: &Expr, errors: &mut Errors) -> Option<LitStr> {
     } else {
         return Some(literal.clone());
     };
-    errors.at(
-        literal,
-        what,
-        "write a short stable name, as in `name = \"shop.charge\"`",
-    );
+    errors.at(literal, what, "write a short stable name, as in `name = \"shop.charge\"`");
     None
 }
 
@@ -135,11 +124,7 @@ pub(super) fn accept(value: &Expr, errors: &mut Errors) -> Option<(u32, u32)> {
         &range.limits,
     );
     let (Some(first), Some(last), RangeLimits::Closed(_)) = ends else {
-        errors.at(
-            value,
-            "`accept` is a range of two integers with `..=`",
-            help,
-        );
+        errors.at(value, "`accept` is a range of two integers with `..=`", help);
         return None;
     };
     if first > last {
@@ -151,10 +136,11 @@ pub(super) fn accept(value: &Expr, errors: &mut Errors) -> Option<(u32, u32)> {
 
 fn integer(expr: &Expr) -> Option<u32> {
     match ungrouped(expr) {
-        Expr::Lit(ExprLit {
-            lit: Lit::Int(number),
-            ..
-        }) if matches!(number.suffix(), "" | "u32") => number.base10_parse().ok(),
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. })
+            if matches!(number.suffix(), "" | "u32") =>
+        {
+            number.base10_parse().ok()
+        }
         _ => None,
     }
 }

@@ -75,9 +75,7 @@ fn replace(mut file: File, with: impl Fn(TokenStream, TokenStream) -> TokenStrea
 }
 
 fn take_attribute(attributes: &mut Vec<Attribute>) -> Option<TokenStream> {
-    let at = attributes
-        .iter()
-        .position(|attribute| attribute.path().is_ident("idempotent"))?;
+    let at = attributes.iter().position(|attribute| attribute.path().is_ident("idempotent"))?;
     let attribute = attributes.remove(at);
     Some(attribute.meta.require_list().unwrap().tokens.clone())
 }
@@ -116,15 +114,8 @@ fn every_expansion_is_as_it_was_reviewed() {
 #[test]
 fn no_expansion_adds_more_than_fifteen_lines() {
     for case in cases() {
-        let (before, after) = (
-            case.plain().lines().count(),
-            case.expanded().lines().count(),
-        );
-        assert!(
-            after <= before + LINE_BUDGET,
-            "{}: {before} lines became {after}",
-            case.name
-        );
+        let (before, after) = (case.plain().lines().count(), case.expanded().lines().count());
+        assert!(after <= before + LINE_BUDGET, "{}: {before} lines became {after}", case.name);
     }
 }
 

@@ -47,11 +47,7 @@ fn element(part: &Part) -> TokenStream {
     match part {
         Part::Text(text) => text.to_token_stream(),
         Part::Value(value) => by_reference(value),
-        Part::Formatted {
-            format,
-            value,
-            names,
-        } => {
+        Part::Formatted { format, value, names } => {
             let here = at(format);
             quote_spanned!(here=> ::core::format_args!(#format, #value #(, #names = #names)*))
         }

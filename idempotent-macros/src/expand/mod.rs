@@ -42,10 +42,8 @@ use crate::parse::{Body, Pinned};
 
 pub(crate) fn expand(plan: Plan) -> TokenStream {
     let (options, key, function, mut output) = plan.into_parts();
-    let root = options
-        .root
-        .as_ref()
-        .map_or_else(|| quote!(::idempotent_core), ToTokens::to_token_stream);
+    let root =
+        options.root.as_ref().map_or_else(|| quote!(::idempotent_core), ToTokens::to_token_stream);
     names::EraseImplTrait.visit_type_mut(&mut output);
     let statement = call::statement(&root, &options, &key, &output, &function.signature);
     let around = |body: &Group| run::expression(&root, options.detach, &output, body);
@@ -69,14 +67,7 @@ fn pinned_block(
     mut statement: TokenStream,
     around: impl FnOnce(&Group) -> TokenStream,
 ) -> TokenStream {
-    let Pinned {
-        pin,
-        attributes,
-        leading,
-        body,
-        renames_self,
-        ..
-    } = pinned;
+    let Pinned { pin, attributes, leading, body, renames_self, .. } = pinned;
     if renames_self {
         statement = names::self_as_dunder(statement);
     }

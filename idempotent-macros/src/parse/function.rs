@@ -44,13 +44,7 @@ impl Parse for Function {
             TokenTree::Group(block) => body(&signature, &block)?,
             _ => Body::Missing,
         };
-        Ok(Self {
-            attributes,
-            visibility,
-            defaultness,
-            signature,
-            body,
-        })
+        Ok(Self { attributes, visibility, defaultness, signature, body })
     }
 }
 
@@ -65,10 +59,7 @@ fn body(signature: &Signature, block: &Group) -> syn::Result<Body> {
     let (inner, rest) = split.parse2(block.stream())?;
     let mut opaque = Group::new(block.delimiter(), rest);
     opaque.set_span(block.span());
-    Ok(Body::Opaque {
-        inner,
-        block: opaque,
-    })
+    Ok(Body::Opaque { inner, block: opaque })
 }
 
 /// A `$body:block` of a `macro_rules!` comes in invisible delimiters.

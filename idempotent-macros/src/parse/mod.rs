@@ -21,8 +21,5 @@ pub(crate) struct Parsed {
 }
 
 pub(crate) fn parse(args: TokenStream, item: TokenStream, errors: &mut Errors) -> Parsed {
-    Parsed {
-        options: options::parse(args, errors),
-        function: function::parse(item, errors),
-    }
+    Parsed { options: options::parse(args, errors), function: function::parse(item, errors) }
 }

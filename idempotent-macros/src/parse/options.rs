@@ -96,11 +96,7 @@ fn separator(input: ParseStream<'_>, errors: &mut Errors) {
         return;
     }
     let next = input.fork().parse::<TokenTree>().ok();
-    errors.at(
-        next,
-        "expected `,` between two options",
-        "write a comma before this",
-    );
+    errors.at(next, "expected `,` between two options", "write a comma before this");
     if !input.peek(Ident::peek_any) {
         skip_to_comma(input);
         let _: syn::Result<Token![,]> = input.parse();

@@ -51,20 +51,10 @@ pub(super) fn parse(signature: &Signature, block: &Group) -> Option<Pinned> {
     };
     let (pin, future) = pinned_future(call)?;
     let mut leading = future.block.stmts;
-    let at = leading
-        .iter()
-        .position(|statement| !is_leading(statement))
-        .unwrap_or(leading.len());
+    let at = leading.iter().position(|statement| !is_leading(statement)).unwrap_or(leading.len());
     let body = leading.split_off(at);
     let renames_self = leading.iter().any(renames_self);
-    Some(Pinned {
-        output,
-        pin,
-        attributes: future.attrs,
-        leading,
-        body,
-        renames_self,
-    })
+    Some(Pinned { output, pin, attributes: future.attrs, leading, body, renames_self })
 }
 
 /// `Pin<Box<dyn Future<Output = R> + …>>` to `R`.

@@ -54,10 +54,8 @@ pub(super) fn check(value: Expr, errors: &mut Errors) -> Option<Key> {
         }
     };
     // Every part is looked at, so that all their mistakes are reported.
-    let parts: Vec<_> = pieces
-        .into_iter()
-        .map(|piece| part(literal, &text, piece, errors))
-        .collect();
+    let parts: Vec<_> =
+        pieces.into_iter().map(|piece| part(literal, &text, piece, errors)).collect();
     parts.into_iter().collect::<Option<_>>().map(Key::Text)
 }
 
@@ -124,10 +122,6 @@ fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
 fn span_of(literal: &LitStr, text: &str, at: &Range<usize>) -> Span {
     let token = literal.token();
     let escaped = token.to_string() != format!("\"{text}\"");
-    let place = if escaped {
-        None
-    } else {
-        token.subspan(at.start + 1..at.end + 1)
-    };
+    let place = if escaped { None } else { token.subspan(at.start + 1..at.end + 1) };
     place.unwrap_or_else(|| literal.span())
 }

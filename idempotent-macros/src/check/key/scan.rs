@@ -155,9 +155,7 @@ fn character(rest: &str) -> usize {
         Some((at, '\\')) => {
             let escaped = chars.next().map_or(0, |(_, c)| c.len_utf8());
             let from = at + 1 + escaped;
-            rest[from..]
-                .find('\'')
-                .map_or(rest.len(), |end| from + end + 1)
+            rest[from..].find('\'').map_or(rest.len(), |end| from + end + 1)
         }
         Some(_) => match chars.next() {
             Some((at, '\'')) => at + 1,

@@ -95,19 +95,7 @@ mod tests {
 
     #[test]
     fn the_grammar_of_std_is_taken() {
-        for spec in [
-            ">4",
-            "*^+#010.3",
-            "é<8",
-            "04",
-            "x",
-            "#X",
-            ".2",
-            "+.1e",
-            ">4 ",
-            "-",
-            "08b",
-        ] {
+        for spec in [">4", "*^+#010.3", "é<8", "04", "x", "#X", ".2", "+.1e", ">4 ", "-", "08b"] {
             assert_eq!(check(spec), Ok(vec![]), "{spec}");
         }
     }
