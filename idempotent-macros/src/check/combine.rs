@@ -1,7 +1,7 @@
 //! Options that do not go together, and options that the function needs.
 
 use proc_macro2::Span;
-use syn::{FnArg, GenericParam, ReceiverKind, Type};
+use syn::{FnArg, GenericParam, Ident, ReceiverKind, Type};
 
 use super::duration::Length;
 use super::options::{Memoize, Options};
@@ -10,7 +10,7 @@ use crate::errors::Errors;
 use crate::parse::{Body, Function};
 
 pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors) {
-    if options.given("key").is_none() {
+    if options.lacks("key") {
         errors.at_span(
             Span::call_site(),
             "`key` is missing",
@@ -30,10 +30,10 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
     }
     versions(options, errors);
     dispositions(options, errors);
-    if options.given("name").is_none() {
+    if options.lacks("name") {
         name(function, errors);
     }
-    if options.detach {
+    if options.detach.is_some() {
         detach(function, errors);
     }
 }
@@ -42,7 +42,7 @@ fn versions(options: &Options, errors: &mut Errors) {
     let Some(accept) = options.given("accept") else {
         return;
     };
-    if options.given("version").is_none() {
+    if options.lacks("version") {
         errors.at(
             accept,
             "`accept` needs a `version`",
@@ -84,24 +84,26 @@ fn name(function: &Function, errors: &mut Errors) {
     let signature = &function.signature;
     let generic =
         signature.generics.params.iter().any(|param| !matches!(param, GenericParam::Lifetime(_)));
-    let who = if signature.receiver().is_some()
+    let what = if signature.receiver().is_some()
         || matches!(function.body, Body::Pinned(_))
         || mentions_self(signature)
     {
-        "a method, whose default would leave out its type"
+        "a method needs a `name`, since its default leaves out the type"
     } else if generic || has_impl_argument(signature) {
-        "a generic function, whose types all share it"
+        "a generic function needs a `name`, since all its types share one"
     } else {
         return;
     };
+    let ident = plain(&signature.ident);
     errors.at(
         &signature.ident,
-        format_args!("`name` is required on {who}"),
-        format_args!("write `name = \"….{}\"`", plain(&signature.ident)),
+        what,
+        format_args!("write a name that no other operation has, as in `name = \"shop.{ident}\"`"),
     );
 }
 
-fn plain(ident: &syn::Ident) -> String {
+/// The identifier without `r#`.
+fn plain(ident: &Ident) -> String {
     ident.to_string().trim_start_matches("r#").to_owned()
 }
 

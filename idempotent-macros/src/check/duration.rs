@@ -124,7 +124,10 @@ impl Fault {
     fn help(&self) -> String {
         match self {
             Self::Empty => "write a number and a unit, as in `\"24h\"`".to_owned(),
-            Self::NoNumber(text) => format!("write a number and a unit, as in `\"1{text}\"`"),
+            Self::NoNumber(text) if unit_nanos(text).is_some() => {
+                format!("write the number, as in `\"1{text}\"`")
+            }
+            Self::NoNumber(_) => "write a number and a unit, as in `\"24h\"`".to_owned(),
             Self::NoUnit(number) => format!("write the unit, as in `\"{number}s\"`"),
             Self::Fraction(_) => "write smaller units, as in `\"1h 30m\"`".to_owned(),
             Self::UnknownUnit(_) => {

@@ -35,7 +35,7 @@ impl Plan {
 
 /// `None` if there was a mistake, which is then in `errors`.
 pub(crate) fn check(parsed: Parsed, errors: &mut Errors) -> Option<Plan> {
-    let mut options = options::check(parsed.options, errors);
+    let mut options = options::check(parsed.arguments, errors);
     let function = parsed.function?;
     signature::check(&function, errors);
     combine::check(&options, &function, errors);

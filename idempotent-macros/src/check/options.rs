@@ -7,7 +7,7 @@ use super::key::{self, Key};
 use super::suggest::nearest;
 use super::value;
 use crate::errors::Errors;
-use crate::parse::{Value, Written};
+use crate::parse::{Arguments, Value, Written};
 
 const NAMES: [&str; 17] = [
     "key",
@@ -45,11 +45,12 @@ pub(crate) struct Options {
     pub(crate) memoize: Memoize,
     pub(crate) on_error: Option<ExprPath>,
     pub(crate) map_error: Option<ExprPath>,
-    pub(crate) detach: bool,
+    pub(crate) detach: Option<Ident>,
     pub(crate) version: Option<u32>,
     pub(crate) accept: Option<(u32, u32)>,
     pub(crate) root: Option<Path>,
     given: Vec<Ident>,
+    unreadable: bool,
 }
 
 /// Which results are kept.
@@ -62,15 +63,20 @@ pub(crate) enum Memoize {
 }
 
 impl Options {
+    /// Whether an option is missing for sure.
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        self.given(name).is_none() && !self.unreadable
+    }
+
     /// The name of an option as it was written, whether its value was right or not.
     pub(super) fn given(&self, name: &str) -> Option<&Ident> {
         self.given.iter().find(|given| *given == name)
     }
 }
 
-pub(super) fn check(written: Vec<Written>, errors: &mut Errors) -> Options {
-    let mut options = Options::default();
-    for option in written {
+pub(super) fn check(arguments: Arguments, errors: &mut Errors) -> Options {
+    let mut options = Options { unreadable: arguments.unreadable, ..Options::default() };
+    for option in arguments.options {
         let name = option.name.to_string();
         if !NAMES.contains(&name.as_str()) {
             unknown(&option.name, errors);
@@ -146,7 +152,7 @@ impl Options {
     }
 }
 
-fn flag(option: Written, errors: &mut Errors) -> bool {
+fn flag(option: Written, errors: &mut Errors) -> Option<Ident> {
     if let Value::Expr(value) = option.value {
         errors.at(
             value,
@@ -154,7 +160,7 @@ fn flag(option: Written, errors: &mut Errors) -> bool {
             format_args!("write `{}` alone, or leave it out", option.name),
         );
     }
-    true
+    Some(option.name)
 }
 
 fn memoize(value: Expr, errors: &mut Errors) -> Memoize {

@@ -9,36 +9,42 @@ use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::Signature;
 
-use super::{Output, at, key, path};
+use super::{Output, Root, at, key, path};
 use crate::check::{Key, Length, Memoize, Options};
 
 pub(super) fn statement(
-    root: &TokenStream,
+    root: &Root,
     options: &Options,
     key: &Key,
     output: &Output,
     signature: &Signature,
 ) -> TokenStream {
-    // The operation's own tokens stand at the attribute: the place that `#[track_caller]` tells.
-    let here = Span::mixed_site();
+    // Without a place of their own these tokens stand at the attribute. `memoize = all` has no value
+    // to take, and the compiler blames its receiver: that one then stands at the word `all`. What
+    // `#[track_caller]` tells is the attribute's place in any case.
+    let here = match &options.memoize {
+        Memoize::All(all) => at(all),
+        _ => Span::mixed_site(),
+    };
+    let root_here = root.at(here);
     let operation = match &options.name {
         Some(name) => {
             let name = name.value();
-            quote_spanned!(here=> #root::Operation::new(#name))
+            quote_spanned!(here=> #root_here::Operation::new(#name))
         }
         None => {
             let path = path(signature);
-            quote_spanned!(here=> #root::Operation::from_path(#path))
+            quote_spanned!(here=> #root_here::Operation::from_path(#path))
         }
     };
     let policy = policy(root, options);
     let call = call(options, key);
-    let returning = returning(options, output);
+    let returning = returning(options, output, here);
     quote_spanned!(here=> let call = #operation #policy #call #returning;)
 }
 
 /// What is the same for every call of the operation.
-fn policy(root: &TokenStream, options: &Options) -> TokenStream {
+fn policy(root: &Root, options: &Options) -> TokenStream {
     let mut chain = TokenStream::new();
     let lengths = [
         ("ttl", &options.ttl),
@@ -51,6 +57,7 @@ fn policy(root: &TokenStream, options: &Options) -> TokenStream {
     }
     if let Some(guarantee) = &options.guarantee {
         let here = at(guarantee);
+        let root = root.at(here);
         chain.extend(quote_spanned!(here=> .guarantee(#root::Guarantee::#guarantee)));
     }
     let here = Span::mixed_site();
@@ -122,12 +129,15 @@ fn method(name: &str, argument: &TokenStream) -> TokenStream {
 }
 
 /// The type of the result, and what becomes of it.
-fn returning(options: &Options, output: &Output) -> TokenStream {
+fn returning(options: &Options, output: &Output, end: Span) -> TokenStream {
     let here = at(output);
-    let mut chain = match &options.map_error {
-        Some(map) => quote_spanned!(here=> .returning_or::<#output>(#map)),
-        None => quote_spanned!(here=> .returning::<#output>()),
+    let (name, map) = match &options.map_error {
+        Some(map) => ("returning_or", map.to_token_stream()),
+        None => ("returning", TokenStream::new()),
     };
+    let name = format_ident!("{name}", span = here);
+    let arguments = quote_spanned!(end=> (#map));
+    let mut chain = quote_spanned!(here=> .#name::<#output> #arguments);
     chain.extend(match &options.memoize {
         Memoize::Ok => quote!(),
         Memoize::All(all) => {

@@ -32,21 +32,20 @@ mod run;
 mod golden;
 
 use proc_macro2::{Delimiter, Group, Span, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Signature, Type};
+use syn::{Path, Signature, Type};
 
 use crate::check::Plan;
 use crate::parse::{Body, Pinned};
 
 pub(crate) fn expand(plan: Plan) -> TokenStream {
     let (options, key, function, mut output) = plan.into_parts();
-    let root =
-        options.root.as_ref().map_or_else(|| quote!(::idempotent_core), ToTokens::to_token_stream);
+    let root = Root(options.root.clone());
     names::EraseImplTrait.visit_type_mut(&mut output);
     let statement = call::statement(&root, &options, &key, &output, &function.signature);
-    let around = |body: &Group| run::expression(&root, options.detach, &output, body);
+    let around = |body: &Group| run::expression(&root, options.detach.as_ref(), &output, body);
     let block = match function.body {
         Body::Opaque { inner, block } => {
             let run = around(&block);
@@ -77,6 +76,18 @@ fn pinned_block(
     })
 }
 
+/// Where `idempotent_core` is found.
+struct Root(Option<Path>);
+
+impl Root {
+    fn at(&self, here: Span) -> TokenStream {
+        match &self.0 {
+            Some(path) => path.to_token_stream(),
+            None => quote_spanned!(here=> ::idempotent_core),
+        }
+    }
+}
+
 /// Our own tokens: with names that meet none of the user's, at the place of what they are about.
 fn at(tokens: &impl Spanned) -> Span {
     Span::mixed_site().located_at(tokens.span())
@@ -87,7 +98,7 @@ fn path(signature: &Signature) -> TokenStream {
     let name = signature.ident.to_string();
     let suffix = format!("::{}", name.trim_start_matches("r#"));
     let here = Span::mixed_site();
-    quote::quote_spanned!(here=> ::core::concat!(::core::module_path!(), #suffix))
+    quote_spanned!(here=> ::core::concat!(::core::module_path!(), #suffix))
 }
 
 /// A return type as it is written in an expression.

@@ -1,30 +1,36 @@
 //! The second statement: `call.run(move || async move { … }).await`.
 
-use proc_macro2::{Group, Span, TokenStream};
-use quote::{format_ident, quote_spanned};
+use proc_macro2::{Group, Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
 
-use super::{Output, at};
+use super::{Output, Root, at};
 
 pub(super) fn expression(
-    root: &TokenStream,
-    detach: bool,
+    root: &Root,
+    detach: Option<&Ident>,
     output: &Output,
     body: &Group,
 ) -> TokenStream {
     let here = Span::mixed_site();
-    let run = if detach { "run_detached" } else { "run" };
-    let run = format_ident!("{run}", span = here);
+    let run = match detach {
+        Some(detach) => Ident::new("run_detached", at(detach)),
+        None => Ident::new("run", here),
+    };
+    // At the body, since that is what is not `Send` or borrows too long.
+    let start = at(&body.span());
     let block = pinned_to(root, output, body);
-    quote_spanned!(here=> call.#run(move || async move #block).await)
+    let body = quote_spanned!(start=> move || async move #block);
+    quote_spanned!(here=> call.#run(#body).await)
 }
 
 /// The body behind a line that pins its type: a wrong tail expression is then one error on that
 /// expression.
-fn pinned_to(root: &TokenStream, output: &Output, body: &Group) -> Group {
+fn pinned_to(root: &Root, output: &Output, body: &Group) -> Group {
     let here = at(output);
-    let body_tokens = body.stream();
+    let root = root.at(here);
+    let statements = body.stream();
     let pin = quote_spanned!(here=> if false { return #root::__private::output::<#output>(); });
-    let mut block = Group::new(body.delimiter(), quote::quote!(#pin #body_tokens));
+    let mut block = Group::new(body.delimiter(), quote!(#pin #statements));
     // The user's place, so that errors about the body as a whole are on it; our hygiene, so that
     // lints about the order of statements do not count our line.
     block.set_span(here.located_at(body.span()));

@@ -21,11 +21,22 @@ pub(crate) enum Value {
     Unreadable,
 }
 
-pub(super) fn parse(args: TokenStream, errors: &mut Errors) -> Vec<Written> {
-    let mut options = Vec::new();
+/// All options of one attribute.
+#[derive(Default)]
+pub(crate) struct Arguments {
+    pub(crate) options: Vec<Written>,
+    /// Whether something was no option at all, which is reported. Then nothing is missing for sure.
+    pub(crate) unreadable: bool,
+}
+
+pub(super) fn parse(args: TokenStream, errors: &mut Errors) -> Arguments {
+    let mut arguments = Arguments::default();
     let read = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            options.extend(option(input, errors));
+            match option(input, errors) {
+                Some(option) => arguments.options.push(option),
+                None => arguments.unreadable = true,
+            }
             separator(input, errors);
         }
         Ok(())
@@ -33,7 +44,7 @@ pub(super) fn parse(args: TokenStream, errors: &mut Errors) -> Vec<Written> {
     if let Err(error) = read.parse2(args) {
         errors.push(error);
     }
-    options
+    arguments
 }
 
 fn option(input: ParseStream<'_>, errors: &mut Errors) -> Option<Written> {
@@ -80,9 +91,11 @@ fn value(name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> Value {
         Err(error) => {
             let written = skip_to_comma(&start);
             skip_to_comma(input);
+            let error = error.to_string();
+            let why = error.split(", expected one of").next().unwrap_or_default();
             errors.at(
                 written,
-                format_args!("the value of `{name}` is no expression: {error}"),
+                format_args!("the value of `{name}` is no expression: {why}"),
                 format_args!("write a Rust expression after `{name} =`"),
             );
             Value::Unreadable

@@ -1,6 +1,6 @@
 use idempotent_core::{Error, idempotent};
 
-#[idempotent(key = "order:{id:>>8}")]
+#[idempotent(key = "order:{id:8d}")]
 async fn charge(id: u32) -> Result<u32, Error> {
     Ok(id)
 }

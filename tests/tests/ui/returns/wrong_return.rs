@@ -3,7 +3,7 @@ use idempotent_core::{Error, idempotent};
 #[idempotent(key = id)]
 async fn charge(id: u32) -> Result<u32, Error> {
     if id == 0 {
-        return Ok("nothing");
+        return id;
     }
     Ok(id)
 }

@@ -2,7 +2,8 @@ use idempotent_core::{Error, idempotent};
 
 #[idempotent(key = id)]
 async fn charge(id: u32) -> Result<u32, Error> {
-    Ok(id.to_string())
+    let paid: Result<String, Error> = Ok(id.to_string());
+    paid
 }
 
 fn main() {

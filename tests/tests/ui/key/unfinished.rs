@@ -1,8 +1,8 @@
 use idempotent_core::{Error, idempotent};
 
-#[idempotent(key = id, tll = "1h")]
+#[idempotent(key = id.)]
 async fn charge(id: u32) -> Result<u32, Error> {
-    Ok(pay(id))
+    Ok(id)
 }
 
 fn main() {
