@@ -123,11 +123,10 @@ impl fmt::Display for Fault {
 impl Fault {
     fn help(&self) -> String {
         match self {
-            Self::Empty => "write a number and a unit, as in `\"24h\"`".to_owned(),
             Self::NoNumber(text) if unit_nanos(text).is_some() => {
                 format!("write the number, as in `\"1{text}\"`")
             }
-            Self::NoNumber(_) => "write a number and a unit, as in `\"24h\"`".to_owned(),
+            Self::Empty | Self::NoNumber(_) => "write a number and a unit, as in `\"24h\"`".to_owned(),
             Self::NoUnit(number) => format!("write the unit, as in `\"{number}s\"`"),
             Self::Fraction(_) => "write smaller units, as in `\"1h 30m\"`".to_owned(),
             Self::UnknownUnit(_) => {

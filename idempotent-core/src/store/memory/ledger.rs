@@ -62,11 +62,7 @@ impl<C: Completed> Ledger<C> {
                 let own = entry.state == State::Reserved
                     && request.is_written()
                     && entry.record.token() == request.token();
-                Ok(if own {
-                    ReserveOutcome::Won
-                } else {
-                    ReserveOutcome::Taken(entry)
-                })
+                Ok(if own { ReserveOutcome::Won } else { ReserveOutcome::Taken(entry) })
             }
             _ => {
                 let reservation = request.record().clone();
@@ -123,11 +119,7 @@ impl<C: Completed> Ledger<C> {
             place.vacate(now);
             return;
         }
-        let mark = if is_tombstone {
-            record.clone()
-        } else {
-            record.tombstone(NotKept::Evicted)
-        };
+        let mark = if is_tombstone { record.clone() } else { record.tombstone(NotKept::Evicted) };
         place.mark(Slot::mark(mark, until), now);
     }
 
