@@ -11,8 +11,6 @@ use crate::record::{Record, RecordId};
 /// A won reservation. Its lease is renewed for as long as this lives.
 pub(crate) struct Held {
     pub(super) engine: Idempotency,
-    pub(super) id: RecordId,
-    pub(super) reservation: Record,
     pub(super) ttl: Duration,
     pub(super) beat: Beat,
     phase: Phase,
@@ -29,15 +27,9 @@ enum Phase {
 }
 
 impl Held {
-    pub(super) fn new(
-        engine: Idempotency,
-        id: RecordId,
-        reservation: Record,
-        ttl: Duration,
-        beat: Beat,
-    ) -> Self {
+    pub(super) fn new(engine: Idempotency, ttl: Duration, beat: Beat) -> Self {
         Telemetry::in_flight(1);
-        Self { engine, id, reservation, ttl, beat, phase: Phase::Unstarted }
+        Self { engine, ttl, beat, phase: Phase::Unstarted }
     }
 
     /// Says that the body may have effects from now on.
@@ -46,11 +38,11 @@ impl Held {
     }
 
     pub(crate) fn id(&self) -> &RecordId {
-        &self.id
+        self.beat.id()
     }
 
     pub(crate) fn reservation(&self) -> &Record {
-        &self.reservation
+        self.beat.reservation()
     }
 
     pub(crate) fn max_result_bytes(&self) -> usize {
@@ -69,10 +61,10 @@ impl Drop for Held {
         Telemetry::in_flight(-1);
         match self.phase {
             Phase::Unstarted => {
-                settle::abandon(&self.engine, self.id.clone(), self.reservation.clone());
+                settle::abandon(&self.engine, self.id().clone(), self.reservation().clone());
             }
             // A panic, an abort, or a client that hung up.
-            Phase::Running => Telemetry::dropped(&self.id, self.reservation.guarantee()),
+            Phase::Running => Telemetry::dropped(self.id(), self.reservation().guarantee()),
             Phase::Ended => {}
         }
     }

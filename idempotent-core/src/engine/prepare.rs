@@ -14,8 +14,8 @@ use crate::record::{Envelope, Fingerprint, Guarantee, RecordId, Secret};
 pub(crate) struct Request {
     pub(crate) operation: Operation,
     pub(crate) key: Result<KeyParts, KeyProblem>,
-    pub(crate) scope: Option<Result<KeyParts, KeyProblem>>,
-    pub(crate) digest: Option<Result<Digest, rmp_serde::encode::Error>>,
+    pub(crate) scope: Option<Box<Result<KeyParts, KeyProblem>>>,
+    pub(crate) digest: Option<Result<Digest, Box<rmp_serde::encode::Error>>>,
     pub(crate) engine: Option<Idempotency>,
 }
 
@@ -23,9 +23,8 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) engine: Idempotency,
-    pub(crate) operation: Operation,
+    request: Box<Request>,
     pub(crate) id: RecordId,
-    pub(crate) key: KeyParts,
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) ttl: Duration,
     pub(crate) lease: Duration,
@@ -33,15 +32,16 @@ pub(crate) struct Prepared {
 }
 
 impl Request {
-    pub(crate) fn prepare(self) -> Result<Prepared, Error> {
-        let Self { operation, key, scope, digest, engine } = self;
+    pub(crate) fn prepare(mut self: Box<Self>) -> Result<Prepared, Error> {
+        let engine = self.engine.take();
+        let operation = &self.operation;
         let name = operation.name;
         let engine = match engine {
             Some(engine) => engine,
             None => current::current(name)?,
         };
         let settings = engine.settings();
-        engine.0.names.check(&operation, settings)?;
+        engine.0.names.check(operation, settings)?;
         let misconfigured =
             |why: &'static str| Err(Error::new(ErrorKind::Misconfigured, name).detail(why));
         if settings.fail_open && operation.guarantee == Guarantee::AtMostOnce {
@@ -57,15 +57,17 @@ impl Request {
             return misconfigured("the ttl is shorter than the lease");
         }
         let limit = settings.max_key_bytes;
-        let key = checked("key", key, limit, name)?;
+        let key = checked("key", &self.key, limit, name)?;
+        let scope = self.scope.as_deref();
         let scope = scope.map(|scope| checked("scope", scope, limit, name)).transpose()?;
-        let id = RecordId::from_parts(name.into(), scope.as_ref(), &key, settings.secret.as_ref());
-        let fingerprint = match digest {
+        let secret = settings.secret.as_ref();
+        let id = RecordId::from_parts(name.into(), scope, key, secret);
+        let fingerprint = match self.digest.take() {
             None => None,
-            Some(Ok(digest)) => Some(fingerprint(digest, settings.secret.as_ref())),
+            Some(Ok(digest)) => Some(fingerprint(digest, secret)),
             Some(Err(error)) => return Err(Error::of(ErrorKind::Encode, &id).caused_by(error)),
         };
-        Ok(Prepared { operation, id, key, fingerprint, ttl, lease, max_run, engine })
+        Ok(Prepared { request: self, id, fingerprint, ttl, lease, max_run, engine })
     }
 }
 
@@ -73,27 +75,31 @@ impl Request {
 const SHORTEST_LEASE: Duration = Duration::from_millis(1);
 
 impl Prepared {
+    pub(super) fn operation(&self) -> &Operation {
+        &self.request.operation
+    }
+
     /// What the record will say of this call.
     pub(super) fn envelope(&self) -> Envelope<'_> {
         let settings = self.engine.settings();
         Envelope {
-            key: (!settings.redact_keys).then_some(&self.key),
-            guarantee: self.operation.guarantee,
+            key: self.request.key.as_ref().ok().filter(|_| !settings.redact_keys),
+            guarantee: self.operation().guarantee,
             fingerprint: self.fingerprint,
-            version: self.operation.version,
+            version: self.operation().version,
             lease: self.lease,
             retention: settings.retention,
-            ..Envelope::new(self.operation.name)
+            ..Envelope::new(self.operation().name)
         }
     }
 }
 
-fn checked(
+fn checked<'a>(
     what: &str,
-    parts: Result<KeyParts, KeyProblem>,
+    parts: &'a Result<KeyParts, KeyProblem>,
     limit: usize,
     operation: &'static str,
-) -> Result<KeyParts, Error> {
+) -> Result<&'a KeyParts, Error> {
     match parts {
         Ok(parts) if parts.len() <= limit => Ok(parts),
         Ok(parts) => Err(Error::new(ErrorKind::InvalidKey, operation)

@@ -58,20 +58,21 @@ async fn keep_trying(held: Held, settlement: Settlement, mut pause: Duration) {
         }
     }
     if matches!(settlement, Settlement::Complete { .. }) {
-        Telemetry::lost_result(&held.id);
+        Telemetry::lost_result(held.id());
     }
 }
 
 fn report_try(held: &Held, error: &StoreError) {
     tracing::warn!(
-        record = %held.id,
+        record = %held.id(),
         error = error as &dyn std::error::Error,
         "the end of a call could not be recorded yet"
     );
 }
 
 async fn settle_once(held: &Held, settlement: &Settlement) -> Result<(), StoreError> {
-    let Held { engine, id, reservation, ttl, beat, .. } = held;
+    let Held { engine, ttl, beat, .. } = held;
+    let (id, reservation) = (held.id(), held.reservation());
     // Less than a lease, so that a hanging call does not outlive what it means to end.
     let limit = reservation.lease();
     match settlement {

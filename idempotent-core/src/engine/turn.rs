@@ -18,7 +18,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 ///
 /// A waiter that gives up has touched nothing: between two attempts it only listens.
 pub(crate) async fn later_attempts(first: Box<Busy>, mut span: CallSpan) -> Result<Attempt, Error> {
-    let Some(wait) = first.prepared.operation.wait else {
+    let Some(wait) = first.prepared.operation().wait else {
         return Err(first.prepared.in_progress(first.remaining));
     };
     let start = Instant::now();

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::policy::Policy;
 use super::{Call, Ended};
-use crate::engine::{Attempt, CallSpan, Elsewhere, Held, first_attempt, later_attempts, scope};
+use crate::engine::{Attempt, CallSpan, First, Held, first_attempt, later_attempts, scope};
 use crate::error::{Error, ErrorKind};
 
 impl<T, E> Call<T, E> {
@@ -57,9 +57,8 @@ impl<T, E> Call<T, E> {
         Fut: Future<Output = Result<T, E>>,
     {
         let Self { request, policy, span } = self;
-        let first = first_attempt(request, &span);
         async move {
-            match begin(first, &policy, span).await {
+            match begin(first_attempt(request, &span), &policy, span).await {
                 Begun::Replay(result) => (result, Ended::Replayed),
                 Begun::Refused(error) => (policy.refuse(error), Ended::Refused),
                 // Boxed only here: a replay pays nothing for it, and calls within calls do not
@@ -93,9 +92,8 @@ impl<T, E> Call<T, E> {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
         let Self { request, policy, span } = self;
-        let first = first_attempt(request, &span);
         async move {
-            let (held, span) = match begin(first, &policy, span).await {
+            let (held, span) = match begin(first_attempt(request, &span), &policy, span).await {
                 Begun::Replay(result) => return result,
                 Begun::Refused(error) => return policy.refuse(error),
                 Begun::Run(held, span) => (Some(held), span),
@@ -132,11 +130,14 @@ pub(super) enum Begun<T, E> {
 
 /// Everything before the body.
 pub(super) async fn begin<T, E>(
-    first: Elsewhere<Result<Attempt, Error>>,
+    first: First,
     policy: &Policy<T, E>,
     span: CallSpan,
 ) -> Begun<T, E> {
-    let mut attempt = first.await;
+    let mut attempt = match first {
+        First::Decided(attempt) => attempt,
+        First::Asked(attempt) => attempt.await,
+    };
     if let Ok(Attempt::Busy(busy)) = attempt {
         attempt = span.instrument(Box::pin(later_attempts(busy, span.clone()))).await;
     }
