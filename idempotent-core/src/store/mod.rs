@@ -5,6 +5,7 @@
 //! checked by the contract suite of `idempotent_core::testing`.
 
 mod answer;
+mod clock;
 mod error;
 #[cfg(feature = "moka")]
 mod memory;
@@ -14,6 +15,7 @@ mod request;
 use async_trait::async_trait;
 
 pub use self::answer::{CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome, State};
+pub use self::clock::{Clock, Sleep, TokioClock};
 pub use self::error::{StoreError, StoreErrorKind};
 #[cfg(feature = "moka")]
 #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
