@@ -4,6 +4,9 @@ mod error;
 pub mod key;
 pub mod record;
 pub mod store;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 
 pub use self::disposition::Disposition;
 pub use self::error::{Error, ErrorKind};

@@ -27,10 +27,12 @@ pub(super) async fn a_lapsed_at_least_once_reservation_is_vacant(at: Scene) {
 }
 
 pub(super) async fn of_many_concurrent_reserves_of_a_lapsed_id_exactly_one_wins(at: Scene) {
-    for _ in 0..ROUNDS {
-        let at = at.another();
+    let rounds: Vec<Scene> = (0..ROUNDS).map(|_| at.another()).collect();
+    for at in &rounds {
         at.reserve(Guarantee::AtLeastOnce).await;
-        at.lapse().await;
+    }
+    at.lapse().await;
+    for at in rounds {
         let wins = at
             .race(RACERS, |at, _| async move {
                 let request = at.request(Guarantee::AtLeastOnce);
@@ -92,10 +94,7 @@ pub(super) async fn an_indeterminate_record_tells_its_remaining_retention(at: Sc
     at.lapse().await;
     let since = at.lease() / 10;
     at.remains(&at.refused().await, at.retention() - since);
-    at.remains(
-        &at.load().await.expect("it stands"),
-        at.retention() - since,
-    );
+    at.remains(&at.load().await.expect("it stands"), at.retention() - since);
 }
 
 pub(super) async fn an_indeterminate_record_stays_for_its_retention_and_no_longer(at: Scene) {

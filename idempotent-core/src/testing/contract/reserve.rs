@@ -33,7 +33,10 @@ pub(super) async fn of_many_concurrent_reserves_exactly_one_wins(at: Scene) {
 }
 
 pub(super) async fn the_winners_record_stands_under_the_id(at: Scene) {
-    assert!(at.load().await.is_none(), "an id that nobody used is vacant");
+    assert!(
+        at.load().await.is_none(),
+        "an id that nobody used is vacant"
+    );
     let owner = at.reserve(Guarantee::AtMostOnce).await;
     let entry = at.load().await.expect("the reservation stands");
     assert_eq!(entry.state, State::Reserved);

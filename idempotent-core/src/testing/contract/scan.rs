@@ -199,5 +199,8 @@ pub(super) async fn a_scan_misses_no_record_that_stays_while_others_come_and_go(
             None => break,
         }
     }
-    assert!(seen.is_superset(&staying), "a record that stayed was missed");
+    assert!(
+        seen.is_superset(&staying),
+        "a record that stayed was missed"
+    );
 }

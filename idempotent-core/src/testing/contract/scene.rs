@@ -100,11 +100,7 @@ impl Scene {
 
     /// Starts so many tasks on the id at the same moment, every other one elsewhere, and gives what
     /// they answer.
-    pub(super) async fn race<T, F>(
-        &self,
-        racers: usize,
-        act: impl Fn(Self, usize) -> F,
-    ) -> Vec<T>
+    pub(super) async fn race<T, F>(&self, racers: usize, act: impl Fn(Self, usize) -> F) -> Vec<T>
     where
         T: Send + 'static,
         F: Future<Output = T> + Send + 'static,
@@ -112,7 +108,11 @@ impl Scene {
         let start = Arc::new(Barrier::new(racers));
         let mut tasks = JoinSet::new();
         for racer in 0..racers {
-            let at = if racer % 2 == 0 { self.clone() } else { self.elsewhere() };
+            let at = if racer % 2 == 0 {
+                self.clone()
+            } else {
+                self.elsewhere()
+            };
             let (start, act) = (start.clone(), act(at, racer));
             tasks.spawn(async move {
                 start.wait().await;
@@ -195,11 +195,7 @@ impl Scene {
             .await
     }
 
-    pub(super) async fn complete_if_there(
-        &self,
-        owner: &Owner,
-        payload: &[u8],
-    ) -> CompleteOutcome {
+    pub(super) async fn complete_if_there(&self, owner: &Owner, payload: &[u8]) -> CompleteOutcome {
         self.complete_for(owner, payload, self.ttl(), Vacant::Refuse)
             .await
     }
