@@ -4,5 +4,7 @@
 mod broken;
 #[path = "contract/flaws.rs"]
 mod flaws;
+#[path = "contract/memory.rs"]
+mod memory;
 #[path = "contract/reference.rs"]
 mod reference;

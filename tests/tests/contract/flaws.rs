@@ -5,7 +5,7 @@ use std::time::Duration;
 use idempotent_core::Guarantee;
 use idempotent_core::record::{NotKept, Outcome, Record, RecordId};
 use idempotent_core::store::{
-    Clock, Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve,
+    Clock, Complete, CompleteOutcome, Cursor, Entry, Page, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, Scan, State, Store, StoreError, Vacant, Wait,
 };
 use tokio::task::yield_now;
@@ -20,6 +20,7 @@ pub(crate) enum Flaw {
     ReserveRefusesItsOwnToken,
     ReserveForgetsIndeterminate,
     ReserveGoesByTheNewcomersGuarantee,
+    ReserveTellsTheWholeLease,
     ReserveEvictsWhenFull,
     RenewIgnoresTheToken,
     RenewMovesACompletedRecordsEnd,
@@ -46,6 +47,7 @@ pub(crate) enum Flaw {
     PurgeDoesNothing,
     PurgeAlwaysFinds,
     ScanLosesTheLastPage,
+    ScanCountsWhatItHasShown,
     ScanIgnoresTheOperation,
     ScanMatchesPrefixes,
     ScanIgnoresTheStates,
@@ -91,6 +93,11 @@ impl Broken {
             (Flaw::ReserveRefusesItsOwnToken, State::Reserved) if own => {
                 Some(ReserveOutcome::Taken(found.clone()))
             }
+            (Flaw::ReserveTellsTheWholeLease, State::Reserved) if !own => {
+                let mut entry = found.clone();
+                entry.remaining = Some(entry.record.lease());
+                Some(ReserveOutcome::Taken(entry))
+            }
             (Flaw::ReserveForgetsIndeterminate, State::Indeterminate) => won(),
             (Flaw::ReserveGoesByTheNewcomersGuarantee, State::Indeterminate)
                 if request.record().guarantee() == Guarantee::AtLeastOnce =>
@@ -101,6 +108,19 @@ impl Broken {
         }
     }
 
+    /// A page that starts so many records from the first, however many have gone since.
+    async fn scan_by_offset(&self, mut request: Scan) -> Result<Page, StoreError> {
+        let shown = request.cursor.take();
+        let shown: usize = shown.map_or(0, |Cursor(shown)| shown.parse().unwrap());
+        let limit = std::mem::replace(&mut request.limit, usize::MAX);
+        let mut page = self.store.scan(&request).await?;
+        page.entries.drain(..shown.min(page.entries.len()));
+        let rest = page.entries.len() > limit;
+        page.entries.truncate(limit);
+        page.next = rest.then(|| Cursor((shown + limit).to_string()));
+        Ok(page)
+    }
+
     fn complete_wrongly(&self, request: &Complete<'_>) -> Option<CompleteOutcome> {
         let found = self.found(request.id);
         let state = found.as_ref().map(|entry| entry.state);
@@ -108,8 +128,8 @@ impl Broken {
             .as_ref()
             .is_some_and(|entry| entry.record.token() == request.reservation.token());
         let payload = match request.record.outcome() {
-            Outcome::Kept(payload) => payload,
-            _ => &[],
+            Outcome::Kept(payload) => Some(payload),
+            _ => None,
         };
         let recorded = |record: &Record, ttl: Duration| {
             self.put(request.id, record, ttl);
@@ -130,17 +150,15 @@ impl Broken {
                 Some(CompleteOutcome::Recorded)
             }
             (Flaw::CompleteDropsEmptyResults, Some(State::Reserved))
-                if own && payload.is_empty() =>
+                if own && payload == Some(b"") =>
             {
                 self.store.slots().remove(request.id);
                 Some(CompleteOutcome::Recorded)
             }
             (Flaw::CompleteTruncatesResults, Some(State::Reserved)) if own => {
-                let kept = payload.len().min(1 << 16);
-                recorded(
-                    &request.reservation.completed(&payload[..kept]),
-                    request.ttl,
-                )
+                let kept = payload.filter(|payload| payload.len() > 1 << 16)?;
+                let record = request.reservation.completed(&kept[..1 << 16]);
+                recorded(&record, request.ttl)
             }
             (Flaw::CompleteRefusesTombstones, Some(State::Reserved))
                 if request.record.outcome() == Outcome::NotKept(NotKept::TooLarge) =>
@@ -161,8 +179,8 @@ impl Store for Broken {
             .is_none_or(|entry| entry.state == State::Lapsed);
         if self.has(Flaw::ReserveReadsThenWrites) && vacant {
             yield_now().await;
-            self.put(request.id, request.record(), request.lease());
-            return Ok(ReserveOutcome::Won);
+            self.store.slots().remove(request.id);
+            return self.store.reserve(request).await;
         }
         if let Some(outcome) = found.and_then(|found| self.reserve_wrongly(request, &found)) {
             return Ok(outcome);
@@ -286,6 +304,9 @@ impl Store for Broken {
         }
         if self.has(Flaw::ScanIgnoresTheStates) {
             request.states.clear();
+        }
+        if self.has(Flaw::ScanCountsWhatItHasShown) {
+            return self.scan_by_offset(request).await;
         }
         let mut page = self.store.scan(&request).await?;
         if self.has(Flaw::ScanMatchesPrefixes) {

@@ -255,12 +255,12 @@ pub(super) async fn a_late_result_and_the_next_reserve_do_not_both_win(at: Scene
         rounds.push((at, late));
     }
     at.lapse().await;
-    for (at, late) in rounds {
+    for (round, (at, late)) in rounds.into_iter().enumerate() {
         let wins = at
             .race(RACERS, |at, racer| {
                 let late = late.clone();
                 async move {
-                    if racer == 0 {
+                    if racer == round % RACERS {
                         let outcome = at.complete(&late, b"late").await;
                         matches!(outcome, CompleteOutcome::Recorded)
                     } else {

@@ -182,7 +182,7 @@ macro_rules! __contract_cases {
                 a_scan_filters_by_the_whole_name_of_an_operation
                 a_scan_without_filters_sees_every_operation
                 pages_lead_to_the_end_without_losing_a_record
-                a_scan_misses_no_record_that_stays_while_others_come_and_go
+                a_scan_misses_nothing_when_what_it_has_shown_goes_away
             }
             dropped {
                 a_reserve_that_was_dropped_midway_can_be_repeated

@@ -179,7 +179,7 @@ impl Scene {
 
     /// A new caller's reserve, which must find the id taken.
     pub(super) async fn refused(&self) -> Entry {
-        match self.ask(&self.request(Guarantee::AtLeastOnce)).await {
+        match self.ask(&self.request(Guarantee::AtMostOnce)).await {
             ReserveOutcome::Won => panic!("a second reserve won"),
             ReserveOutcome::Taken(entry) => entry,
         }
