@@ -128,7 +128,7 @@ fails! {
         of_many_concurrent_results_for_a_vacant_id_one_is_recorded
     ]
     complete_never_refuses: CompleteNeverRefuses fails [
-        a_lapsed_id_refuses_a_result_that_asks_for_its_record
+        a_lapsed_id_refuses_anothers_result_that_asks_for_its_record
         a_vacant_id_refuses_a_result_that_asks_for_its_record
     ]
     complete_overwrites_itself: CompleteOverwritesItself fails [

@@ -122,7 +122,7 @@ macro_rules! __contract_cases {
                 a_result_is_recorded_where_nothing_stands
                 a_result_is_recorded_after_a_lapse_that_nobody_took
                 a_vacant_id_refuses_a_result_that_asks_for_its_record
-                a_lapsed_id_refuses_a_result_that_asks_for_its_record
+                a_lapsed_id_refuses_anothers_result_that_asks_for_its_record
                 a_result_that_asks_for_its_record_is_recorded_on_it
                 of_many_concurrent_results_for_a_vacant_id_one_is_recorded
                 a_late_result_and_the_next_reserve_do_not_both_win
