@@ -2,11 +2,13 @@
 
 #[path = "contract/broken.rs"]
 mod broken;
-#[path = "contract/flaws.rs"]
+#[path = "contract/flaws/mod.rs"]
 mod flaws;
 #[path = "contract/memory.rs"]
 mod memory;
 #[path = "contract/reference.rs"]
 mod reference;
+#[path = "contract/verdicts.rs"]
+mod verdicts;
 #[path = "contract/wrappers.rs"]
 mod wrappers;

@@ -53,9 +53,16 @@ impl ReferenceStore {
     /// An empty store on the same clock, with room for so many.
     pub(crate) fn with_room(&self, reservations: usize) -> Self {
         Self {
-            clock: self.clock.clone(),
-            slots: Arc::default(),
             room: Some(reservations),
+            ..self.elsewhere()
+        }
+    }
+
+    /// An empty store on the same clock.
+    pub(crate) fn elsewhere(&self) -> Self {
+        Self {
+            slots: Arc::default(),
+            ..self.clone()
         }
     }
 

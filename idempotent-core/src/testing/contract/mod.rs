@@ -7,6 +7,7 @@
 //! To run them by hand, as a harness of your own would, take them from [`cases`]: a case passes
 //! when it returns and fails when it panics.
 
+mod assertions;
 mod complete;
 mod dropped;
 mod fencing;
