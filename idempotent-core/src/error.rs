@@ -220,13 +220,7 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            kind,
-            operation,
-            record,
-            detail,
-            ..
-        } = &*self.0;
+        let Inner { kind, operation, record, detail, .. } = &*self.0;
         f.write_str(kind.summary())?;
         if !detail.is_empty() {
             write!(f, ": {detail}")?;
@@ -240,14 +234,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner {
-            kind,
-            operation,
-            record,
-            detail,
-            retry_after,
-            source,
-        } = &*self.0;
+        let Inner { kind, operation, record, detail, retry_after, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("operation", operation)
@@ -261,9 +248,6 @@ impl fmt::Debug for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0
-            .source
-            .as_deref()
-            .map(|source| source as &(dyn StdError + 'static))
+        self.0.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }

@@ -165,9 +165,7 @@ impl KeyProblem {
 impl fmt::Debug for KeyParts {
     /// Without the parts: a key may be a person's secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyParts")
-            .field("bytes", &self.bytes)
-            .finish_non_exhaustive()
+        f.debug_struct("KeyParts").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 
@@ -244,10 +242,7 @@ displayed!(std::num::NonZeroU32 std::num::NonZeroU64 std::num::NonZeroU128);
 #[cfg(feature = "uuid")]
 impl Key for uuid::Uuid {
     fn write(&self, parts: &mut KeyParts) {
-        parts.push(
-            self.hyphenated()
-                .encode_lower(&mut uuid::Uuid::encode_buffer()),
-        );
+        parts.push(self.hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer()));
     }
 }
 
@@ -300,20 +295,14 @@ mod tests {
 
     #[test]
     fn a_key_is_its_text() {
-        assert_eq!(
-            KeyParts::of(&42_u8).unwrap().encoded(),
-            KeyParts::of("42").unwrap().encoded()
-        );
+        assert_eq!(KeyParts::of(&42_u8).unwrap().encoded(), KeyParts::of("42").unwrap().encoded());
     }
 
     #[test]
     fn none_is_a_missing_key_wherever_it_stands() {
         let none: Option<u32> = None;
         assert_eq!(KeyParts::of(&none).unwrap_err(), KeyProblem::Missing);
-        assert_eq!(
-            KeyParts::of(&("order:", none)).unwrap_err(),
-            KeyProblem::Missing
-        );
+        assert_eq!(KeyParts::of(&("order:", none)).unwrap_err(), KeyProblem::Missing);
         assert_eq!(KeyParts::of(&("", none)).unwrap_err(), KeyProblem::Missing);
         assert_eq!(KeyParts::of(&(none, "")).unwrap_err(), KeyProblem::Missing);
     }
@@ -322,10 +311,7 @@ mod tests {
     fn an_empty_key_or_part_is_refused() {
         assert_eq!(KeyParts::of("").unwrap_err(), KeyProblem::Empty);
         assert_eq!(KeyParts::of(&("a", "")).unwrap_err(), KeyProblem::Empty);
-        assert_eq!(
-            KeyParts::of(&format_args!("{}", "")).unwrap_err(),
-            KeyProblem::Empty
-        );
+        assert_eq!(KeyParts::of(&format_args!("{}", "")).unwrap_err(), KeyProblem::Empty);
     }
 
     #[test]

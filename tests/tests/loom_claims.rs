@@ -72,11 +72,7 @@ impl Completed for Finished {
     fn get(&self, id: &Hash, now: Moment) -> Option<Entry> {
         let records = self.lock();
         let (record, until) = records.get(id).filter(|(_, until)| now < *until)?;
-        Some(Entry::new(
-            record.clone(),
-            State::Completed,
-            Some(now.until(*until)),
-        ))
+        Some(Entry::new(record.clone(), State::Completed, Some(now.until(*until))))
     }
 
     fn recheck(&self, id: &Hash, now: Moment) -> Option<Entry> {
@@ -260,9 +256,7 @@ fn a_release_and_a_repeat_of_it_leave_the_next_reservation_alone() {
         let request = Reserve::new(&id, Envelope::new("loom::charge"));
         let won = won(&ledger, &request, second(0));
         releasing.join().unwrap();
-        let left = ledger
-            .load(&id, second(0))
-            .map(|entry| entry.record.token());
+        let left = ledger.load(&id, second(0)).map(|entry| entry.record.token());
         assert_eq!(left, won.then(|| request.token()));
         assert_eq!(ledger.claims.count(), usize::from(won));
     });
@@ -318,11 +312,7 @@ fn a_late_renewal_leaves_the_lease_of_the_one_who_took_over_alone() {
         let renewed = renewing.join().unwrap() == RenewOutcome::Renewed;
         assert_ne!(won, renewed);
         let stands = ledger.load(&id, second(31)).unwrap();
-        let lease = if won {
-            LEASE
-        } else {
-            10 * LEASE - Duration::from_secs(2)
-        };
+        let lease = if won { LEASE } else { 10 * LEASE - Duration::from_secs(2) };
         assert_eq!(stands.remaining, Some(lease));
     });
 }
@@ -339,11 +329,7 @@ fn the_cap_holds_under_racing_reservations() {
             let ledger = ledger.clone();
             move || {
                 let id = RecordId::of("loom::charge", None, &key).unwrap();
-                won(
-                    &ledger,
-                    &Reserve::new(&id, Envelope::new("loom::charge")),
-                    second(0),
-                )
+                won(&ledger, &Reserve::new(&id, Envelope::new("loom::charge")), second(0))
             }
         };
         let other = thread::spawn(claim(1));

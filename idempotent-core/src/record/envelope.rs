@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Fingerprint, Guarantee, Token};
+use crate::key::KeyParts;
 
 const LAYOUT: u8 = 1;
 const HEADER: usize = 44;
@@ -36,7 +37,7 @@ pub struct Envelope<'a> {
     /// The operation's name.
     pub operation: &'a str,
     /// The key's text for people, unless keys are redacted.
-    pub key: Option<&'a str>,
+    pub key: Option<&'a KeyParts>,
     /// What a lapse of the reservation means.
     pub guarantee: Guarantee,
     /// The payload's digest, if the call has one.
@@ -116,15 +117,11 @@ impl<'a> Envelope<'a> {
 
     fn encode(&self, token: Token) -> Vec<u8> {
         let name = clip(self.operation);
-        let key = clip(self.key.unwrap_or_default());
-        let created = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        let flags = if self.fingerprint.is_some() {
-            HAS_FINGERPRINT
-        } else {
-            0
-        } | if self.key.is_some() { HAS_KEY } else { 0 };
+        let key = self.key.map(KeyParts::text).unwrap_or_default();
+        let key = clip(&key);
+        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let flags = if self.fingerprint.is_some() { HAS_FINGERPRINT } else { 0 }
+            | if self.key.is_some() { HAS_KEY } else { 0 };
         let mut bytes = Vec::with_capacity(HEADER + 32 + name.len() + key.len());
         bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), flags]);
         bytes.extend_from_slice(token.as_bytes());
@@ -273,12 +270,7 @@ impl Record {
     }
 
     fn name_at(&self) -> usize {
-        HEADER
-            + if self.0[3] & HAS_FINGERPRINT != 0 {
-                32
-            } else {
-                0
-            }
+        HEADER + if self.0[3] & HAS_FINGERPRINT != 0 { 32 } else { 0 }
     }
 
     fn name_len(&self) -> usize {
@@ -389,8 +381,9 @@ mod tests {
     use super::*;
 
     fn full() -> Record {
+        let key = KeyParts::of(&("order:", 42)).unwrap();
         let envelope = Envelope {
-            key: Some("order:42"),
+            key: Some(&key),
             guarantee: Guarantee::AtMostOnce,
             fingerprint: Some(Fingerprint::from_bytes([7; 32])),
             version: 3,
@@ -418,12 +411,9 @@ mod tests {
 
     #[test]
     fn a_tombstone_says_why() {
-        for why in [
-            NotKept::TooLarge,
-            NotKept::Evicted,
-            NotKept::NotEncodable,
-            NotKept::NotMemoized,
-        ] {
+        for why in
+            [NotKept::TooLarge, NotKept::Evicted, NotKept::NotEncodable, NotKept::NotMemoized]
+        {
             let tombstone = full().completed(b"result").tombstone(why);
             let read = Record::from_bytes(tombstone.as_bytes()).unwrap();
             assert_eq!(read.outcome(), Outcome::NotKept(why));
@@ -434,10 +424,7 @@ mod tests {
     fn no_prefix_and_no_other_layout_is_a_record() {
         let record = full();
         for length in 0..record.as_bytes().len() {
-            assert_eq!(
-                Record::from_bytes(&record.as_bytes()[..length]),
-                Err(MalformedRecord)
-            );
+            assert_eq!(Record::from_bytes(&record.as_bytes()[..length]), Err(MalformedRecord));
         }
         for (at, value) in [(0, 2), (1, 99), (2, 9)] {
             let mut bytes = record.as_bytes().to_vec();
@@ -449,9 +436,6 @@ mod tests {
     #[test]
     fn debug_shows_no_key_and_no_result() {
         let shown = format!("{:?}", full().completed(b"secret"));
-        assert!(
-            !shown.contains("order:42") && !shown.contains("secret"),
-            "{shown}"
-        );
+        assert!(!shown.contains("order:42") && !shown.contains("secret"), "{shown}");
     }
 }

@@ -70,10 +70,7 @@ impl RecordId {
         if let Some(fault) = name_fault(&operation) {
             return Err(InvalidRecordId(fault.into()));
         }
-        let scope = scope
-            .map(KeyParts::of)
-            .transpose()
-            .map_err(InvalidRecordId::from)?;
+        let scope = scope.map(KeyParts::of).transpose().map_err(InvalidRecordId::from)?;
         let key = KeyParts::of(key).map_err(InvalidRecordId::from)?;
         Ok(Self::from_parts(operation, scope.as_ref(), &key, secret))
     }
@@ -101,10 +98,7 @@ impl RecordId {
             None => blake3::hash(&input),
             Some(Secret(secret)) => blake3::keyed_hash(secret, &input),
         };
-        Self {
-            operation,
-            hash: hash.into(),
-        }
+        Self { operation, hash: hash.into() }
     }
 
     /// The operation's name.
@@ -241,10 +235,7 @@ mod tests {
     #[test]
     fn a_name_that_would_be_a_hash_tag_is_refused() {
         for name in ["", "a{b}", "a b", "a\n", &"x".repeat(129)] {
-            assert!(
-                RecordId::of(name.to_owned(), None, &"k").is_err(),
-                "{name:?}"
-            );
+            assert!(RecordId::of(name.to_owned(), None, &"k").is_err(), "{name:?}");
         }
     }
 }

@@ -22,11 +22,7 @@ impl Entry {
     /// An entry.
     #[must_use]
     pub const fn new(record: Record, state: State, remaining: Option<Duration>) -> Self {
-        Self {
-            record,
-            state,
-            remaining,
-        }
+        Self { record, state, remaining }
     }
 }
 

@@ -33,11 +33,7 @@ pub enum StoreErrorKind {
 impl StoreError {
     /// An error of a kind, with a message for people: lower case, no full stop, no secrets.
     pub fn new(kind: StoreErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-            source: None,
-        }
+        Self { kind, message: message.into(), source: None }
     }
 
     /// The store cannot be reached, or refuses.
@@ -61,11 +57,8 @@ impl StoreError {
 
 impl From<MalformedRecord> for StoreError {
     fn from(error: MalformedRecord) -> Self {
-        Self::new(
-            StoreErrorKind::Malformed,
-            "the store holds no readable record",
-        )
-        .with_source(error)
+        Self::new(StoreErrorKind::Malformed, "the store holds no readable record")
+            .with_source(error)
     }
 }
 
@@ -77,8 +70,6 @@ impl fmt::Display for StoreError {
 
 impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source
-            .as_deref()
-            .map(|source| source as &(dyn StdError + 'static))
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }

@@ -43,6 +43,15 @@ use crate::record::RecordId;
 /// The example `custom_store` is a whole store in one file.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// A completed record that can be shown here and now, without waiting for anything.
+    ///
+    /// The engine asks this first, so that a replay from this process's own memory costs neither a
+    /// future nor a reservation. The default shows none; a store that keeps everything elsewhere
+    /// leaves it at that.
+    fn at_hand(&self, _id: &RecordId) -> Option<Entry> {
+        None
+    }
+
     /// Reserves a vacant id, or tells what stands there.
     ///
     /// Vacant are also a reservation that lapsed under *at least once*, a completed record whose
@@ -116,4 +125,43 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// When the store cannot be asked.
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError>;
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+    fn at_hand(&self, id: &RecordId) -> Option<Entry> {
+        (**self).at_hand(id)
+    }
+
+    async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        (**self).reserve(request).await
+    }
+
+    async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
+        (**self).renew(request).await
+    }
+
+    async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
+        (**self).complete(request).await
+    }
+
+    async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
+        (**self).release(request).await
+    }
+
+    async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {
+        (**self).wait(request).await
+    }
+
+    async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
+        (**self).load(id).await
+    }
+
+    async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
+        (**self).purge(id).await
+    }
+
+    async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
+        (**self).scan(request).await
+    }
 }

@@ -20,9 +20,7 @@ where
     F: Future<Output = Result<Option<Entry>, StoreError>>,
 {
     let start = Instant::now();
-    let deadline = start
-        .checked_add(request.timeout)
-        .unwrap_or(start + LONGEST_WAIT);
+    let deadline = start.checked_add(request.timeout).unwrap_or(start + LONGEST_WAIT);
     let mut pause = FIRST_PAUSE;
     loop {
         let found = look().await?;

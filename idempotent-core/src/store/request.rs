@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::State;
 use crate::record::{Envelope, Record, RecordId, Token};
 
@@ -16,25 +18,35 @@ pub struct Reserve<'a> {
     /// Which record.
     pub id: &'a RecordId,
     envelope: Envelope<'a>,
-    record: OnceLock<Record>,
+    written: OnceLock<Written>,
+}
+
+#[derive(Debug)]
+struct Written {
+    record: Record,
+    at: Instant,
 }
 
 impl<'a> Reserve<'a> {
     /// A request with a fresh token.
     #[must_use]
     pub const fn new(id: &'a RecordId, envelope: Envelope<'a>) -> Self {
-        Self {
-            id,
-            envelope,
-            record: OnceLock::new(),
-        }
+        Self { id, envelope, written: OnceLock::new() }
     }
 
     /// The reservation to write: the same bytes and the same token at every look.
     #[must_use]
     pub fn record(&self) -> &Record {
-        self.record
-            .get_or_init(|| Record::reserved(&self.envelope, Token::random()))
+        let write = || Written {
+            at: Instant::now(),
+            record: Record::reserved(&self.envelope, Token::random()),
+        };
+        &self.written.get_or_init(write).record
+    }
+
+    /// When the record was first looked at: before that, nobody can have sent it anywhere.
+    pub(crate) fn written_at(&self) -> Option<Instant> {
+        self.written.get().map(|written| written.at)
     }
 
     /// The reservation's token.
@@ -47,7 +59,7 @@ impl<'a> Reserve<'a> {
     /// looked at was never written anywhere.
     #[must_use]
     pub fn is_written(&self) -> bool {
-        self.record.get().is_some()
+        self.written.get().is_some()
     }
 
     /// How long the reservation holds without being renewed, by the store's clock.
@@ -143,11 +155,7 @@ impl<'a> Renew<'a> {
     /// A request to renew.
     #[must_use]
     pub const fn new(id: &'a RecordId, reservation: &'a Record, lease: Duration) -> Self {
-        Self {
-            id,
-            reservation,
-            lease,
-        }
+        Self { id, reservation, lease }
     }
 }
 
@@ -160,13 +168,7 @@ impl<'a> Complete<'a> {
         record: &'a Record,
         ttl: Duration,
     ) -> Self {
-        Self {
-            id,
-            reservation,
-            record,
-            ttl,
-            vacant: Vacant::Record,
-        }
+        Self { id, reservation, record, ttl, vacant: Vacant::Record }
     }
 
     /// The same request with another answer to a vacant id.
@@ -181,11 +183,7 @@ impl<'a> Release<'a> {
     /// A request to release a reserved record.
     #[must_use]
     pub const fn new(id: &'a RecordId, reservation: &'a Record) -> Self {
-        Self {
-            id,
-            reservation,
-            indeterminate: false,
-        }
+        Self { id, reservation, indeterminate: false }
     }
 
     /// The same request, for an indeterminate record too.
@@ -208,22 +206,14 @@ impl Scan {
     /// A scan of every record.
     #[must_use]
     pub const fn all() -> Self {
-        Self {
-            states: Vec::new(),
-            operation: None,
-            limit: 100,
-            cursor: None,
-        }
+        Self { states: Vec::new(), operation: None, limit: 100, cursor: None }
     }
 
     /// A scan of what a reconciliation job looks at: reservations that run, have lapsed or are
     /// indeterminate.
     #[must_use]
     pub fn unfinished() -> Self {
-        Self {
-            states: vec![State::Reserved, State::Lapsed, State::Indeterminate],
-            ..Self::all()
-        }
+        Self { states: vec![State::Reserved, State::Lapsed, State::Indeterminate], ..Self::all() }
     }
 
     /// The same scan, of one operation.
@@ -251,9 +241,6 @@ impl Scan {
     #[must_use]
     pub fn wants(&self, state: State, record: &Record) -> bool {
         (self.states.is_empty() || self.states.contains(&state))
-            && self
-                .operation
-                .as_deref()
-                .is_none_or(|name| name == record.operation())
+            && self.operation.as_deref().is_none_or(|name| name == record.operation())
     }
 }

@@ -91,12 +91,7 @@ impl Claims {
     pub(super) fn lock<'a>(&'a self, id: &'a Hash) -> Place<'a> {
         // Bits that the table inside the shard uses for neither bucket nor tag.
         let shard = (self.hasher.hash_one(id) >> 40) as usize & (self.shards.len() - 1);
-        Place {
-            shard: lock(&self.shards[shard]),
-            after: Aftermath::default(),
-            claims: self,
-            id,
-        }
+        Place { shard: lock(&self.shards[shard]), after: Aftermath::default(), claims: self, id }
     }
 
     /// Removes every dead slot, unless that was just done.
@@ -140,9 +135,7 @@ impl Claims {
 
     fn make_room(&self) -> Result<(), Full> {
         let more = |count| (count < self.max).then_some(count + 1);
-        let counted = self
-            .count
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+        let counted = self.count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
         counted.map(drop).map_err(|_| Full)
     }
 }

@@ -38,11 +38,7 @@ impl Evicting {
             // TinyLFU would reject fresh records when full of popular ones.
             .eviction_policy(EvictionPolicy::lru())
             .build_with_hasher(hasher);
-        Self {
-            records,
-            capacity_bytes,
-            reported: AtomicBool::new(false),
-        }
+        Self { records, capacity_bytes, reported: AtomicBool::new(false) }
     }
 
     /// Every record whose time is not over, in no order.

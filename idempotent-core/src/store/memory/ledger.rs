@@ -42,9 +42,6 @@ impl<C: Completed> Ledger<C> {
         request: &Reserve<'_>,
         now: Moment,
     ) -> Result<ReserveOutcome, Full> {
-        if let Some(entry) = self.completed.get(request.id.hash(), now) {
-            return Ok(ReserveOutcome::Taken(entry));
-        }
         match self.claim(request, now) {
             Err(Full) => {
                 self.claims.sweep(now);
@@ -62,11 +59,7 @@ impl<C: Completed> Ledger<C> {
                 let own = entry.state == State::Reserved
                     && request.is_written()
                     && entry.record.token() == request.token();
-                Ok(if own {
-                    ReserveOutcome::Won
-                } else {
-                    ReserveOutcome::Taken(entry)
-                })
+                Ok(if own { ReserveOutcome::Won } else { ReserveOutcome::Taken(entry) })
             }
             _ => {
                 let reservation = request.record().clone();
@@ -123,11 +116,7 @@ impl<C: Completed> Ledger<C> {
             place.vacate(now);
             return;
         }
-        let mark = if is_tombstone {
-            record.clone()
-        } else {
-            record.tombstone(NotKept::Evicted)
-        };
+        let mark = if is_tombstone { record.clone() } else { record.tombstone(NotKept::Evicted) };
         place.mark(Slot::mark(mark, until), now);
     }
 

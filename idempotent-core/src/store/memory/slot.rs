@@ -21,23 +21,13 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn reserved(record: Record, now: Moment, lease: Duration) -> Self {
-        let mut slot = Self {
-            record,
-            waiters: Waiters::default(),
-            lapses_at: now,
-            vacant_at: now,
-        };
+        let mut slot = Self { record, waiters: Waiters::default(), lapses_at: now, vacant_at: now };
         slot.renew(now, lease);
         slot
     }
 
     pub(super) fn mark(tombstone: Record, until: Moment) -> Self {
-        Self {
-            record: tombstone,
-            waiters: Waiters::default(),
-            lapses_at: until,
-            vacant_at: until,
-        }
+        Self { record: tombstone, waiters: Waiters::default(), lapses_at: until, vacant_at: until }
     }
 
     pub(super) fn renew(&mut self, now: Moment, lease: Duration) {
@@ -83,11 +73,7 @@ impl Slot {
 
     pub(super) fn entry(&self, now: Moment) -> Option<Entry> {
         let state = self.state(now)?;
-        let end = if state == State::Reserved {
-            self.lapses_at
-        } else {
-            self.vacant_at
-        };
+        let end = if state == State::Reserved { self.lapses_at } else { self.vacant_at };
         Some(Entry::new(self.record.clone(), state, Some(now.until(end))))
     }
 }

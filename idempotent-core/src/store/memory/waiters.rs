@@ -73,12 +73,7 @@ pub(super) struct Waiter<'a> {
 
 impl<'a> Waiter<'a> {
     pub(super) const fn new(claims: &'a Claims, id: &'a Hash, token: Token) -> Self {
-        Self {
-            claims,
-            id,
-            token,
-            ticket: None,
-        }
+        Self { claims, id, token, ticket: None }
     }
 
     /// When the lease ends as it stands now, or `None` once the reservation has ended. Looking and

@@ -1,0 +1,46 @@
+//! How results become bytes and come back, and how payloads become fingerprints.
+//!
+//! Results are MessagePack with named fields, in serde's human-readable form on both sides. That
+//! carries flattened, untagged and tagged enums, maps with keys of any type, `NaN` and infinities,
+//! bytes, `IpAddr`, and the types of `chrono` and `uuid`. What it does not carry:
+//!
+//! * `u128` and `i128` inside internally tagged or untagged enums and flattened fields: encoding or
+//!   decoding fails, as serde itself cannot buffer them;
+//! * `Some(())` and `Some(None)`, which come back as `None`: one level of "nothing" is all that
+//!   MessagePack has.
+
+mod fingerprint;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub(crate) use self::fingerprint::{Digest, digest};
+
+/// Says that a payload is an `Ok`.
+pub(crate) const OK: u8 = 0;
+/// Says that a payload is an `Err`.
+pub(crate) const ERR: u8 = 1;
+
+/// `value` behind a tag that says which side of a `Result` it is.
+pub(crate) fn encode<T: Serialize>(
+    tag: u8,
+    value: &T,
+) -> Result<Vec<u8>, rmp_serde::encode::Error> {
+    let mut bytes = Vec::with_capacity(256);
+    bytes.push(tag);
+    pack(value, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The value that [`encode`] wrote, without its tag.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {
+    let mut decoder = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
+    T::deserialize(&mut decoder)
+}
+
+fn pack<T: Serialize + ?Sized>(
+    value: &T,
+    bytes: &mut Vec<u8>,
+) -> Result<(), rmp_serde::encode::Error> {
+    value.serialize(&mut rmp_serde::Serializer::new(bytes).with_struct_map().with_human_readable())
+}

@@ -1,0 +1,154 @@
+//! One attempt to reserve: won, replayed, or busy.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::check::Standing;
+use super::elsewhere::Elsewhere;
+use super::heartbeat::Pulse;
+use super::held::Held;
+use super::prepare::{Prepared, Request};
+use super::settle;
+use super::telemetry::{CallSpan, Transition};
+use crate::error::{Error, ErrorKind};
+use crate::record::{Record, RecordId, Token};
+use crate::store::{Entry, Reserve, ReserveOutcome, StoreError, StoreErrorKind};
+
+/// What an attempt came to.
+pub(crate) enum Attempt {
+    /// The call ended before: decode this.
+    Replay(Found),
+    /// The caller runs the body.
+    Won(Held),
+    /// The store cannot be asked, and the engine fails open: the caller runs the body unrecorded.
+    Unrecorded,
+    /// Another call runs.
+    Busy(Box<Busy>),
+}
+
+/// A completed record and its identity.
+pub(crate) struct Found {
+    pub(crate) id: RecordId,
+    pub(crate) record: Record,
+}
+
+/// A call that found another one running.
+pub(crate) struct Busy {
+    pub(super) prepared: Prepared,
+    pub(super) token: Token,
+    pub(super) remaining: Option<Duration>,
+}
+
+impl Busy {
+    /// What a caller that does not wait is told.
+    pub(crate) fn refusal(&self) -> Error {
+        self.prepared.in_progress(self.remaining)
+    }
+}
+
+/// Where a call stands before it waits for anything.
+pub(crate) enum First {
+    /// It is decided: the record was at hand, or the call is none.
+    Decided(Result<Attempt, Error>),
+    /// The store is being asked. Dropped meanwhile, the question goes on as a task, and what it won
+    /// is released.
+    Asked(Elsewhere<Result<Attempt, Error>>),
+}
+
+/// Starts a call.
+pub(crate) fn first_attempt(request: Box<Request>, span: &CallSpan) -> First {
+    let prepared = match request.prepare() {
+        Ok(prepared) => prepared,
+        Err(error) => return First::Decided(Err(error)),
+    };
+    match prepared.engine.store().at_hand(&prepared.id) {
+        Some(entry) => First::Decided(taken(prepared, entry)),
+        None => First::Asked(span.elsewhere(attempt(prepared, Duration::MAX))),
+    }
+}
+
+/// Asks the store once, for at most `limit`.
+pub(super) async fn attempt(prepared: Prepared, limit: Duration) -> Result<Attempt, Error> {
+    let request = Reserve::new(&prepared.id, prepared.envelope());
+    let limit = limit.min(prepared.lease);
+    let engine = &prepared.engine;
+    let answer = engine.0.call(Transition::Reserve, limit, engine.store().reserve(&request)).await;
+    match answer {
+        Ok(ReserveOutcome::Won) => {
+            let record = request.record().clone();
+            // The lease counts from here: the store may have granted it at any moment after.
+            let sent = request.written_at().unwrap_or_else(Instant::now);
+            match engine.0.heartbeats.current() {
+                Ok(pulse) => won(prepared, record, sent, &pulse),
+                Err(error) => {
+                    // There may be no runtime to release it later.
+                    Box::pin(settle::release_once(engine, &prepared.id, &record)).await;
+                    Err(Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string()))
+                }
+            }
+        }
+        Ok(ReserveOutcome::Taken(entry)) => taken(prepared, entry),
+        Err(error) => {
+            let written = request.is_written().then(|| request.record().clone());
+            failed(&prepared, written, error)
+        }
+    }
+}
+
+fn won(
+    prepared: Prepared,
+    record: Record,
+    sent: Instant,
+    pulse: &Arc<Pulse>,
+) -> Result<Attempt, Error> {
+    let Prepared { engine, id, ttl, lease, max_run, .. } = prepared;
+    if sent.elapsed() >= lease {
+        // Somebody else may hold the key by now: starting the body would run it twice.
+        settle::abandon(&engine, id.clone(), record);
+        let late = "the reservation was granted after its lease could have lapsed";
+        return Err(unavailable(&id, StoreError::new(StoreErrorKind::Timeout, late)));
+    }
+    let beat = pulse.register(id, record, lease, max_run, sent);
+    Ok(Attempt::Won(Held::new(engine, ttl, beat)))
+}
+
+fn taken(prepared: Prepared, entry: Entry) -> Result<Attempt, Error> {
+    match prepared.check(entry)? {
+        Standing::Completed(record) => Ok(Attempt::Replay(Found { id: prepared.id, record })),
+        Standing::InProgress { token, remaining } => {
+            Ok(Attempt::Busy(Box::new(Busy { prepared, token, remaining })))
+        }
+    }
+}
+
+fn failed(
+    prepared: &Prepared,
+    written: Option<Record>,
+    error: StoreError,
+) -> Result<Attempt, Error> {
+    // The error may have been in the answer alone: the reservation then stands, and nobody holds it.
+    if let Some(record) = written {
+        settle::abandon(&prepared.engine, prepared.id.clone(), record);
+    }
+    if error.kind() == StoreErrorKind::Malformed {
+        return Err(Error::of(ErrorKind::Incompatible, &prepared.id).caused_by(error));
+    }
+    if prepared.engine.settings().fail_open {
+        tracing::error!(
+            record = %prepared.id,
+            error = &error as &dyn std::error::Error,
+            "the store cannot be asked and the engine fails open: the body runs without a record"
+        );
+        return Ok(Attempt::Unrecorded);
+    }
+    Err(unavailable(&prepared.id, error))
+}
+
+fn unavailable(id: &RecordId, error: StoreError) -> Error {
+    Error::of(ErrorKind::Store, id)
+        .detail(error.to_string())
+        .retry_in(Some(Duration::from_secs(1)))
+        .caused_by(error)
+}

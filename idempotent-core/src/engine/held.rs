@@ -1,0 +1,71 @@
+//! What the winner of a key holds: consumed by its end, or dropped, which is an end too.
+
+use std::time::Duration;
+
+use super::elsewhere::Elsewhere;
+use super::heartbeat::Beat;
+use super::settle::{self, Settlement};
+use super::{Idempotency, telemetry::Telemetry};
+use crate::record::{Record, RecordId};
+
+/// A won reservation. Its lease is renewed for as long as this lives.
+pub(crate) struct Held {
+    pub(super) engine: Idempotency,
+    pub(super) ttl: Duration,
+    pub(super) beat: Beat,
+    phase: Phase,
+}
+
+/// How far the body has come: what dropping the reservation means.
+enum Phase {
+    /// It was not polled: nothing happened.
+    Unstarted,
+    /// It may have had effects.
+    Running,
+    /// It has ended, and its end is being recorded.
+    Ended,
+}
+
+impl Held {
+    pub(super) fn new(engine: Idempotency, ttl: Duration, beat: Beat) -> Self {
+        Telemetry::in_flight(1);
+        Self { engine, ttl, beat, phase: Phase::Unstarted }
+    }
+
+    /// Says that the body may have effects from now on.
+    pub(crate) fn start(&mut self) {
+        self.phase = Phase::Running;
+    }
+
+    pub(crate) fn id(&self) -> &RecordId {
+        self.beat.id()
+    }
+
+    pub(crate) fn reservation(&self) -> &Record {
+        self.beat.reservation()
+    }
+
+    pub(crate) fn max_result_bytes(&self) -> usize {
+        self.engine.settings().max_result_bytes
+    }
+
+    /// Ends the call. Dropped half way, the recording goes on as a task.
+    pub(crate) fn settle(mut self, settlement: Settlement) -> Elsewhere<()> {
+        self.phase = Phase::Ended;
+        Elsewhere::new(settle::settle(self, settlement))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        Telemetry::in_flight(-1);
+        match self.phase {
+            Phase::Unstarted => {
+                settle::abandon(&self.engine, self.id().clone(), self.reservation().clone());
+            }
+            // A panic, an abort, or a client that hung up.
+            Phase::Running => Telemetry::dropped(self.id(), self.reservation().guarantee()),
+            Phase::Ended => {}
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The engine: what stands between an operation and a store.
+//!
+//! One behaviour a file: which engine a call uses ([`current`]), who wins ([`attempt`], with the
+//! order of checks in [`check`]), what a duplicate does ([`turn`]), what the winner holds
+//! ([`reservation`]) and keeps alive ([`heartbeat`]), how an end is recorded ([`settle`]), what
+//! outlives a dropped caller ([`elsewhere`]), and the operator's side ([`operate`]).
+
+mod attempt;
+mod builder;
+mod check;
+mod current;
+mod deadline;
+mod elsewhere;
+mod heartbeat;
+mod held;
+mod names;
+mod operate;
+mod prepare;
+mod settle;
+mod telemetry;
+mod turn;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::builder::Builder;
+pub use self::current::{AlreadyInUse, install, with};
+pub use self::operate::{Inspection, InspectionPage, Resolution};
+
+pub(crate) use self::attempt::{Attempt, First, first_attempt};
+pub(crate) use self::current::scope;
+pub(crate) use self::elsewhere::Elsewhere;
+pub(crate) use self::held::Held;
+pub(crate) use self::prepare::Request;
+pub(crate) use self::settle::Settlement;
+pub(crate) use self::telemetry::{CallSpan, Telemetry};
+pub(crate) use self::turn::later_attempts;
+
+use self::heartbeat::Heartbeats;
+use self::names::Names;
+use crate::record::Secret;
+use crate::store::Store;
+
+/// An engine: a store, defaults and limits. Cheap to clone; clones are one engine.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use idempotent_core::{Error, Idempotency, idempotent, store::MemoryStore};
+///
+/// #[idempotent(key = order, name = "charge")]
+/// async fn charge(order: u32) -> Result<String, Error> {
+///     Ok(format!("receipt for {order}"))
+/// }
+///
+/// let engine = Idempotency::new(MemoryStore::new());
+/// idempotent_core::install(engine)?;
+/// assert_eq!(charge(7).await?, charge(7).await?);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Idempotency(Arc<Engine>);
+
+struct Engine {
+    store: Arc<dyn Store>,
+    settings: Settings,
+    names: Names,
+    heartbeats: Heartbeats,
+}
+
+/// What a [`Builder`] sets.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) ttl: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) max_run: Duration,
+    pub(crate) retention: Duration,
+    pub(crate) store_timeout: Duration,
+    pub(crate) max_key_bytes: usize,
+    pub(crate) max_result_bytes: usize,
+    pub(crate) secret: Option<Secret>,
+    pub(crate) redact_keys: bool,
+    pub(crate) strict_names: bool,
+    pub(crate) fail_open: bool,
+}
+
+impl Idempotency {
+    /// An engine on a store, with the defaults of [`Builder`].
+    pub fn new(store: impl Store) -> Self {
+        Self::builder(store).build()
+    }
+
+    /// A builder of an engine on a store.
+    pub fn builder(store: impl Store) -> Builder {
+        Builder::new(Arc::new(store))
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.0.store
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    fn from_settings(store: Arc<dyn Store>, settings: Settings) -> Self {
+        let heartbeats = Heartbeats::new(Arc::clone(&store), settings.store_timeout);
+        Self(Arc::new(Engine { store, settings, names: Names::default(), heartbeats }))
+    }
+}
+
+impl fmt::Debug for Idempotency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Idempotency").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,132 @@
+//! Recording a call's end: a few tries while the caller waits, more in a task while the lease lasts.
+
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::sleep;
+
+use super::Idempotency;
+use super::held::Held;
+use super::telemetry::{Telemetry, Transition};
+use crate::record::{Record, RecordId};
+use crate::store::{Complete, CompleteOutcome, Release, StoreError};
+
+/// How a call ends.
+pub(crate) enum Settlement {
+    /// The record is completed, and kept for `ttl`, or the operation's own.
+    Complete { record: Record, ttl: Option<Duration> },
+    /// The key is vacant at once.
+    Release,
+    /// The key stays reserved until its lease ends.
+    Hold,
+}
+
+/// How often the caller waits for another try.
+const INLINE_TRIES: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Ends the call. When the store fails, the caller has its result soon all the same.
+pub(super) async fn settle(held: Held, settlement: Settlement) {
+    if matches!(settlement, Settlement::Hold) {
+        return;
+    }
+    let mut pause = FIRST_PAUSE;
+    for attempt in 1..=INLINE_TRIES {
+        match settle_once(&held, &settlement).await {
+            Ok(()) => return,
+            Err(error) => report_try(&held, &error),
+        }
+        if attempt < INLINE_TRIES {
+            sleep(pause).await;
+            pause *= 4;
+        }
+    }
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(keep_trying(held, settlement, pause));
+    }
+}
+
+/// Goes on while the lease lasts, and then gives the result up for lost.
+async fn keep_trying(held: Held, settlement: Settlement, mut pause: Duration) {
+    while !held.beat.remaining().is_zero() {
+        sleep(pause.min(held.beat.remaining())).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+        match settle_once(&held, &settlement).await {
+            Ok(()) => return,
+            Err(error) => report_try(&held, &error),
+        }
+    }
+    if matches!(settlement, Settlement::Complete { .. }) {
+        Telemetry::lost_result(held.id());
+    }
+}
+
+fn report_try(held: &Held, error: &StoreError) {
+    tracing::warn!(
+        record = %held.id(),
+        error = error as &dyn std::error::Error,
+        "the end of a call could not be recorded yet"
+    );
+}
+
+async fn settle_once(held: &Held, settlement: &Settlement) -> Result<(), StoreError> {
+    let Held { engine, ttl, beat, .. } = held;
+    let (id, reservation) = (held.id(), held.reservation());
+    // Less than a lease, so that a hanging call does not outlive what it means to end.
+    let limit = reservation.lease();
+    match settlement {
+        Settlement::Hold => Ok(()),
+        Settlement::Release => {
+            let request = Release::new(id, reservation);
+            engine.0.call(Transition::Release, limit, engine.store().release(&request)).await
+        }
+        Settlement::Complete { record, ttl: own } => {
+            let request = Complete::new(id, reservation, record, own.unwrap_or(*ttl));
+            let call = engine.store().complete(&request);
+            match engine.0.call(Transition::Complete, limit, call).await? {
+                CompleteOutcome::Recorded => {
+                    if beat.is_lost() {
+                        Telemetry::late(id);
+                    }
+                }
+                CompleteOutcome::Superseded(entry) => Telemetry::superseded(id, entry.state),
+                CompleteOutcome::Gone => Telemetry::lost_result(id),
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Releases a reservation that nobody will use, in a task. The answer to its reserve may have been
+/// lost, or be late: it is released once more after the longest time that its call may take.
+pub(super) fn abandon(engine: &Idempotency, id: RecordId, reservation: Record) {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    let Some(permit) = engine.0.heartbeats.cleanup() else {
+        // So many at once means that the store is down: their leases end by themselves.
+        Telemetry::not_released(&id);
+        return;
+    };
+    let engine = engine.clone();
+    runtime.spawn(async move {
+        let again = engine.settings().store_timeout.min(reservation.lease());
+        release_once(&engine, &id, &reservation).await;
+        sleep(again).await;
+        release_once(&engine, &id, &reservation).await;
+        drop(permit);
+    });
+}
+
+pub(super) async fn release_once(engine: &Idempotency, id: &RecordId, reservation: &Record) {
+    let request = Release::new(id, reservation);
+    let call = engine.store().release(&request);
+    if let Err(error) = engine.0.call(Transition::Release, reservation.lease(), call).await {
+        tracing::debug!(
+            record = %id,
+            error = &error as &dyn std::error::Error,
+            "an unused reservation could not be released; its lease will end it"
+        );
+    }
+}

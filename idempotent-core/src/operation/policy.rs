@@ -1,0 +1,142 @@
+//! What a typed call does with results: their disposition, their bytes, and refusals.
+//!
+//! Function pointers, so that the bounds they need are asked where the type is said and nowhere
+//! else.
+
+use std::time::Duration;
+
+use rmp_serde::decode::Error as DecodeError;
+use rmp_serde::encode::Error as EncodeError;
+
+use super::returned::Stored;
+use crate::codec;
+use crate::disposition::Disposition;
+use crate::engine::{Held, Settlement, Telemetry};
+use crate::error::{Error, ErrorKind};
+use crate::record::{NotKept, Outcome, Record, RecordId};
+
+pub(super) struct Policy<T, E> {
+    refusal: fn(Error) -> E,
+    ok: Side<T>,
+    /// Set once errors are memoized.
+    err: Option<Side<E>>,
+    rule: Rule<T, E>,
+}
+
+/// The codec of one side of the result.
+struct Side<V> {
+    encode: fn(u8, &V) -> Result<Vec<u8>, EncodeError>,
+    decode: fn(&[u8]) -> Result<V, DecodeError>,
+}
+
+enum Rule<T, E> {
+    OkOnly,
+    OnError(fn(&E) -> Disposition),
+    All,
+    Path(fn(&Result<T, E>) -> Disposition),
+}
+
+impl<T, E> Policy<T, E> {
+    pub(super) fn new(refusal: fn(Error) -> E) -> Self
+    where
+        T: Stored,
+    {
+        Self { refusal, ok: Side::new(), err: None, rule: Rule::OkOnly }
+    }
+
+    pub(super) fn memoize_errors(&mut self)
+    where
+        E: Stored,
+    {
+        self.err = Some(Side::new());
+        self.rule = Rule::All;
+    }
+
+    pub(super) fn memoize(&mut self, disposition: fn(&Result<T, E>) -> Disposition)
+    where
+        E: Stored,
+    {
+        self.err = Some(Side::new());
+        self.rule = Rule::Path(disposition);
+    }
+
+    pub(super) fn on_error(&mut self, disposition: fn(&E) -> Disposition) {
+        self.rule = Rule::OnError(disposition);
+    }
+
+    pub(super) fn refusal(&self) -> fn(Error) -> E {
+        self.refusal
+    }
+
+    pub(super) fn refuse(&self, error: Error) -> Result<T, E> {
+        Err((self.refusal)(error))
+    }
+
+    fn disposition(&self, result: &Result<T, E>) -> Disposition {
+        match (&self.rule, result) {
+            (Rule::Path(rule), result) => rule(result),
+            (Rule::All, _) | (_, Ok(_)) => Disposition::Keep,
+            (Rule::OnError(rule), Err(error)) => rule(error),
+            (Rule::OkOnly, Err(_)) => Disposition::Release,
+        }
+    }
+
+    /// What becomes of the key, now that the body gave `result`.
+    pub(super) fn settlement(&self, result: &Result<T, E>, held: &Held) -> Settlement {
+        match self.disposition(result) {
+            Disposition::Keep => self.completion(result, held, None),
+            Disposition::KeepFor(ttl) => self.completion(result, held, Some(ttl)),
+            Disposition::Release => Settlement::Release,
+            Disposition::Hold => Settlement::Hold,
+        }
+    }
+
+    fn completion(&self, result: &Result<T, E>, held: &Held, ttl: Option<Duration>) -> Settlement {
+        let reservation = held.reservation();
+        let encoded = match (result, &self.err) {
+            (Ok(value), _) => (self.ok.encode)(codec::OK, value),
+            (Err(error), Some(side)) => (side.encode)(codec::ERR, error),
+            (Err(_), None) => {
+                let record = reservation.tombstone(NotKept::NotMemoized);
+                return Settlement::Complete { record, ttl };
+            }
+        };
+        let record = match encoded {
+            Ok(payload) if payload.len() <= held.max_result_bytes() => {
+                reservation.completed(&payload)
+            }
+            Ok(_) => {
+                Telemetry::not_kept(held.id(), NotKept::TooLarge.as_str());
+                reservation.tombstone(NotKept::TooLarge)
+            }
+            Err(error) => {
+                Telemetry::not_encodable(held.id(), &error);
+                reservation.tombstone(NotKept::NotEncodable)
+            }
+        };
+        Settlement::Complete { record, ttl }
+    }
+
+    /// The memoized result of a completed record.
+    pub(super) fn replay(&self, id: &RecordId, record: &Record) -> Result<Result<T, E>, Error> {
+        let Outcome::Kept(payload) = record.outcome() else {
+            return Err(Error::of(ErrorKind::Incompatible, id));
+        };
+        let decoded = match (payload.split_first(), &self.err) {
+            (Some((&codec::OK, value)), _) => (self.ok.decode)(value).map(Ok),
+            (Some((&codec::ERR, error)), Some(side)) => (side.decode)(error).map(Err),
+            (Some((&codec::ERR, _)), None) => {
+                return Err(Error::of(ErrorKind::Decode, id)
+                    .detail("it is an error, and this version of the operation memoizes none"));
+            }
+            _ => return Err(Error::of(ErrorKind::Decode, id).detail("it has no result")),
+        };
+        decoded.map_err(|error| Error::of(ErrorKind::Decode, id).caused_by(error))
+    }
+}
+
+impl<V: Stored> Side<V> {
+    fn new() -> Self {
+        Self { encode: codec::encode::<V>, decode: codec::decode::<V> }
+    }
+}

@@ -1,0 +1,120 @@
+//! A call whose body is not one closure: reserve here, finish there.
+
+use super::Call;
+use super::policy::Policy;
+use super::run::{Begun, begin};
+use crate::engine::{Held, Settlement, first_attempt};
+use crate::error::Error;
+use crate::record::{RecordId, Token};
+
+/// What [`Call::begin`] found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Started<T, E> {
+    /// The call ended before, and this is its memoized result.
+    Replayed(Result<T, E>),
+    /// The key is this caller's: do the work and finish.
+    Reserved(Reservation<T, E>),
+}
+
+/// A key that this caller holds, its lease renewed for as long as this lives.
+///
+/// It is consumed by one of its ends, [`finish`](Self::finish), [`release`](Self::release) or
+/// [`hold`](Self::hold). Dropping it is the fourth: nobody knows then what had happened, so it
+/// holds.
+#[must_use = "dropping a reservation leaves its key reserved until the lease ends"]
+pub struct Reservation<T, E> {
+    /// `None` where the engine fails open: then there is nothing to end.
+    held: Option<Held>,
+    policy: Policy<T, E>,
+}
+
+impl<T, E> Call<T, E> {
+    /// Reserves the key and leaves the work to the caller: for work that is not one closure, such
+    /// as a message that is handled in one place and acknowledged in another.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::{Error, Operation, Started};
+    ///
+    /// const SHIP: Operation = Operation::new("ship");
+    ///
+    /// match SHIP.key("parcel 7").returning::<Result<u32, Error>>().begin().await? {
+    ///     Started::Replayed(result) => println!("shipped before: {result:?}"),
+    ///     Started::Reserved(reservation) => {
+    ///         let result = Ok(42); // the work
+    ///         reservation.finish(&result).await;
+    ///     }
+    ///     _ => unreachable!(),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The refusal, for each [`ErrorKind`](crate::ErrorKind).
+    pub fn begin(self) -> impl Future<Output = Result<Started<T, E>, Error>> {
+        let Self { request, policy, span } = self;
+        async move {
+            let begun = begin(first_attempt(request, &span), &policy, span).await;
+            started(begun, policy)
+        }
+    }
+}
+
+fn started<T, E>(begun: Begun<T, E>, policy: Policy<T, E>) -> Result<Started<T, E>, Error> {
+    match begun {
+        Begun::Replay(result) => Ok(Started::Replayed(result)),
+        Begun::Refused(error) => Err(error),
+        Begun::RunUnrecorded(_) => Ok(Started::Reserved(Reservation { held: None, policy })),
+        Begun::Run(mut held, _) => {
+            // From here on the work may be done at any moment.
+            held.start();
+            Ok(Started::Reserved(Reservation { held: Some(held), policy }))
+        }
+    }
+}
+
+impl<T, E> Reservation<T, E> {
+    /// The record that is reserved; `None` where the engine fails open.
+    #[must_use]
+    pub fn record_id(&self) -> Option<&RecordId> {
+        self.held.as_ref().map(Held::id)
+    }
+
+    /// The reservation's fencing token, for other systems that can check one; `None` where the
+    /// engine fails open.
+    #[must_use]
+    pub fn token(&self) -> Option<Token> {
+        self.held.as_ref().map(|held| held.reservation().token())
+    }
+
+    /// Ends the call with a result, whose disposition decides what is kept. When the store fails,
+    /// the recording goes on in a task while the lease lasts.
+    pub async fn finish(self, result: &Result<T, E>) {
+        if let Some(held) = self.held {
+            let settlement = self.policy.settlement(result, &held);
+            held.settle(settlement).await;
+        }
+    }
+
+    /// Makes the key vacant at once: nothing had happened.
+    pub async fn release(self) {
+        if let Some(held) = self.held {
+            held.settle(Settlement::Release).await;
+        }
+    }
+
+    /// Leaves the key reserved until its lease ends: what had happened is not known.
+    pub async fn hold(self) {
+        if let Some(held) = self.held {
+            held.settle(Settlement::Hold).await;
+        }
+    }
+}
+
+impl<T, E> std::fmt::Debug for Reservation<T, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reservation").field("record", &self.record_id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,53 @@
+//! What an idempotent function may return: the attribute's only trait bounds, and their texts.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Error;
+
+/// A `Result`: what an idempotent function returns, whatever alias it is written with.
+#[diagnostic::on_unimplemented(
+    message = "an idempotent function returns a `Result`, and `{Self}` is none",
+    label = "not a `Result`",
+    note = "a duplicate may be refused, so write `Result<{Self}, idempotent_core::Error>`, or an error type of your own with `From<idempotent_core::Error>`"
+)]
+pub trait Returned {
+    /// What is memoized.
+    type Ok;
+    /// What a refusal becomes.
+    type Err;
+}
+
+impl<T, E> Returned for Result<T, E> {
+    type Ok = T;
+    type Err = E;
+}
+
+/// A value that can be memoized: whatever serde can write and read back as an owned value.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be memoized",
+    label = "cannot be written to a store and read back",
+    note = "write `#[derive(serde::Serialize, serde::Deserialize)]` on it, and return owned values"
+)]
+pub trait Stored: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Stored for T {}
+
+/// An error type that a refusal converts into.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot carry an idempotency error",
+    label = "lacks `From<idempotent_core::Error>`",
+    note = "a duplicate may be refused: write `impl From<idempotent_core::Error> for {Self}`, or name a conversion with `map_error = path`"
+)]
+pub trait FromError: Sized {
+    /// The refusal as this type.
+    fn from_error(error: Error) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<Error>> FromError for E {
+    fn from_error(error: Error) -> Self {
+        error.into()
+    }
+}
