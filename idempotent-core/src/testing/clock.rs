@@ -40,8 +40,7 @@ impl ManualClock {
 
     /// Moves the clock on, and wakes who slept until then.
     pub fn advance(&self, by: Duration) {
-        self.0
-            .send_modify(|now| *now = now.checked_add(by).unwrap_or(Duration::MAX));
+        self.0.send_modify(|now| *now = now.checked_add(by).unwrap_or(Duration::MAX));
     }
 }
 

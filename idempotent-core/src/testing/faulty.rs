@@ -52,11 +52,7 @@ impl<S: Store + ?Sized> FaultyStore<S> {
     /// A store around a shared one, which may be an `Arc<dyn Store>`.
     #[must_use]
     pub fn around(store: Arc<S>) -> Self {
-        Self {
-            store,
-            script: Arc::default(),
-            counted: Arc::default(),
-        }
+        Self { store, script: Arc::default(), counted: Arc::default() }
     }
 
     /// The same store with one more fault in its script. Where several fit a call, the one that was
@@ -115,9 +111,7 @@ impl<S: Store + ?Sized> FaultyStore<S> {
         let occurrence = *occurrence;
         self.counted.notify_waiters();
         let mut faults = script.faults.iter().rev();
-        faults
-            .find(|(of, when, _)| *of == call && when.is(occurrence))
-            .map(|(_, _, fault)| *fault)
+        faults.find(|(of, when, _)| *of == call && when.is(occurrence)).map(|(_, _, fault)| *fault)
     }
 
     async fn perform<'a, T: Send>(
@@ -157,23 +151,19 @@ fn injected(kind: StoreErrorKind) -> StoreError {
 #[async_trait]
 impl<S: Store + ?Sized> Store for FaultyStore<S> {
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
-        self.perform(Call::Reserve, || self.store.reserve(request))
-            .await
+        self.perform(Call::Reserve, || self.store.reserve(request)).await
     }
 
     async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
-        self.perform(Call::Renew, || self.store.renew(request))
-            .await
+        self.perform(Call::Renew, || self.store.renew(request)).await
     }
 
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
-        self.perform(Call::Complete, || self.store.complete(request))
-            .await
+        self.perform(Call::Complete, || self.store.complete(request)).await
     }
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
-        self.perform(Call::Release, || self.store.release(request))
-            .await
+        self.perform(Call::Release, || self.store.release(request)).await
     }
 
     async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {
@@ -206,8 +196,6 @@ impl<S: ?Sized> Clone for FaultyStore<S> {
 impl<S: ?Sized> fmt::Debug for FaultyStore<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
-        f.debug_struct("FaultyStore")
-            .field("faults", &script.faults)
-            .finish_non_exhaustive()
+        f.debug_struct("FaultyStore").field("faults", &script.faults).finish_non_exhaustive()
     }
 }

@@ -83,18 +83,13 @@ impl<S: Store + ?Sized> Observed<S> {
     /// A store around a shared one, which may be an `Arc<dyn Store>`.
     #[must_use]
     pub fn around(store: Arc<S>) -> Self {
-        Self {
-            store,
-            seen: Arc::default(),
-        }
+        Self { store, seen: Arc::default() }
     }
 
     /// Everything that is counted of one operation.
     #[must_use]
     pub fn tally(&self, operation: &str) -> Tally {
-        self.seen()
-            .get(operation)
-            .map_or_else(Tally::default, |seen| seen.tally)
+        self.seen().get(operation).map_or_else(Tally::default, |seen| seen.tally)
     }
 
     /// How often the operation's body ran.
@@ -212,10 +207,7 @@ impl<S: Store + ?Sized> Store for Observed<S> {
 
 impl<S: ?Sized> Clone for Observed<S> {
     fn clone(&self) -> Self {
-        Self {
-            store: self.store.clone(),
-            seen: self.seen.clone(),
-        }
+        Self { store: self.store.clone(), seen: self.seen.clone() }
     }
 }
 

@@ -52,18 +52,12 @@ impl Slot {
 impl ReferenceStore {
     /// An empty store on the same clock, with room for so many.
     pub(crate) fn with_room(&self, reservations: usize) -> Self {
-        Self {
-            room: Some(reservations),
-            ..self.elsewhere()
-        }
+        Self { room: Some(reservations), ..self.elsewhere() }
     }
 
     /// An empty store on the same clock.
     pub(crate) fn elsewhere(&self) -> Self {
-        Self {
-            slots: Arc::default(),
-            ..self.clone()
-        }
+        Self { slots: Arc::default(), ..self.clone() }
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -75,10 +69,7 @@ impl ReferenceStore {
     }
 
     pub(crate) fn slot(&self, record: &Record, holds: Duration) -> Slot {
-        Slot {
-            record: record.clone(),
-            until: self.clock.now().saturating_add(holds),
-        }
+        Slot { record: record.clone(), until: self.clock.now().saturating_add(holds) }
     }
 }
 
@@ -94,16 +85,10 @@ impl Store for ReferenceStore {
             _ => {}
         }
         let is_taken = |slot: &&Slot| slot.entry(now).is_some_and(|e| e.state != State::Lapsed);
-        if self
-            .room
-            .is_some_and(|room| slots.values().filter(is_taken).count() >= room)
-        {
+        if self.room.is_some_and(|room| slots.values().filter(is_taken).count() >= room) {
             return Err(StoreError::new(StoreErrorKind::Full, "the map is full"));
         }
-        slots.insert(
-            request.id.clone(),
-            self.slot(request.record(), request.lease()),
-        );
+        slots.insert(request.id.clone(), self.slot(request.record(), request.lease()));
         Ok(ReserveOutcome::Won)
     }
 

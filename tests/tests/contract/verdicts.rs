@@ -2,7 +2,7 @@
 
 use idempotent_core::testing::contract;
 
-use super::broken::{failures, fails};
+use super::broken::{fails, failures};
 use super::flaws::Flaw;
 
 fails! {

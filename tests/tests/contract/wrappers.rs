@@ -119,10 +119,7 @@ mod faults {
     async fn a_repeated_call_happens_twice_and_answers_once() {
         let inner = FaultyStore::new(ReferenceStore::default());
         let store = FaultyStore::new(inner).on(Call::Reserve, When::Nth(1), Fault::Repeat);
-        assert!(matches!(
-            reserve(&store, &charge()).await.unwrap(),
-            ReserveOutcome::Won
-        ));
+        assert!(matches!(reserve(&store, &charge()).await.unwrap(), ReserveOutcome::Won));
         assert_eq!(store.calls(Call::Reserve), 1);
         assert_eq!(store.inner().calls(Call::Reserve), 2);
     }

@@ -30,8 +30,7 @@ impl Scene {
     }
 
     pub(super) async fn stands_completed(&self, owner: &Owner, payload: &[u8]) {
-        self.stands(State::Completed, &owner.completed(payload))
-            .await;
+        self.stands(State::Completed, &owner.completed(payload)).await;
     }
 
     pub(super) async fn stands_indeterminate(&self, owner: &Owner) {

@@ -19,16 +19,7 @@ pub(super) async fn a_completed_record_replays_byte_for_byte(at: Scene) {
 }
 
 pub(super) async fn falsy_results_are_results(at: Scene) {
-    for payload in [
-        &b""[..],
-        b"\0",
-        b"\xC0",
-        b"\x90",
-        b"0",
-        b"false",
-        b"null",
-        b"nil",
-    ] {
+    for payload in [&b""[..], b"\0", b"\xC0", b"\x90", b"0", b"false", b"null", b"nil"] {
         let at = at.another();
         let owner = at.reserve_once_more().await;
         at.record(&owner, payload).await;
@@ -41,10 +32,7 @@ pub(super) async fn a_result_of_one_mebibyte_survives(at: Scene) {
     let payload: Vec<u8> = (0..=250).cycle().take(1 << 20).collect();
     at.record(&owner, &payload).await;
     let entry = at.refused().await;
-    assert!(
-        entry.record.outcome() == Outcome::Kept(&payload),
-        "the payload changed"
-    );
+    assert!(entry.record.outcome() == Outcome::Kept(&payload), "the payload changed");
 }
 
 pub(super) async fn a_tombstone_stands_like_any_result(at: Scene) {
@@ -83,8 +71,7 @@ pub(super) async fn a_ttl_shorter_than_the_lease_ends_first(at: Scene) {
         let at = at.another();
         let owner = at.reserve(guarantee).await;
         let ttl = at.lease() / 4;
-        at.complete_for(&owner, b"result", ttl, Vacant::Record)
-            .await;
+        at.complete_for(&owner, b"result", ttl, Vacant::Record).await;
         at.advance(at.lease() / 2).await;
         at.is_vacant().await;
     }
@@ -95,15 +82,12 @@ pub(super) async fn leases_and_ttls_beyond_every_calendar_do_no_harm(at: Scene) 
     (envelope.lease, envelope.retention) = (Duration::MAX, Duration::MAX);
     let request = crate::store::Reserve::new(&at.id, envelope);
     assert!(matches!(at.ask(&request).await, ReserveOutcome::Won));
-    let owner = Owner {
-        reservation: request.record().clone(),
-    };
+    let owner = Owner { reservation: request.record().clone() };
     at.lapse().await;
     at.stands_reserved(&owner).await;
     assert_eq!(at.renew(&owner, Duration::MAX).await, RenewOutcome::Renewed);
     at.stands_reserved(&owner).await;
-    at.complete_for(&owner, b"result", Duration::MAX, Vacant::Record)
-        .await;
+    at.complete_for(&owner, b"result", Duration::MAX, Vacant::Record).await;
     at.lapse().await;
     at.stands_completed(&owner, b"result").await;
 }
@@ -111,9 +95,7 @@ pub(super) async fn leases_and_ttls_beyond_every_calendar_do_no_harm(at: Scene) 
 pub(super) async fn a_ttl_below_the_clocks_grain_ends_at_once(at: Scene) {
     let owner = at.reserve_once_more().await;
     let ttl = Duration::from_nanos(1);
-    let outcome = at
-        .complete_for(&owner, b"result", ttl, Vacant::Record)
-        .await;
+    let outcome = at.complete_for(&owner, b"result", ttl, Vacant::Record).await;
     assert!(matches!(outcome, CompleteOutcome::Recorded), "{outcome:?}");
     at.advance(at.lease() / 4).await;
     at.is_vacant().await;
@@ -240,8 +222,7 @@ pub(super) async fn of_many_concurrent_results_for_a_vacant_id_one_is_recorded(a
             .map(|(owner, _)| owner)
             .collect();
         assert_eq!(recorded.len(), 1, "results recorded in one race");
-        at.stands_completed(recorded[0], recorded[0].token().as_bytes())
-            .await;
+        at.stands_completed(recorded[0], recorded[0].token().as_bytes()).await;
     }
 }
 

@@ -9,9 +9,7 @@ pub(super) async fn a_reserve_that_was_dropped_midway_can_be_repeated(at: Scene)
     let request = at.request(Guarantee::AtLeastOnce);
     drop_midway(at.store.reserve(&request));
     assert!(matches!(at.ask(&request).await, ReserveOutcome::Won));
-    let owner = Owner {
-        reservation: request.record().clone(),
-    };
+    let owner = Owner { reservation: request.record().clone() };
     at.stands_reserved(&owner).await;
 }
 

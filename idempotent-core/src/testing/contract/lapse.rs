@@ -62,9 +62,7 @@ pub(super) async fn a_lapsed_at_least_once_reservation_looks_as_the_subject_decl
 pub(super) async fn a_lapsed_at_most_once_reservation_is_indeterminate_for_everyone(at: Scene) {
     let request = at.request(Guarantee::AtMostOnce);
     assert!(matches!(at.ask(&request).await, ReserveOutcome::Won));
-    let owner = Owner {
-        reservation: request.record().clone(),
-    };
+    let owner = Owner { reservation: request.record().clone() };
     at.lapse().await;
     at.stands_indeterminate(&owner).await;
     at.elsewhere().stands_indeterminate(&owner).await;
@@ -109,10 +107,7 @@ pub(super) async fn an_indeterminate_record_stays_for_its_retention_and_no_longe
 
 pub(super) async fn a_renewed_reservation_keeps_its_whole_retention(at: Scene) {
     let owner = at.reserve(Guarantee::AtMostOnce).await;
-    assert_eq!(
-        at.renew(&owner, at.lease() * 2).await,
-        RenewOutcome::Renewed
-    );
+    assert_eq!(at.renew(&owner, at.lease() * 2).await, RenewOutcome::Renewed);
     at.lapse().await;
     at.lapse().await;
     at.advance(at.retention() / 2).await;

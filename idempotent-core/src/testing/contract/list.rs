@@ -31,8 +31,14 @@ use super::{Case, complete, dropped, fencing, lapse, release, renew, reserve, sc
 /// ```
 #[macro_export]
 macro_rules! contract_tests {
-    ($(#[$attribute:meta])* $subject:expr $(,)?) => {
-        $crate::__contract_cases! { [$crate::__contract_test] { [$(#[$attribute])*] $subject } }
+    (@with [$($attributes:tt)*] #[$attribute:meta] $($rest:tt)+) => {
+        $crate::contract_tests! { @with [$($attributes)* #[$attribute]] $($rest)+ }
+    };
+    (@with $attributes:tt $subject:expr $(,)?) => {
+        $crate::__contract_cases! { [$crate::__contract_test] { $attributes $subject } }
+    };
+    ($($attributes_and_subject:tt)+) => {
+        $crate::contract_tests! { @with [] $($attributes_and_subject)+ }
     };
 }
 

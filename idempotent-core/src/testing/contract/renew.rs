@@ -27,10 +27,7 @@ pub(super) async fn a_renewed_lease_still_lapses(at: Scene) {
 
 pub(super) async fn a_renewal_gives_the_lease_it_names(at: Scene) {
     let owner = at.reserve_once_more().await;
-    assert_eq!(
-        at.renew(&owner, at.lease() * 3).await,
-        RenewOutcome::Renewed
-    );
+    assert_eq!(at.renew(&owner, at.lease() * 3).await, RenewOutcome::Renewed);
     at.lapse().await;
     at.stands_reserved(&owner).await;
 }

@@ -1,5 +1,6 @@
 //! Reserving: one winner, and what everybody else is told.
 
+use crate::key::KeyParts;
 use crate::record::{Envelope, Fingerprint, Guarantee, Token};
 use crate::store::{ReserveOutcome, State, StoreErrorKind};
 
@@ -33,10 +34,7 @@ pub(super) async fn of_many_concurrent_reserves_exactly_one_wins(at: Scene) {
 }
 
 pub(super) async fn the_winners_record_stands_under_the_id(at: Scene) {
-    assert!(
-        at.load().await.is_none(),
-        "an id that nobody used is vacant"
-    );
+    assert!(at.load().await.is_none(), "an id that nobody used is vacant");
     let owner = at.reserve(Guarantee::AtMostOnce).await;
     let entry = at.load().await.expect("the reservation stands");
     assert_eq!(entry.state, State::Reserved);
@@ -69,10 +67,7 @@ pub(super) async fn a_repeated_reserve_after_its_lapse_wins_a_whole_lease(at: Sc
     let request = at.request(Guarantee::AtLeastOnce);
     assert!(matches!(at.ask(&request).await, ReserveOutcome::Won));
     at.lapse().await;
-    assert!(
-        matches!(at.ask(&request).await, ReserveOutcome::Won),
-        "the id was vacant"
-    );
+    assert!(matches!(at.ask(&request).await, ReserveOutcome::Won), "the id was vacant");
     at.advance(at.lease() / 2).await;
     assert_eq!(at.refused().await.record.token(), request.token());
 }
@@ -80,9 +75,7 @@ pub(super) async fn a_repeated_reserve_after_its_lapse_wins_a_whole_lease(at: Sc
 pub(super) async fn a_repeated_reserve_after_its_completion_finds_it_completed(at: Scene) {
     let request = at.request(Guarantee::AtLeastOnce);
     assert!(matches!(at.ask(&request).await, ReserveOutcome::Won));
-    let owner = Owner {
-        reservation: request.record().clone(),
-    };
+    let owner = Owner { reservation: request.record().clone() };
     at.record(&owner, b"result").await;
     let ReserveOutcome::Taken(entry) = at.ask(&request).await else {
         panic!("a reserve won a completed id");
@@ -94,9 +87,7 @@ pub(super) async fn a_repeated_reserve_after_its_completion_finds_it_completed(a
 pub(super) async fn a_late_reserve_does_not_touch_a_successor(at: Scene) {
     let late = at.request(Guarantee::AtLeastOnce);
     assert!(matches!(at.ask(&late).await, ReserveOutcome::Won));
-    let first = Owner {
-        reservation: late.record().clone(),
-    };
+    let first = Owner { reservation: late.record().clone() };
     at.release(&first).await;
     let successor = at.reserve_once_more().await;
     let ReserveOutcome::Taken(entry) = at.ask(&late).await else {
@@ -108,9 +99,7 @@ pub(super) async fn a_late_reserve_does_not_touch_a_successor(at: Scene) {
 
 pub(super) async fn a_reserve_that_arrives_after_its_release_lapses_with_its_lease(at: Scene) {
     let late = at.request(Guarantee::AtLeastOnce);
-    let owner = Owner {
-        reservation: late.record().clone(),
-    };
+    let owner = Owner { reservation: late.record().clone() };
     at.release(&owner).await;
     at.ask(&late).await;
     at.lapse().await;
@@ -119,8 +108,10 @@ pub(super) async fn a_reserve_that_arrives_after_its_release_lapses_with_its_lea
 
 pub(super) async fn every_field_of_a_reservation_survives(at: Scene) {
     let key = "order/42 \0\r\n\"'{}*?[]\\ ключ 🔑";
+    let mut parts = KeyParts::default();
+    parts.push(key);
     let envelope = Envelope {
-        key: Some(key),
+        key: Some(&parts),
         fingerprint: Some(Fingerprint::from_bytes([0xA5; 32])),
         version: u32::MAX,
         ..at.envelope(Guarantee::AtMostOnce)

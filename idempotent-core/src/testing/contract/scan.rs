@@ -21,11 +21,7 @@ async fn found(at: &Scene, mut scan: Scan) -> BTreeMap<String, Entry> {
     let mut found = BTreeMap::new();
     for _ in 0..MOST_PAGES {
         let page = answered(at.store.scan(&scan).await);
-        found.extend(
-            page.entries
-                .into_iter()
-                .map(|(id, entry)| (id.to_string(), entry)),
-        );
+        found.extend(page.entries.into_iter().map(|(id, entry)| (id.to_string(), entry)));
         match page.next {
             Some(cursor) => scan = scan.after(cursor),
             None => return found,
@@ -190,8 +186,5 @@ pub(super) async fn a_scan_misses_nothing_when_what_it_has_shown_goes_away(at: S
         let Some(cursor) = page.next else { break };
         scan = scan.after(cursor);
     }
-    assert!(
-        unseen.is_empty(),
-        "records that the scan missed: {unseen:?}"
-    );
+    assert!(unseen.is_empty(), "records that the scan missed: {unseen:?}");
 }

@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use super::subject::Subject;
 use crate::record::{Envelope, Guarantee, Record, RecordId, Token};
 use crate::store::{
-    Complete, CompleteOutcome, Entry, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, State,
-    Store, StoreError, Vacant, Wait,
+    Complete, CompleteOutcome, Entry, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Store,
+    StoreError, Vacant, Wait,
 };
 
 /// The operation of ids that a case does not name.
@@ -36,9 +36,7 @@ pub(super) struct Owner {
 impl Owner {
     /// An attempt that the store has never heard of.
     pub(super) fn unknown() -> Self {
-        Self {
-            reservation: Record::reserved(&Envelope::new(OPERATION), Token::random()),
-        }
+        Self { reservation: Record::reserved(&Envelope::new(OPERATION), Token::random()) }
     }
 
     pub(super) fn token(&self) -> Token {
@@ -69,11 +67,7 @@ pub(super) fn answered<T>(answer: Result<T, StoreError>) -> T {
 
 impl Scene {
     pub(super) fn new(subject: Arc<dyn Subject>) -> Self {
-        Self {
-            store: subject.store(),
-            subject,
-            id: fresh_id(OPERATION),
-        }
+        Self { store: subject.store(), subject, id: fresh_id(OPERATION) }
     }
 
     /// The same store, seen with another id of the same operation.
@@ -87,10 +81,7 @@ impl Scene {
 
     /// The same id in another store.
     pub(super) fn in_store(&self, store: Arc<dyn Store>) -> Self {
-        Self {
-            store,
-            ..self.clone()
-        }
+        Self { store, ..self.clone() }
     }
 
     /// The same id, seen as another process sees it.
@@ -108,11 +99,7 @@ impl Scene {
         let start = Arc::new(Barrier::new(racers));
         let mut tasks = JoinSet::new();
         for racer in 0..racers {
-            let at = if racer % 2 == 0 {
-                self.clone()
-            } else {
-                self.elsewhere()
-            };
+            let at = if racer % 2 == 0 { self.clone() } else { self.elsewhere() };
             let (start, act) = (start.clone(), act(at, racer));
             tasks.spawn(async move {
                 start.wait().await;
@@ -166,9 +153,7 @@ impl Scene {
     pub(super) async fn reserve(&self, guarantee: Guarantee) -> Owner {
         let request = self.request(guarantee);
         match self.ask(&request).await {
-            ReserveOutcome::Won => Owner {
-                reservation: request.record().clone(),
-            },
+            ReserveOutcome::Won => Owner { reservation: request.record().clone() },
             ReserveOutcome::Taken(entry) => panic!("the id should be vacant, but: {entry:?}"),
         }
     }
@@ -191,13 +176,11 @@ impl Scene {
     }
 
     pub(super) async fn complete(&self, owner: &Owner, payload: &[u8]) -> CompleteOutcome {
-        self.complete_for(owner, payload, self.ttl(), Vacant::Record)
-            .await
+        self.complete_for(owner, payload, self.ttl(), Vacant::Record).await
     }
 
     pub(super) async fn complete_if_there(&self, owner: &Owner, payload: &[u8]) -> CompleteOutcome {
-        self.complete_for(owner, payload, self.ttl(), Vacant::Refuse)
-            .await
+        self.complete_for(owner, payload, self.ttl(), Vacant::Refuse).await
     }
 
     pub(super) async fn complete_for(
@@ -230,11 +213,7 @@ impl Scene {
     }
 
     pub(super) async fn release(&self, owner: &Owner) {
-        answered(
-            self.store
-                .release(&Release::new(&self.id, &owner.reservation))
-                .await,
-        );
+        answered(self.store.release(&Release::new(&self.id, &owner.reservation)).await);
     }
 
     pub(super) async fn release_even_indeterminate(&self, owner: &Owner) {

@@ -21,11 +21,7 @@ async fn waiters(at: &Scene, owner: &Owner, count: usize) -> JoinSet<()> {
     let mut waiting = JoinSet::new();
     for waiter in 0..count {
         let token = owner.token();
-        let at = if waiter % 2 == 0 {
-            at.clone()
-        } else {
-            at.elsewhere()
-        };
+        let at = if waiter % 2 == 0 { at.clone() } else { at.elsewhere() };
         waiting.spawn(async move { at.wait(token, AN_HOUR).await });
     }
     tokio::time::sleep(BEGINNING).await;
@@ -36,16 +32,14 @@ pub(super) async fn a_wait_ends_when_the_call_completes(at: Scene) {
     let owner = at.reserve_once_more().await;
     let waiting = waiters(&at, &owner, 2).await;
     at.record(&owner, b"result").await;
-    at.soon("a wait on a completed call", waiting.join_all())
-        .await;
+    at.soon("a wait on a completed call", waiting.join_all()).await;
 }
 
 pub(super) async fn a_wait_ends_when_the_call_is_released(at: Scene) {
     let owner = at.reserve_once_more().await;
     let waiting = waiters(&at, &owner, 2).await;
     at.release(&owner).await;
-    at.soon("a wait on a released call", waiting.join_all())
-        .await;
+    at.soon("a wait on a released call", waiting.join_all()).await;
 }
 
 pub(super) async fn a_wait_ends_when_the_id_is_purged(at: Scene) {
@@ -61,8 +55,7 @@ pub(super) async fn a_wait_ends_when_the_lease_lapses(at: Scene) {
         let owner = at.reserve(guarantee).await;
         let waiting = waiters(&at, &owner, 2).await;
         at.lapse().await;
-        at.soon("a wait on a lapsed lease", waiting.join_all())
-            .await;
+        at.soon("a wait on a lapsed lease", waiting.join_all()).await;
     }
 }
 
@@ -74,8 +67,7 @@ pub(super) async fn a_wait_ends_when_a_renewed_call_completes(at: Scene) {
     at.renew(&owner, at.lease()).await;
     at.advance(at.lease() * 3 / 4).await;
     at.record(&owner, b"result").await;
-    at.soon("a wait on a renewed call", waiting.join_all())
-        .await;
+    at.soon("a wait on a renewed call", waiting.join_all()).await;
 }
 
 pub(super) async fn every_waiter_wakes(at: Scene) {
@@ -115,9 +107,7 @@ pub(super) async fn a_wait_ends_with_its_timeout_and_touches_nothing(at: Scene) 
     });
     tokio::time::sleep(BEGINNING).await;
     at.advance(timeout).await;
-    at.soon("a wait whose time is over", waiting)
-        .await
-        .expect("the store waits without panicking");
+    at.soon("a wait whose time is over", waiting).await.expect("the store waits without panicking");
     at.stands_reserved(&owner).await;
 }
 
@@ -129,7 +119,5 @@ pub(super) async fn a_wait_without_end_is_a_wait(at: Scene) {
     });
     tokio::time::sleep(BEGINNING).await;
     at.release(&owner).await;
-    at.soon("a wait without end", waiting)
-        .await
-        .expect("the store waits without panicking");
+    at.soon("a wait without end", waiting).await.expect("the store waits without panicking");
 }

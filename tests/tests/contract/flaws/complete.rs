@@ -10,9 +10,7 @@ use super::{Broken, Flaw};
 
 impl Broken {
     pub(super) async fn complete_wrongly(&self, request: &Complete<'_>) -> Option<CompleteOutcome> {
-        let Some(entry) = self
-            .found(request.id)
-            .filter(|entry| entry.state != State::Lapsed)
+        let Some(entry) = self.found(request.id).filter(|entry| entry.state != State::Lapsed)
         else {
             return self.complete_vacant_wrongly(request).await;
         };

@@ -49,8 +49,7 @@ impl Broken {
         match self.flaw {
             Flaw::ScanMatchesPrefixes => {
                 let prefix = asked.operation.unwrap_or_default();
-                page.entries
-                    .retain(|(id, _)| id.operation().starts_with(&prefix));
+                page.entries.retain(|(id, _)| id.operation().starts_with(&prefix));
             }
             Flaw::ScanLosesTheLastPage if asked.cursor.is_some() && page.next.is_none() => {
                 page.entries.clear();
@@ -68,9 +67,8 @@ impl Broken {
     /// A page that starts so many records from the first, however many have gone since.
     async fn scan_by_offset(&self, mut request: Scan) -> Result<Page, StoreError> {
         let shown = request.cursor.take();
-        let shown: usize = shown.map_or(0, |Cursor(shown)| {
-            shown.parse().expect("the cursor is our own")
-        });
+        let shown: usize =
+            shown.map_or(0, |Cursor(shown)| shown.parse().expect("the cursor is our own"));
         let limit = std::mem::replace(&mut request.limit, usize::MAX);
         let mut page = self.store.scan(&request).await?;
         page.entries.drain(..shown.min(page.entries.len()));

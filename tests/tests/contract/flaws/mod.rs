@@ -101,11 +101,7 @@ pub(crate) struct Broken {
 
 impl Broken {
     pub(crate) fn new(flaw: Flaw, store: ReferenceStore) -> Self {
-        Self {
-            store,
-            flaw,
-            journal: Arc::default(),
-        }
+        Self { store, flaw, journal: Arc::default() }
     }
 
     fn has(&self, flaw: Flaw) -> bool {
