@@ -37,6 +37,7 @@ pub(crate) struct Found {
 /// A call that found another one running.
 pub(crate) struct Busy {
     pub(super) prepared: Prepared,
+    pub(super) pulse: Arc<Pulse>,
     pub(super) token: Token,
     pub(super) remaining: Option<Duration>,
 }
@@ -63,14 +64,24 @@ pub(crate) fn first_attempt(request: Box<Request>, span: &CallSpan) -> First {
         Ok(prepared) => prepared,
         Err(error) => return First::Decided(Err(error)),
     };
-    match prepared.engine.store().at_hand(&prepared.id) {
-        Some(entry) => First::Decided(at_hand(&prepared, entry)),
-        None => First::Asked(span.elsewhere(attempt(prepared, Duration::MAX))),
+    if let Some(entry) = prepared.engine.store().at_hand(&prepared.id) {
+        return First::Decided(at_hand(&prepared, entry));
+    }
+    // What is not at hand may have to be waited for, and what is won to be kept alive.
+    match prepared.engine.0.heartbeats.current() {
+        Ok(pulse) => First::Asked(span.elsewhere(attempt(prepared, pulse, Duration::MAX))),
+        Err(error) => First::Decided(Err(
+            Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string())
+        )),
     }
 }
 
 /// Asks the store once, for at most `limit`.
-pub(super) async fn attempt(prepared: Prepared, limit: Duration) -> Result<Attempt, Error> {
+pub(super) async fn attempt(
+    prepared: Prepared,
+    pulse: Arc<Pulse>,
+    limit: Duration,
+) -> Result<Attempt, Error> {
     let request = Reserve::new(&prepared.id, prepared.envelope());
     let limit = limit.min(prepared.lease);
     let engine = &prepared.engine;
@@ -80,16 +91,9 @@ pub(super) async fn attempt(prepared: Prepared, limit: Duration) -> Result<Attem
             let record = request.record().clone();
             // The lease counts from here: the store may have granted it at any moment after.
             let sent = request.written_at().unwrap_or_else(Instant::now);
-            match engine.0.heartbeats.current() {
-                Ok(pulse) => won(prepared, record, sent, &pulse),
-                Err(error) => {
-                    // There may be no runtime to release it later.
-                    Box::pin(settle::release_once(engine, &prepared.id, &record)).await;
-                    Err(Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string()))
-                }
-            }
+            won(prepared, record, sent, &pulse)
         }
-        Ok(ReserveOutcome::Taken(entry)) => taken(prepared, entry),
+        Ok(ReserveOutcome::Taken(entry)) => taken(prepared, pulse, entry),
         Err(error) => {
             let written = request.is_written().then(|| request.record().clone());
             failed(&prepared, written, error)
@@ -124,11 +128,11 @@ fn at_hand(prepared: &Prepared, entry: Entry) -> Result<Attempt, Error> {
     }
 }
 
-fn taken(prepared: Prepared, entry: Entry) -> Result<Attempt, Error> {
+fn taken(prepared: Prepared, pulse: Arc<Pulse>, entry: Entry) -> Result<Attempt, Error> {
     match prepared.check(entry)? {
         Standing::Completed(record) => Ok(Attempt::Replay(Found { id: prepared.id, record })),
         Standing::InProgress { token, remaining } => {
-            Ok(Attempt::Busy(Box::new(Busy { prepared, token, remaining })))
+            Ok(Attempt::Busy(Box::new(Busy { prepared, pulse, token, remaining })))
         }
     }
 }

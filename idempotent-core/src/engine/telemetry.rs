@@ -8,6 +8,9 @@
 //! | `idempotent_in_flight` | gauge | |
 //! | `idempotent_lost_results_total` | counter | `operation` |
 //! | `idempotent_lost_leases_total` | counter | `operation` |
+//! | `idempotent_superseded_total` | counter | `operation` |
+//! | `idempotent_dropped_total` | counter | `operation` |
+//! | `idempotent_tombstones_total` | counter | `operation` |
 
 use std::future::Future;
 use std::time::Duration;

@@ -33,7 +33,7 @@ pub(crate) async fn later_attempts(first: Box<Busy>, mut span: CallSpan) -> Resu
             break Err(busy.prepared.in_progress(busy.remaining));
         }
         span.another_attempt();
-        match Elsewhere::new(attempt(busy.prepared, left)).await {
+        match Elsewhere::new(attempt(busy.prepared, busy.pulse, left)).await {
             Ok(Attempt::Busy(again)) => busy = *again,
             ended => break ended,
         }
