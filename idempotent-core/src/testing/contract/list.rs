@@ -6,7 +6,7 @@ use super::{Case, complete, dropped, fencing, lapse, release, renew, reserve, sc
 ///
 /// The argument is an expression that gives a [`Subject`](crate::testing::contract::Subject). It is
 /// evaluated once a test, within a tokio runtime that the test builds itself, and may `.await`.
-/// Attributes before it go to every test.
+/// Attributes before it go to every test. A module around the macro keeps the tests together.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -20,13 +20,9 @@ use super::{Case, complete, dropped, fencing, lapse, release, renew, reserve, sc
 /// #     fn store(&self) -> Arc<dyn Store> { unreachable!() }
 /// #     async fn advance(&self, by: Duration) { tokio::time::sleep(by).await }
 /// # }
-/// mod contract {
-///     use super::Server;
-///
-///     idempotent_core::testing::contract_tests! {
-///         #[ignore = "needs a server"]
-///         Server::connect().await
-///     }
+/// idempotent_core::testing::contract_tests! {
+///     #[ignore = "needs a server"]
+///     Server::connect().await
 /// }
 /// ```
 #[macro_export]
