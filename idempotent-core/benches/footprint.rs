@@ -7,6 +7,7 @@ use std::alloc::System;
 use std::hint::black_box;
 use std::sync::Arc;
 
+use idempotent_core::key::{Key, KeyParts};
 use idempotent_core::record::{Envelope, Guarantee, RecordId};
 use idempotent_core::store::{Complete, MemoryStore, Reserve, Store};
 use moka::policy::EvictionPolicy;
@@ -52,10 +53,11 @@ async fn memory_store(guarantee: Guarantee, with_key: bool) -> f64 {
     let store = MemoryStore::builder().capacity_bytes(1 << 30).build();
     for n in 0..RECORDS {
         let id = id(n);
-        let key = format!("order:{n}");
+        let mut key = KeyParts::default();
+        ("order:", n).write(&mut key);
         let mut envelope = Envelope::new("shop::charge");
         envelope.guarantee = guarantee;
-        envelope.key = with_key.then_some(key.as_str());
+        envelope.key = with_key.then_some(&key);
         let request = Reserve::new(&id, envelope);
         store.reserve(&request).await.expect("there is room");
         let record = request.record().completed(&PAYLOAD);

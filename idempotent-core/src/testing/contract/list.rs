@@ -178,6 +178,7 @@ macro_rules! __contract_cases {
             }
             scan {
                 looking_changes_nothing
+                only_completed_records_that_stand_are_at_hand
                 a_scan_tells_each_record_as_load_does
                 a_scan_of_the_unfinished_sees_what_runs_and_what_was_lost
                 a_scan_filters_by_state
