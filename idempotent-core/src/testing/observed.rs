@@ -51,7 +51,7 @@ pub struct Observed<S> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
-    /// Attempts that won their key, so that the body ran. An attempt that asks again counts once.
+    /// Attempts that won their key, for the body to run. An attempt that asks again counts once.
     pub executions: usize,
     /// Results that were recorded. A result that is sent again counts once.
     pub completions: usize,
@@ -86,7 +86,7 @@ impl<S: Store> Observed<S> {
         self.seen().get(operation).map_or_else(Tally::default, |seen| seen.tally)
     }
 
-    /// How often the operation's body ran.
+    /// How often a call won its key, for the operation's body to run.
     #[must_use]
     pub fn executions(&self, operation: &str) -> usize {
         self.tally(operation).executions
