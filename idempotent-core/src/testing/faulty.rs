@@ -21,9 +21,8 @@ use crate::store::{
 /// ```
 /// use idempotent_core::testing::{Call, Fault, FaultyStore, When};
 /// # use idempotent_core::Store;
-/// # use idempotent_core::store::MemoryStore;
 ///
-/// # fn script(store: MemoryStore) {
+/// # fn script(store: impl Store) {
 /// let store = FaultyStore::new(store)
 ///     .on(Call::Complete, When::Nth(1), Fault::LoseAnswer)
 ///     .on(Call::Renew, When::Always, Fault::Fail);
