@@ -15,22 +15,23 @@ use crate::store::{
 };
 
 /// A store around another whose chosen calls fail, hang, lose their answer, come late or come
-/// twice. It counts all calls. Clones share the store, the script and the counts.
+/// twice. It counts all calls, and shows nothing [at hand](Store::at_hand), so that all of them come
+/// by. Clones share the script and the counts.
 ///
 /// ```
 /// use idempotent_core::testing::{Call, Fault, FaultyStore, When};
 /// # use idempotent_core::Store;
-/// # use idempotent_core::store::MemoryStore;
 ///
-/// # fn script(store: MemoryStore) {
+/// # fn script(store: impl Store) {
 /// let store = FaultyStore::new(store)
 ///     .on(Call::Complete, When::Nth(1), Fault::LoseAnswer)
 ///     .on(Call::Renew, When::Always, Fault::Fail);
 /// assert_eq!(store.calls(Call::Complete), 0);
 /// # }
 /// ```
-pub struct FaultyStore<S: ?Sized> {
-    store: Arc<S>,
+#[derive(Clone)]
+pub struct FaultyStore<S> {
+    store: S,
     script: Arc<Mutex<Script>>,
     counted: Arc<Notify>,
 }
@@ -44,14 +45,6 @@ struct Script {
 impl<S: Store> FaultyStore<S> {
     /// A store around `store` that does as it does.
     pub fn new(store: S) -> Self {
-        Self::around(Arc::new(store))
-    }
-}
-
-impl<S: Store + ?Sized> FaultyStore<S> {
-    /// A store around a shared one, which may be an `Arc<dyn Store>`.
-    #[must_use]
-    pub fn around(store: Arc<S>) -> Self {
         Self { store, script: Arc::default(), counted: Arc::default() }
     }
 
@@ -95,7 +88,7 @@ impl<S: Store + ?Sized> FaultyStore<S> {
 
     /// The store inside.
     #[must_use]
-    pub fn inner(&self) -> &Arc<S> {
+    pub const fn inner(&self) -> &S {
         &self.store
     }
 
@@ -149,7 +142,7 @@ fn injected(kind: StoreErrorKind) -> StoreError {
 }
 
 #[async_trait]
-impl<S: Store + ?Sized> Store for FaultyStore<S> {
+impl<S: Store> Store for FaultyStore<S> {
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
         self.perform(Call::Reserve, || self.store.reserve(request)).await
     }
@@ -183,17 +176,7 @@ impl<S: Store + ?Sized> Store for FaultyStore<S> {
     }
 }
 
-impl<S: ?Sized> Clone for FaultyStore<S> {
-    fn clone(&self) -> Self {
-        Self {
-            store: self.store.clone(),
-            script: self.script.clone(),
-            counted: self.counted.clone(),
-        }
-    }
-}
-
-impl<S: ?Sized> fmt::Debug for FaultyStore<S> {
+impl<S> fmt::Debug for FaultyStore<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let script = self.script.lock().unwrap_or_else(PoisonError::into_inner);
         f.debug_struct("FaultyStore").field("faults", &script.faults).finish_non_exhaustive()

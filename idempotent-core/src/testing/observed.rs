@@ -13,7 +13,8 @@ use crate::store::{
 };
 
 /// A store around another that tells how often an operation was executed, replayed or refused, as
-/// far as the store's answers show it. Clones share the store and the counts.
+/// far as the store's answers show it. It shows nothing [at hand](Store::at_hand), so that all calls
+/// come by. Clones share the counts.
 ///
 /// Operations are named as they are in the record: by `name = "charge"`, or by module path and
 /// function.
@@ -28,7 +29,7 @@ use crate::store::{
 /// # use std::time::Duration;
 ///
 /// # async fn test(store: Arc<dyn Store>) -> Result<(), Box<dyn std::error::Error>> {
-/// let store = Observed::around(store);
+/// let store = Observed::new(store);
 /// # let id = RecordId::of("charge", None, &"order-1")?;
 /// # let first = Reserve::new(&id, Envelope::new("charge"));
 /// # store.reserve(&first).await?;
@@ -40,8 +41,9 @@ use crate::store::{
 /// assert_eq!(store.replays("charge"), 1);
 /// # Ok(()) }
 /// ```
-pub struct Observed<S: ?Sized> {
-    store: Arc<S>,
+#[derive(Clone)]
+pub struct Observed<S> {
+    store: S,
     seen: Arc<Mutex<HashMap<String, Seen>>>,
 }
 
@@ -49,7 +51,7 @@ pub struct Observed<S: ?Sized> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Tally {
-    /// Attempts that won their key, so that the body ran. An attempt that asks again counts once.
+    /// Attempts that won their key, for the body to run. An attempt that asks again counts once.
     pub executions: usize,
     /// Results that were recorded. A result that is sent again counts once.
     pub completions: usize,
@@ -75,14 +77,6 @@ struct Seen {
 impl<S: Store> Observed<S> {
     /// A store around `store`.
     pub fn new(store: S) -> Self {
-        Self::around(Arc::new(store))
-    }
-}
-
-impl<S: Store + ?Sized> Observed<S> {
-    /// A store around a shared one, which may be an `Arc<dyn Store>`.
-    #[must_use]
-    pub fn around(store: Arc<S>) -> Self {
         Self { store, seen: Arc::default() }
     }
 
@@ -92,7 +86,7 @@ impl<S: Store + ?Sized> Observed<S> {
         self.seen().get(operation).map_or_else(Tally::default, |seen| seen.tally)
     }
 
-    /// How often the operation's body ran.
+    /// How often a call won its key, for the operation's body to run.
     #[must_use]
     pub fn executions(&self, operation: &str) -> usize {
         self.tally(operation).executions
@@ -118,7 +112,7 @@ impl<S: Store + ?Sized> Observed<S> {
 
     /// The store inside.
     #[must_use]
-    pub fn inner(&self) -> &Arc<S> {
+    pub const fn inner(&self) -> &S {
         &self.store
     }
 
@@ -161,7 +155,7 @@ impl Seen {
 }
 
 #[async_trait]
-impl<S: Store + ?Sized> Store for Observed<S> {
+impl<S: Store> Store for Observed<S> {
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
         let outcome = self.store.reserve(request).await?;
         self.note(request.id, |seen| match &outcome {
@@ -205,13 +199,7 @@ impl<S: Store + ?Sized> Store for Observed<S> {
     }
 }
 
-impl<S: ?Sized> Clone for Observed<S> {
-    fn clone(&self) -> Self {
-        Self { store: self.store.clone(), seen: self.seen.clone() }
-    }
-}
-
-impl<S: ?Sized> fmt::Debug for Observed<S> {
+impl<S> fmt::Debug for Observed<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let tallies = seen.iter().map(|(operation, seen)| (operation, seen.tally));

@@ -249,6 +249,12 @@ fails! {
     wait_ignores_the_token: WaitIgnoresTheToken fails [
         a_wait_ends_at_once_where_another_token_stands
     ]
+    at_hand_shows_running_calls: AtHandShowsRunningCalls fails [
+        only_completed_records_that_stand_are_at_hand
+    ]
+    at_hand_outlives_the_ttl: AtHandOutlivesTheTtl fails [
+        only_completed_records_that_stand_are_at_hand
+    ]
     load_extends: LoadExtends fails [
         a_fenced_owner_does_not_renew_its_successors_lease
         a_renewal_of_another_token_is_lost_and_changes_nothing

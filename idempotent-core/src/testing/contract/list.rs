@@ -6,7 +6,7 @@ use super::{Case, complete, dropped, fencing, lapse, release, renew, reserve, sc
 ///
 /// The argument is an expression that gives a [`Subject`](crate::testing::contract::Subject). It is
 /// evaluated once a test, within a tokio runtime that the test builds itself, and may `.await`.
-/// Attributes before it go to every test.
+/// Attributes before it go to every test. A module around the macro keeps the tests together.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -20,13 +20,9 @@ use super::{Case, complete, dropped, fencing, lapse, release, renew, reserve, sc
 /// #     fn store(&self) -> Arc<dyn Store> { unreachable!() }
 /// #     async fn advance(&self, by: Duration) { tokio::time::sleep(by).await }
 /// # }
-/// mod contract {
-///     use super::Server;
-///
-///     idempotent_core::testing::contract_tests! {
-///         #[ignore = "needs a server"]
-///         Server::connect().await
-///     }
+/// idempotent_core::testing::contract_tests! {
+///     #[ignore = "needs a server"]
+///     Server::connect().await
 /// }
 /// ```
 #[macro_export]
@@ -182,6 +178,7 @@ macro_rules! __contract_cases {
             }
             scan {
                 looking_changes_nothing
+                only_completed_records_that_stand_are_at_hand
                 a_scan_tells_each_record_as_load_does
                 a_scan_of_the_unfinished_sees_what_runs_and_what_was_lost
                 a_scan_filters_by_state

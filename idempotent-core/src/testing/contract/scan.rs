@@ -64,6 +64,26 @@ pub(super) async fn looking_changes_nothing(at: Scene) {
     at.is_vacant().await;
 }
 
+pub(super) async fn only_completed_records_that_stand_are_at_hand(at: Scene) {
+    let at_hand = || at.store.at_hand(&at.id);
+    assert!(at_hand().is_none(), "the id is vacant");
+    let owner = at.reserve_once_more().await;
+    assert!(at_hand().is_none(), "the call runs");
+    at.record(&owner, b"result").await;
+    at.advance(at.ttl() / 2).await;
+    if let Some(entry) = at_hand() {
+        assert_eq!(entry.state, State::Completed);
+        assert_eq!(entry.record, owner.completed(b"result"));
+        at.remains(&entry, at.ttl() / 2);
+    }
+    at.advance(at.ttl() * 3 / 5).await;
+    assert!(at_hand().is_none(), "the ttl is over");
+    let owner = at.is_vacant().await;
+    at.record(&owner, b"result").await;
+    at.purge().await;
+    assert!(at_hand().is_none(), "it is purged");
+}
+
 pub(super) async fn a_scan_tells_each_record_as_load_does(at: Scene) {
     let at = at.with_id(fresh_id(&fresh_operation()));
     let lost = at.another();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::record::RecordId;
+use idempotent_core::record::{Outcome, RecordId};
 use idempotent_core::store::{Cursor, Entry, Page, Scan, State, Store, StoreError, Wait};
 
 use super::{Broken, Flaw};
@@ -21,6 +21,19 @@ impl Broken {
             _ => return None,
         }
         self.store.wait(&request).await.ok()
+    }
+
+    pub(super) fn at_hand_wrongly(&self, id: &RecordId) -> Option<Entry> {
+        match self.flaw {
+            Flaw::AtHandShowsRunningCalls => self.found(id),
+            Flaw::AtHandOutlivesTheTtl => {
+                let slots = self.store.slots();
+                let record = slots.get(id).map(|slot| slot.record.clone());
+                let record = record.filter(|record| record.outcome() != Outcome::Reserved)?;
+                Some(Entry::new(record, State::Completed, None))
+            }
+            _ => None,
+        }
     }
 
     pub(super) fn load_wrongly(&self, id: &RecordId, mut entry: Entry) -> Option<Entry> {

@@ -75,6 +75,9 @@ pub(crate) enum Flaw {
     WaitIgnoresItsTimeout,
     WaitIgnoresTheToken,
 
+    AtHandShowsRunningCalls,
+    AtHandOutlivesTheTtl,
+
     LoadExtends,
     LoadTellsTheWholeLease,
     LoadForgetsTheLapsed,
@@ -137,6 +140,10 @@ impl Broken {
 
 #[async_trait::async_trait]
 impl Store for Broken {
+    fn at_hand(&self, id: &RecordId) -> Option<Entry> {
+        self.at_hand_wrongly(id)
+    }
+
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
         match self.reserve_wrongly(request).await {
             Some(answer) => answer,

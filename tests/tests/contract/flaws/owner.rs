@@ -39,8 +39,8 @@ impl Broken {
                 Some(RenewOutcome::Renewed)
             }
             (Flaw::RenewRepeatsTheFirstLease, State::Reserved) if own => {
-                let lease = request.reservation.lease();
-                self.put(request.id, request.reservation, lease);
+                let first = self.store.slot(request.reservation, request.reservation.lease());
+                self.change(request.id, |slot| slot.until = first.until);
                 Some(RenewOutcome::Renewed)
             }
             _ => None,

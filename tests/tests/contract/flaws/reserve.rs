@@ -38,8 +38,12 @@ impl Broken {
                 Some(Ok(ReserveOutcome::Taken(entry)))
             }
             Flaw::ReserveHalvesTheLease => {
-                self.put(request.id, request.record(), request.lease() / 2);
-                Some(Ok(ReserveOutcome::Won))
+                let answer = self.store.reserve(request).await;
+                if let Ok(ReserveOutcome::Won) = answer {
+                    let early = request.lease() / 2;
+                    self.change(request.id, |slot| slot.until = slot.until.saturating_sub(early));
+                }
+                Some(answer)
             }
             Flaw::ReserveDropsTheKeysText => {
                 request.record().key()?;
