@@ -1,1 +1,44 @@
 //! The `#[idempotent]` attribute of `idempotent-core`.
+//!
+//! Use it from there; this crate knows no store and runs nothing. It works in three phases that
+//! cannot be skipped: `parse` says what was written, `check` what is meant or everything that
+//! is wrong with it, and `expand` writes two statements around the body.
+
+mod check;
+mod errors;
+mod expand;
+mod parse;
+
+use proc_macro2::TokenStream;
+
+use self::check::Plan;
+use self::errors::Errors;
+
+#[doc = include_str!("attribute.md")]
+#[proc_macro_attribute]
+pub fn idempotent(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    expand(args.into(), item.into()).into()
+}
+
+/// The whole macro. What is wrong is reported next to the function as it was written, so that
+/// editors still understand its body and its callers do not fail too.
+fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
+    match plan(args, item.clone()) {
+        Ok(plan) => expand::expand(plan),
+        Err(errors) => {
+            let mut tokens = errors.into_compile_error();
+            tokens.extend(item);
+            tokens
+        }
+    }
+}
+
+fn plan(args: TokenStream, item: TokenStream) -> syn::Result<Plan> {
+    let mut errors = Errors::new();
+    let parsed = parse::parse(args, item, &mut errors);
+    let plan = check::check(parsed, &mut errors);
+    errors.finish(plan)
+}

@@ -64,7 +64,7 @@ pub(crate) fn first_attempt(request: Box<Request>, span: &CallSpan) -> First {
         Err(error) => return First::Decided(Err(error)),
     };
     match prepared.engine.store().at_hand(&prepared.id) {
-        Some(entry) => First::Decided(taken(prepared, entry)),
+        Some(entry) => First::Decided(at_hand(&prepared, entry)),
         None => First::Asked(span.elsewhere(attempt(prepared, Duration::MAX))),
     }
 }
@@ -112,6 +112,16 @@ fn won(
     }
     let beat = pulse.register(id, record, lease, max_run, sent);
     Ok(Attempt::Won(Held::new(engine, ttl, beat)))
+}
+
+fn at_hand(prepared: &Prepared, entry: Entry) -> Result<Attempt, Error> {
+    match prepared.check(entry)? {
+        Standing::Completed(record) => {
+            Ok(Attempt::Replay(Found { id: prepared.id.clone(), record }))
+        }
+        Standing::InProgress { .. } => Err(Error::of(ErrorKind::Incompatible, &prepared.id)
+            .detail("the store shows a call at hand that has not ended")),
+    }
 }
 
 fn taken(prepared: Prepared, entry: Entry) -> Result<Attempt, Error> {

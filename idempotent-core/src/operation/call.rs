@@ -58,19 +58,21 @@ impl CallBuilder {
     /// Says what the call returns, a refusal becoming an `E` by `From`.
     ///
     /// Everything that a result must be able to do is asked here and nowhere else.
-    pub fn returning<R>(self) -> Call<R::Ok, R::Err>
+    ///
+    /// `R::Call` is a [`Call<T, E>`](Call) for every `Result<T, E>`.
+    pub fn returning<R>(self) -> R::Call
     where
         R: Returned<Ok: Stored, Err: FromError>,
     {
-        self.call(Policy::new(FromError::from_error))
+        R::call(self.call(Policy::new(FromError::from_error)))
     }
 
     /// Says what the call returns, a refusal becoming an `E` by `map_error`.
-    pub fn returning_or<R>(self, map_error: fn(Error) -> R::Err) -> Call<R::Ok, R::Err>
+    pub fn returning_or<R>(self, map_error: fn(Error) -> R::Err) -> R::Call
     where
         R: Returned<Ok: Stored>,
     {
-        self.call(Policy::new(map_error))
+        R::call(self.call(Policy::new(map_error)))
     }
 
     fn call<T, E>(self, policy: Policy<T, E>) -> Call<T, E> {

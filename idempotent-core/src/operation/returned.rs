@@ -3,6 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::Call;
 use crate::Error;
 
 /// A `Result`: what an idempotent function returns, whatever alias it is written with.
@@ -16,11 +17,22 @@ pub trait Returned {
     type Ok;
     /// What a refusal becomes.
     type Err;
+    /// A [`Call`] that returns this. It is a type of the trait's, so that a type that is no
+    /// `Result` is one error, where it is said, and none in what follows.
+    type Call;
+
+    #[doc(hidden)]
+    fn call(call: Call<Self::Ok, Self::Err>) -> Self::Call;
 }
 
 impl<T, E> Returned for Result<T, E> {
     type Ok = T;
     type Err = E;
+    type Call = Call<T, E>;
+
+    fn call(call: Call<T, E>) -> Call<T, E> {
+        call
+    }
 }
 
 /// A value that can be memoized: whatever serde can write and read back as an owned value.

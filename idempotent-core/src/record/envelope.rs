@@ -22,6 +22,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use smallvec::SmallVec;
+
 use super::{Fingerprint, Guarantee, Token};
 use crate::key::KeyParts;
 
@@ -115,14 +117,14 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    fn encode(&self, token: Token) -> Vec<u8> {
+    fn encode(&self, token: Token) -> SmallVec<[u8; 256]> {
         let name = clip(self.operation);
         let key = self.key.map(KeyParts::text).unwrap_or_default();
         let key = clip(&key);
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let flags = if self.fingerprint.is_some() { HAS_FINGERPRINT } else { 0 }
             | if self.key.is_some() { HAS_KEY } else { 0 };
-        let mut bytes = Vec::with_capacity(HEADER + 32 + name.len() + key.len());
+        let mut bytes = SmallVec::new();
         bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), flags]);
         bytes.extend_from_slice(token.as_bytes());
         bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes());
@@ -144,7 +146,7 @@ impl Record {
     /// The reservation of one attempt.
     #[must_use]
     pub fn reserved(envelope: &Envelope<'_>, token: Token) -> Self {
-        Self(envelope.encode(token).into())
+        Self(envelope.encode(token)[..].into())
     }
 
     /// This record, completed with an encoded result.
@@ -161,11 +163,11 @@ impl Record {
 
     fn ended(&self, outcome: u8, payload: &[u8]) -> Self {
         let head = &self.0[..self.payload_at()];
-        let mut bytes = Vec::with_capacity(head.len() + payload.len());
+        let mut bytes = SmallVec::<[u8; 512]>::with_capacity(head.len() + payload.len());
         bytes.extend_from_slice(head);
         bytes[1] = outcome;
         bytes.extend_from_slice(payload);
-        Self(bytes.into())
+        Self(bytes[..].into())
     }
 
     /// The record that these bytes hold.

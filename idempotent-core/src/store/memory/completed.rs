@@ -13,7 +13,7 @@ use super::moment::Moment;
 use super::report;
 use super::{Entry, Record, State};
 
-/// What an entry costs besides its record's bytes, as measured by the example `memory_footprint`:
+/// What an entry costs besides its record's bytes, as measured by the bench `footprint`:
 /// moka's nodes, key and table, and the record's reference counts.
 const OVERHEAD: usize = 300;
 

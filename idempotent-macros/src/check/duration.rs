@@ -1,0 +1,172 @@
+//! Durations: `"24h"` is read here, at compile time; any other expression is a `Duration`.
+
+use std::fmt;
+use std::time::Duration;
+
+use syn::{Expr, ExprLit, Lit, LitStr};
+
+use super::value::ungrouped;
+use crate::errors::Errors;
+
+/// How long something lasts.
+pub(crate) enum Length {
+    /// A string that was read, and what it said.
+    Fixed(LitStr, Duration),
+    /// An expression of type `Duration`.
+    Given(Expr),
+}
+
+/// What is wrong with the text of a duration.
+#[derive(Debug, PartialEq, Eq)]
+enum Fault {
+    Empty,
+    NoNumber(String),
+    NoUnit(String),
+    Fraction(String),
+    UnknownUnit(String),
+    TooLong,
+    Zero,
+}
+
+pub(super) fn check(option: &str, value: Expr, errors: &mut Errors) -> Option<Length> {
+    let literal = match ungrouped(&value) {
+        Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => literal,
+        Expr::Lit(number) => {
+            errors.at(
+                number,
+                format_args!("`{option}` needs a duration with a unit"),
+                format_args!("write `{option} = \"30s\"`, or an expression of type `Duration`"),
+            );
+            return None;
+        }
+        _ => return Some(Length::Given(value)),
+    };
+    match parse(&literal.value()) {
+        Ok(duration) => Some(Length::Fixed(literal.clone(), duration)),
+        Err(fault) => {
+            errors.at(literal, &fault, fault.help());
+            None
+        }
+    }
+}
+
+/// The grammar of the `humantime` crate: numbers with units, added up, as in `1h 30m`.
+fn parse(text: &str) -> Result<Duration, Fault> {
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return Err(Fault::Empty);
+    }
+    let mut nanos: u128 = 0;
+    while !rest.is_empty() {
+        let (number, tail) = split(rest, |c| c.is_ascii_digit());
+        let (unit, tail) = split(tail.trim_start(), |c| !c.is_ascii_digit() && !c.is_whitespace());
+        if number.is_empty() {
+            return Err(Fault::NoNumber(unit.to_owned()));
+        }
+        if unit.is_empty() {
+            return Err(Fault::NoUnit(number.to_owned()));
+        }
+        if unit.starts_with(['.', ',']) {
+            return Err(Fault::Fraction(text.to_owned()));
+        }
+        let unit = unit_nanos(unit).ok_or_else(|| Fault::UnknownUnit(unit.to_owned()))?;
+        let number: u128 = number.parse().map_err(|_| Fault::TooLong)?;
+        nanos = number
+            .checked_mul(unit)
+            .and_then(|length| nanos.checked_add(length))
+            .ok_or(Fault::TooLong)?;
+        rest = tail.trim_start();
+    }
+    if nanos == 0 {
+        return Err(Fault::Zero);
+    }
+    let seconds = u64::try_from(nanos / SECOND).map_err(|_| Fault::TooLong)?;
+    Ok(Duration::from_secs(seconds) + Duration::from_nanos((nanos % SECOND) as u64))
+}
+
+fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
+    text.split_at(text.find(|c| !belongs(c)).unwrap_or(text.len()))
+}
+
+const SECOND: u128 = 1_000_000_000;
+
+fn unit_nanos(unit: &str) -> Option<u128> {
+    Some(match unit {
+        "nsec" | "ns" => 1,
+        "usec" | "us" | "µs" => 1_000,
+        "msec" | "ms" => 1_000_000,
+        "seconds" | "second" | "sec" | "s" => SECOND,
+        "minutes" | "minute" | "mins" | "min" | "m" => 60 * SECOND,
+        "hours" | "hour" | "hrs" | "hr" | "h" => 3_600 * SECOND,
+        "days" | "day" | "d" => 86_400 * SECOND,
+        "weeks" | "week" | "wks" | "wk" | "w" => 604_800 * SECOND,
+        "months" | "month" | "M" => 2_630_016 * SECOND,
+        "years" | "year" | "yrs" | "yr" | "y" => 31_557_600 * SECOND,
+        _ => return None,
+    })
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => write!(f, "a duration cannot be empty"),
+            Self::NoNumber(text) => write!(f, "`{text}` has no number before it"),
+            Self::NoUnit(number) => write!(f, "`{number}` has no unit"),
+            Self::Fraction(text) => write!(f, "`{text}` has a fraction, and durations have none"),
+            Self::UnknownUnit(unit) => write!(f, "`{unit}` is no unit of time"),
+            Self::TooLong => write!(f, "this duration is too long to count"),
+            Self::Zero => write!(f, "a duration of zero keeps nothing"),
+        }
+    }
+}
+
+impl Fault {
+    fn help(&self) -> String {
+        match self {
+            Self::Empty => "write a number and a unit, as in `\"24h\"`".to_owned(),
+            Self::NoNumber(text) if unit_nanos(text).is_some() => {
+                format!("write the number, as in `\"1{text}\"`")
+            }
+            Self::NoNumber(_) => "write a number and a unit, as in `\"24h\"`".to_owned(),
+            Self::NoUnit(number) => format!("write the unit, as in `\"{number}s\"`"),
+            Self::Fraction(_) => "write smaller units, as in `\"1h 30m\"`".to_owned(),
+            Self::UnknownUnit(_) => {
+                "the units are `ns`, `us`, `ms`, `s`, `m` (minutes), `h`, `d`, `w`, `M` (months) and `y`"
+                    .to_owned()
+            }
+            Self::TooLong => "write a duration below 584942417355 years".to_owned(),
+            Self::Zero => "write a duration above zero, as in `\"24h\"`".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_with_units_add_up() {
+        let read = |text: &str| parse(text).unwrap();
+        assert_eq!(read("24h"), Duration::from_secs(86_400));
+        assert_eq!(read("1h 30m"), Duration::from_secs(5_400));
+        assert_eq!(read("1h30m"), Duration::from_secs(5_400));
+        assert_eq!(read("500ms"), Duration::from_millis(500));
+        assert_eq!(read(" 1 day "), Duration::from_secs(86_400));
+        assert_eq!(read("2s 3us 1ns"), Duration::new(2, 3_001));
+        assert_eq!(read("1M"), Duration::from_secs(2_630_016));
+    }
+
+    #[test]
+    fn each_fault_is_told_apart() {
+        let fault = |text: &str| parse(text).unwrap_err();
+        assert_eq!(fault(""), Fault::Empty);
+        assert_eq!(fault("h"), Fault::NoNumber("h".to_owned()));
+        assert_eq!(fault("10"), Fault::NoUnit("10".to_owned()));
+        assert_eq!(fault("1.5h"), Fault::Fraction("1.5h".to_owned()));
+        assert_eq!(fault("3 fortnights"), Fault::UnknownUnit("fortnights".to_owned()));
+        assert_eq!(fault("0s"), Fault::Zero);
+        assert_eq!(fault("600000000000y"), Fault::TooLong);
+        assert_eq!(fault(&"9".repeat(60)), Fault::NoUnit("9".repeat(60)));
+        assert_eq!(fault(&format!("{}s", "9".repeat(60))), Fault::TooLong);
+    }
+}

@@ -1,0 +1,127 @@
+//! Keys: an expression, or a string with expressions in its braces.
+
+mod scan;
+mod spec;
+
+use std::ops::Range;
+use std::str::FromStr;
+
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use syn::{Expr, Ident, LitStr};
+
+use self::scan::Piece;
+use super::value::string;
+use crate::errors::Errors;
+
+/// What sameness means.
+pub(crate) enum Key {
+    Given(Expr),
+    /// A key string, part by part.
+    Text(Vec<Part>),
+}
+
+/// One part of a key string, which never runs together with its neighbours.
+pub(crate) enum Part {
+    Text(LitStr),
+    Value(Expr),
+    /// A value with a format spec, and the names that the spec reads.
+    Formatted {
+        format: LitStr,
+        value: Expr,
+        names: Vec<Ident>,
+    },
+}
+
+pub(super) fn check(value: Expr, errors: &mut Errors) -> Option<Key> {
+    let Some(literal) = string(&value) else {
+        return Some(Key::Given(value));
+    };
+    let text = literal.value();
+    if text.is_empty() {
+        errors.at(
+            literal,
+            "a key cannot be empty",
+            "write what makes two calls the same, as in `\"order:{order.id}\"`",
+        );
+        return None;
+    }
+    let pieces = match scan::pieces(&text) {
+        Ok(pieces) => pieces,
+        Err(fault) => {
+            let span = span_of(literal, &text, &fault.at);
+            errors.at_span(span, fault.what, fault.help);
+            return None;
+        }
+    };
+    // Every part is looked at, so that all their mistakes are reported.
+    let parts: Vec<_> =
+        pieces.into_iter().map(|piece| part(literal, &text, piece, errors)).collect();
+    parts.into_iter().collect::<Option<_>>().map(Key::Text)
+}
+
+fn part(literal: &LitStr, text: &str, piece: Piece<'_>, errors: &mut Errors) -> Option<Part> {
+    let (source, format, at) = match piece {
+        Piece::Text(text) => return Some(Part::Text(LitStr::new(&text, literal.span()))),
+        Piece::Value { source, format, at } => (source, format, at),
+    };
+    let span = span_of(literal, text, &at);
+    let value = expression(source, span, errors);
+    let Some(format) = format.filter(|format| !format.trim().is_empty()) else {
+        return value.map(Part::Value);
+    };
+    match spec::check(format) {
+        Ok(names) => Some(Part::Formatted {
+            format: LitStr::new(&format!("{{:{format}}}"), literal.span()),
+            value: value?,
+            names: names.iter().map(|name| ident(name, span)).collect(),
+        }),
+        Err(fault) => {
+            let what = format_args!("bad format spec `{format}`: {}", fault.what);
+            errors.at_span(span, what, fault.help.replace("{value}", source.trim()));
+            None
+        }
+    }
+}
+
+fn expression(source: &str, span: Span, errors: &mut Errors) -> Option<Expr> {
+    let parsed = TokenStream::from_str(source)
+        .map_err(|error| error.to_string())
+        .and_then(|tokens| syn::parse2(respanned(tokens, span)).map_err(|error| error.to_string()));
+    match parsed {
+        Ok(expr) => Some(expr),
+        Err(error) => {
+            errors.at_span(
+                span,
+                format_args!("`{source}` is no expression: {error}"),
+                "write an expression in the braces, or `{{` and `}}` for braces in the key",
+            );
+            None
+        }
+    }
+}
+
+fn ident(name: &str, span: Span) -> Ident {
+    syn::parse_str::<Ident>(name)
+        .map_or_else(|_| Ident::new_raw(name, span), |_| Ident::new(name, span))
+}
+
+/// Tokens of the text are given the string's place, so that the compiler's errors underline it.
+fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
+    let respan = |mut tree: TokenTree| {
+        if let TokenTree::Group(group) = &tree {
+            let inside = respanned(group.stream(), span);
+            tree = Group::new(group.delimiter(), inside).into();
+        }
+        tree.set_span(span);
+        tree
+    };
+    tokens.into_iter().map(respan).collect()
+}
+
+/// The place of a piece in the source, where the toolchain can tell; else the whole string's.
+fn span_of(literal: &LitStr, text: &str, at: &Range<usize>) -> Span {
+    let token = literal.token();
+    let escaped = token.to_string() != format!("\"{text}\"");
+    let place = if escaped { None } else { token.subspan(at.start + 1..at.end + 1) };
+    place.unwrap_or_else(|| literal.span())
+}

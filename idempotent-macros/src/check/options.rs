@@ -1,0 +1,204 @@
+//! Options by name: each at most once, each with a value of its kind.
+
+use syn::{Expr, ExprPath, Ident, LitStr, Path};
+
+use super::duration::{self, Length};
+use super::key::{self, Key};
+use super::suggest::nearest;
+use super::value;
+use crate::errors::Errors;
+use crate::parse::{Arguments, Value, Written};
+
+const NAMES: [&str; 17] = [
+    "key",
+    "ttl",
+    "name",
+    "scope",
+    "fingerprint",
+    "store",
+    "lease",
+    "max_run",
+    "wait",
+    "guarantee",
+    "memoize",
+    "on_error",
+    "map_error",
+    "detach",
+    "version",
+    "accept",
+    "crate",
+];
+
+/// What the user wrote, option by option; `None` is the default.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) key: Option<Key>,
+    pub(crate) ttl: Option<Length>,
+    pub(crate) name: Option<LitStr>,
+    pub(crate) scope: Option<Key>,
+    pub(crate) fingerprint: Option<Expr>,
+    pub(crate) store: Option<Expr>,
+    pub(crate) lease: Option<Length>,
+    pub(crate) max_run: Option<Length>,
+    pub(crate) wait: Option<Length>,
+    pub(crate) guarantee: Option<Ident>,
+    pub(crate) memoize: Memoize,
+    pub(crate) on_error: Option<ExprPath>,
+    pub(crate) map_error: Option<ExprPath>,
+    pub(crate) detach: Option<Ident>,
+    pub(crate) version: Option<u32>,
+    pub(crate) accept: Option<(u32, u32)>,
+    pub(crate) root: Option<Path>,
+    given: Vec<Ident>,
+    unreadable: bool,
+}
+
+/// Which results are kept.
+#[derive(Default)]
+pub(crate) enum Memoize {
+    #[default]
+    Ok,
+    All(Ident),
+    By(ExprPath),
+}
+
+impl Options {
+    /// Whether an option is missing for sure.
+    pub(super) fn lacks(&self, name: &str) -> bool {
+        self.given(name).is_none() && !self.unreadable
+    }
+
+    /// The name of an option as it was written, whether its value was right or not.
+    pub(super) fn given(&self, name: &str) -> Option<&Ident> {
+        self.given.iter().find(|given| *given == name)
+    }
+}
+
+pub(super) fn check(arguments: Arguments, errors: &mut Errors) -> Options {
+    let mut options = Options { unreadable: arguments.unreadable, ..Options::default() };
+    for option in arguments.options {
+        let name = option.name.to_string();
+        if !NAMES.contains(&name.as_str()) {
+            unknown(&option.name, errors);
+        } else if options.given(&name).is_some() {
+            errors.at(
+                &option.name,
+                format_args!("`{name}` is given twice"),
+                "remove one of the two",
+            );
+        } else {
+            options.given.push(option.name.clone());
+            options.set(&name, option, errors);
+        }
+    }
+    options
+}
+
+fn unknown(name: &Ident, errors: &mut Errors) {
+    let help = match nearest(&name.to_string(), &NAMES) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the options are {}", list(&NAMES)),
+    };
+    errors.at(name, format_args!("unknown option `{name}`"), help);
+}
+
+fn list(names: &[&str]) -> String {
+    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+impl Options {
+    fn set(&mut self, name: &str, option: Written, errors: &mut Errors) {
+        if name == "detach" {
+            self.detach = flag(option, errors);
+            return;
+        }
+        let value = match option.value {
+            Value::Expr(value) => value,
+            Value::Unreadable => return,
+            Value::None => {
+                errors.at(
+                    &option.name,
+                    format_args!("`{name}` needs a value"),
+                    format_args!("write `{}`", sample(name)),
+                );
+                return;
+            }
+        };
+        match name {
+            "key" => self.key = key::check(value, errors),
+            "scope" => self.scope = key::check(value, errors),
+            "ttl" => self.ttl = duration::check(name, value, errors),
+            "lease" => self.lease = duration::check(name, value, errors),
+            "max_run" => self.max_run = duration::check(name, value, errors),
+            "wait" => self.wait = duration::check(name, value, errors),
+            "name" => self.name = value::name(&value, errors),
+            "fingerprint" => self.fingerprint = Some(value),
+            "store" => self.store = Some(value),
+            "guarantee" => self.guarantee = value::guarantee(&value, errors),
+            "memoize" => self.memoize = memoize(value, errors),
+            "on_error" => {
+                self.on_error = value::function(name, "fn(&E) -> Disposition", &value, errors);
+            }
+            "map_error" => {
+                let signature = "fn(idempotent_core::Error) -> E";
+                self.map_error = value::function(name, signature, &value, errors);
+            }
+            "version" => self.version = value::version(&value, errors),
+            "accept" => self.accept = value::accept(&value, errors),
+            "crate" => self.root = value::path(&value, errors),
+            _ => unknown(&option.name, errors),
+        }
+    }
+}
+
+fn flag(option: Written, errors: &mut Errors) -> Option<Ident> {
+    if let Value::Expr(value) = option.value {
+        errors.at(
+            value,
+            format_args!("`{}` is a flag and has no value", option.name),
+            format_args!("write `{}` alone, or leave it out", option.name),
+        );
+    }
+    Some(option.name)
+}
+
+fn memoize(value: Expr, errors: &mut Errors) -> Memoize {
+    match value::word(&value) {
+        Some(word) if word == "ok" => return Memoize::Ok,
+        Some(word) if word == "all" => return Memoize::All(word.clone()),
+        _ => {}
+    }
+    if value::string(&value).is_some() {
+        errors.at(
+            value,
+            "`memoize` is not a string",
+            "write `memoize = ok` or `memoize = all`, without quotes",
+        );
+        return Memoize::Ok;
+    }
+    let signature = "fn(&Result<T, E>) -> Disposition";
+    value::function("memoize", signature, &value, errors).map_or(Memoize::Ok, Memoize::By)
+}
+
+/// How an option is written, for one that was written without its value.
+fn sample(name: &str) -> &'static str {
+    match name {
+        "key" => "key = order.id",
+        "ttl" => "ttl = \"24h\"",
+        "name" => "name = \"shop.charge\"",
+        "scope" => "scope = tenant.id",
+        "fingerprint" => "fingerprint = order",
+        "store" => "store = engine",
+        "lease" => "lease = \"30s\"",
+        "max_run" => "max_run = \"1h\"",
+        "wait" => "wait = \"5s\"",
+        "guarantee" => "guarantee = at_most_once",
+        "memoize" => "memoize = all",
+        "on_error" => "on_error = disposition_of",
+        "map_error" => "map_error = MyError::from_idempotent",
+        "version" => "version = 1",
+        "accept" => "accept = 1..=2",
+        _ => "crate = ::my_framework::idempotent_core",
+    }
+}

@@ -1,0 +1,160 @@
+//! Values that must be of one kind: words, paths, names, numbers.
+
+use syn::{Expr, ExprLit, ExprPath, Ident, Lit, LitStr, Path, RangeLimits};
+
+use super::suggest::nearest;
+use crate::errors::Errors;
+
+/// An expression that came through a `macro_rules!` sits in an invisible group.
+pub(super) fn ungrouped(mut expr: &Expr) -> &Expr {
+    while let Expr::Group(group) = expr {
+        expr = &group.expr;
+    }
+    expr
+}
+
+pub(super) fn string(expr: &Expr) -> Option<&LitStr> {
+    match ungrouped(expr) {
+        Expr::Lit(ExprLit { lit: Lit::Str(literal), .. }) => Some(literal),
+        _ => None,
+    }
+}
+
+/// The one word that this expression is.
+pub(super) fn word(expr: &Expr) -> Option<&Ident> {
+    match ungrouped(expr) {
+        Expr::Path(path) if path.qself.is_none() => path.path.get_ident(),
+        _ => None,
+    }
+}
+
+/// The path of a function.
+pub(super) fn function(
+    option: &str,
+    signature: &str,
+    value: &Expr,
+    errors: &mut Errors,
+) -> Option<ExprPath> {
+    match ungrouped(value) {
+        Expr::Path(path) => Some(path.clone()),
+        other => {
+            errors.at(
+                other,
+                format_args!("`{option}` takes the path of a function"),
+                format_args!("write a function `{signature}` and give its path"),
+            );
+            None
+        }
+    }
+}
+
+pub(super) fn guarantee(value: &Expr, errors: &mut Errors) -> Option<Ident> {
+    const NAMES: [&str; 2] = ["at_least_once", "at_most_once"];
+    let found = word(value).map(|word| (word.to_string(), word.span()));
+    if let Some((name, span)) = &found {
+        match name.as_str() {
+            "at_least_once" => return Some(Ident::new("AtLeastOnce", *span)),
+            "at_most_once" => return Some(Ident::new("AtMostOnce", *span)),
+            _ => {}
+        }
+    }
+    let text = string(value).map(LitStr::value);
+    let quoted = text.as_deref().and_then(|text| nearest(text, &NAMES));
+    let meant = found.and_then(|(name, _)| nearest(&name, &NAMES));
+    let help = match (quoted, meant) {
+        (Some(name), _) => format!("write `guarantee = {name}`, without quotes"),
+        (None, Some(name)) => format!("did you mean `{name}`?"),
+        (None, None) => "at_least_once runs again after a crash; at_most_once refuses until \
+                         someone resolves the key"
+            .to_owned(),
+    };
+    errors.at(value, "this guarantee is not one of `at_least_once`, `at_most_once`", help);
+    None
+}
+
+pub(super) fn name(value: &Expr, errors: &mut Errors) -> Option<LitStr> {
+    let Some(literal) = string(value) else {
+        errors.at(
+            value,
+            "`name` must be a string literal",
+            "write `name = \"shop.charge\"`; a stable name is no expression",
+        );
+        return None;
+    };
+    let name = literal.value();
+    let what = if name.is_empty() {
+        "an operation's name cannot be empty"
+    } else if name.len() > 128 {
+        "an operation's name has at most 128 bytes"
+    } else if name.contains(char::is_whitespace) {
+        "an operation's name has no spaces"
+    } else if name.contains(['{', '}']) {
+        "an operation's name has no braces: it is the same for every call"
+    } else if name.contains(char::is_control) {
+        "an operation's name has no control characters"
+    } else {
+        return Some(literal.clone());
+    };
+    errors.at(literal, what, "write a short stable name, as in `name = \"shop.charge\"`");
+    None
+}
+
+pub(super) fn version(value: &Expr, errors: &mut Errors) -> Option<u32> {
+    let version = integer(value);
+    if version.is_none() {
+        errors.at(
+            value,
+            "`version` is an integer from 0 to 4294967295",
+            "write `version = 1`, and one more whenever the result's type changes",
+        );
+    }
+    version
+}
+
+/// `1..=2`: the first and the last version.
+pub(super) fn accept(value: &Expr, errors: &mut Errors) -> Option<(u32, u32)> {
+    let help = "write the first and the last version, as in `accept = 1..=2`";
+    let Expr::Range(range) = ungrouped(value) else {
+        errors.at(value, "`accept` is a range of versions", help);
+        return None;
+    };
+    let ends = (
+        range.start.as_deref().and_then(integer),
+        range.end.as_deref().and_then(integer),
+        &range.limits,
+    );
+    let (Some(first), Some(last), RangeLimits::Closed(_)) = ends else {
+        errors.at(value, "`accept` is a range of two integers with `..=`", help);
+        return None;
+    };
+    if first > last {
+        errors.at(value, "this range of versions is empty", help);
+        return None;
+    }
+    Some((first, last))
+}
+
+fn integer(expr: &Expr) -> Option<u32> {
+    match ungrouped(expr) {
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. })
+            if matches!(number.suffix(), "" | "u32") =>
+        {
+            number.base10_parse().ok()
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn path(value: &Expr, errors: &mut Errors) -> Option<Path> {
+    match ungrouped(value) {
+        Expr::Path(path) if path.qself.is_none() => Some(path.path.clone()),
+        other => {
+            errors.at(
+                other,
+                "`crate` is the path at which `idempotent_core` is found",
+                "write `crate = ::my_framework::idempotent_core`, without quotes",
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The first statement: `let call = Operation::new(…)…;`.
+//!
+//! It evaluates every option, by reference and before the arguments move into the body. Each
+//! method stands at the place of the value it takes, so that the compiler's errors do.
+
+use std::time::Duration;
+
+use proc_macro2::{Literal, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::Signature;
+
+use super::{Output, Root, at, key, path};
+use crate::check::{Key, Length, Memoize, Options};
+
+pub(super) fn statement(
+    root: &Root,
+    options: &Options,
+    key: &Key,
+    output: &Output,
+    signature: &Signature,
+) -> TokenStream {
+    // Without a place of their own these tokens stand at the attribute. `memoize = all` has no value
+    // to take, and the compiler blames its receiver: that one then stands at the word `all`. What
+    // `#[track_caller]` tells is the attribute's place in any case.
+    let here = match &options.memoize {
+        Memoize::All(all) => at(all),
+        _ => Span::mixed_site(),
+    };
+    let root_here = root.at(here);
+    let operation = match &options.name {
+        Some(name) => {
+            let name = name.value();
+            quote_spanned!(here=> #root_here::Operation::new(#name))
+        }
+        None => {
+            let path = path(signature);
+            quote_spanned!(here=> #root_here::Operation::from_path(#path))
+        }
+    };
+    let policy = policy(root, options);
+    let call = call(options, key);
+    let returning = returning(options, output, here);
+    quote_spanned!(here=> let call = #operation #policy #call #returning;)
+}
+
+/// What is the same for every call of the operation.
+fn policy(root: &Root, options: &Options) -> TokenStream {
+    let mut chain = TokenStream::new();
+    let lengths = [
+        ("ttl", &options.ttl),
+        ("lease", &options.lease),
+        ("max_run", &options.max_run),
+        ("wait", &options.wait),
+    ];
+    for (name, length) in lengths {
+        chain.extend(length.as_ref().map(|length| length_method(name, length)));
+    }
+    if let Some(guarantee) = &options.guarantee {
+        let here = at(guarantee);
+        let root = root.at(here);
+        chain.extend(quote_spanned!(here=> .guarantee(#root::Guarantee::#guarantee)));
+    }
+    let here = Span::mixed_site();
+    if let Some(version) = options.version {
+        chain.extend(quote_spanned!(here=> .version(#version)));
+    }
+    if let Some((first, last)) = options.accept {
+        chain.extend(quote_spanned!(here=> .accept(#first, #last)));
+    }
+    chain
+}
+
+fn length_method(name: &str, length: &Length) -> TokenStream {
+    match length {
+        Length::Fixed(literal, duration) => {
+            let here = at(literal);
+            let (method, duration) = (format_ident!("{name}", span = here), fixed(*duration));
+            quote_spanned!(here=> .#method(#duration))
+        }
+        Length::Given(expr) => {
+            let here = at(expr);
+            let method = format_ident!("{name}", span = here);
+            quote_spanned!(here=> .#method(#expr))
+        }
+    }
+}
+
+/// A duration in its largest whole unit.
+fn fixed(duration: Duration) -> TokenStream {
+    let here = Span::mixed_site();
+    let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
+    let millis = u64::try_from(duration.as_millis());
+    let (method, value) = match (nanos, millis, u64::try_from(duration.as_nanos())) {
+        (0, ..) => ("from_secs", seconds),
+        (_, Ok(millis), _) if nanos % 1_000_000 == 0 => ("from_millis", millis),
+        (.., Ok(nanos)) => ("from_nanos", nanos),
+        _ => {
+            let (seconds, nanos) = (unsuffixed(seconds), unsuffixed(nanos.into()));
+            return quote_spanned!(here=> ::core::time::Duration::new(#seconds, #nanos));
+        }
+    };
+    let (method, value) = (format_ident!("{method}", span = here), unsuffixed(value));
+    quote_spanned!(here=> ::core::time::Duration::#method(#value))
+}
+
+fn unsuffixed(value: u64) -> Literal {
+    Literal::u64_unsuffixed(value)
+}
+
+/// What this one call is about.
+fn call(options: &Options, key: &Key) -> TokenStream {
+    let mut chain = method("key", &key::argument(key));
+    if let Some(scope) = &options.scope {
+        chain.extend(method("scope", &key::argument(scope)));
+    }
+    if let Some(fingerprint) = &options.fingerprint {
+        chain.extend(method("fingerprint", &key::by_reference(fingerprint)));
+    }
+    if let Some(store) = &options.store {
+        chain.extend(method("store", &key::by_reference(store)));
+    }
+    chain
+}
+
+fn method(name: &str, argument: &TokenStream) -> TokenStream {
+    let here = at(argument);
+    let name = format_ident!("{name}", span = here);
+    quote_spanned!(here=> .#name(#argument))
+}
+
+/// The type of the result, and what becomes of it.
+fn returning(options: &Options, output: &Output, end: Span) -> TokenStream {
+    let here = at(output);
+    let (name, map) = match &options.map_error {
+        Some(map) => ("returning_or", map.to_token_stream()),
+        None => ("returning", TokenStream::new()),
+    };
+    let name = format_ident!("{name}", span = here);
+    let arguments = quote_spanned!(end=> (#map));
+    let mut chain = quote_spanned!(here=> .#name::<#output> #arguments);
+    chain.extend(match &options.memoize {
+        Memoize::Ok => quote!(),
+        Memoize::All(all) => {
+            let here = at(all);
+            quote_spanned!(here=> .memoize_errors())
+        }
+        Memoize::By(path) => method("memoize", &path.to_token_stream()),
+    });
+    if let Some(path) = &options.on_error {
+        chain.extend(method("on_error", &path.to_token_stream()));
+    }
+    chain
+}

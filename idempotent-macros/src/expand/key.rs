@@ -1,0 +1,69 @@
+//! Keys as arguments: references, and tuples of references for key strings.
+
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote_spanned};
+use syn::{Expr, ExprReference, Token};
+
+use super::at;
+use crate::check::{Key, Part};
+
+/// The longest tuple that is a key. Nested tuples are the same key, so longer ones are nested.
+const LONGEST_TUPLE: usize = 12;
+
+pub(super) fn argument(key: &Key) -> TokenStream {
+    let parts = match key {
+        Key::Given(expr) => return by_reference(expr),
+        Key::Text(parts) => parts,
+    };
+    let mut tokens: Vec<_> = parts.iter().map(element).collect();
+    if let [only] = &parts[..] {
+        let part = &tokens[0];
+        return match only {
+            Part::Formatted { format, .. } => {
+                let here = at(format);
+                quote_spanned!(here=> &#part)
+            }
+            _ => tokens.remove(0),
+        };
+    }
+    while tokens.len() > LONGEST_TUPLE {
+        tokens = tokens.chunks(LONGEST_TUPLE).map(tuple).collect();
+    }
+    let (here, tuple) = (at(&tokens[0]), tuple(&tokens));
+    quote_spanned!(here=> &#tuple)
+}
+
+fn tuple(elements: &[TokenStream]) -> TokenStream {
+    match elements {
+        [only] => only.clone(),
+        _ => {
+            let here = at(&elements[0]);
+            quote_spanned!(here=> (#(#elements),*))
+        }
+    }
+}
+
+fn element(part: &Part) -> TokenStream {
+    match part {
+        Part::Text(text) => text.to_token_stream(),
+        Part::Value(value) => by_reference(value),
+        Part::Formatted { format, value, names } => {
+            let here = at(format);
+            quote_spanned!(here=> ::core::format_args!(#format, #value #(, #names = #names)*))
+        }
+    }
+}
+
+/// `&expr`, with parentheses where they are needed; a reference stays as it is.
+pub(super) fn by_reference(expr: &Expr) -> TokenStream {
+    if let Expr::Reference(_) = expr {
+        return expr.to_token_stream();
+    }
+    let reference = ExprReference {
+        attrs: Vec::new(),
+        and_token: Token![&](at(expr)),
+        mutability: None,
+        expr: Box::new(expr.clone()),
+    };
+    reference.into_token_stream()
+}

@@ -1,0 +1,98 @@
+//! The function under the attribute. Its body stays tokens that nobody reads.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Attribute, Item, Signature, Token, Visibility};
+
+use super::pinned::{self, Pinned};
+use crate::errors::Errors;
+
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) defaultness: Option<Token![default]>,
+    pub(crate) signature: Signature,
+    pub(crate) body: Body,
+}
+
+pub(crate) enum Body {
+    /// `{ #![inner] … }`, the rest unread.
+    Opaque { inner: Vec<Attribute>, block: Group },
+    /// What `#[async_trait]` made of an async function.
+    Pinned(Box<Pinned>),
+    /// A trait's required method.
+    Missing,
+}
+
+pub(super) fn parse(item: TokenStream, errors: &mut Errors) -> Option<Function> {
+    match syn::parse2(item.clone()) {
+        Ok(function) => Some(function),
+        Err(error) => {
+            errors.push(not_a_function(item, error));
+            None
+        }
+    }
+}
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        let defaultness = input.parse()?;
+        let signature: Signature = input.parse()?;
+        let body = match ungrouped(input.parse()?) {
+            TokenTree::Group(block) => body(&signature, &block)?,
+            _ => Body::Missing,
+        };
+        Ok(Self { attributes, visibility, defaultness, signature, body })
+    }
+}
+
+fn body(signature: &Signature, block: &Group) -> syn::Result<Body> {
+    if let Some(pinned) = pinned::parse(signature, block) {
+        return Ok(Body::Pinned(Box::new(pinned)));
+    }
+    let split = |input: ParseStream<'_>| {
+        let inner = input.call(Attribute::parse_inner)?;
+        Ok((inner, input.parse::<TokenStream>()?))
+    };
+    let (inner, rest) = split.parse2(block.stream())?;
+    let mut opaque = Group::new(block.delimiter(), rest);
+    opaque.set_span(block.span());
+    Ok(Body::Opaque { inner, block: opaque })
+}
+
+/// A `$body:block` of a `macro_rules!` comes in invisible delimiters.
+fn ungrouped(mut tree: TokenTree) -> TokenTree {
+    while let TokenTree::Group(group) = &tree {
+        let mut inside = group.stream().into_iter();
+        match (group.delimiter(), inside.next(), inside.next()) {
+            (Delimiter::None, Some(only), None) => tree = only,
+            _ => break,
+        }
+    }
+    tree
+}
+
+fn not_a_function(item: TokenStream, error: syn::Error) -> syn::Error {
+    let what = match syn::parse2::<Item>(item.clone()) {
+        Ok(Item::Struct(_) | Item::Enum(_) | Item::Union(_) | Item::Type(_)) => "a type",
+        Ok(Item::Trait(_)) => "a trait",
+        Ok(Item::Impl(_)) => "an `impl` block",
+        Ok(Item::Mod(_)) => "a module",
+        Ok(Item::Const(_) | Item::Static(_)) => "a constant",
+        Ok(Item::Fn(_)) | Err(_) => return error,
+        Ok(_) => "no function",
+    };
+    let help = match what {
+        "a trait" | "an `impl` block" => "move it to the methods it is meant for",
+        _ => "put it on the `async fn` whose effect must happen once",
+    };
+    let keyword = item
+        .into_iter()
+        .find(|token| matches!(token, TokenTree::Ident(word) if word != "pub" && word != "unsafe"));
+    syn::Error::new_spanned(
+        keyword,
+        format!("`#[idempotent]` goes on an `async fn`, and this is {what}\n= help: {help}"),
+    )
+}

@@ -1,0 +1,25 @@
+#[idempotent(key = order.id, version = 2, accept = 1..=2)]
+pub async fn charge(order: Order) -> Result<Receipt, ChargeError> {
+    gateway::charge(order.card, order.amount).await
+}
+
+// Expands to:
+
+pub async fn charge(order: Order) -> Result<Receipt, ChargeError> {
+    let call = ::idempotent_core::Operation::from_path(
+            ::core::concat!(::core::module_path!(), "::charge"),
+        )
+        .version(2u32)
+        .accept(1u32, 2u32)
+        .key(&order.id)
+        .returning::<Result<Receipt, ChargeError>>();
+    call.run(move || async move {
+            if false {
+                return ::idempotent_core::__private::output::<
+                    Result<Receipt, ChargeError>,
+                >();
+            }
+            gateway::charge(order.card, order.amount).await
+        })
+        .await
+}

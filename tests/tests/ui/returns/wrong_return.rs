@@ -1,0 +1,13 @@
+use idempotent_core::{Error, idempotent};
+
+#[idempotent(key = id)]
+async fn charge(id: u32) -> Result<u32, Error> {
+    if id == 0 {
+        return id;
+    }
+    Ok(id)
+}
+
+fn main() {
+    drop(charge(1));
+}
