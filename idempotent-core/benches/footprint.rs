@@ -31,19 +31,14 @@ async fn main() {
         ("at most once, key text", Guarantee::AtMostOnce, true),
     ] {
         let ours = memory_store(guarantee, key).await;
-        println!(
-            "{what}: {ours:.0} bytes a record, {:.3} of bare moka",
-            ours / bare
-        );
+        println!("{what}: {ours:.0} bytes a record, {:.3} of bare moka", ours / bare);
     }
 }
 
 fn bare_moka() -> f64 {
     let region = Region::new(ALLOCATOR);
-    let cache: Cache<[u8; 32], Arc<[u8]>> = Cache::builder()
-        .max_capacity(RECORDS * 2)
-        .eviction_policy(EvictionPolicy::lru())
-        .build();
+    let cache: Cache<[u8; 32], Arc<[u8]>> =
+        Cache::builder().max_capacity(RECORDS * 2).eviction_policy(EvictionPolicy::lru()).build();
     for n in 0..RECORDS {
         cache.insert(*id(n).hash(), Arc::from(&PAYLOAD[..]));
     }

@@ -17,9 +17,7 @@ impl Fixture {
     async fn call(&self, n: u64, guarantee: Guarantee) {
         let id = id(n);
         let reservation = self.won(&id, guarantee).await;
-        assert!(is_recorded(
-            &self.complete(&id, &reservation, &PAYLOAD).await
-        ));
+        assert!(is_recorded(&self.complete(&id, &reservation, &PAYLOAD).await));
     }
 
     async fn fill(&self, guarantee: Guarantee) {
@@ -142,14 +140,9 @@ async fn at_the_cap_new_reservations_fail_and_running_calls_go_on() {
     let (eleventh, first) = (id(10), id(0));
     let refused = f.store.reserve(&reserve(&eleventh, AtMostOnce)).await;
     assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Full);
-    assert_eq!(
-        taken(f.reserve(&reserve(&first, AtMostOnce)).await).record,
-        running[0]
-    );
+    assert_eq!(taken(f.reserve(&reserve(&first, AtMostOnce)).await).record, running[0]);
     assert_eq!(f.renew(&first, &running[0]).await, RenewOutcome::Renewed);
-    assert!(is_recorded(
-        &f.complete(&first, &running[0], b"result").await
-    ));
+    assert!(is_recorded(&f.complete(&first, &running[0], b"result").await));
     f.release(&id(1), &running[1]).await;
     f.won(&eleventh, AtMostOnce).await;
 }
@@ -162,12 +155,7 @@ async fn at_the_cap_what_is_dead_makes_room() {
         f.call(100 + n, AtMostOnce).await;
     }
     let eleventh = id(10);
-    assert!(
-        f.store
-            .reserve(&reserve(&eleventh, AtLeastOnce))
-            .await
-            .is_err()
-    );
+    assert!(f.store.reserve(&reserve(&eleventh, AtLeastOnce)).await.is_err());
 
     f.clock.advance(LEASE);
     f.won(&eleventh, AtLeastOnce).await;
@@ -186,9 +174,7 @@ async fn a_finished_effect_is_recorded_also_above_the_cap() {
     let late = id(2);
     let reservation = reserve(&late, AtMostOnce).record().clone();
 
-    assert!(is_recorded(
-        &f.complete(&late, &reservation, b"result").await
-    ));
+    assert!(is_recorded(&f.complete(&late, &reservation, b"result").await));
     assert_eq!(kept(&f.load(&late).await.unwrap()), b"result");
 }
 

@@ -114,12 +114,8 @@ fn id(n: u64) -> RecordId {
 }
 
 fn reserve(id: &RecordId, guarantee: Guarantee) -> Reserve<'_> {
-    let envelope = Envelope {
-        guarantee,
-        lease: LEASE,
-        retention: RETENTION,
-        ..Envelope::new(NAME)
-    };
+    let envelope =
+        Envelope { guarantee, lease: LEASE, retention: RETENTION, ..Envelope::new(NAME) };
     Reserve::new(id, envelope)
 }
 

@@ -51,9 +51,7 @@ async fn every_record_is_seen_whatever_the_size_of_a_page() {
     for limit in [1, 7, 100, 1000] {
         let seen = f.scan(Scan::all().limit(limit)).await;
         assert!(seen.keys().cloned().eq(ids(0..250)), "{limit}");
-        let results = seen
-            .values()
-            .filter(|entry| entry.state == State::Completed);
+        let results = seen.values().filter(|entry| entry.state == State::Completed);
         assert!(results.map(kept).eq(std::iter::repeat_n(b"result", 100)));
     }
 }
@@ -69,11 +67,7 @@ async fn a_scan_of_what_is_unfinished_sees_that_alone() {
     let count = |state| seen.values().filter(|entry| entry.state == state).count();
     let counts = [State::Reserved, State::Lapsed, State::Indeterminate].map(count);
     assert_eq!(counts, [50; 3]);
-    assert!(
-        f.scan(Scan::unfinished().operation("other"))
-            .await
-            .is_empty()
-    );
+    assert!(f.scan(Scan::unfinished().operation("other")).await.is_empty());
     assert_eq!(f.scan(Scan::unfinished().operation(NAME)).await.len(), 150);
 }
 

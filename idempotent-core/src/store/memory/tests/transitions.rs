@@ -135,10 +135,7 @@ async fn a_late_owner_records_where_nobody_took_over() {
         assert!(is_recorded(&f.complete(&id, &late, b"late").await));
 
         let entry = f.load(&id).await.unwrap();
-        assert_eq!(
-            (entry.state, kept(&entry)),
-            (State::Completed, &b"late"[..])
-        );
+        assert_eq!((entry.state, kept(&entry)), (State::Completed, &b"late"[..]));
         assert_eq!(entry.remaining, Some(TTL));
     }
 }
@@ -215,10 +212,7 @@ async fn completed_is_final() {
         f.store.release(&forced).await.unwrap();
 
         let entry = f.load(&id).await.unwrap();
-        assert_eq!(
-            (entry.state, kept(&entry)),
-            (State::Completed, &b"first"[..])
-        );
+        assert_eq!((entry.state, kept(&entry)), (State::Completed, &b"first"[..]));
         assert_eq!(entry.record.token(), owner.token());
         assert_eq!(entry.remaining, Some(TTL - LEASE));
     }

@@ -92,16 +92,10 @@ async fn the_default_clock_lets_a_lease_lapse_in_paused_time() {
     store.reserve(&request).await.unwrap();
     let start = tokio::time::Instant::now();
 
-    store
-        .wait(&Wait::new(&id, request.token(), LONG))
-        .await
-        .unwrap();
+    store.wait(&Wait::new(&id, request.token(), LONG)).await.unwrap();
 
     let waited = start.elapsed();
-    assert!(
-        waited >= LEASE && waited < LEASE + Duration::from_millis(5),
-        "{waited:?}"
-    );
+    assert!(waited >= LEASE && waited < LEASE + Duration::from_millis(5), "{waited:?}");
     assert_eq!(store.load(&id).await.unwrap().unwrap().state, State::Lapsed);
 }
 
