@@ -8,3 +8,5 @@ mod flaws;
 mod memory;
 #[path = "contract/reference.rs"]
 mod reference;
+#[path = "contract/wrappers.rs"]
+mod wrappers;

@@ -1,12 +1,13 @@
 //! A store whose chosen calls go wrong in a chosen way.
 
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::sync::Notify;
 
+use super::fault::{Call, Fault, When};
 use crate::record::RecordId;
 use crate::store::{
     Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
@@ -31,77 +32,13 @@ use crate::store::{
 pub struct FaultyStore<S: ?Sized> {
     store: Arc<S>,
     script: Arc<Mutex<Script>>,
-}
-
-/// The methods of a [`Store`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Call {
-    /// [`Store::reserve`].
-    Reserve,
-    /// [`Store::renew`].
-    Renew,
-    /// [`Store::complete`].
-    Complete,
-    /// [`Store::release`].
-    Release,
-    /// [`Store::wait`].
-    Wait,
-    /// [`Store::load`].
-    Load,
-    /// [`Store::purge`].
-    Purge,
-    /// [`Store::scan`].
-    Scan,
-}
-
-/// Which calls of a method a fault befalls. Calls are counted from 1, from when the
-/// [`FaultyStore`] was made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// That one call.
-    Nth(usize),
-    /// That call and all after it.
-    From(usize),
-    /// All calls.
-    Always,
-}
-
-/// What befalls a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Fault {
-    /// It fails as [`StoreErrorKind::Unavailable`], and the store was never asked.
-    Fail,
-    /// It fails so, and the store was never asked.
-    FailAs(StoreErrorKind),
-    /// The store does what it is asked, and the caller gets a [`StoreErrorKind::Timeout`].
-    LoseAnswer,
-    /// It never returns, and the store was never asked.
-    Hang,
-    /// The store does what it is asked, and the call never returns.
-    HangAfter,
-    /// The request takes so long to reach the store.
-    Delay(Duration),
-    /// The store does what it is asked, and the answer takes so long.
-    DelayAnswer(Duration),
-    /// The store is asked twice, and the caller gets the second answer.
-    Repeat,
+    counted: Arc<Notify>,
 }
 
 #[derive(Default)]
 struct Script {
     calls: [usize; 8],
     faults: Vec<(Call, When, Fault)>,
-}
-
-impl When {
-    const fn is(self, occurrence: usize) -> bool {
-        match self {
-            Self::Nth(nth) => occurrence == nth,
-            Self::From(first) => occurrence >= first,
-            Self::Always => true,
-        }
-    }
 }
 
 impl<S: Store> FaultyStore<S> {
@@ -118,6 +55,7 @@ impl<S: Store + ?Sized> FaultyStore<S> {
         Self {
             store,
             script: Arc::default(),
+            counted: Arc::default(),
         }
     }
 
@@ -145,6 +83,20 @@ impl<S: Store + ?Sized> FaultyStore<S> {
         self.script().calls[call as usize]
     }
 
+    /// Returns once a method was called so often: a test's way to know that a call has come as far
+    /// as the store, without sleeping.
+    pub async fn until_called(&self, call: Call, count: usize) {
+        loop {
+            let mut counted = pin!(self.counted.notified());
+            // Enlisted before the look, so a call between the two is not missed.
+            counted.as_mut().enable();
+            if self.calls(call) >= count {
+                return;
+            }
+            counted.await;
+        }
+    }
+
     /// The store inside.
     #[must_use]
     pub fn inner(&self) -> &Arc<S> {
@@ -161,6 +113,7 @@ impl<S: Store + ?Sized> FaultyStore<S> {
         let occurrence = &mut script.calls[call as usize];
         *occurrence += 1;
         let occurrence = *occurrence;
+        self.counted.notify_waiters();
         let mut faults = script.faults.iter().rev();
         faults
             .find(|(of, when, _)| *of == call && when.is(occurrence))
@@ -245,6 +198,7 @@ impl<S: ?Sized> Clone for FaultyStore<S> {
         Self {
             store: self.store.clone(),
             script: self.script.clone(),
+            counted: self.counted.clone(),
         }
     }
 }

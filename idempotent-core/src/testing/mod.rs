@@ -14,10 +14,12 @@
 
 mod clock;
 pub mod contract;
+mod fault;
 mod faulty;
 mod observed;
 
 pub use self::clock::ManualClock;
-pub use self::faulty::{Call, Fault, FaultyStore, When};
+pub use self::fault::{Call, Fault, When};
+pub use self::faulty::FaultyStore;
 pub use self::observed::{Observed, Tally};
 pub use crate::contract_tests;

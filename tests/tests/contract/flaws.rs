@@ -111,7 +111,9 @@ impl Broken {
     /// A page that starts so many records from the first, however many have gone since.
     async fn scan_by_offset(&self, mut request: Scan) -> Result<Page, StoreError> {
         let shown = request.cursor.take();
-        let shown: usize = shown.map_or(0, |Cursor(shown)| shown.parse().unwrap());
+        let shown: usize = shown.map_or(0, |Cursor(shown)| {
+            shown.parse().expect("the cursor is our own")
+        });
         let limit = std::mem::replace(&mut request.limit, usize::MAX);
         let mut page = self.store.scan(&request).await?;
         page.entries.drain(..shown.min(page.entries.len()));
@@ -201,8 +203,8 @@ impl Store for Broken {
         let now = self.store.clock.now();
         let wrong = match (self.flaw, found.state) {
             (Flaw::RenewIgnoresTheToken, State::Reserved) => true,
-            (Flaw::RenewMovesACompletedRecordsEnd, State::Completed) => own,
-            (Flaw::RenewRevivesTheLapsed, State::Lapsed | State::Indeterminate) => own,
+            (Flaw::RenewMovesACompletedRecordsEnd, State::Completed)
+            | (Flaw::RenewRevivesTheLapsed, State::Lapsed | State::Indeterminate) => own,
             _ => false,
         };
         if wrong {
@@ -244,8 +246,8 @@ impl Store for Broken {
         let own = found.is_some_and(|e| e.record.token() == request.reservation.token());
         let wrong = match (self.flaw, state) {
             (Flaw::ReleaseIgnoresTheToken, Some(State::Reserved)) => true,
-            (Flaw::ReleaseDeletesCompletedRecords, Some(State::Completed)) => own,
-            (Flaw::ReleaseFreesTheIndeterminate, Some(State::Indeterminate)) => own,
+            (Flaw::ReleaseDeletesCompletedRecords, Some(State::Completed))
+            | (Flaw::ReleaseFreesTheIndeterminate, Some(State::Indeterminate)) => own,
             _ => false,
         };
         if wrong {

@@ -64,7 +64,7 @@ impl ReferenceStore {
     }
 
     pub(crate) fn slots(&self) -> MutexGuard<'_, HashMap<RecordId, Slot>> {
-        self.slots.lock().unwrap()
+        self.slots.lock().expect("no method panics")
     }
 
     pub(crate) fn slot(&self, record: &Record, holds: Duration) -> Slot {
