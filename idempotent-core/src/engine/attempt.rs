@@ -94,13 +94,7 @@ async fn won(prepared: Prepared, record: Record, sent: Instant) -> Result<Attemp
         Ok(_) => {
             // Somebody else may hold the key by now: starting the body would run it twice.
             settle::abandon(&engine, prepared.id.clone(), record);
-            Err(unavailable(
-                &prepared,
-                StoreError::new(
-                    StoreErrorKind::Timeout,
-                    "the reservation was granted after its lease could have lapsed",
-                ),
-            ))
+            Err(granted_too_late(&prepared.id))
         }
         Err(error) => {
             settle::release_once(&engine, &prepared.id, &record).await;
@@ -140,11 +134,16 @@ fn failed(
         );
         return Ok(Attempt::Unrecorded);
     }
-    Err(unavailable(prepared, error))
+    Err(unavailable(&prepared.id, error))
 }
 
-fn unavailable(prepared: &Prepared, error: StoreError) -> Error {
-    Error::of(ErrorKind::Store, &prepared.id)
+pub(super) fn granted_too_late(id: &RecordId) -> Error {
+    let why = "the body could not start before its lease could have lapsed";
+    unavailable(id, StoreError::new(StoreErrorKind::Timeout, why))
+}
+
+fn unavailable(id: &RecordId, error: StoreError) -> Error {
+    Error::of(ErrorKind::Store, id)
         .detail(error.to_string())
         .retry_in(Some(Duration::from_secs(1)))
         .caused_by(error)
