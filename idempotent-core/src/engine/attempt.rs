@@ -111,8 +111,7 @@ fn won(
     if sent.elapsed() >= lease {
         // Somebody else may hold the key by now: starting the body would run it twice.
         settle::abandon(&engine, id.clone(), record);
-        let late = "the reservation was granted after its lease could have lapsed";
-        return Err(unavailable(&id, StoreError::new(StoreErrorKind::Timeout, late)));
+        return Err(granted_too_late(&id));
     }
     let beat = pulse.register(id, record, lease, max_run, sent);
     Ok(Attempt::Won(Held::new(engine, ttl, beat)))
@@ -158,6 +157,11 @@ fn failed(
         return Ok(Attempt::Unrecorded);
     }
     Err(unavailable(&prepared.id, error))
+}
+
+pub(super) fn granted_too_late(id: &RecordId) -> Error {
+    let why = "the body could not start before its lease could have lapsed";
+    unavailable(id, StoreError::new(StoreErrorKind::Timeout, why))
 }
 
 fn unavailable(id: &RecordId, error: StoreError) -> Error {

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use super::attempt;
 use super::elsewhere::Elsewhere;
 use super::heartbeat::Beat;
 use super::settle::{self, Settlement};
 use super::{Idempotency, telemetry::Telemetry};
+use crate::error::Error;
 use crate::record::{Record, RecordId};
 
 /// A won reservation. Its lease is renewed for as long as this lives.
@@ -35,6 +37,21 @@ impl Held {
     /// Says that the body may have effects from now on.
     pub(crate) fn start(&mut self) {
         self.phase = Phase::Running;
+    }
+
+    /// Makes the body's future. That is not its start, unless it panics: then it may have had
+    /// effects already.
+    pub(crate) fn make<B>(&mut self, body: impl FnOnce() -> B) -> B {
+        self.phase = Phase::Running;
+        let body = body();
+        self.phase = Phase::Unstarted;
+        body
+    }
+
+    /// What a body that did not start within its lease is told instead: somebody else may hold the
+    /// key by now.
+    pub(crate) fn too_late(&self) -> Option<Error> {
+        self.beat.remaining().is_zero().then(|| attempt::granted_too_late(self.id()))
     }
 
     pub(crate) fn id(&self) -> &RecordId {

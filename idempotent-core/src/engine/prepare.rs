@@ -47,8 +47,12 @@ impl Request {
         if settings.fail_open && operation.guarantee == Guarantee::AtMostOnce {
             return misconfigured("fail_open() cannot keep a promise of at most once");
         }
+        let (oldest, newest) = operation.accept;
+        if !(oldest..=newest).contains(&operation.version) {
+            return misconfigured("it does not accept the version that it writes");
+        }
         let ttl = operation.ttl.unwrap_or(settings.ttl);
-        let lease = operation.lease.unwrap_or(settings.lease.min(ttl));
+        let lease = operation.lease.unwrap_or(settings.lease.min(ttl)).min(LONGEST_LEASE);
         let max_run = operation.max_run.unwrap_or(settings.max_run);
         if ttl.is_zero() || lease < SHORTEST_LEASE {
             return misconfigured("a ttl is longer than zero, and a lease at least a millisecond");
@@ -73,6 +77,8 @@ impl Request {
 
 /// Leases are kept in milliseconds.
 const SHORTEST_LEASE: Duration = Duration::from_millis(1);
+/// What a record can say: 49 days. Renewed, it is as good as any longer one.
+const LONGEST_LEASE: Duration = Duration::from_millis(u32::MAX as u64);
 
 impl Prepared {
     pub(super) fn operation(&self) -> &Operation {

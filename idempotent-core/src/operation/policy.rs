@@ -3,6 +3,7 @@
 //! Function pointers, so that the bounds they need are asked where the type is said and nowhere
 //! else.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use rmp_serde::decode::Error as DecodeError;
@@ -126,7 +127,17 @@ impl<T, E> Policy<T, E> {
             }
             _ => return Err(Error::of(ErrorKind::Decode, id).detail("it has no result")),
         };
-        decoded.map_err(|error| Error::of(ErrorKind::Decode, id).caused_by(error))
+        decoded.map_err(|error| Error::of(ErrorKind::Decode, id).detail(complaint(error)))
+    }
+}
+
+/// What a decoder's error may tell. Most quote the value they choke on, which may be another
+/// caller's result; only the lack of a field speaks of this call's own type.
+fn complaint(error: DecodeError) -> Cow<'static, str> {
+    match error {
+        DecodeError::Syntax(text) if text.starts_with("missing field") => text.into(),
+        DecodeError::DepthLimitExceeded => "it is nested too deep".into(),
+        _ => "it is not a value of this call's type".into(),
     }
 }
 

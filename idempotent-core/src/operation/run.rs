@@ -63,8 +63,9 @@ impl<T, E> Call<T, E> {
                 Begun::Refused(error) => (policy.refuse(error), Ended::Refused),
                 // Boxed only here: a replay pays nothing for it, and calls within calls do not
                 // multiply their size.
-                Begun::Run(held, span) => {
-                    let run = Box::pin(execute(held, policy, body()));
+                Begun::Run(mut held, span) => {
+                    let body = held.make(body);
+                    let run = Box::pin(execute(held, policy, body));
                     (span.instrument(run).await, Ended::Executed)
                 }
                 Begun::RunUnrecorded(span) => {
@@ -93,7 +94,7 @@ impl<T, E> Call<T, E> {
     {
         let Self { request, policy, span } = self;
         async move {
-            let (held, span) = match begin(first_attempt(request, &span), &policy, span).await {
+            let (mut held, span) = match begin(first_attempt(request, &span), &policy, span).await {
                 Begun::Replay(result) => return result,
                 Begun::Refused(error) => return policy.refuse(error),
                 Begun::Run(held, span) => (Some(held), span),
@@ -101,8 +102,15 @@ impl<T, E> Call<T, E> {
             };
             let id = held.as_ref().map(|held| held.id().clone());
             let refusal = policy.refusal();
-            let body = body();
+            let body = match &mut held {
+                Some(held) => held.make(body),
+                None => body(),
+            };
             let run = span.instrument(async move {
+                // Unlike above, time has passed since the reservation was won.
+                if let Some(error) = held.as_ref().and_then(Held::too_late) {
+                    return policy.refuse(error);
+                }
                 match held {
                     Some(held) => execute(held, policy, body).await,
                     None => body.await,
