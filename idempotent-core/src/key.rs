@@ -109,22 +109,37 @@ impl KeyParts {
         self.bytes
     }
 
-    /// The key as people read it: its parts in a row, with a `/` where two words would touch.
-    pub(crate) fn text(&self) -> String {
-        let mut text = String::with_capacity(self.bytes + 4);
+    /// Appends the key as people read it: its parts in a row, with a `/` where two words would
+    /// touch. A text of over 4 KiB is cut.
+    pub(crate) fn write_text<const N: usize>(&self, out: &mut SmallVec<[u8; N]>)
+    where
+        [u8; N]: smallvec::Array<Item = u8>,
+    {
+        let end = out.len() + MAX_TEXT_BYTES;
         let mut rest = &self.encoded[..];
+        let mut touches = false;
         while let Some((part, tail)) = split_prefixed(rest) {
             let part = String::from_utf8_lossy(part);
-            let touches =
-                text.ends_with(char::is_alphanumeric) && part.starts_with(char::is_alphanumeric);
-            if touches {
-                text.push('/');
+            if touches && part.starts_with(char::is_alphanumeric) && out.len() < end {
+                out.push(b'/');
             }
-            text.push_str(&part);
+            out.extend_from_slice(clip(&part, end - out.len()).as_bytes());
+            touches = part.ends_with(char::is_alphanumeric);
             rest = tail;
         }
-        text
     }
+}
+
+/// The longest text of a key, in bytes; the engine's limit on keys is usually far below.
+const MAX_TEXT_BYTES: usize = 4096;
+
+/// At most so many bytes of `text`, cut at a character.
+pub(crate) fn clip(text: &str, max_bytes: usize) -> &str {
+    let mut end = text.len().min(max_bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Appends `bytes` behind their length as LEB128.
@@ -317,8 +332,22 @@ mod tests {
     #[test]
     fn the_text_reads_as_the_key_string_was_written() {
         let parts = KeyParts::of(&("order:", 42, ":", format_args!("{:>4}", 7))).unwrap();
-        assert_eq!(parts.text(), "order:42:   7");
-        assert_eq!(KeyParts::of(&("tenant", 42)).unwrap().text(), "tenant/42");
+        assert_eq!(text(&parts), "order:42:   7");
+        assert_eq!(text(&KeyParts::of(&("tenant", 42)).unwrap()), "tenant/42");
         assert_eq!(parts.len(), 13);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_at_a_character() {
+        let long = "é".repeat(5000);
+        let cut = text(&KeyParts::of(&("a", long.as_str(), "b")).unwrap());
+        assert_eq!(cut.len(), MAX_TEXT_BYTES);
+        assert!(cut.starts_with("a/é") && cut.ends_with('é'), "{cut}");
+    }
+
+    fn text(parts: &KeyParts) -> String {
+        let mut out = SmallVec::<[u8; 512]>::new();
+        parts.write_text(&mut out);
+        String::from_utf8(out.to_vec()).unwrap()
     }
 }

@@ -62,9 +62,15 @@ const TTL: Duration = Duration::from_secs(3600);
 #[derive(Debug, Default)]
 struct Finished(loom::sync::Mutex<HashMap<Hash, (Record, Moment)>>);
 
+impl Finished {
+    fn lock(&self) -> loom::sync::MutexGuard<'_, HashMap<Hash, (Record, Moment)>> {
+        self.0.lock().expect("nobody panics while holding it")
+    }
+}
+
 impl Completed for Finished {
     fn get(&self, id: &Hash, now: Moment) -> Option<Entry> {
-        let records = self.0.lock().unwrap();
+        let records = self.lock();
         let (record, until) = records.get(id).filter(|(_, until)| now < *until)?;
         Some(Entry::new(record.clone(), State::Completed, Some(now.until(*until))))
     }
@@ -74,12 +80,12 @@ impl Completed for Finished {
     }
 
     fn insert(&self, id: &Hash, record: &Record, until: Moment) -> bool {
-        self.0.lock().unwrap().insert(*id, (record.clone(), until));
+        self.lock().insert(*id, (record.clone(), until));
         true
     }
 
     fn remove(&self, id: &Hash) {
-        self.0.lock().unwrap().remove(id);
+        self.lock().remove(id);
     }
 }
 
@@ -93,7 +99,7 @@ fn store() -> Shared {
 }
 
 fn id() -> RecordId {
-    RecordId::of("loom::charge", None, &1).unwrap()
+    RecordId::of("loom::charge", None, &1).expect("a name and a key")
 }
 
 fn second(n: u64) -> Moment {

@@ -11,25 +11,28 @@
 
 mod fingerprint;
 
+use std::io::Write;
+
+use rmp_serde::encode::Error as EncodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::fingerprint::{Digest, digest};
+use crate::record::RecordBytes;
 
 /// Says that a payload is an `Ok`.
 pub(crate) const OK: u8 = 0;
 /// Says that a payload is an `Err`.
 pub(crate) const ERR: u8 = 1;
 
-/// `value` behind a tag that says which side of a `Result` it is.
+/// Writes `value` behind a tag that says which side of a `Result` it is.
 pub(crate) fn encode<T: Serialize>(
     tag: u8,
     value: &T,
-) -> Result<Vec<u8>, rmp_serde::encode::Error> {
-    let mut bytes = Vec::with_capacity(256);
-    bytes.push(tag);
-    pack(value, &mut bytes)?;
-    Ok(bytes)
+    out: &mut RecordBytes,
+) -> Result<(), EncodeError> {
+    out.push(tag);
+    pack(value, out)
 }
 
 /// The value that [`encode`] wrote, without its tag.
@@ -38,9 +41,6 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::
     T::deserialize(&mut decoder)
 }
 
-fn pack<T: Serialize + ?Sized>(
-    value: &T,
-    bytes: &mut Vec<u8>,
-) -> Result<(), rmp_serde::encode::Error> {
-    value.serialize(&mut rmp_serde::Serializer::new(bytes).with_struct_map().with_human_readable())
+fn pack<T: Serialize + ?Sized>(value: &T, out: &mut impl Write) -> Result<(), EncodeError> {
+    value.serialize(&mut rmp_serde::Serializer::new(out).with_struct_map().with_human_readable())
 }

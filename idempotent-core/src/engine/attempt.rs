@@ -1,23 +1,25 @@
 //! One attempt to reserve: won, replayed, or busy.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::check::Standing;
 use super::elsewhere::Elsewhere;
+use super::heartbeat::Pulse;
 use super::held::Held;
 use super::prepare::{Prepared, Request};
 use super::settle;
 use super::telemetry::{CallSpan, Transition};
 use crate::error::{Error, ErrorKind};
-use crate::record::{Record, RecordId};
+use crate::record::{Record, RecordId, Token};
 use crate::store::{Entry, Reserve, ReserveOutcome, StoreError, StoreErrorKind};
 
 /// What an attempt came to.
 pub(crate) enum Attempt {
     /// The call ended before: decode this.
-    Replay(Box<Found>),
+    Replay(Found),
     /// The caller runs the body.
     Won(Held),
     /// The store cannot be asked, and the engine fails open: the caller runs the body unrecorded.
@@ -35,7 +37,8 @@ pub(crate) struct Found {
 /// A call that found another one running.
 pub(crate) struct Busy {
     pub(super) prepared: Prepared,
-    pub(super) token: crate::record::Token,
+    pub(super) pulse: Arc<Pulse>,
+    pub(super) token: Token,
     pub(super) remaining: Option<Duration>,
 }
 
@@ -46,30 +49,51 @@ impl Busy {
     }
 }
 
-/// The first attempt of a call. Dropped while the store's answer is on its way, it goes on as a
-/// task, and what it won is released.
-pub(crate) fn first_attempt(
-    request: Request,
-    span: &CallSpan,
-) -> Elsewhere<Result<Attempt, Error>> {
-    let span = span.clone();
-    Elsewhere::new(span.instrument(async move { attempt(request.prepare()?, Duration::MAX).await }))
+/// Where a call stands before it waits for anything.
+pub(crate) enum First {
+    /// It is decided: the record was at hand, or the call is none.
+    Decided(Result<Attempt, Error>),
+    /// The store is being asked. Dropped meanwhile, the question goes on as a task, and what it won
+    /// is released.
+    Asked(Elsewhere<Result<Attempt, Error>>),
+}
+
+/// Starts a call.
+pub(crate) fn first_attempt(request: Box<Request>, span: &CallSpan) -> First {
+    let prepared = match request.prepare() {
+        Ok(prepared) => prepared,
+        Err(error) => return First::Decided(Err(error)),
+    };
+    if let Some(entry) = prepared.engine.store().at_hand(&prepared.id) {
+        return First::Decided(at_hand(&prepared, entry));
+    }
+    // What is not at hand may have to be waited for, and what is won to be kept alive.
+    match prepared.engine.0.heartbeats.current() {
+        Ok(pulse) => First::Asked(span.elsewhere(attempt(prepared, pulse, Duration::MAX))),
+        Err(error) => First::Decided(Err(
+            Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string())
+        )),
+    }
 }
 
 /// Asks the store once, for at most `limit`.
-pub(super) async fn attempt(prepared: Prepared, limit: Duration) -> Result<Attempt, Error> {
-    let engine = prepared.engine.clone();
-    // The lease counts from here: the store may have granted it at any moment after.
-    let sent = Instant::now();
+pub(super) async fn attempt(
+    prepared: Prepared,
+    pulse: Arc<Pulse>,
+    limit: Duration,
+) -> Result<Attempt, Error> {
     let request = Reserve::new(&prepared.id, prepared.envelope());
     let limit = limit.min(prepared.lease);
+    let engine = &prepared.engine;
     let answer = engine.0.call(Transition::Reserve, limit, engine.store().reserve(&request)).await;
     match answer {
         Ok(ReserveOutcome::Won) => {
             let record = request.record().clone();
-            won(prepared, record, sent).await
+            // The lease counts from here: the store may have granted it at any moment after.
+            let sent = request.written_at().unwrap_or_else(Instant::now);
+            won(prepared, record, sent, &pulse)
         }
-        Ok(ReserveOutcome::Taken(entry)) => taken(prepared, entry),
+        Ok(ReserveOutcome::Taken(entry)) => taken(prepared, pulse, entry),
         Err(error) => {
             let written = request.is_written().then(|| request.record().clone());
             failed(&prepared, written, error)
@@ -77,45 +101,37 @@ pub(super) async fn attempt(prepared: Prepared, limit: Duration) -> Result<Attem
     }
 }
 
-async fn won(prepared: Prepared, record: Record, sent: Instant) -> Result<Attempt, Error> {
-    let engine = prepared.engine.clone();
-    let (lease, max_run) = (prepared.lease, prepared.max_run);
-    let lapsed = sent.elapsed() >= lease;
-    let beat = engine
-        .0
-        .heartbeats
-        .current()
-        .map(|pulse| pulse.register(prepared.id.clone(), record.clone(), lease, max_run, sent));
-    match beat {
-        Ok(beat) if !lapsed => {
-            let held = Held::new(engine, prepared.id, record, prepared.ttl, beat);
-            Ok(Attempt::Won(held))
+fn won(
+    prepared: Prepared,
+    record: Record,
+    sent: Instant,
+    pulse: &Arc<Pulse>,
+) -> Result<Attempt, Error> {
+    let Prepared { engine, id, ttl, lease, max_run, .. } = prepared;
+    if sent.elapsed() >= lease {
+        // Somebody else may hold the key by now: starting the body would run it twice.
+        settle::abandon(&engine, id.clone(), record);
+        return Err(granted_too_late(&id));
+    }
+    let beat = pulse.register(id, record, lease, max_run, sent);
+    Ok(Attempt::Won(Held::new(engine, ttl, beat)))
+}
+
+fn at_hand(prepared: &Prepared, entry: Entry) -> Result<Attempt, Error> {
+    match prepared.check(entry)? {
+        Standing::Completed(record) => {
+            Ok(Attempt::Replay(Found { id: prepared.id.clone(), record }))
         }
-        Ok(_) => {
-            // Somebody else may hold the key by now: starting the body would run it twice.
-            settle::abandon(&engine, prepared.id.clone(), record);
-            Err(unavailable(
-                &prepared,
-                StoreError::new(
-                    StoreErrorKind::Timeout,
-                    "the reservation was granted after its lease could have lapsed",
-                ),
-            ))
-        }
-        Err(error) => {
-            settle::release_once(&engine, &prepared.id, &record).await;
-            Err(Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string()))
-        }
+        Standing::InProgress { .. } => Err(Error::of(ErrorKind::Incompatible, &prepared.id)
+            .detail("the store shows a call at hand that has not ended")),
     }
 }
 
-fn taken(prepared: Prepared, entry: Entry) -> Result<Attempt, Error> {
+fn taken(prepared: Prepared, pulse: Arc<Pulse>, entry: Entry) -> Result<Attempt, Error> {
     match prepared.check(entry)? {
-        Standing::Completed(record) => {
-            Ok(Attempt::Replay(Box::new(Found { id: prepared.id, record })))
-        }
+        Standing::Completed(record) => Ok(Attempt::Replay(Found { id: prepared.id, record })),
         Standing::InProgress { token, remaining } => {
-            Ok(Attempt::Busy(Box::new(Busy { prepared, token, remaining })))
+            Ok(Attempt::Busy(Box::new(Busy { prepared, pulse, token, remaining })))
         }
     }
 }
@@ -140,11 +156,16 @@ fn failed(
         );
         return Ok(Attempt::Unrecorded);
     }
-    Err(unavailable(prepared, error))
+    Err(unavailable(&prepared.id, error))
 }
 
-fn unavailable(prepared: &Prepared, error: StoreError) -> Error {
-    Error::of(ErrorKind::Store, &prepared.id)
+pub(super) fn granted_too_late(id: &RecordId) -> Error {
+    let why = "the body could not start before its lease could have lapsed";
+    unavailable(id, StoreError::new(StoreErrorKind::Timeout, why))
+}
+
+fn unavailable(id: &RecordId, error: StoreError) -> Error {
+    Error::of(ErrorKind::Store, id)
         .detail(error.to_string())
         .retry_in(Some(Duration::from_secs(1)))
         .caused_by(error)

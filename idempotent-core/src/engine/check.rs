@@ -23,7 +23,7 @@ const SOON: Duration = Duration::from_secs(1);
 impl Prepared {
     pub(super) fn check(&self, entry: Entry) -> Result<Standing, Error> {
         let Entry { record, state, remaining } = entry;
-        let (oldest, newest) = self.operation.accept;
+        let (oldest, newest) = self.operation().accept;
         if !(oldest..=newest).contains(&record.version()) {
             return Err(self.incompatible(format!(
                 "it has version {}, and this operation reads {oldest} to {newest}",

@@ -4,7 +4,6 @@
 //! own task renewal would stop for a body that blocks, that spends the task's cooperative budget,
 //! or that nobody polls.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -33,7 +32,8 @@ pub(super) struct Heartbeats {
 struct Shared {
     store: Arc<dyn Store>,
     store_timeout: Duration,
-    runtimes: Mutex<HashMap<Id, Arc<Pulse>>>,
+    /// One, but for processes with several runtimes.
+    runtimes: Mutex<Vec<(Id, Arc<Pulse>)>>,
 }
 
 /// Why there is no heartbeat: what the engine needs of its runtime.
@@ -53,7 +53,7 @@ impl Heartbeats {
     pub(super) fn current(&self) -> Result<Arc<Pulse>, NoRuntime> {
         let runtime = Handle::try_current().map_err(|_| NoRuntime::Absent)?;
         let mut runtimes = lock(&self.shared.runtimes);
-        if let Some(pulse) = runtimes.get(&runtime.id()) {
+        if let Some((_, pulse)) = runtimes.iter().find(|(id, _)| *id == runtime.id()) {
             return Ok(Arc::clone(pulse));
         }
         if !has_timer() {
@@ -66,7 +66,7 @@ impl Heartbeats {
             woken: Notify::new(),
             renewals: Arc::new(Semaphore::new(RENEWALS)),
         });
-        runtimes.insert(runtime.id(), Arc::clone(&pulse));
+        runtimes.push((runtime.id(), Arc::clone(&pulse)));
         drop(runtimes);
         from_outside(&runtime, {
             let (runtime, pulse) = (runtime.clone(), Arc::clone(&pulse));
@@ -84,7 +84,7 @@ impl Heartbeats {
 impl Drop for Heartbeats {
     fn drop(&mut self) {
         // Without their engine the tasks have nothing to do; woken, they find that out.
-        lock(&self.shared.runtimes).values().for_each(|pulse| pulse.woken.notify_one());
+        lock(&self.shared.runtimes).iter().for_each(|(_, pulse)| pulse.woken.notify_one());
     }
 }
 
@@ -110,10 +110,31 @@ pub(super) struct Pulse {
 
 #[derive(Default)]
 struct Beats {
-    live: HashMap<u64, Arc<Live>>,
-    next_key: u64,
+    live: Vec<Option<Arc<Live>>>,
+    /// Places in `live` that are free.
+    free: Vec<usize>,
     /// When the task looks next; `None` while it has nothing to look for.
     looks_at: Option<Instant>,
+}
+
+impl Beats {
+    fn insert(&mut self, live: Arc<Live>) -> usize {
+        match self.free.pop() {
+            Some(place) => {
+                self.live[place] = Some(live);
+                place
+            }
+            None => {
+                self.live.push(Some(live));
+                self.live.len() - 1
+            }
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        self.live[place] = None;
+        self.free.push(place);
+    }
 }
 
 /// One reservation that is kept alive.
@@ -155,9 +176,7 @@ impl Pulse {
             lost: AtomicBool::new(false),
         });
         let mut beats = lock(&self.beats);
-        let key = beats.next_key;
-        beats.next_key += 1;
-        beats.live.insert(key, Arc::clone(&live));
+        let place = beats.insert(Arc::clone(&live));
         let too_late = beats.looks_at.is_none_or(|looks_at| due < looks_at);
         if too_late {
             beats.looks_at = Some(due);
@@ -167,7 +186,7 @@ impl Pulse {
             let pulse = Arc::clone(self);
             from_outside(&self.runtime, move || pulse.woken.notify_one());
         }
-        Beat { live, key, pulse: Arc::clone(self) }
+        Beat { live, place, pulse: Arc::clone(self) }
     }
 
     async fn run(self: Arc<Self>) {
@@ -191,7 +210,7 @@ impl Pulse {
         let mut beats = lock(&self.beats);
         let mut due = Vec::new();
         let mut next: Option<Instant> = None;
-        for live in beats.live.values() {
+        for live in beats.live.iter().flatten() {
             match live.take_due(now) {
                 Due::Now => due.push(Arc::clone(live)),
                 Due::At(at) => next = Some(next.map_or(at, |next| next.min(at))),
@@ -292,11 +311,19 @@ impl Live {
 /// The heartbeat of one reservation: it stops when this is dropped.
 pub(super) struct Beat {
     live: Arc<Live>,
-    key: u64,
+    place: usize,
     pulse: Arc<Pulse>,
 }
 
 impl Beat {
+    pub(super) fn id(&self) -> &RecordId {
+        &self.live.id
+    }
+
+    pub(super) fn reservation(&self) -> &Record {
+        &self.live.reservation
+    }
+
     /// How long the reservation surely holds, unless it is renewed.
     pub(super) fn remaining(&self) -> Duration {
         self.live.remaining()
@@ -310,7 +337,7 @@ impl Beat {
 
 impl Drop for Beat {
     fn drop(&mut self) {
-        lock(&self.pulse.beats).live.remove(&self.key);
+        lock(&self.pulse.beats).remove(self.place);
     }
 }
 
@@ -321,7 +348,7 @@ struct Gone(Arc<Pulse>);
 impl Drop for Gone {
     fn drop(&mut self) {
         if let Some(shared) = self.0.shared.upgrade() {
-            lock(&shared.runtimes).remove(&self.0.runtime.id());
+            lock(&shared.runtimes).retain(|(_, pulse)| !Arc::ptr_eq(pulse, &self.0));
         }
     }
 }

@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
+use super::attempt;
 use super::elsewhere::Elsewhere;
 use super::heartbeat::Beat;
 use super::settle::{self, Settlement};
 use super::{Idempotency, telemetry::Telemetry};
+use crate::error::Error;
 use crate::record::{Record, RecordId};
 
 /// A won reservation. Its lease is renewed for as long as this lives.
 pub(crate) struct Held {
     pub(super) engine: Idempotency,
-    pub(super) id: RecordId,
-    pub(super) reservation: Record,
     pub(super) ttl: Duration,
     pub(super) beat: Beat,
     phase: Phase,
@@ -29,15 +29,9 @@ enum Phase {
 }
 
 impl Held {
-    pub(super) fn new(
-        engine: Idempotency,
-        id: RecordId,
-        reservation: Record,
-        ttl: Duration,
-        beat: Beat,
-    ) -> Self {
+    pub(super) fn new(engine: Idempotency, ttl: Duration, beat: Beat) -> Self {
         Telemetry::in_flight(1);
-        Self { engine, id, reservation, ttl, beat, phase: Phase::Unstarted }
+        Self { engine, ttl, beat, phase: Phase::Unstarted }
     }
 
     /// Says that the body may have effects from now on.
@@ -45,12 +39,27 @@ impl Held {
         self.phase = Phase::Running;
     }
 
+    /// Makes the body's future. That is not its start, unless it panics: then it may have had
+    /// effects already.
+    pub(crate) fn make<B>(&mut self, body: impl FnOnce() -> B) -> B {
+        self.phase = Phase::Running;
+        let body = body();
+        self.phase = Phase::Unstarted;
+        body
+    }
+
+    /// What a body that did not start within its lease is told instead: somebody else may hold the
+    /// key by now.
+    pub(crate) fn too_late(&self) -> Option<Error> {
+        self.beat.remaining().is_zero().then(|| attempt::granted_too_late(self.id()))
+    }
+
     pub(crate) fn id(&self) -> &RecordId {
-        &self.id
+        self.beat.id()
     }
 
     pub(crate) fn reservation(&self) -> &Record {
-        &self.reservation
+        self.beat.reservation()
     }
 
     pub(crate) fn max_result_bytes(&self) -> usize {
@@ -69,10 +78,10 @@ impl Drop for Held {
         Telemetry::in_flight(-1);
         match self.phase {
             Phase::Unstarted => {
-                settle::abandon(&self.engine, self.id.clone(), self.reservation.clone());
+                settle::abandon(&self.engine, self.id().clone(), self.reservation().clone());
             }
             // A panic, an abort, or a client that hung up.
-            Phase::Running => Telemetry::dropped(&self.id, self.reservation.guarantee()),
+            Phase::Running => Telemetry::dropped(self.id(), self.reservation().guarantee()),
             Phase::Ended => {}
         }
     }

@@ -198,9 +198,11 @@ impl Idempotency {
             Resolution::CompletedFor(value, ttl) => (value, ttl),
             Resolution::NeverHappenedAndOwnerIsDead => return self.vacate(seen).await,
         };
-        let payload = codec::encode(codec::OK, &value)
+        let limit = self.settings().max_result_bytes;
+        let reservation = &seen.entry.record;
+        let record = reservation
+            .completed_with(limit, |out| codec::encode(codec::OK, &value, out))
             .map_err(|error| Error::of(ErrorKind::Encode, &seen.id).caused_by(error))?;
-        let record = seen.entry.record.completed(&payload);
         let request =
             Complete::new(&seen.id, &seen.entry.record, &record, ttl).vacant(Vacant::Refuse);
         match self.operate(&seen.id, self.store().complete(&request)).await? {

@@ -14,8 +14,8 @@ use crate::record::{Envelope, Fingerprint, Guarantee, RecordId, Secret};
 pub(crate) struct Request {
     pub(crate) operation: Operation,
     pub(crate) key: Result<KeyParts, KeyProblem>,
-    pub(crate) scope: Option<Result<KeyParts, KeyProblem>>,
-    pub(crate) digest: Option<Result<Digest, rmp_serde::encode::Error>>,
+    pub(crate) scope: Option<Box<Result<KeyParts, KeyProblem>>>,
+    pub(crate) digest: Option<Result<Digest, Box<rmp_serde::encode::Error>>>,
     pub(crate) engine: Option<Idempotency>,
 }
 
@@ -23,9 +23,8 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) engine: Idempotency,
-    pub(crate) operation: Operation,
+    request: Box<Request>,
     pub(crate) id: RecordId,
-    pub(crate) key: KeyParts,
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) ttl: Duration,
     pub(crate) lease: Duration,
@@ -33,22 +32,27 @@ pub(crate) struct Prepared {
 }
 
 impl Request {
-    pub(crate) fn prepare(self) -> Result<Prepared, Error> {
-        let Self { operation, key, scope, digest, engine } = self;
+    pub(crate) fn prepare(mut self: Box<Self>) -> Result<Prepared, Error> {
+        let engine = self.engine.take();
+        let operation = &self.operation;
         let name = operation.name;
         let engine = match engine {
             Some(engine) => engine,
             None => current::current(name)?,
         };
         let settings = engine.settings();
-        engine.0.names.check(&operation, settings)?;
+        engine.0.names.check(operation, settings)?;
         let misconfigured =
             |why: &'static str| Err(Error::new(ErrorKind::Misconfigured, name).detail(why));
         if settings.fail_open && operation.guarantee == Guarantee::AtMostOnce {
             return misconfigured("fail_open() cannot keep a promise of at most once");
         }
+        let (oldest, newest) = operation.accept;
+        if !(oldest..=newest).contains(&operation.version) {
+            return misconfigured("it does not accept the version that it writes");
+        }
         let ttl = operation.ttl.unwrap_or(settings.ttl);
-        let lease = operation.lease.unwrap_or(settings.lease.min(ttl));
+        let lease = operation.lease.unwrap_or(settings.lease.min(ttl)).min(LONGEST_LEASE);
         let max_run = operation.max_run.unwrap_or(settings.max_run);
         if ttl.is_zero() || lease < SHORTEST_LEASE {
             return misconfigured("a ttl is longer than zero, and a lease at least a millisecond");
@@ -57,43 +61,51 @@ impl Request {
             return misconfigured("the ttl is shorter than the lease");
         }
         let limit = settings.max_key_bytes;
-        let key = checked("key", key, limit, name)?;
+        let key = checked("key", &self.key, limit, name)?;
+        let scope = self.scope.as_deref();
         let scope = scope.map(|scope| checked("scope", scope, limit, name)).transpose()?;
-        let id = RecordId::from_parts(name.into(), scope.as_ref(), &key, settings.secret.as_ref());
-        let fingerprint = match digest {
+        let secret = settings.secret.as_ref();
+        let id = RecordId::from_parts(name.into(), scope, key, secret);
+        let fingerprint = match self.digest.take() {
             None => None,
-            Some(Ok(digest)) => Some(fingerprint(digest, settings.secret.as_ref())),
+            Some(Ok(digest)) => Some(fingerprint(digest, secret)),
             Some(Err(error)) => return Err(Error::of(ErrorKind::Encode, &id).caused_by(error)),
         };
-        Ok(Prepared { operation, id, key, fingerprint, ttl, lease, max_run, engine })
+        Ok(Prepared { request: self, id, fingerprint, ttl, lease, max_run, engine })
     }
 }
 
 /// Leases are kept in milliseconds.
 const SHORTEST_LEASE: Duration = Duration::from_millis(1);
+/// What a record can say: 49 days. Renewed, it is as good as any longer one.
+const LONGEST_LEASE: Duration = Duration::from_millis(u32::MAX as u64);
 
 impl Prepared {
+    pub(super) fn operation(&self) -> &Operation {
+        &self.request.operation
+    }
+
     /// What the record will say of this call.
     pub(super) fn envelope(&self) -> Envelope<'_> {
         let settings = self.engine.settings();
         Envelope {
-            key: (!settings.redact_keys).then_some(&self.key),
-            guarantee: self.operation.guarantee,
+            key: self.request.key.as_ref().ok().filter(|_| !settings.redact_keys),
+            guarantee: self.operation().guarantee,
             fingerprint: self.fingerprint,
-            version: self.operation.version,
+            version: self.operation().version,
             lease: self.lease,
             retention: settings.retention,
-            ..Envelope::new(self.operation.name)
+            ..Envelope::new(self.operation().name)
         }
     }
 }
 
-fn checked(
+fn checked<'a>(
     what: &str,
-    parts: Result<KeyParts, KeyProblem>,
+    parts: &'a Result<KeyParts, KeyProblem>,
     limit: usize,
     operation: &'static str,
-) -> Result<KeyParts, Error> {
+) -> Result<&'a KeyParts, Error> {
     match parts {
         Ok(parts) if parts.len() <= limit => Ok(parts),
         Ok(parts) => Err(Error::new(ErrorKind::InvalidKey, operation)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Idempotency;
 use super::held::Held;
@@ -21,7 +21,8 @@ pub(crate) enum Settlement {
     Hold,
 }
 
-/// How often the caller waits for another try.
+/// How often it is tried while the caller waits, which is never longer than one store call may
+/// take.
 const INLINE_TRIES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -32,15 +33,19 @@ pub(super) async fn settle(held: Held, settlement: Settlement) {
         return;
     }
     let mut pause = FIRST_PAUSE;
-    for attempt in 1..=INLINE_TRIES {
-        match settle_once(&held, &settlement).await {
+    let patience = held.engine.settings().store_timeout;
+    let start = Instant::now();
+    for tried in 1.. {
+        let left = patience.saturating_sub(start.elapsed());
+        match settle_once(&held, &settlement, left).await {
             Ok(()) => return,
             Err(error) => report_try(&held, &error),
         }
-        if attempt < INLINE_TRIES {
-            sleep(pause).await;
-            pause *= 4;
+        if tried == INLINE_TRIES || start.elapsed() + pause >= patience {
+            break;
         }
+        sleep(pause).await;
+        pause *= 4;
     }
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(keep_trying(held, settlement, pause));
@@ -52,28 +57,33 @@ async fn keep_trying(held: Held, settlement: Settlement, mut pause: Duration) {
     while !held.beat.remaining().is_zero() {
         sleep(pause.min(held.beat.remaining())).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        match settle_once(&held, &settlement).await {
+        match settle_once(&held, &settlement, Duration::MAX).await {
             Ok(()) => return,
             Err(error) => report_try(&held, &error),
         }
     }
     if matches!(settlement, Settlement::Complete { .. }) {
-        Telemetry::lost_result(&held.id);
+        Telemetry::lost_result(held.id());
     }
 }
 
 fn report_try(held: &Held, error: &StoreError) {
     tracing::warn!(
-        record = %held.id,
+        record = %held.id(),
         error = error as &dyn std::error::Error,
         "the end of a call could not be recorded yet"
     );
 }
 
-async fn settle_once(held: &Held, settlement: &Settlement) -> Result<(), StoreError> {
-    let Held { engine, id, reservation, ttl, beat, .. } = held;
-    // Less than a lease, so that a hanging call does not outlive what it means to end.
-    let limit = reservation.lease();
+async fn settle_once(
+    held: &Held,
+    settlement: &Settlement,
+    limit: Duration,
+) -> Result<(), StoreError> {
+    let Held { engine, ttl, beat, .. } = held;
+    let (id, reservation) = (held.id(), held.reservation());
+    // A call that hangs must not outlive what it means to end.
+    let limit = limit.min(reservation.lease());
     match settlement {
         Settlement::Hold => Ok(()),
         Settlement::Release => {

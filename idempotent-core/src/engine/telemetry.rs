@@ -8,12 +8,17 @@
 //! | `idempotent_in_flight` | gauge | |
 //! | `idempotent_lost_results_total` | counter | `operation` |
 //! | `idempotent_lost_leases_total` | counter | `operation` |
+//! | `idempotent_superseded_total` | counter | `operation` |
+//! | `idempotent_dropped_total` | counter | `operation` |
+//! | `idempotent_tombstones_total` | counter | `operation` |
 
 use std::future::Future;
 use std::time::Duration;
 
+use tracing::instrument::Instrumented;
 use tracing::{Instrument, Span, field};
 
+use super::Elsewhere;
 use crate::error::Error;
 use crate::operation::{Ended, Operation};
 use crate::record::{Guarantee, RecordId};
@@ -63,11 +68,20 @@ impl CallSpan {
         Self { span, operation: operation.name, attempts: 1 }
     }
 
-    pub(crate) fn instrument<F: Future>(
-        &self,
-        future: F,
-    ) -> impl Future<Output = F::Output> + use<F> {
+    pub(crate) fn instrument<F: Future>(&self, future: F) -> Instrumented<F> {
         future.instrument(self.span.clone())
+    }
+
+    /// `future` in this span, going on elsewhere if it is dropped.
+    pub(super) fn elsewhere<F>(&self, future: F) -> Elsewhere<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        if self.span.is_disabled() {
+            Elsewhere::new(future)
+        } else {
+            Elsewhere::new(self.instrument(future))
+        }
     }
 
     pub(super) fn another_attempt(&mut self) {

@@ -15,13 +15,14 @@ use crate::key::{Key, KeyParts};
 #[derive(Debug)]
 #[must_use = "a call does nothing until it runs"]
 pub struct CallBuilder {
-    request: Request,
+    /// Boxed, since it moves from hand to hand.
+    request: Box<Request>,
 }
 
 /// A call that is ready to run. See [`CallBuilder::returning`].
 #[must_use = "a call does nothing until it runs"]
 pub struct Call<T, E> {
-    pub(super) request: Request,
+    pub(super) request: Box<Request>,
     pub(super) policy: Policy<T, E>,
     pub(super) span: CallSpan,
 }
@@ -29,13 +30,14 @@ pub struct Call<T, E> {
 impl CallBuilder {
     pub(super) fn new<K: Key + ?Sized>(operation: Operation, key: &K) -> Self {
         let key = KeyParts::of(key);
-        Self { request: Request { operation, key, scope: None, digest: None, engine: None } }
+        let request = Request { operation, key, scope: None, digest: None, engine: None };
+        Self { request: Box::new(request) }
     }
 
     /// The tenant or user that the key belongs to: a part of the identity. `None` is
     /// [`MissingKey`](crate::ErrorKind::MissingKey), never the global scope.
     pub fn scope<K: Key + ?Sized>(mut self, scope: &K) -> Self {
-        self.request.scope = Some(KeyParts::of(scope));
+        self.request.scope = Some(Box::new(KeyParts::of(scope)));
         self
     }
 
@@ -43,7 +45,7 @@ impl CallBuilder {
     /// [`FingerprintMismatch`](crate::ErrorKind::FingerprintMismatch). It is digested here and
     /// now, the same for equal values however their maps are ordered.
     pub fn fingerprint<P: Serialize + ?Sized>(mut self, payload: &P) -> Self {
-        self.request.digest = Some(codec::digest(payload));
+        self.request.digest = Some(codec::digest(payload).map_err(Box::new));
         self
     }
 

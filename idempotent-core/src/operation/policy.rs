@@ -3,6 +3,7 @@
 //! Function pointers, so that the bounds they need are asked where the type is said and nowhere
 //! else.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use rmp_serde::decode::Error as DecodeError;
@@ -13,7 +14,7 @@ use crate::codec;
 use crate::disposition::Disposition;
 use crate::engine::{Held, Settlement, Telemetry};
 use crate::error::{Error, ErrorKind};
-use crate::record::{NotKept, Outcome, Record, RecordId};
+use crate::record::{NotKept, Outcome, Record, RecordBytes, RecordId};
 
 pub(super) struct Policy<T, E> {
     refusal: fn(Error) -> E,
@@ -25,7 +26,7 @@ pub(super) struct Policy<T, E> {
 
 /// The codec of one side of the result.
 struct Side<V> {
-    encode: fn(u8, &V) -> Result<Vec<u8>, EncodeError>,
+    encode: fn(u8, &V, &mut RecordBytes) -> Result<(), EncodeError>,
     decode: fn(&[u8]) -> Result<V, DecodeError>,
 }
 
@@ -93,27 +94,22 @@ impl<T, E> Policy<T, E> {
 
     fn completion(&self, result: &Result<T, E>, held: &Held, ttl: Option<Duration>) -> Settlement {
         let reservation = held.reservation();
-        let encoded = match (result, &self.err) {
-            (Ok(value), _) => (self.ok.encode)(codec::OK, value),
-            (Err(error), Some(side)) => (side.encode)(codec::ERR, error),
-            (Err(_), None) => {
-                let record = reservation.tombstone(NotKept::NotMemoized);
-                return Settlement::Complete { record, ttl };
-            }
-        };
-        let record = match encoded {
-            Ok(payload) if payload.len() <= held.max_result_bytes() => {
-                reservation.completed(&payload)
-            }
-            Ok(_) => {
-                Telemetry::not_kept(held.id(), NotKept::TooLarge.as_str());
-                reservation.tombstone(NotKept::TooLarge)
-            }
-            Err(error) => {
+        let ended =
+            reservation.completed_with(held.max_result_bytes(), |out| match (result, &self.err) {
+                (Ok(value), _) => (self.ok.encode)(codec::OK, value, out).map_err(Some),
+                (Err(error), Some(side)) => (side.encode)(codec::ERR, error, out).map_err(Some),
+                (Err(_), None) => Err(None),
+            });
+        let record = ended.unwrap_or_else(|error| match error {
+            Some(error) => {
                 Telemetry::not_encodable(held.id(), &error);
                 reservation.tombstone(NotKept::NotEncodable)
             }
-        };
+            None => reservation.tombstone(NotKept::NotMemoized),
+        });
+        if record.outcome() == Outcome::NotKept(NotKept::TooLarge) {
+            Telemetry::not_kept(held.id(), NotKept::TooLarge.as_str());
+        }
         Settlement::Complete { record, ttl }
     }
 
@@ -131,7 +127,17 @@ impl<T, E> Policy<T, E> {
             }
             _ => return Err(Error::of(ErrorKind::Decode, id).detail("it has no result")),
         };
-        decoded.map_err(|error| Error::of(ErrorKind::Decode, id).caused_by(error))
+        decoded.map_err(|error| Error::of(ErrorKind::Decode, id).detail(complaint(error)))
+    }
+}
+
+/// What a decoder's error may tell. Most quote the value they choke on, which may be another
+/// caller's result; only the lack of a field speaks of this call's own type.
+fn complaint(error: DecodeError) -> Cow<'static, str> {
+    match error {
+        DecodeError::Syntax(text) if text.starts_with("missing field") => text.into(),
+        DecodeError::DepthLimitExceeded => "it is nested too deep".into(),
+        _ => "it is not a value of this call's type".into(),
     }
 }
 

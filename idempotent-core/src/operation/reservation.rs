@@ -55,8 +55,10 @@ impl<T, E> Call<T, E> {
     /// The refusal, for each [`ErrorKind`](crate::ErrorKind).
     pub fn begin(self) -> impl Future<Output = Result<Started<T, E>, Error>> {
         let Self { request, policy, span } = self;
-        let first = first_attempt(request, &span);
-        async move { started(begin(first, &policy, span).await, policy) }
+        async move {
+            let begun = begin(first_attempt(request, &span), &policy, span).await;
+            started(begun, policy)
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::policy::Policy;
 use super::{Call, Ended};
-use crate::engine::{Attempt, CallSpan, Elsewhere, Held, first_attempt, later_attempts, scope};
+use crate::engine::{Attempt, CallSpan, First, Held, first_attempt, later_attempts, scope};
 use crate::error::{Error, ErrorKind};
 
 impl<T, E> Call<T, E> {
@@ -57,15 +57,15 @@ impl<T, E> Call<T, E> {
         Fut: Future<Output = Result<T, E>>,
     {
         let Self { request, policy, span } = self;
-        let first = first_attempt(request, &span);
         async move {
-            match begin(first, &policy, span).await {
+            match begin(first_attempt(request, &span), &policy, span).await {
                 Begun::Replay(result) => (result, Ended::Replayed),
                 Begun::Refused(error) => (policy.refuse(error), Ended::Refused),
                 // Boxed only here: a replay pays nothing for it, and calls within calls do not
                 // multiply their size.
-                Begun::Run(held, span) => {
-                    let run = Box::pin(execute(held, policy, body()));
+                Begun::Run(mut held, span) => {
+                    let body = held.make(body);
+                    let run = Box::pin(execute(held, policy, body));
                     (span.instrument(run).await, Ended::Executed)
                 }
                 Begun::RunUnrecorded(span) => {
@@ -93,9 +93,8 @@ impl<T, E> Call<T, E> {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
         let Self { request, policy, span } = self;
-        let first = first_attempt(request, &span);
         async move {
-            let (held, span) = match begin(first, &policy, span).await {
+            let (mut held, span) = match begin(first_attempt(request, &span), &policy, span).await {
                 Begun::Replay(result) => return result,
                 Begun::Refused(error) => return policy.refuse(error),
                 Begun::Run(held, span) => (Some(held), span),
@@ -103,8 +102,15 @@ impl<T, E> Call<T, E> {
             };
             let id = held.as_ref().map(|held| held.id().clone());
             let refusal = policy.refusal();
-            let body = body();
+            let body = match &mut held {
+                Some(held) => held.make(body),
+                None => body(),
+            };
             let run = span.instrument(async move {
+                // Unlike above, time has passed since the reservation was won.
+                if let Some(error) = held.as_ref().and_then(Held::too_late) {
+                    return policy.refuse(error);
+                }
                 match held {
                     Some(held) => execute(held, policy, body).await,
                     None => body.await,
@@ -132,11 +138,14 @@ pub(super) enum Begun<T, E> {
 
 /// Everything before the body.
 pub(super) async fn begin<T, E>(
-    first: Elsewhere<Result<Attempt, Error>>,
+    first: First,
     policy: &Policy<T, E>,
     span: CallSpan,
 ) -> Begun<T, E> {
-    let mut attempt = first.await;
+    let mut attempt = match first {
+        First::Decided(attempt) => attempt,
+        First::Asked(attempt) => attempt.await,
+    };
     if let Ok(Attempt::Busy(busy)) = attempt {
         attempt = span.instrument(Box::pin(later_attempts(busy, span.clone()))).await;
     }

@@ -22,8 +22,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use smallvec::SmallVec;
+
 use super::{Fingerprint, Guarantee, Token};
-use crate::key::KeyParts;
+use crate::key::{KeyParts, clip};
 
 const LAYOUT: u8 = 1;
 const HEADER: usize = 44;
@@ -70,6 +72,9 @@ pub struct Envelope<'a> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record(Arc<[u8]>);
 
+/// A record in the making; most need no allocation until they are done.
+pub(crate) type RecordBytes = SmallVec<[u8; 512]>;
+
 /// How far a record's call has come.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -115,14 +120,12 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    fn encode(&self, token: Token) -> Vec<u8> {
-        let name = clip(self.operation);
-        let key = self.key.map(KeyParts::text).unwrap_or_default();
-        let key = clip(&key);
+    fn encode(&self, token: Token) -> RecordBytes {
+        let name = clip(self.operation, usize::from(u16::MAX));
         let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let flags = if self.fingerprint.is_some() { HAS_FINGERPRINT } else { 0 }
             | if self.key.is_some() { HAS_KEY } else { 0 };
-        let mut bytes = Vec::with_capacity(HEADER + 32 + name.len() + key.len());
+        let mut bytes = RecordBytes::new();
         bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), flags]);
         bytes.extend_from_slice(token.as_bytes());
         bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes());
@@ -130,12 +133,18 @@ impl<'a> Envelope<'a> {
         bytes.extend_from_slice(&saturate(u128::from(self.retention.as_secs())).to_le_bytes());
         bytes.extend_from_slice(&self.version.to_le_bytes());
         bytes.extend_from_slice(&(name.len() as u16).to_le_bytes());
-        bytes.extend_from_slice(&(key.len() as u16).to_le_bytes());
+        let key_len = bytes.len();
+        bytes.extend_from_slice(&[0, 0]);
         if let Some(fingerprint) = &self.fingerprint {
             bytes.extend_from_slice(fingerprint.as_bytes());
         }
         bytes.extend_from_slice(name.as_bytes());
-        bytes.extend_from_slice(key.as_bytes());
+        if let Some(key) = self.key {
+            let start = bytes.len();
+            key.write_text(&mut bytes);
+            let length = (bytes.len() - start) as u16;
+            bytes[key_len..key_len + 2].copy_from_slice(&length.to_le_bytes());
+        }
         bytes
     }
 }
@@ -144,28 +153,45 @@ impl Record {
     /// The reservation of one attempt.
     #[must_use]
     pub fn reserved(envelope: &Envelope<'_>, token: Token) -> Self {
-        Self(envelope.encode(token).into())
+        Self(envelope.encode(token)[..].into())
     }
 
     /// This record, completed with an encoded result.
     #[must_use]
     pub fn completed(&self, payload: &[u8]) -> Self {
-        self.ended(KEPT, payload)
+        let mut bytes = self.head(KEPT);
+        bytes.extend_from_slice(payload);
+        Self(bytes[..].into())
+    }
+
+    /// This record, completed with the result that `encode` appends, unless that is over
+    /// `max_bytes`: then a tombstone.
+    pub(crate) fn completed_with<E>(
+        &self,
+        max_bytes: usize,
+        encode: impl FnOnce(&mut RecordBytes) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let mut bytes = self.head(KEPT);
+        let head = bytes.len();
+        encode(&mut bytes)?;
+        if bytes.len() - head > max_bytes {
+            return Ok(self.tombstone(NotKept::TooLarge));
+        }
+        Ok(Self(bytes[..].into()))
     }
 
     /// This record, ended without its result.
     #[must_use]
     pub fn tombstone(&self, why: NotKept) -> Self {
-        self.ended(not_kept_code(why), &[])
+        Self(self.head(not_kept_code(why))[..].into())
     }
 
-    fn ended(&self, outcome: u8, payload: &[u8]) -> Self {
-        let head = &self.0[..self.payload_at()];
-        let mut bytes = Vec::with_capacity(head.len() + payload.len());
-        bytes.extend_from_slice(head);
+    /// All but the payload, with another outcome.
+    fn head(&self, outcome: u8) -> RecordBytes {
+        let mut bytes = RecordBytes::new();
+        bytes.extend_from_slice(&self.0[..self.payload_at()]);
         bytes[1] = outcome;
-        bytes.extend_from_slice(payload);
-        Self(bytes.into())
+        bytes
     }
 
     /// The record that these bytes hold.
@@ -323,15 +349,6 @@ const fn not_kept(code: u8) -> Option<NotKept> {
 
 fn saturate(value: u128) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
-}
-
-/// The text that fits a `u16` length, cut at a character. The engine's own limits are far below.
-fn clip(text: &str) -> &str {
-    let mut end = text.len().min(usize::from(u16::MAX));
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 impl fmt::Debug for Record {

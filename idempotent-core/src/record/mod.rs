@@ -15,4 +15,5 @@ pub use self::guarantee::Guarantee;
 pub use self::id::{InvalidRecordId, RecordId};
 pub use self::token::Token;
 
+pub(crate) use self::envelope::RecordBytes;
 pub(crate) use self::id::{Secret, name_fault};

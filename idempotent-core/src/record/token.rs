@@ -1,6 +1,15 @@
 //! The fencing token that tells one attempt from every other.
 
+use std::cell::RefCell;
 use std::fmt;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// How many tokens one question to the operating system is good for: it costs as much as twenty.
+const POOL: usize = 32;
+
+thread_local! {
+    static TOKENS: RefCell<Vec<[u8; 16]>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The fencing token of one attempt: 128 random bits, fresh for every reservation.
 ///
@@ -25,9 +34,9 @@ impl Token {
     /// If the operating system has no randomness to give, as `std`'s own `HashMap` does.
     #[must_use]
     pub fn random() -> Self {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the operating system provides randomness");
-        Self(bytes)
+        // Two processes that were forked from one share a pool; they do not share the moment.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self((u128::from_ne_bytes(pooled()) ^ now.as_nanos()).to_ne_bytes())
     }
 
     /// The token with these bytes.
@@ -53,4 +62,29 @@ impl fmt::Debug for Token {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Token({self})")
     }
+}
+
+/// Bytes that nobody else gets.
+fn pooled() -> [u8; 16] {
+    let taken = TOKENS.try_with(|pool| {
+        pool.try_borrow_mut().ok().and_then(|mut pool| {
+            if pool.is_empty() {
+                let mut fresh = [0; 16 * POOL];
+                fill(&mut fresh);
+                pool.extend(
+                    fresh.chunks_exact(16).filter_map(|token| <[u8; 16]>::try_from(token).ok()),
+                );
+            }
+            pool.pop()
+        })
+    });
+    taken.ok().flatten().unwrap_or_else(|| {
+        let mut bytes = [0; 16];
+        fill(&mut bytes);
+        bytes
+    })
+}
+
+fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the operating system provides randomness");
 }

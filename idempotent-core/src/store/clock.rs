@@ -69,9 +69,7 @@ impl TokioClock {
     /// A clock whose origin is the present.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
+        Self { origin: Instant::now() }
     }
 }
 

@@ -43,6 +43,15 @@ use crate::record::RecordId;
 /// The example `custom_store` is a whole store in one file.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
+    /// A completed record that can be shown here and now, without waiting for anything.
+    ///
+    /// The engine asks this first, so that a replay from this process's own memory costs neither a
+    /// future nor a reservation. The default shows none; a store that keeps everything elsewhere
+    /// leaves it at that.
+    fn at_hand(&self, _id: &RecordId) -> Option<Entry> {
+        None
+    }
+
     /// Reserves a vacant id, or tells what stands there.
     ///
     /// Vacant are also a reservation that lapsed under *at least once*, a completed record whose
@@ -120,6 +129,10 @@ pub trait Store: Send + Sync + 'static {
 
 #[async_trait]
 impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+    fn at_hand(&self, id: &RecordId) -> Option<Entry> {
+        (**self).at_hand(id)
+    }
+
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
         (**self).reserve(request).await
     }

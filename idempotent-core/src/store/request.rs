@@ -3,6 +3,8 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::State;
 use crate::record::{Envelope, Record, RecordId, Token};
 
@@ -16,20 +18,35 @@ pub struct Reserve<'a> {
     /// Which record.
     pub id: &'a RecordId,
     envelope: Envelope<'a>,
-    record: OnceLock<Record>,
+    written: OnceLock<Written>,
+}
+
+#[derive(Debug)]
+struct Written {
+    record: Record,
+    at: Instant,
 }
 
 impl<'a> Reserve<'a> {
     /// A request with a fresh token.
     #[must_use]
     pub const fn new(id: &'a RecordId, envelope: Envelope<'a>) -> Self {
-        Self { id, envelope, record: OnceLock::new() }
+        Self { id, envelope, written: OnceLock::new() }
     }
 
     /// The reservation to write: the same bytes and the same token at every look.
     #[must_use]
     pub fn record(&self) -> &Record {
-        self.record.get_or_init(|| Record::reserved(&self.envelope, Token::random()))
+        let write = || Written {
+            at: Instant::now(),
+            record: Record::reserved(&self.envelope, Token::random()),
+        };
+        &self.written.get_or_init(write).record
+    }
+
+    /// When the record was first looked at: before that, nobody can have sent it anywhere.
+    pub(crate) fn written_at(&self) -> Option<Instant> {
+        self.written.get().map(|written| written.at)
     }
 
     /// The reservation's token.
@@ -42,7 +59,7 @@ impl<'a> Reserve<'a> {
     /// looked at was never written anywhere.
     #[must_use]
     pub fn is_written(&self) -> bool {
-        self.record.get().is_some()
+        self.written.get().is_some()
     }
 
     /// How long the reservation holds without being renewed, by the store's clock.

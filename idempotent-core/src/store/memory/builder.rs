@@ -38,11 +38,7 @@ pub struct MemoryStoreBuilder {
 
 impl MemoryStoreBuilder {
     pub(super) const fn new() -> Self {
-        Self {
-            capacity_bytes: CAPACITY_BYTES,
-            max_unfinished: MAX_UNFINISHED,
-            clock: None,
-        }
+        Self { capacity_bytes: CAPACITY_BYTES, max_unfinished: MAX_UNFINISHED, clock: None }
     }
 
     /// How many bytes of completed records are kept, each counted with some 300 bytes of

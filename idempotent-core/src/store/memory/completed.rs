@@ -13,7 +13,7 @@ use super::moment::Moment;
 use super::report;
 use super::{Entry, Record, State};
 
-/// What an entry costs besides its record's bytes, as measured by the example `memory_footprint`:
+/// What an entry costs besides its record's bytes, as measured by the bench `footprint`:
 /// moka's nodes, key and table, and the record's reference counts.
 const OVERHEAD: usize = 300;
 
@@ -38,11 +38,7 @@ impl Evicting {
             // TinyLFU would reject fresh records when full of popular ones.
             .eviction_policy(EvictionPolicy::lru())
             .build_with_hasher(hasher);
-        Self {
-            records,
-            capacity_bytes,
-            reported: AtomicBool::new(false),
-        }
+        Self { records, capacity_bytes, reported: AtomicBool::new(false) }
     }
 
     /// Every record whose time is not over, in no order.

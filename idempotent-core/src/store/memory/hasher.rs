@@ -20,9 +20,7 @@ pub(super) struct Mixed {
 impl KeyHasher {
     pub(super) fn random() -> Self {
         let state = RandomState::new();
-        Self {
-            secrets: [state.hash_one(0_u8), state.hash_one(1_u8)],
-        }
+        Self { secrets: [state.hash_one(0_u8), state.hash_one(1_u8)] }
     }
 }
 
@@ -30,10 +28,7 @@ impl BuildHasher for KeyHasher {
     type Hasher = Mixed;
 
     fn build_hasher(&self) -> Mixed {
-        Mixed {
-            secrets: self.secrets,
-            hash: 0,
-        }
+        Mixed { secrets: self.secrets, hash: 0 }
     }
 }
 
@@ -72,10 +67,7 @@ mod tests {
         for shift in [0, 32, 48, 57] {
             let mut counts = [0_u32; 64];
             ids().for_each(|id| counts[(hasher.hash_one(id) >> shift) as usize % 64] += 1);
-            assert!(
-                counts.iter().all(|&count| count < 128),
-                "{shift}: {counts:?}"
-            );
+            assert!(counts.iter().all(|&count| count < 128), "{shift}: {counts:?}");
         }
     }
 

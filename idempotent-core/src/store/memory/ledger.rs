@@ -42,9 +42,6 @@ impl<C: Completed> Ledger<C> {
         request: &Reserve<'_>,
         now: Moment,
     ) -> Result<ReserveOutcome, Full> {
-        if let Some(entry) = self.completed.get(request.id.hash(), now) {
-            return Ok(ReserveOutcome::Taken(entry));
-        }
         match self.claim(request, now) {
             Err(Full) => {
                 self.claims.sweep(now);

@@ -27,7 +27,7 @@ use async_trait::async_trait;
 
 pub use self::builder::MemoryStoreBuilder;
 use self::completed::Evicting;
-use self::ledger::Ledger;
+use self::ledger::{Completed, Ledger};
 use self::moment::Moment;
 use self::waiters::Waiter;
 use super::{
@@ -118,10 +118,8 @@ impl MemoryStore {
                 // old one has come.
                 let (_, sleep) = match lapse.take() {
                     Some(same) if same.0 == lapses_at => lapse.insert(same),
-                    _ => lapse.insert((
-                        lapses_at,
-                        self.0.clock.sleep_until(lapses_at.since_origin()),
-                    )),
+                    _ => lapse
+                        .insert((lapses_at, self.0.clock.sleep_until(lapses_at.since_origin()))),
                 };
                 if sleep.as_mut().poll(context).is_pending() {
                     return Poll::Pending;
@@ -138,6 +136,10 @@ impl MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
+    fn at_hand(&self, id: &RecordId) -> Option<Entry> {
+        Completed::get(&self.ledger().completed, id.hash(), self.now())
+    }
+
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
         let outcome = self.ledger().reserve(request, self.now());
         outcome.map_err(|claims::Full| {

@@ -37,10 +37,7 @@ pub(super) fn page(
             Some(Part { found, last }) => {
                 entries.extend(found);
                 match last {
-                    Some(last) => Start {
-                        after: Some(last),
-                        ..start
-                    },
+                    Some(last) => Start { after: Some(last), ..start },
                     None => Start::in_shard(shard + 1),
                 }
             }
@@ -54,13 +51,7 @@ pub(super) fn page(
     }
     let Part { found, last } = completed(ledger, start.after, limit - entries.len(), request, now);
     entries.extend(found);
-    let next = last.map(|last| {
-        Start {
-            after: Some(last),
-            ..Start::COMPLETED
-        }
-        .to_cursor()
-    });
+    let next = last.map(|last| Start { after: Some(last), ..Start::COMPLETED }.to_cursor());
     Ok(Page::new(named(entries), next))
 }
 
@@ -80,10 +71,7 @@ fn claims(
 ) -> Option<Part> {
     let mut first = First::new(room, after);
     let there = ledger.claims.for_each_in(shard, |id, slot| {
-        if let Some(entry) = slot
-            .entry(now)
-            .filter(|e| request.wants(e.state, &e.record))
-        {
+        if let Some(entry) = slot.entry(now).filter(|e| request.wants(e.state, &e.record)) {
             first.offer(*id, entry);
         }
     });
@@ -130,12 +118,7 @@ struct First {
 
 impl First {
     const fn new(room: usize, after: Option<Hash>) -> Self {
-        Self {
-            room,
-            after,
-            found: BTreeMap::new(),
-            more: false,
-        }
+        Self { room, after, found: BTreeMap::new(), more: false }
     }
 
     fn offer(&mut self, id: Hash, entry: Entry) {
@@ -151,10 +134,7 @@ impl First {
 
     fn into_part(self) -> Part {
         let last = self.found.last_key_value().map(|(id, _)| *id);
-        Part {
-            last: last.filter(|_| self.more),
-            found: self.found.into_iter().collect(),
-        }
+        Part { last: last.filter(|_| self.more), found: self.found.into_iter().collect() }
     }
 }
 
@@ -168,52 +148,31 @@ fn named(entries: Vec<(Hash, Entry)>) -> Vec<(RecordId, Entry)> {
 }
 
 impl Start {
-    const COMPLETED: Self = Self {
-        shard: None,
-        after: None,
-    };
+    const COMPLETED: Self = Self { shard: None, after: None };
 
     const fn in_shard(shard: usize) -> Self {
-        Self {
-            shard: Some(shard),
-            after: None,
-        }
+        Self { shard: Some(shard), after: None }
     }
 
     fn to_cursor(self) -> Cursor {
         let shard = self.shard.map(|shard| shard.to_string());
-        let after = self
-            .after
-            .map(|hash| blake3::Hash::from_bytes(hash).to_string());
-        Cursor(format!(
-            "{}:{}",
-            shard.unwrap_or_default(),
-            after.unwrap_or_default()
-        ))
+        let after = self.after.map(|hash| blake3::Hash::from_bytes(hash).to_string());
+        Cursor(format!("{}:{}", shard.unwrap_or_default(), after.unwrap_or_default()))
     }
 
     fn parse(cursor: &Cursor) -> Option<Self> {
         let (shard, after) = cursor.0.split_once(':')?;
         Some(Self {
             shard: unless_empty(shard, |shard| shard.parse().ok())?,
-            after: unless_empty(after, |hex| {
-                Some(*blake3::Hash::from_hex(hex).ok()?.as_bytes())
-            })?,
+            after: unless_empty(after, |hex| Some(*blake3::Hash::from_hex(hex).ok()?.as_bytes()))?,
         })
     }
 }
 
 fn unless_empty<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
-    if text.is_empty() {
-        Some(None)
-    } else {
-        parse(text).map(Some)
-    }
+    if text.is_empty() { Some(None) } else { parse(text).map(Some) }
 }
 
 fn not_ours() -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Unavailable,
-        "the cursor is not one that this store gave",
-    )
+    StoreError::new(StoreErrorKind::Unavailable, "the cursor is not one that this store gave")
 }

@@ -1,0 +1,74 @@
+//! Trying the contract on a store with a flaw. What each flaw fails is listed in `verdicts`.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use idempotent_core::Store;
+use idempotent_core::testing::contract::{self, Subject};
+use tokio::task::JoinSet;
+
+use super::flaws::{Broken, Flaw};
+use super::reference::ReferenceStore;
+
+#[async_trait::async_trait]
+impl Subject for Broken {
+    fn store(&self) -> Arc<dyn Store> {
+        Arc::new(self.clone())
+    }
+
+    fn other_handle(&self) -> Arc<dyn Store> {
+        match self.flaw {
+            Flaw::HandlesShareNothing => Arc::new(self.store.elsewhere()),
+            _ => self.store(),
+        }
+    }
+
+    async fn advance(&self, by: Duration) {
+        self.store.advance(by);
+    }
+
+    /// Waits that never end are what some cases are for.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
+    fn bounded(&self, reservations: usize) -> Option<Arc<dyn Store>> {
+        let store = self.store.with_room(reservations);
+        Some(Arc::new(Self::new(self.flaw, store)))
+    }
+}
+
+/// The names of the cases that a store with this flaw does not pass.
+pub(crate) async fn failures(flaw: Flaw) -> BTreeSet<&'static str> {
+    let mut tries = JoinSet::new();
+    for case in contract::cases() {
+        tries.spawn(async move {
+            let subject = Broken::new(flaw, ReferenceStore::default());
+            let passed = tokio::spawn(async move { case.run(subject).await }).await;
+            passed.is_err().then_some(case.name())
+        });
+    }
+    tries.join_all().await.into_iter().flatten().collect()
+}
+
+/// Makes a test of each flaw that it fails exactly the cases that are named.
+macro_rules! fails {
+    ($($name:ident: $flaw:ident fails [$($case:ident)*])*) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $name() {
+            let expected = std::collections::BTreeSet::from([$(stringify!($case)),*]);
+            assert_eq!(failures(Flaw::$flaw).await, expected);
+        }
+    )*
+
+    #[test]
+    fn no_case_is_one_that_every_store_passes() {
+        let failed = std::collections::BTreeSet::from([$($(stringify!($case)),*),*]);
+        let cases = contract::cases().iter().map(contract::Case::name).collect();
+        assert_eq!(failed, cases);
+    }
+    };
+}
+
+pub(crate) use fails;

@@ -1,0 +1,198 @@
+//! The reference store with one thing wrong: what its author got wrong in one method.
+//!
+//! Each method asks first whether its flaw makes it answer wrongly, and is right otherwise.
+
+mod complete;
+mod look;
+mod owner;
+mod reserve;
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use idempotent_core::record::{Record, RecordId, Token};
+use idempotent_core::store::{
+    Clock, Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve,
+    ReserveOutcome, Scan, Store, StoreError, Wait,
+};
+
+use super::reference::{ReferenceStore, Slot};
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flaw {
+    HandlesShareNothing,
+
+    ReserveReadsThenWrites,
+    ReserveExtendsItsOwnLease,
+    ReserveRefusesItsOwnToken,
+    ReserveWinsItsOwnLapsedTokenForNothing,
+    ReserveWinsItsOwnResult,
+    ReserveAnswersFromAJournal,
+    ReserveNeverTakesOver,
+    ReserveForgetsIndeterminate,
+    ReserveGoesByTheNewcomersGuarantee,
+    ReserveHalvesTheLease,
+    ReserveTellsTheWholeLease,
+    ReserveEvictsWhenFull,
+    ReserveDropsTheKeysText,
+    ReserveRefusesLongNames,
+
+    RenewIgnoresTheToken,
+    RenewMovesACompletedRecordsEnd,
+    RenewRevivesTheLapsed,
+    RenewWritesWhereNothingStands,
+    RenewReadsThenWrites,
+    RenewAddsToTheLease,
+    RenewRepeatsTheFirstLease,
+
+    CompleteReadsThenWrites,
+    CompleteOverwritesASuccessor,
+    CompleteOverwritesAnothersResult,
+    CompleteOverwritesItself,
+    CompleteRefusesVacantIds,
+    CompleteRefusesTheLateOwner,
+    CompleteRefusesWhoeverAsks,
+    CompleteNeverRefuses,
+    CompleteKeepsTheLeasesEnd,
+    CompleteWrapsEndlessTtls,
+    CompleteDropsEmptyResults,
+    CompleteTruncatesResults,
+    CompleteEndsResultsAtANul,
+    CompleteRefusesTombstones,
+    CompleteWritesInTwoSteps,
+
+    ReleaseDoesNothing,
+    ReleaseIgnoresTheToken,
+    ReleaseDeletesCompletedRecords,
+    ReleaseFreesTheIndeterminate,
+    ReleaseNeverFreesTheIndeterminate,
+    ReleaseLeavesATrace,
+    ReleaseRemovesInTwoSteps,
+
+    WaitNeverWakes,
+    WaitIgnoresItsTimeout,
+    WaitIgnoresTheToken,
+
+    AtHandShowsRunningCalls,
+    AtHandOutlivesTheTtl,
+
+    LoadExtends,
+    LoadTellsTheWholeLease,
+    LoadForgetsTheLapsed,
+
+    PurgeDoesNothing,
+    PurgeAlwaysFinds,
+
+    ScanLosesTheLastPage,
+    ScanCountsWhatItHasShown,
+    ScanIgnoresTheOperation,
+    ScanMatchesPrefixes,
+    ScanNeedsAnOperation,
+    ScanIgnoresTheStates,
+    ScanTellsOneState,
+}
+
+#[derive(Clone)]
+pub(crate) struct Broken {
+    pub(crate) store: ReferenceStore,
+    pub(crate) flaw: Flaw,
+    /// Every token that ever won.
+    journal: Arc<Mutex<HashSet<Token>>>,
+}
+
+impl Broken {
+    pub(crate) fn new(flaw: Flaw, store: ReferenceStore) -> Self {
+        Self { store, flaw, journal: Arc::default() }
+    }
+
+    fn has(&self, flaw: Flaw) -> bool {
+        self.flaw == flaw
+    }
+
+    fn found(&self, id: &RecordId) -> Option<Entry> {
+        let now = self.store.clock.now();
+        self.store.slots().get(id).and_then(|slot| slot.entry(now))
+    }
+
+    /// Writes a record, whatever stands there.
+    fn put(&self, id: &RecordId, record: &Record, holds: Duration) {
+        let slot = self.store.slot(record, holds);
+        self.store.slots().insert(id.clone(), slot);
+    }
+
+    /// Changes what is kept under an id, if anything is.
+    fn change(&self, id: &RecordId, change: impl FnOnce(&mut Slot)) {
+        if let Some(slot) = self.store.slots().get_mut(id) {
+            change(slot);
+        }
+    }
+
+    fn journal(&self) -> MutexGuard<'_, HashSet<Token>> {
+        self.journal.lock().expect("no method panics")
+    }
+
+    fn remove(&self, id: &RecordId) {
+        self.store.slots().remove(id);
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Broken {
+    fn at_hand(&self, id: &RecordId) -> Option<Entry> {
+        self.at_hand_wrongly(id)
+    }
+
+    async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        match self.reserve_wrongly(request).await {
+            Some(answer) => answer,
+            None => self.store.reserve(request).await,
+        }
+    }
+
+    async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
+        match self.renew_wrongly(request).await {
+            Some(outcome) => Ok(outcome),
+            None => self.store.renew(request).await,
+        }
+    }
+
+    async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
+        match self.complete_wrongly(request).await {
+            Some(outcome) => Ok(outcome),
+            None => self.store.complete(request).await,
+        }
+    }
+
+    async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
+        match self.release_wrongly(request).await {
+            Some(()) => Ok(()),
+            None => self.store.release(request).await,
+        }
+    }
+
+    async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {
+        match self.wait_wrongly(request).await {
+            Some(()) => Ok(()),
+            None => self.store.wait(request).await,
+        }
+    }
+
+    async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
+        let found = self.store.load(id).await?;
+        Ok(found.and_then(|entry| self.load_wrongly(id, entry)))
+    }
+
+    async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
+        if self.has(Flaw::PurgeDoesNothing) {
+            return Ok(self.found(id).is_some());
+        }
+        let found = self.store.purge(id).await?;
+        Ok(found || self.has(Flaw::PurgeAlwaysFinds))
+    }
+
+    async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
+        self.scan_wrongly(request.clone()).await
+    }
+}

@@ -1,0 +1,152 @@
+//! Bodies that run on as tasks of their own.
+
+use std::thread;
+
+use idempotent_core::store::MemoryStore;
+use idempotent_core::{ErrorKind, Guarantee, Idempotency, Operation, with};
+use idempotent_tests::{Answer, Log, Runs, call, engine, millis, secs, settle};
+use tokio::time::{sleep, timeout};
+use tracing::Instrument;
+
+const CHARGE: Operation = Operation::new("charge").lease(secs(30));
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_body_finishes_and_is_recorded_after_its_caller_is_dropped() {
+    for operation in [CHARGE, CHARGE.guarantee(Guarantee::AtMostOnce)] {
+        let (engine, runs) = (engine(), Runs::new());
+        let detached = operation.key("k").store(&engine).returning::<Answer>();
+        let run = detached.run_detached({
+            let runs = runs.clone();
+            move || async move {
+                sleep(secs(100)).await;
+                Ok(runs.note())
+            }
+        });
+        timeout(secs(1), run).await.unwrap_err();
+        assert_eq!(runs.count(), 0);
+        sleep(secs(100)).await;
+        assert_eq!(call(&engine, operation, "k", &runs).await.unwrap(), 1);
+        assert_eq!(runs.count(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_call_gives_its_result_and_replays_like_any_other() {
+    let engine = engine();
+    let detached = || CHARGE.key("k").store(&engine).returning::<Answer>();
+    assert_eq!(detached().run_detached(|| async { Ok(1) }).await.unwrap(), 1);
+    assert_eq!(detached().run_detached(|| async { Ok(2) }).await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_duplicate_is_refused_while_the_first_runs() {
+    let (engine, runs) = (engine(), Runs::new());
+    let detached = CHARGE.key("k").store(&engine).returning::<Answer>();
+    let first = tokio::spawn(detached.run_detached(|| async {
+        sleep(secs(5)).await;
+        Ok(1)
+    }));
+    settle().await;
+    let refused = call(&engine, CHARGE, "k", &runs).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InProgress);
+    assert_eq!(first.await.unwrap().unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_body_inherits_the_callers_span() {
+    let (log, _listening) = Log::listen();
+    let engine = engine();
+    let detached = CHARGE.key("k").store(&engine).returning::<Answer>();
+    let run = detached.run_detached(|| async {
+        tracing::info!("in the body");
+        Ok(1)
+    });
+    run.instrument(tracing::info_span!("request", id = 7)).await.unwrap();
+    let line = &log.events("in the body")[0];
+    assert_eq!(line.within.get("operation").map(String::as_str), Some("charge"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_body_uses_the_callers_engine_for_calls_of_its_own() {
+    let (mine, runs) = (engine(), Runs::new());
+    let outer = async {
+        let inner = || async {
+            sleep(secs(1)).await;
+            let inner = Operation::new("inner").key("k").returning::<Answer>();
+            inner.run(|| async { Ok(1) }).await
+        };
+        CHARGE.key("k").returning::<Answer>().run_detached(inner).await
+    };
+    with(mine.clone(), outer).await.unwrap();
+    assert_eq!(call(&mine, Operation::new("inner"), "k", &runs).await.unwrap(), 1);
+    assert_eq!(runs.count(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_detached_bodys_panic_reaches_the_caller_and_holds_the_key() {
+    let (engine, runs) = (engine(), Runs::new());
+    let detached = CHARGE.key("k").store(&engine).returning::<Answer>();
+    let run = tokio::spawn(detached.run_detached(|| async { panic!("half way") }));
+    let panic = run.await.unwrap_err().into_panic();
+    assert_eq!(*panic.downcast::<&str>().unwrap(), "half way");
+    let refused = call(&engine, CHARGE, "k", &runs).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InProgress);
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropped_before_its_reserve_was_answered_a_detached_call_runs_nothing() {
+    use idempotent_core::testing::{Call, Fault, FaultyStore, When};
+    let store = FaultyStore::new(MemoryStore::new());
+    let store = store.on(Call::Reserve, When::Nth(1), Fault::DelayAnswer(secs(2)));
+    let (engine, runs) = (Idempotency::new(store), Runs::new());
+    let detached = CHARGE.key("k").store(&engine).returning::<Answer>();
+    let run = detached.run_detached({
+        let runs = runs.clone();
+        move || async move { Ok(runs.note()) }
+    });
+    timeout(secs(1), run).await.unwrap_err();
+    sleep(secs(2)).await;
+    assert_eq!(runs.count(), 0);
+    assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 1);
+}
+
+/// Its thread is blocked between the reservation and the body, for longer than the lease.
+#[test]
+fn a_detached_body_does_not_start_past_its_lease() {
+    let (store, runs) = (MemoryStore::new(), Runs::new());
+    let operation = CHARGE.lease(millis(100));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let late = runtime().block_on(async {
+        let engine = Idempotency::new(store.clone());
+        let detached = operation.key("k").store(&engine).returning::<Answer>();
+        let run = detached.run_detached({
+            let runs = runs.clone();
+            move || async move { Ok(runs.note()) }
+        });
+        let blocked = async {
+            thread::sleep(millis(200));
+            let other = Idempotency::new(store.clone());
+            let take = {
+                let runs = runs.clone();
+                move || runtime().block_on(call(&other, operation, "k", &runs))
+            };
+            thread::spawn(take).join().unwrap().unwrap()
+        };
+        tokio::join!(biased; run, blocked)
+    });
+    assert_eq!(late.0.unwrap_err().kind(), ErrorKind::Store);
+    assert_eq!((late.1, runs.count()), (1, 1));
+}
+
+#[test]
+fn a_detached_call_that_its_runtime_cuts_short_is_told_that_it_may_still_run() {
+    let engine = engine();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let detached = CHARGE.key("k").store(&engine).returning::<Answer>();
+    let mut run = Box::pin(detached.run_detached(std::future::pending::<Answer>));
+    runtime.block_on(async { timeout(millis(10), &mut run).await.unwrap_err() });
+    drop(runtime);
+    let refused = futures::executor::block_on(run).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InProgress);
+    assert_eq!(refused.operation(), "charge");
+}
