@@ -6,6 +6,7 @@ use tokio::time::Instant;
 
 use super::check::Standing;
 use super::elsewhere::Elsewhere;
+use super::heartbeat::NoRuntime;
 use super::held::Held;
 use super::prepare::{Prepared, Request};
 use super::settle;
@@ -53,16 +54,28 @@ pub(crate) fn first_attempt(
     span: &CallSpan,
 ) -> Elsewhere<Result<Attempt, Error>> {
     let span = span.clone();
-    Elsewhere::new(span.instrument(async move { attempt(request.prepare()?, Duration::MAX).await }))
+    Elsewhere::new(span.instrument(async move { attempt(request.prepare()?, Asking::First).await }))
 }
 
-/// Asks the store once, for at most `limit`.
-pub(super) async fn attempt(prepared: Prepared, limit: Duration) -> Result<Attempt, Error> {
+/// What the caller knows when it asks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asking {
+    /// Nothing.
+    First,
+    /// That another call ran a moment ago; and it has only so long to wait for an answer.
+    Again(Duration),
+}
+
+/// Asks the store once.
+pub(super) async fn attempt(prepared: Prepared, asking: Asking) -> Result<Attempt, Error> {
     let engine = prepared.engine.clone();
     // The lease counts from here: the store may have granted it at any moment after.
     let sent = Instant::now();
     let request = Reserve::new(&prepared.id, prepared.envelope());
-    let limit = limit.min(prepared.lease);
+    let limit = match asking {
+        Asking::First => prepared.lease,
+        Asking::Again(left) => prepared.lease.min(left),
+    };
     let answer = engine.0.call(Transition::Reserve, limit, engine.store().reserve(&request)).await;
     match answer {
         Ok(ReserveOutcome::Won) => {
@@ -72,7 +85,19 @@ pub(super) async fn attempt(prepared: Prepared, limit: Duration) -> Result<Attem
         Ok(ReserveOutcome::Taken(entry)) => taken(prepared, entry),
         Err(error) => {
             let written = request.is_written().then(|| request.record().clone());
-            failed(&prepared, written, error)
+            let timed_out = error.kind() == StoreErrorKind::Timeout;
+            let refusal = failed(&prepared, written, &error);
+            match (refusal, asking) {
+                (Some(refusal), _) => Err(refusal),
+                // Its own time was up, which says nothing of the store.
+                (None, Asking::Again(left)) if timed_out && sent.elapsed() >= left => {
+                    Err(prepared.in_progress(None))
+                }
+                (None, Asking::First) if engine.settings().fail_open => {
+                    Ok(unrecorded(&prepared, &error))
+                }
+                (None, _) => Err(unavailable(&prepared.id, error)),
+            }
         }
     }
 }
@@ -98,7 +123,7 @@ async fn won(prepared: Prepared, record: Record, sent: Instant) -> Result<Attemp
         }
         Err(error) => {
             settle::release_once(&engine, &prepared.id, &record).await;
-            Err(Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string()))
+            Err(misconfigured(&prepared, error))
         }
     }
 }
@@ -114,27 +139,30 @@ fn taken(prepared: Prepared, entry: Entry) -> Result<Attempt, Error> {
     }
 }
 
-fn failed(
-    prepared: &Prepared,
-    written: Option<Record>,
-    error: StoreError,
-) -> Result<Attempt, Error> {
+/// What is refused whatever the engine was told to do about a store that cannot be asked.
+fn failed(prepared: &Prepared, written: Option<Record>, error: &StoreError) -> Option<Error> {
+    if let Err(runtime) = prepared.engine.0.heartbeats.current() {
+        return Some(misconfigured(prepared, runtime));
+    }
     // The error may have been in the answer alone: the reservation then stands, and nobody holds it.
     if let Some(record) = written {
         settle::abandon(&prepared.engine, prepared.id.clone(), record);
     }
-    if error.kind() == StoreErrorKind::Malformed {
-        return Err(Error::of(ErrorKind::Incompatible, &prepared.id).caused_by(error));
-    }
-    if prepared.engine.settings().fail_open {
-        tracing::error!(
-            record = %prepared.id,
-            error = &error as &dyn std::error::Error,
-            "the store cannot be asked and the engine fails open: the body runs without a record"
-        );
-        return Ok(Attempt::Unrecorded);
-    }
-    Err(unavailable(&prepared.id, error))
+    let malformed = error.kind() == StoreErrorKind::Malformed;
+    malformed.then(|| Error::of(ErrorKind::Incompatible, &prepared.id).detail(error.to_string()))
+}
+
+fn unrecorded(prepared: &Prepared, error: &StoreError) -> Attempt {
+    tracing::error!(
+        record = %prepared.id,
+        error = error as &dyn std::error::Error,
+        "the store cannot be asked and the engine fails open: the body runs without a record"
+    );
+    Attempt::Unrecorded
+}
+
+pub(super) fn misconfigured(prepared: &Prepared, runtime: NoRuntime) -> Error {
+    Error::of(ErrorKind::Misconfigured, &prepared.id).detail(runtime.to_string())
 }
 
 pub(super) fn granted_too_late(id: &RecordId) -> Error {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::attempt::{Attempt, Busy, attempt};
+use super::attempt::{Asking, Attempt, Busy, attempt, misconfigured};
 use super::elsewhere::Elsewhere;
 use super::telemetry::{CallSpan, Telemetry, Transition};
 use crate::error::Error;
@@ -24,6 +24,9 @@ pub(crate) async fn later_attempts(first: Box<Busy>, mut span: CallSpan) -> Resu
     let Some(wait) = first.prepared.operation.wait else {
         return Err(first.prepared.in_progress(first.remaining));
     };
+    if let Err(runtime) = first.prepared.engine.0.heartbeats.current() {
+        return Err(misconfigured(&first.prepared, runtime));
+    }
     let start = Instant::now();
     let deadline = start + wait.min(LONGEST_WAIT);
     let mut busy = *first;
@@ -36,7 +39,7 @@ pub(crate) async fn later_attempts(first: Box<Busy>, mut span: CallSpan) -> Resu
             break Err(busy.prepared.in_progress(busy.remaining));
         }
         span.another_attempt();
-        match Elsewhere::new(attempt(busy.prepared, left)).await {
+        match Elsewhere::new(attempt(busy.prepared, Asking::Again(left))).await {
             Ok(Attempt::Busy(again)) => busy = *again,
             ended => break ended,
         }
