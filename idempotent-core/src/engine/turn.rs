@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::attempt::{Attempt, Busy, attempt};
+use super::attempt::{Asking, Attempt, Busy, attempt};
 use super::elsewhere::Elsewhere;
 use super::telemetry::{CallSpan, Telemetry, Transition};
 use crate::error::Error;
@@ -36,7 +36,7 @@ pub(crate) async fn later_attempts(first: Box<Busy>, mut span: CallSpan) -> Resu
             break Err(busy.prepared.in_progress(busy.remaining));
         }
         span.another_attempt();
-        match Elsewhere::new(attempt(busy.prepared, busy.pulse, left)).await {
+        match Elsewhere::new(attempt(busy.prepared, busy.pulse, Asking::Again(deadline))).await {
             Ok(Attempt::Busy(again)) => busy = *again,
             ended => break ended,
         }
