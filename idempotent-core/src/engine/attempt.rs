@@ -43,6 +43,10 @@ pub(crate) struct Busy {
 }
 
 impl Busy {
+    pub(super) fn waits(&self) -> bool {
+        self.prepared.operation().wait.is_some()
+    }
+
     /// What a caller that does not wait is told.
     pub(crate) fn refusal(&self) -> Error {
         self.prepared.in_progress(self.remaining)
@@ -50,7 +54,7 @@ impl Busy {
 }
 
 /// Where a call stands before it waits for anything.
-pub(crate) enum First {
+pub(super) enum First {
     /// It is decided: the record was at hand, or the call is none.
     Decided(Result<Attempt, Error>),
     /// The store is being asked. Dropped meanwhile, the question goes on as a task, and what it won
@@ -59,7 +63,7 @@ pub(crate) enum First {
 }
 
 /// Starts a call.
-pub(crate) fn first_attempt(request: Box<Request>, span: &CallSpan) -> First {
+pub(super) fn first_attempt(request: Box<Request>, span: &CallSpan) -> First {
     let prepared = match request.prepare() {
         Ok(prepared) => prepared,
         Err(error) => return First::Decided(Err(error)),

@@ -40,8 +40,9 @@ pub(super) async fn settle(held: Held, settlement: Settlement) {
     let patience = held.engine.settings().store_timeout;
     let start = Instant::now();
     for tried in 1.. {
+        // A try that hangs leaves time for another one.
         let left = patience.saturating_sub(start.elapsed());
-        match settle_once(&held, &settlement, left).await {
+        match settle_once(&held, &settlement, left / 2).await {
             Ok(()) => return,
             Err(error) => report_try(&held, &error),
         }

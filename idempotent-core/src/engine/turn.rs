@@ -20,13 +20,11 @@ const SHORTEST_LISTEN: Duration = Duration::from_millis(10);
 /// Waits and tries again until the call is over, the key is this caller's, or its time is up.
 ///
 /// A waiter that gives up has touched nothing: between two attempts it only listens.
-pub(crate) async fn later_attempts(first: Box<Busy>, mut span: CallSpan) -> Result<Attempt, Error> {
-    let Some(wait) = first.prepared.operation().wait else {
-        return Err(first.prepared.in_progress(first.remaining));
-    };
+pub(crate) async fn later_attempts(first: Busy, mut span: CallSpan) -> Result<Attempt, Error> {
+    let wait = first.prepared.operation().wait.unwrap_or_default();
     let start = Instant::now();
     let deadline = start + wait.min(LONGEST_WAIT);
-    let mut busy = *first;
+    let mut busy = first;
     let mut early = EarlyWakes::default();
     let ended = loop {
         let wake = listen(&busy, deadline).await;
