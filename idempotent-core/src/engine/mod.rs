@@ -28,7 +28,7 @@ pub use self::builder::Builder;
 pub use self::current::{AlreadyInUse, install, with};
 pub use self::operate::{Inspection, InspectionPage, Resolution};
 
-pub(crate) use self::attempt::{Attempt, First, first_attempt};
+pub(crate) use self::attempt::{Attempt, First, Found, first_attempt};
 pub(crate) use self::current::scope;
 pub(crate) use self::elsewhere::Elsewhere;
 pub(crate) use self::held::Held;
