@@ -42,6 +42,18 @@ pub(super) enum Begun<T, E> {
     Body,
 }
 
+/// A call's body, whatever its type.
+pub(super) trait Body<T, E> {
+    /// Makes the body's future.
+    fn make(&mut self);
+
+    /// Polls it.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, E>>;
+
+    /// Drops it, before its end is recorded.
+    fn end(&mut self);
+}
+
 impl<T, E> Ongoing<T, E> {
     pub(super) fn new(call: Call<T, E>) -> Self {
         let Call { request, policy, span } = call;
@@ -85,37 +97,59 @@ impl<T, E> Ongoing<T, E> {
         }
     }
 
+    /// The whole call: its beginning, its body, its end.
+    pub(super) fn poll(
+        &mut self,
+        body: &mut dyn Body<T, E>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Done<T, E>> {
+        if let Phase::Beginning(_) = self.phase {
+            match ready!(self.poll_begin(cx)) {
+                Begun::Replayed(result) => return Poll::Ready((result, Ended::Replayed)),
+                Begun::Refused(error) => return Poll::Ready(self.refuse(error)),
+                Begun::Body => self.make(body),
+            }
+        }
+        self.poll_body(body, cx)
+    }
+
+    /// The same, for callers that do not ask how it ended.
+    pub(super) fn poll_result(
+        &mut self,
+        body: &mut dyn Body<T, E>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, E>> {
+        self.poll(body, cx).map(|(result, _)| result)
+    }
+
     /// Makes the body's future, in the call's span.
-    pub(super) fn make<B>(&mut self, body: impl FnOnce() -> B) -> B {
+    pub(super) fn make(&mut self, body: &mut dyn Body<T, E>) {
         let _entered = self.span.enter();
         match &mut self.phase {
-            Phase::Body(Some(held)) => held.make(body),
-            _ => body(),
+            Phase::Body(Some(held)) => held.make(|| body.make()),
+            _ => body.make(),
         }
     }
 
-    /// Polls the body, in the call's span. Dropped from now on, the key is held.
-    pub(super) fn poll_body<B>(
+    /// The body, and then its end. Dropped within the body, the key is held.
+    pub(super) fn poll_body(
         &mut self,
-        body: Pin<&mut B>,
+        body: &mut dyn Body<T, E>,
         cx: &mut Context<'_>,
-    ) -> Poll<B::Output>
-    where
-        B: Future,
-    {
-        if let Phase::Body(Some(held)) = &mut self.phase {
+    ) -> Poll<Done<T, E>> {
+        let Phase::Body(held) = &mut self.phase else { return self.poll_end(cx) };
+        if let Some(held) = held {
             held.start();
         }
-        let _entered = self.span.enter();
-        body.poll(cx)
+        let entered = self.span.enter();
+        let result = ready!(body.poll(cx));
+        drop(entered);
+        body.end();
+        self.settle(result, cx)
     }
 
     /// Begins to record the end.
-    pub(super) fn settle(
-        &mut self,
-        result: Result<T, E>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Done<T, E>> {
+    fn settle(&mut self, result: Result<T, E>, cx: &mut Context<'_>) -> Poll<Done<T, E>> {
         let Phase::Body(held) = mem::replace(&mut self.phase, Phase::Over) else {
             return Poll::Ready((result, Ended::Executed));
         };
@@ -133,7 +167,7 @@ impl<T, E> Ongoing<T, E> {
     }
 
     /// Goes on recording the end.
-    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Done<T, E>> {
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Done<T, E>> {
         let Phase::Recording(recording) = &mut self.phase else {
             return Poll::Pending;
         };

@@ -5,9 +5,9 @@
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
-use super::ongoing::{Begun, Done, Ongoing};
+use super::ongoing::{Begun, Body, Ongoing};
 use super::{Call, Ended};
 use crate::engine::scope;
 
@@ -32,7 +32,7 @@ impl<T, E> Call<T, E> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        Run { running: Running::new(self), closure: Some(body) }
+        Run { call: Ongoing::new(self), body: Lazy { closure: Some(body), future: None } }
     }
 
     /// Runs `body` like [`run`](Self::run), and says how the call ended.
@@ -59,8 +59,9 @@ impl<T, E> Call<T, E> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        let mut run = Run { running: Running::new(self), closure: Some(body) };
-        poll_fn(|cx| run.poll_done(cx)).await
+        let mut call = Ongoing::new(self);
+        let mut body = Lazy { closure: Some(body), future: None };
+        poll_fn(|cx| call.poll(&mut body, cx)).await
     }
 
     /// Runs `body` as a task of its own, in the caller's span and engine, so that it goes on to its
@@ -81,16 +82,18 @@ impl<T, E> Call<T, E> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        let mut running = Running::new(self);
+        let mut call = Ongoing::new(self);
         async move {
-            match poll_fn(|cx| running.call.poll_begin(cx)).await {
+            match poll_fn(|cx| call.poll_begin(cx)).await {
                 Begun::Replayed(result) => return result,
-                Begun::Refused(error) => return running.call.refuse(error).0,
+                Begun::Refused(error) => return call.refuse(error).0,
                 Begun::Body => {}
             }
-            let cut_short = running.call.cut_short();
-            running.body = Some(Box::pin(running.call.make(body)));
-            match tokio::spawn(scope().run(running.elsewhere())).await {
+            let cut_short = call.cut_short();
+            let mut lazy = Lazy { closure: Some(body), future: None };
+            call.make(&mut lazy);
+            let body = Lazy { closure: None::<fn() -> Fut>, future: lazy.future };
+            match tokio::spawn(scope().run(detached(call, body))).await {
                 Ok(result) => result,
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
@@ -101,17 +104,26 @@ impl<T, E> Call<T, E> {
     }
 }
 
-/// A call whose body is not made yet.
-struct Run<T, E, F, Fut> {
-    running: Running<T, E, Fut>,
-    closure: Option<F>,
+/// The body and its end, in a task of their own. Unlike a body that starts where it was won, this
+/// one may have waited for a worker.
+async fn detached<T, E>(mut call: Ongoing<T, E>, mut body: impl Body<T, E>) -> Result<T, E> {
+    match call.too_late() {
+        Some(error) => call.refuse(error).0,
+        None => poll_fn(|cx| call.poll_body(&mut body, cx)).await.0,
+    }
 }
 
-/// A call and its body, which is boxed only when it is made: a replay pays nothing for it, and
-/// calls within calls do not multiply their size.
-struct Running<T, E, Fut> {
+/// A call and its body.
+struct Run<T, E, F, Fut> {
     call: Ongoing<T, E>,
-    body: Option<Pin<Box<Fut>>>,
+    body: Lazy<F, Fut>,
+}
+
+/// A body that is made when it is its turn, and boxed then: a replay pays nothing for it, and calls
+/// within calls do not multiply their size.
+struct Lazy<F, Fut> {
+    closure: Option<F>,
+    future: Option<Pin<Box<Fut>>>,
 }
 
 /// Neither the closure nor a result is ever pinned, and the body is pinned in its box.
@@ -125,48 +137,30 @@ where
     type Output = Result<T, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.get_mut().poll_done(cx).map(|(result, _)| result)
+        let Self { call, body } = self.get_mut();
+        call.poll_result(body, cx)
     }
 }
 
-impl<T, E, F, Fut> Run<T, E, F, Fut>
+impl<T, E, F, Fut> Body<T, E> for Lazy<F, Fut>
 where
     F: FnOnce() -> Fut,
     Fut: Future<Output = Result<T, E>>,
 {
-    fn poll_done(&mut self, cx: &mut Context<'_>) -> Poll<Done<T, E>> {
-        let Self { running, closure } = self;
-        if closure.is_some() {
-            let begun = ready!(running.call.poll_begin(cx));
-            let Some(closure) = closure.take() else { return Poll::Pending };
-            match begun {
-                Begun::Replayed(result) => return Poll::Ready((result, Ended::Replayed)),
-                Begun::Refused(error) => return Poll::Ready(running.call.refuse(error)),
-                Begun::Body => running.body = Some(Box::pin(running.call.make(closure))),
-            }
-        }
-        running.poll(cx)
-    }
-}
-
-impl<T, E, Fut: Future<Output = Result<T, E>>> Running<T, E, Fut> {
-    fn new(call: Call<T, E>) -> Self {
-        Self { call: Ongoing::new(call), body: None }
-    }
-
-    /// The body and its end, in a task of their own. Unlike a body that starts where it was won,
-    /// this one may have waited for a worker.
-    async fn elsewhere(mut self) -> Result<T, E> {
-        match self.call.too_late() {
-            Some(error) => self.call.refuse(error).0,
-            None => poll_fn(|cx| self.poll(cx)).await.0,
+    fn make(&mut self) {
+        if let Some(closure) = self.closure.take() {
+            self.future = Some(Box::pin(closure()));
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Done<T, E>> {
-        let Some(body) = &mut self.body else { return self.call.poll_end(cx) };
-        let result = ready!(self.call.poll_body(body.as_mut(), cx));
-        self.body = None;
-        self.call.settle(result, cx)
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
+        match &mut self.future {
+            Some(future) => future.as_mut().poll(cx),
+            None => Poll::Pending,
+        }
+    }
+
+    fn end(&mut self) {
+        self.future = None;
     }
 }
