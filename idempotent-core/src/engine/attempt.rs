@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::check::Standing;
 use super::elsewhere::Elsewhere;
-use super::heartbeat::Pulse;
+use super::heartbeat::{NoRuntime, Pulse};
 use super::held::Held;
 use super::prepare::{Prepared, Request};
 use super::settle;
@@ -43,6 +43,10 @@ pub(crate) struct Busy {
 }
 
 impl Busy {
+    pub(super) fn waits(&self) -> bool {
+        self.prepared.operation().wait.is_some()
+    }
+
     /// What a caller that does not wait is told.
     pub(crate) fn refusal(&self) -> Error {
         self.prepared.in_progress(self.remaining)
@@ -50,7 +54,7 @@ impl Busy {
 }
 
 /// Where a call stands before it waits for anything.
-pub(crate) enum First {
+pub(super) enum First {
     /// It is decided: the record was at hand, or the call is none.
     Decided(Result<Attempt, Error>),
     /// The store is being asked. Dropped meanwhile, the question goes on as a task, and what it won
@@ -59,7 +63,7 @@ pub(crate) enum First {
 }
 
 /// Starts a call.
-pub(crate) fn first_attempt(request: Box<Request>, span: &CallSpan) -> First {
+pub(super) fn first_attempt(request: Box<Request>, span: &CallSpan) -> First {
     let prepared = match request.prepare() {
         Ok(prepared) => prepared,
         Err(error) => return First::Decided(Err(error)),
@@ -69,21 +73,41 @@ pub(crate) fn first_attempt(request: Box<Request>, span: &CallSpan) -> First {
     }
     // What is not at hand may have to be waited for, and what is won to be kept alive.
     match prepared.engine.0.heartbeats.current() {
-        Ok(pulse) => First::Asked(span.elsewhere(attempt(prepared, pulse, Duration::MAX))),
-        Err(error) => First::Decided(Err(
-            Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string())
-        )),
+        Ok(pulse) => First::Asked(span.elsewhere(attempt(prepared, pulse, Asking::First))),
+        Err(error) => First::Decided(Err(misconfigured(&prepared.id, error))),
     }
 }
 
-/// Asks the store once, for at most `limit`.
+fn at_hand(prepared: &Prepared, entry: Entry) -> Result<Attempt, Error> {
+    match prepared.check(entry)? {
+        Standing::Completed(record) => {
+            Ok(Attempt::Replay(Found { id: prepared.id.clone(), record }))
+        }
+        Standing::InProgress { .. } => Err(Error::of(ErrorKind::Incompatible, &prepared.id)
+            .detail("the store shows a call at hand that has not ended")),
+    }
+}
+
+/// What the caller knows when it asks.
+#[derive(Clone, Copy)]
+pub(super) enum Asking {
+    /// Nothing.
+    First,
+    /// That another call ran a moment ago; and it waits for an answer until then.
+    Again(Instant),
+}
+
+/// Asks the store once.
 pub(super) async fn attempt(
     prepared: Prepared,
     pulse: Arc<Pulse>,
-    limit: Duration,
+    asking: Asking,
 ) -> Result<Attempt, Error> {
     let request = Reserve::new(&prepared.id, prepared.envelope());
-    let limit = limit.min(prepared.lease);
+    let limit = match asking {
+        Asking::First => prepared.lease,
+        Asking::Again(until) => prepared.lease.min(until.saturating_duration_since(Instant::now())),
+    };
     let engine = &prepared.engine;
     let answer = engine.0.call(Transition::Reserve, limit, engine.store().reserve(&request)).await;
     match answer {
@@ -95,8 +119,12 @@ pub(super) async fn attempt(
         }
         Ok(ReserveOutcome::Taken(entry)) => taken(prepared, pulse, entry),
         Err(error) => {
-            let written = request.is_written().then(|| request.record().clone());
-            failed(&prepared, written, error)
+            // The error may have been in the answer alone: the reservation then stands, and nobody
+            // holds it.
+            if request.is_written() {
+                settle::abandon(engine, prepared.id.clone(), request.record().clone());
+            }
+            failed(&prepared, asking, error)
         }
     }
 }
@@ -117,16 +145,6 @@ fn won(
     Ok(Attempt::Won(Held::new(engine, ttl, beat)))
 }
 
-fn at_hand(prepared: &Prepared, entry: Entry) -> Result<Attempt, Error> {
-    match prepared.check(entry)? {
-        Standing::Completed(record) => {
-            Ok(Attempt::Replay(Found { id: prepared.id.clone(), record }))
-        }
-        Standing::InProgress { .. } => Err(Error::of(ErrorKind::Incompatible, &prepared.id)
-            .detail("the store shows a call at hand that has not ended")),
-    }
-}
-
 fn taken(prepared: Prepared, pulse: Arc<Pulse>, entry: Entry) -> Result<Attempt, Error> {
     match prepared.check(entry)? {
         Standing::Completed(record) => Ok(Attempt::Replay(Found { id: prepared.id, record })),
@@ -136,27 +154,31 @@ fn taken(prepared: Prepared, pulse: Arc<Pulse>, entry: Entry) -> Result<Attempt,
     }
 }
 
-fn failed(
-    prepared: &Prepared,
-    written: Option<Record>,
-    error: StoreError,
-) -> Result<Attempt, Error> {
-    // The error may have been in the answer alone: the reservation then stands, and nobody holds it.
-    if let Some(record) = written {
-        settle::abandon(&prepared.engine, prepared.id.clone(), record);
+/// What it means that the store did not answer. An engine that fails open runs the body only where
+/// nothing says that another call runs it.
+fn failed(prepared: &Prepared, asking: Asking, error: StoreError) -> Result<Attempt, Error> {
+    match (error.kind(), asking) {
+        (StoreErrorKind::Malformed, _) => Err(Error::of(ErrorKind::Incompatible, &prepared.id)
+            .detail(error.to_string())
+            .caused_by(error)),
+        // Its own time was up, which says nothing of the store.
+        (StoreErrorKind::Timeout, Asking::Again(until)) if Instant::now() >= until => {
+            Err(prepared.in_progress(None))
+        }
+        (_, Asking::First) if prepared.engine.settings().fail_open => {
+            tracing::error!(
+                record = %prepared.id,
+                error = &error as &dyn std::error::Error,
+                "the store cannot be asked and the engine fails open: the body runs without a record"
+            );
+            Ok(Attempt::Unrecorded)
+        }
+        _ => Err(unavailable(&prepared.id, error)),
     }
-    if error.kind() == StoreErrorKind::Malformed {
-        return Err(Error::of(ErrorKind::Incompatible, &prepared.id).caused_by(error));
-    }
-    if prepared.engine.settings().fail_open {
-        tracing::error!(
-            record = %prepared.id,
-            error = &error as &dyn std::error::Error,
-            "the store cannot be asked and the engine fails open: the body runs without a record"
-        );
-        return Ok(Attempt::Unrecorded);
-    }
-    Err(unavailable(&prepared.id, error))
+}
+
+fn misconfigured(id: &RecordId, runtime: NoRuntime) -> Error {
+    Error::of(ErrorKind::Misconfigured, id).detail(runtime.to_string())
 }
 
 pub(super) fn granted_too_late(id: &RecordId) -> Error {

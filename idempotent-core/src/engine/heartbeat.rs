@@ -145,6 +145,10 @@ struct Live {
     stops_at: Option<Instant>,
     clock: Mutex<LeaseClock>,
     lost: AtomicBool,
+    /// The body has ended: what a renewal finds changed may be the call's own doing.
+    ending: AtomicBool,
+    /// The lease is no longer wanted.
+    stopped: AtomicBool,
 }
 
 struct LeaseClock {
@@ -174,6 +178,8 @@ impl Pulse {
             stops_at,
             clock: Mutex::new(clock),
             lost: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
         });
         let mut beats = lock(&self.beats);
         let place = beats.insert(Arc::clone(&live));
@@ -267,7 +273,10 @@ impl Live {
         let Some(due) = clock.due else {
             return Due::Never;
         };
-        if self.stops_at.is_some_and(|stops_at| now >= stops_at) {
+        if self.stopped.load(Ordering::Relaxed) {
+            clock.due = None;
+            Due::Never
+        } else if self.stops_at.is_some_and(|stops_at| now >= stops_at) {
             clock.due = None;
             drop(clock);
             Telemetry::max_run(&self.id);
@@ -299,6 +308,9 @@ impl Live {
     }
 
     fn lose(&self) {
+        if self.ending.load(Ordering::Relaxed) {
+            return;
+        }
         self.lost.store(true, Ordering::Relaxed);
         Telemetry::lost_lease(&self.id);
     }
@@ -329,6 +341,16 @@ impl Beat {
         self.live.remaining()
     }
 
+    /// The body has ended, and its end is being recorded.
+    pub(super) fn ending(&self) {
+        self.live.ending.store(true, Ordering::Relaxed);
+    }
+
+    /// The lease is renewed no more.
+    pub(super) fn stop(&self) {
+        self.live.stopped.store(true, Ordering::Relaxed);
+    }
+
     /// Whether the lease was lost while the body ran.
     pub(super) fn is_lost(&self) -> bool {
         self.live.lost.load(Ordering::Relaxed)
@@ -337,6 +359,8 @@ impl Beat {
 
 impl Drop for Beat {
     fn drop(&mut self) {
+        // A renewal may be on its way.
+        self.ending();
         lock(&self.pulse.beats).remove(self.place);
     }
 }

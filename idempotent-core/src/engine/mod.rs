@@ -6,6 +6,7 @@
 //! outlives a dropped caller ([`elsewhere`]), and the operator's side ([`operate`]).
 
 mod attempt;
+mod beginning;
 mod builder;
 mod check;
 mod current;
@@ -28,14 +29,14 @@ pub use self::builder::Builder;
 pub use self::current::{AlreadyInUse, install, with};
 pub use self::operate::{Inspection, InspectionPage, Resolution};
 
-pub(crate) use self::attempt::{Attempt, First, Found, first_attempt};
+pub(crate) use self::attempt::Attempt;
+pub(crate) use self::beginning::Beginning;
 pub(crate) use self::current::scope;
 pub(crate) use self::elsewhere::Elsewhere;
 pub(crate) use self::held::Held;
 pub(crate) use self::prepare::Request;
 pub(crate) use self::settle::Settlement;
 pub(crate) use self::telemetry::{CallSpan, Telemetry};
-pub(crate) use self::turn::later_attempts;
 
 use self::heartbeat::Heartbeats;
 use self::names::Names;

@@ -29,15 +29,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Ends the call. When the store fails, the caller has its result soon all the same.
 pub(super) async fn settle(held: Held, settlement: Settlement) {
-    if matches!(settlement, Settlement::Hold) {
-        return;
+    held.beat.ending();
+    match settlement {
+        Settlement::Hold => return,
+        // Should the store never take the release, the key lapses with its lease.
+        Settlement::Release => held.beat.stop(),
+        Settlement::Complete { .. } => {}
     }
     let mut pause = FIRST_PAUSE;
     let patience = held.engine.settings().store_timeout;
     let start = Instant::now();
     for tried in 1.. {
+        // A try that hangs leaves time for another one.
         let left = patience.saturating_sub(start.elapsed());
-        match settle_once(&held, &settlement, left).await {
+        match settle_once(&held, &settlement, left / 2).await {
             Ok(()) => return,
             Err(error) => report_try(&held, &error),
         }

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tracing::instrument::Instrumented;
+use tracing::span::Entered;
 use tracing::{Instrument, Span, field};
 
 use super::Elsewhere;
@@ -68,7 +69,15 @@ impl CallSpan {
         Self { span, operation: operation.name, attempts: 1 }
     }
 
-    pub(crate) fn instrument<F: Future>(&self, future: F) -> Instrumented<F> {
+    pub(crate) fn operation(&self) -> &'static str {
+        self.operation
+    }
+
+    pub(crate) fn enter(&self) -> Entered<'_> {
+        self.span.enter()
+    }
+
+    pub(super) fn instrument<F: Future>(&self, future: F) -> Instrumented<F> {
         future.instrument(self.span.clone())
     }
 

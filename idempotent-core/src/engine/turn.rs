@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::attempt::{Attempt, Busy, attempt};
+use super::attempt::{Asking, Attempt, Busy, attempt};
 use super::elsewhere::Elsewhere;
 use super::telemetry::{CallSpan, Telemetry, Transition};
 use crate::error::Error;
@@ -20,13 +20,11 @@ const SHORTEST_LISTEN: Duration = Duration::from_millis(10);
 /// Waits and tries again until the call is over, the key is this caller's, or its time is up.
 ///
 /// A waiter that gives up has touched nothing: between two attempts it only listens.
-pub(crate) async fn later_attempts(first: Box<Busy>, mut span: CallSpan) -> Result<Attempt, Error> {
-    let Some(wait) = first.prepared.operation().wait else {
-        return Err(first.prepared.in_progress(first.remaining));
-    };
+pub(crate) async fn later_attempts(first: Busy, mut span: CallSpan) -> Result<Attempt, Error> {
+    let wait = first.prepared.operation().wait.unwrap_or_default();
     let start = Instant::now();
     let deadline = start + wait.min(LONGEST_WAIT);
-    let mut busy = *first;
+    let mut busy = first;
     let mut early = EarlyWakes::default();
     let ended = loop {
         let wake = listen(&busy, deadline).await;
@@ -36,7 +34,7 @@ pub(crate) async fn later_attempts(first: Box<Busy>, mut span: CallSpan) -> Resu
             break Err(busy.prepared.in_progress(busy.remaining));
         }
         span.another_attempt();
-        match Elsewhere::new(attempt(busy.prepared, busy.pulse, left)).await {
+        match Elsewhere::new(attempt(busy.prepared, busy.pulse, Asking::Again(deadline))).await {
             Ok(Attempt::Busy(again)) => busy = *again,
             ended => break ended,
         }

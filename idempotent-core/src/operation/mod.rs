@@ -1,6 +1,7 @@
 //! An [`Operation`]: the policy of one idempotent function, without a key.
 
 mod call;
+mod ongoing;
 mod outcome;
 mod policy;
 mod reservation;

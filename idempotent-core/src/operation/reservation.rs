@@ -1,9 +1,11 @@
 //! A call whose body is not one closure: reserve here, finish there.
 
+use std::future::poll_fn;
+
 use super::Call;
+use super::ongoing::{Begun, Ongoing};
 use super::policy::Policy;
-use super::run::{Begun, begin};
-use crate::engine::{Held, Settlement, first_attempt};
+use crate::engine::{Held, Settlement};
 use crate::error::Error;
 use crate::record::{RecordId, Token};
 
@@ -53,24 +55,19 @@ impl<T, E> Call<T, E> {
     /// # Errors
     ///
     /// The refusal, for each [`ErrorKind`](crate::ErrorKind).
-    pub fn begin(self) -> impl Future<Output = Result<Started<T, E>, Error>> {
-        let Self { request, policy, span } = self;
-        async move {
-            let begun = begin(first_attempt(request, &span), &policy, span).await;
-            started(begun, policy)
-        }
-    }
-}
-
-fn started<T, E>(begun: Begun<T, E>, policy: Policy<T, E>) -> Result<Started<T, E>, Error> {
-    match begun {
-        Begun::Replay(result) => Ok(Started::Replayed(result)),
-        Begun::Refused(error) => Err(error),
-        Begun::RunUnrecorded(_) => Ok(Started::Reserved(Reservation { held: None, policy })),
-        Begun::Run(mut held, _) => {
-            // From here on the work may be done at any moment.
-            held.start();
-            Ok(Started::Reserved(Reservation { held: Some(held), policy }))
+    pub async fn begin(self) -> Result<Started<T, E>, Error> {
+        let mut call = Ongoing::new(self);
+        match poll_fn(|cx| call.poll_begin(cx)).await {
+            Begun::Replayed(result) => Ok(Started::Replayed(result)),
+            Begun::Refused(error) => Err(error),
+            Begun::Body => {
+                let (mut held, policy) = call.into_parts();
+                if let Some(held) = &mut held {
+                    // From here on the work may be done at any moment.
+                    held.start();
+                }
+                Ok(Started::Reserved(Reservation { held, policy }))
+            }
         }
     }
 }

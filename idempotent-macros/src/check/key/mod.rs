@@ -76,7 +76,7 @@ fn part(literal: &LitStr, text: &str, piece: Piece<'_>, errors: &mut Errors) -> 
             names: names.iter().map(|name| ident(name, span)).collect(),
         }),
         Err(fault) => {
-            let what = format_args!("bad format spec `{format}`: {}", fault.what);
+            let what = format!("bad format spec `{format}`: {}", fault.what);
             errors.at_span(span, what, fault.help.replace("{value}", source.trim()));
             None
         }

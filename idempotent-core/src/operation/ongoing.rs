@@ -1,0 +1,189 @@
+//! A call from its first poll to its end, apart from its body.
+//!
+//! What depends on the body's own type is a few lines in [`run`](super::run); this is compiled once
+//! for each pair of `T` and `E`, and everything below it once.
+
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::policy::Policy;
+use super::{Call, Ended};
+use crate::engine::{Attempt, Beginning, CallSpan, Elsewhere, Held};
+use crate::error::{Error, ErrorKind};
+use crate::record::RecordId;
+
+pub(super) struct Ongoing<T, E> {
+    span: CallSpan,
+    policy: Policy<T, E>,
+    phase: Phase<T, E>,
+}
+
+enum Phase<T, E> {
+    Beginning(Beginning),
+    /// The body's turn; nothing is held where the engine fails open.
+    Body(Option<Held>),
+    Recording(Box<Recording<T, E>>),
+    Over,
+}
+
+struct Recording<T, E> {
+    result: Result<T, E>,
+    settling: Elsewhere<()>,
+}
+
+/// What a call came to before its body.
+pub(super) enum Begun<T, E> {
+    /// It was run before, and this is its result.
+    Replayed(Result<T, E>),
+    Refused(Error),
+    /// The body's turn.
+    Body,
+}
+
+impl<T, E> Ongoing<T, E> {
+    pub(super) fn new(call: Call<T, E>) -> Self {
+        let Call { request, policy, span } = call;
+        Self { span, policy, phase: Phase::Beginning(Beginning::new(request)) }
+    }
+
+    /// Everything before the body.
+    pub(super) fn poll_begin(&mut self, cx: &mut Context<'_>) -> Poll<Begun<T, E>> {
+        let Phase::Beginning(beginning) = &mut self.phase else {
+            return Poll::Ready(Begun::Body);
+        };
+        let attempt = ready!(beginning.poll(&self.span, cx));
+        let (ended, begun) = match attempt.and_then(|attempt| self.decide(attempt)) {
+            Ok(decided) => decided,
+            Err(error) => {
+                self.phase = Phase::Over;
+                self.span.refused(&error);
+                return Poll::Ready(Begun::Refused(error));
+            }
+        };
+        self.span.ended(ended);
+        Poll::Ready(begun)
+    }
+
+    fn decide(&mut self, attempt: Attempt) -> Result<(Ended, Begun<T, E>), Error> {
+        self.phase = Phase::Over;
+        match attempt {
+            Attempt::Replay(found) => {
+                let result = self.policy.replay(&found.id, &found.record)?;
+                Ok((Ended::Replayed, Begun::Replayed(result)))
+            }
+            Attempt::Won(held) => {
+                self.phase = Phase::Body(Some(held));
+                Ok((Ended::Executed, Begun::Body))
+            }
+            Attempt::Unrecorded => {
+                self.phase = Phase::Body(None);
+                Ok((Ended::Unrecorded, Begun::Body))
+            }
+            Attempt::Busy(busy) => Err(busy.refusal()),
+        }
+    }
+
+    /// Makes the body's future, in the call's span.
+    pub(super) fn make<B>(&mut self, body: impl FnOnce() -> B) -> B {
+        let _entered = self.span.enter();
+        match &mut self.phase {
+            Phase::Body(Some(held)) => held.make(body),
+            _ => body(),
+        }
+    }
+
+    /// Polls the body, in the call's span. Dropped from now on, the key is held.
+    pub(super) fn poll_body<B>(
+        &mut self,
+        body: Pin<&mut B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<B::Output>
+    where
+        B: Future,
+    {
+        if let Phase::Body(Some(held)) = &mut self.phase {
+            held.start();
+        }
+        let _entered = self.span.enter();
+        body.poll(cx)
+    }
+
+    /// Begins to record the end.
+    pub(super) fn settle(
+        &mut self,
+        result: Result<T, E>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Done<T, E>> {
+        let Phase::Body(held) = mem::replace(&mut self.phase, Phase::Over) else {
+            return Poll::Ready((result, Ended::Executed));
+        };
+        let Some(held) = held else {
+            return Poll::Ready((result, Ended::Unrecorded));
+        };
+        let settlement = self.policy.settlement(&result, &held);
+        let mut settling = held.settle(settlement);
+        let _entered = self.span.enter();
+        if Pin::new(&mut settling).poll(cx).is_ready() {
+            return Poll::Ready((result, Ended::Executed));
+        }
+        self.phase = Phase::Recording(Box::new(Recording { result, settling }));
+        Poll::Pending
+    }
+
+    /// Goes on recording the end.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Done<T, E>> {
+        let Phase::Recording(recording) = &mut self.phase else {
+            return Poll::Pending;
+        };
+        let entered = self.span.enter();
+        ready!(Pin::new(&mut recording.settling).poll(cx));
+        drop(entered);
+        match mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Recording(recording) => Poll::Ready((recording.result, Ended::Executed)),
+            _ => Poll::Pending,
+        }
+    }
+
+    pub(super) fn refuse(&self, error: Error) -> Done<T, E> {
+        (self.policy.refuse(error), Ended::Refused)
+    }
+
+    /// What a body is told that did not start within its lease.
+    pub(super) fn too_late(&self) -> Option<Error> {
+        match &self.phase {
+            Phase::Body(Some(held)) => held.too_late(),
+            _ => None,
+        }
+    }
+
+    /// What a caller is told whose running body the runtime shut down.
+    pub(super) fn cut_short(&self) -> impl FnOnce() -> E + use<T, E> {
+        let refusal = self.policy.refusal();
+        let id: Option<RecordId> = match &self.phase {
+            Phase::Body(Some(held)) => Some(held.id().clone()),
+            _ => None,
+        };
+        let operation = self.span.operation();
+        move || {
+            let error = match &id {
+                Some(id) => Error::of(ErrorKind::InProgress, id),
+                None => Error::new(ErrorKind::InProgress, operation),
+            };
+            refusal(error.detail("the runtime shut the running call down"))
+        }
+    }
+
+    /// The key, if it is held, and what to do with results: for whoever runs the work elsewhere.
+    pub(super) fn into_parts(self) -> (Option<Held>, Policy<T, E>) {
+        let held = match self.phase {
+            Phase::Body(held) => held,
+            _ => None,
+        };
+        (held, self.policy)
+    }
+}
+
+/// How a call ends.
+pub(super) type Done<T, E> = (Result<T, E>, Ended);
