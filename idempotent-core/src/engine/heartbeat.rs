@@ -68,10 +68,8 @@ impl Heartbeats {
         });
         runtimes.insert(runtime.id(), Arc::clone(&pulse));
         drop(runtimes);
-        from_outside(&runtime, {
-            let (runtime, pulse) = (runtime.clone(), Arc::clone(&pulse));
-            move || drop(runtime.spawn(pulse.run()))
-        });
+        runtime.spawn(Arc::clone(&pulse).run());
+        let_others_take_it(&runtime);
         Ok(pulse)
     }
 
@@ -88,10 +86,11 @@ impl Drop for Heartbeats {
     }
 }
 
-/// Does `work` on a thread of its own. A task that is woken on a worker may be queued where no
-/// other worker takes it, and a body that blocks this worker would then block the heartbeat.
-fn from_outside(runtime: &Handle, work: impl FnOnce() + Send + 'static) {
-    runtime.spawn_blocking(work);
+/// Lets another worker take the task that was just woken or spawned here. A runtime keeps the last
+/// one for the worker itself, and a body that blocks this worker would then block the heartbeat; the
+/// next one pushes it out to where it can be stolen.
+fn let_others_take_it(runtime: &Handle) {
+    runtime.spawn(async {});
 }
 
 /// Whether the running runtime has a timer. Tokio tells only by panicking.
@@ -170,8 +169,8 @@ impl Pulse {
         }
         drop(beats);
         if too_late {
-            let pulse = Arc::clone(self);
-            from_outside(&self.runtime, move || pulse.woken.notify_one());
+            self.woken.notify_one();
+            let_others_take_it(&self.runtime);
         }
         Beat { live, key, pulse: Arc::clone(self) }
     }
