@@ -57,7 +57,8 @@ fn inner() -> Inner {
         ip: V4,
         peer: SocketAddr::new(V6, 443),
         id: Uuid::from_u128(0x1234_5678_9abc_def0_1234_5678_9abc_def0),
-        at: Utc.with_ymd_and_hms(2024, 2, 29, 23, 59, 58).unwrap() + chrono::Duration::nanoseconds(7),
+        at: Utc.with_ymd_and_hms(2024, 2, 29, 23, 59, 58).unwrap()
+            + chrono::Duration::nanoseconds(7),
         day: NaiveDate::from_ymd_opt(-1, 1, 1).unwrap(),
         took: Duration::new(3, 4),
         letter: '🔑',

@@ -20,8 +20,7 @@ use idempotent_core::{Guarantee, Idempotency, Operation};
 use idempotent_tests::{Answer, secs};
 
 /// The stricter guarantee, under which what is left behind shows.
-const ONCE: Operation =
-    Operation::new("charge").lease(secs(30)).guarantee(Guarantee::AtMostOnce);
+const ONCE: Operation = Operation::new("charge").lease(secs(30)).guarantee(Guarantee::AtMostOnce);
 const AT_LEAST_ONCE: Operation = ONCE.guarantee(Guarantee::AtLeastOnce);
 
 /// How a call ended: its result, or the code of its refusal.

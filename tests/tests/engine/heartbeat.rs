@@ -197,7 +197,8 @@ async fn a_body_that_sits_unpolled_in_a_buffer_keeps_its_key() {
         sleep(secs(10)).await;
         for key in ["0", "1", "2"] {
             let duplicate = call(&engine, operation, key, &Runs::new()).await;
-            let refused = duplicate.map_or_else(|refused| refused.kind(), |_| ErrorKind::InProgress);
+            let refused =
+                duplicate.map_or_else(|refused| refused.kind(), |_| ErrorKind::InProgress);
             assert_eq!(refused, ErrorKind::InProgress, "key {key}");
         }
     }

@@ -17,7 +17,10 @@ fn apart() -> (Idempotency, ManualClock) {
     (Idempotency::new(store), clock)
 }
 
-async fn begin(engine: &Idempotency, operation: Operation) -> Reservation<usize, idempotent_core::Error> {
+async fn begin(
+    engine: &Idempotency,
+    operation: Operation,
+) -> Reservation<usize, idempotent_core::Error> {
     match operation.key("k").store(engine).returning::<Answer>().begin().await.unwrap() {
         Started::Reserved(reservation) => reservation,
         other => panic!("{other:?}"),

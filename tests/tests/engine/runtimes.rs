@@ -164,7 +164,10 @@ fn a_dropped_engine_leaves_no_task_behind() {
         for _ in 0..200 {
             let runs = Runs::new();
             let engine = engine();
-            tokio::spawn(async move { call(&engine, CHARGE, "k", &runs).await }).await.unwrap().unwrap();
+            tokio::spawn(async move { call(&engine, CHARGE, "k", &runs).await })
+                .await
+                .unwrap()
+                .unwrap();
         }
         tokio::time::sleep(millis(200)).await;
     });

@@ -61,8 +61,7 @@ async fn a_complete_that_arrives_twice_is_recorded_once() {
 
 #[tokio::test(start_paused = true)]
 async fn while_no_complete_succeeds_the_caller_has_its_result_soon_and_a_task_goes_on() {
-    let ((engine, store), runs) =
-        (faulty(Call::Complete, When::Always, Fault::Fail), Runs::new());
+    let ((engine, store), runs) = (faulty(Call::Complete, When::Always, Fault::Fail), Runs::new());
     let start = Instant::now();
     assert_eq!(end(call(&engine, ONCE, "k", &runs).await), Ok(1));
     assert!(start.elapsed() < secs(1), "{:?}", start.elapsed());
@@ -94,7 +93,10 @@ async fn a_result_that_cannot_be_recorded_within_the_lease_is_counted_and_logged
     let lines = log.events("result could not be recorded");
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0].level, tracing::Level::ERROR);
-    assert_eq!(counter(&snapshotter, "idempotent_lost_results_total", &[("operation", "charge")]), 1);
+    assert_eq!(
+        counter(&snapshotter, "idempotent_lost_results_total", &[("operation", "charge")]),
+        1
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,7 +18,12 @@ fn process() -> Runtime {
 
 /// What the next process is answered before the lease lapses, and after, and how often the body ran
 /// in both together.
-fn next(store: &MemoryStore, clock: &ManualClock, operation: Operation, runs: &Runs) -> (End, End, usize) {
+fn next(
+    store: &MemoryStore,
+    clock: &ManualClock,
+    operation: Operation,
+    runs: &Runs,
+) -> (End, End, usize) {
     let engine = Idempotency::new(store.clone());
     let ask = || end(process().block_on(call(&engine, operation, "k", runs)));
     let before = ask();
@@ -27,7 +32,12 @@ fn next(store: &MemoryStore, clock: &ManualClock, operation: Operation, runs: &R
 }
 
 /// Crashes while `at` hangs: before it was done ([`Fault::Hang`]) or after ([`Fault::HangAfter`]).
-fn crash(at: Call, fault: Fault, operation: Operation, body: Result<(), Fail>) -> (End, End, usize) {
+fn crash(
+    at: Call,
+    fault: Fault,
+    operation: Operation,
+    body: Result<(), Fail>,
+) -> (End, End, usize) {
     let clock = ManualClock::new();
     let store = MemoryStore::builder().clock(Arc::new(clock.clone())).build();
     let (first, runs) = (process(), Runs::new());

@@ -76,8 +76,7 @@ async fn a_key_that_cannot_be_released_lapses_with_its_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn a_late_release_does_not_touch_a_successor() {
-    let ((engine, _), runs) =
-        (faulty(Call::Release, When::Nth(1), Fault::LoseAnswer), Runs::new());
+    let ((engine, _), runs) = (faulty(Call::Release, When::Nth(1), Fault::LoseAnswer), Runs::new());
     let failing = ONCE.key("k").store(&engine).returning::<Result<usize, Fail>>();
     // The release is done, its answer lost, and before it is sent again another call has the key.
     let failed = tokio::spawn(failing.run(|| async { Err(Fail::Invalid) }));
