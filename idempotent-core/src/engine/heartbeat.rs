@@ -64,6 +64,7 @@ impl Heartbeats {
             shared: Arc::downgrade(&self.shared),
             beats: Mutex::default(),
             woken: Notify::new(),
+            closed: AtomicBool::new(false),
             renewals: Arc::new(Semaphore::new(RENEWALS)),
         });
         runtimes.insert(runtime.id(), Arc::clone(&pulse));
@@ -81,8 +82,10 @@ impl Heartbeats {
 
 impl Drop for Heartbeats {
     fn drop(&mut self) {
-        // Without their engine the tasks have nothing to do; woken, they find that out.
-        lock(&self.shared.runtimes).values().for_each(|pulse| pulse.woken.notify_one());
+        for pulse in lock(&self.shared.runtimes).values() {
+            pulse.closed.store(true, Ordering::Release);
+            pulse.woken.notify_one();
+        }
     }
 }
 
@@ -104,6 +107,8 @@ pub(super) struct Pulse {
     shared: Weak<Shared>,
     beats: Mutex<Beats>,
     woken: Notify,
+    /// The engine is gone.
+    closed: AtomicBool,
     renewals: Arc<Semaphore>,
 }
 
@@ -177,7 +182,7 @@ impl Pulse {
 
     async fn run(self: Arc<Self>) {
         let _gone = Gone(Arc::clone(&self));
-        while self.shared.strong_count() > 0 {
+        while !self.closed.load(Ordering::Acquire) {
             let (due, looks_at) = self.look();
             for live in due {
                 self.runtime.spawn(Arc::clone(&self).renew(live));
