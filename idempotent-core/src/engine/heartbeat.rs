@@ -64,14 +64,13 @@ impl Heartbeats {
             shared: Arc::downgrade(&self.shared),
             beats: Mutex::default(),
             woken: Notify::new(),
+            closed: AtomicBool::new(false),
             renewals: Arc::new(Semaphore::new(RENEWALS)),
         });
         runtimes.push((runtime.id(), Arc::clone(&pulse)));
         drop(runtimes);
-        from_outside(&runtime, {
-            let (runtime, pulse) = (runtime.clone(), Arc::clone(&pulse));
-            move || drop(runtime.spawn(pulse.run()))
-        });
+        runtime.spawn(Arc::clone(&pulse).run());
+        let_others_take_it(&runtime);
         Ok(pulse)
     }
 
@@ -83,15 +82,18 @@ impl Heartbeats {
 
 impl Drop for Heartbeats {
     fn drop(&mut self) {
-        // Without their engine the tasks have nothing to do; woken, they find that out.
-        lock(&self.shared.runtimes).iter().for_each(|(_, pulse)| pulse.woken.notify_one());
+        for (_, pulse) in lock(&self.shared.runtimes).iter() {
+            pulse.closed.store(true, Ordering::Release);
+            pulse.woken.notify_one();
+        }
     }
 }
 
-/// Does `work` on a thread of its own. A task that is woken on a worker may be queued where no
-/// other worker takes it, and a body that blocks this worker would then block the heartbeat.
-fn from_outside(runtime: &Handle, work: impl FnOnce() + Send + 'static) {
-    runtime.spawn_blocking(work);
+/// Lets another worker take the task that was just woken or spawned here. A runtime keeps the last
+/// one for the worker itself, and a body that blocks this worker would then block the heartbeat; the
+/// next one pushes it out to where it can be stolen.
+fn let_others_take_it(runtime: &Handle) {
+    runtime.spawn(async {});
 }
 
 /// Whether the running runtime has a timer. Tokio tells only by panicking.
@@ -105,6 +107,8 @@ pub(super) struct Pulse {
     shared: Weak<Shared>,
     beats: Mutex<Beats>,
     woken: Notify,
+    /// The engine is gone.
+    closed: AtomicBool,
     renewals: Arc<Semaphore>,
 }
 
@@ -189,15 +193,15 @@ impl Pulse {
         }
         drop(beats);
         if too_late {
-            let pulse = Arc::clone(self);
-            from_outside(&self.runtime, move || pulse.woken.notify_one());
+            self.woken.notify_one();
+            let_others_take_it(&self.runtime);
         }
         Beat { live, place, pulse: Arc::clone(self) }
     }
 
     async fn run(self: Arc<Self>) {
         let _gone = Gone(Arc::clone(&self));
-        while self.shared.strong_count() > 0 {
+        while !self.closed.load(Ordering::Acquire) {
             let (due, looks_at) = self.look();
             for live in due {
                 self.runtime.spawn(Arc::clone(&self).renew(live));

@@ -1,9 +1,10 @@
 //! The engine: what stands between an operation and a store.
 //!
-//! One behaviour a file: which engine a call uses ([`current`]), who wins ([`attempt`], with the
-//! order of checks in [`check`]), what a duplicate does ([`turn`]), what the winner holds
-//! ([`reservation`]) and keeps alive ([`heartbeat`]), how an end is recorded ([`settle`]), what
-//! outlives a dropped caller ([`elsewhere`]), and the operator's side ([`operate`]).
+//! One behaviour a file: which engine a call uses (`current`), what a call is before the store is
+//! asked (`prepare`), who wins (`attempt`, with the order of checks in `check`), what a duplicate of
+//! a running call does (`turn`), all of that as one future (`beginning`); what the winner holds
+//! (`held`) and keeps alive (`heartbeat`), how an end is recorded (`settle`), what outlives a
+//! dropped caller (`elsewhere`), and the operator's side (`operate`).
 
 mod attempt;
 mod beginning;

@@ -1,7 +1,7 @@
 //! What is kept of a call: its identity, its token, and the value a store keeps under it.
 //!
 //! Nothing here knows stores or the engine. The byte layout of a [`Record`] lives in
-//! [`envelope`]; what the bytes of a result mean is the codec's business.
+//! `envelope`; what the bytes of a result mean is the codec's business.
 
 mod envelope;
 mod fingerprint;

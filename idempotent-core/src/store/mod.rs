@@ -1,6 +1,6 @@
 //! The [`Store`] trait: what keeps records, and the questions it is asked.
 //!
-//! A store knows ids, tokens, deadlines and opaque [`Record`]s. It knows nothing of results, keys
+//! A store knows ids, tokens, deadlines and opaque [`Record`](crate::record::Record)s. It knows nothing of results, keys
 //! or the engine. What its answers must hold under concurrency, repeated calls and lapses is
 //! checked by the contract suite of `idempotent_core::testing`.
 
@@ -77,7 +77,8 @@ pub trait Store: Send + Sync + 'static {
     /// where the id is vacant, if [`Complete::vacant`] says so.
     ///
     /// A call that finds its own token completed answers [`CompleteOutcome::Recorded`] and changes
-    /// nothing: completed is final.
+    /// nothing: completed is final. A reservation of that token that lapsed under *at least once*
+    /// and is still there counts as its own; one of another token counts as vacant.
     ///
     /// # Errors
     ///

@@ -1,1 +1,122 @@
-//! Later.
+//! Which engine a call uses. What is installed is so for a whole process, so those tests run their
+//! cases in processes of their own.
+
+use std::process::Command;
+
+use futures::future::join_all;
+use idempotent_core::store::MemoryStore;
+use idempotent_core::{Idempotency, Operation, install, with};
+use idempotent_tests::{Answer, Log, Runs, engine, millis};
+
+const CHARGE: Operation = Operation::new("charge");
+
+async fn charge(runs: &Runs) -> Answer {
+    CHARGE.key("k").returning::<Answer>().run(|| async { Ok(runs.note()) }).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_with_engines_of_their_own_do_not_see_each_other() {
+    let tasks = (0..50).map(|_| {
+        tokio::spawn(with(engine(), async {
+            let runs = Runs::new();
+            for _ in 0..5 {
+                assert_eq!(charge(&runs).await.unwrap(), 1);
+                tokio::time::sleep(millis(1)).await;
+            }
+            runs.count()
+        }))
+    });
+    for ran in join_all(tasks.collect::<Vec<_>>()).await {
+        assert_eq!(ran.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn the_innermost_engine_is_used() {
+    let (outer, inner, runs) = (engine(), engine(), Runs::new());
+    with(outer.clone(), async {
+        with(inner, charge(&runs)).await.unwrap();
+        charge(&runs).await.unwrap();
+    })
+    .await;
+    assert_eq!(runs.count(), 2);
+    assert_eq!(with(outer, charge(&runs)).await.unwrap(), 2);
+}
+
+#[tokio::test]
+async fn the_engine_that_a_call_names_comes_before_the_tasks() {
+    let (named, runs) = (engine(), Runs::new());
+    let call = CHARGE.key("k").store(&named).returning::<Answer>();
+    with(engine(), call.run(|| async { Ok(runs.note()) })).await.unwrap();
+    assert_eq!(with(named, charge(&runs)).await.unwrap(), 1);
+}
+
+/// Runs one of the ignored cases below in a process of its own.
+fn in_a_process(case: &str) {
+    let this = std::env::current_exe().unwrap();
+    let arguments = ["--ignored", "--exact", "--nocapture", &format!("engines::{case}")];
+    let output = Command::new(this).args(arguments).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+}
+
+#[test]
+fn a_second_install_is_refused() {
+    in_a_process("case_installed_twice");
+}
+
+#[tokio::test]
+#[ignore = "a case of its own process"]
+async fn case_installed_twice() {
+    let (log, _listening) = Log::listen();
+    let (first, runs) = (engine(), Runs::new());
+    install(first.clone()).unwrap();
+    assert!(install(engine()).is_err());
+    charge(&runs).await.unwrap();
+    assert_eq!(with(first, charge(&runs)).await.unwrap(), 1, "the first one is installed");
+    assert_eq!(with(engine(), charge(&runs)).await.unwrap(), 2, "a task's comes before it");
+    assert_eq!(log.events("no engine is installed").len(), 0);
+}
+
+#[test]
+fn the_embedded_default_warns_once_and_cannot_be_replaced() {
+    in_a_process("case_the_default_was_used");
+}
+
+#[tokio::test]
+#[ignore = "a case of its own process"]
+async fn case_the_default_was_used() {
+    let (log, _listening) = Log::listen();
+    let runs = Runs::new();
+    for _ in 0..3 {
+        assert_eq!(charge(&runs).await.unwrap(), 1);
+    }
+    let lines = log.events("no engine is installed");
+    assert_eq!(lines.len(), 1);
+    assert_eq!(lines[0].level, tracing::Level::WARN);
+    let refused = install(engine()).unwrap_err();
+    assert!(refused.to_string().contains("embedded default"), "{refused}");
+}
+
+#[test]
+fn a_task_with_an_engine_of_its_own_leaves_install_open() {
+    in_a_process("case_only_tasks_had_engines");
+}
+
+#[tokio::test]
+#[ignore = "a case of its own process"]
+async fn case_only_tasks_had_engines() {
+    let runs = Runs::new();
+    with(engine(), charge(&runs)).await.unwrap();
+    install(Idempotency::new(MemoryStore::new())).unwrap();
+}
+
+#[test]
+fn an_engine_shows_no_secret() {
+    let engine = Idempotency::builder(MemoryStore::new()).secret([77; 32]).build();
+    let shown =
+        format!("{engine:?} {:?}", Idempotency::builder(MemoryStore::new()).secret([77; 32]));
+    assert!(!shown.contains("77"), "{shown}");
+    fn cheap<T: Clone + Send + Sync + 'static>(_: &T) {}
+    cheap(&engine);
+}

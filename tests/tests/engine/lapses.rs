@@ -94,6 +94,20 @@ async fn a_late_owner_does_not_release_its_successors_reservation() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_late_owner_does_not_renew_its_successors_reservation() {
+    let ((engine, clock), runs) = (apart(), Runs::new());
+    let late = begin(&engine, CHARGE).await;
+    clock.advance(secs(31));
+    begin(&engine, CHARGE).await.hold().await;
+    // By now the late owner has sent its renewal.
+    clock.advance(secs(20));
+    tokio::time::sleep(secs(11)).await;
+    clock.advance(secs(11));
+    assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 1);
+    drop(late);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lapsed_call_under_at_most_once_is_indeterminate_until_its_late_owner_completes_it() {
     let ((engine, clock), runs) = (apart(), Runs::new());
     let refused = async {

@@ -1,1 +1,107 @@
-//! Later.
+//! Bodies that make idempotent calls of their own.
+
+use idempotent_core::{Error, ErrorKind, Idempotency, Operation};
+use idempotent_tests::{Answer, Fail, Runs, engine, secs};
+use tokio::time::Instant;
+
+const OUTER: Operation = Operation::new("outer").lease(secs(30));
+const INNER: Operation = Operation::new("inner").lease(secs(30));
+
+/// Runs `operation`, whose body runs `then` and counts.
+async fn within<T>(
+    engine: &Idempotency,
+    operation: Operation,
+    key: &str,
+    then: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error>
+where
+    T: idempotent_core::Stored,
+{
+    operation.key(key).store(engine).returning::<Result<T, Error>>().run(|| then).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_call_another_idempotent_function() {
+    let (engine, runs) = (engine(), Runs::new());
+    for _ in 0..2 {
+        let inner = within(&engine, INNER, "k", async { Ok(runs.note()) });
+        assert_eq!(within(&engine, OUTER, "k", inner).await.unwrap(), 1);
+    }
+    assert_eq!(within(&engine, INNER, "k", async { Ok(runs.note()) }).await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_may_call_its_own_function_with_another_key() {
+    let (engine, runs) = (engine(), Runs::new());
+    let third = within(&engine, OUTER, "3", async { Ok(runs.note()) });
+    let second = within(&engine, OUTER, "2", third);
+    assert_eq!(within(&engine, OUTER, "1", second).await.unwrap(), 1);
+    for key in ["1", "2", "3"] {
+        assert_eq!(within(&engine, OUTER, key, async { Ok(0) }).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_calls_itself_with_its_own_key_is_in_progress() {
+    let (engine, runs) = (engine(), Runs::new());
+    let start = Instant::now();
+    let itself = within(&engine, OUTER, "k", async { Ok(runs.note()) });
+    let refused = within(&engine, OUTER, "k", itself).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InProgress);
+    assert_eq!((runs.count(), start.elapsed()), (0, secs(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_waits_for_itself_ends_when_its_time_is_up() {
+    let (engine, runs) = (engine(), Runs::new());
+    let start = Instant::now();
+    let itself = within(&engine, OUTER.wait(secs(7)), "k", async { Ok(runs.note()) });
+    let refused = within(&engine, OUTER, "k", itself).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InProgress);
+    assert_eq!((runs.count(), start.elapsed()), (0, secs(7)));
+}
+
+/// A crashed saga goes on where it stopped.
+#[tokio::test(start_paused = true)]
+async fn an_inner_call_that_finished_replays_when_its_outer_call_runs_again() {
+    let (engine, runs) = (engine(), Runs::new());
+    let outer = |fails: bool| {
+        let (engine, runs) = (engine.clone(), runs.clone());
+        async move {
+            let call = OUTER.key("k").store(&engine).returning::<Result<usize, Fail>>();
+            call.run(|| async {
+                let inner = INNER.key("k").store(&engine).returning::<Answer>();
+                let number = inner.run(|| async { Ok(runs.note()) }).await?;
+                if fails { Err(Fail::Invalid) } else { Ok(number * 10) }
+            })
+            .await
+        }
+    };
+    assert_eq!(outer(true).await, Err(Fail::Invalid));
+    assert_eq!(outer(false).await, Ok(10));
+    assert_eq!(runs.count(), 1);
+}
+
+#[tokio::test]
+#[ignore = "it takes 1464 bytes: a `Call` has 464, and `run` holds two futures of 712"]
+async fn the_future_of_three_nested_calls_stays_small() {
+    async fn level_3(engine: &Idempotency) -> Answer {
+        let call = OUTER.key("3").store(engine).returning::<Answer>();
+        call.run(|| async { Ok(1) }).await
+    }
+    async fn level_2(engine: &Idempotency) -> Answer {
+        let call = OUTER.key("2").store(engine).returning::<Answer>();
+        call.run(|| async { level_3(engine).await }).await
+    }
+    async fn level_1(engine: &Idempotency) -> Answer {
+        let call = OUTER.key("1").store(engine).returning::<Answer>();
+        call.run(|| async { level_2(engine).await }).await
+    }
+    let engine = engine();
+    let sizes = [level_3(&engine)].map(|future| size_of_val(&future));
+    let (middle, outer) = (level_2(&engine), level_1(&engine));
+    let sizes = [sizes[0], size_of_val(&middle), size_of_val(&outer)];
+    assert!(sizes.iter().all(|size| *size <= 400), "{sizes:?} bytes");
+    drop(middle);
+    assert_eq!(outer.await.unwrap(), 1);
+}

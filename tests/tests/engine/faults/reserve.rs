@@ -1,7 +1,10 @@
 //! Faults of `reserve`.
 
-use idempotent_core::store::StoreErrorKind;
-use idempotent_core::testing::{Call, Fault, When};
+use std::thread;
+
+use idempotent_core::Idempotency;
+use idempotent_core::store::{MemoryStore, StoreErrorKind};
+use idempotent_core::testing::{Call, Fault, FaultyStore, When};
 use idempotent_tests::{Runs, call, call_for, millis, secs, settle};
 use tokio::time::{Duration, Instant, sleep};
 
@@ -85,6 +88,28 @@ async fn a_reserve_that_arrives_twice_wins_once() {
     let (first, next) = meets(Fault::Repeat).await;
     assert_eq!(first, (Ok(1), 1, secs(0)));
     assert_eq!(next, (Ok(1), 1));
+}
+
+/// Its answer is there in time, and its thread is blocked until the lease has lapsed.
+#[test]
+fn a_body_on_a_blocked_thread_does_not_start_past_its_lease() {
+    let (store, runs) = (MemoryStore::new(), Runs::new());
+    let short = super::AT_LEAST_ONCE.lease(millis(200));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (late, other) = runtime().block_on(async {
+        let slow = FaultyStore::new(store.clone());
+        let slow = slow.on(Call::Reserve, When::Nth(1), Fault::DelayAnswer(millis(50)));
+        let engine = Idempotency::new(slow);
+        let blocked = async {
+            thread::sleep(millis(400));
+            let (other, runs) = (Idempotency::new(store.clone()), runs.clone());
+            let take = move || runtime().block_on(call(&other, short, "k", &runs));
+            thread::spawn(take).join().unwrap()
+        };
+        tokio::join!(biased; call(&engine, short, "k", &runs), blocked)
+    });
+    assert_eq!((end(late), end(other)), (UNAVAILABLE, Ok(1)));
+    assert_eq!(runs.count(), 1);
 }
 
 /// Its answer comes after the lease has lapsed: another call may have won since.

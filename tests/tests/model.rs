@@ -1,0 +1,49 @@
+//! Random interleavings of calls, crashes, faults and clock steps, against a sequential model of
+//! what the engine promises: who runs, what each caller sees, what the store holds.
+
+#[path = "model/reference.rs"]
+mod reference;
+#[path = "model/script.rs"]
+mod script;
+#[path = "model/world.rs"]
+mod world;
+
+use proptest::collection::vec;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+
+use self::reference::Reference;
+use self::script::Step;
+use self::world::World;
+
+const SCRIPTS: u32 = 1500;
+
+/// Plays a script in both, and compares them after each step.
+async fn play(steps: &[Step]) -> Result<(), TestCaseError> {
+    let (mut world, mut reference) = (World::new(), Reference::default());
+    for (at, step) in steps.iter().enumerate() {
+        world.take(step).await;
+        reference.take(step, &world.running());
+        let (seen, expected) = (world.view().await, reference.view());
+        if seen != expected {
+            let why = format!("after step {at}, {step:?}:\n  seen {seen:?}\n  want {expected:?}");
+            return Err(TestCaseError::fail(why));
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_interleaving_is_one_that_the_model_allows() {
+    let config = Config { cases: SCRIPTS, failure_persistence: None, ..Config::default() };
+    let seed = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let mut runner = TestRunner::new_with_rng(config, seed);
+    let outcome = runner.run(&vec(script::step(), 1..40), |steps| {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(play(&steps))
+    });
+    outcome.unwrap();
+}
