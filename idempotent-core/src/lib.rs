@@ -1,4 +1,88 @@
-//! Make an async operation safe to repeat.
+//! Make an async operation safe to repeat: reserve its key, run it once, replay its result.
+//!
+//! ```
+//! use idempotent_core::{Error, idempotent};
+//!
+//! #[idempotent(key = "order:{order}", name = "shop::charge", wait = "5s")]
+//! async fn charge(order: u64, cents: u64) -> Result<String, Error> {
+//!     Ok(format!("charged {cents} for order {order}"))
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
+//! let first = charge(7, 1990).await?;
+//! let again = charge(7, 1990).await?;
+//! assert_eq!(first, again);
+//! # Ok(()) }
+//! ```
+//!
+//! # The parts
+//!
+//! * [`idempotent`] is the attribute; its page lists every option.
+//! * [`Operation`] is the same without the attribute: a policy, of which a key makes a call.
+//! * [`Idempotency`] is the engine: a [`Store`], defaults, limits. [`install`] makes one the
+//!   process's, [`with`] a task's; `store = …` names one.
+//! * [`Disposition`] says what becomes of a key when its body ends, [`Guarantee`] what it means that
+//!   its owner was lost.
+//! * [`Error`] is why a call was refused, with the HTTP status that says so.
+//! * [`store`] is for those who write a store, `testing` for those who test one, or their own
+//!   handlers.
+//!
+//! # Choosing
+//!
+//! **Name** every operation that goes to production, and let
+//! [`strict_names`](Builder::strict_names) insist on it: a default name changes when its function
+//! moves, and its records are then not found.
+//!
+//! **Key** by what makes two requests the same one, not by what they contain; give the contents as
+//! `fingerprint`. Put the tenant into `scope`.
+//!
+//! **Guarantee**: `at_least_once` where a second effect after a crash is bearable, or the other side
+//! deduplicates; `at_most_once` with `detach` where it is not, and somebody will
+//! [resolve](Idempotency::resolve) what was lost.
+//!
+//! **Errors** release their key by default, which is right for those that come before any effect. A
+//! timeout of the other side is not one of these: [`Hold`](Disposition::Hold) it.
+//!
+//! # Results
+//!
+//! Results are MessagePack with named fields, in serde's human-readable form. That carries flattened,
+//! untagged and tagged enums, maps with keys of any type, `NaN` and infinities, bytes, `IpAddr`, and
+//! the types of `chrono` and `uuid`. It does not carry `u128` and `i128` inside internally tagged or
+//! untagged enums and flattened fields, which is an error, nor `Some(())` and `Some(None)`, which
+//! come back as `None`.
+//!
+//! A result that cannot be encoded, or is over the engine's limit, reaches its caller and leaves a
+//! *tombstone*: retries are refused with [`ErrorKind::ResultNotKept`], and run nothing.
+//!
+//! # Seen from outside
+//!
+//! Every call has a `tracing` span `idempotent` with the fields `operation`, `outcome` (`executed`,
+//! `replayed`, or the code of a refusal), `attempt` and `waited_ms`. With feature `metrics`:
+//!
+//! | metric | kind | labels |
+//! |---|---|---|
+//! | `idempotent_calls_total` | counter | `operation`, `outcome` |
+//! | `idempotent_store_seconds` | histogram | `transition`, `result` |
+//! | `idempotent_wait_seconds` | histogram | |
+//! | `idempotent_in_flight` | gauge | |
+//! | `idempotent_lost_results_total` | counter | `operation` |
+//! | `idempotent_lost_leases_total` | counter | `operation` |
+//! | `idempotent_superseded_total` | counter | `operation` |
+//! | `idempotent_dropped_total` | counter | `operation` |
+//! | `idempotent_tombstones_total` | counter | `operation` |
+//!
+//! # Features
+//!
+//! | feature | default | what |
+//! |---|---|---|
+//! | `macros` | yes | the attribute |
+//! | `moka` | yes | [`store::MemoryStore`], and the default engine on it |
+//! | `metrics` | | the metrics above, through the `metrics` facade |
+//! | `uuid` | | `uuid::Uuid` as a key |
+//! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[doc(hidden)]
 pub mod __private;
 mod codec;
@@ -28,3 +112,7 @@ pub use self::operation::{
 };
 pub use self::record::{Guarantee, RecordId};
 pub use self::store::Store;
+
+#[cfg(all(doctest, feature = "macros", feature = "moka"))]
+#[doc = include_str!("../../README.md")]
+struct ReadmeDoctests;
