@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -46,6 +46,12 @@ impl Log {
     /// Listens on this thread until the guard is dropped.
     #[must_use]
     pub fn listen() -> (Self, DefaultGuard) {
+        // While there is only one subscriber, `tracing` asks the thread that meets a call site first
+        // whether anybody listens, and keeps its no.
+        static EVERYWHERE: Once = Once::new();
+        EVERYWHERE.call_once(|| {
+            let _ = tracing::subscriber::set_global_default(Registry::default());
+        });
         let log = Self::default();
         let subscriber = Registry::default().with(log.clone());
         (log, tracing::subscriber::set_default(subscriber))
