@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Dispatch, Event, Level, Subscriber};
+use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 
@@ -46,10 +46,12 @@ impl Log {
     /// Listens on this thread until the guard is dropped.
     #[must_use]
     pub fn listen() -> (Self, DefaultGuard) {
-        // `tracing` asks only the thread at hand about a new event while there is just one
-        // subscriber, so a thread that does not listen could silence the event for this one.
-        static ANOTHER: OnceLock<Dispatch> = OnceLock::new();
-        ANOTHER.get_or_init(|| Dispatch::new(Registry::default()));
+        // While there is only one subscriber, `tracing` asks the thread that meets a call site first
+        // whether anybody listens, and keeps its no.
+        static EVERYWHERE: Once = Once::new();
+        EVERYWHERE.call_once(|| {
+            let _ = tracing::subscriber::set_global_default(Registry::default());
+        });
         let log = Self::default();
         let subscriber = Registry::default().with(log.clone());
         (log, tracing::subscriber::set_default(subscriber))

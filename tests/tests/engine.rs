@@ -1,6 +1,6 @@
 //! The engine: what callers get, how often bodies run, and what the next caller finds.
 
-// Helpers of tests are tests too; clippy's own exemption sees only functions with `#[test]`.
+// Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
 #[path = "engine/checks.rs"]

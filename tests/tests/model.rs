@@ -1,6 +1,9 @@
 //! Random interleavings of calls, crashes, faults and clock steps, against a sequential model of
 //! what the engine promises: who runs, what each caller sees, what the store holds.
 
+// Clippy knows tests by their attribute, and so not the functions that they share.
+#![allow(clippy::unwrap_used)]
+
 #[path = "model/reference.rs"]
 mod reference;
 #[path = "model/script.rs"]

@@ -2,7 +2,7 @@
 
 use std::error::Error as _;
 
-use idempotent_core::store::MemoryStore;
+use idempotent_core::store::{MemoryStore, StoreError};
 use idempotent_core::testing::{Call, Fault, FaultyStore, When};
 use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation};
 use idempotent_tests::{Answer, Runs, call, engine, secs};
@@ -179,7 +179,7 @@ async fn a_retry_is_advised_for_retryable_errors_and_no_others() {
 async fn a_store_error_keeps_its_source() {
     let faulty = FaultyStore::new(MemoryStore::new()).on(Call::Reserve, When::Always, Fault::Fail);
     let error = call(&Idempotency::new(faulty), CHARGE, "k", &Runs::new()).await.unwrap_err();
-    assert!(error.source().is_some_and(|source| source.is::<idempotent_core::store::StoreError>()));
+    assert!(error.source().is_some_and(<dyn std::error::Error>::is::<StoreError>));
 }
 
 #[test]

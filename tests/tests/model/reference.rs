@@ -178,11 +178,12 @@ impl Reference {
             return;
         }
         caller.renews = None;
-        if let Record::Reserved { owner, lapses, .. } = &mut self.records[caller.key] {
-            if *owner == call {
+        match &mut self.records[caller.key] {
+            Record::Reserved { owner, lapses, .. } if *owner == call => {
                 *lapses = self.store_now + LEASE_MS;
                 caller.renews = Some(self.now + LEASE_MS / 3);
             }
+            _ => {}
         }
     }
 

@@ -116,11 +116,10 @@ fn crashed_while_it_waited_a_call_has_touched_nothing() {
     let store = MemoryStore::builder().clock(Arc::new(clock.clone())).build();
     let (engine, runs) = (Idempotency::new(store.clone()), Runs::new());
     let home = process();
-    let running = home.block_on(async {
-        let running = idempotent_tests::call_for(&engine, ONCE, "k", &runs, secs(10));
-        idempotent_tests::settle().await;
-        running
-    });
+    let in_home = home.enter();
+    let running = idempotent_tests::call_for(&engine, ONCE, "k", &runs, secs(10));
+    drop(in_home);
+    home.block_on(idempotent_tests::settle());
     let waiter = process();
     waiter.block_on(async {
         let waiter = Idempotency::new(store.clone());
