@@ -1,6 +1,6 @@
 //! The digest of a payload: of its MessagePack, with every map in one order.
 //!
-//! Integers of any width encode alike, so do struct fields in any order. Left apart are `1`, `1.0`
+//! Integers of up to 64 bits encode alike in every width, so do struct fields in any order. Left apart are `1`, `1.0`
 //! and `"1"`. A set is a sequence to serde: only sets that iterate in one order, such as
 //! `BTreeSet`, have one digest.
 

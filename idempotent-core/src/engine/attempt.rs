@@ -10,7 +10,7 @@ use super::elsewhere::Elsewhere;
 use super::heartbeat::{NoRuntime, Pulse};
 use super::held::Held;
 use super::prepare::{Prepared, Request};
-use super::settle;
+use super::settle::{self, Unused};
 use super::telemetry::{CallSpan, Transition};
 use crate::error::{Error, ErrorKind};
 use crate::record::{Record, RecordId, Token};
@@ -122,7 +122,8 @@ pub(super) async fn attempt(
             // The error may have been in the answer alone: the reservation then stands, and nobody
             // holds it.
             if request.is_written() {
-                settle::abandon(engine, prepared.id.clone(), request.record().clone());
+                let reservation = request.record().clone();
+                settle::abandon(engine, prepared.id.clone(), reservation, Unused::Unanswered);
             }
             failed(&prepared, asking, error)
         }
@@ -138,7 +139,7 @@ fn won(
     let Prepared { engine, id, ttl, lease, max_run, .. } = prepared;
     if sent.elapsed() >= lease {
         // Somebody else may hold the key by now: starting the body would run it twice.
-        settle::abandon(&engine, id.clone(), record);
+        settle::abandon(&engine, id.clone(), record, Unused::Won);
         return Err(granted_too_late(&id));
     }
     let beat = pulse.register(id, record, lease, max_run, sent);
@@ -165,6 +166,8 @@ fn failed(prepared: &Prepared, asking: Asking, error: StoreError) -> Result<Atte
         (StoreErrorKind::Timeout, Asking::Again(until)) if Instant::now() >= until => {
             Err(prepared.in_progress(None))
         }
+        // A full store was asked, and refuses so that no older record loses its guarantee.
+        (StoreErrorKind::Full, _) => Err(unavailable(&prepared.id, error)),
         (_, Asking::First) if prepared.engine.settings().fail_open => {
             tracing::error!(
                 record = %prepared.id,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::attempt;
 use super::elsewhere::Elsewhere;
 use super::heartbeat::Beat;
-use super::settle::{self, Settlement};
+use super::settle::{self, Settlement, Unused};
 use super::{Idempotency, telemetry::Telemetry};
 use crate::error::Error;
 use crate::record::{Record, RecordId};
@@ -78,7 +78,12 @@ impl Drop for Held {
         Telemetry::in_flight(-1);
         match self.phase {
             Phase::Unstarted => {
-                settle::abandon(&self.engine, self.id().clone(), self.reservation().clone());
+                settle::abandon(
+                    &self.engine,
+                    self.id().clone(),
+                    self.reservation().clone(),
+                    Unused::Won,
+                );
             }
             // A panic, an abort, or a client that hung up.
             Phase::Running => Telemetry::dropped(self.id(), self.reservation().guarantee()),

@@ -31,7 +31,8 @@ pub struct Inspection {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Resolution<T> {
-    /// The effect happened, and this is the `Ok` that retries replay for the operation's `ttl`.
+    /// The effect happened, and this is the `Ok` that retries replay for the engine's
+    /// [`ttl`](crate::Builder::ttl).
     Completed(T),
     /// The effect happened, and this is the `Ok` that retries replay for so long.
     CompletedFor(T, Duration),

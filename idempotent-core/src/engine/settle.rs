@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::Idempotency;
 use super::held::Held;
@@ -21,9 +21,9 @@ pub(crate) enum Settlement {
     Hold,
 }
 
-/// How often it is tried while the caller waits, which is never longer than one store call may
-/// take.
-const INLINE_TRIES: u32 = 3;
+/// The tries that the caller waits for, as shares of the time that one store call may take: one that
+/// hangs leaves time for another, and together they take no longer than that and the pauses.
+const INLINE_SHARES: [u32; 3] = [2, 4, 4];
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -38,19 +38,13 @@ pub(super) async fn settle(held: Held, settlement: Settlement) {
     }
     let mut pause = FIRST_PAUSE;
     let patience = held.engine.settings().store_timeout;
-    let start = Instant::now();
-    for tried in 1.. {
-        // A try that hangs leaves time for another one.
-        let left = patience.saturating_sub(start.elapsed());
-        match settle_once(&held, &settlement, left / 2).await {
+    for share in INLINE_SHARES {
+        match settle_once(&held, &settlement, patience / share).await {
             Ok(()) => return,
             Err(error) => report_try(&held, &error),
         }
-        if tried == INLINE_TRIES || start.elapsed() + pause >= patience {
-            break;
-        }
         sleep(pause).await;
-        pause *= 4;
+        pause *= 2;
     }
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(keep_trying(held, settlement, pause));
@@ -112,9 +106,17 @@ async fn settle_once(
     }
 }
 
-/// Releases a reservation that nobody will use, in a task. The answer to its reserve may have been
-/// lost, or be late: it is released once more after the longest time that its call may take.
-pub(super) fn abandon(engine: &Idempotency, id: RecordId, reservation: Record) {
+/// What is known of a reservation that nobody will use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unused {
+    /// It was won.
+    Won,
+    /// The answer to its reserve is lost, or late: the request itself may still be on its way.
+    Unanswered,
+}
+
+/// Releases a reservation that nobody will use, in a task.
+pub(super) fn abandon(engine: &Idempotency, id: RecordId, reservation: Record, unused: Unused) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
@@ -125,22 +127,26 @@ pub(super) fn abandon(engine: &Idempotency, id: RecordId, reservation: Record) {
     };
     let engine = engine.clone();
     runtime.spawn(async move {
-        let again = engine.settings().store_timeout.min(reservation.lease());
-        release_once(&engine, &id, &reservation).await;
-        sleep(again).await;
-        release_once(&engine, &id, &reservation).await;
+        let released = release_once(&engine, &id, &reservation).await;
+        if unused == Unused::Unanswered || !released {
+            sleep(engine.settings().store_timeout.min(reservation.lease())).await;
+            release_once(&engine, &id, &reservation).await;
+        }
         drop(permit);
     });
 }
 
-pub(super) async fn release_once(engine: &Idempotency, id: &RecordId, reservation: &Record) {
+/// Says whether the store took the release.
+async fn release_once(engine: &Idempotency, id: &RecordId, reservation: &Record) -> bool {
     let request = Release::new(id, reservation);
     let call = engine.store().release(&request);
-    if let Err(error) = engine.0.call(Transition::Release, reservation.lease(), call).await {
+    let answer = engine.0.call(Transition::Release, reservation.lease(), call).await;
+    if let Err(error) = &answer {
         tracing::debug!(
             record = %id,
-            error = &error as &dyn std::error::Error,
+            error = error as &dyn std::error::Error,
             "an unused reservation could not be released; its lease will end it"
         );
     }
+    answer.is_ok()
 }

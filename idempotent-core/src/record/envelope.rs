@@ -120,9 +120,9 @@ impl<'a> Envelope<'a> {
         }
     }
 
-    fn encode(&self, token: Token) -> RecordBytes {
+    fn encode(&self, token: Token, created: SystemTime) -> RecordBytes {
         let name = clip(self.operation, usize::from(u16::MAX));
-        let created = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let created = created.duration_since(UNIX_EPOCH).unwrap_or_default();
         let flags = if self.fingerprint.is_some() { HAS_FINGERPRINT } else { 0 }
             | if self.key.is_some() { HAS_KEY } else { 0 };
         let mut bytes = RecordBytes::new();
@@ -153,7 +153,11 @@ impl Record {
     /// The reservation of one attempt.
     #[must_use]
     pub fn reserved(envelope: &Envelope<'_>, token: Token) -> Self {
-        Self(envelope.encode(token)[..].into())
+        Self::reserved_at(envelope, token, SystemTime::now())
+    }
+
+    pub(crate) fn reserved_at(envelope: &Envelope<'_>, token: Token, now: SystemTime) -> Self {
+        Self(envelope.encode(token, now)[..].into())
     }
 
     /// This record, completed with an encoded result.

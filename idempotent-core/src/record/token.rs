@@ -34,8 +34,13 @@ impl Token {
     /// If the operating system has no randomness to give, as `std`'s own `HashMap` does.
     #[must_use]
     pub fn random() -> Self {
-        // Two processes that were forked from one share a pool; they do not share the moment.
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::at(SystemTime::now())
+    }
+
+    /// A fresh token, at a moment that was just taken. Two processes that were forked from one share
+    /// a pool; they do not share the moment.
+    pub(crate) fn at(now: SystemTime) -> Self {
+        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self((u128::from_ne_bytes(pooled()) ^ now.as_nanos()).to_ne_bytes())
     }
 

@@ -1,7 +1,7 @@
 //! What a store is asked.
 
 use std::sync::OnceLock;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -37,9 +37,10 @@ impl<'a> Reserve<'a> {
     /// The reservation to write: the same bytes and the same token at every look.
     #[must_use]
     pub fn record(&self) -> &Record {
-        let write = || Written {
-            at: Instant::now(),
-            record: Record::reserved(&self.envelope, Token::random()),
+        let write = || {
+            let (at, now) = (Instant::now(), SystemTime::now());
+            let record = Record::reserved_at(&self.envelope, Token::at(now), now);
+            Written { record, at }
         };
         &self.written.get_or_init(write).record
     }

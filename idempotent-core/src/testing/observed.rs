@@ -140,7 +140,8 @@ impl Seen {
 
     /// Payload before conflict before replay, as the engine judges it.
     fn taken(&mut self, request: &Reserve<'_>, entry: &Entry) {
-        let count = if entry.record.fingerprint() != request.record().fingerprint() {
+        let payloads = entry.record.fingerprint().zip(request.record().fingerprint());
+        let count = if payloads.is_some_and(|(recorded, own)| recorded != own) {
             &mut self.tally.mismatches
         } else {
             match (entry.state, entry.record.outcome()) {

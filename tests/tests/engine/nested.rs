@@ -83,7 +83,6 @@ async fn an_inner_call_that_finished_replays_when_its_outer_call_runs_again() {
 }
 
 #[tokio::test]
-#[ignore = "it takes 1464 bytes: a `Call` has 464, and `run` holds two futures of 712"]
 async fn the_future_of_three_nested_calls_stays_small() {
     async fn level_3(engine: &Idempotency) -> Answer {
         let call = OUTER.key("3").store(engine).returning::<Answer>();
