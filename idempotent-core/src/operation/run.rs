@@ -4,6 +4,7 @@
 //! function of a program.
 
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -32,7 +33,7 @@ impl<T, E> Call<T, E> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        Run { call: Ongoing::new(self), body: Lazy { closure: Some(body), future: None } }
+        Run { call: Ongoing::new(self), body: Lazy::Closure(body) }
     }
 
     /// Runs `body` like [`run`](Self::run), and says how the call ended.
@@ -60,7 +61,7 @@ impl<T, E> Call<T, E> {
         Fut: Future<Output = Result<T, E>>,
     {
         let mut call = Ongoing::new(self);
-        let mut body = Lazy { closure: Some(body), future: None };
+        let mut body = Lazy::Closure(body);
         poll_fn(|cx| call.poll(&mut body, cx)).await
     }
 
@@ -90,10 +91,9 @@ impl<T, E> Call<T, E> {
                 Begun::Body => {}
             }
             let cut_short = call.cut_short();
-            let mut lazy = Lazy { closure: Some(body), future: None };
-            call.make(&mut lazy);
-            let body = Lazy { closure: None::<fn() -> Fut>, future: lazy.future };
-            match tokio::spawn(scope().run(detached(call, body))).await {
+            let mut body = Lazy::Closure(body);
+            call.make(&mut body);
+            match tokio::spawn(scope().run(detached(call, body.without_closure()))).await {
                 Ok(result) => result,
                 Err(error) => match error.try_into_panic() {
                     Ok(panic) => std::panic::resume_unwind(panic),
@@ -121,9 +121,20 @@ struct Run<T, E, F, Fut> {
 
 /// A body that is made when it is its turn, and boxed then: a replay pays nothing for it, and calls
 /// within calls do not multiply their size.
-struct Lazy<F, Fut> {
-    closure: Option<F>,
-    future: Option<Pin<Box<Fut>>>,
+enum Lazy<F, Fut> {
+    Closure(F),
+    Future(Pin<Box<Fut>>),
+    Over,
+}
+
+impl<F, Fut> Lazy<F, Fut> {
+    /// The body that was made, in a type that is `Send` whatever its closure was.
+    fn without_closure(self) -> Lazy<fn() -> Fut, Fut> {
+        match self {
+            Self::Future(future) => Lazy::Future(future),
+            Self::Closure(_) | Self::Over => Lazy::Over,
+        }
+    }
 }
 
 /// Neither the closure nor a result is ever pinned, and the body is pinned in its box.
@@ -148,19 +159,19 @@ where
     Fut: Future<Output = Result<T, E>>,
 {
     fn make(&mut self) {
-        if let Some(closure) = self.closure.take() {
-            self.future = Some(Box::pin(closure()));
+        if let Self::Closure(closure) = mem::replace(self, Self::Over) {
+            *self = Self::Future(Box::pin(closure()));
         }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<T, E>> {
-        match &mut self.future {
-            Some(future) => future.as_mut().poll(cx),
-            None => Poll::Pending,
+        match self {
+            Self::Future(future) => future.as_mut().poll(cx),
+            Self::Closure(_) | Self::Over => Poll::Pending,
         }
     }
 
     fn end(&mut self) {
-        self.future = None;
+        *self = Self::Over;
     }
 }
