@@ -108,7 +108,7 @@ pub use self::engine::{
 pub use self::error::{Error, ErrorKind};
 pub use self::key::Key;
 pub use self::operation::{
-    Call, CallBuilder, Ended, FromError, Operation, Reservation, Returned, Started, Stored,
+    Call, CallBuilder, Ended, FromError, Operation, Reservation, Returned, Run, Started, Stored,
 };
 pub use self::record::{Guarantee, RecordId};
 pub use self::store::Store;

@@ -16,6 +16,7 @@ pub use self::call::{Call, CallBuilder};
 pub use self::outcome::Ended;
 pub use self::reservation::{Reservation, Started};
 pub use self::returned::{FromError, Returned, Stored};
+pub use self::run::Run;
 use crate::key::Key;
 use crate::record::Guarantee;
 

@@ -3,6 +3,7 @@
 //! They are written by hand, since what is generic over the body is compiled for every annotated
 //! function of a program.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::Pin;
@@ -28,7 +29,7 @@ impl<T, E> Call<T, E> {
     /// # Panics
     ///
     /// When the body does; its key is held then.
-    pub fn run<F, Fut>(self, body: F) -> impl Future<Output = Result<T, E>>
+    pub fn run<F, Fut>(self, body: F) -> Run<T, E, F, Fut>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
@@ -113,8 +114,9 @@ async fn detached<T, E>(mut call: Ongoing<T, E>, mut body: impl Body<T, E>) -> R
     }
 }
 
-/// A call and its body.
-struct Run<T, E, F, Fut> {
+/// The future of [`Call::run`].
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct Run<T, E, F, Fut> {
     call: Ongoing<T, E>,
     body: Lazy<F, Fut>,
 }
@@ -134,6 +136,12 @@ impl<F, Fut> Lazy<F, Fut> {
             Self::Future(future) => Lazy::Future(future),
             Self::Closure(_) | Self::Over => Lazy::Over,
         }
+    }
+}
+
+impl<T, E, F, Fut> fmt::Debug for Run<T, E, F, Fut> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").finish_non_exhaustive()
     }
 }
 
