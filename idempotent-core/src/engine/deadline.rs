@@ -33,10 +33,7 @@ impl Engine {
                 })?;
                 match timeout(limit.min(self.settings.store_timeout), call).await {
                     Ok(answer) => answer,
-                    Err(_) => Err(StoreError::new(
-                        StoreErrorKind::Timeout,
-                        "the store did not answer in time",
-                    )),
+                    Err(_) => Err(no_answer()),
                 }
             }
         };
@@ -56,4 +53,8 @@ impl Engine {
             Err(_) => Ok(()),
         }
     }
+}
+
+pub(super) fn no_answer() -> StoreError {
+    StoreError::new(StoreErrorKind::Timeout, "the store did not answer in time")
 }

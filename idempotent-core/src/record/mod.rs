@@ -7,13 +7,17 @@ mod envelope;
 mod fingerprint;
 mod guarantee;
 mod id;
+mod outcome;
 mod token;
+mod value;
 
-pub use self::envelope::{Envelope, MalformedRecord, NotKept, Outcome, Record};
+pub use self::envelope::Envelope;
 pub use self::fingerprint::Fingerprint;
 pub use self::guarantee::Guarantee;
 pub use self::id::{InvalidRecordId, RecordId};
+pub use self::outcome::{NotKept, Outcome};
 pub use self::token::Token;
+pub use self::value::{MalformedRecord, Record};
 
 pub(crate) use self::envelope::RecordBytes;
 pub(crate) use self::id::{Secret, name_fault};

@@ -1,0 +1,73 @@
+//! How far a record's call has come, and why a result is gone.
+
+use std::fmt;
+
+/// How far a record's call has come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome<'a> {
+    /// It is reserved; nothing is known of its end.
+    Reserved,
+    /// It ended, and this is its encoded result.
+    Kept(&'a [u8]),
+    /// It ended, and its result is gone: the record is a *tombstone*.
+    NotKept(NotKept),
+}
+
+/// Why a result is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotKept {
+    /// The result was larger than the engine's limit.
+    TooLarge,
+    /// The store dropped the result early to stay within its capacity.
+    Evicted,
+    /// The result could not be encoded.
+    NotEncodable,
+    /// The call's disposition kept an error that the call does not memoize.
+    NotMemoized,
+}
+
+pub(super) const RESERVED: u8 = 0;
+
+pub(super) const KEPT: u8 = 1;
+
+pub(super) const fn not_kept_code(why: NotKept) -> u8 {
+    match why {
+        NotKept::TooLarge => 2,
+        NotKept::Evicted => 3,
+        NotKept::NotEncodable => 4,
+        NotKept::NotMemoized => 5,
+    }
+}
+
+pub(super) const fn not_kept(code: u8) -> Option<NotKept> {
+    match code {
+        2 => Some(NotKept::TooLarge),
+        3 => Some(NotKept::Evicted),
+        4 => Some(NotKept::NotEncodable),
+        5 => Some(NotKept::NotMemoized),
+        _ => None,
+    }
+}
+
+impl fmt::Debug for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reserved => f.write_str("Reserved"),
+            Self::Kept(payload) => write!(f, "Kept({} bytes)", payload.len()),
+            Self::NotKept(why) => write!(f, "NotKept({why:?})"),
+        }
+    }
+}
+
+impl NotKept {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::TooLarge => "it was larger than the limit",
+            Self::Evicted => "the store dropped it to stay within its capacity",
+            Self::NotEncodable => "it could not be encoded",
+            Self::NotMemoized => "it was an error, and the operation does not memoize errors",
+        }
+    }
+}
