@@ -229,6 +229,7 @@ impl std::error::Error for MalformedRecord {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::key::KeyParts;
 
     fn full() -> Record {
         let key = KeyParts::of(&("order:", 42)).unwrap();
