@@ -71,12 +71,15 @@ async fn results_that_were_not_kept_are_no_replays() {
 async fn another_payload_is_no_replay() {
     let store = Observed::new(ReferenceStore::default());
     let id = charge();
-    let first = request(&id);
+    let paying = |payload: u8| {
+        let mut envelope = Envelope::new("charge");
+        envelope.fingerprint = Some(Fingerprint::from_bytes([payload; 32]));
+        Reserve::new(&id, envelope)
+    };
+    let first = paying(0);
     store.reserve(&first).await.unwrap();
     complete(&store, &first).await.unwrap();
-    let mut envelope = Envelope::new("charge");
-    envelope.fingerprint = Some(Fingerprint::from_bytes([1; 32]));
-    store.reserve(&Reserve::new(&id, envelope)).await.unwrap();
+    store.reserve(&paying(1)).await.unwrap();
     assert_eq!(store.tally("charge").mismatches, 1);
     assert_eq!(store.replays("charge"), 0);
 }
