@@ -11,8 +11,6 @@
 
 mod fingerprint;
 
-use std::io::Write;
-
 use rmp_serde::encode::Error as EncodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +39,6 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::
     T::deserialize(&mut decoder)
 }
 
-fn pack<T: Serialize + ?Sized>(value: &T, out: &mut impl Write) -> Result<(), EncodeError> {
+fn pack<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     value.serialize(&mut rmp_serde::Serializer::new(out).with_struct_map().with_human_readable())
 }

@@ -11,10 +11,10 @@ use super::heartbeat::{NoRuntime, Pulse};
 use super::held::Held;
 use super::prepare::{Prepared, Request};
 use super::settle::{self, Unused};
-use super::telemetry::{CallSpan, Transition};
+use super::telemetry::{CallSpan, Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
 use crate::record::{Record, RecordId, Token};
-use crate::store::{Entry, Reserve, ReserveOutcome, StoreError, StoreErrorKind};
+use crate::store::{Entry, Reserve, ReserveOutcome, StoreError, StoreErrorKind, Written};
 
 /// What an attempt came to.
 pub(crate) enum Attempt {
@@ -73,9 +73,21 @@ pub(super) fn first_attempt(request: Box<Request>, span: &CallSpan) -> First {
     }
     // What is not at hand may have to be waited for, and what is won to be kept alive.
     match prepared.engine.0.heartbeats.current() {
-        Ok(pulse) => First::Asked(span.elsewhere(attempt(prepared, pulse, Asking::First))),
+        Ok(pulse) => ask(prepared, pulse, span),
         Err(error) => First::Decided(Err(misconfigured(&prepared.id, error))),
     }
+}
+
+/// Asks a store that never waits here and now, which saves a future, and others in one.
+fn ask(prepared: Prepared, pulse: Arc<Pulse>, span: &CallSpan) -> First {
+    let request = Reserve::new(&prepared.id, prepared.envelope());
+    let watch = Telemetry::store_call(Transition::Reserve);
+    let Some(answer) = prepared.engine.store().reserve_now(&request) else {
+        return First::Asked(span.elsewhere(attempt(prepared, pulse, Asking::First)));
+    };
+    watch.end(answer.as_ref().err());
+    let answer = Answer::to(request, answer);
+    First::Decided(answered(prepared, pulse, Asking::First, answer))
 }
 
 fn at_hand(prepared: &Prepared, entry: Entry) -> Result<Attempt, Error> {
@@ -110,32 +122,54 @@ pub(super) async fn attempt(
     };
     let engine = &prepared.engine;
     let answer = engine.0.call(Transition::Reserve, limit, engine.store().reserve(&request)).await;
-    match answer {
-        Ok(ReserveOutcome::Won) => {
-            let record = request.record().clone();
-            // The lease counts from here: the store may have granted it at any moment after.
-            let sent = request.written_at().unwrap_or_else(Instant::now);
-            won(prepared, record, sent, &pulse)
+    let answer = Answer::to(request, answer);
+    answered(prepared, pulse, asking, answer)
+}
+
+/// A store's answer, with the reservation that stands there, or may.
+enum Answer {
+    Won(Written),
+    Taken(Entry),
+}
+
+impl Answer {
+    fn to(
+        request: Reserve<'_>,
+        outcome: Result<ReserveOutcome, StoreError>,
+    ) -> Result<Self, (StoreError, Option<Written>)> {
+        match outcome {
+            Ok(ReserveOutcome::Won) => Ok(Self::Won(request.into_written())),
+            Ok(ReserveOutcome::Taken(entry)) => Ok(Self::Taken(entry)),
+            Err(error) => Err((error, request.is_written().then(|| request.into_written()))),
         }
-        Ok(ReserveOutcome::Taken(entry)) => taken(prepared, pulse, entry),
-        Err(error) => {
+    }
+}
+
+/// What the store's answer means.
+fn answered(
+    prepared: Prepared,
+    pulse: Arc<Pulse>,
+    asking: Asking,
+    answer: Result<Answer, (StoreError, Option<Written>)>,
+) -> Result<Attempt, Error> {
+    match answer {
+        Ok(Answer::Won(written)) => won(prepared, written, &pulse),
+        Ok(Answer::Taken(entry)) => taken(prepared, pulse, entry),
+        Err((error, written)) => {
             // The error may have been in the answer alone: the reservation then stands, and nobody
             // holds it.
-            if request.is_written() {
-                let reservation = request.record().clone();
-                settle::abandon(engine, prepared.id.clone(), reservation, Unused::Unanswered);
+            if let Some(Written { record, .. }) = written {
+                let id = prepared.id.clone();
+                settle::abandon(&prepared.engine, id, record, Unused::Unanswered);
             }
             failed(&prepared, asking, error)
         }
     }
 }
 
-fn won(
-    prepared: Prepared,
-    record: Record,
-    sent: Instant,
-    pulse: &Arc<Pulse>,
-) -> Result<Attempt, Error> {
+fn won(prepared: Prepared, written: Written, pulse: &Arc<Pulse>) -> Result<Attempt, Error> {
+    // The lease counts from when it was written: the store may have granted it at any moment after.
+    let Written { record, at: sent } = written;
     let Prepared { engine, id, ttl, lease, max_run, .. } = prepared;
     if sent.elapsed() >= lease {
         // Somebody else may hold the key by now: starting the body would run it twice.

@@ -66,10 +66,15 @@ impl Held {
         self.engine.settings().max_result_bytes
     }
 
-    /// Ends the call. Dropped half way, the recording goes on as a task.
-    pub(crate) fn settle(mut self, settlement: Settlement) -> Elsewhere<()> {
+    /// Ends the call: at once, if the store never waits, or as a future. Dropped half way, the
+    /// recording goes on as a task.
+    pub(crate) fn settle(mut self, settlement: Settlement) -> Option<Elsewhere<()>> {
         self.phase = Phase::Ended;
-        Elsewhere::new(settle::settle(self, settlement))
+        self.beat.ending();
+        if settle::settle_now(&self, &settlement) {
+            return None;
+        }
+        Some(Elsewhere::new(settle::settle(self, settlement)))
     }
 }
 

@@ -27,9 +27,26 @@ const INLINE_SHARES: [u32; 3] = [2, 4, 4];
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
+/// Completes the call with a store that never waits, and says whether that is done.
+pub(super) fn settle_now(held: &Held, settlement: &Settlement) -> bool {
+    let Settlement::Complete { record, ttl } = settlement else { return false };
+    let ttl = ttl.unwrap_or(held.ttl);
+    let request = Complete::new(held.id(), held.reservation(), record, ttl);
+    let watch = Telemetry::store_call(Transition::Complete);
+    let Some(answer) = held.engine.store().complete_now(&request) else { return false };
+    watch.end(answer.as_ref().err());
+    match answer {
+        Ok(outcome) => report(held, &outcome),
+        Err(error) => {
+            report_try(held, &error);
+            return false;
+        }
+    }
+    true
+}
+
 /// Ends the call. When the store fails, the caller has its result soon all the same.
 pub(super) async fn settle(held: Held, settlement: Settlement) {
-    held.beat.ending();
     match settlement {
         Settlement::Hold => return,
         // Should the store never take the release, the key lapses with its lease.
@@ -79,7 +96,7 @@ async fn settle_once(
     settlement: &Settlement,
     limit: Duration,
 ) -> Result<(), StoreError> {
-    let Held { engine, ttl, beat, .. } = held;
+    let Held { engine, ttl, .. } = held;
     let (id, reservation) = (held.id(), held.reservation());
     // A call that hangs must not outlive what it means to end.
     let limit = limit.min(reservation.lease());
@@ -92,17 +109,19 @@ async fn settle_once(
         Settlement::Complete { record, ttl: own } => {
             let request = Complete::new(id, reservation, record, own.unwrap_or(*ttl));
             let call = engine.store().complete(&request);
-            match engine.0.call(Transition::Complete, limit, call).await? {
-                CompleteOutcome::Recorded => {
-                    if beat.is_lost() {
-                        Telemetry::late(id);
-                    }
-                }
-                CompleteOutcome::Superseded(entry) => Telemetry::superseded(id, entry.state),
-                CompleteOutcome::Gone => Telemetry::lost_result(id),
-            }
+            let outcome = engine.0.call(Transition::Complete, limit, call).await?;
+            report(held, &outcome);
             Ok(())
         }
+    }
+}
+
+fn report(held: &Held, outcome: &CompleteOutcome) {
+    match outcome {
+        CompleteOutcome::Recorded if held.beat.is_lost() => Telemetry::late(held.id()),
+        CompleteOutcome::Recorded => {}
+        CompleteOutcome::Superseded(entry) => Telemetry::superseded(held.id(), entry.state),
+        CompleteOutcome::Gone => Telemetry::lost_result(held.id()),
     }
 }
 

@@ -110,10 +110,7 @@ impl KeyParts {
 
     /// Appends the key as people read it: its parts in a row, with a `/` where two words would
     /// touch. A text of over 4 KiB is cut.
-    pub(crate) fn write_text<const N: usize>(&self, out: &mut SmallVec<[u8; N]>)
-    where
-        [u8; N]: smallvec::Array<Item = u8>,
-    {
+    pub(crate) fn write_text(&self, out: &mut Vec<u8>) {
         let end = out.len() + MAX_TEXT_BYTES;
         let mut rest = &self.encoded[..];
         let mut touches = false;
@@ -234,8 +231,8 @@ mod tests {
     }
 
     fn text(parts: &KeyParts) -> String {
-        let mut out = SmallVec::<[u8; 512]>::new();
+        let mut out = Vec::new();
         parts.write_text(&mut out);
-        String::from_utf8(out.to_vec()).unwrap()
+        String::from_utf8(out).unwrap()
     }
 }

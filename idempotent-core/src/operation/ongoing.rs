@@ -157,8 +157,10 @@ impl<T, E> Ongoing<T, E> {
             return Poll::Ready((result, Ended::Unrecorded));
         };
         let settlement = self.policy.settlement(&result, &held);
-        let mut settling = held.settle(settlement);
         let _entered = self.span.enter();
+        let Some(mut settling) = held.settle(settlement) else {
+            return Poll::Ready((result, Ended::Executed));
+        };
         if Pin::new(&mut settling).poll(cx).is_ready() {
             return Poll::Ready((result, Ended::Executed));
         }

@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use super::Call;
 use super::ongoing::{Begun, Ongoing};
 use super::policy::Policy;
-use crate::engine::{Held, Settlement};
+use crate::engine::{Elsewhere, Held, Settlement};
 use crate::error::Error;
 use crate::record::{RecordId, Token};
 
@@ -91,22 +91,28 @@ impl<T, E> Reservation<T, E> {
     pub async fn finish(self, result: &Result<T, E>) {
         if let Some(held) = self.held {
             let settlement = self.policy.settlement(result, &held);
-            held.settle(settlement).await;
+            end(held.settle(settlement)).await;
         }
     }
 
     /// Makes the key vacant at once: nothing had happened.
     pub async fn release(self) {
         if let Some(held) = self.held {
-            held.settle(Settlement::Release).await;
+            end(held.settle(Settlement::Release)).await;
         }
     }
 
     /// Leaves the key reserved until its lease ends: what had happened is not known.
     pub async fn hold(self) {
         if let Some(held) = self.held {
-            held.settle(Settlement::Hold).await;
+            end(held.settle(Settlement::Hold)).await;
         }
+    }
+}
+
+async fn end(settling: Option<Elsewhere<()>>) {
+    if let Some(settling) = settling {
+        settling.await;
     }
 }
 

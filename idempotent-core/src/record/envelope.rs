@@ -20,8 +20,6 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use smallvec::SmallVec;
-
 use super::outcome::RESERVED;
 use super::{Fingerprint, Guarantee, Token};
 use crate::key::{KeyParts, clip};
@@ -54,8 +52,8 @@ pub struct Envelope<'a> {
     pub retention: Duration,
 }
 
-/// A record in the making; most need no allocation until they are done.
-pub(crate) type RecordBytes = SmallVec<[u8; 512]>;
+/// A record in the making. Encoders write to nothing else as fast.
+pub(crate) type RecordBytes = Vec<u8>;
 
 impl<'a> Envelope<'a> {
     /// An envelope with the defaults: at least once, a lease of 30 seconds, a retention of 30 days.
@@ -77,7 +75,7 @@ impl<'a> Envelope<'a> {
         let created = created.duration_since(UNIX_EPOCH).unwrap_or_default();
         let flags = if self.fingerprint.is_some() { HAS_FINGERPRINT } else { 0 }
             | if self.key.is_some() { HAS_KEY } else { 0 };
-        let mut bytes = RecordBytes::new();
+        let mut bytes = RecordBytes::with_capacity(256);
         bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), flags]);
         bytes.extend_from_slice(token.as_bytes());
         bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes());

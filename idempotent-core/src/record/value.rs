@@ -75,7 +75,7 @@ impl Record {
 
     /// All but the payload, with another outcome.
     fn head(&self, outcome: u8) -> RecordBytes {
-        let mut bytes = RecordBytes::new();
+        let mut bytes = RecordBytes::with_capacity(512);
         bytes.extend_from_slice(&self.0[..self.payload_at()]);
         bytes[1] = outcome;
         bytes

@@ -20,6 +20,7 @@ pub use self::error::{StoreError, StoreErrorKind};
 #[cfg(feature = "moka")]
 #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
 pub use self::memory::{MemoryStore, MemoryStoreBuilder};
+pub(crate) use self::request::Written;
 pub use self::request::{Complete, Cursor, Release, Renew, Reserve, Scan, Vacant, Wait};
 use crate::record::RecordId;
 
@@ -49,6 +50,17 @@ pub trait Store: Send + Sync + 'static {
     /// future nor a reservation. The default shows none; a store that keeps everything elsewhere
     /// leaves it at that.
     fn at_hand(&self, _id: &RecordId) -> Option<Entry> {
+        None
+    }
+
+    /// [`reserve`](Self::reserve), by a store that never waits: it saves the engine a future. The
+    /// default is for all others.
+    fn reserve_now(&self, _request: &Reserve<'_>) -> Option<Result<ReserveOutcome, StoreError>> {
+        None
+    }
+
+    /// [`complete`](Self::complete), by a store that never waits.
+    fn complete_now(&self, _request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
         None
     }
 
@@ -132,6 +144,14 @@ pub trait Store: Send + Sync + 'static {
 impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
     fn at_hand(&self, id: &RecordId) -> Option<Entry> {
         (**self).at_hand(id)
+    }
+
+    fn reserve_now(&self, request: &Reserve<'_>) -> Option<Result<ReserveOutcome, StoreError>> {
+        (**self).reserve_now(request)
+    }
+
+    fn complete_now(&self, request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
+        (**self).complete_now(request)
     }
 
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {

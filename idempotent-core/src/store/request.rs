@@ -21,10 +21,12 @@ pub struct Reserve<'a> {
     written: OnceLock<Written>,
 }
 
+/// A reservation that a store has seen.
 #[derive(Debug)]
-struct Written {
-    record: Record,
-    at: Instant,
+pub(crate) struct Written {
+    pub(crate) record: Record,
+    /// When it was first looked at: before that, nobody can have sent it anywhere.
+    pub(crate) at: Instant,
 }
 
 impl<'a> Reserve<'a> {
@@ -37,17 +39,17 @@ impl<'a> Reserve<'a> {
     /// The reservation to write: the same bytes and the same token at every look.
     #[must_use]
     pub fn record(&self) -> &Record {
-        let write = || {
-            let (at, now) = (Instant::now(), SystemTime::now());
-            let record = Record::reserved_at(&self.envelope, Token::at(now), now);
-            Written { record, at }
-        };
-        &self.written.get_or_init(write).record
+        &self.written.get_or_init(|| self.write()).record
     }
 
-    /// When the record was first looked at: before that, nobody can have sent it anywhere.
-    pub(crate) fn written_at(&self) -> Option<Instant> {
-        self.written.get().map(|written| written.at)
+    fn write(&self) -> Written {
+        let (at, now) = (Instant::now(), SystemTime::now());
+        let record = Record::reserved_at(&self.envelope, Token::at(now), now);
+        Written { record, at }
+    }
+
+    pub(crate) fn into_written(mut self) -> Written {
+        self.written.take().unwrap_or_else(|| self.write())
     }
 
     /// The reservation's token.

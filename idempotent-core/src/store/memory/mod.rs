@@ -100,6 +100,16 @@ impl MemoryStore {
         MemoryStoreBuilder::new()
     }
 
+    fn reserve_or_full(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        let outcome = self.ledger().reserve(request, self.now());
+        outcome.map_err(|claims::Full| {
+            StoreError::new(
+                StoreErrorKind::Full,
+                "the memory store holds as many unfinished calls as it may",
+            )
+        })
+    }
+
     fn ledger(&self) -> &Ledger<Evicting> {
         &self.0.ledger
     }
@@ -140,14 +150,16 @@ impl Store for MemoryStore {
         Completed::get(&self.ledger().completed, id.hash(), self.now())
     }
 
+    fn reserve_now(&self, request: &Reserve<'_>) -> Option<Result<ReserveOutcome, StoreError>> {
+        Some(self.reserve_or_full(request))
+    }
+
+    fn complete_now(&self, request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
+        Some(Ok(self.ledger().complete(request, self.now())))
+    }
+
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
-        let outcome = self.ledger().reserve(request, self.now());
-        outcome.map_err(|claims::Full| {
-            StoreError::new(
-                StoreErrorKind::Full,
-                "the memory store holds as many unfinished calls as it may",
-            )
-        })
+        self.reserve_or_full(request)
     }
 
     async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {

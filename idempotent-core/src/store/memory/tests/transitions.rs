@@ -309,3 +309,22 @@ async fn debug_shows_counts_and_no_records() {
     assert!(shown.contains("unfinished: 1"), "{shown}");
     assert!(!shown.contains("charge"), "{shown}");
 }
+
+#[tokio::test]
+async fn what_is_answered_at_once_is_what_would_be_awaited() {
+    let f = Fixture::new();
+    let id = id(1);
+    let (first, second) = (reserve(&id, AtLeastOnce), reserve(&id, AtLeastOnce));
+
+    let won = f.store.reserve_now(&first).unwrap().unwrap();
+    let busy = taken(f.store.reserve_now(&second).unwrap().unwrap());
+    let record = first.record().completed(b"result");
+    let complete = Complete::new(&id, first.record(), &record, LEASE);
+    let recorded = f.store.complete_now(&complete).unwrap().unwrap();
+
+    assert!(is_won(&won));
+    assert_eq!(busy.record, *first.record());
+    assert!(matches!(recorded, CompleteOutcome::Recorded));
+    assert_eq!(taken(f.reserve(&second).await).record, record);
+    assert_eq!(f.store.at_hand(&id).unwrap().record, record);
+}
