@@ -3,6 +3,8 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
+#[path = "engine/at_once.rs"]
+mod at_once;
 #[path = "engine/checks.rs"]
 mod checks;
 #[path = "engine/codec.rs"]

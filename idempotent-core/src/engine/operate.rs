@@ -173,7 +173,7 @@ impl Idempotency {
     ///
     /// [`ErrorKind::InProgress`] when another attempt has taken the key, [`ErrorKind::Indeterminate`]
     /// when the record has moved on otherwise: inspect it again. [`ErrorKind::Encode`] for a value
-    /// that cannot be encoded, [`ErrorKind::Store`].
+    /// that cannot be encoded or is over the engine's limit, [`ErrorKind::Store`].
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -204,6 +204,9 @@ impl Idempotency {
         let record = reservation
             .completed_with(limit, |out| codec::encode(codec::OK, &value, out))
             .map_err(|error| Error::of(ErrorKind::Encode, &seen.id).caused_by(error))?;
+        if let Outcome::NotKept(why) = record.outcome() {
+            return Err(Error::of(ErrorKind::Encode, &seen.id).detail(why.as_str()));
+        }
         let request =
             Complete::new(&seen.id, &seen.entry.record, &record, ttl).vacant(Vacant::Refuse);
         match self.operate(&seen.id, self.store().complete(&request)).await? {

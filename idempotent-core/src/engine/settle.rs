@@ -55,13 +55,15 @@ pub(super) async fn settle(held: Held, settlement: Settlement) {
     }
     let mut pause = FIRST_PAUSE;
     let patience = held.engine.settings().store_timeout;
-    for share in INLINE_SHARES {
+    for (tried, share) in INLINE_SHARES.into_iter().enumerate() {
+        if tried > 0 {
+            sleep(pause).await;
+            pause *= 2;
+        }
         match settle_once(&held, &settlement, patience / share).await {
             Ok(()) => return,
             Err(error) => report_try(&held, &error),
         }
-        sleep(pause).await;
-        pause *= 2;
     }
     if let Ok(runtime) = Handle::try_current() {
         runtime.spawn(keep_trying(held, settlement, pause));

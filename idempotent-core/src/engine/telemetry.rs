@@ -1,16 +1,6 @@
 //! What is seen from outside: one span a call, log lines, and with feature `metrics` the metrics.
 //!
-//! | metric | kind | labels |
-//! |---|---|---|
-//! | `idempotent_calls_total` | counter | `operation`, `outcome` |
-//! | `idempotent_store_seconds` | histogram | `transition`, `result` |
-//! | `idempotent_wait_seconds` | histogram | |
-//! | `idempotent_in_flight` | gauge | |
-//! | `idempotent_lost_results_total` | counter | `operation` |
-//! | `idempotent_lost_leases_total` | counter | `operation` |
-//! | `idempotent_superseded_total` | counter | `operation` |
-//! | `idempotent_dropped_total` | counter | `operation` |
-//! | `idempotent_tombstones_total` | counter | `operation` |
+//! The crate's front page lists the span's fields and the metrics.
 
 use std::future::Future;
 use std::time::Duration;

@@ -240,3 +240,13 @@ async fn an_operators_call_has_a_deadline_and_reports_the_store() {
     assert_eq!(engine.purge(&id).await.unwrap_err().kind(), ErrorKind::Store);
     assert_eq!(engine.scan(&Scan::all()).await.unwrap_err().kind(), ErrorKind::Store);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_is_not_resolved_with_a_result_that_would_not_be_kept() {
+    let engine = Idempotency::builder(MemoryStore::new()).max_result_bytes(8).build();
+    let seen = lost(&engine).await;
+    let large = engine.resolve(&seen, Resolution::Completed("x".repeat(9))).await.unwrap_err();
+    assert_eq!(large.kind(), ErrorKind::Encode);
+    assert_eq!(inspect(&engine).await.unwrap().state(), State::Indeterminate);
+    engine.resolve(&seen, Resolution::Completed(7_usize)).await.unwrap();
+}

@@ -1,7 +1,7 @@
 use idempotent_core::{Error, idempotent};
 
 fn map(_: u32) -> Error {
-    unimplemented!()
+    loop {}
 }
 
 #[idempotent(key = id, map_error = map)]

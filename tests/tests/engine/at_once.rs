@@ -1,0 +1,117 @@
+//! A store that answers here and now, and fails here and now.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use idempotent_core::store::{
+    Complete, CompleteOutcome, Entry, MemoryStore, Page, Release, Renew, RenewOutcome, Reserve,
+    ReserveOutcome, Scan, Store, StoreError,
+};
+use idempotent_core::{Error, ErrorKind, Idempotency, Operation, RecordId};
+use idempotent_tests::{Runs, call, secs, settle};
+
+const CHARGE: Operation = Operation::new("charge");
+
+/// Loses the answers of so many calls: each takes effect, and gives an error.
+#[derive(Default)]
+struct Losing {
+    store: MemoryStore,
+    reserves: AtomicUsize,
+    completes: AtomicUsize,
+    awaited: AtomicUsize,
+}
+
+fn lose<T>(left: &AtomicUsize, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+    let lost = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    if lost.is_ok() { Err(StoreError::unavailable("lost")) } else { answer }
+}
+
+#[async_trait]
+impl Store for Losing {
+    fn reserve_now(&self, request: &Reserve<'_>) -> Option<Result<ReserveOutcome, StoreError>> {
+        Some(lose(&self.reserves, self.store.reserve_now(request)?))
+    }
+
+    fn complete_now(&self, request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
+        Some(lose(&self.completes, self.store.complete_now(request)?))
+    }
+
+    async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        self.awaited.fetch_add(1, Ordering::SeqCst);
+        self.store.reserve(request).await
+    }
+
+    async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
+        self.store.renew(request).await
+    }
+
+    async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
+        self.awaited.fetch_add(1, Ordering::SeqCst);
+        lose(&self.completes, self.store.complete(request).await)
+    }
+
+    async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
+        self.store.release(request).await
+    }
+
+    async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
+        self.store.load(id).await
+    }
+
+    async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
+        self.store.purge(id).await
+    }
+
+    async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
+        self.store.scan(request).await
+    }
+}
+
+fn engine(reserves: usize, completes: usize) -> (std::sync::Arc<Losing>, Idempotency) {
+    let store = Losing {
+        reserves: AtomicUsize::new(reserves),
+        completes: AtomicUsize::new(completes),
+        ..Losing::default()
+    };
+    let store = std::sync::Arc::new(store);
+    (store.clone(), Idempotency::new(store))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_answers_at_once_is_not_awaited() {
+    let (store, engine) = engine(0, 0);
+    let runs = Runs::new();
+    assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 1);
+    assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 1);
+    assert_eq!(store.awaited.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reserve_whose_answer_is_lost_at_once_is_released() {
+    let (_, engine) = engine(1, 0);
+    let runs = Runs::new();
+    let refused: Error = call(&engine, CHARGE, "k", &runs).await.unwrap_err();
+    assert_eq!((refused.kind(), runs.count()), (ErrorKind::Store, 0));
+    settle().await;
+    assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_complete_whose_answer_is_lost_at_once_is_tried_again() {
+    for lost in 1..=3 {
+        let (store, engine) = engine(0, lost);
+        let runs = Runs::new();
+        assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 1);
+        assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 1);
+        assert_eq!(store.awaited.load(Ordering::SeqCst), lost);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_complete_that_keeps_failing_goes_on_behind_the_caller() {
+    let (store, engine) = engine(0, 5);
+    assert_eq!(call(&engine, CHARGE, "k", &Runs::new()).await.unwrap(), 1);
+    assert_eq!(store.awaited.load(Ordering::SeqCst), 3);
+    tokio::time::sleep(secs(5)).await;
+    assert_eq!(store.awaited.load(Ordering::SeqCst), 5);
+}
