@@ -1,10 +1,8 @@
 //! What a store tells those who keep copies of its records.
 
-#[cfg(doc)]
-use super::{NearCache, Store};
-
 /// Somebody who keeps copies of a store's completed records, and must hear when one goes before its
-/// time is over. [`NearCache`] is one; [`Store::observe`] enlists one.
+/// time is over. [`NearCache`](super::NearCache) is one; [`Store::observe`](super::Store::observe)
+/// enlists one.
 ///
 /// Both methods are called from wherever the store learns of it: they return soon, and neither
 /// block nor panic.

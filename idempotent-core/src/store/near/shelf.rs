@@ -33,7 +33,7 @@ pub(super) struct Shelf {
     capacity_bytes: u64,
     clock: Arc<dyn Clock>,
     epoch: AtomicU64,
-    generations: Box<[Mutex<Generation>]>,
+    generations: Box<[Mutex<u64>]>,
     hasher: KeyHasher,
 }
 
@@ -45,22 +45,15 @@ struct Kept {
     epoch: u64,
 }
 
-#[derive(Default)]
-struct Generation {
-    purges: u64,
-    /// How many purges are on their way.
-    purging: usize,
-}
-
 /// How things stood before the store was asked.
 #[derive(Clone, Copy)]
 pub(super) struct Seen {
     at: Duration,
     epoch: u64,
-    purges: u64,
+    generation: u64,
 }
 
-/// A purge on its way: nothing is kept until it is dropped.
+/// A purge on its way, until it is dropped.
 #[must_use]
 pub(super) struct Purging<'a> {
     shelf: &'a Shelf,
@@ -91,8 +84,8 @@ impl Shelf {
 
     /// How things stand now, before the store is asked.
     pub(super) fn look(&self, hash: &Hash) -> Seen {
-        let (epoch, purges) = (self.epoch(), self.generation(hash).purges);
-        Seen { at: self.clock.now(), epoch, purges }
+        let (epoch, generation) = (self.epoch(), *self.generation(hash));
+        Seen { at: self.clock.now(), epoch, generation }
     }
 
     /// Keeps a completed record that the store gave, unless it was purged since `seen`.
@@ -116,7 +109,7 @@ impl Shelf {
 
     /// Drops the record now and again when the purge ends, however it ends.
     pub(super) fn purging<'a>(&'a self, hash: &'a Hash) -> Purging<'a> {
-        self.drop_record(hash, |generation| generation.purging += 1);
+        self.purged(hash);
         Purging { shelf: self, hash }
     }
 
@@ -133,16 +126,9 @@ impl Shelf {
         let kept = Kept { record, until, epoch: seen.epoch };
         // Locked, so that a purge comes either before the check or after the insert.
         let generation = self.generation(hash);
-        if generation.purging == 0 && generation.purges == seen.purges {
+        if *generation == seen.generation {
             self.records.insert(*hash, kept);
         }
-    }
-
-    fn drop_record(&self, hash: &Hash, change: impl FnOnce(&mut Generation)) {
-        let mut generation = self.generation(hash);
-        generation.purges += 1;
-        change(&mut generation);
-        self.records.invalidate(hash);
     }
 
     fn fits(&self, record: &Record) -> bool {
@@ -153,9 +139,8 @@ impl Shelf {
         self.epoch.load(Ordering::SeqCst)
     }
 
-    /// Nothing that can panic leaves a generation half changed, so a poisoned lock guards a sound
-    /// one.
-    fn generation(&self, hash: &Hash) -> MutexGuard<'_, Generation> {
+    /// A poisoned lock guards a sound number.
+    fn generation(&self, hash: &Hash) -> MutexGuard<'_, u64> {
         let at = (self.hasher.hash_one(hash) >> 40) as usize % self.generations.len();
         self.generations[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,7 +148,9 @@ impl Shelf {
 
 impl Observer for Shelf {
     fn purged(&self, hash: &Hash) {
-        self.drop_record(hash, |_| {});
+        let mut generation = self.generation(hash);
+        *generation += 1;
+        self.records.invalidate(hash);
     }
 
     fn missed(&self) {
@@ -176,7 +163,7 @@ impl Observer for Shelf {
 
 impl Drop for Purging<'_> {
     fn drop(&mut self) {
-        self.shelf.drop_record(self.hash, |generation| generation.purging -= 1);
+        self.shelf.purged(self.hash);
     }
 }
 
