@@ -10,11 +10,13 @@ mod guard;
 mod node;
 mod port;
 mod process;
+mod proxy;
 mod redis;
 mod resp;
 mod server;
 mod tls;
 
+pub use proxy::{Counts, TcpProxy};
 pub use redis::{Data, Flavor, Redis, RedisBuilder};
 pub use resp::Reply;
 pub use server::{Server, are_here};
