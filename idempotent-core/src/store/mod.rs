@@ -10,6 +10,8 @@ mod error;
 #[cfg(feature = "moka")]
 mod memory;
 mod poll;
+#[cfg(feature = "redis")]
+mod redis;
 mod request;
 
 use async_trait::async_trait;
@@ -20,6 +22,9 @@ pub use self::error::{StoreError, StoreErrorKind};
 #[cfg(feature = "moka")]
 #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
 pub use self::memory::{MemoryStore, MemoryStoreBuilder};
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::redis::{RedisConnection, RedisStore, RedisStoreBuilder};
 pub(crate) use self::request::Written;
 pub use self::request::{Complete, Cursor, Release, Renew, Reserve, Scan, Vacant, Wait};
 use crate::record::RecordId;
