@@ -1,2 +1,22 @@
 //! Real servers for tests, benchmarks and examples: each started on a free port in a temporary
-//! folder, and stopped when its handle is dropped.
+//! folder, waited for until it answers, and stopped when its handle is dropped.
+//!
+//! Nothing stays behind, also when a test panics or is killed with `kill -9`: see `guard`.
+//! What waits is `async` and wants a tokio runtime; what is done at once (`kill`, faults) is not.
+//! A harness that cannot do what it is asked panics with the server's log: it is for tests.
+
+mod folder;
+mod guard;
+mod node;
+mod port;
+mod process;
+mod proxy;
+mod redis;
+mod resp;
+mod server;
+mod tls;
+
+pub use proxy::{Counts, TcpProxy};
+pub use redis::{Data, Flavor, Redis, RedisBuilder};
+pub use resp::Reply;
+pub use server::{Server, are_here};

@@ -1,0 +1,59 @@
+//! Ports that no two servers of ours get, whichever process starts them.
+//!
+//! Binding port 0 and letting it go leaves a gap in which another process may take the port. Here a
+//! port stays ours, over restarts of its server too, by an abstract socket that is named after it:
+//! the kernel gives a name to one process at a time, and takes it back when that process ends.
+
+use std::net::TcpListener;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixListener};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+// Below the ports that the kernel gives to outgoing connections, with room above each for the port
+// of a cluster's bus.
+const FIRST: u16 = 12_000;
+const COUNT: u16 = 10_000;
+
+/// How far above its port a cluster node listens for the other nodes.
+pub(crate) const BUS: u16 = 10_000;
+
+static NEXT: AtomicU16 = AtomicU16::new(0);
+
+/// A port, and its bus port, that are ours until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Port {
+    number: u16,
+    _name: UnixListener,
+}
+
+impl Port {
+    /// # Errors
+    ///
+    /// A text, when each port is in use.
+    pub(crate) fn reserve() -> Result<Port, String> {
+        // Processes begin at different places, so that they seldom meet.
+        let begin = std::process::id().wrapping_mul(61) % u32::from(COUNT);
+        let begin = u16::try_from(begin).unwrap_or(0);
+        for _ in 0..COUNT {
+            let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
+            let number = FIRST + (begin + step) % COUNT;
+            let address = SocketAddr::from_abstract_name(format!("idempotent-servers-{number}"));
+            let Ok(name) = address.and_then(|address| UnixListener::bind_addr(&address)) else {
+                continue;
+            };
+            if is_free(number) && is_free(number + BUS) {
+                return Ok(Port { number, _name: name });
+            }
+        }
+        Err(format!("no free port from {FIRST} to {}", FIRST + COUNT - 1))
+    }
+
+    pub(crate) fn number(&self) -> u16 {
+        self.number
+    }
+}
+
+fn is_free(port: u16) -> bool {
+    // All addresses, since a server on any of them is in the way.
+    TcpListener::bind(("0.0.0.0", port)).is_ok()
+}
