@@ -15,6 +15,8 @@ mod memory;
 mod near;
 mod observe;
 mod poll;
+#[cfg(feature = "redis")]
+mod redis;
 mod request;
 
 use std::sync::{Arc, Weak};
@@ -31,6 +33,9 @@ pub use self::memory::{MemoryStore, MemoryStoreBuilder};
 #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
 pub use self::near::{NearCache, NearCacheBuilder};
 pub use self::observe::Observer;
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use self::redis::{RedisConnection, RedisStore, RedisStoreBuilder};
 pub(crate) use self::request::Written;
 pub use self::request::{Complete, Cursor, Release, Renew, Reserve, Scan, Vacant, Wait};
 use crate::record::RecordId;

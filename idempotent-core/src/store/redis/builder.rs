@@ -1,0 +1,315 @@
+//! How a [`RedisStore`] is set up.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, MultiplexedConnection};
+use redis::io::tcp::TcpSettings;
+use redis::{
+    Client, ClientTlsConfig, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsCertificates,
+};
+
+use super::error::store_error;
+use super::key::Keys;
+use super::link::{Connection, Limits, Link, Source, Standalone};
+use super::script::Scripts;
+use super::server::{self, Demand};
+use super::{RedisStore, Shared};
+use crate::store::StoreError;
+
+const PREFIX: &str = "idem:";
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+const IN_FLIGHT: usize = 4096;
+
+/// Sets up a [`RedisStore`].
+#[derive(Clone)]
+#[must_use = "a builder does nothing until `connect`"]
+pub struct RedisStoreBuilder {
+    target: Target,
+    login: Login,
+    certificates: Option<TlsCertificates>,
+    prefix: String,
+    limits: Limits,
+    demand: Demand,
+    scripts_only: bool,
+}
+
+/// A connection that the application already has, for [`RedisStore::from_connection`].
+#[derive(Clone)]
+pub struct RedisConnection(Connection);
+
+#[derive(Clone)]
+enum Target {
+    Url(String),
+    Client(Client),
+    Connection(Connection),
+    #[cfg(feature = "redis-sentinel")]
+    Sentinel {
+        urls: Vec<String>,
+        group: String,
+    },
+    #[cfg(feature = "redis-cluster")]
+    Cluster(Vec<String>),
+}
+
+/// Who we are to the servers, where the URLs do not say.
+#[derive(Clone, Default)]
+pub(super) struct Login {
+    pub(super) username: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) database: Option<i64>,
+}
+
+impl RedisStoreBuilder {
+    pub(super) fn url(url: String) -> Self {
+        Self::new(Target::Url(url))
+    }
+
+    pub(super) fn client(client: Client) -> Self {
+        Self::new(Target::Client(client))
+    }
+
+    pub(super) fn connection(connection: RedisConnection) -> Self {
+        Self::new(Target::Connection(connection.0))
+    }
+
+    #[cfg(feature = "redis-sentinel")]
+    pub(super) fn sentinel(urls: Vec<String>, group: String) -> Self {
+        Self::new(Target::Sentinel { urls, group })
+    }
+
+    #[cfg(feature = "redis-cluster")]
+    pub(super) fn cluster(urls: Vec<String>) -> Self {
+        Self::new(Target::Cluster(urls))
+    }
+
+    fn new(target: Target) -> Self {
+        Self {
+            target,
+            login: Login::default(),
+            certificates: None,
+            prefix: PREFIX.to_owned(),
+            limits: Limits {
+                response: RESPONSE_TIMEOUT,
+                connect: CONNECT_TIMEOUT,
+                in_flight: IN_FLIGHT,
+            },
+            demand: Demand::Warn,
+            scripts_only: false,
+        }
+    }
+
+    /// What every key begins with. Default: `idem:`.
+    ///
+    /// Stores of different prefixes do not see each other's records. A prefix with `{braces}` puts
+    /// all records of a cluster on one node.
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// The user to log in as, in place of the URL's. Not for a client or a connection, which have
+    /// theirs.
+    pub fn username(mut self, username: impl Into<String>) -> Self {
+        self.login.username = Some(username.into());
+        self
+    }
+
+    /// The password to log in with, in place of the URL's.
+    pub fn password(mut self, password: impl Into<String>) -> Self {
+        self.login.password = Some(password.into());
+        self
+    }
+
+    /// The number of the database, in place of the URL's. Default: 0.
+    pub fn database(mut self, database: i64) -> Self {
+        self.login.database = Some(database);
+        self
+    }
+
+    /// The authorities that TLS trusts, in PEM, in place of the system's.
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.certificates_mut().root_cert = Some(pem.into());
+        self
+    }
+
+    /// The certificate and the key that TLS shows to the servers, in PEM. Default: none.
+    pub fn client_certificate(
+        mut self,
+        certificate: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        let (client_cert, client_key) = (certificate.into(), key.into());
+        self.certificates_mut().client_tls = Some(ClientTlsConfig { client_cert, client_key });
+        self
+    }
+
+    /// The longest that one question to a server may take, waiting for a connection included.
+    /// Default: one second.
+    ///
+    /// Keep it well below the shortest lease. A call of [`RedisStore`] asks once or twice.
+    pub const fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.response = timeout;
+        self
+    }
+
+    /// The longest that one attempt to connect may take. Default: two seconds.
+    pub const fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.limits.connect = timeout;
+        self
+    }
+
+    /// How many questions may be on their way to the servers at once, at least one. Default: 4096.
+    ///
+    /// Further ones wait for their turn within their time, and cost nothing else: that bounds what
+    /// piles up before a server that does not answer.
+    pub const fn in_flight(mut self, questions: usize) -> Self {
+        self.limits.in_flight = questions;
+        self
+    }
+
+    /// Refuses servers that may lose records before their time, which otherwise is a warning: those
+    /// that evict (`maxmemory-policy` other than `noeviction`: every record has a ttl, so the
+    /// `volatile` policies evict them too), that keep nothing across a restart (neither
+    /// `appendonly` nor `save`), or that elect a replica however stale it is
+    /// (`cluster-replica-validity-factor 0`). Servers that do not let this be checked are refused
+    /// too.
+    ///
+    /// Snapshots alone lose what came after the last one, and `appendfsync everysec` a second.
+    pub const fn require_durable(mut self) -> Self {
+        self.demand = Demand::Durable;
+        self
+    }
+
+    /// Compares and sets by scripts also where the server has plain commands for it, as Valkey 9
+    /// does: for proxies that do not let these pass.
+    pub const fn scripts_only(mut self) -> Self {
+        self.scripts_only = true;
+        self
+    }
+
+    /// Connects, and looks what the servers are.
+    ///
+    /// # Errors
+    ///
+    /// If the servers cannot be reached or refuse the login, are older than Redis 7.0 or Valkey
+    /// 7.2, or do not meet [`require_durable`](Self::require_durable).
+    pub async fn connect(self) -> Result<RedisStore, StoreError> {
+        let (demand, limits) = (self.demand, self.limits);
+        let (prefix, scripts_only) = (self.prefix.clone(), self.scripts_only);
+        let source = self.source().map_err(store_error)?;
+        let link = Link::connect(source, limits).await.map_err(store_error)?;
+        let servers = server::examine(&link, demand).await?;
+        Ok(RedisStore(Arc::new(Shared {
+            link,
+            keys: Keys::new(prefix),
+            scripts: Scripts::new(),
+            compares: AtomicBool::new(servers.compare && !scripts_only),
+        })))
+    }
+
+    fn certificates_mut(&mut self) -> &mut TlsCertificates {
+        self.certificates.get_or_insert(TlsCertificates { client_tls: None, root_cert: None })
+    }
+
+    fn source(self) -> RedisResult<Source> {
+        match &self.target {
+            Target::Url(url) => self.standalone(url),
+            Target::Client(client) => Ok(Source::Standalone(Standalone(client.clone()))),
+            Target::Connection(connection) => Ok(Source::Given(connection.clone())),
+            #[cfg(feature = "redis-sentinel")]
+            Target::Sentinel { urls, group } => self.watched(urls, group),
+            #[cfg(feature = "redis-cluster")]
+            Target::Cluster(urls) => self.seeds(urls),
+        }
+    }
+
+    fn standalone(&self, url: &str) -> RedisResult<Source> {
+        let info = self.login.apply(parse(url)?);
+        let client = match &self.certificates {
+            Some(certificates) => Client::build_with_tls(info, certificates.clone())?,
+            None => Client::open(info)?,
+        };
+        Ok(Source::Standalone(Standalone(client)))
+    }
+
+    #[cfg(feature = "redis-sentinel")]
+    fn watched(&self, urls: &[String], group: &str) -> RedisResult<Source> {
+        let sentinels = urls.iter().map(|url| parse(url)).collect::<RedisResult<Vec<_>>>()?;
+        let certificates = self.certificates.as_ref();
+        let group = group.to_owned();
+        super::link::Watched::new(&sentinels, group, &self.login, certificates)
+            .map(Source::Sentinel)
+    }
+
+    #[cfg(feature = "redis-cluster")]
+    fn seeds(&self, urls: &[String]) -> RedisResult<Source> {
+        let seeds = urls
+            .iter()
+            .map(|url| parse(url).map(|info| self.login.apply(info)))
+            .collect::<RedisResult<Vec<_>>>()?;
+        super::link::Cluster::new(seeds, self.certificates.as_ref(), self.limits)
+            .map(Source::Cluster)
+    }
+}
+
+fn parse(url: &str) -> RedisResult<ConnectionInfo> {
+    Ok(url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+}
+
+impl Login {
+    fn apply(&self, info: ConnectionInfo) -> ConnectionInfo {
+        let mut settings = info.redis_settings().clone();
+        if let Some(username) = &self.username {
+            settings = settings.set_username(username);
+        }
+        if let Some(password) = &self.password {
+            settings = settings.set_password(password);
+        }
+        if let Some(database) = self.database {
+            settings = settings.set_db(database);
+        }
+        info.set_redis_settings(settings)
+    }
+}
+
+impl From<MultiplexedConnection> for RedisConnection {
+    fn from(connection: MultiplexedConnection) -> Self {
+        Self(Connection::Multiplexed(connection))
+    }
+}
+
+impl From<ConnectionManager> for RedisConnection {
+    fn from(connection: ConnectionManager) -> Self {
+        Self(Connection::Manager(connection))
+    }
+}
+
+#[cfg(feature = "redis-cluster")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
+impl From<redis::cluster_async::ClusterConnection> for RedisConnection {
+    fn from(connection: redis::cluster_async::ClusterConnection) -> Self {
+        Self(Connection::Cluster(connection))
+    }
+}
+
+impl fmt::Debug for RedisConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisConnection").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for RedisStoreBuilder {
+    /// Without the URLs, which may carry a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStoreBuilder")
+            .field("prefix", &self.prefix)
+            .field("limits", &self.limits)
+            .field("demand", &self.demand)
+            .field("scripts_only", &self.scripts_only)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,53 @@
+//! Completing: a plain compare-and-set where the server has one, and a script for all else.
+
+use redis::{Cmd, Value};
+
+use super::Shared;
+use super::error::{is_out_of_memory, store_error, unexpected};
+use super::link::Repeat;
+use super::look::{entry, millis};
+use crate::store::{Complete, CompleteOutcome, StoreError, Vacant};
+
+pub(super) async fn complete(
+    store: &Shared,
+    request: &Complete<'_>,
+) -> Result<CompleteOutcome, StoreError> {
+    let key = store.keys.of(request.id);
+    if store.compares() && in_place(store, &key, request).await? {
+        return Ok(CompleteOutcome::Recorded);
+    }
+    let token = request.reservation.token();
+    let ttl = millis(request.ttl).to_string();
+    let vacant: &[u8] = match request.vacant {
+        Vacant::Record => b"1",
+        Vacant::Refuse => b"0",
+    };
+    let arguments = [&token.as_bytes()[..], request.record.as_bytes(), ttl.as_bytes(), vacant];
+    match store.run(&store.scripts.complete, &key, &arguments).await.map_err(store_error)? {
+        Value::Int(1) => Ok(CompleteOutcome::Recorded),
+        Value::Int(0) => Ok(CompleteOutcome::Gone),
+        Value::Array(found) => match found.as_slice() {
+            [Value::BulkString(value), Value::Int(left)] => {
+                Ok(CompleteOutcome::Superseded(entry(value, *left)?))
+            }
+            _ => Err(store_error(unexpected(&Value::Array(found)))),
+        },
+        answer => Err(store_error(unexpected(&answer))),
+    }
+}
+
+/// Replaces the reservation, if it stands there as it was written. If it does not, or if the server
+/// is full, the script tells what is to be done.
+async fn in_place(store: &Shared, key: &str, request: &Complete<'_>) -> Result<bool, StoreError> {
+    let (old, new) = (request.reservation.as_bytes(), request.record.as_bytes());
+    let mut command = Cmd::with_capacity(7, key.len() + old.len() + new.len() + 40);
+    command.arg("SET").arg(key).arg(new).arg("IFEQ").arg(old);
+    command.arg("PX").arg(millis(request.ttl));
+    match store.write(key, &command, Repeat::Once).await {
+        Ok(Value::Okay) => Ok(true),
+        Ok(Value::Nil) => Ok(false),
+        Ok(answer) => Err(store_error(unexpected(&answer))),
+        Err(error) if is_out_of_memory(&error) || store.stops_comparing(&error) => Ok(false),
+        Err(error) => Err(store_error(error)),
+    }
+}

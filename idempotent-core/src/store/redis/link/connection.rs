@@ -1,0 +1,87 @@
+//! One connection, whatever it leads to, and how a question goes out on it.
+
+use std::fmt;
+
+use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
+use redis::{RedisResult, Value};
+
+use super::Question;
+
+/// A connection, cheap to clone; its clones share it.
+#[derive(Clone)]
+pub(in crate::store::redis) enum Connection {
+    Multiplexed(MultiplexedConnection),
+    Manager(ConnectionManager),
+    #[cfg(feature = "redis-cluster")]
+    Cluster(redis::cluster_async::ClusterConnection),
+}
+
+/// Who is asked.
+#[derive(Clone, Copy)]
+pub(in crate::store::redis) enum To<'a> {
+    /// The primary of a key.
+    Key(&'a str),
+    Node(&'a Node),
+}
+
+/// One server that takes writes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::store::redis) enum Node {
+    /// The only one.
+    Only,
+    /// One of a cluster's.
+    #[cfg(feature = "redis-cluster")]
+    At { host: String, port: u16 },
+}
+
+impl Connection {
+    pub(super) async fn ask(&mut self, to: To<'_>, what: Question<'_>) -> RedisResult<Value> {
+        match self {
+            Self::Multiplexed(connection) => ask(connection, what).await,
+            Self::Manager(connection) => ask(connection, what).await,
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(connection) => super::cluster::ask(connection, to, what).await,
+        }
+    }
+
+    /// Every primary that it leads to.
+    #[cfg_attr(not(feature = "redis-cluster"), allow(clippy::unused_async))]
+    pub(super) async fn primaries(self) -> RedisResult<Vec<Node>> {
+        match self {
+            Self::Multiplexed(_) | Self::Manager(_) => Ok(vec![Node::Only]),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(mut connection) => super::cluster::primaries(&mut connection).await,
+        }
+    }
+}
+
+async fn ask(connection: &mut impl ConnectionLike, what: Question<'_>) -> RedisResult<Value> {
+    match what {
+        Question::One(command) => connection.req_packed_command(command).await?.extract_error(),
+        Question::Many(commands) => {
+            let answers = connection.req_packed_commands(commands, 0, commands.len()).await?;
+            Ok(Value::Array(answers))
+        }
+    }
+}
+
+impl To<'_> {
+    /// Which part of the slots this is about.
+    pub(super) fn part(self) -> usize {
+        match self {
+            #[cfg(feature = "redis-cluster")]
+            Self::Key(key) => super::cluster::part(key),
+            _ => 0,
+        }
+    }
+}
+
+impl fmt::Display for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Only => f.write_str("primary"),
+            #[cfg(feature = "redis-cluster")]
+            Self::At { host, port } => write!(f, "{host}:{port}"),
+        }
+    }
+}

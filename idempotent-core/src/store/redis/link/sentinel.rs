@@ -1,0 +1,85 @@
+//! A group that Sentinel watches: the sentinels are asked who the primary is, each time anew.
+
+use std::fmt;
+
+use redis::aio::MultiplexedConnection;
+use redis::io::tcp::TcpSettings;
+use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
+use redis::{Client, ConnectionAddr, ConnectionInfo, RedisResult, TlsCertificates};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use super::Limits;
+use super::standalone::multiplexed;
+use crate::store::redis::builder::Login;
+use crate::store::redis::error::timed_out;
+
+/// Asking the sentinels and then the primary takes several connections.
+const CONNECTIONS: u32 = 3;
+
+/// A group, by its sentinels and the name they know it by.
+pub(in crate::store::redis) struct Watched {
+    group: String,
+    client: Mutex<SentinelClient>,
+}
+
+impl Watched {
+    /// The group's servers speak TLS if its sentinels do.
+    pub(in crate::store::redis) fn new(
+        sentinels: &[ConnectionInfo],
+        group: String,
+        login: &Login,
+        certificates: Option<&TlsCertificates>,
+    ) -> RedisResult<Self> {
+        let addresses = sentinels.iter().map(|sentinel| sentinel.addr().clone());
+        let settings = || TcpSettings::default().set_nodelay(true);
+        let mut builder =
+            SentinelClientBuilder::new(addresses, &group, SentinelServerType::Master)?
+                .set_client_to_redis_tcp_settings(settings())
+                .set_client_to_sentinel_tcp_settings(settings());
+        if let Some(first) = sentinels.first() {
+            if matches!(first.addr(), ConnectionAddr::TcpTls { .. }) {
+                builder = builder.set_client_to_redis_tls_mode(redis::TlsMode::Secure);
+            }
+            let at_sentinel = first.redis_settings();
+            if let Some(username) = at_sentinel.username() {
+                builder = builder.set_client_to_sentinel_username(username);
+            }
+            if let Some(password) = at_sentinel.password() {
+                builder = builder.set_client_to_sentinel_password(password);
+            }
+        }
+        if let Some(username) = &login.username {
+            builder = builder.set_client_to_redis_username(username);
+        }
+        if let Some(password) = &login.password {
+            builder = builder.set_client_to_redis_password(password);
+        }
+        if let Some(database) = login.database {
+            builder = builder.set_client_to_redis_db(database);
+        }
+        if let Some(certificates) = certificates {
+            builder = builder
+                .set_client_to_redis_certificates(certificates.clone())
+                .set_client_to_sentinel_certificates(certificates.clone());
+        }
+        Ok(Self { group, client: Mutex::new(builder.build()?) })
+    }
+
+    pub(super) async fn connect(&self, limits: Limits) -> RedisResult<MultiplexedConnection> {
+        let primary = self.primary(limits).await?;
+        multiplexed(&primary, None, limits).await
+    }
+
+    /// The server that the sentinels and the server itself say is the primary.
+    pub(super) async fn primary(&self, limits: Limits) -> RedisResult<Client> {
+        let ask = async { self.client.lock().await.async_get_client().await };
+        timeout(limits.connect * CONNECTIONS, ask).await.unwrap_or_else(|_| Err(timed_out()))
+    }
+}
+
+impl fmt::Debug for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sentinel({})", self.group)
+    }
+}

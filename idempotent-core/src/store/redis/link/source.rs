@@ -1,0 +1,96 @@
+//! Where the servers are, and how a connection to them is made.
+
+use std::fmt;
+use std::sync::Arc;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Client, ErrorKind, RedisResult};
+
+use super::live::Live;
+use super::{Connection, Limits, Listener, Standalone, standalone};
+
+/// Where the servers are.
+pub(in crate::store::redis) enum Source {
+    Standalone(Standalone),
+    #[cfg(feature = "redis-sentinel")]
+    Sentinel(super::Watched),
+    #[cfg(feature = "redis-cluster")]
+    Cluster(super::Cluster),
+    /// The application's own connection: it knows.
+    Given(Connection),
+}
+
+impl Source {
+    pub(super) async fn connect(&self, limits: Limits) -> RedisResult<Connection> {
+        match self {
+            Self::Standalone(server) => server.connect(limits).await.map(Connection::Multiplexed),
+            #[cfg(feature = "redis-sentinel")]
+            Self::Sentinel(group) => group.connect(limits).await.map(Connection::Multiplexed),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(cluster) => cluster.connect(limits).await.map(Connection::Cluster),
+            Self::Given(connection) => Ok(connection.clone()),
+        }
+    }
+
+    /// Whether there is another connection to be had.
+    pub(super) const fn can_connect(&self) -> bool {
+        !matches!(self, Self::Given(_))
+    }
+
+    /// Whether its connections find their way back by themselves, as a rule.
+    pub(super) const fn heals_itself(&self) -> bool {
+        match self {
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(_) => true,
+            Self::Given(connection) => !matches!(connection, Connection::Multiplexed(_)),
+            _ => false,
+        }
+    }
+
+    pub(super) async fn dedicated(
+        &self,
+        live: &Arc<Live>,
+        key: &str,
+        listener: Option<Listener>,
+        limits: Limits,
+    ) -> RedisResult<MultiplexedConnection> {
+        let client = self.client(live, key, limits).await?;
+        standalone::multiplexed(&client, listener, limits).await
+    }
+
+    /// A client of the primary that a key has now.
+    #[cfg_attr(
+        not(any(feature = "redis-cluster", feature = "redis-sentinel")),
+        allow(clippy::unused_async, unused_variables)
+    )]
+    async fn client(&self, live: &Arc<Live>, key: &str, limits: Limits) -> RedisResult<Client> {
+        match self {
+            Self::Standalone(server) => Ok(server.0.clone()),
+            #[cfg(feature = "redis-sentinel")]
+            Self::Sentinel(group) => group.primary(limits).await,
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(cluster) => {
+                let connection = live.get().await?.connection;
+                cluster.client_of(connection, key, limits).await
+            }
+            Self::Given(_) => Err((
+                ErrorKind::InvalidClientConfig,
+                "a connection does not tell where it leads: make the store of a url or a client",
+            )
+                .into()),
+        }
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Standalone(server) => server.fmt(f),
+            #[cfg(feature = "redis-sentinel")]
+            Self::Sentinel(group) => group.fmt(f),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(cluster) => cluster.fmt(f),
+            Self::Given(_) => f.write_str("Given"),
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! The store of a fleet: records in Redis or Valkey, one key each.
+//!
+//! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, [`script`] what those
+//! run that no plain command can do, [`look`] how a key's value and time become a state, [`scan`]
+//! the paging. [`link`] is the way to the servers, [`server`] what they are asked at the start.
+
+mod builder;
+mod complete;
+mod error;
+mod key;
+mod link;
+mod look;
+mod release;
+mod renew;
+mod reserve;
+mod scan;
+mod script;
+mod server;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use redis::{Cmd, RedisError, RedisResult, Value};
+
+pub use self::builder::{RedisConnection, RedisStoreBuilder};
+use self::error::{is_unknown, store_error};
+use self::key::Keys;
+use self::link::{Link, Repeat};
+use self::script::{Script, Scripts, is_forgotten};
+use super::{
+    Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
+    Scan, Store, StoreError,
+};
+use crate::record::RecordId;
+
+/// The store of a fleet: any number of processes share the records of one Redis or Valkey server,
+/// Sentinel group or Redis Cluster.
+///
+/// It needs Redis 7.0 or Valkey 7.2, or newer. Winning a key and replaying a result are one plain
+/// command each, and a record is one key, which expires by itself.
+///
+/// ```no_run
+/// use idempotent_core::Idempotency;
+/// use idempotent_core::store::RedisStore;
+///
+/// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = RedisStore::connect("redis://127.0.0.1:6379").await?;
+/// idempotent_core::install(Idempotency::new(store))?;
+/// # Ok(()) }
+/// ```
+///
+/// Clones share everything.
+///
+/// # When a server fails
+///
+/// Every call ends within [`response_timeout`](RedisStoreBuilder::response_timeout), or twice that
+/// where it takes two steps, and may be repeated. A connection that is lost, or over which nothing
+/// comes any more, is replaced in the background with growing pauses, and a call whose answer was
+/// lost with it is sent once more within its time.
+///
+/// A server at its `maxmemory` refuses new reservations with
+/// [`StoreErrorKind::Full`](crate::store::StoreErrorKind::Full); results replay, and running calls
+/// can end. So it is, with
+/// [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable), where a server
+/// refuses writes for want of replicas, except that running calls cannot end there.
+///
+/// # What it keeps, and what not
+///
+/// Redis forgets a lapsed reservation under *at least once*: [`scan`](Store::scan) never shows one.
+/// Under *at most once* it stays, as [`State::Indeterminate`](crate::store::State::Indeterminate),
+/// for its retention. A scan reads server by server; it sees every record that stays put, and may
+/// see one twice, also after a failover.
+///
+/// The guarantees are only as durable as the server's records. [`require_durable`] refuses a server
+/// that evicts records, keeps none across a restart, or elects replicas that have none; otherwise
+/// that is a warning in the log.
+///
+/// [`require_durable`]: RedisStoreBuilder::require_durable
+#[derive(Clone)]
+pub struct RedisStore(Arc<Shared>);
+
+/// What the clones of a store share.
+struct Shared {
+    link: Link,
+    keys: Keys,
+    scripts: Scripts,
+    /// Whether the servers compare and set by plain commands.
+    compares: AtomicBool,
+}
+
+impl RedisStore {
+    /// Connects to one server: `redis://`, `rediss://` for TLS, `redis+unix://` or `unix://` for a
+    /// socket, with everything else at its default.
+    ///
+    /// # Errors
+    ///
+    /// If the URL is none, the server cannot be reached, refuses the login, or is too old.
+    pub async fn connect(url: impl Into<String>) -> Result<Self, StoreError> {
+        Self::builder(url).connect().await
+    }
+
+    /// Sets up a store on one server.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use idempotent_core::store::RedisStore;
+    ///
+    /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
+    /// let store = RedisStore::builder("rediss://redis.internal:6380")
+    ///     .password(std::env::var("REDIS_PASSWORD").unwrap_or_default())
+    ///     .response_timeout(Duration::from_millis(500))
+    ///     .require_durable()
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn builder(url: impl Into<String>) -> RedisStoreBuilder {
+        RedisStoreBuilder::url(url.into())
+    }
+
+    /// Sets up a store on the server of a client that the application already has.
+    pub fn from_client(client: redis::Client) -> RedisStoreBuilder {
+        RedisStoreBuilder::client(client)
+    }
+
+    /// Sets up a store on a connection that the application already has: a
+    /// `MultiplexedConnection`, a `ConnectionManager`, or, with feature `redis-cluster`, a
+    /// `ClusterConnection`.
+    ///
+    /// The connection's own timeouts hold beside the store's. A `MultiplexedConnection` that is
+    /// lost stays lost. A connection does not tell where it leads, so whoever waits for another
+    /// process's call polls.
+    pub fn from_connection(connection: impl Into<RedisConnection>) -> RedisStoreBuilder {
+        RedisStoreBuilder::connection(connection.into())
+    }
+
+    /// Sets up a store on a group that Sentinel watches, by the URLs of some of its sentinels and
+    /// the group's name. A login in these URLs is for the sentinels;
+    /// [`password`](RedisStoreBuilder::password) and its kind are for the servers. If the URLs ask
+    /// for TLS, so do the servers.
+    #[cfg(feature = "redis-sentinel")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-sentinel")))]
+    pub fn sentinel<U: Into<String>>(
+        urls: impl IntoIterator<Item = U>,
+        group: impl Into<String>,
+    ) -> RedisStoreBuilder {
+        RedisStoreBuilder::sentinel(urls.into_iter().map(Into::into).collect(), group.into())
+    }
+
+    /// Sets up a store on a Redis Cluster, by the URLs of some of its nodes.
+    #[cfg(feature = "redis-cluster")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
+    pub fn cluster<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> RedisStoreBuilder {
+        RedisStoreBuilder::cluster(urls.into_iter().map(Into::into).collect())
+    }
+}
+
+impl Shared {
+    /// Every command that changes a record goes out here.
+    async fn write(&self, key: &str, command: &Cmd, repeat: Repeat) -> RedisResult<Value> {
+        self.link.ask(key, command, repeat).await
+    }
+
+    /// Runs a script on a record, in one trip unless the server has forgotten it.
+    async fn run(&self, script: &Script, key: &str, arguments: &[&[u8]]) -> RedisResult<Value> {
+        match self.write(key, &script.by_digest(key, arguments), Repeat::Once).await {
+            Err(error) if is_forgotten(&error) => {
+                self.write(key, &script.by_code(key, arguments), Repeat::Once).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// What stands under a key.
+    async fn look(&self, key: &str) -> Result<Option<Entry>, StoreError> {
+        let answers = self.link.read(key, &look::question(key)).await.map_err(store_error)?;
+        let found = look::found(answers).map_err(store_error)?;
+        found.map(|(value, left)| look::entry(&value, left)).transpose()
+    }
+
+    fn compares(&self) -> bool {
+        self.compares.load(Ordering::Relaxed)
+    }
+
+    /// Whether a plain compare-and-set failed because the server does not know it, as after a
+    /// failover to an older one. From then on it is not tried again.
+    fn stops_comparing(&self, error: &RedisError) -> bool {
+        let unknown = is_unknown(error);
+        if unknown {
+            self.compares.store(false, Ordering::Relaxed);
+        }
+        unknown
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        reserve::reserve(&self.0, request).await
+    }
+
+    async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
+        renew::renew(&self.0, request).await
+    }
+
+    async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
+        complete::complete(&self.0, request).await
+    }
+
+    async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
+        release::release(&self.0, request).await
+    }
+
+    async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
+        self.0.look(&self.0.keys.of(id)).await
+    }
+
+    async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
+        release::purge(&self.0, id).await
+    }
+
+    async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
+        scan::scan(&self.0, request).await
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("link", &self.0.link)
+            .field("prefix", &self.0.keys.prefix())
+            .field("compares", &self.0.compares())
+            .finish_non_exhaustive()
+    }
+}

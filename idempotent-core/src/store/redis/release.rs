@@ -1,0 +1,54 @@
+//! Releasing and purging: what makes a key vacant.
+
+use redis::{Cmd, Value};
+
+use super::Shared;
+use super::error::{store_error, unexpected};
+use super::link::Repeat;
+use super::look::grace;
+use crate::record::{Guarantee, RecordId};
+use crate::store::{Release, StoreError};
+
+/// For the script: a lapsed reservation goes too.
+const NO_GRACE: i64 = -1;
+
+pub(super) async fn release(store: &Shared, request: &Release<'_>) -> Result<(), StoreError> {
+    let key = store.keys.of(request.id);
+    // Under *at most once* a lapsed reservation still stands there, and only a script can tell.
+    let plain = request.indeterminate || request.reservation.guarantee() == Guarantee::AtLeastOnce;
+    if plain && store.compares() && in_place(store, &key, request).await? {
+        return Ok(());
+    }
+    let token = request.reservation.token();
+    let grace = if request.indeterminate { NO_GRACE } else { grace(request.reservation) };
+    let grace = grace.to_string();
+    let arguments = [&token.as_bytes()[..], grace.as_bytes()];
+    match store.run(&store.scripts.release, &key, &arguments).await.map_err(store_error)? {
+        Value::Int(_) => Ok(()),
+        answer => Err(store_error(unexpected(&answer))),
+    }
+}
+
+/// Deletes the reservation, if it stands there as it was written. Says whether the server can.
+async fn in_place(store: &Shared, key: &str, request: &Release<'_>) -> Result<bool, StoreError> {
+    let value = request.reservation.as_bytes();
+    let mut command = Cmd::with_capacity(3, key.len() + value.len() + 7);
+    command.arg("DELIFEQ").arg(key).arg(value);
+    match store.write(key, &command, Repeat::Once).await {
+        Ok(Value::Int(_)) => Ok(true),
+        Ok(answer) => Err(store_error(unexpected(&answer))),
+        Err(error) if store.stops_comparing(&error) => Ok(false),
+        Err(error) => Err(store_error(error)),
+    }
+}
+
+pub(super) async fn purge(store: &Shared, id: &RecordId) -> Result<bool, StoreError> {
+    let key = store.keys.of(id);
+    let mut command = Cmd::with_capacity(2, key.len() + 3);
+    command.arg("DEL").arg(&key);
+    // A second answer would say that there was nothing.
+    match store.write(&key, &command, Repeat::Never).await.map_err(store_error)? {
+        Value::Int(removed) => Ok(removed > 0),
+        answer => Err(store_error(unexpected(&answer))),
+    }
+}

@@ -1,0 +1,15 @@
+#!lua flags=allow-oom
+-- KEYS: the record. ARGV: token, completed record, ttl in ms, whether to record where nothing stands.
+-- Answers 1: recorded. 0: nothing stands there. Else what stands there, and its PTTL.
+local found = redis.call('GET', KEYS[1])
+if not found then
+  if ARGV[4] == '0' then
+    return 0
+  end
+elseif string.sub(found, 5, 20) ~= ARGV[1] then
+  return {found, redis.call('PTTL', KEYS[1])}
+elseif string.byte(found, 2) ~= 0 then
+  return 1
+end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1

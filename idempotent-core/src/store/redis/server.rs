@@ -1,0 +1,207 @@
+//! What the servers are, asked once when a store connects: new enough, able to compare and set by
+//! plain commands, and durable.
+
+use redis::{Pipeline, Value};
+
+use super::error::store_error;
+use super::link::{Link, Node};
+use crate::store::{StoreError, StoreErrorKind};
+
+/// What is done about a server that may lose records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Demand {
+    /// The log says so.
+    Warn,
+    /// It is refused.
+    Durable,
+}
+
+/// What all the servers of a store have in common.
+pub(super) struct Servers {
+    /// Whether they compare and set by plain commands.
+    pub(super) compare: bool,
+}
+
+/// Oldest versions that have `SET … NX GET`, and scripts that may exceed the memory limit.
+const OLDEST_REDIS: (u32, u32) = (7, 0);
+const OLDEST_VALKEY: (u32, u32) = (7, 2);
+
+/// Looks at every server that takes writes.
+pub(super) async fn examine(link: &Link, demand: Demand) -> Result<Servers, StoreError> {
+    let mut servers = Servers { compare: true };
+    for node in link.primaries().await.map_err(store_error)? {
+        let report = Report::of(link, &node).await?;
+        if let Some(too_old) = report.too_old() {
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                format!("{node} is {too_old}; RedisStore needs Redis 7.0 or Valkey 7.2"),
+            ));
+        }
+        let faults = report.faults();
+        if demand == Demand::Durable && !faults.is_empty() {
+            return Err(StoreError::new(
+                StoreErrorKind::Unavailable,
+                format!("{node} is not durable: {}", faults.join("; ")),
+            ));
+        }
+        for fault in faults {
+            tracing::warn!(%node, "redis may lose records: {fault}");
+        }
+        servers.compare &= report.deletes_if_equal;
+    }
+    Ok(servers)
+}
+
+/// What one server says of itself. `None` is what it does not let be asked.
+struct Report {
+    info: Option<String>,
+    deletes_if_equal: bool,
+    save: Option<String>,
+    validity_factor: Option<String>,
+}
+
+impl Report {
+    async fn of(link: &Link, node: &Node) -> Result<Self, StoreError> {
+        let mut questions = Pipeline::with_capacity(4);
+        questions.cmd("INFO");
+        questions.cmd("COMMAND").arg("INFO").arg("DELIFEQ");
+        questions.cmd("CONFIG").arg("GET").arg("save");
+        questions.cmd("CONFIG").arg("GET").arg("cluster-replica-validity-factor");
+        let answers = link.read_node(node, &questions).await.map_err(store_error)?;
+        let mut answers = answers.into_iter();
+        let mut next = || answers.next().unwrap_or_default();
+        Ok(Self {
+            info: text(next()),
+            deletes_if_equal: is_command(&next()),
+            save: setting(next()),
+            validity_factor: setting(next()),
+        })
+    }
+
+    /// The version, where it is known and too old. Valkey tells its own beside the version of
+    /// Redis that it stands in for.
+    fn too_old(&self) -> Option<String> {
+        let (name, version, oldest) = match self.field("valkey_version") {
+            Some(version) => ("Valkey", version, OLDEST_VALKEY),
+            None => ("Redis", self.field("redis_version")?, OLDEST_REDIS),
+        };
+        let mut numbers = version.split('.').map(|number| number.parse().unwrap_or(0));
+        let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        (found < oldest).then(|| format!("{name} {version}"))
+    }
+
+    /// Why the server may lose records before their time.
+    fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        let mut unknown = Vec::new();
+        match self.field("maxmemory_policy") {
+            Some("noeviction") => {}
+            Some(policy) => faults.push(format!("maxmemory-policy {policy} evicts records")),
+            None => unknown.push("maxmemory-policy"),
+        }
+        match (self.field("aof_enabled"), self.save.as_deref()) {
+            (Some("1"), _) => {}
+            (Some(_), Some("")) => {
+                faults.push("without appendonly and save it keeps nothing across a restart".into());
+            }
+            (Some(_), Some(_)) => {}
+            _ => unknown.push("persistence"),
+        }
+        if self.field("cluster_enabled") == Some("1") {
+            match self.validity_factor.as_deref() {
+                Some("0") => faults
+                    .push("cluster-replica-validity-factor 0 elects replicas however stale".into()),
+                Some(_) => {}
+                None => unknown.push("cluster-replica-validity-factor"),
+            }
+        }
+        if !unknown.is_empty() {
+            faults.push(format!("it does not let this be checked: {}", unknown.join(", ")));
+        }
+        faults
+    }
+
+    /// A line of `INFO`.
+    fn field(&self, name: &str) -> Option<&str> {
+        let lines = self.info.as_deref()?.lines();
+        lines
+            .filter_map(|line| line.split_once(':'))
+            .find_map(|(key, value)| (key == name).then_some(value.trim()))
+    }
+}
+
+fn text(answer: Value) -> Option<String> {
+    match answer {
+        Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
+        Value::VerbatimString { text, .. } | Value::SimpleString(text) => Some(text),
+        _ => None,
+    }
+}
+
+/// The value of the one setting that `CONFIG GET` was asked for.
+fn setting(answer: Value) -> Option<String> {
+    match answer {
+        Value::Array(mut both) if both.len() == 2 => text(both.swap_remove(1)),
+        Value::Map(settings) => settings.into_iter().next().and_then(|(_, value)| text(value)),
+        _ => None,
+    }
+}
+
+/// Whether `COMMAND INFO` of one name found that command.
+fn is_command(answer: &Value) -> bool {
+    matches!(answer, Value::Array(commands) if matches!(commands.as_slice(), [Value::Array(_)]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(info: &str) -> Report {
+        Report {
+            info: Some(info.to_owned()),
+            deletes_if_equal: false,
+            save: Some("3600 1".to_owned()),
+            validity_factor: Some("10".to_owned()),
+        }
+    }
+
+    #[test]
+    fn versions_below_the_oldest_are_too_old() {
+        let too_old = |info| report(info).too_old();
+        assert_eq!(too_old("redis_version:6.2.14\r\n").as_deref(), Some("Redis 6.2.14"));
+        assert_eq!(too_old("redis_version:7.0.0\r\n"), None);
+        assert_eq!(too_old("redis_version:8.2.1\r\n"), None);
+        assert_eq!(too_old("redis_version:255.255.255\r\n"), None);
+        let valkey = "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:";
+        assert_eq!(too_old(&format!("{valkey}9.1.0\r\n")), None);
+        assert_eq!(too_old(&format!("{valkey}7.1.9\r\n")).as_deref(), Some("Valkey 7.1.9"));
+    }
+
+    #[test]
+    fn a_durable_server_has_no_faults() {
+        let info = "maxmemory_policy:noeviction\r\naof_enabled:1\r\ncluster_enabled:1\r\n";
+        assert_eq!(report(info).faults(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_way_to_lose_records_is_a_fault() {
+        let info = "maxmemory_policy:volatile-lru\r\naof_enabled:0\r\ncluster_enabled:1\r\n";
+        let mut report = report(info);
+        (report.save, report.validity_factor) = (Some(String::new()), Some("0".to_owned()));
+        let faults = report.faults();
+        assert_eq!(faults.len(), 3, "{faults:?}");
+        assert!(faults[0].contains("volatile-lru"), "{faults:?}");
+        assert!(faults[1].contains("restart"), "{faults:?}");
+        assert!(faults[2].contains("validity-factor"), "{faults:?}");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_is_one_fault() {
+        let nothing =
+            Report { info: None, deletes_if_equal: false, save: None, validity_factor: None };
+        let faults = nothing.faults();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains("maxmemory-policy, persistence"), "{faults:?}");
+        assert_eq!(nothing.too_old(), None);
+    }
+}
