@@ -28,16 +28,13 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
 use self::awaited::Awaited;
-use self::message::{Hash, Message, Origin};
+use self::message::{Message, Origin};
 use self::observers::Observers;
 use self::outbox::Outbox;
 use self::waiters::Waiters;
 use super::link::{Link, Repeat};
 use crate::record::{RecordId, Token};
 use crate::store::{Entry, Observer, StoreError, Wait, poll};
-
-/// The longest pause between two looks.
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// How often those who ask are told again what is waited for here.
 const ANSWER_EVERY: Duration = Duration::from_secs(1);
@@ -47,7 +44,7 @@ pub(super) struct Hub {
     link: Arc<Link>,
     channel: Arc<str>,
     origin: Origin,
-    longest_pause: Duration,
+    looks: Looks,
     ear: AtomicU8,
     is_started: AtomicBool,
     /// Dropped with the hub, which ends the subscription.
@@ -59,6 +56,13 @@ pub(super) struct Hub {
     answered: Mutex<Option<Instant>>,
     warned_deaf: AtomicBool,
     warned_mute: AtomicBool,
+}
+
+/// The pauses between a waiter's looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looks {
+    pub(super) first: Duration,
+    pub(super) longest: Duration,
 }
 
 /// How far the subscription has come.
@@ -75,24 +79,26 @@ enum Ear {
     Deaf,
 }
 
-impl Hub {
-    pub(super) fn new(link: Arc<Link>, prefix: &str) -> Arc<Self> {
-        Self::with_longest_pause(link, prefix, LONGEST_PAUSE)
+impl Default for Looks {
+    /// A call may end between a waiter's first look and the moment that others have heard of the
+    /// waiter, so the first pauses are short.
+    fn default() -> Self {
+        Self { first: Duration::from_millis(3), longest: Duration::from_millis(500) }
     }
+}
 
-    pub(super) fn with_longest_pause(
-        link: Arc<Link>,
-        prefix: &str,
-        longest_pause: Duration,
-    ) -> Arc<Self> {
+impl Hub {
+    pub(super) fn new(link: Arc<Link>, prefix: &str, looks: Looks) -> Arc<Self> {
+        let ear = if link.can_dedicate() { Ear::Off } else { Ear::Deaf };
         let [origin @ .., _, _, _, _, _, _, _, _] = *Token::random().as_bytes();
         Arc::new(Self {
             link,
             channel: format!("{prefix}wake").into(),
             origin,
-            longest_pause,
-            ear: AtomicU8::new(Ear::Off as u8),
-            is_started: AtomicBool::new(false),
+            looks,
+            ear: AtomicU8::new(ear as u8),
+            // A store without a way to listen never starts to.
+            is_started: AtomicBool::new(ear == Ear::Deaf),
             in_use: tokio::sync::watch::Sender::new(()),
             awaited: Awaited::default(),
             waiters: Arc::default(),

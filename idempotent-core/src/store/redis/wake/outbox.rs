@@ -43,7 +43,7 @@ pub(super) fn tell(hub: &Arc<Hub>, message: Message) {
 /// The command that tells it.
 pub(super) fn publish(hub: &Hub, message: Message) -> Cmd {
     let mut command = Cmd::new();
-    command.arg("SPUBLISH").arg(&hub.channel).arg(message.encode(hub.origin));
+    command.arg("SPUBLISH").arg(&*hub.channel).arg(message.encode(hub.origin));
     command
 }
 

@@ -13,9 +13,6 @@ use crate::record::Token;
 use crate::store::poll::jittered;
 use crate::store::{Entry, State, StoreError};
 
-/// A call may end between a waiter's first look and the moment that others have heard of it.
-const FIRST_PAUSE: Duration = Duration::from_millis(3);
-
 /// Waiters say again and again that they wait: others forget it after three times as long.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
 
@@ -28,7 +25,7 @@ where
     L: Fn() -> F,
     F: Future<Output = Result<Option<Entry>, StoreError>>,
 {
-    let mut pause = FIRST_PAUSE.min(hub.longest_pause);
+    let mut pause = hub.looks.first;
     let mut announced: Option<Instant> = None;
     while !lookout.is_deserted() {
         let lapse = match look().await {
@@ -46,7 +43,7 @@ where
         }
         let lapse = lapse.unwrap_or(pause).max(SHORTEST_PAUSE);
         lookout.rest(jittered(pause).min(lapse)).await;
-        pause = (pause * 2).min(hub.longest_pause);
+        pause = (pause * 2).min(hub.looks.longest);
     }
 }
 
