@@ -7,22 +7,25 @@ use idempotent_core::Store;
 use idempotent_core::store::{NearCache, RedisStore};
 use idempotent_core::testing::contract::{Lapsed, Subject};
 use idempotent_servers::Redis;
+use tokio::sync::OnceCell;
+
+/// One server for all cases: each has ids of its own. It ends with this process.
+static REDIS: OnceCell<Redis> = OnceCell::const_new();
 
 struct Cached {
-    redis: Redis,
     one: NearCache<RedisStore>,
     other: NearCache<RedisStore>,
 }
 
 impl Cached {
     async fn new(capacity_bytes: u64) -> Self {
-        let redis = Redis::start().await;
+        let redis = REDIS.get_or_init(Redis::start).await;
         let near = async || {
             let store = RedisStore::connect(redis.url()).await.expect("it connects");
             NearCache::builder(store).capacity_bytes(capacity_bytes).build()
         };
         let (one, other) = (near().await, near().await);
-        Self { redis, one, other }
+        Self { one, other }
     }
 }
 
@@ -37,16 +40,15 @@ impl Subject for Cached {
     }
 
     async fn advance(&self, by: Duration) {
-        assert!(self.redis.is_running());
         tokio::time::sleep(by).await;
     }
 
     fn lease(&self) -> Duration {
-        Duration::from_millis(600)
+        Duration::from_millis(400)
     }
 
     fn tolerance(&self) -> Duration {
-        Duration::from_millis(400)
+        Duration::from_millis(200)
     }
 
     fn lapsed(&self) -> Lapsed {

@@ -79,6 +79,7 @@ async fn a_user_without_rights_to_channels_loses_only_the_quick_wake() {
         complete(&owner, &id, &reservation).await;
         wakes(waiter).await;
         assert!(other.purge(&id).await.unwrap());
+        assert!(!owner.purge(&id).await.unwrap());
     }
     assert_eq!(listeners(&redis).await, 0);
     let warnings = log.events("cannot subscribe");
