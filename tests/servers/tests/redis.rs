@@ -158,7 +158,7 @@ fn tls_says(redis: &Redis, arguments: &[&str]) -> String {
         .arg(redis.tls_folder().join("ca.crt"))
         .args(arguments)
         .output()
-        .unwrap();
+        .expect("it starts");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
