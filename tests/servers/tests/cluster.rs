@@ -1,5 +1,7 @@
 //! Clusters and sentinels: formed, robbed of a master, whole again, and cut in two.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test or helps one")]
+
 use idempotent_servers::{
     Cluster, Data, Flavor, Namespace, Redis, Reply, Sentinel, Server, require,
 };

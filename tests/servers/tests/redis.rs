@@ -1,5 +1,7 @@
 //! One server: started, asked, killed, frozen and started again.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test or helps one")]
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
