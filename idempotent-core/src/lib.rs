@@ -70,13 +70,14 @@
 //! | `idempotent_superseded_total` | counter | `operation` |
 //! | `idempotent_dropped_total` | counter | `operation` |
 //! | `idempotent_tombstones_total` | counter | `operation` |
+//! | `idempotent_near_hits_total` | counter | |
 //!
 //! # Features
 //!
 //! | feature | default | what |
 //! |---|---|---|
 //! | `macros` | yes | the attribute |
-//! | `moka` | yes | [`store::MemoryStore`], and the default engine on it |
+//! | `moka` | yes | [`store::MemoryStore`], and the default engine on it; [`store::NearCache`] |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
 //! | `uuid` | | `uuid::Uuid` as a key |
 //! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |

@@ -8,11 +8,18 @@ mod answer;
 mod clock;
 mod error;
 #[cfg(feature = "moka")]
+mod hasher;
+#[cfg(feature = "moka")]
 mod memory;
+#[cfg(feature = "moka")]
+mod near;
+mod observe;
 mod poll;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
+
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 
@@ -22,6 +29,10 @@ pub use self::error::{StoreError, StoreErrorKind};
 #[cfg(feature = "moka")]
 #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
 pub use self::memory::{MemoryStore, MemoryStoreBuilder};
+#[cfg(feature = "moka")]
+#[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
+pub use self::near::{NearCache, NearCacheBuilder};
+pub use self::observe::Observer;
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{RedisConnection, RedisStore, RedisStoreBuilder};
@@ -143,10 +154,21 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// When the store cannot be asked.
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError>;
+
+    /// Tells an observer, from now on and for as long as it lives, of every
+    /// [`purge`](Self::purge) of this store's records, through whichever handle and process; or
+    /// answers `false`, if the store cannot.
+    ///
+    /// A store that answers `true` tells the observer once more, by
+    /// [`missed`](Observer::missed), whenever purges may have gone unheard, the time until it
+    /// first listens included. The default cannot.
+    fn observe(&self, _observer: Weak<dyn Observer>) -> bool {
+        false
+    }
 }
 
 #[async_trait]
-impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
+impl<S: Store + ?Sized> Store for Arc<S> {
     fn at_hand(&self, id: &RecordId) -> Option<Entry> {
         (**self).at_hand(id)
     }
@@ -189,5 +211,8 @@ impl<S: Store + ?Sized> Store for std::sync::Arc<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         (**self).scan(request).await
+    }
+    fn observe(&self, observer: Weak<dyn Observer>) -> bool {
+        (**self).observe(observer)
     }
 }

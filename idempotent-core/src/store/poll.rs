@@ -40,7 +40,7 @@ where
 }
 
 /// Between half of `pause` and all of it.
-fn jittered(pause: Duration) -> Duration {
+pub(super) fn jittered(pause: Duration) -> Duration {
     let random = u32::from(Token::random().as_bytes()[0]);
     pause * (256 + random) / 512
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -10,8 +10,8 @@ use tokio::sync::Notify;
 use super::fault::{Call, Fault, When};
 use crate::record::RecordId;
 use crate::store::{
-    Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
-    Scan, Store, StoreError, StoreErrorKind, Wait,
+    Complete, CompleteOutcome, Entry, Observer, Page, Release, Renew, RenewOutcome, Reserve,
+    ReserveOutcome, Scan, Store, StoreError, StoreErrorKind, Wait,
 };
 
 /// A store around another whose chosen calls fail, hang, lose their answer, come late or come
@@ -173,6 +173,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.perform(Call::Scan, || self.store.scan(request)).await
+    }
+
+    fn observe(&self, observer: Weak<dyn Observer>) -> bool {
+        self.store.observe(observer)
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
 
 use crate::record::{Outcome, RecordId, Token};
 use crate::store::{
-    Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
-    Scan, State, Store, StoreError, Wait,
+    Complete, CompleteOutcome, Entry, Observer, Page, Release, Renew, RenewOutcome, Reserve,
+    ReserveOutcome, Scan, State, Store, StoreError, Wait,
 };
 
 /// A store around another that tells how often an operation was executed, replayed or refused, as
@@ -197,6 +197,10 @@ impl<S: Store> Store for Observed<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.store.scan(request).await
+    }
+
+    fn observe(&self, observer: Weak<dyn Observer>) -> bool {
+        self.store.observe(observer)
     }
 }
 

@@ -7,7 +7,6 @@
 mod builder;
 mod claims;
 mod completed;
-mod hasher;
 mod ledger;
 mod moment;
 mod report;
@@ -33,7 +32,7 @@ use self::waiters::Waiter;
 use super::{
     Clock, Complete, CompleteOutcome, Cursor, Entry, Page, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, Scan, Sleep, State, Store, StoreError, StoreErrorKind, TokioClock, Vacant,
-    Wait,
+    Wait, hasher,
 };
 use crate::record::{Guarantee, NotKept, Outcome, Record, RecordId, Token};
 

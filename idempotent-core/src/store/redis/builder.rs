@@ -16,6 +16,7 @@ use super::key::Keys;
 use super::link::{Connection, Limits, Link, Source, Standalone};
 use super::script::Scripts;
 use super::server::{self, Demand};
+use super::wake::{Hub, Looks};
 use super::{RedisStore, Shared};
 use crate::store::StoreError;
 
@@ -35,6 +36,7 @@ pub struct RedisStoreBuilder {
     limits: Limits,
     demand: Demand,
     scripts_only: bool,
+    looks: Looks,
 }
 
 /// A connection that the application already has, for [`RedisStore::from_connection`].
@@ -99,6 +101,7 @@ impl RedisStoreBuilder {
             },
             demand: Demand::Warn,
             scripts_only: false,
+            looks: Looks::default(),
         }
     }
 
@@ -191,6 +194,14 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// The pauses after which somebody who waits for another process's call looks whether it ended,
+    /// in case no message says so: they begin with `first` and double up to `longest`. Default: 3
+    /// milliseconds, half a second.
+    pub const fn wait_pauses(mut self, first: Duration, longest: Duration) -> Self {
+        self.looks = Looks { first, longest };
+        self
+    }
+
     /// Connects, and looks what the servers are.
     ///
     /// # Errors
@@ -198,12 +209,14 @@ impl RedisStoreBuilder {
     /// If the servers cannot be reached or refuse the login, are older than Redis 7.0 or Valkey
     /// 7.2, or do not meet [`require_durable`](Self::require_durable).
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
-        let (demand, limits) = (self.demand, self.limits);
+        let (demand, limits, looks) = (self.demand, self.limits, self.looks);
         let (prefix, scripts_only) = (self.prefix.clone(), self.scripts_only);
         let source = self.source().map_err(store_error)?;
-        let link = Link::connect(source, limits).await.map_err(store_error)?;
+        let link = Arc::new(Link::connect(source, limits).await.map_err(store_error)?);
         let servers = server::examine(&link, demand).await?;
+        let hub = Hub::new(Arc::clone(&link), &prefix, looks);
         Ok(RedisStore(Arc::new(Shared {
+            hub,
             link,
             keys: Keys::new(prefix),
             scripts: Scripts::new(),

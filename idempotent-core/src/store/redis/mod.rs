@@ -2,7 +2,8 @@
 //!
 //! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, [`script`] what those
 //! run that no plain command can do, [`look`] how a key's value and time become a state, [`scan`]
-//! the paging. [`link`] is the way to the servers, [`server`] what they are asked at the start.
+//! the paging. [`wake`] is what the processes of a fleet say to each other. [`link`] is the way to
+//! the servers, [`server`] what they are asked at the start.
 
 mod builder;
 mod complete;
@@ -16,10 +17,11 @@ mod reserve;
 mod scan;
 mod script;
 mod server;
+mod wake;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
 use redis::{Cmd, RedisError, RedisResult, Value};
@@ -29,9 +31,10 @@ use self::error::{is_unknown, store_error};
 use self::key::Keys;
 use self::link::{Link, Repeat};
 use self::script::{Script, Scripts, is_forgotten};
+use self::wake::Hub;
 use super::{
-    Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
-    Scan, Store, StoreError,
+    Complete, CompleteOutcome, Entry, Observer, Page, Release, Renew, RenewOutcome, Reserve,
+    ReserveOutcome, Scan, Store, StoreError, Wait,
 };
 use crate::record::RecordId;
 
@@ -83,7 +86,8 @@ pub struct RedisStore(Arc<Shared>);
 
 /// What the clones of a store share.
 struct Shared {
-    link: Link,
+    link: Arc<Link>,
+    hub: Arc<Hub>,
     keys: Keys,
     scripts: Scripts,
     /// Whether the servers compare and set by plain commands.
@@ -199,6 +203,8 @@ impl Shared {
 #[async_trait]
 impl Store for RedisStore {
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        // Who holds a reservation must hear that somebody waits for its end.
+        self.0.hub.start();
         reserve::reserve(&self.0, request).await
     }
 
@@ -207,11 +213,25 @@ impl Store for RedisStore {
     }
 
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
-        complete::complete(&self.0, request).await
+        let outcome = complete::complete(&self.0, request).await?;
+        self.0.hub.ended(request.id);
+        Ok(outcome)
     }
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
-        release::release(&self.0, request).await
+        release::release(&self.0, request).await?;
+        self.0.hub.ended(request.id);
+        Ok(())
+    }
+
+    /// Never fails: a store that cannot be asked may be back before the waiter's time is up.
+    async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {
+        let (shared, key) = (Arc::clone(&self.0), self.0.keys.of(request.id));
+        let look = move || {
+            let (shared, key) = (Arc::clone(&shared), key.clone());
+            async move { shared.look(&key).await }
+        };
+        self.0.hub.wait(request, look).await
     }
 
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
@@ -219,11 +239,17 @@ impl Store for RedisStore {
     }
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
-        release::purge(&self.0, id).await
+        let found = release::purge(&self.0, id).await?;
+        self.0.hub.purged(id).await.map_err(store_error)?;
+        Ok(found)
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         scan::scan(&self.0, request).await
+    }
+
+    fn observe(&self, observer: Weak<dyn Observer>) -> bool {
+        self.0.hub.observe(observer)
     }
 }
 

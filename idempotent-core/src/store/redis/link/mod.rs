@@ -127,6 +127,11 @@ impl Link {
         self.live.source.dedicated(&self.live, key, listener, self.limits).await
     }
 
+    /// Whether [`dedicated`](Self::dedicated) connections are to be had.
+    pub(super) fn can_dedicate(&self) -> bool {
+        self.live.source.can_connect()
+    }
+
     async fn bounded(&self, to: To<'_>, what: Question<'_>, repeat: Repeat) -> RedisResult<Value> {
         let part = to.part();
         match timeout(self.limits.response, self.repeated(to, what, repeat)).await {

@@ -1,0 +1,86 @@
+//! What the cache holds at most, and what it shows of it.
+
+use std::sync::Arc;
+
+use idempotent_core::Store;
+use idempotent_core::store::NearCache;
+use idempotent_core::testing::FaultyStore;
+use idempotent_tests::settle;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+use super::distant::{Distant, Near, fresh_id, loads, near, replay, replayed};
+
+const KIB: usize = 1024;
+
+fn near_of(bytes: usize) -> Near {
+    let store = FaultyStore::new(Distant::default());
+    NearCache::builder(store).capacity_bytes(bytes as u64).build()
+}
+
+#[tokio::test]
+async fn the_cache_stays_within_its_bytes() {
+    let near = near_of(1024 * KIB);
+    let mut ids = Vec::new();
+    for _ in 0..5000 {
+        ids.push(replayed(&near, &[7; KIB]).await);
+    }
+    let kept: usize = ids
+        .iter()
+        .filter_map(|id| near.at_hand(id))
+        .map(|entry| entry.record.as_bytes().len())
+        .sum();
+    // Some 64 inserts may be waiting for moka to look at them.
+    assert!((256 * KIB..1124 * KIB).contains(&kept), "{kept} bytes are kept");
+    assert!(near.at_hand(&ids[4999]).is_some(), "the newest is kept");
+    assert!(near.at_hand(&ids[0]).is_none(), "the oldest is not");
+}
+
+#[tokio::test]
+async fn a_record_larger_than_the_cache_is_not_asked_for() {
+    let near = near_of(KIB);
+    let id = replayed(&near, &[7; KIB]).await;
+    assert!(near.at_hand(&id).is_none());
+    assert_eq!(loads(&near), 0);
+}
+
+#[tokio::test]
+async fn a_cache_without_room_is_a_store_like_any_other() {
+    let near = near_of(0);
+    let id = replayed(&near, b"").await;
+    assert_eq!(replay(&near, &id).await.record.operation(), "charge");
+    settle().await;
+    assert!(near.at_hand(&id).is_none());
+}
+
+#[tokio::test]
+async fn debug_shows_no_keys_and_no_results() {
+    let near = near();
+    let id = replayed(&near, b"secret").await;
+    let shown = format!("{near:?} {:?}", NearCache::builder(Distant::default()));
+    let hash = id.to_string().split_off("charge:".len());
+    assert!(!shown.contains("secret") && !shown.contains(&hash[..8]), "{shown}");
+    assert!(shown.contains("capacity_bytes: 67108864"), "{shown}");
+}
+
+#[tokio::test]
+async fn the_cache_does_not_keep_its_store_alive() {
+    let distant = Arc::new(Distant::default());
+    let near = NearCache::new(distant.clone());
+    drop(near);
+    assert_eq!(Arc::strong_count(&distant), 1);
+}
+
+#[tokio::test]
+async fn every_hit_is_counted() {
+    let recorder = DebuggingRecorder::new();
+    let _recording = metrics::set_default_local_recorder(&recorder);
+    let near = near();
+    let id = replayed(&near, b"receipt").await;
+    for _ in 0..3 {
+        near.at_hand(&id).unwrap();
+    }
+    assert!(near.at_hand(&fresh_id()).is_none());
+    let mut recorded = recorder.snapshotter().snapshot().into_vec().into_iter();
+    let hits = recorded.find(|(key, ..)| key.key().name() == "idempotent_near_hits_total");
+    assert_eq!(hits.map(|(.., value)| value), Some(DebugValue::Counter(3)));
+}

@@ -1,0 +1,127 @@
+//! A purge through one process drops the copies that others keep.
+
+use idempotent_core::Store;
+use idempotent_core::record::{Envelope, RecordId};
+use idempotent_core::store::{NearCache, RedisStore, Reserve};
+use idempotent_servers::{Redis, Server, require};
+
+use super::fleet::{
+    complete, fleet, fresh_id, listeners, never_looking, published, reserved, until,
+    until_listening,
+};
+
+/// A cache that listens.
+async fn near(redis: &Redis) -> NearCache<RedisStore> {
+    let (before, heard) = (listeners(redis).await, published(redis).await);
+    let near = NearCache::new(never_looking(redis).connect().await.unwrap());
+    until(|| async { listeners(redis).await > before && published(redis).await > heard }).await;
+    near
+}
+
+/// A completed record that the cache keeps.
+async fn kept(near: &NearCache<RedisStore>) -> RecordId {
+    let id = fresh_id();
+    let reservation = reserved(near, &id).await;
+    complete(near, &id, &reservation).await;
+    bring(near, &id).await;
+    id
+}
+
+async fn bring(near: &NearCache<RedisStore>, id: &RecordId) {
+    let request = Reserve::new(id, Envelope::new("charge"));
+    near.reserve(&request).await.unwrap();
+    until(|| async { near.at_hand(id).is_some() }).await;
+}
+
+#[tokio::test]
+async fn a_copy_knows_how_long_its_record_is_kept() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let near = near(&redis).await;
+    let id = kept(&near).await;
+    let copy = near.at_hand(&id).unwrap();
+    let record = near.load(&id).await.unwrap().unwrap();
+    assert_eq!(copy.record, record.record);
+    let (copy, record) = (copy.remaining.unwrap(), record.remaining.unwrap());
+    assert!(copy <= record + std::time::Duration::from_millis(50), "{copy:?} of {record:?}");
+}
+
+#[tokio::test]
+async fn a_purge_through_another_process_drops_the_copy() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let near = near(&redis).await;
+    let [operator] = {
+        let store = never_looking(&redis).connect().await.unwrap();
+        [store]
+    };
+    assert!(near.hears_purges());
+    let (id, other) = (kept(&near).await, kept(&near).await);
+    assert!(operator.purge(&id).await.unwrap());
+    until(|| async { near.at_hand(&id).is_none() }).await;
+    assert!(near.at_hand(&other).is_some());
+}
+
+#[tokio::test]
+async fn a_purge_through_another_handle_of_this_process_drops_the_copy_at_once() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let near = near(&redis).await;
+    let id = kept(&near).await;
+    assert!(near.inner().clone().purge(&id).await.unwrap());
+    assert!(near.at_hand(&id).is_none());
+}
+
+#[tokio::test]
+async fn a_purge_of_what_is_gone_already_drops_the_copy_too() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let near = near(&redis).await;
+    let id = kept(&near).await;
+    redis.cli(&["FLUSHALL"]).await;
+    assert!(near.at_hand(&id).is_some());
+    let operator = never_looking(&redis).connect().await.unwrap();
+    assert!(!operator.purge(&id).await.unwrap());
+    until(|| async { near.at_hand(&id).is_none() }).await;
+}
+
+#[tokio::test]
+async fn a_lost_subscription_drops_every_copy_and_keeps_new_ones() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let near = near(&redis).await;
+    let [_other] = fleet_beside(&redis).await;
+    let ids = [kept(&near).await, kept(&near).await];
+    redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    until(|| async { ids.iter().all(|id| near.at_hand(id).is_none()) }).await;
+    until_listening(&redis, 2).await;
+    bring(&near, &ids[0]).await;
+}
+
+/// One more store on a server on which one listens already.
+async fn fleet_beside(redis: &Redis) -> [RedisStore; 1] {
+    let store = never_looking(redis).connect().await.unwrap();
+    reserved(&store, &fresh_id()).await;
+    until_listening(redis, 2).await;
+    [store]
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_listen_says_so() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let client = redis::Client::open(redis.url()).unwrap();
+    let connection = client.get_multiplexed_async_connection().await.unwrap();
+    let store = RedisStore::from_connection(connection).connect().await.unwrap();
+    assert!(!NearCache::new(store).hears_purges());
+}
+
+#[tokio::test]
+async fn a_purge_says_so_also_when_nobody_waits() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let [store] = fleet(&redis).await;
+    let before = published(&redis).await;
+    store.purge(&fresh_id()).await.unwrap();
+    assert_eq!(published(&redis).await, before + 1);
+}
