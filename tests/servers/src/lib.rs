@@ -5,18 +5,25 @@
 //! What waits is `async` and wants a tokio runtime; what is done at once (`kill`, faults) is not.
 //! A harness that cannot do what it is asked panics with the server's log: it is for tests.
 
+mod cluster;
 mod folder;
 mod guard;
+mod netns;
 mod node;
 mod port;
 mod process;
 mod proxy;
 mod redis;
 mod resp;
+mod sentinel;
 mod server;
 mod tls;
+mod topology;
 
+pub use cluster::{Cluster, ClusterBuilder};
+pub use netns::Namespace;
 pub use proxy::{Counts, TcpProxy};
 pub use redis::{Data, Flavor, Redis, RedisBuilder};
 pub use resp::Reply;
+pub use sentinel::Sentinel;
 pub use server::{Server, are_here};

@@ -5,9 +5,11 @@ use std::ffi::OsString;
 use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::folder::Folder;
+use crate::netns::Space;
 use crate::port::Port;
 use crate::process::Process;
 use crate::redis::{Data, Flavor};
@@ -22,6 +24,7 @@ pub(crate) struct Node {
     // Before the ports, so that these are given back when the server is gone.
     process: Process,
     address: SocketAddr,
+    space: Option<Arc<Space>>,
     password: Option<String>,
     tls_port: Option<Port>,
     _port: Option<Port>,
@@ -34,8 +37,11 @@ impl Node {
         address: SocketAddr,
         folder: Folder,
         arguments: &[OsString],
+        space: Option<Arc<Space>>,
     ) -> Result<Node, String> {
-        let mut command = vec![flavor.server().path()?.into_os_string()];
+        let mut command: Vec<OsString> = Vec::new();
+        command.extend(space.iter().flat_map(|space| space.enter()));
+        command.push(flavor.server().path()?.into());
         let settings = [
             ("--port", address.port().to_string()),
             ("--bind", address.ip().to_string()),
@@ -49,8 +55,15 @@ impl Node {
         for (name, value) in settings {
             command.extend([OsString::from(name), value.into()]);
         }
+        if space.is_some() {
+            // Where a cut can tell it from the others.
+            command.extend(["--bind-source-addr".into(), address.ip().to_string().into()]);
+            // Which takes 127.0.0.1 alone for this machine.
+            command.extend(["--protected-mode".into(), "no".into()]);
+        }
         command.extend_from_slice(arguments);
-        Node::of(address, folder, &command)
+        let node = Node::of(address, folder, &command)?;
+        Ok(Node { space, ..node })
     }
 
     /// A server with a command line of its own.
@@ -60,7 +73,7 @@ impl Node {
         command: &[OsString],
     ) -> Result<Node, String> {
         let process = Process::new("redis-server", folder, command)?;
-        Ok(Node { process, address, password: None, tls_port: None, _port: None })
+        Ok(Node { process, address, space: None, password: None, tls_port: None, _port: None })
     }
 
     pub(crate) fn password(mut self, password: Option<String>) -> Node {
@@ -123,20 +136,29 @@ impl Node {
         Ok(())
     }
 
-    pub(crate) fn connect(&self) -> io::Result<Connection> {
-        let stream = TcpStream::connect_timeout(&self.address, CONNECT)?;
+    /// One command on a connection of its own.
+    pub(crate) fn call<A: AsRef<str>>(&self, command: &[A]) -> io::Result<Reply> {
+        self.call_within(ANSWER, command)
+    }
+
+    /// As `call`, for a node that may be frozen or cut off.
+    pub(crate) fn call_within<A: AsRef<str>>(
+        &self,
+        patience: Duration,
+        command: &[A],
+    ) -> io::Result<Reply> {
+        let connect = || TcpStream::connect_timeout(&self.address, patience.min(CONNECT));
+        let stream = match &self.space {
+            Some(space) => space.inside(connect).map_err(io::Error::other)?,
+            None => connect(),
+        }?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(ANSWER))?;
-        stream.set_write_timeout(Some(ANSWER))?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_write_timeout(Some(patience))?;
         let mut connection = Connection::new(stream);
         if let Some(password) = &self.password {
             connection.call(&["AUTH", password])?;
         }
-        Ok(connection)
-    }
-
-    /// One command on a connection of its own.
-    pub(crate) fn call<A: AsRef<str>>(&self, command: &[A]) -> io::Result<Reply> {
-        self.connect()?.call(command)
+        connection.call(command)
     }
 }

@@ -86,19 +86,10 @@ impl Process {
 
     /// `kill -9`, and returns when the process is gone. Nothing happens to one that is gone already.
     pub(crate) fn kill(&self) -> Result<(), String> {
-        self.end(Signal::KILL)
-    }
-
-    /// Asks the server to end itself, and returns when it has.
-    pub(crate) fn terminate(&self) -> Result<(), String> {
-        self.end(Signal::TERM)
-    }
-
-    fn end(&self, signal: Signal) -> Result<(), String> {
         let mut state = self.state();
         let Some(pid) = state.pid else { return Ok(()) };
         if !is_dead(pid) {
-            self.send(pid, signal)?;
+            self.send(pid, Signal::KILL)?;
         }
         let deadline = Instant::now() + PATIENCE;
         while !is_dead(pid) {

@@ -154,7 +154,7 @@ impl RedisBuilder {
             tls_port = Some(second);
         }
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, number));
-        let node = Node::new(self.flavor, address, folder, &arguments)?
+        let node = Node::new(self.flavor, address, folder, &arguments, None)?
             .password(self.password)
             .owning(port)
             .owning_tls(tls_port);

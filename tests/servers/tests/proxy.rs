@@ -1,5 +1,7 @@
 //! The proxy: what it counts, and each harm it does.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test or helps one")]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};

@@ -1,5 +1,7 @@
 //! One server: started, asked, killed, frozen and started again.
 
+#![allow(clippy::unwrap_used, reason = "everything here is a test or helps one")]
+
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::process::Command;
@@ -158,7 +160,7 @@ fn tls_says(redis: &Redis, arguments: &[&str]) -> String {
         .arg(redis.tls_folder().join("ca.crt"))
         .args(arguments)
         .output()
-        .unwrap();
+        .expect("it starts");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
