@@ -2,8 +2,8 @@
 //!
 //! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, [`script`] what those
 //! run that no plain command can do, [`look`] how a key's value and time become a state, [`scan`]
-//! the paging. [`wake`] is what
-//! the processes of a fleet say to each other. [`link`] is the way to the servers, [`server`] what they are asked at the start.
+//! the paging. [`wake`] is what the processes of a fleet say to each other. [`link`] is the way to
+//! the servers, [`server`] what they are asked at the start.
 
 mod builder;
 mod complete;

@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn versions_below_the_oldest_are_too_old() {
-        let too_old = |info| report(info).too_old();
+        let too_old = |info: &str| report(info).too_old();
         assert_eq!(too_old("redis_version:6.2.14\r\n").as_deref(), Some("Redis 6.2.14"));
         assert_eq!(too_old("redis_version:7.0.0\r\n"), None);
         assert_eq!(too_old("redis_version:8.2.1\r\n"), None);

@@ -18,6 +18,7 @@ pub(in crate::store::redis) enum Connection {
 
 /// Who is asked.
 #[derive(Clone, Copy)]
+#[cfg_attr(not(feature = "redis-cluster"), allow(dead_code, reason = "there is only one"))]
 pub(in crate::store::redis) enum To<'a> {
     /// The primary of a key.
     Key(&'a str),
@@ -35,6 +36,7 @@ pub(in crate::store::redis) enum Node {
 }
 
 impl Connection {
+    #[cfg_attr(not(feature = "redis-cluster"), allow(unused_variables))]
     pub(super) async fn ask(&mut self, to: To<'_>, what: Question<'_>) -> RedisResult<Value> {
         match self {
             Self::Multiplexed(connection) => ask(connection, what).await,

@@ -59,10 +59,7 @@ impl Source {
     }
 
     /// A client of the primary that a key has now.
-    #[cfg_attr(
-        not(any(feature = "redis-cluster", feature = "redis-sentinel")),
-        allow(clippy::unused_async, unused_variables)
-    )]
+    #[cfg_attr(not(feature = "redis-cluster"), allow(clippy::unused_async, unused_variables))]
     async fn client(&self, live: &Arc<Live>, key: &str, limits: Limits) -> RedisResult<Client> {
         match self {
             Self::Standalone(server) => Ok(server.0.clone()),
