@@ -201,9 +201,9 @@ impl RedisStoreBuilder {
 
     /// The pauses after which somebody who waits for another process's call looks whether it ended,
     /// in case no message says so: they begin with `first` and double up to `longest`. Default: 3
-    /// milliseconds, half a second.
-    pub const fn wait_pauses(mut self, first: Duration, longest: Duration) -> Self {
-        self.looks = Looks { first, longest };
+    /// milliseconds, half a second. At least one millisecond, at most a day.
+    pub fn wait_pauses(mut self, first: Duration, longest: Duration) -> Self {
+        self.looks = Looks::new(first, longest);
         self
     }
 
