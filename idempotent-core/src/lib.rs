@@ -23,6 +23,7 @@
 //!   process's, [`with`] a task's; `store = …` names one.
 //! * [`Disposition`] says what becomes of a key when its body ends, [`Guarantee`] what it means that
 //!   its owner was lost.
+//! * [`current`] is the call that runs here: its token, and keys derived from it for other systems.
 //! * [`Error`] is why a call was refused, with the HTTP status that says so.
 //! * [`store`] is for those who write a store, `testing` for those who test one, or their own
 //!   handlers.
@@ -78,7 +79,7 @@
 //! | `macros` | yes | the attribute |
 //! | `moka` | yes | [`store::MemoryStore`], and the default engine on it |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
-//! | `uuid` | | `uuid::Uuid` as a key |
+//! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
 //! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -103,14 +104,15 @@ pub use idempotent_macros::idempotent;
 
 pub use self::disposition::Disposition;
 pub use self::engine::{
-    AlreadyInUse, Builder, Idempotency, Inspection, InspectionPage, Resolution, install, with,
+    AlreadyInUse, Builder, Current, Idempotency, Inspection, InspectionPage, Resolution, current,
+    install, with,
 };
 pub use self::error::{Error, ErrorKind};
 pub use self::key::Key;
 pub use self::operation::{
     Call, CallBuilder, Ended, FromError, Operation, Reservation, Returned, Run, Started, Stored,
 };
-pub use self::record::{Guarantee, RecordId};
+pub use self::record::{DerivedKey, Guarantee, RecordId};
 pub use self::store::Store;
 
 #[cfg(all(doctest, feature = "macros", feature = "moka"))]
