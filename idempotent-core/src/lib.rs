@@ -80,12 +80,16 @@
 //! | `moka` | yes | [`store::MemoryStore`], and the default engine on it |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
 //! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
+//! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |
 //! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub mod client;
 mod codec;
 mod disposition;
 mod engine;
