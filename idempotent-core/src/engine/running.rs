@@ -3,11 +3,10 @@
 //! Each poll of a body enters its call, and leaves it again; a call within a call hides the outer
 //! one meanwhile.
 
-use std::cell::RefCell;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::mem;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +14,7 @@ use super::heartbeat::Live;
 use crate::record::{DerivedKey, RecordId, Token};
 
 thread_local! {
-    static RUNNING: RefCell<Option<Current>> = const { RefCell::new(None) };
+    static RUNNING: Cell<Option<Current>> = const { Cell::new(None) };
 }
 
 /// The idempotent call whose body runs here, if one does: the innermost.
@@ -39,7 +38,9 @@ thread_local! {
 /// ```
 #[must_use]
 pub fn current() -> Option<Current> {
-    RUNNING.try_with(|running| running.try_borrow().ok()?.clone()).ok().flatten()
+    let here = swap(None);
+    swap(here.clone());
+    here
 }
 
 /// A running idempotent call. See [`current`]. Clones are the same call.
@@ -163,16 +164,12 @@ pub(crate) struct Entered(Option<Current>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        // Dropped with nothing borrowed: what a clone's end drops may ask who runs.
-        drop(swap(self.0.take()));
+        swap(self.0.take());
     }
 }
 
 fn swap(current: Option<Current>) -> Option<Current> {
-    let swapped = RUNNING.try_with(|running| {
-        running.try_borrow_mut().map(|mut running| mem::replace(&mut *running, current))
-    });
-    swapped.ok().and_then(Result::ok).flatten()
+    RUNNING.try_with(|running| running.replace(current)).ok().flatten()
 }
 
 impl fmt::Debug for Current {

@@ -35,16 +35,6 @@ enum Holding {
     Nothing(Current),
 }
 
-impl Holding {
-    /// Makes its body part of the call, until the answer is dropped.
-    fn enter(&self) -> Entered {
-        match self {
-            Self::Held(held) => held.current().enter(),
-            Self::Nothing(current) => current.clone().enter(),
-        }
-    }
-}
-
 struct Recording<T, E> {
     result: Result<T, E>,
     settling: Elsewhere<()>,
@@ -124,7 +114,12 @@ impl<T, E> Ongoing<T, E> {
             match ready!(self.poll_begin(cx)) {
                 Begun::Replayed(result) => return Poll::Ready((result, Ended::Replayed)),
                 Begun::Refused(error) => return Poll::Ready(self.refuse(error)),
-                Begun::Body => self.make(body),
+                Begun::Body => {
+                    // The body is made and first polled in one visit to its call.
+                    let running = self.enter();
+                    self.make(body);
+                    return self.poll_entered(body, running, cx);
+                }
             }
         }
         self.poll_body(body, cx)
@@ -139,10 +134,18 @@ impl<T, E> Ongoing<T, E> {
         self.poll(body, cx).map(|(result, _)| result)
     }
 
-    /// Makes the body's future, in the call's span.
+    /// Makes what runs on this thread part of the call, until the answer is dropped.
+    pub(super) fn enter(&self) -> Option<Entered> {
+        match &self.phase {
+            Phase::Body(Holding::Held(held)) => Some(held.current().enter()),
+            Phase::Body(Holding::Nothing(current)) => Some(current.clone().enter()),
+            _ => None,
+        }
+    }
+
+    /// Makes the body's future, in the call's span. To be called within the call.
     pub(super) fn make(&mut self, body: &mut dyn Body<T, E>) {
         let Phase::Body(holding) = &mut self.phase else { return };
-        let _running = holding.enter();
         let _entered = self.span.enter();
         match holding {
             Holding::Held(held) => held.make(|| body.make()),
@@ -156,11 +159,20 @@ impl<T, E> Ongoing<T, E> {
         body: &mut dyn Body<T, E>,
         cx: &mut Context<'_>,
     ) -> Poll<Done<T, E>> {
+        let running = self.enter();
+        self.poll_entered(body, running, cx)
+    }
+
+    fn poll_entered(
+        &mut self,
+        body: &mut dyn Body<T, E>,
+        running: Option<Entered>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Done<T, E>> {
         let Phase::Body(holding) = &mut self.phase else { return self.poll_end(cx) };
         if let Holding::Held(held) = holding {
             held.start();
         }
-        let running = holding.enter();
         let entered = self.span.enter();
         let result = ready!(body.poll(cx));
         drop(entered);
