@@ -23,6 +23,7 @@
 //!   process's, [`with`] a task's; `store = …` names one.
 //! * [`Disposition`] says what becomes of a key when its body ends, [`Guarantee`] what it means that
 //!   its owner was lost.
+//! * [`current`] is the call that runs here: its token, and keys derived from it for other systems.
 //! * [`Error`] is why a call was refused, with the HTTP status that says so.
 //! * [`store`] is for those who write a store, `testing` for those who test one, or their own
 //!   handlers.
@@ -79,13 +80,17 @@
 //! | `macros` | yes | the attribute |
 //! | `moka` | yes | [`store::MemoryStore`], and the default engine on it; [`store::NearCache`] |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
-//! | `uuid` | | `uuid::Uuid` as a key |
+//! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
+//! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |
 //! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub mod client;
 mod codec;
 mod disposition;
 mod engine;
@@ -104,14 +109,15 @@ pub use idempotent_macros::idempotent;
 
 pub use self::disposition::Disposition;
 pub use self::engine::{
-    AlreadyInUse, Builder, Idempotency, Inspection, InspectionPage, Resolution, install, with,
+    AlreadyInUse, Builder, Current, Idempotency, Inspection, InspectionPage, Resolution, current,
+    install, with,
 };
 pub use self::error::{Error, ErrorKind};
 pub use self::key::Key;
 pub use self::operation::{
     Call, CallBuilder, Ended, FromError, Operation, Reservation, Returned, Run, Started, Stored,
 };
-pub use self::record::{Guarantee, RecordId};
+pub use self::record::{DerivedKey, Guarantee, RecordId};
 pub use self::store::Store;
 
 #[cfg(all(doctest, feature = "macros", feature = "moka"))]

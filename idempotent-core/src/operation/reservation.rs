@@ -1,11 +1,11 @@
 //! A call whose body is not one closure: reserve here, finish there.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 
 use super::Call;
 use super::ongoing::{Begun, Ongoing};
 use super::policy::Policy;
-use crate::engine::{Elsewhere, Held, Settlement};
+use crate::engine::{Current, Elsewhere, Held, Settlement};
 use crate::error::Error;
 use crate::record::{RecordId, Token};
 
@@ -28,6 +28,7 @@ pub enum Started<T, E> {
 pub struct Reservation<T, E> {
     /// `None` where the engine fails open: then there is nothing to end.
     held: Option<Held>,
+    current: Option<Current>,
     policy: Policy<T, E>,
 }
 
@@ -61,12 +62,12 @@ impl<T, E> Call<T, E> {
             Begun::Replayed(result) => Ok(Started::Replayed(result)),
             Begun::Refused(error) => Err(error),
             Begun::Body => {
-                let (mut held, policy) = call.into_parts();
+                let (mut held, current, policy) = call.into_parts();
                 if let Some(held) = &mut held {
                     // From here on the work may be done at any moment.
                     held.start();
                 }
-                Ok(Started::Reserved(Reservation { held, policy }))
+                Ok(Started::Reserved(Reservation { held, current, policy }))
             }
         }
     }
@@ -84,6 +85,14 @@ impl<T, E> Reservation<T, E> {
     #[must_use]
     pub fn token(&self) -> Option<Token> {
         self.held.as_ref().map(|held| held.reservation().token())
+    }
+
+    /// Does a part of the work as a body would: within it, [`current`](crate::current) is this call.
+    pub async fn scope<F: Future>(&self, work: F) -> F::Output {
+        match self.current.clone() {
+            Some(call) => call.scope(work).await,
+            None => work.await,
+        }
     }
 
     /// Ends the call with a result, whose disposition decides what is kept. When the store fails,

@@ -9,7 +9,7 @@ use crate::folder::Folder;
 use crate::netns::Space;
 use crate::node::Node;
 use crate::port::{BUS, Port};
-use crate::process::{PATIENCE, PAUSE, blocking, wait_until};
+use crate::process::{PATIENCE, PAUSE, blocking};
 use crate::redis::{Flavor, Redis};
 use crate::topology::{self, Topology};
 
@@ -269,10 +269,7 @@ impl Cluster {
     pub async fn wait_until_whole(&self) {
         let nodes: Vec<_> = self.nodes.iter().map(|node| Arc::clone(&node.node)).collect();
         let masters = self.masters;
-        blocking(move || {
-            wait_until("the cluster is whole", || topology::is_whole(&nodes, masters))
-        })
-        .await;
+        blocking(move || topology::wait_until_whole(&nodes, masters)).await;
     }
 
     // A master and the replicas it was started with.

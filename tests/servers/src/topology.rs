@@ -142,7 +142,28 @@ pub(crate) fn form(nodes: &[Node], masters: usize, replicas: usize) -> Result<()
         order(replica, &["CLUSTER", "REPLICATE", &master.to_string()])?;
     }
     let nodes: Vec<&Node> = nodes.iter().collect();
-    wait_until("a new cluster is whole", || is_whole(&nodes, masters))
+    wait_until_whole(&nodes, masters)
+}
+
+/// Waits for [`is_whole`]; when that does not come, says what the nodes say.
+pub(crate) fn wait_until_whole<N: Deref<Target = Node> + Sync>(
+    nodes: &[N],
+    masters: usize,
+) -> Result<(), String> {
+    wait_until("a cluster is whole", || is_whole(nodes, masters)).map_err(|error| {
+        let mut text = error;
+        for node in nodes {
+            let questions: [&[&str]; 3] =
+                [&["CLUSTER", "NODES"], &["CLUSTER", "INFO"], &["INFO", "replication"]];
+            for question in questions {
+                let answer = node.call_within(PATIENCE, question);
+                let answer =
+                    answer.map_or_else(|error| error.to_string(), |reply| reply.to_string());
+                text.push_str(&format!("\n{} to {question:?}:\n{answer}", node.address()));
+            }
+        }
+        text
+    })
 }
 
 fn order(node: &Node, command: &[&str]) -> Result<Reply, String> {
@@ -155,7 +176,7 @@ fn order(node: &Node, command: &[&str]) -> Result<Reply, String> {
 
 /// Whether all nodes answer, agree on `masters` masters, find the cluster in order, and each replica
 /// is linked.
-pub(crate) fn is_whole<N: Deref<Target = Node> + Sync>(nodes: &[N], masters: usize) -> bool {
+fn is_whole<N: Deref<Target = Node> + Sync>(nodes: &[N], masters: usize) -> bool {
     let Ok(Topology(views)) = ask(nodes) else { return false };
     let agreed = views.len() == nodes.len()
         && views.iter().all(|view| {

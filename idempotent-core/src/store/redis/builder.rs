@@ -8,8 +8,10 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::io::tcp::TcpSettings;
 use redis::{
-    Client, ClientTlsConfig, ConnectionInfo, IntoConnectionInfo, RedisResult, TlsCertificates,
+    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult,
+    TlsCertificates,
 };
+use rustls::crypto::CryptoProvider;
 
 use super::error::store_error;
 use super::key::Keys;
@@ -134,6 +136,9 @@ impl RedisStoreBuilder {
     }
 
     /// The authorities that TLS trusts, in PEM, in place of the system's.
+    ///
+    /// TLS is rustls with the process's default cryptography; where the application installed none,
+    /// the store installs *ring*.
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.certificates_mut().root_cert = Some(pem.into());
         self
@@ -196,9 +201,9 @@ impl RedisStoreBuilder {
 
     /// The pauses after which somebody who waits for another process's call looks whether it ended,
     /// in case no message says so: they begin with `first` and double up to `longest`. Default: 3
-    /// milliseconds, half a second.
-    pub const fn wait_pauses(mut self, first: Duration, longest: Duration) -> Self {
-        self.looks = Looks { first, longest };
+    /// milliseconds, half a second. At least one millisecond, at most a day.
+    pub fn wait_pauses(mut self, first: Duration, longest: Duration) -> Self {
+        self.looks = Looks::new(first, longest);
         self
     }
 
@@ -231,7 +236,10 @@ impl RedisStoreBuilder {
     fn source(self) -> RedisResult<Source> {
         match &self.target {
             Target::Url(url) => self.standalone(url),
-            Target::Client(client) => Ok(Source::Standalone(Standalone(client.clone()))),
+            Target::Client(client) => {
+                prepare_tls(client.get_connection_info());
+                Ok(Source::Standalone(Standalone(client.clone())))
+            }
             Target::Connection(connection) => Ok(Source::Given(connection.clone())),
             #[cfg(feature = "redis-sentinel")]
             Target::Sentinel { urls, group } => self.watched(urls, group),
@@ -270,7 +278,19 @@ impl RedisStoreBuilder {
 }
 
 fn parse(url: &str) -> RedisResult<ConnectionInfo> {
-    Ok(url.into_connection_info()?.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+    let info = url.into_connection_info()?;
+    prepare_tls(&info);
+    Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
+}
+
+/// rustls panics when a process has no cryptography, or several and no choice among them. The
+/// application's choice stands; where there is none, it is *ring*.
+fn prepare_tls(info: &ConnectionInfo) {
+    let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+    if is_tls && CryptoProvider::get_default().is_none() {
+        // Fails only when somebody was faster, and then there is one.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    }
 }
 
 impl Login {

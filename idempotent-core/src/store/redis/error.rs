@@ -14,6 +14,8 @@ use crate::store::{StoreError, StoreErrorKind};
 /// How a server begins to quote what it was sent.
 const QUOTES: &str = "with args beginning with";
 
+const NO_LOGIN: &str = "redis refused the user name or the password";
+
 /// What the server answered, without anything that it was sent.
 #[derive(Debug)]
 struct Refusal {
@@ -54,15 +56,14 @@ fn kind_of(error: &RedisError) -> (StoreErrorKind, &'static str) {
             (StoreErrorKind::Malformed, "redis holds something that is no record under the key")
         }
         Some("NOPERM") => (StoreErrorKind::Unavailable, "the redis user lacks a permission"),
+        Some("NOAUTH" | "WRONGPASS") => (StoreErrorKind::Unavailable, NO_LOGIN),
         Some("NOREPLICAS") => {
             (StoreErrorKind::Unavailable, "redis has too few replicas to accept writes")
         }
         _ => (StoreErrorKind::Unavailable, "redis is unavailable"),
     };
     match error.kind() {
-        ErrorKind::AuthenticationFailed => {
-            (StoreErrorKind::Unavailable, "redis refused the user name or the password")
-        }
+        ErrorKind::AuthenticationFailed => (StoreErrorKind::Unavailable, NO_LOGIN),
         ErrorKind::InvalidClientConfig => {
             (StoreErrorKind::Unavailable, "redis cannot be reached as configured")
         }

@@ -65,8 +65,15 @@ pub(super) fn found(answers: Vec<Value>) -> Result<Found, RedisError> {
     for answer in answers {
         last = answer.extract_error()?;
     }
-    let Value::Array(both) = last else {
-        return Err(unexpected(&last));
+    both(last)
+}
+
+/// What a value and its time say; nothing, where the script says so.
+pub(super) fn both(answer: Value) -> Result<Found, RedisError> {
+    let both = match answer {
+        Value::Nil => return Ok(None),
+        Value::Array(both) => both,
+        other => return Err(unexpected(&other)),
     };
     let mut both = both.into_iter();
     match (both.next(), both.next()) {

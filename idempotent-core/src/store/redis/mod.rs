@@ -27,7 +27,7 @@ use async_trait::async_trait;
 use redis::{Cmd, RedisError, RedisResult, Value};
 
 pub use self::builder::{RedisConnection, RedisStoreBuilder};
-use self::error::{is_unknown, store_error};
+use self::error::{is_out_of_memory, is_unknown, store_error};
 use self::key::Keys;
 use self::link::{Link, Repeat};
 use self::script::{Script, Scripts, is_forgotten};
@@ -68,6 +68,18 @@ use crate::record::RecordId;
 /// can end. So it is, with
 /// [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable), where a server
 /// refuses writes for want of replicas, except that running calls cannot end there.
+///
+/// # What processes say to each other
+///
+/// Whoever waits for a call of another process is woken by a message within a millisecond or so. For
+/// that, each store subscribes to one sharded channel, `idem:wake` with the default prefix, over one
+/// connection of its own from its first reservation on. Nothing is published while nobody waits,
+/// but for a greeting and for purges, of which a [`NearCache`](crate::store::NearCache) hears.
+///
+/// All of that is an addition. A lost message, a user without rights to the channel
+/// (`ACL SETUSER … &idem:wake` gives them) or a store made of a
+/// [connection](Self::from_connection) costs waiters up to
+/// [half a second](RedisStoreBuilder::wait_pauses), and near caches their copies.
 ///
 /// # What it keeps, and what not
 ///
@@ -181,8 +193,24 @@ impl Shared {
     /// What stands under a key.
     async fn look(&self, key: &str) -> Result<Option<Entry>, StoreError> {
         let answers = self.link.read(key, &look::question(key)).await.map_err(store_error)?;
-        let found = look::found(answers).map_err(store_error)?;
+        let found = match look::found(answers) {
+            Err(error) if is_out_of_memory(&error) => self.look_by_script(key).await,
+            found => found,
+        };
+        let found = found.map_err(store_error)?;
         found.map(|(value, left)| look::entry(&value, left)).transpose()
+    }
+
+    /// A server at its memory limit queues no transaction, and lets a script read.
+    async fn look_by_script(&self, key: &str) -> RedisResult<look::Found> {
+        let script = &self.scripts.look;
+        let answer = match self.link.ask(key, &script.by_digest(key, &[]), Repeat::Once).await {
+            Err(error) if is_forgotten(&error) => {
+                self.link.ask(key, &script.by_code(key, &[]), Repeat::Once).await
+            }
+            answer => answer,
+        };
+        look::both(answer?)
     }
 
     fn compares(&self) -> bool {

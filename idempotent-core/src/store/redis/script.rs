@@ -7,6 +7,7 @@ pub(super) struct Scripts {
     pub(super) complete: Script,
     pub(super) renew: Script,
     pub(super) release: Script,
+    pub(super) look: Script,
 }
 
 /// A script that acts on one key.
@@ -21,6 +22,7 @@ impl Scripts {
             complete: Script::new(include_str!("scripts/complete.lua")),
             renew: Script::new(include_str!("scripts/renew.lua")),
             release: Script::new(include_str!("scripts/release.lua")),
+            look: Script::new(include_str!("scripts/look.lua")),
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use redis::{Pipeline, Value};
 
-use super::error::store_error;
+use super::error::{is_unknown, store_error};
 use super::link::{Link, Node};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -71,7 +71,7 @@ impl Report {
         let mut answers = answers.into_iter();
         let mut next = || answers.next().unwrap_or_default();
         Ok(Self {
-            info: text(next()),
+            info: text(unless_fatal(next())?),
             deletes_if_equal: is_command(&next()),
             save: setting(next()),
             validity_factor: setting(next()),
@@ -127,6 +127,15 @@ impl Report {
         lines
             .filter_map(|line| line.split_once(':'))
             .find_map(|(key, value)| (key == name).then_some(value.trim()))
+    }
+}
+
+/// A user may not be allowed to ask, or a proxy may not know the question. Whatever else is wrong
+/// is wrong with every question: no login, a server that is still loading.
+fn unless_fatal(answer: Value) -> Result<Value, StoreError> {
+    match answer.extract_error() {
+        Err(error) if error.code() == Some("NOPERM") || is_unknown(&error) => Ok(Value::Nil),
+        answer => answer.map_err(store_error),
     }
 }
 

@@ -133,7 +133,7 @@ impl Link {
     }
 
     async fn bounded(&self, to: To<'_>, what: Question<'_>, repeat: Repeat) -> RedisResult<Value> {
-        let part = to.part();
+        let part = if self.live.source.has_slots() { to.part() } else { 0 };
         match timeout(self.limits.response, self.repeated(to, what, repeat)).await {
             Ok(answer) => {
                 self.health.answered(part);

@@ -47,6 +47,15 @@ impl Source {
         }
     }
 
+    /// Whether different keys may have different primaries.
+    pub(super) const fn has_slots(&self) -> bool {
+        match self {
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(_) | Self::Given(Connection::Cluster(_)) => true,
+            _ => false,
+        }
+    }
+
     pub(super) async fn dedicated(
         &self,
         live: &Arc<Live>,

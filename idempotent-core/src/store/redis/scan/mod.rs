@@ -108,6 +108,9 @@ async fn look_at(
             Err(_) => store.look(&store.keys.of(id)).await,
         };
         match entry {
+            // Where one store's prefix begins with another's, the key alone does not tell whose
+            // record it is; the record does.
+            Ok(Some(entry)) if entry.record.operation() != id.operation() => {}
             Ok(Some(entry)) if request.wants(entry.state, &entry.record) => {
                 entries.push((id.clone(), entry));
             }

@@ -28,13 +28,15 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
 use self::awaited::Awaited;
-use self::message::{Message, Origin};
+use self::message::{Hash, Message, Origin};
 use self::observers::Observers;
 use self::outbox::Outbox;
 use self::waiters::Waiters;
 use super::link::{Link, Repeat};
 use crate::record::{RecordId, Token};
 use crate::store::{Entry, Observer, StoreError, Wait, poll};
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often those who ask are told again what is waited for here.
 const ANSWER_EVERY: Duration = Duration::from_secs(1);
@@ -61,8 +63,8 @@ pub(super) struct Hub {
 /// The pauses between a waiter's looks.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Looks {
-    pub(super) first: Duration,
-    pub(super) longest: Duration,
+    first: Duration,
+    longest: Duration,
 }
 
 /// How far the subscription has come.
@@ -79,11 +81,19 @@ enum Ear {
     Deaf,
 }
 
+impl Looks {
+    /// Neither a busy loop nor a pause that has no end.
+    pub(super) fn new(first: Duration, longest: Duration) -> Self {
+        let first = first.clamp(Duration::from_millis(1), LONGEST_PAUSE);
+        Self { first, longest: longest.clamp(first, LONGEST_PAUSE) }
+    }
+}
+
 impl Default for Looks {
     /// A call may end between a waiter's first look and the moment that others have heard of the
     /// waiter, so the first pauses are short.
     fn default() -> Self {
-        Self { first: Duration::from_millis(3), longest: Duration::from_millis(500) }
+        Self::new(Duration::from_millis(3), Duration::from_millis(500))
     }
 }
 
@@ -195,12 +205,18 @@ impl Hub {
         match message {
             Message::Hello => self.answer(),
             Message::Waiting(hash) => self.awaited.note(hash, Instant::now()),
-            Message::Done(hash) => self.waiters.wake(&hash),
+            Message::Done(hash) => self.ended_elsewhere(&hash),
             Message::Purged(hash) => {
                 self.observers.purged(&hash);
-                self.waiters.wake(&hash);
+                self.ended_elsewhere(&hash);
             }
         }
+    }
+
+    /// Everybody has been told, so nobody need be told again.
+    fn ended_elsewhere(&self, hash: &Hash) {
+        self.awaited.take(hash, Instant::now());
+        self.waiters.wake(hash);
     }
 
     /// Says what is waited for here, unless that was just said.
@@ -285,5 +301,21 @@ impl fmt::Debug for Hub {
             .field("channel", &self.channel)
             .field("ear", &self.ear())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_are_neither_none_nor_endless() {
+        let looks = Looks::new(Duration::ZERO, Duration::ZERO);
+        assert_eq!(looks.first, Duration::from_millis(1));
+        assert_eq!(looks.longest, Duration::from_millis(1));
+        let looks = Looks::new(Duration::MAX, Duration::MAX);
+        assert_eq!((looks.first, looks.longest), (LONGEST_PAUSE, LONGEST_PAUSE));
+        let looks = Looks::new(Duration::from_secs(2), Duration::from_secs(1));
+        assert_eq!(looks.longest, Duration::from_secs(2));
     }
 }

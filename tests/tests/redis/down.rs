@@ -1,0 +1,171 @@
+//! Servers that are gone, frozen or unreachable, and come back.
+
+use std::time::{Duration, Instant};
+
+use idempotent_core::store::{RedisStore, ReserveOutcome, State, StoreErrorKind};
+use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
+
+use crate::shop::Attempt;
+
+const TIMEOUT: Duration = Duration::from_millis(300);
+
+/// On a loaded machine.
+const SLACK: Duration = Duration::from_secs(2);
+
+async fn impatient(url: String) -> RedisStore {
+    RedisStore::builder(url).response_timeout(TIMEOUT).connect().await.unwrap()
+}
+
+/// Tries until it works, as callers do.
+async fn comes_back(store: &RedisStore) {
+    let begin = Instant::now();
+    while Attempt::new().reserve(store).await.is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(10), "the store does not come back");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_restarted_server_is_found_again_and_runs_the_scripts_it_forgot() {
+    require!(Server::Redis);
+    let server = Redis::builder().persistent_aof().start().await;
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    let attempt = Attempt::at_most_once();
+    let reservation = attempt.win(&store).await;
+    attempt.renew(&store, &reservation).await.unwrap();
+    server.restart(Data::Keep).await;
+    attempt.record(&store, &reservation, b"result").await;
+    let ReserveOutcome::Taken(entry) = attempt.reserve(&store).await.unwrap() else {
+        panic!("the record is gone");
+    };
+    assert_eq!(entry.state, State::Completed);
+}
+
+#[tokio::test]
+async fn a_call_to_a_server_that_is_gone_fails_in_time_and_says_why() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let store = impatient(server.url()).await;
+    server.kill();
+    for _ in 0..3 {
+        let begin = Instant::now();
+        let error = Attempt::new().reserve(&store).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+        assert!(begin.elapsed() < TIMEOUT + SLACK, "{:?}", begin.elapsed());
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("refused"), "{source}");
+    }
+    server.restart(Data::Keep).await;
+    comes_back(&store).await;
+}
+
+#[tokio::test]
+async fn a_call_to_a_frozen_server_times_out_and_the_server_is_used_again_when_it_goes_on() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let store = impatient(server.url()).await;
+    let attempt = Attempt::new();
+    let reservation = attempt.win(&store).await;
+    server.stop_process();
+    for _ in 0..4 {
+        let begin = Instant::now();
+        let error = Attempt::new().reserve(&store).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error:?}");
+        assert!(begin.elapsed() < TIMEOUT + SLACK, "{:?}", begin.elapsed());
+    }
+    server.resume();
+    comes_back(&store).await;
+    attempt.record(&store, &reservation, b"result").await;
+}
+
+/// A connection over which nothing comes any more stays open for a quarter of an hour.
+#[tokio::test]
+async fn a_silent_connection_is_replaced() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let black_hole = TcpProxy::start(server.address()).await;
+    let store = impatient(black_hole.redis_url()).await;
+    Attempt::new().win(&store).await;
+    let old = black_hole.counts().connections();
+    black_hole.stall();
+    for _ in 0..4 {
+        let error = Attempt::new().reserve(&store).await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error:?}");
+    }
+    assert!(black_hole.counts().connections() > old, "it connected anew");
+    black_hole.resume();
+    comes_back(&store).await;
+}
+
+/// A slow answer is no silence: the connection is kept, however slow the server.
+#[tokio::test]
+async fn a_slow_server_keeps_its_connection() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let slow = TcpProxy::start(server.address()).await;
+    let store = RedisStore::builder(slow.redis_url())
+        .response_timeout(Duration::from_secs(5))
+        .connect()
+        .await
+        .unwrap();
+    Attempt::new().win(&store).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let before = slow.counts().connections();
+    slow.delay_replies(Duration::from_millis(100));
+    for _ in 0..5 {
+        Attempt::new().win(&store).await;
+    }
+    assert_eq!(slow.counts().connections(), before);
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_connections_for_a_while_is_found_again() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let proxy = TcpProxy::start(server.address()).await;
+    let store = impatient(proxy.redis_url()).await;
+    proxy.refuse();
+    proxy.cut();
+    let error = Attempt::new().reserve(&store).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+    proxy.accept();
+    comes_back(&store).await;
+}
+
+/// Attempts to connect come with growing pauses, also when nobody asks less.
+#[tokio::test]
+async fn a_server_that_closes_every_connection_is_not_flooded() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let proxy = TcpProxy::start(server.address()).await;
+    let store = impatient(proxy.redis_url()).await;
+    proxy.refuse();
+    proxy.cut();
+    let begin = Instant::now();
+    let mut calls = 0;
+    while begin.elapsed() < Duration::from_secs(2) {
+        let _ = Attempt::new().reserve(&store).await;
+        calls += 1;
+    }
+    assert!(calls < 20, "{calls} calls failed without waiting");
+}
+
+#[tokio::test]
+async fn a_store_of_one_runtime_works_in_the_next() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let url = server.url();
+    let store = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            let store = RedisStore::connect(url).await.unwrap();
+            Attempt::new().win(&store).await;
+            store
+        })
+    })
+    .await
+    .unwrap();
+    // The runtime that drove the connection is gone.
+    comes_back(&store).await;
+    Attempt::new().win(&store).await;
+}
