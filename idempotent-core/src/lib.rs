@@ -108,7 +108,8 @@ pub use self::engine::{
 pub use self::error::{Error, ErrorKind};
 pub use self::key::Key;
 pub use self::operation::{
-    Call, CallBuilder, Ended, FromError, Operation, Reservation, Returned, Run, Started, Stored,
+    Call, CallBuilder, Encoded, Ended, FromError, Operation, Reservation, Returned, Run, Started,
+    Stored, Undecodable,
 };
 pub use self::record::{Guarantee, RecordId};
 pub use self::store::Store;
