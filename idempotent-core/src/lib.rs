@@ -79,6 +79,8 @@
 //! | `moka` | yes | [`store::MemoryStore`], and the default engine on it |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
 //! | `uuid` | | `uuid::Uuid` as a key |
+//! | `http` | | [`http`]: the `Idempotency-Key` header, a tower layer |
+//! | `axum` | | extractor and responses for axum |
 //! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -89,6 +91,9 @@ mod codec;
 mod disposition;
 mod engine;
 mod error;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod http;
 pub mod key;
 mod operation;
 pub mod record;
