@@ -19,7 +19,7 @@ use crate::codec;
 /// order of their names, so that only the order of equal names matters. The body counts
 ///
 /// * by its value, if its media type is JSON and it is I-JSON (RFC 7493): the order of members,
-///   spaces and escapes do not matter then (RFC 8785);
+///   spaces and escapes do not matter then, as under RFC 8785;
 /// * by its bytes, in all other cases. JSON with a name twice in one object, or a number that a
 ///   double does not tell from its neighbours, such as `9007199254740993`, is one of them: other
 ///   amounts would have one canonical form.
@@ -106,40 +106,31 @@ impl RequestFingerprint {
     /// [`NoFingerprint`], if what the closure of [`from_fn`](Self::from_fn) gave cannot be encoded.
     pub fn digest(&self, parts: &Parts, body: &Bytes) -> Result<[u8; 32], NoFingerprint> {
         let content_type = content_type(parts);
-        let mut hash = Hash(blake3::Hasher::new());
-        hash.part(LAYOUT);
-        hash.part(parts.method.as_str().as_bytes());
-        hash.part(path(parts).as_bytes());
-        hash.query(query(parts));
-        hash.part(content_type.essence.as_bytes());
         let encoding = parts.headers.get(CONTENT_ENCODING);
-        hash.part(encoding.map_or(&[][..], |encoding| encoding.as_bytes()));
+        let mut head = Head::new();
+        head.part(LAYOUT);
+        head.part(parts.method.as_str().as_bytes());
+        head.part(path(parts).as_bytes());
+        head.query(query(parts));
+        head.part(content_type.essence.as_bytes());
+        head.part(encoding.map_or(&[][..], |encoding| encoding.as_bytes()));
         match &self.body {
             Body::Closure(closure) => {
-                hash.part(content_type.parameters.as_bytes());
-                hash.part(b"value");
-                hash.part(&closure(parts, body)?);
+                head.part(content_type.parameters.as_bytes());
+                Ok(head.digest(b"value", &closure(parts, body)?))
             }
             // JSON has no parameters that mean something (RFC 8259), and clients differ in them.
             Body::CanonicalJson if content_type.is_json() => {
-                match json::canonical(body, &self.excluded) {
-                    Some(canonical) => {
-                        hash.part(b"json");
-                        hash.part(&canonical);
-                    }
-                    None => {
-                        hash.part(b"raw");
-                        hash.part(body);
-                    }
-                }
+                Ok(match json::canonical(body, &self.excluded) {
+                    Some(canonical) => head.digest(b"json", &canonical),
+                    None => head.digest(b"raw", body),
+                })
             }
             Body::CanonicalJson | Body::Raw => {
-                hash.part(content_type.parameters.as_bytes());
-                hash.part(b"raw");
-                hash.part(body);
+                head.part(content_type.parameters.as_bytes());
+                Ok(head.digest(b"raw", body))
             }
         }
-        Ok(hash.0.finalize().into())
     }
 }
 
@@ -178,13 +169,23 @@ impl std::error::Error for NoFingerprint {
     }
 }
 
-/// A digest of parts that do not run together.
-struct Hash(blake3::Hasher);
+/// All but the body, in parts that do not run together.
+struct Head(Vec<u8>);
 
-impl Hash {
+impl Head {
+    fn new() -> Self {
+        Self(Vec::with_capacity(256))
+    }
+
     fn part(&mut self, bytes: &[u8]) {
-        self.0.update(&(bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
+        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// The digest of it and of a body of that kind.
+    fn digest(mut self, kind: &[u8], body: &[u8]) -> codec::Digest {
+        self.part(kind);
+        blake3::Hasher::new().update(&self.0).update(body).finalize().into()
     }
 
     /// The parameters, in the order of their names, those of one name in their own order.

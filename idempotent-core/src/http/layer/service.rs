@@ -22,7 +22,8 @@ use crate::http::response::ResponseBody;
 #[derive(Clone, Debug)]
 pub struct IdempotencyService<S> {
     inner: S,
-    shared: Shared,
+    /// Behind one pointer, since frameworks clone services for each request.
+    shared: Arc<Shared>,
 }
 
 /// What the services of one layer share.
@@ -35,7 +36,7 @@ pub(super) struct Shared {
 
 impl<S> IdempotencyService<S> {
     pub(super) fn new(inner: S, shared: Shared) -> Self {
-        Self { inner, shared }
+        Self { inner, shared: Arc::new(shared) }
     }
 }
 
