@@ -75,7 +75,7 @@ pub fn main() -> ExitCode {
 
 fn conductor(flags: &Flags) -> Result<ExitCode> {
     if flags.list {
-        rows().iter().for_each(|row| println!("{:<64} {}", row.name, row.promise.as_str()));
+        rows().iter().for_each(|row| println!("{:<72} {}", row.name, row.promise.as_str()));
         return Ok(ExitCode::SUCCESS);
     }
     let chosen = chosen(flags)?;

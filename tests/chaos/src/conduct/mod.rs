@@ -56,7 +56,7 @@ const GRACE: Duration = Duration::from_secs(1);
 /// What a worker's runtime and memory may have grown by: less than one task for each operation that
 /// runs at once, and what an allocator keeps.
 const SPARE_TASKS: usize = 8;
-const SPARE_MEMORY: u64 = 32 * 1024 * 1024;
+const SPARE_MEMORY: u64 = 16 * 1024 * 1024;
 
 impl Settings {
     /// The defaults, with this program as worker.

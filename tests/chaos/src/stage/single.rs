@@ -104,8 +104,8 @@ impl Single {
             }
             Ongoing::Losing(task) => {
                 task.abort();
-                // One more may be armed; it is lost with the connection that it breaks.
                 let _ = task.await;
+                self.disarmed().await;
             }
             Ongoing::Delayed => {
                 if let Some(proxy) = &self.proxy {
@@ -115,6 +115,16 @@ impl Single {
             }
         }
         Ok(())
+    }
+
+    /// Waits for the last answer to be lost, as long as there is a load that asks for one.
+    async fn disarmed(&self) {
+        for _ in 0..50 {
+            if !self.proxy.as_ref().is_some_and(|proxy| proxy.is_armed()) {
+                return;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     async fn ask(&self, command: &[&str]) -> Result<Reply> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use idempotent_core::Store;
 use idempotent_core::store::{RedisStore, RedisStoreBuilder};
 use serde::{Deserialize, Serialize};
@@ -44,6 +44,7 @@ pub(crate) enum Endpoint {
 
 /// Connects, also to servers that are about to be there: a worker may be started during a fault.
 pub(super) async fn connect(reach: &Reach) -> Result<Arc<dyn Store>> {
+    ensure!(reach.min_replicas == MinReplicas::None, "this store cannot wait for replicas");
     let deadline = Instant::now() + PATIENCE;
     loop {
         match store(reach).connect().await {

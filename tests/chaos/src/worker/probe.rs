@@ -14,8 +14,9 @@ use super::Assignment;
 use super::operation::{Body, Draw, Shop};
 use crate::ledger::{self, EffectId, Event, Phase, Process, Said};
 
-/// Long enough for another worker's probe of the same key, which does nothing but take effect.
-const WAIT: Duration = Duration::from_secs(1);
+/// Long enough for another worker's probe of the same key, which does nothing but take effect, and
+/// too short to wait for a lease.
+const WAIT: Duration = Duration::from_millis(300);
 
 /// What one worker finds.
 #[derive(Debug)]
