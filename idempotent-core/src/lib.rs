@@ -82,6 +82,8 @@
 //! | `metrics` | | the metrics above, through the `metrics` facade |
 //! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
 //! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |
+//! | `http` | | [`http`]: the `Idempotency-Key` header, a tower layer |
+//! | `axum` | | extractor and responses for axum |
 //! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -95,6 +97,9 @@ mod codec;
 mod disposition;
 mod engine;
 mod error;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod http;
 pub mod key;
 mod operation;
 pub mod record;
@@ -115,7 +120,8 @@ pub use self::engine::{
 pub use self::error::{Error, ErrorKind};
 pub use self::key::Key;
 pub use self::operation::{
-    Call, CallBuilder, Ended, FromError, Operation, Reservation, Returned, Run, Started, Stored,
+    Call, CallBuilder, Encoded, Ended, FromError, Operation, Reservation, Returned, Run, Started,
+    Stored, Undecodable,
 };
 pub use self::record::{DerivedKey, Guarantee, RecordId};
 pub use self::store::Store;

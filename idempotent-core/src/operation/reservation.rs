@@ -1,10 +1,12 @@
 //! A call whose body is not one closure: reserve here, finish there.
 
 use std::future::{Future, poll_fn};
+use std::time::Duration;
 
 use super::Call;
 use super::ongoing::{Begun, Ongoing};
 use super::policy::Policy;
+use crate::disposition::Disposition;
 use crate::engine::{Current, Elsewhere, Held, Settlement};
 use crate::error::Error;
 use crate::record::{RecordId, Token};
@@ -100,6 +102,50 @@ impl<T, E> Reservation<T, E> {
     pub async fn finish(self, result: &Result<T, E>) {
         if let Some(held) = self.held {
             let settlement = self.policy.settlement(result, &held);
+            end(held.settle(settlement)).await;
+        }
+    }
+
+    /// Ends the call with a result whose disposition the caller says, whatever the call's own rule
+    /// would: for whoever knows only here what the result means.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::{Disposition, Error, Operation, Started};
+    ///
+    /// let call = || Operation::new("ship").key("parcel 7").returning::<Result<u32, Error>>();
+    /// if let Started::Reserved(reservation) = call().begin().await? {
+    ///     reservation.finish_as(&Ok(42), Disposition::Release).await;
+    /// }
+    /// assert!(matches!(call().begin().await?, Started::Reserved(_)));
+    /// # Ok(()) }
+    /// ```
+    pub async fn finish_as(self, result: &Result<T, E>, disposition: Disposition) {
+        if let Some(held) = self.held {
+            let settlement = self.policy.settlement_as(result, &held, disposition);
+            end(held.settle(settlement)).await;
+        }
+    }
+
+    /// Ends the call without its result, for results that are not to be stored, or cannot be: a
+    /// *tombstone*. Retries are refused with
+    /// [`ResultNotKept`](crate::ErrorKind::ResultNotKept), and run nothing, for `ttl` or the
+    /// operation's own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::{Error, ErrorKind, Operation, Started};
+    ///
+    /// let call = || Operation::new("export").key("7").returning::<Result<(), Error>>();
+    /// if let Started::Reserved(reservation) = call().begin().await? {
+    ///     reservation.withhold(None).await;
+    /// }
+    /// assert_eq!(call().begin().await.unwrap_err().kind(), ErrorKind::ResultNotKept);
+    /// # Ok(()) }
+    /// ```
+    pub async fn withhold(self, ttl: Option<Duration>) {
+        if let Some(held) = self.held {
+            let settlement = Policy::<T, E>::withheld(&held, ttl);
             end(held.settle(settlement)).await;
         }
     }
