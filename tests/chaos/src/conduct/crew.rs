@@ -44,6 +44,7 @@ enum Deed {
 }
 
 const START: Duration = Duration::from_secs(30);
+const ANSWER: Duration = Duration::from_secs(60);
 
 impl<'a> Crew<'a> {
     /// Starts the workers, and waits until all are warm.
@@ -104,17 +105,18 @@ impl<'a> Crew<'a> {
         Ok(silent)
     }
 
-    /// Tells one of them, and waits for what it says.
-    pub(super) async fn say_to_one(
-        &mut self,
-        order: &Order,
-        wanted: Report,
-        patience: Duration,
-    ) -> Result<()> {
-        if let Some(member) = self.members().next() {
-            member.say(order).await?;
-            let heard = member.hear(wanted, Instant::now() + patience).await?;
-            ensure!(heard, "worker {} does not answer", member.process);
+    /// Tells the first, and waits for what it says.
+    pub(super) async fn ask_one(&mut self, order: &Order, wanted: Report) -> Result<()> {
+        match self.members().next() {
+            Some(member) => ask(member, order, wanted).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Tells one after the other, so that none meets another.
+    pub(super) async fn ask_each(&mut self, order: &Order, wanted: Report) -> Result<()> {
+        for member in self.members() {
+            ask(member, order, wanted).await?;
         }
         Ok(())
     }
@@ -214,6 +216,13 @@ impl<'a> Crew<'a> {
         }
         Ok(self.processes)
     }
+}
+
+async fn ask(member: &mut Member, order: &Order, wanted: Report) -> Result<()> {
+    member.say(order).await?;
+    let heard = member.hear(wanted, Instant::now() + ANSWER).await?;
+    ensure!(heard, "worker {} does not answer", member.process);
+    Ok(())
 }
 
 /// The faults with their ends, in order.

@@ -159,16 +159,13 @@ async fn finish(crew: &mut Crew<'_>, patience: Moment) -> Result<Vec<Process>> {
     Ok(hung)
 }
 
-/// Every survivor asks for every key, and what is indeterminate is resolved.
+/// Every survivor asks for every key, one after the other, and what is indeterminate is resolved.
 async fn ask(crew: &mut Crew<'_>, row: &Row) -> Result<()> {
-    const PATIENCE: Duration = Duration::from_secs(60);
-    crew.say(&Order::Probe).await?;
-    crew.hear(Report::Probed, PATIENCE).await?;
+    crew.ask_each(&Order::Probe, Report::Probed).await?;
     if row.guarantee == idempotent_core::Guarantee::AtMostOnce {
         let processes = crew.processes();
-        crew.say_to_one(&Order::Resolve { processes }, Report::Resolved, PATIENCE).await?;
-        crew.say(&Order::ProbeAgain).await?;
-        crew.hear(Report::Probed, PATIENCE).await?;
+        crew.ask_one(&Order::Resolve { processes }, Report::Resolved).await?;
+        crew.ask_each(&Order::ProbeAgain, Report::Probed).await?;
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::Result;
 use idempotent_core::store::State;
@@ -13,10 +12,6 @@ use tokio::task::JoinSet;
 use super::Assignment;
 use super::operation::{Body, Draw, Shop};
 use crate::ledger::{self, EffectId, Event, Phase, Process, Said};
-
-/// Long enough for another worker's probe of the same key, which does nothing but take effect, and
-/// too short to wait for a lease.
-const WAIT: Duration = Duration::from_millis(300);
 
 /// What one worker finds.
 #[derive(Debug)]
@@ -58,8 +53,8 @@ impl Probe {
                 let mut indeterminate = Vec::new();
                 let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
                 while let Some(key) = next() {
-                    let draw =
-                        Draw { key, wait: Some(WAIT), patience: None, body: Body::default() };
+                    // Nobody else asks now, so who has to wait has found a key that is stuck.
+                    let draw = Draw { key, wait: None, patience: None, body: Body::default() };
                     let said = shop.order(draw, during).await;
                     let code = ErrorKind::Indeterminate.code();
                     if matches!(said, Some(Said::Refused(said)) if said == code) {
