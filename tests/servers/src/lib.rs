@@ -10,7 +10,9 @@ mod folder;
 mod guard;
 mod netns;
 mod node;
+mod pg;
 mod port;
+mod postgres;
 mod process;
 mod proxy;
 mod redis;
@@ -22,6 +24,7 @@ mod topology;
 
 pub use cluster::{Cluster, ClusterBuilder};
 pub use netns::Namespace;
+pub use postgres::{Postgres, PostgresBuilder, PostgresVersion};
 pub use proxy::{Counts, TcpProxy};
 pub use redis::{Data, Flavor, Redis, RedisBuilder};
 pub use resp::Reply;
