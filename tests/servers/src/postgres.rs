@@ -7,12 +7,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::process::Signal;
-
+use crate::controls::controls;
 use crate::folder::Folder;
 use crate::pg;
 use crate::port::Port;
-use crate::process::{Process, blocking, must, run};
+use crate::process::{Process, blocking, run};
 use crate::server::Server;
 
 const ANSWER: Duration = Duration::from_secs(10);
@@ -185,46 +184,6 @@ impl Postgres {
         self.process.folder()
     }
 
-    /// The postmaster's process id; 0 while it is killed.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.process.pid()
-    }
-
-    /// Whether the postmaster is there.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.process.is_running()
-    }
-
-    /// `kill -9` of the postmaster and of all its processes, as when the machine goes down. Returns
-    /// when they are gone.
-    ///
-    /// # Panics
-    ///
-    /// When they cannot be killed.
-    pub fn kill(&self) {
-        must(self.process.kill());
-    }
-
-    /// Freezes the postmaster (`SIGSTOP`): nobody new gets in, open connections go on.
-    ///
-    /// # Panics
-    ///
-    /// When the server is not running.
-    pub fn stop_process(&self) {
-        must(self.process.signal(Signal::STOP));
-    }
-
-    /// Lets a frozen postmaster go on: `SIGCONT`.
-    ///
-    /// # Panics
-    ///
-    /// When the server is not running.
-    pub fn resume(&self) {
-        must(self.process.signal(Signal::CONT));
-    }
-
     /// `kill -9` if it runs, then starts it again on the same port with its data and settings, and
     /// waits until it has recovered.
     ///
@@ -263,11 +222,7 @@ impl Postgres {
         blocking(move || Ok(pg::query(address, ANSWER, &statements))).await
     }
 
-    /// What the server wrote to its log.
-    #[must_use]
-    pub fn log(&self) -> String {
-        self.process.log()
-    }
+    controls!(|postgres| postgres.process);
 }
 
 fn start(process: &Process, address: SocketAddr) -> Result<(), String> {
