@@ -105,8 +105,11 @@ async fn hear(
             }
             Ok(Some(PushInfo { kind: PushKind::Disconnection, .. }) | None) => return,
             Ok(Some(_)) => {}
-            Err(_) if ask(&mut connection, &ping, limits).await.is_err() => return,
-            Err(_) => {}
+            Err(_) => {
+                if ask(&mut connection, &ping, limits).await.is_err() {
+                    return;
+                }
+            }
         }
     }
 }
