@@ -84,12 +84,6 @@ pub(super) fn is_out_of_memory(error: &RedisError) -> bool {
     error.code() == Some("OOM")
 }
 
-/// Whether the server queues no transaction: it is at its memory limit, or the key's slot is moving
-/// to another node, which takes a transaction only once it is there.
-pub(super) fn queues_nothing(error: &RedisError) -> bool {
-    matches!(error.code(), Some("OOM" | "MOVED" | "ASK" | "TRYAGAIN" | "EXECABORT"))
-}
-
 /// Whether the server does not know a command, or not in this form.
 pub(super) fn is_unknown(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError)

@@ -27,7 +27,7 @@ use async_trait::async_trait;
 use redis::{Cmd, RedisError, RedisResult, Value};
 
 pub use self::builder::{RedisConnection, RedisStoreBuilder};
-use self::error::{is_unknown, queues_nothing, store_error};
+use self::error::{is_out_of_memory, is_unknown, store_error};
 use self::key::Keys;
 use self::link::{Link, Repeat};
 use self::script::{Script, Scripts, is_forgotten};
@@ -194,14 +194,14 @@ impl Shared {
     async fn look(&self, key: &str) -> Result<Option<Entry>, StoreError> {
         let answers = self.link.read(key, &look::question(key)).await;
         let found = match answers.and_then(look::found) {
-            Err(error) if queues_nothing(&error) => self.look_by_script(key).await,
+            Err(error) if is_out_of_memory(&error) => self.look_by_script(key).await,
             found => found,
         };
         let found = found.map_err(store_error)?;
         found.map(|(value, left)| look::entry(&value, left)).transpose()
     }
 
-    /// One command, where a transaction is refused.
+    /// A server at its memory limit queues no transaction, and lets a script read.
     async fn look_by_script(&self, key: &str) -> RedisResult<look::Found> {
         let script = &self.scripts.look;
         let answer = match self.link.ask(key, &script.by_digest(key, &[]), Repeat::Once).await {
