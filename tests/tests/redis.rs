@@ -6,6 +6,8 @@
 
 #[path = "redis/answers.rs"]
 mod answers;
+#[path = "redis/cluster.rs"]
+mod cluster;
 #[path = "redis/contract.rs"]
 mod contract;
 #[path = "redis/down.rs"]
@@ -16,6 +18,8 @@ mod fake;
 mod refusals;
 #[path = "redis/scans.rs"]
 mod scans;
+#[path = "redis/sentinel.rs"]
+mod sentinel;
 #[path = "redis/setup.rs"]
 mod setup;
 #[path = "redis/shop.rs"]

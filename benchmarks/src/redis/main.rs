@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if arguments.next().as_deref() == Some("wait") {
         return wake::wait_for_orders(&arguments.next().ok_or("which server?")?).await;
     }
-    for flavor in [Flavor::Redis, Flavor::Valkey9] {
+    for flavor in [Flavor::Redis, Flavor::Valkey91] {
         let server = Redis::builder().flavor(flavor).start().await;
         println!("\n{flavor:?}");
         for keys in [1_000, 1_000_000] {

@@ -13,6 +13,9 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use rustix::process::Pid;
 
+// A session of its own, since the kernel hangs up on a process group in which something is stopped
+// when its owner ends: the guard of a frozen server would be gone before it cleaned up.
+// With the server go its children, which some servers have, so that none of them is left to write.
 // The server stays a zombie until `wait` is ordered, so that its pid cannot become another's while
 // we may still send a signal to it.
 const SCRIPT: &str = r#"
@@ -21,7 +24,7 @@ shift 2
 while read -r order; do
     case $order in
         start)
-            setpriv --pdeathsig KILL -- "$@" </dev/null >>"$log" 2>&1 &
+            setpriv --pdeathsig KILL -- setsid "$@" </dev/null >>"$log" 2>&1 &
             server=$!
             echo "$server"
             ;;
@@ -33,10 +36,12 @@ while read -r order; do
     esac
 done
 if [ -n "$server" ]; then
-    kill -KILL "$server"
+    children=
+    read -r children <"/proc/$server/task/$server/children"
+    kill -KILL "$server" $children
     wait "$server"
 fi 2>/dev/null
-eval "$cleanup"
+eval "$cleanup" 2>/dev/null
 "#;
 
 /// Dropping it kills the server, removes what it left, and returns when that is done.

@@ -6,11 +6,16 @@
 //! A harness that cannot do what it is asked panics with the server's log: it is for tests.
 
 mod cluster;
+mod controls;
 mod folder;
 mod guard;
+mod nats;
 mod netns;
+mod nginx;
 mod node;
+mod pg;
 mod port;
+mod postgres;
 mod process;
 mod proxy;
 mod redis;
@@ -21,7 +26,10 @@ mod tls;
 mod topology;
 
 pub use cluster::{Cluster, ClusterBuilder};
+pub use nats::Nats;
 pub use netns::Namespace;
+pub use nginx::Nginx;
+pub use postgres::{Postgres, PostgresBuilder, PostgresVersion};
 pub use proxy::{Counts, TcpProxy};
 pub use redis::{Data, Flavor, Redis, RedisBuilder};
 pub use resp::Reply;

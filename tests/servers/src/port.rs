@@ -37,15 +37,17 @@ impl Port {
         for _ in 0..COUNT {
             let step = NEXT.fetch_add(1, Ordering::Relaxed) % COUNT;
             let number = FIRST + (begin + step) % COUNT;
-            let address = SocketAddr::from_abstract_name(format!("idempotent-servers-{number}"));
-            let Ok(name) = address.and_then(|address| UnixListener::bind_addr(&address)) else {
-                continue;
-            };
-            if is_free(number) && is_free(number + BUS) {
-                return Ok(Port { number, _name: name });
+            if let Some(port) = Port::claim(number) {
+                return Ok(port);
             }
         }
         Err(format!("no free port from {FIRST} to {}", FIRST + COUNT - 1))
+    }
+
+    fn claim(number: u16) -> Option<Port> {
+        let address = SocketAddr::from_abstract_name(format!("idempotent-servers-{number}"));
+        let name = UnixListener::bind_addr(&address.ok()?).ok()?;
+        (is_free(number) && is_free(number + BUS)).then_some(Port { number, _name: name })
     }
 
     pub(crate) fn number(&self) -> u16 {
@@ -56,4 +58,33 @@ impl Port {
 fn is_free(port: u16) -> bool {
     // All addresses, since a server on any of them is in the way.
     TcpListener::bind(("0.0.0.0", port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::{BUS, Port};
+
+    #[test]
+    fn a_reserved_port_is_nobody_elses_until_it_is_given_back() {
+        let port = Port::reserve().unwrap();
+        let number = port.number();
+
+        assert!(Port::claim(number).is_none());
+        drop(port);
+        assert!(Port::claim(number).is_some());
+    }
+
+    #[test]
+    fn a_port_is_not_given_while_it_or_its_bus_is_in_use() {
+        let number = Port::reserve().unwrap().number();
+
+        for used in [number, number + BUS] {
+            let listener = TcpListener::bind(("127.0.0.1", used)).unwrap();
+            assert!(Port::claim(number).is_none(), "{used} is in use");
+            drop(listener);
+        }
+        assert!(Port::claim(number).is_some());
+    }
 }

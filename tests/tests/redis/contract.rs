@@ -101,3 +101,33 @@ mod valkey {
         idempotent_core::testing::contract_tests! { subject().await }
     }
 }
+
+mod cluster {
+    use idempotent_servers::Cluster;
+
+    use super::*;
+
+    static SERVERS: OnceCell<Cluster> = OnceCell::const_new();
+
+    async fn subject() -> OverTheWire {
+        let cluster = SERVERS.get_or_init(|| Cluster::start(3, 1)).await;
+        OverTheWire::new(|| RedisStore::cluster(cluster.urls())).await
+    }
+
+    idempotent_core::testing::contract_tests! { subject().await }
+}
+
+mod sentinel {
+    use idempotent_servers::Sentinel;
+
+    use super::*;
+
+    static SERVERS: OnceCell<Sentinel> = OnceCell::const_new();
+
+    async fn subject() -> OverTheWire {
+        let group = SERVERS.get_or_init(|| Sentinel::start(2, 3)).await;
+        OverTheWire::new(|| RedisStore::sentinel(group.sentinel_urls(), group.master_name())).await
+    }
+
+    idempotent_core::testing::contract_tests! { subject().await }
+}

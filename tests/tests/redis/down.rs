@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use idempotent_core::store::{RedisStore, ReserveOutcome, State, StoreErrorKind};
 use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
 
+use crate::fake::Fake;
 use crate::shop::Attempt;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
@@ -132,22 +133,25 @@ async fn a_server_that_refuses_connections_for_a_while_is_found_again() {
     comes_back(&store).await;
 }
 
-/// Attempts to connect come with growing pauses, also when nobody asks less.
 #[tokio::test]
 async fn a_server_that_closes_every_connection_is_not_flooded() {
-    require!(Server::Redis);
-    let server = Redis::start().await;
-    let proxy = TcpProxy::start(server.address()).await;
-    let store = impatient(proxy.redis_url()).await;
-    proxy.refuse();
-    proxy.cut();
+    let server = Fake::start(|command| match command[0].as_str() {
+        "INFO" => Fake::bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n"),
+        "SET" => "$-1\r\n".to_owned(),
+        _ => "+OK\r\n".to_owned(),
+    })
+    .await;
+    let store = impatient(server.url()).await;
+    Attempt::new().win(&store).await;
+    let before = server.entered();
+    server.slam();
     let begin = Instant::now();
-    let mut calls = 0;
-    while begin.elapsed() < Duration::from_secs(2) {
-        let _ = Attempt::new().reserve(&store).await;
-        calls += 1;
+    while begin.elapsed() < Duration::from_secs(3) {
+        Attempt::new().reserve(&store).await.unwrap_err();
     }
-    assert!(calls < 20, "{calls} calls failed without waiting");
+    // With pauses that begin at 20 ms and double; the store's subscription connects too.
+    let attempts = server.entered() - before;
+    assert!((3..40).contains(&attempts), "{attempts} connections in three seconds");
 }
 
 #[tokio::test]

@@ -3,11 +3,21 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-pub(crate) struct Fake(SocketAddr);
+pub(crate) struct Fake {
+    address: SocketAddr,
+    door: Arc<Door>,
+}
+
+#[derive(Default)]
+struct Door {
+    is_slammed: AtomicBool,
+    entered: AtomicUsize,
+}
 
 impl Fake {
     /// A server whose answers, as Redis writes them, are up to `answer`.
@@ -16,18 +26,29 @@ impl Fake {
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let answer = Arc::new(answer);
+        let (answer, door) = (Arc::new(answer), Arc::new(Door::default()));
+        let at = door.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let answer = answer.clone();
-                tokio::spawn(async move { serve(client, &*answer).await });
+                let (answer, door) = (answer.clone(), at.clone());
+                tokio::spawn(async move { serve(client, &door, &*answer).await });
             }
         });
-        Self(address)
+        Self { address, door }
+    }
+
+    /// From now on every connection is closed as soon as it says something.
+    pub(crate) fn slam(&self) {
+        self.door.is_slammed.store(true, Ordering::SeqCst);
+    }
+
+    /// How many connections there were.
+    pub(crate) fn entered(&self) -> usize {
+        self.door.entered.load(Ordering::SeqCst)
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://{}", self.0)
+        format!("redis://{}", self.address)
     }
 
     /// A string, as Redis writes it.
@@ -37,9 +58,17 @@ impl Fake {
 }
 
 /// Ends with the connection.
-async fn serve(client: TcpStream, answer: &(dyn Fn(&[String]) -> String + Send + Sync)) {
+async fn serve(
+    client: TcpStream,
+    door: &Door,
+    answer: &(dyn Fn(&[String]) -> String + Send + Sync),
+) {
+    door.entered.fetch_add(1, Ordering::SeqCst);
     let mut client = BufReader::new(client);
     while let Some(command) = read(&mut client).await {
+        if door.is_slammed.load(Ordering::SeqCst) {
+            return;
+        }
         if client.get_mut().write_all(answer(&command).as_bytes()).await.is_err() {
             return;
         }

@@ -1,14 +1,20 @@
 //! In a cluster everything is said on one sharded channel, wherever the records are.
 
+use std::time::Duration;
+
 use idempotent_core::Store;
 use idempotent_core::record::Envelope;
 use idempotent_core::store::{NearCache, RedisStore, Reserve};
 use idempotent_servers::{Cluster, Redis, Server, require};
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::fleet::{
     CHANNEL, HOUR, complete, fresh_id, known_waiter, listeners, published, reserved, until, wakes,
 };
+
+/// How long a store takes to notice by itself that nothing is said any more.
+const SILENCE: Duration = Duration::from_secs(5);
 
 async fn store(cluster: &Cluster) -> RedisStore {
     let builder = RedisStore::cluster(cluster.urls()).wait_pauses(HOUR, HOUR);
@@ -92,7 +98,8 @@ async fn a_channel_whose_slot_moves_is_followed() {
     let new = masters.iter().copied().find(|master| *master != old).unwrap();
     move_slot(&cluster, old, new).await;
     let node = cluster.node(new);
-    until(|| async { listeners(node).await == 2 && published(node).await >= 2 }).await;
+    let heard = until(|| async { listeners(node).await == 2 && published(node).await >= 2 });
+    timeout(SILENCE / 2, heard).await.expect("the old node says that the slot moved");
     let id = fresh_id();
     let reservation = reserved(&owner, &id).await;
     let waiter = known_waiter(node, &other, &id, &reservation).await;

@@ -192,8 +192,8 @@ impl Shared {
 
     /// What stands under a key.
     async fn look(&self, key: &str) -> Result<Option<Entry>, StoreError> {
-        let answers = self.link.read(key, &look::question(key)).await.map_err(store_error)?;
-        let found = match look::found(answers) {
+        let answers = self.link.read(key, &look::question(key)).await;
+        let found = match answers.and_then(look::found) {
             Err(error) if is_out_of_memory(&error) => self.look_by_script(key).await,
             found => found,
         };

@@ -53,6 +53,14 @@ impl Live {
         Ok(Self { source, limits, state: Mutex::new(state) })
     }
 
+    /// Hears of other primaries, where somebody tells; in the runtime of whoever connects first.
+    pub(super) fn watch(self: &Arc<Self>) {
+        #[cfg(feature = "redis-sentinel")]
+        if let Source::Sentinel(group) = &self.source {
+            super::switch::watch(self, group.sentinels(), self.limits);
+        }
+    }
+
     /// The connection in use, or the next one once it stands.
     pub(super) async fn get(self: &Arc<Self>) -> RedisResult<Used> {
         loop {

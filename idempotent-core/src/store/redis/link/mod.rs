@@ -14,6 +14,8 @@ mod live;
 mod sentinel;
 mod source;
 mod standalone;
+#[cfg(feature = "redis-sentinel")]
+mod switch;
 
 use std::fmt;
 use std::sync::Arc;
@@ -78,9 +80,10 @@ pub(super) struct Link {
 impl Link {
     /// Connects, without a second try.
     pub(super) async fn connect(source: Source, limits: Limits) -> RedisResult<Self> {
-        let live = Live::connect(source, limits).await?;
+        let live = Arc::new(Live::connect(source, limits).await?);
+        live.watch();
         let turns = Semaphore::new(limits.in_flight.clamp(1, Semaphore::MAX_PERMITS));
-        Ok(Self { live: Arc::new(live), health: Health::new(limits.response), turns, limits })
+        Ok(Self { live, health: Health::new(limits.response), turns, limits })
     }
 
     /// One command, to the primary of a key.

@@ -5,12 +5,13 @@ use std::fmt;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
-use redis::{Client, ConnectionAddr, ConnectionInfo, RedisResult, TlsCertificates};
+use redis::{Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisResult, TlsCertificates};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::Limits;
 use super::standalone::multiplexed;
+use super::switch::Replaced;
 use crate::store::redis::builder::Login;
 use crate::store::redis::error::timed_out;
 
@@ -20,7 +21,9 @@ const CONNECTIONS: u32 = 3;
 /// A group, by its sentinels and the name they know it by.
 pub(in crate::store::redis) struct Watched {
     group: String,
+    sentinels: Vec<Client>,
     client: Mutex<SentinelClient>,
+    replaced: Replaced,
 }
 
 impl Watched {
@@ -63,7 +66,25 @@ impl Watched {
                 .set_client_to_redis_certificates(certificates.clone())
                 .set_client_to_sentinel_certificates(certificates.clone());
         }
-        Ok(Self { group, client: Mutex::new(builder.build()?) })
+        let sentinels = sentinels.iter().map(|info| match certificates {
+            Some(certificates) => Client::build_with_tls(info.clone(), certificates.clone()),
+            None => Client::open(info.clone()),
+        });
+        let sentinels = sentinels.collect::<RedisResult<_>>()?;
+        let client = Mutex::new(builder.build()?);
+        Ok(Self { group, sentinels, client, replaced: Replaced::default() })
+    }
+
+    pub(super) fn group(&self) -> &str {
+        &self.group
+    }
+
+    pub(super) fn sentinels(&self) -> &[Client] {
+        &self.sentinels
+    }
+
+    pub(super) const fn replaced(&self) -> &Replaced {
+        &self.replaced
     }
 
     pub(super) async fn connect(&self, limits: Limits) -> RedisResult<MultiplexedConnection> {
@@ -74,7 +95,16 @@ impl Watched {
     /// The server that the sentinels and the server itself say is the primary.
     pub(super) async fn primary(&self, limits: Limits) -> RedisResult<Client> {
         let ask = async { self.client.lock().await.async_get_client().await };
-        timeout(limits.connect * CONNECTIONS, ask).await.unwrap_or_else(|_| Err(timed_out()))
+        let asked = timeout(limits.connect * CONNECTIONS, ask).await;
+        let client = asked.unwrap_or_else(|_| Err(timed_out()))?;
+        if self.replaced.is(client.get_connection_info().addr()) {
+            return Err((
+                ErrorKind::MasterNameNotFoundBySentinel,
+                "the sentinels do not agree yet on the new primary",
+            )
+                .into());
+        }
+        Ok(client)
     }
 }
 

@@ -11,6 +11,7 @@
 
 mod awaited;
 mod listen;
+mod looks;
 mod message;
 mod observers;
 mod outbox;
@@ -28,6 +29,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
 use self::awaited::Awaited;
+pub(super) use self::looks::Looks;
 use self::message::{Hash, Message, Origin};
 use self::observers::Observers;
 use self::outbox::Outbox;
@@ -35,8 +37,6 @@ use self::waiters::Waiters;
 use super::link::{Link, Repeat};
 use crate::record::{RecordId, Token};
 use crate::store::{Entry, Observer, StoreError, Wait, poll};
-
-const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How often those who ask are told again what is waited for here.
 const ANSWER_EVERY: Duration = Duration::from_secs(1);
@@ -60,13 +60,6 @@ pub(super) struct Hub {
     warned_mute: AtomicBool,
 }
 
-/// The pauses between a waiter's looks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Looks {
-    first: Duration,
-    longest: Duration,
-}
-
 /// How far the subscription has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -79,22 +72,6 @@ enum Ear {
     Listening,
     /// It is not to be had.
     Deaf,
-}
-
-impl Looks {
-    /// Neither a busy loop nor a pause that has no end.
-    pub(super) fn new(first: Duration, longest: Duration) -> Self {
-        let first = first.clamp(Duration::from_millis(1), LONGEST_PAUSE);
-        Self { first, longest: longest.clamp(first, LONGEST_PAUSE) }
-    }
-}
-
-impl Default for Looks {
-    /// A call may end between a waiter's first look and the moment that others have heard of the
-    /// waiter, so the first pauses are short.
-    fn default() -> Self {
-        Self::new(Duration::from_millis(3), Duration::from_millis(500))
-    }
 }
 
 impl Hub {
@@ -301,21 +278,5 @@ impl fmt::Debug for Hub {
             .field("channel", &self.channel)
             .field("ear", &self.ear())
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_are_neither_none_nor_endless() {
-        let looks = Looks::new(Duration::ZERO, Duration::ZERO);
-        assert_eq!(looks.first, Duration::from_millis(1));
-        assert_eq!(looks.longest, Duration::from_millis(1));
-        let looks = Looks::new(Duration::MAX, Duration::MAX);
-        assert_eq!((looks.first, looks.longest), (LONGEST_PAUSE, LONGEST_PAUSE));
-        let looks = Looks::new(Duration::from_secs(2), Duration::from_secs(1));
-        assert_eq!(looks.longest, Duration::from_secs(2));
     }
 }

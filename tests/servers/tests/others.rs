@@ -1,0 +1,87 @@
+//! nginx and NATS: started, killed and started again. And what a test does where a server is missing.
+
+#![allow(clippy::unwrap_used, reason = "everything here is a test or helps one")]
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Command, Output};
+
+use idempotent_servers::{Nats, Nginx, Server, require};
+
+fn say(address: SocketAddr, text: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(text.as_bytes()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[tokio::test]
+async fn nginx_answers_as_it_is_told_and_comes_back_after_kill_9() {
+    require!(Server::Nginx);
+    let nginx = Nginx::start(|port| {
+        format!("server {{ listen 127.0.0.1:{port}; location / {{ return 204; }} }}")
+    })
+    .await;
+    let get = "GET / HTTP/1.0\r\n\r\n";
+    assert!(say(nginx.address(), get).starts_with("HTTP/1.1 204"));
+
+    nginx.kill();
+
+    // Its worker too, which shares the port.
+    assert!(TcpStream::connect(nginx.address()).is_err());
+    nginx.restart().await;
+    assert!(say(nginx.address(), get).starts_with("HTTP/1.1 204"));
+    assert_eq!(nginx.url(), format!("http://{}", nginx.address()));
+}
+
+#[tokio::test]
+async fn nats_has_jetstream_and_comes_back_after_kill_9() {
+    require!(Server::Nats);
+    let nats = Nats::start().await;
+    let connect = "CONNECT {\"verbose\":false}\r\nPING\r\n";
+    let greeting = say(nats.address(), connect);
+    assert!(greeting.contains("\"jetstream\":true"), "{greeting}");
+    assert!(greeting.ends_with("PONG\r\n"), "{greeting}");
+
+    nats.kill();
+
+    assert!(TcpStream::connect(nats.address()).is_err());
+    nats.restart().await;
+    assert!(say(nats.address(), connect).ends_with("PONG\r\n"));
+    assert_eq!(nats.url(), format!("nats://{}", nats.address()));
+}
+
+#[test]
+#[ignore = "for another test to start without nginx"]
+fn a_test_that_needs_nginx() {
+    require!(Server::Redis, Server::Nginx);
+    panic!("nginx is here");
+}
+
+fn without_nginx(ci: &str) -> Output {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--ignored", "--exact", "a_test_that_needs_nginx"])
+        .env(Server::Nginx.variable(), "/nowhere/nginx")
+        .env("CI", ci)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn a_missing_server_skips_a_test_loudly_and_fails_it_in_ci() {
+    require!(Server::Redis);
+
+    let skipped = without_nginx("");
+    let failed = without_nginx("true");
+
+    let text = String::from_utf8(skipped.stderr).unwrap();
+    assert!(skipped.status.success(), "{text}");
+    let line =
+        "!!! SKIPPED others::a_test_that_needs_nginx: nginx is missing; run tests/run servers";
+    assert!(text.contains(line), "{text}");
+    let text = String::from_utf8(failed.stdout).unwrap();
+    assert!(!failed.status.success());
+    assert!(text.contains("a_test_that_needs_nginx cannot run: nginx is missing"), "{text}");
+}

@@ -1,0 +1,239 @@
+//! A Redis Cluster whose masters die, freeze and hand over their slots.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use idempotent_core::record::Record;
+use idempotent_core::store::{RedisStore, RenewOutcome, ReserveOutcome, Scan, State, Store};
+use idempotent_servers::{Cluster, Data, Redis, Reply, Server, require};
+use idempotent_tests::Log;
+
+use crate::shop::Attempt;
+
+/// A failover takes a node timeout of one second, a vote and some gossip.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn connect(cluster: &Cluster) -> RedisStore {
+    RedisStore::cluster(cluster.urls())
+        .response_timeout(Duration::from_millis(500))
+        .connect()
+        .await
+        .unwrap()
+}
+
+/// Attempts that have a record on every master, so that each fault hits some of them.
+async fn one_of_each(store: &RedisStore, count: usize) -> Vec<(Attempt, Record)> {
+    let mut attempts = Vec::new();
+    for _ in 0..count {
+        let attempt = Attempt::new();
+        let reservation = attempt.win(store).await;
+        attempts.push((attempt, reservation));
+    }
+    attempts
+}
+
+/// Asks until the store answers, as callers do.
+async fn in_the_end<T, E: std::fmt::Debug>(what: &str, call: impl AsyncFn() -> Result<T, E>) -> T {
+    let begin = Instant::now();
+    loop {
+        match call().await {
+            Ok(answer) => return answer,
+            Err(error) => assert!(begin.elapsed() < PATIENCE, "{what}: {error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn records_are_spread_over_the_masters_and_a_scan_sees_them_all() {
+    require!(Server::Redis);
+    let cluster = Cluster::start(3, 0).await;
+    let store = connect(&cluster).await;
+    let attempts = one_of_each(&store, 60).await;
+    for master in cluster.nodes() {
+        let Reply::Int(keys) = master.cli(&["DBSIZE"]).await else { panic!("no number") };
+        assert!(keys > 5, "{keys} of 60 records on one of three masters");
+    }
+    let mut seen = BTreeSet::new();
+    let mut scan = Scan::all().limit(10);
+    loop {
+        let page = store.scan(&scan).await.unwrap();
+        seen.extend(page.entries.iter().map(|(id, _)| id.to_string()));
+        match page.next {
+            Some(cursor) => scan = scan.after(cursor),
+            None => break,
+        }
+    }
+    assert_eq!(seen, attempts.iter().map(|(attempt, _)| attempt.id.to_string()).collect());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_dies_is_replaced_and_its_records_replay() {
+    require!(Server::Redis);
+    let cluster = Cluster::start(3, 1).await;
+    let store = connect(&cluster).await;
+    let attempts = one_of_each(&store, 12).await;
+    for (attempt, reservation) in &attempts {
+        attempt.record(&store, reservation, b"result").await;
+    }
+    // Replication is asynchronous; this is what it is given time for.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    cluster.node(0).kill();
+    for (attempt, _) in &attempts {
+        let answer = in_the_end("a replay", || attempt.reserve(&store)).await;
+        let ReserveOutcome::Taken(entry) = answer else { panic!("a completed record is gone") };
+        assert_eq!(entry.state, State::Completed);
+    }
+    for _ in 0..12 {
+        let attempt = Attempt::new();
+        let request = attempt.request();
+        in_the_end("a reserve", async || store.reserve(&request).await).await;
+        let reservation = request.record();
+        in_the_end("a complete", || attempt.complete(&store, reservation, b"new")).await;
+    }
+    in_the_end("a scan", async || store.scan(&Scan::all()).await).await;
+}
+
+/// Its connections stay open, and nothing comes over them any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_freezes_for_ever_is_replaced() {
+    require!(Server::Redis);
+    let cluster = Cluster::start(3, 1).await;
+    let store = connect(&cluster).await;
+    let attempts = one_of_each(&store, 12).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    cluster.node(1).stop_process();
+    for (attempt, reservation) in &attempts {
+        let renewed = in_the_end("a renewal", || attempt.renew(&store, reservation)).await;
+        assert_eq!(renewed, RenewOutcome::Renewed);
+        in_the_end("a complete", || attempt.complete(&store, reservation, b"result")).await;
+    }
+    for _ in 0..12 {
+        in_the_end("a reserve", async || Attempt::new().reserve(&store).await).await;
+    }
+    cluster.node(1).resume();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_masters_that_restart_are_found_again() {
+    require!(Server::Redis);
+    let cluster = Cluster::builder(3, 0).persistent_aof().start().await;
+    let store = connect(&cluster).await;
+    let attempts = one_of_each(&store, 6).await;
+    for node in cluster.nodes() {
+        node.restart(Data::Keep).await;
+    }
+    for (attempt, reservation) in &attempts {
+        in_the_end("a complete", || attempt.complete(&store, reservation, b"result")).await;
+    }
+}
+
+/// The nodes between which a slot moves, and the slot.
+struct Move<'a> {
+    from: &'a Redis,
+    to: &'a Redis,
+    slot: String,
+    ids: (String, String),
+}
+
+impl<'a> Move<'a> {
+    /// Of the only record that there is.
+    async fn of(cluster: &'a Cluster) -> (Self, String) {
+        let mut found = None;
+        for node in cluster.nodes() {
+            let Reply::Array(keys) = node.cli(&["KEYS", "*"]).await else { panic!("no keys") };
+            if let Some(key) = keys.first() {
+                found = Some((node, key.to_string()));
+            }
+        }
+        let (from, key) = found.unwrap();
+        let to = cluster.nodes().iter().find(|node| node.port() != from.port()).unwrap();
+        let slot = from.cli(&["CLUSTER", "KEYSLOT", &key]).await.to_string();
+        let id = async |node: &Redis| node.cli(&["CLUSTER", "MYID"]).await.to_string();
+        let ids = (id(from).await, id(to).await);
+        (Self { from, to, slot, ids }, key)
+    }
+
+    async fn begin(&self) {
+        self.to.cli(&["CLUSTER", "SETSLOT", &self.slot, "IMPORTING", &self.ids.0]).await;
+        self.from.cli(&["CLUSTER", "SETSLOT", &self.slot, "MIGRATING", &self.ids.1]).await;
+    }
+
+    async fn carry(&self, key: &str) {
+        let port = self.to.port().to_string();
+        let moved = self.from.cli(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]).await;
+        assert_eq!(moved.text(), Some("OK"), "{moved:?}");
+    }
+
+    async fn end(&self) {
+        for node in [self.to, self.from] {
+            node.cli(&["CLUSTER", "SETSLOT", &self.slot, "NODE", &self.ids.1]).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_record_is_found_while_its_slot_moves_and_after() {
+    require!(Server::Redis);
+    let cluster = Cluster::start(3, 0).await;
+    let store = connect(&cluster).await;
+    let attempt = Attempt::at_most_once();
+    let reservation = attempt.win(&store).await;
+    let (slot, key) = Move::of(&cluster).await;
+    let is_reserved = async || {
+        let entry = store.load(&attempt.id).await.unwrap().unwrap();
+        assert_eq!((entry.state, &entry.record), (State::Reserved, &reservation));
+        let ReserveOutcome::Taken(entry) = attempt.reserve(&store).await.unwrap() else {
+            panic!("a reserved id was won");
+        };
+        assert_eq!(entry.state, State::Reserved);
+        let renewed = attempt.renew(&store, &reservation).await.unwrap();
+        assert_eq!(renewed, RenewOutcome::Renewed);
+    };
+    slot.begin().await;
+    is_reserved().await;
+    slot.carry(&key).await;
+    is_reserved().await;
+    slot.end().await;
+    is_reserved().await;
+    attempt.record(&store, &reservation, b"result").await;
+    assert!(store.purge(&attempt.id).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_connection_of_the_applications_is_a_way_to_the_cluster() {
+    require!(Server::Redis);
+    let cluster = Cluster::start(3, 0).await;
+    let client = redis::cluster::ClusterClient::new(cluster.urls()).unwrap();
+    let connection = client.get_async_connection().await.unwrap();
+    let store = RedisStore::from_connection(connection).connect().await.unwrap();
+    for (attempt, reservation) in one_of_each(&store, 12).await {
+        attempt.record(&store, &reservation, b"result").await;
+    }
+    assert_eq!(store.scan(&Scan::all().limit(100)).await.unwrap().entries.len(), 12);
+}
+
+#[tokio::test]
+async fn a_cluster_that_elects_stale_replicas_is_warned_of_and_refused_where_that_is_asked_for() {
+    require!(Server::Redis);
+    let cluster = Cluster::builder(3, 0).persistent_aof().validity_factor(0).start().await;
+    let (log, _listening) = Log::listen();
+    RedisStore::cluster(cluster.urls()).connect().await.unwrap();
+    let warnings = log.events("redis may lose records");
+    assert_eq!(warnings.len(), 3, "one a master: {warnings:?}");
+    assert!(warnings[0].field("message").contains("validity-factor 0"), "{warnings:?}");
+    let strict = RedisStore::cluster(cluster.urls()).require_durable().connect().await;
+    let error = strict.unwrap_err().to_string();
+    assert!(error.contains("validity-factor 0") && error.contains("127.0.0.1"), "{error}");
+}
+
+#[tokio::test]
+async fn a_cluster_whose_first_nodes_are_down_is_found_by_the_others() {
+    require!(Server::Redis);
+    let cluster = Cluster::start(3, 1).await;
+    cluster.node(0).kill();
+    let new = cluster.wait_for_new_master(0).await;
+    assert_ne!(new, 0);
+    let store = in_the_end("to connect", || RedisStore::cluster(cluster.urls()).connect()).await;
+    in_the_end("a reserve", async || Attempt::new().reserve(&store).await).await;
+}

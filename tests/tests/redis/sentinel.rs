@@ -1,0 +1,121 @@
+//! A group that Sentinel watches, whose masters die, freeze and are demoted.
+
+use std::time::{Duration, Instant};
+
+use idempotent_core::store::{RedisStore, ReserveOutcome, State, StoreErrorKind};
+use idempotent_servers::{Sentinel, Server, require};
+
+use crate::shop::Attempt;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+async fn connect(group: &Sentinel) -> RedisStore {
+    RedisStore::sentinel(group.sentinel_urls(), group.master_name())
+        .response_timeout(Duration::from_millis(500))
+        .connect()
+        .await
+        .unwrap()
+}
+
+async fn comes_back(store: &RedisStore) {
+    let begin = Instant::now();
+    loop {
+        match Attempt::new().reserve(store).await {
+            Ok(_) => return,
+            Err(error) => assert!(begin.elapsed() < PATIENCE, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+async fn replays(store: &RedisStore, attempt: &Attempt) {
+    let ReserveOutcome::Taken(entry) = attempt.reserve(store).await.unwrap() else {
+        panic!("a completed record is gone");
+    };
+    assert_eq!(entry.state, State::Completed);
+}
+
+/// A completed record, once every replica has it.
+async fn completed(store: &RedisStore) -> Attempt {
+    let attempt = Attempt::new();
+    let reservation = attempt.win(store).await;
+    attempt.record(store, &reservation, b"result").await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    attempt
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_dies_is_replaced_and_its_records_replay() {
+    require!(Server::Redis);
+    let group = Sentinel::start(2, 3).await;
+    let store = connect(&group).await;
+    let done = completed(&store).await;
+    let old = group.kill_master().await;
+    comes_back(&store).await;
+    assert_ne!(group.wait_for_failover(old).await, old);
+    replays(&store, &done).await;
+}
+
+/// Its connection stays open, and nothing comes over it any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_freezes_for_ever_is_replaced() {
+    require!(Server::Redis);
+    let group = Sentinel::start(2, 3).await;
+    let store = connect(&group).await;
+    let done = completed(&store).await;
+    let old = group.master().await;
+    group.servers()[old].stop_process();
+    comes_back(&store).await;
+    replays(&store, &done).await;
+    group.servers()[old].resume();
+}
+
+/// The old master lives on, and takes writes until it is demoted: those are lost.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_master_that_was_replaced_while_it_lives_is_left_at_once() {
+    require!(Server::Redis);
+    let group = Sentinel::start(2, 3).await;
+    let store = connect(&group).await;
+    let done = completed(&store).await;
+    let old = group.master().await;
+    let begin = Instant::now();
+    let failover = ["SENTINEL", "FAILOVER", group.master_name()];
+    while group.sentinels()[2].cli(&failover).await.is_error() {
+        assert!(begin.elapsed() < PATIENCE, "no failover begins");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    group.wait_for_failover(old).await;
+    comes_back(&store).await;
+    let role = group.servers()[old].cli(&["ROLE"]).await.to_string();
+    assert!(role.starts_with("master"), "the old master is demoted already: {role}");
+
+    let request_of = Attempt::new();
+    let reservation = request_of.win(&store).await;
+    request_of.record(&store, &reservation, b"result").await;
+    replays(&store, &done).await;
+    while !group.servers()[old].cli(&["ROLE"]).await.to_string().starts_with("slave") {
+        assert!(begin.elapsed() < PATIENCE * 2, "the old master is never demoted");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    replays(&store, &request_of).await;
+}
+
+#[tokio::test]
+async fn a_group_is_found_when_only_its_last_sentinel_answers() {
+    require!(Server::Redis);
+    let group = Sentinel::start(1, 3).await;
+    group.sentinels()[0].kill();
+    group.sentinels()[1].kill();
+    let store = connect(&group).await;
+    completed(&store).await;
+}
+
+#[tokio::test]
+async fn a_group_that_no_sentinel_knows_is_an_error() {
+    require!(Server::Redis);
+    let group = Sentinel::start(1, 1).await;
+    let nobody = RedisStore::sentinel(group.sentinel_urls(), "nobody").connect().await;
+    assert_eq!(nobody.unwrap_err().kind(), StoreErrorKind::Unavailable);
+    let none = RedisStore::sentinel(Vec::<String>::new(), "nobody").connect().await;
+    assert_eq!(none.unwrap_err().kind(), StoreErrorKind::Unavailable);
+}
