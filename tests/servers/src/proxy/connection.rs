@@ -207,12 +207,13 @@ impl Connection<'_> {
         while let Some(Piece::Bytes { bytes, not_before, answers }) = pieces.recv().await {
             tokio::time::sleep_until(not_before).await;
             flows(&mut faults, direction).await;
-            if to.write_all(&bytes).await.is_err() {
-                return;
-            }
+            // Before the bytes are out: whoever has them may look at the counts, or ask again.
             self.control.forwarded(direction == Direction::ToServer, bytes.len());
             if answers {
                 self.progress().answered = true;
+            }
+            if to.write_all(&bytes).await.is_err() {
+                return;
             }
         }
         // Nor is a cut seen during a stall.
