@@ -23,6 +23,7 @@
 //!   process's, [`with`] a task's; `store = …` names one.
 //! * [`Disposition`] says what becomes of a key when its body ends, [`Guarantee`] what it means that
 //!   its owner was lost.
+//! * [`current`] is the call that runs here: its token, and keys derived from it for other systems.
 //! * [`Error`] is why a call was refused, with the HTTP status that says so.
 //! * [`store`] is for those who write a store, `testing` for those who test one, or their own
 //!   handlers.
@@ -78,18 +79,30 @@
 //! |---|---|---|
 //! | `macros` | yes | the attribute |
 //! | `moka` | yes | [`store::MemoryStore`], and the default engine on it; [`store::NearCache`] |
+//! | `redis` | | `RedisStore`, on one Redis or Valkey server |
+//! | `redis-sentinel` | | `RedisStore` on a group that Sentinel watches |
+//! | `redis-cluster` | | `RedisStore` on a Redis Cluster |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
-//! | `uuid` | | `uuid::Uuid` as a key |
+//! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
+//! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |
+//! | `http` | | [`http`]: the `Idempotency-Key` header, a tower layer |
+//! | `axum` | | extractor and responses for axum |
 //! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub mod client;
 mod codec;
 mod disposition;
 mod engine;
 mod error;
+#[cfg(feature = "http")]
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+pub mod http;
 pub mod key;
 mod operation;
 pub mod record;
@@ -104,14 +117,16 @@ pub use idempotent_macros::idempotent;
 
 pub use self::disposition::Disposition;
 pub use self::engine::{
-    AlreadyInUse, Builder, Idempotency, Inspection, InspectionPage, Resolution, install, with,
+    AlreadyInUse, Builder, Current, Idempotency, Inspection, InspectionPage, Resolution, current,
+    install, with,
 };
 pub use self::error::{Error, ErrorKind};
 pub use self::key::Key;
 pub use self::operation::{
-    Call, CallBuilder, Ended, FromError, Operation, Reservation, Returned, Run, Started, Stored,
+    Call, CallBuilder, Encoded, Ended, FromError, Operation, Reservation, Returned, Run, Started,
+    Stored, Undecodable,
 };
-pub use self::record::{Guarantee, RecordId};
+pub use self::record::{DerivedKey, Guarantee, RecordId};
 pub use self::store::Store;
 
 #[cfg(all(doctest, feature = "macros", feature = "moka"))]

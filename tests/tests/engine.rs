@@ -11,6 +11,8 @@ mod checks;
 mod codec;
 #[path = "engine/concurrency.rs"]
 mod concurrency;
+#[path = "engine/current.rs"]
+mod current;
 #[path = "engine/detach.rs"]
 mod detach;
 #[path = "engine/dispositions.rs"]

@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub(crate) use self::fingerprint::{Digest, digest};
+use crate::operation::{Encoded, Undecodable};
 use crate::record::RecordBytes;
 
 /// Says that a payload is an `Ok`.
@@ -31,6 +32,24 @@ pub(crate) fn encode<T: Serialize>(
 ) -> Result<(), EncodeError> {
     out.push(tag);
     pack(value, out)
+}
+
+/// Like [`encode`], of a value that writes its own bytes.
+pub(crate) fn encode_own<T: Encoded>(
+    tag: u8,
+    value: &T,
+    out: &mut RecordBytes,
+) -> Result<(), EncodeError> {
+    out.push(tag);
+    value.encode(out);
+    Ok(())
+}
+
+/// The value that [`encode_own`] wrote, without its tag.
+pub(crate) fn decode_own<T: Encoded>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {
+    T::decode(bytes).map_err(|Undecodable| {
+        rmp_serde::decode::Error::Syntax("it is not written as this type writes itself".into())
+    })
 }
 
 /// The value that [`encode`] wrote, without its tag.

@@ -10,6 +10,7 @@ use super::elsewhere::Elsewhere;
 use super::heartbeat::{NoRuntime, Pulse};
 use super::held::Held;
 use super::prepare::{Prepared, Request};
+use super::running::Current;
 use super::settle::{self, Unused};
 use super::telemetry::{CallSpan, Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
@@ -23,7 +24,7 @@ pub(crate) enum Attempt {
     /// The caller runs the body.
     Won(Held),
     /// The store cannot be asked, and the engine fails open: the caller runs the body unrecorded.
-    Unrecorded,
+    Unrecorded(Current),
     /// Another call runs.
     Busy(Box<Busy>),
 }
@@ -208,7 +209,7 @@ fn failed(prepared: &Prepared, asking: Asking, error: StoreError) -> Result<Atte
                 error = &error as &dyn std::error::Error,
                 "the store cannot be asked and the engine fails open: the body runs without a record"
             );
-            Ok(Attempt::Unrecorded)
+            Ok(Attempt::Unrecorded(Current::unrecorded(prepared.id.clone())))
         }
         _ => Err(unavailable(&prepared.id, error)),
     }

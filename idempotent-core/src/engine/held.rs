@@ -6,7 +6,7 @@ use super::attempt;
 use super::elsewhere::Elsewhere;
 use super::heartbeat::Beat;
 use super::settle::{self, Settlement, Unused};
-use super::{Idempotency, telemetry::Telemetry};
+use super::{Current, Idempotency, telemetry::Telemetry};
 use crate::error::Error;
 use crate::record::{Record, RecordId};
 
@@ -60,6 +60,11 @@ impl Held {
 
     pub(crate) fn reservation(&self) -> &Record {
         self.beat.reservation()
+    }
+
+    /// The call that holds it, for its body.
+    pub(crate) fn current(&self) -> Current {
+        self.beat.current()
     }
 
     pub(crate) fn max_result_bytes(&self) -> usize {

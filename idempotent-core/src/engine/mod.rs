@@ -3,7 +3,7 @@
 //! One behaviour a file: which engine a call uses (`current`), what a call is before the store is
 //! asked (`prepare`), who wins (`attempt`, with the order of checks in `check`), what a duplicate of
 //! a running call does (`turn`), all of that as one future (`beginning`); what the winner holds
-//! (`held`) and keeps alive (`heartbeat`), how an end is recorded (`settle`), what outlives a
+//! (`held`) and keeps alive (`heartbeat`), what its body can learn of it (`running`), how an end is recorded (`settle`), what outlives a
 //! dropped caller (`elsewhere`), and the operator's side (`operate`).
 
 mod attempt;
@@ -18,6 +18,7 @@ mod held;
 mod names;
 mod operate;
 mod prepare;
+mod running;
 mod settle;
 mod telemetry;
 mod turn;
@@ -29,6 +30,7 @@ use std::time::Duration;
 pub use self::builder::Builder;
 pub use self::current::{AlreadyInUse, install, with};
 pub use self::operate::{Inspection, InspectionPage, Resolution};
+pub use self::running::{Current, current};
 
 pub(crate) use self::attempt::Attempt;
 pub(crate) use self::beginning::Beginning;
@@ -36,6 +38,7 @@ pub(crate) use self::current::scope;
 pub(crate) use self::elsewhere::Elsewhere;
 pub(crate) use self::held::Held;
 pub(crate) use self::prepare::Request;
+pub(crate) use self::running::Entered;
 pub(crate) use self::settle::Settlement;
 pub(crate) use self::telemetry::{CallSpan, Telemetry};
 

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Operation;
 use super::policy::Policy;
-use super::returned::{FromError, Returned, Stored};
+use super::returned::{Encoded, FromError, Returned, Stored};
 use crate::codec;
 use crate::disposition::Disposition;
 use crate::engine::{CallSpan, Idempotency, Request};
@@ -41,11 +41,26 @@ impl CallBuilder {
         self
     }
 
+    /// The scope as it was read before.
+    #[cfg(feature = "http")]
+    pub(crate) fn scope_parts(mut self, scope: KeyParts) -> Self {
+        self.request.scope = Some(Box::new(Ok(scope)));
+        self
+    }
+
     /// The payload. The same key with another payload is
     /// [`FingerprintMismatch`](crate::ErrorKind::FingerprintMismatch). It is digested here and
     /// now, the same for equal values however their maps are ordered.
     pub fn fingerprint<P: Serialize + ?Sized>(mut self, payload: &P) -> Self {
         self.request.digest = Some(codec::digest(payload).map_err(Box::new));
+        self
+    }
+
+    /// The payload, by a digest of it: for payloads that serde does not carry, such as the body of a
+    /// request. Give equal payloads equal digests, and others others: a hash of 256 bits over an
+    /// encoding that does not run together.
+    pub fn fingerprint_digest(mut self, digest: [u8; 32]) -> Self {
+        self.request.digest = Some(Ok(digest));
         self
     }
 
@@ -73,6 +88,11 @@ impl CallBuilder {
         R: Returned<Ok: Stored>,
     {
         R::call(self.call(Policy::new(map_error)))
+    }
+
+    /// Says what the call returns, of a type that writes its own bytes.
+    pub fn returning_encoded<T: Encoded, E>(self, map_error: fn(Error) -> E) -> Call<T, E> {
+        self.call(Policy::encoded(map_error))
     }
 
     fn call<T, E>(self, policy: Policy<T, E>) -> Call<T, E> {

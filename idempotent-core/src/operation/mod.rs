@@ -15,7 +15,7 @@ pub use self::call::{Call, CallBuilder};
 
 pub use self::outcome::Ended;
 pub use self::reservation::{Reservation, Started};
-pub use self::returned::{FromError, Returned, Stored};
+pub use self::returned::{Encoded, FromError, Returned, Stored, Undecodable};
 pub use self::run::Run;
 use crate::key::Key;
 use crate::record::Guarantee;

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 
 use super::policy::Policy;
 use super::{Call, Ended};
-use crate::engine::{Attempt, Beginning, CallSpan, Elsewhere, Held};
+use crate::engine::{Attempt, Beginning, CallSpan, Current, Elsewhere, Entered, Held};
 use crate::error::{Error, ErrorKind};
 use crate::record::RecordId;
 
@@ -22,10 +22,17 @@ pub(super) struct Ongoing<T, E> {
 
 enum Phase<T, E> {
     Beginning(Beginning),
-    /// The body's turn; nothing is held where the engine fails open.
-    Body(Option<Held>),
+    /// The body's turn.
+    Body(Holding),
     Recording(Box<Recording<T, E>>),
     Over,
+}
+
+/// What the call has while its body runs.
+enum Holding {
+    Held(Held),
+    /// Nothing: the engine fails open.
+    Nothing(Current),
 }
 
 struct Recording<T, E> {
@@ -86,11 +93,11 @@ impl<T, E> Ongoing<T, E> {
                 Ok((Ended::Replayed, Begun::Replayed(result)))
             }
             Attempt::Won(held) => {
-                self.phase = Phase::Body(Some(held));
+                self.phase = Phase::Body(Holding::Held(held));
                 Ok((Ended::Executed, Begun::Body))
             }
-            Attempt::Unrecorded => {
-                self.phase = Phase::Body(None);
+            Attempt::Unrecorded(current) => {
+                self.phase = Phase::Body(Holding::Nothing(current));
                 Ok((Ended::Unrecorded, Begun::Body))
             }
             Attempt::Busy(busy) => Err(busy.refusal()),
@@ -107,7 +114,12 @@ impl<T, E> Ongoing<T, E> {
             match ready!(self.poll_begin(cx)) {
                 Begun::Replayed(result) => return Poll::Ready((result, Ended::Replayed)),
                 Begun::Refused(error) => return Poll::Ready(self.refuse(error)),
-                Begun::Body => self.make(body),
+                Begun::Body => {
+                    // The body is made and first polled in one visit to its call.
+                    let running = self.enter();
+                    self.make(body);
+                    return self.poll_entered(body, running, cx);
+                }
             }
         }
         self.poll_body(body, cx)
@@ -122,12 +134,22 @@ impl<T, E> Ongoing<T, E> {
         self.poll(body, cx).map(|(result, _)| result)
     }
 
-    /// Makes the body's future, in the call's span.
+    /// Makes what runs on this thread part of the call, until the answer is dropped.
+    pub(super) fn enter(&self) -> Option<Entered> {
+        match &self.phase {
+            Phase::Body(Holding::Held(held)) => Some(held.current().enter()),
+            Phase::Body(Holding::Nothing(current)) => Some(current.clone().enter()),
+            _ => None,
+        }
+    }
+
+    /// Makes the body's future, in the call's span. To be called within the call.
     pub(super) fn make(&mut self, body: &mut dyn Body<T, E>) {
+        let Phase::Body(holding) = &mut self.phase else { return };
         let _entered = self.span.enter();
-        match &mut self.phase {
-            Phase::Body(Some(held)) => held.make(|| body.make()),
-            _ => body.make(),
+        match holding {
+            Holding::Held(held) => held.make(|| body.make()),
+            Holding::Nothing(_) => body.make(),
         }
     }
 
@@ -137,24 +159,34 @@ impl<T, E> Ongoing<T, E> {
         body: &mut dyn Body<T, E>,
         cx: &mut Context<'_>,
     ) -> Poll<Done<T, E>> {
-        let Phase::Body(held) = &mut self.phase else { return self.poll_end(cx) };
-        if let Some(held) = held {
+        let running = self.enter();
+        self.poll_entered(body, running, cx)
+    }
+
+    fn poll_entered(
+        &mut self,
+        body: &mut dyn Body<T, E>,
+        running: Option<Entered>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Done<T, E>> {
+        let Phase::Body(holding) = &mut self.phase else { return self.poll_end(cx) };
+        if let Holding::Held(held) = holding {
             held.start();
         }
         let entered = self.span.enter();
         let result = ready!(body.poll(cx));
         drop(entered);
+        drop(running);
         body.end();
         self.settle(result, cx)
     }
 
     /// Begins to record the end.
     fn settle(&mut self, result: Result<T, E>, cx: &mut Context<'_>) -> Poll<Done<T, E>> {
-        let Phase::Body(held) = mem::replace(&mut self.phase, Phase::Over) else {
-            return Poll::Ready((result, Ended::Executed));
-        };
-        let Some(held) = held else {
-            return Poll::Ready((result, Ended::Unrecorded));
+        let held = match mem::replace(&mut self.phase, Phase::Over) {
+            Phase::Body(Holding::Held(held)) => held,
+            Phase::Body(Holding::Nothing(_)) => return Poll::Ready((result, Ended::Unrecorded)),
+            _ => return Poll::Ready((result, Ended::Executed)),
         };
         let settlement = self.policy.settlement(&result, &held);
         let _entered = self.span.enter();
@@ -189,7 +221,7 @@ impl<T, E> Ongoing<T, E> {
     /// What a body is told that did not start within its lease.
     pub(super) fn too_late(&self) -> Option<Error> {
         match &self.phase {
-            Phase::Body(Some(held)) => held.too_late(),
+            Phase::Body(Holding::Held(held)) => held.too_late(),
             _ => None,
         }
     }
@@ -198,7 +230,7 @@ impl<T, E> Ongoing<T, E> {
     pub(super) fn cut_short(&self) -> impl FnOnce() -> E + use<T, E> {
         let refusal = self.policy.refusal();
         let id: Option<RecordId> = match &self.phase {
-            Phase::Body(Some(held)) => Some(held.id().clone()),
+            Phase::Body(Holding::Held(held)) => Some(held.id().clone()),
             _ => None,
         };
         let operation = self.span.operation();
@@ -211,13 +243,17 @@ impl<T, E> Ongoing<T, E> {
         }
     }
 
-    /// The key, if it is held, and what to do with results: for whoever runs the work elsewhere.
-    pub(super) fn into_parts(self) -> (Option<Held>, Policy<T, E>) {
-        let held = match self.phase {
-            Phase::Body(held) => held,
-            _ => None,
+    /// The key, if it is held, the call, and what to do with results: for whoever runs the work elsewhere.
+    pub(super) fn into_parts(self) -> (Option<Held>, Option<Current>, Policy<T, E>) {
+        let (held, current) = match self.phase {
+            Phase::Body(Holding::Held(held)) => {
+                let current = held.current();
+                (Some(held), Some(current))
+            }
+            Phase::Body(Holding::Nothing(current)) => (None, Some(current)),
+            _ => (None, None),
         };
-        (held, self.policy)
+        (held, current, self.policy)
     }
 }
 

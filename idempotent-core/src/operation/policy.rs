@@ -9,7 +9,7 @@ use std::time::Duration;
 use rmp_serde::decode::Error as DecodeError;
 use rmp_serde::encode::Error as EncodeError;
 
-use super::returned::Stored;
+use super::returned::{Encoded, Stored};
 use crate::codec;
 use crate::disposition::Disposition;
 use crate::engine::{Held, Settlement, Telemetry};
@@ -43,6 +43,14 @@ impl<T, E> Policy<T, E> {
         T: Stored,
     {
         Self { refusal, ok: Side::new(), err: None, rule: Rule::OkOnly }
+    }
+
+    pub(super) fn encoded(refusal: fn(Error) -> E) -> Self
+    where
+        T: Encoded,
+    {
+        let ok = Side { encode: codec::encode_own::<T>, decode: codec::decode_own::<T> };
+        Self { refusal, ok, err: None, rule: Rule::OkOnly }
     }
 
     pub(super) fn memoize_errors(&mut self)
@@ -84,7 +92,17 @@ impl<T, E> Policy<T, E> {
 
     /// What becomes of the key, now that the body gave `result`.
     pub(super) fn settlement(&self, result: &Result<T, E>, held: &Held) -> Settlement {
-        match self.disposition(result) {
+        self.settlement_as(result, held, self.disposition(result))
+    }
+
+    /// What becomes of the key, with the disposition said by the caller.
+    pub(super) fn settlement_as(
+        &self,
+        result: &Result<T, E>,
+        held: &Held,
+        disposition: Disposition,
+    ) -> Settlement {
+        match disposition {
             Disposition::Keep => self.completion(result, held, None),
             Disposition::KeepFor(ttl) => self.completion(result, held, Some(ttl)),
             Disposition::Release => Settlement::Release,
@@ -111,6 +129,13 @@ impl<T, E> Policy<T, E> {
             Telemetry::not_kept(held.id(), NotKept::TooLarge.as_str());
         }
         Settlement::Complete { record, ttl }
+    }
+
+    /// A tombstone that its caller asks for.
+    pub(super) fn withheld(held: &Held, ttl: Option<Duration>) -> Settlement {
+        let why = NotKept::Withheld;
+        Telemetry::not_kept(held.id(), why.as_str());
+        Settlement::Complete { record: held.reservation().tombstone(why), ttl }
     }
 
     /// The memoized result of a completed record.

@@ -1,11 +1,13 @@
 //! A call whose body is not one closure: reserve here, finish there.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
+use std::time::Duration;
 
 use super::Call;
 use super::ongoing::{Begun, Ongoing};
 use super::policy::Policy;
-use crate::engine::{Elsewhere, Held, Settlement};
+use crate::disposition::Disposition;
+use crate::engine::{Current, Elsewhere, Held, Settlement};
 use crate::error::Error;
 use crate::record::{RecordId, Token};
 
@@ -28,6 +30,7 @@ pub enum Started<T, E> {
 pub struct Reservation<T, E> {
     /// `None` where the engine fails open: then there is nothing to end.
     held: Option<Held>,
+    current: Option<Current>,
     policy: Policy<T, E>,
 }
 
@@ -61,12 +64,12 @@ impl<T, E> Call<T, E> {
             Begun::Replayed(result) => Ok(Started::Replayed(result)),
             Begun::Refused(error) => Err(error),
             Begun::Body => {
-                let (mut held, policy) = call.into_parts();
+                let (mut held, current, policy) = call.into_parts();
                 if let Some(held) = &mut held {
                     // From here on the work may be done at any moment.
                     held.start();
                 }
-                Ok(Started::Reserved(Reservation { held, policy }))
+                Ok(Started::Reserved(Reservation { held, current, policy }))
             }
         }
     }
@@ -86,11 +89,63 @@ impl<T, E> Reservation<T, E> {
         self.held.as_ref().map(|held| held.reservation().token())
     }
 
+    /// Does a part of the work as a body would: within it, [`current`](crate::current) is this call.
+    pub async fn scope<F: Future>(&self, work: F) -> F::Output {
+        match self.current.clone() {
+            Some(call) => call.scope(work).await,
+            None => work.await,
+        }
+    }
+
     /// Ends the call with a result, whose disposition decides what is kept. When the store fails,
     /// the recording goes on in a task while the lease lasts.
     pub async fn finish(self, result: &Result<T, E>) {
         if let Some(held) = self.held {
             let settlement = self.policy.settlement(result, &held);
+            end(held.settle(settlement)).await;
+        }
+    }
+
+    /// Ends the call with a result whose disposition the caller says, whatever the call's own rule
+    /// would: for whoever knows only here what the result means.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::{Disposition, Error, Operation, Started};
+    ///
+    /// let call = || Operation::new("ship").key("parcel 7").returning::<Result<u32, Error>>();
+    /// if let Started::Reserved(reservation) = call().begin().await? {
+    ///     reservation.finish_as(&Ok(42), Disposition::Release).await;
+    /// }
+    /// assert!(matches!(call().begin().await?, Started::Reserved(_)));
+    /// # Ok(()) }
+    /// ```
+    pub async fn finish_as(self, result: &Result<T, E>, disposition: Disposition) {
+        if let Some(held) = self.held {
+            let settlement = self.policy.settlement_as(result, &held, disposition);
+            end(held.settle(settlement)).await;
+        }
+    }
+
+    /// Ends the call without its result, for results that are not to be stored, or cannot be: a
+    /// *tombstone*. Retries are refused with
+    /// [`ResultNotKept`](crate::ErrorKind::ResultNotKept), and run nothing, for `ttl` or the
+    /// operation's own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::{Error, ErrorKind, Operation, Started};
+    ///
+    /// let call = || Operation::new("export").key("7").returning::<Result<(), Error>>();
+    /// if let Started::Reserved(reservation) = call().begin().await? {
+    ///     reservation.withhold(None).await;
+    /// }
+    /// assert_eq!(call().begin().await.unwrap_err().kind(), ErrorKind::ResultNotKept);
+    /// # Ok(()) }
+    /// ```
+    pub async fn withhold(self, ttl: Option<Duration>) {
+        if let Some(held) = self.held {
+            let settlement = Policy::<T, E>::withheld(&held, ttl);
             end(held.settle(settlement)).await;
         }
     }

@@ -46,6 +46,59 @@ pub trait Stored: Serialize + DeserializeOwned {}
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Stored for T {}
 
+/// A result that writes and reads its own bytes, where serde does not carry it: a message with a
+/// wire format of its own, or one that is encoded already.
+///
+/// What [`encode`](Self::encode) writes is read by other processes, and by later versions of this
+/// one: change it only together with [`Operation::version`](super::Operation::version).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+/// use idempotent_core::{Encoded, Error, Operation, Undecodable};
+///
+/// #[derive(Debug, PartialEq)]
+/// struct Frame(Vec<u8>);
+///
+/// impl Encoded for Frame {
+///     fn encode(&self, out: &mut Vec<u8>) {
+///         out.extend_from_slice(&self.0);
+///     }
+///
+///     fn decode(bytes: &[u8]) -> Result<Self, Undecodable> {
+///         Ok(Self(bytes.to_vec()))
+///     }
+/// }
+///
+/// let call = || Operation::new("relay").key("frame 7").returning_encoded::<Frame, Error>(|e| e);
+/// let first = call().run(|| async { Ok(Frame(vec![1, 2])) }).await?;
+/// assert_eq!(call().run(|| async { Ok(Frame(vec![])) }).await?, first);
+/// # Ok(()) }
+/// ```
+pub trait Encoded: Sized {
+    /// Appends this value's bytes.
+    fn encode(&self, out: &mut Vec<u8>);
+
+    /// The value of these bytes, which may be any.
+    ///
+    /// # Errors
+    ///
+    /// [`Undecodable`], which the caller sees as [`Decode`](crate::ErrorKind::Decode).
+    fn decode(bytes: &[u8]) -> Result<Self, Undecodable>;
+}
+
+/// Bytes are not what [`Encoded::encode`] writes. It says no more, since they may be another
+/// caller's result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Undecodable;
+
+impl std::fmt::Display for Undecodable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the bytes are not an encoded result")
+    }
+}
+
+impl std::error::Error for Undecodable {}
+
 /// An error type that a refusal converts into.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot carry an idempotency error",

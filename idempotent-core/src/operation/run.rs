@@ -93,7 +93,9 @@ impl<T, E> Call<T, E> {
             }
             let cut_short = call.cut_short();
             let mut body = Lazy::Closure(body);
+            let running = call.enter();
             call.make(&mut body);
+            drop(running);
             match tokio::spawn(scope().run(detached(call, body.without_closure()))).await {
                 Ok(result) => result,
                 Err(error) => match error.try_into_panic() {

@@ -3,6 +3,7 @@
 //! Nothing here knows stores or the engine. The byte layout of a [`Record`] lives in
 //! `envelope`; what the bytes of a result mean is the codec's business.
 
+mod derived;
 mod envelope;
 mod fingerprint;
 mod guarantee;
@@ -11,6 +12,7 @@ mod outcome;
 mod token;
 mod value;
 
+pub use self::derived::DerivedKey;
 pub use self::envelope::Envelope;
 pub use self::fingerprint::Fingerprint;
 pub use self::guarantee::Guarantee;

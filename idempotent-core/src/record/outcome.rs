@@ -26,6 +26,8 @@ pub enum NotKept {
     NotEncodable,
     /// The call's disposition kept an error that the call does not memoize.
     NotMemoized,
+    /// The call was ended so on purpose: its result was a stream, or not to be stored.
+    Withheld,
 }
 
 pub(super) const RESERVED: u8 = 0;
@@ -38,6 +40,7 @@ pub(super) const fn not_kept_code(why: NotKept) -> u8 {
         NotKept::Evicted => 3,
         NotKept::NotEncodable => 4,
         NotKept::NotMemoized => 5,
+        NotKept::Withheld => 6,
     }
 }
 
@@ -47,6 +50,7 @@ pub(super) const fn not_kept(code: u8) -> Option<NotKept> {
         3 => Some(NotKept::Evicted),
         4 => Some(NotKept::NotEncodable),
         5 => Some(NotKept::NotMemoized),
+        6 => Some(NotKept::Withheld),
         _ => None,
     }
 }
@@ -68,6 +72,7 @@ impl NotKept {
             Self::Evicted => "the store dropped it to stay within its capacity",
             Self::NotEncodable => "it could not be encoded",
             Self::NotMemoized => "it was an error, and the operation does not memoize errors",
+            Self::Withheld => "it was delivered, and not meant to be stored",
         }
     }
 }

@@ -262,9 +262,13 @@ mod tests {
 
     #[test]
     fn a_tombstone_says_why() {
-        for why in
-            [NotKept::TooLarge, NotKept::Evicted, NotKept::NotEncodable, NotKept::NotMemoized]
-        {
+        for why in [
+            NotKept::TooLarge,
+            NotKept::Evicted,
+            NotKept::NotEncodable,
+            NotKept::NotMemoized,
+            NotKept::Withheld,
+        ] {
             let tombstone = full().completed(b"result").tombstone(why);
             let read = Record::from_bytes(tombstone.as_bytes()).unwrap();
             assert_eq!(read.outcome(), Outcome::NotKept(why));

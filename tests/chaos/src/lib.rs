@@ -1,1 +1,29 @@
 //! Worker processes, faults from a seed, a ledger and a checker: what the stores promise, tried.
+//!
+//! A run is a [`Row`], which names servers, a guarantee and faults, and a seed, which says when
+//! which fault comes. Several worker processes run idempotent operations against real servers; each
+//! effect and each answer is written to a ledger outside of the store under test. When the faults
+//! and the leases are over, every key is asked for, and the checker holds the ledger against what
+//! the row promises.
+//!
+//! The program is this package's binary and the example `chaos`: both call [`main`]. Tests call
+//! [`run`].
+
+pub mod checker;
+mod conduct;
+pub mod ledger;
+mod moment;
+mod program;
+mod report;
+mod row;
+mod schedule;
+mod stage;
+mod worker;
+
+pub use self::conduct::{Outcome, Settings, run};
+pub use self::moment::Moment;
+pub use self::program::main;
+pub use self::row::{
+    MinReplicas, Persistence, Promise, Row, ServerFault, Topology, WorkerFault, rows,
+};
+pub use self::schedule::{AtServer, AtWorker, Planned, Schedule};

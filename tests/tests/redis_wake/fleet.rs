@@ -29,12 +29,12 @@ pub(crate) fn never_looking(redis: &Redis) -> RedisStoreBuilder {
 pub(crate) async fn fleet<const N: usize>(redis: &Redis) -> [RedisStore; N] {
     let mut stores = Vec::new();
     for _ in 0..N {
-        let store = never_looking(redis).connect().await.unwrap();
+        let store = never_looking(redis).connect().await.expect("it connects");
         reserved(&store, &fresh_id()).await;
         stores.push(store);
     }
     until_listening(redis, N).await;
-    stores.try_into().unwrap()
+    stores.try_into().expect("so many")
 }
 
 /// Returns when so many stores listen, and have said so.

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use idempotent_core::Store;
-use idempotent_core::store::RedisStore;
-use idempotent_servers::{Data, Redis, Server, require};
+use idempotent_core::record::Envelope;
+use idempotent_core::store::{NearCache, RedisStore, Reserve};
+use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
 use idempotent_tests::Log;
 use tokio::time::sleep;
 
@@ -59,6 +60,26 @@ async fn a_server_that_was_restarted_is_listened_to_again() {
     let waiter = known_waiter(&redis, &other, &id, &reservation).await;
     complete(&owner, &id, &reservation).await;
     wakes(waiter).await;
+}
+
+#[tokio::test]
+async fn a_connection_over_which_nothing_comes_any_more_counts_as_lost() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let proxy = TcpProxy::start(redis.address()).await;
+    let store = RedisStore::connect(proxy.redis_url()).await.unwrap();
+    let near = NearCache::new(store);
+    until(|| async { listeners(&redis).await == 1 }).await;
+    let id = fresh_id();
+    let reservation = reserved(&near, &id).await;
+    complete(&near, &id, &reservation).await;
+    let request = Reserve::new(&id, Envelope::new("charge"));
+    near.reserve(&request).await.unwrap();
+    until(|| async { near.at_hand(&id).is_some() }).await;
+    proxy.stall();
+    until(|| async { near.at_hand(&id).is_none() }).await;
+    proxy.resume();
+    until(|| async { listeners(&redis).await == 1 }).await;
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! A purge through one process drops the copies that others keep.
 
-use idempotent_core::Store;
 use idempotent_core::record::{Envelope, RecordId};
 use idempotent_core::store::{NearCache, RedisStore, Reserve};
-use idempotent_servers::{Redis, Server, require};
+use idempotent_core::{Idempotency, Operation, Store};
+use idempotent_servers::{Redis, Server, TcpProxy, require};
+use idempotent_tests::{Runs, call};
 
 use super::fleet::{
     complete, fleet, fresh_id, listeners, never_looking, published, reserved, until,
@@ -13,7 +14,7 @@ use super::fleet::{
 /// A cache that listens.
 async fn near(redis: &Redis) -> NearCache<RedisStore> {
     let (before, heard) = (listeners(redis).await, published(redis).await);
-    let near = NearCache::new(never_looking(redis).connect().await.unwrap());
+    let near = NearCache::new(never_looking(redis).connect().await.expect("it connects"));
     until(|| async { listeners(redis).await > before && published(redis).await > heard }).await;
     near
 }
@@ -29,7 +30,7 @@ async fn kept(near: &NearCache<RedisStore>) -> RecordId {
 
 async fn bring(near: &NearCache<RedisStore>, id: &RecordId) {
     let request = Reserve::new(id, Envelope::new("charge"));
-    near.reserve(&request).await.unwrap();
+    near.reserve(&request).await.expect("the store answers");
     until(|| async { near.at_hand(id).is_some() }).await;
 }
 
@@ -51,10 +52,7 @@ async fn a_purge_through_another_process_drops_the_copy() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let near = near(&redis).await;
-    let [operator] = {
-        let store = never_looking(&redis).connect().await.unwrap();
-        [store]
-    };
+    let operator = never_looking(&redis).connect().await.unwrap();
     assert!(near.hears_purges());
     let (id, other) = (kept(&near).await, kept(&near).await);
     assert!(operator.purge(&id).await.unwrap());
@@ -100,10 +98,31 @@ async fn a_lost_subscription_drops_every_copy_and_keeps_new_ones() {
 
 /// One more store on a server on which one listens already.
 async fn fleet_beside(redis: &Redis) -> [RedisStore; 1] {
-    let store = never_looking(redis).connect().await.unwrap();
+    let store = never_looking(redis).connect().await.expect("it connects");
     reserved(&store, &fresh_id()).await;
     until_listening(redis, 2).await;
     [store]
+}
+
+#[tokio::test]
+async fn a_replay_from_the_cache_sends_the_server_nothing() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let proxy = TcpProxy::start(redis.address()).await;
+    let near = NearCache::new(RedisStore::connect(proxy.redis_url()).await.unwrap());
+    until(|| async { listeners(&redis).await == 1 && published(&redis).await == 1 }).await;
+    let (engine, runs) = (Idempotency::new(near.clone()), Runs::new());
+    let charge = Operation::new("charge");
+    let id = engine.record_id("charge", None, &"k").unwrap();
+    for _ in 0..2 {
+        assert_eq!(call(&engine, charge, "k", &runs).await.unwrap(), 1);
+    }
+    until(|| async { near.at_hand(&id).is_some() }).await;
+    let before = proxy.counts().commands();
+    for _ in 0..100 {
+        assert_eq!(call(&engine, charge, "k", &runs).await.unwrap(), 1);
+    }
+    assert_eq!(proxy.counts().commands(), before);
 }
 
 #[tokio::test]

@@ -8,14 +8,16 @@ use tokio::time::Instant;
 
 use super::lock;
 use super::pulse::Pulse;
+use crate::engine::running::{Current, Turns};
 use crate::engine::telemetry::Telemetry;
 use crate::record::{Record, RecordId};
 
 /// One reservation that is kept alive.
-pub(super) struct Live {
-    pub(super) id: RecordId,
-    pub(super) reservation: Record,
+pub(in crate::engine) struct Live {
+    pub(in crate::engine) id: RecordId,
+    pub(in crate::engine) reservation: Record,
     pub(super) lease: Duration,
+    pub(in crate::engine) turns: Turns,
     stops_at: Option<Instant>,
     clock: Mutex<LeaseClock>,
     lost: AtomicBool,
@@ -52,6 +54,7 @@ impl Live {
             id,
             reservation,
             lease,
+            turns: Turns::default(),
             stops_at: sent.checked_add(max_run),
             clock: Mutex::new(clock),
             lost: AtomicBool::new(false),
@@ -139,6 +142,11 @@ impl Beat {
 
     pub(in crate::engine) fn reservation(&self) -> &Record {
         &self.live.reservation
+    }
+
+    /// The call that holds it.
+    pub(in crate::engine) fn current(&self) -> Current {
+        Current::reserved(&self.live)
     }
 
     /// How long the reservation surely holds, unless it is renewed.

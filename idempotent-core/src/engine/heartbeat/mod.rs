@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::runtime::{Handle, Id};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(super) use self::live::Beat;
+pub(super) use self::live::{Beat, Live};
 pub(super) use self::pulse::Pulse;
 use crate::store::Store;
 

@@ -3,7 +3,7 @@
 //! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, [`script`] what those
 //! run that no plain command can do, [`look`] how a key's value and time become a state, [`scan`]
 //! the paging. [`wake`] is what the processes of a fleet say to each other. [`link`] is the way to
-//! the servers, [`server`] what they are asked at the start.
+//! the servers, [`target`] where they are, [`server`] what they are asked at the start.
 
 mod builder;
 mod complete;
@@ -17,6 +17,7 @@ mod reserve;
 mod scan;
 mod script;
 mod server;
+mod target;
 mod wake;
 
 use std::fmt;
@@ -68,6 +69,18 @@ use crate::record::RecordId;
 /// can end. So it is, with
 /// [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable), where a server
 /// refuses writes for want of replicas, except that running calls cannot end there.
+///
+/// # What processes say to each other
+///
+/// Whoever waits for a call of another process is woken by a message within a millisecond or so. For
+/// that, each store subscribes to one sharded channel, `idem:wake` with the default prefix, over one
+/// connection of its own from its first reservation on. Nothing is published while nobody waits,
+/// but for a greeting and for purges, of which a [`NearCache`](crate::store::NearCache) hears.
+///
+/// All of that is an addition. A lost message, a user without rights to the channel
+/// (`ACL SETUSER … &idem:wake` gives them) or a store made of a
+/// [connection](Self::from_connection) costs waiters up to
+/// [half a second](RedisStoreBuilder::wait_pauses), and near caches their copies.
 ///
 /// # What it keeps, and what not
 ///

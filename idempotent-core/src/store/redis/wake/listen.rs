@@ -18,7 +18,7 @@ use crate::store::redis::error::{is_unknown, timed_out};
 use crate::store::redis::link::Link;
 
 /// How long nothing is heard before the subscription is made sure of.
-const SILENCE: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long subscribing may take, once connected.
 const PATIENCE: Duration = Duration::from_secs(2);

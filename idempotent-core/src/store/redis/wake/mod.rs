@@ -11,6 +11,7 @@
 
 mod awaited;
 mod listen;
+mod looks;
 mod message;
 mod observers;
 mod outbox;
@@ -28,7 +29,8 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
 use self::awaited::Awaited;
-use self::message::{Message, Origin};
+pub(super) use self::looks::Looks;
+use self::message::{Hash, Message, Origin};
 use self::observers::Observers;
 use self::outbox::Outbox;
 use self::waiters::Waiters;
@@ -58,13 +60,6 @@ pub(super) struct Hub {
     warned_mute: AtomicBool,
 }
 
-/// The pauses between a waiter's looks.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Looks {
-    pub(super) first: Duration,
-    pub(super) longest: Duration,
-}
-
 /// How far the subscription has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -77,14 +72,6 @@ enum Ear {
     Listening,
     /// It is not to be had.
     Deaf,
-}
-
-impl Default for Looks {
-    /// A call may end between a waiter's first look and the moment that others have heard of the
-    /// waiter, so the first pauses are short.
-    fn default() -> Self {
-        Self { first: Duration::from_millis(3), longest: Duration::from_millis(500) }
-    }
 }
 
 impl Hub {
@@ -195,12 +182,18 @@ impl Hub {
         match message {
             Message::Hello => self.answer(),
             Message::Waiting(hash) => self.awaited.note(hash, Instant::now()),
-            Message::Done(hash) => self.waiters.wake(&hash),
+            Message::Done(hash) => self.ended_elsewhere(&hash),
             Message::Purged(hash) => {
                 self.observers.purged(&hash);
-                self.waiters.wake(&hash);
+                self.ended_elsewhere(&hash);
             }
         }
+    }
+
+    /// Everybody has been told, so nobody need be told again.
+    fn ended_elsewhere(&self, hash: &Hash) {
+        self.awaited.take(hash, Instant::now());
+        self.waiters.wake(hash);
     }
 
     /// Says what is waited for here, unless that was just said.

@@ -1,0 +1,57 @@
+//! What a call costs on Redis and Valkey, beside the plain commands and the crate `idempotent`.
+//!
+//! ```text
+//! cargo run --release --ignore-rust-version --manifest-path benchmarks/Cargo.toml --bin redis
+//! ```
+//!
+//! All sides take turns of a few thousand calls within one run against one server, started here, so
+//! noise hits each of them. A figure is the median over the rounds; a ratio is the median of the
+//! rounds' own ratios. Every side has one multiplexed connection and runs on the same runtime, which
+//! has as many worker threads as there are cores. Receipts are 177 bytes as JSON, keys 32 bytes.
+//!
+//! `--ignore-rust-version` is for the other crate, which asks for a newer compiler than it needs.
+
+mod limit;
+mod ours;
+mod peer;
+mod receipt;
+mod rounds;
+mod side;
+mod wake;
+
+use std::error::Error;
+
+use idempotent_servers::{Flavor, Redis};
+
+use self::rounds::{Plan, compare};
+use self::side::What;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some("wait") {
+        return wake::wait_for_orders(&arguments.next().ok_or("which server?")?).await;
+    }
+    for flavor in [Flavor::Redis, Flavor::Valkey91] {
+        let server = Redis::builder().flavor(flavor).start().await;
+        println!("\n{flavor:?}");
+        for keys in [1_000, 1_000_000] {
+            fill(&server.url(), keys).await?;
+            for what in [What::Execute, What::Replay] {
+                for tasks in [1, 64] {
+                    compare(&server.url(), Plan { what, tasks, keys }).await?;
+                }
+            }
+        }
+        wake::measure(&server.url()).await?;
+    }
+    Ok(())
+}
+
+/// Brings the server to so many keys, of the size of a record.
+async fn fill(url: &str, keys: u64) -> redis::RedisResult<()> {
+    let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
+    connection.set_response_timeout(std::time::Duration::from_secs(120));
+    redis::cmd("FLUSHALL").exec_async(&mut connection).await?;
+    redis::cmd("DEBUG").arg("POPULATE").arg(keys).arg("filler").arg(320).exec_async(&mut connection).await
+}

@@ -1,0 +1,140 @@
+//! Whether a run kept its promises: pure functions over what was written down.
+//!
+//! What must always hold, whatever befell workers and servers: no answer without its effect, no
+//! two owners of one effect, answers of a key all equal unless something explains a second effect,
+//! every key usable once the faults and the leases are over, nothing left behind in a worker. How
+//! many second effects a row allows, and by which causes, is the row's own promise.
+
+mod answers;
+mod duplicates;
+mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use idempotent_core::Guarantee;
+
+pub use self::duplicates::{Cause, Duplicate};
+pub use self::verdict::{Fault, Verdict};
+use crate::ledger::{Answer, Effect, Process, Vitals};
+use crate::moment::Moment;
+use crate::row::Promise;
+
+/// All that is known of a run when it is over.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Every effect, in any order.
+    pub effects: Vec<Effect>,
+    /// Every answer, with the process whose caller got it.
+    pub answers: Vec<(Process, Answer)>,
+    /// What befell workers.
+    pub fates: Vec<Fate>,
+    /// When servers were not as they should be.
+    pub outages: Vec<Span>,
+    /// What the workers that lived to the end held, before and after.
+    pub vitals: Vec<(Process, Vitals, Vitals)>,
+    /// Workers that did not end what they had begun.
+    pub hung: Vec<Process>,
+}
+
+/// What befell a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fate {
+    /// Which process.
+    pub process: Process,
+    /// What.
+    pub what: Befell,
+}
+
+/// The kinds of [`Fate`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Befell {
+    /// It was killed.
+    Killed(Moment),
+    /// It stood still.
+    Paused(Span),
+}
+
+/// From when to when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment.
+    pub from: Moment,
+    /// The last.
+    pub to: Moment,
+}
+
+impl Span {
+    /// Whether they share a moment.
+    #[must_use]
+    pub fn meets(self, other: Self) -> bool {
+        self.from <= other.to && other.from <= self.to
+    }
+}
+
+/// What a run is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// What a lapse means.
+    pub guarantee: Guarantee,
+    /// Which second effects are allowed.
+    pub promise: Promise,
+    /// How long a reservation outlives its owner.
+    pub lease: Duration,
+    /// How many keys there are.
+    pub keys: u32,
+    /// How many operations of the load must have had a result: a run that nothing came of keeps
+    /// every promise.
+    pub least_results: usize,
+    /// How many more tasks than before the load a worker may have after it.
+    pub spare_tasks: usize,
+    /// How much more memory, in bytes.
+    pub spare_memory: u64,
+}
+
+/// Judges a run.
+#[must_use]
+pub fn check(history: &History, rules: &Rules) -> Verdict {
+    let effects = by_key(history);
+    let duplicates = duplicates::find(history, &effects, rules);
+    let mut faults = Vec::new();
+    duplicates::judge(&duplicates, rules, &mut faults);
+    answers::judge(history, &effects, &duplicates, &mut faults);
+    answers::judge_probes(history, rules, &mut faults);
+    judge_workers(history, rules, &mut faults);
+    let mut verdict = Verdict::new(history, &effects, duplicates, faults);
+    let results = verdict.executed + verdict.replayed;
+    if results < rules.least_results {
+        verdict.faults.push(Fault::Idle { results });
+    }
+    verdict
+}
+
+/// The effects of each key, in order.
+type Effects = BTreeMap<u32, Vec<Effect>>;
+
+fn by_key(history: &History) -> Effects {
+    let mut effects = Effects::new();
+    for effect in &history.effects {
+        effects.entry(effect.key).or_default().push(*effect);
+    }
+    effects.values_mut().for_each(|of_key| of_key.sort_by_key(|effect| (effect.at, effect.id)));
+    effects
+}
+
+fn judge_workers(history: &History, rules: &Rules, faults: &mut Vec<Fault>) {
+    for &process in &history.hung {
+        faults.push(Fault::Hung { process });
+    }
+    for &(process, before, after) in &history.vitals {
+        if after.tasks > before.tasks + rules.spare_tasks {
+            faults.push(Fault::Tasks { process, before: before.tasks, after: after.tasks });
+        }
+        if after.memory > before.memory + rules.spare_memory {
+            faults.push(Fault::Memory { process, before: before.memory, after: after.memory });
+        }
+    }
+}

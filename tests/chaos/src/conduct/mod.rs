@@ -1,0 +1,206 @@
+//! One run from its beginning to its verdict.
+
+mod crew;
+mod member;
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use self::crew::Crew;
+use crate::checker::{Fate, History, Rules, Span, Verdict, check};
+use crate::ledger::{self, Event, Process};
+use crate::moment::Moment;
+use crate::row::Row;
+use crate::schedule::Schedule;
+use crate::stage::Stage;
+use crate::worker::{Assignment, LONGEST_BODY, Load, Order, Reach, Report};
+
+/// What the program was asked for, beside rows and seeds.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Settings {
+    /// The executable that is a worker when it is told to be one.
+    pub program: PathBuf,
+    /// Worker processes.
+    pub workers: usize,
+    /// Operations that each runs at once.
+    pub tasks: usize,
+    /// Operations of a run, if not the row's own number.
+    pub operations: Option<u64>,
+    /// Keep the ledgers and the workers' logs, and say where.
+    pub keep: bool,
+}
+
+/// A run that is over.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The row's name.
+    pub row: String,
+    /// Its seed.
+    pub seed: u64,
+    /// What the checker says.
+    pub verdict: Verdict,
+    /// How long it took.
+    pub took: Duration,
+    /// Where its ledgers are, if they are kept.
+    pub ledgers: Option<PathBuf>,
+}
+
+/// How long a call of the store may take.
+const STORE_TIMEOUT: Duration = Duration::from_secs(1);
+/// What stays reserved for a second longer than its lease is stuck.
+const GRACE: Duration = Duration::from_secs(1);
+/// What a worker's runtime and memory may have grown by: less than one task for each operation that
+/// runs at once, and what an allocator keeps.
+const SPARE_TASKS: usize = 8;
+const SPARE_MEMORY: u64 = 16 * 1024 * 1024;
+
+impl Settings {
+    /// The defaults, with this program as worker.
+    #[must_use]
+    pub fn new(program: PathBuf) -> Self {
+        Self { program, workers: 4, tasks: 64, operations: None, keep: false }
+    }
+}
+
+/// Runs a row with a seed. `tell` hears how far it is.
+///
+/// # Errors
+///
+/// When the run could not be carried out, which says nothing of the promises.
+pub async fn run(
+    row: &Row,
+    seed: u64,
+    settings: &Settings,
+    tell: impl Fn(&str),
+) -> Result<Outcome> {
+    let began = Instant::now();
+    let folder = tempfile::Builder::new().prefix("chaos-").tempdir()?;
+    let schedule = Schedule::draw(row, seed, settings.workers);
+    tell("starting servers");
+    let stage = Stage::start(row.topology).await?;
+    tell("starting workers");
+    let history = carry_out(row, seed, &schedule, settings, (&stage, folder.path()), &tell).await;
+    drop(stage);
+    let ledgers = settings.keep.then(|| folder.keep());
+    let kept = ledgers.as_deref().map_or_else(String::new, |at| format!(" in {}", at.display()));
+    let history = history.with_context(|| format!("{} with seed {seed}{kept}", row.name))?;
+    tell("checking");
+    let verdict = check(&history, &rules(row, settings));
+    Ok(Outcome { row: row.name.clone(), seed, verdict, took: began.elapsed(), ledgers })
+}
+
+fn rules(row: &Row, settings: &Settings) -> Rules {
+    let operations = settings.operations.unwrap_or(row.operations);
+    Rules {
+        guarantee: row.guarantee,
+        promise: row.promise,
+        lease: row.lease,
+        keys: row.keys,
+        spare_tasks: SPARE_TASKS,
+        spare_memory: SPARE_MEMORY,
+        least_results: usize::try_from(operations / 10).unwrap_or(usize::MAX),
+    }
+}
+
+async fn carry_out(
+    row: &Row,
+    seed: u64,
+    schedule: &Schedule,
+    settings: &Settings,
+    (stage, folder): (&Stage, &Path),
+    tell: impl Fn(&str),
+) -> Result<History> {
+    let assignment = Assignment {
+        process: 0,
+        reach: Reach {
+            endpoint: stage.endpoint(),
+            min_replicas: row.min_replicas,
+            timeout: STORE_TIMEOUT,
+        },
+        at_most_once: row.guarantee == idempotent_core::Guarantee::AtMostOnce,
+        lease: row.lease,
+        keys: row.keys,
+        seed,
+        tasks: settings.tasks,
+        folder: folder.to_owned(),
+    };
+    let mut crew = Crew::start(stage, &settings.program, assignment, settings.workers).await?;
+
+    tell("load and faults");
+    let from = Moment::now();
+    let until = from.after(row.load);
+    let operations = settings.operations.unwrap_or(row.operations);
+    crew.load(Load { from, until, operations }).await?;
+    let (outages, fates) =
+        tokio::join!(disturb(stage, schedule, from), crew.disturb(&schedule.workers, from),);
+    let (outages, fates) = (outages?, fates?);
+    let faults_over = Moment::now();
+
+    // What the faults held up is caught up with soon, or given up.
+    let hung = finish(&mut crew, until.max(faults_over).after(row.load)).await?;
+    tell("waiting for leases");
+    faults_over.after(row.lease + GRACE).arrives().await;
+    tell("asking for every key");
+    ask(&mut crew, row).await?;
+    let processes = crew.end().await?;
+    collect(folder, processes, (fates, outages, hung))
+}
+
+/// Ends the load, and gives those that could not, which are gone then.
+async fn finish(crew: &mut Crew<'_>, patience: Moment) -> Result<Vec<Process>> {
+    crew.hear(Report::Done, patience.since(Moment::now())).await?;
+    crew.say(&Order::Stop).await?;
+    let hung = crew.hear(Report::Stopped, LONGEST_BODY + 10 * STORE_TIMEOUT).await?;
+    crew.dismiss(&hung).await?;
+    Ok(hung)
+}
+
+/// Every survivor asks for every key, and what is indeterminate is resolved.
+async fn ask(crew: &mut Crew<'_>, row: &Row) -> Result<()> {
+    const PATIENCE: Duration = Duration::from_secs(60);
+    crew.say(&Order::Probe).await?;
+    crew.hear(Report::Probed, PATIENCE).await?;
+    if row.guarantee == idempotent_core::Guarantee::AtMostOnce {
+        let processes = crew.processes();
+        crew.say_to_one(&Order::Resolve { processes }, Report::Resolved, PATIENCE).await?;
+        crew.say(&Order::ProbeAgain).await?;
+        crew.hear(Report::Probed, PATIENCE).await?;
+    }
+    Ok(())
+}
+
+/// Brings about the servers' faults, and gives when they were not as they should be.
+async fn disturb(stage: &Stage, schedule: &Schedule, from: Moment) -> Result<Vec<Span>> {
+    let mut outages = Vec::new();
+    for planned in &schedule.servers {
+        from.after(planned.at).arrives().await;
+        let began = Moment::now();
+        let ongoing = stage.begin(planned.fault).await?;
+        began.after(planned.lasts).arrives().await;
+        stage.end(ongoing).await?;
+        outages.push(Span { from: began, to: Moment::now() });
+    }
+    Ok(outages)
+}
+
+fn collect(
+    folder: &Path,
+    processes: Process,
+    (fates, outages, hung): (Vec<Fate>, Vec<Span>, Vec<Process>),
+) -> Result<History> {
+    let mut history = History { fates, outages, hung, ..History::default() };
+    for process in 0..processes {
+        for event in ledger::read(folder, process)? {
+            match event {
+                Event::Effect(effect) => history.effects.push(effect),
+                Event::Answer(answer) => history.answers.push((process, answer)),
+                Event::Vitals { before, after } => history.vitals.push((process, before, after)),
+            }
+        }
+    }
+    Ok(history)
+}

@@ -1,0 +1,114 @@
+//! What happened, written down outside of the store under test.
+//!
+//! Each worker process appends to a file of its own, one line an event, each line one `write`: a
+//! line that was written is there when the process is killed the next instant. An effect *is* its
+//! line. The body writes it and only then returns, so no answer can come before its effect.
+
+mod read;
+mod write;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use self::read::{answers_in, read};
+pub(crate) use self::write::Ledger;
+use crate::moment::Moment;
+
+/// One worker process: its number says which file is its own.
+pub type Process = u32;
+
+/// The number of an effect: the process that made it, and its count there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EffectId(pub u64);
+
+impl EffectId {
+    /// The `count`-th effect of a process.
+    #[must_use]
+    pub fn new(process: Process, count: u32) -> Self {
+        Self(u64::from(process) << 32 | u64::from(count))
+    }
+
+    /// The process that made it.
+    #[must_use]
+    pub fn process(self) -> Process {
+        Process::try_from(self.0 >> 32).unwrap_or(Process::MAX)
+    }
+}
+
+/// A line of a ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A body took effect.
+    Effect(Effect),
+    /// A caller got an answer.
+    Answer(Answer),
+    /// What a process held before the load and after it.
+    Vitals {
+        /// Before the load.
+        before: Vitals,
+        /// After it.
+        after: Vitals,
+    },
+}
+
+/// A body that took effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effect {
+    /// Which.
+    pub id: EffectId,
+    /// For which key.
+    pub key: u32,
+    /// When its body began.
+    pub began: Moment,
+    /// When it took effect.
+    pub at: Moment,
+}
+
+/// What a caller got.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// When it came.
+    pub at: Moment,
+    /// For which key.
+    pub key: u32,
+    /// In which part of the run.
+    pub during: Phase,
+    /// What it was.
+    pub said: Said,
+}
+
+/// A part of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// The load, with the faults.
+    Load,
+    /// After the faults ended and the leases with them: every key is asked for.
+    Probe,
+    /// After what was indeterminate has been resolved.
+    Resolved,
+}
+
+/// The kinds of answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Said {
+    /// This call ran the body, and this is the effect.
+    Executed(EffectId),
+    /// The body ran before, with this effect.
+    Replayed(EffectId),
+    /// The body declined before any effect.
+    Declined,
+    /// The call was refused, with this code.
+    Refused(String),
+}
+
+/// What a process holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Vitals {
+    /// Tasks of its runtime.
+    pub tasks: usize,
+    /// Resident memory, in bytes.
+    pub memory: u64,
+}

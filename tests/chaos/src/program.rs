@@ -1,0 +1,198 @@
+//! The harness as a program: its flags, its progress and its exit code.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use clap::Parser;
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::conduct::{self, Outcome, Settings};
+use crate::report::{self, Summary};
+use crate::row::{Row, rows};
+use crate::schedule::Schedule;
+use crate::worker;
+
+/// Breaks workers and servers while they run idempotent operations, and checks what the stores
+/// promise.
+///
+/// Without --row or --all it runs one short row. The same row and seed make the same schedule of
+/// faults. Exits with 1 when a promise is broken, and with 2 when a run could not be carried out.
+#[derive(Debug, Parser)]
+#[command(name = "chaos", bin_name = "chaos")]
+struct Flags {
+    /// The first seed.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many seeds a row, from the first on.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    seeds: u64,
+    /// Rows whose name contains this; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    row: Vec<String>,
+    /// Every row.
+    #[arg(long, conflicts_with = "row")]
+    all: bool,
+    /// Print the rows, and run none.
+    #[arg(long)]
+    list: bool,
+    /// Worker processes.
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    workers: u32,
+    /// Operations that each worker runs at once.
+    #[arg(long, default_value_t = 64, value_name = "N")]
+    tasks: u32,
+    /// Operations of each run. Default: the row's own number.
+    #[arg(long, value_name = "N")]
+    ops: Option<u64>,
+    /// Keep the ledgers and the workers' logs, and say where.
+    #[arg(long)]
+    keep: bool,
+    /// Print the results as JSON.
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// Print the results as a table in Markdown.
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// What runs when nothing is asked for.
+const SHORT: &str = "no-server-fault/redis/at_most_once";
+const SHORT_OPERATIONS: u64 = 20_000;
+
+/// Runs the program: a worker, if its arguments say so, and else what its flags ask for.
+pub fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let ended = match (arguments.next().as_deref(), arguments.next()) {
+        (Some("worker"), Some(assignment)) => worker::main(&assignment).map(|()| ExitCode::SUCCESS),
+        _ => conductor(&Flags::parse()),
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn conductor(flags: &Flags) -> Result<ExitCode> {
+    if flags.list {
+        rows().iter().for_each(|row| println!("{:<72} {}", row.name, row.promise.as_str()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let chosen = chosen(flags)?;
+    let settings = settings(flags)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("a runtime")?;
+    let summaries = runtime.block_on(run_all(flags, &chosen, &settings))?;
+    print(flags, &summaries)?;
+    Ok(if !summaries.iter().all(Summary::is_kept) {
+        ExitCode::from(1)
+    } else if !summaries.iter().all(Summary::is_complete) {
+        ExitCode::from(2)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+fn chosen(flags: &Flags) -> Result<Vec<Row>> {
+    let short = [SHORT.to_owned()];
+    let wanted = if flags.row.is_empty() { &short[..] } else { &flags.row[..] };
+    let chosen: Vec<Row> = rows()
+        .into_iter()
+        .filter(|row| flags.all || wanted.iter().any(|part| row.name.contains(part)))
+        .collect();
+    ensure!(!chosen.is_empty(), "no row has such a name; --list prints them");
+    Ok(chosen)
+}
+
+fn settings(flags: &Flags) -> Result<Settings> {
+    let program: PathBuf = std::env::current_exe().context("this program's own file")?;
+    let alone = flags.row.is_empty() && !flags.all;
+    Ok(Settings {
+        workers: usize::try_from(flags.workers.max(1))?,
+        tasks: usize::try_from(flags.tasks.max(1))?,
+        operations: flags.ops.or(alone.then_some(SHORT_OPERATIONS)),
+        keep: flags.keep,
+        ..Settings::new(program)
+    })
+}
+
+async fn run_all(flags: &Flags, chosen: &[Row], settings: &Settings) -> Result<Vec<Summary>> {
+    let total = flags.seeds * chosen.len() as u64;
+    let bar = ProgressBar::new(total)
+        .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}")?);
+    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    let mut summaries = Vec::new();
+    for row in chosen {
+        let mut summary = Summary::of(row);
+        for seed in flags.seed..flags.seed.saturating_add(flags.seeds) {
+            let schedule = Schedule::draw(row, seed, settings.workers);
+            say(flags, &bar, &format!("{}, seed {seed}\n{schedule}", row.name));
+            let tell = |what: &str| bar.set_message(format!("{}, seed {seed}: {what}", row.name));
+            // A run that fails says nothing of the others.
+            match conduct::run(row, seed, settings, tell).await {
+                Ok(outcome) => {
+                    say(flags, &bar, &describe(&outcome));
+                    summary.add(&outcome);
+                }
+                Err(error) => {
+                    say(flags, &bar, &format!("  FAILED  {error:#}\n"));
+                    summary.failed.push(seed);
+                }
+            }
+            bar.inc(1);
+        }
+        summaries.push(summary);
+    }
+    bar.finish_and_clear();
+    Ok(summaries)
+}
+
+/// Says something beside the bar; JSON stays alone on the standard output.
+fn say(flags: &Flags, bar: &ProgressBar, text: &str) {
+    bar.suspend(|| {
+        if flags.json || flags.markdown {
+            eprintln!("{text}");
+        } else {
+            println!("{text}");
+        }
+    });
+}
+
+fn describe(outcome: &Outcome) -> String {
+    let verdict = &outcome.verdict;
+    let mut lines = vec![format!(
+        "  {} answers, {} effects, {} replays, {} duplicates, {} indeterminate, in {:.1} s",
+        verdict.answers(),
+        verdict.effects,
+        verdict.replayed,
+        verdict.duplicates(),
+        verdict.indeterminate,
+        outcome.took.as_secs_f64()
+    )];
+    for (code, count) in &verdict.refused {
+        lines.push(format!("  refused as {code}: {count}"));
+    }
+    const SHOWN: usize = 20;
+    lines.extend(verdict.faults.iter().take(SHOWN).map(|fault| format!("  BROKEN  {fault}")));
+    if verdict.faults.len() > SHOWN {
+        lines.push(format!("  BROKEN  and {} more", verdict.faults.len() - SHOWN));
+    }
+    if let Some(at) = &outcome.ledgers {
+        lines.push(format!("  ledgers: {}", at.display()));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn print(flags: &Flags, summaries: &[Summary]) -> Result<()> {
+    if flags.json {
+        println!("{}", serde_json::to_string_pretty(summaries)?);
+    } else if flags.markdown {
+        print!("{}", report::markdown(summaries));
+    } else {
+        print!("{}", report::plain(summaries));
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Where the store is, and the way there.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use idempotent_core::Store;
+use idempotent_core::store::{RedisStore, RedisStoreBuilder};
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep};
+
+use crate::row::MinReplicas;
+
+/// Longer than any fault.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How to use a store.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Reach {
+    /// Where it is.
+    pub(crate) endpoint: Endpoint,
+    /// How many replicas acknowledge a write.
+    pub(crate) min_replicas: MinReplicas,
+    /// How long a call of it may take.
+    pub(crate) timeout: Duration,
+}
+
+/// Where a store is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Endpoint {
+    /// One server.
+    Single(String),
+    /// The group of that name, by its sentinels.
+    Sentinel {
+        /// The sentinels.
+        urls: Vec<String>,
+        /// The group's name.
+        master: String,
+    },
+    /// A cluster, by some of its nodes.
+    Cluster(Vec<String>),
+}
+
+/// Connects, also to servers that are about to be there: a worker may be started during a fault.
+pub(super) async fn connect(reach: &Reach) -> Result<Arc<dyn Store>> {
+    ensure!(reach.min_replicas == MinReplicas::None, "this store cannot wait for replicas");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        match store(reach).connect().await {
+            Ok(store) => return Ok(Arc::new(store)),
+            Err(error) if Instant::now() >= deadline => return Err(error.into()),
+            Err(_) => sleep(Duration::from_millis(50)).await,
+        }
+    }
+}
+
+fn store(reach: &Reach) -> RedisStoreBuilder {
+    let builder = match &reach.endpoint {
+        Endpoint::Single(url) => RedisStore::builder(url),
+        Endpoint::Sentinel { urls, master } => RedisStore::sentinel(urls.clone(), master),
+        Endpoint::Cluster(urls) => RedisStore::cluster(urls.clone()),
+    };
+    builder.response_timeout(reach.timeout)
+}

@@ -1,0 +1,115 @@
+//! A worker process: the same executable with other arguments.
+//!
+//! It connects, warms up, and then does what it is told on its standard input, one order a line,
+//! until that is closed: a worker never outlives the run that started it.
+
+mod endpoint;
+mod load;
+mod operation;
+mod orders;
+mod probe;
+mod vitals;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use idempotent_core::{Guarantee, Idempotency};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+
+pub(crate) use self::endpoint::{Endpoint, Reach};
+pub(crate) use self::load::{LONGEST_BODY, Load};
+pub(crate) use self::orders::{Order, Report};
+
+use self::load::Loading;
+use self::operation::Shop;
+use self::probe::Probe;
+use crate::ledger::{Event, Ledger, Phase, Process};
+
+/// What a worker is, for as long as it lives.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Assignment {
+    /// Its number.
+    pub(crate) process: Process,
+    /// Where the store is, and how to use it.
+    pub(crate) reach: Reach,
+    /// Whether the guarantee is *at most once*.
+    pub(crate) at_most_once: bool,
+    /// How long a reservation outlives its owner.
+    pub(crate) lease: Duration,
+    /// How many keys there are.
+    pub(crate) keys: u32,
+    /// Where its draws begin.
+    pub(crate) seed: u64,
+    /// How many operations it runs at once.
+    pub(crate) tasks: usize,
+    /// The folder of the ledgers.
+    pub(crate) folder: PathBuf,
+}
+
+impl Assignment {
+    fn guarantee(&self) -> Guarantee {
+        if self.at_most_once { Guarantee::AtMostOnce } else { Guarantee::AtLeastOnce }
+    }
+}
+
+/// Lives the life of a worker.
+pub(crate) fn main(assignment: &str) -> Result<()> {
+    // One that stands still does not see its input close.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    let assignment: Assignment = serde_json::from_str(assignment).context("the assignment")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let lived = runtime.block_on(live(assignment));
+    // Whatever still runs, an answer that never comes for instance, ends with the process.
+    runtime.shutdown_background();
+    lived
+}
+
+async fn live(assignment: Assignment) -> Result<()> {
+    let ledger = Arc::new(Ledger::open(&assignment.folder, assignment.process)?);
+    let store = endpoint::connect(&assignment.reach).await?;
+    let engine = Idempotency::builder(store).store_timeout(assignment.reach.timeout).build();
+    let shop = Arc::new(Shop::new(engine, Arc::clone(&ledger), &assignment));
+    shop.warm_up(assignment.tasks).await;
+    let before = vitals::now();
+    Report::Ready.send()?;
+
+    let mut orders = BufReader::new(tokio::io::stdin()).lines();
+    let mut loading: Option<Loading> = None;
+    let mut probe = Probe::new(Arc::clone(&shop), &assignment);
+    while let Some(line) = orders.next_line().await? {
+        match serde_json::from_str(&line)? {
+            Order::Load(load) => {
+                loading = Some(load.begin(Arc::clone(&shop), &assignment));
+            }
+            Order::Stop => {
+                if let Some(loading) = loading.take() {
+                    loading.stop().await?;
+                }
+                vitals::settled(before.tasks, LONGEST_BODY + assignment.reach.timeout).await;
+                Report::Stopped.send()?;
+            }
+            Order::Probe => {
+                probe.every_key(Phase::Probe).await?;
+                Report::Probed.send()?;
+            }
+            Order::Resolve { processes } => {
+                probe.resolve(processes).await?;
+                Report::Resolved.send()?;
+            }
+            Order::ProbeAgain => {
+                probe.indeterminate_keys().await?;
+                Report::Probed.send()?;
+            }
+            Order::Quit => {
+                let after = vitals::settled(before.tasks, Duration::from_secs(2)).await;
+                ledger.write(&Event::Vitals { before, after })?;
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! After the faults: whether every key is usable, and freeing those that wait to be resolved.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use idempotent_core::store::State;
+use idempotent_core::{ErrorKind, Resolution};
+use tokio::task::JoinSet;
+
+use super::Assignment;
+use super::operation::{Body, Draw, Shop};
+use crate::ledger::{self, EffectId, Event, Phase, Process, Said};
+
+/// Long enough for another worker's probe of the same key, which does nothing but take effect, and
+/// too short to wait for a lease.
+const WAIT: Duration = Duration::from_millis(300);
+
+/// What one worker finds.
+#[derive(Debug)]
+pub(super) struct Probe {
+    shop: Arc<Shop>,
+    tasks: usize,
+    folder: PathBuf,
+    keys: Vec<u32>,
+    indeterminate: Vec<u32>,
+}
+
+impl Probe {
+    pub(super) fn new(shop: Arc<Shop>, assignment: &Assignment) -> Self {
+        let mut keys: Vec<u32> = (0..assignment.keys).collect();
+        fastrand::Rng::with_seed(assignment.seed).shuffle(&mut keys);
+        let (tasks, folder) = (assignment.tasks, assignment.folder.clone());
+        Self { shop, tasks, folder, keys, indeterminate: Vec::new() }
+    }
+
+    /// Asks for every key.
+    pub(super) async fn every_key(&mut self, during: Phase) -> Result<()> {
+        self.indeterminate = self.ask(self.keys.clone(), during).await?;
+        Ok(())
+    }
+
+    /// Asks again for those that were indeterminate.
+    pub(super) async fn indeterminate_keys(&mut self) -> Result<()> {
+        self.ask(self.indeterminate.clone(), Phase::Resolved).await?;
+        Ok(())
+    }
+
+    /// Asks for these keys, and gives those that are indeterminate.
+    async fn ask(&self, keys: Vec<u32>, during: Phase) -> Result<Vec<u32>> {
+        let left = Arc::new(Mutex::new(keys));
+        let mut asking = JoinSet::new();
+        for _ in 0..self.tasks {
+            let (shop, left) = (Arc::clone(&self.shop), Arc::clone(&left));
+            asking.spawn(async move {
+                let mut indeterminate = Vec::new();
+                let next = || left.lock().unwrap_or_else(PoisonError::into_inner).pop();
+                while let Some(key) = next() {
+                    let draw =
+                        Draw { key, wait: Some(WAIT), patience: None, body: Body::default() };
+                    let said = shop.order(draw, during).await;
+                    let code = ErrorKind::Indeterminate.code();
+                    if matches!(said, Some(Said::Refused(said)) if said == code) {
+                        indeterminate.push(key);
+                    }
+                }
+                indeterminate
+            });
+        }
+        let mut indeterminate = Vec::new();
+        while let Some(found) = asking.join_next().await {
+            indeterminate.extend(found?);
+        }
+        Ok(indeterminate)
+    }
+
+    /// Does the work of a reconciliation job: what is indeterminate here is known elsewhere. Every
+    /// owner has ended by now, so what the ledgers say of an effect is the last word.
+    pub(super) async fn resolve(&self, processes: Process) -> Result<()> {
+        let effects = self.effects(processes)?;
+        let engine = &self.shop.engine;
+        for key in &self.indeterminate {
+            let id = engine.record_id("chaos", None, key)?;
+            let Some(seen) = engine.inspect(&id).await? else { continue };
+            if seen.state() != State::Indeterminate {
+                continue;
+            }
+            let resolution = match effects.get(key) {
+                Some(effect) => Resolution::Completed(*effect),
+                None => Resolution::NeverHappenedAndOwnerIsDead,
+            };
+            engine.resolve(&seen, resolution).await?;
+        }
+        Ok(())
+    }
+
+    /// The first effect of each key.
+    fn effects(&self, processes: Process) -> Result<HashMap<u32, EffectId>> {
+        let mut effects = HashMap::new();
+        for process in 0..processes {
+            for event in ledger::read(&self.folder, process)? {
+                if let Event::Effect(effect) = event {
+                    effects.entry(effect.key).or_insert(effect.id);
+                }
+            }
+        }
+        Ok(effects)
+    }
+}

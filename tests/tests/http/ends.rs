@@ -1,0 +1,151 @@
+//! Handlers that end otherwise than by answering a client that waits.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::BoxError;
+use axum::body::Body;
+use http::{Request, Response, StatusCode};
+use idempotent_core::http::IdempotencyLayer;
+use idempotent_tests::{Log, engine, secs, settle};
+use tokio::io::AsyncReadExt;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_http::timeout::TimeoutLayer;
+
+use super::{Server, Shop, layer, post};
+use crate::server::layer_with_clock;
+use crate::wire::Reply;
+
+#[tokio::test]
+async fn a_handler_runs_to_its_end_when_its_client_goes_away() {
+    let shop = Shop::new();
+    let server = shop.serve(layer()).await;
+    let request = post("/slow").key("k");
+    let client = request.open(server.address).await;
+    shop.until_runs(1).await;
+    drop(client);
+    // Long enough for the server to see it.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(server.send(&request).await.status, 409);
+    shop.gate.add_permits(1);
+    let mut retry = server.send(&request).await;
+    while retry.status == 409 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        retry = server.send(&request).await;
+    }
+    assert_eq!((retry.text(), retry.is_replay(), shop.runs.count()), ("order 1", true, 1));
+}
+
+#[tokio::test]
+async fn a_panic_closes_the_connection_and_holds_the_key() {
+    let (layer, clock) = layer_with_clock(IdempotencyLayer::at_least_once);
+    let shop = Shop::new();
+    let server = shop.serve(layer).await;
+    let request = post("/panic").key("k");
+    assert_eq!(request.try_send(server.address).await, None);
+    let retry = server.send(&request).await;
+    assert_eq!((retry.status, retry.problem().as_deref()), (409, Some("in_progress")));
+    clock.advance(secs(30));
+    assert_eq!(request.try_send(server.address).await, None);
+    assert_eq!(shop.runs.count(), 2);
+}
+
+#[tokio::test]
+async fn a_panic_under_at_most_once_is_never_run_again() {
+    let (layer, clock) = layer_with_clock(IdempotencyLayer::at_most_once);
+    let shop = Shop::new();
+    let server = shop.serve(layer).await;
+    let request = post("/panic").key("k");
+    assert_eq!(request.try_send(server.address).await, None);
+    clock.advance(secs(30));
+    assert_eq!(server.send(&request).await.status, 423);
+    assert_eq!(shop.runs.count(), 1);
+}
+
+#[tokio::test]
+async fn a_timeout_inside_answers_408_and_the_key_is_held() {
+    let shop = Shop::new();
+    let timeout =
+        TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, Duration::from_millis(50));
+    let server = Server::start(shop.router().layer(timeout).layer(layer())).await;
+    let request = post("/slow").key("k");
+    let (first, second) = server.twice(&request).await;
+    assert_eq!((first.status, second.status), (408, 409));
+    assert_eq!(shop.runs.count(), 1);
+}
+
+#[tokio::test]
+async fn an_error_of_the_service_inside_goes_through_and_holds_the_key() {
+    let service = layer().layer(service_fn(|_: Request<Body>| async {
+        Err::<Response<Body>, BoxError>("it took too long".into())
+    }));
+    let request = || Request::post("/").header("idempotency-key", "k").body(Body::empty()).unwrap();
+    let error = service.clone().oneshot(request()).await.unwrap_err();
+    assert_eq!(error.to_string(), "it took too long");
+    assert_eq!(service.oneshot(request()).await.unwrap().status(), 409);
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_what_runs_and_lets_nothing_begin() {
+    let (layer, shop) = (layer(), Shop::new());
+    let server = shop.serve(layer.clone()).await;
+    let request = post("/slow").key("k");
+    let mut client = request.open(server.address).await;
+    shop.until_runs(1).await;
+    let drained = tokio::spawn(async move { layer.drain().await });
+    settle().await;
+    let refused = server.send(&post("/orders").key("2")).await;
+    assert_eq!((refused.status, refused.problem().as_deref()), (503, Some("shutting_down")));
+    assert!(refused.get("retry-after").is_some() && !drained.is_finished());
+    shop.gate.add_permits(1);
+    drained.await.unwrap();
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).await.unwrap();
+    assert_eq!((Reply::parse(&answer).text(), shop.runs.count()), ("order 1", 1));
+}
+
+#[tokio::test]
+async fn a_drain_waits_for_a_handler_whose_client_is_gone() {
+    let (layer, shop) = (layer(), Shop::new());
+    let server = shop.serve(layer.clone()).await;
+    let client = post("/slow").key("k").open(server.address).await;
+    shop.until_runs(1).await;
+    drop(client);
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let drained = tokio::spawn(async move { layer.drain().await });
+    settle().await;
+    assert!(!drained.is_finished());
+    shop.gate.add_permits(1);
+    drained.await.unwrap();
+}
+
+#[tokio::test]
+async fn the_handlers_own_calls_use_the_engine_of_the_request() {
+    let (outside, within) = (engine(), engine());
+    let service = IdempotencyLayer::at_least_once(outside, "shop").scope(|_| "everybody").layer(
+        service_fn(|_: Request<Body>| async {
+            let runs = idempotent_tests::Runs::new();
+            let call = idempotent_core::Operation::new("nested").key("k");
+            let call = call.returning::<Result<usize, idempotent_core::Error>>();
+            let answer = call.run(|| async { Ok(runs.note()) }).await.unwrap();
+            Ok::<_, Infallible>(Response::new(Body::from(answer.to_string())))
+        }),
+    );
+    let request = Request::post("/").header("idempotency-key", "k").body(Body::empty()).unwrap();
+    idempotent_core::with(within.clone(), service.oneshot(request)).await.unwrap();
+    let id = within.record_id("nested", None, "k").unwrap();
+    assert!(within.inspect(&id).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn grpc_passes_unguarded_with_one_warning() {
+    let (log, _guard) = Log::listen();
+    let shop = Shop::new();
+    let server = shop.serve(layer().required()).await;
+    let request = post("/orders").key("k").body("application/grpc+proto", "");
+    let (first, second) = server.twice(&request).await;
+    assert_eq!((first.text(), second.text()), ("order 1", "order 2"));
+    let web = server.send(&post("/orders").body("Application/gRPC-Web", "")).await;
+    assert_eq!(web.text(), "order 3");
+    assert_eq!(log.events("gRPC passes unguarded").len(), 1);
+}

@@ -1,0 +1,78 @@
+//! axum: the key as an argument of a handler, and errors as responses.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post as on_post;
+use http::header::HeaderName;
+use idempotent_core::http::IdempotencyKey;
+use idempotent_core::{Error, Idempotency, idempotent};
+use idempotent_tests::{Runs, engine};
+
+use super::{Server, layer, post};
+
+#[idempotent(key = key, name = "orders", fingerprint = body, store = shop.0)]
+async fn charge(
+    shop: (&Idempotency, &Runs),
+    key: IdempotencyKey,
+    body: String,
+) -> Result<String, Error> {
+    Ok(format!("{body} {}", shop.1.note()))
+}
+
+async fn order(
+    State((engine, runs)): State<(Idempotency, Runs)>,
+    key: IdempotencyKey,
+    body: String,
+) -> Result<String, Error> {
+    charge((&engine, &runs), key, body).await
+}
+
+async fn shown(key: Option<IdempotencyKey>) -> String {
+    key.map_or_else(|| "none".to_owned(), |key| key.as_str().to_owned())
+}
+
+async fn serve() -> Server {
+    let router = Router::new().route("/orders", on_post(order)).route("/shown", on_post(shown));
+    Server::start(router.with_state((engine(), Runs::new()))).await
+}
+
+#[tokio::test]
+async fn a_handler_under_the_attribute_takes_its_key_from_the_header() {
+    let server = serve().await;
+    let (first, second) = server.twice(&post("/orders").key("k").body("text/plain", "tea")).await;
+    assert_eq!((first.text(), second.text()), ("tea 1", "tea 1"));
+}
+
+#[tokio::test]
+async fn an_error_is_answered_as_a_problem() {
+    let server = serve().await;
+    server.send(&post("/orders").key("k").body("text/plain", "tea")).await;
+    let reply = server.send(&post("/orders").key("k").body("text/plain", "coffee")).await;
+    assert_eq!((reply.status, reply.problem().as_deref()), (422, Some("fingerprint_mismatch")));
+    assert!(!reply.text().contains("tea"));
+}
+
+#[tokio::test]
+async fn a_required_key_that_is_missing_or_none_is_400() {
+    let server = serve().await;
+    let missing = server.send(&post("/orders")).await;
+    assert_eq!((missing.status, missing.problem().as_deref()), (400, Some("missing_key")));
+    let list = server.send(&post("/orders").line("Idempotency-Key: a, b")).await;
+    assert_eq!((list.status, list.problem().as_deref()), (400, Some("invalid_key")));
+}
+
+#[tokio::test]
+async fn an_optional_key_may_be_missing_but_not_be_none() {
+    let server = serve().await;
+    assert_eq!(server.send(&post("/shown")).await.text(), "none");
+    assert_eq!(server.send(&post("/shown").line("Idempotency-Key: abc")).await.text(), "abc");
+    assert_eq!(server.send(&post("/shown").line("Idempotency-Key: a, b")).await.status, 400);
+}
+
+#[tokio::test]
+async fn behind_a_layer_the_key_is_found_whatever_its_header_is_named() {
+    let layer = layer().header(HeaderName::from_static("x-request-key"));
+    let router = Router::new().route("/shown", on_post(shown)).layer(layer);
+    let server = Server::start(router).await;
+    assert_eq!(server.send(&post("/shown").line("X-Request-Key: abc")).await.text(), "abc");
+}
