@@ -79,6 +79,9 @@
 //! |---|---|---|
 //! | `macros` | yes | the attribute |
 //! | `moka` | yes | [`store::MemoryStore`], and the default engine on it; [`store::NearCache`] |
+//! | `redis` | | `RedisStore`, on one Redis or Valkey server |
+//! | `redis-sentinel` | | `RedisStore` on a group that Sentinel watches |
+//! | `redis-cluster` | | `RedisStore` on a Redis Cluster |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
 //! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
 //! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |

@@ -6,18 +6,14 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, MultiplexedConnection};
-use redis::io::tcp::TcpSettings;
-use redis::{
-    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult,
-    TlsCertificates,
-};
-use rustls::crypto::CryptoProvider;
+use redis::{Client, ClientTlsConfig, TlsCertificates};
 
 use super::error::store_error;
 use super::key::Keys;
-use super::link::{Connection, Limits, Link, Source, Standalone};
+use super::link::{Connection, Limits, Link};
 use super::script::Scripts;
 use super::server::{self, Demand};
+use super::target::{Login, Target};
 use super::wake::{Hub, Looks};
 use super::{RedisStore, Shared};
 use crate::store::StoreError;
@@ -44,28 +40,6 @@ pub struct RedisStoreBuilder {
 /// A connection that the application already has, for [`RedisStore::from_connection`].
 #[derive(Clone)]
 pub struct RedisConnection(Connection);
-
-#[derive(Clone)]
-enum Target {
-    Url(String),
-    Client(Client),
-    Connection(Connection),
-    #[cfg(feature = "redis-sentinel")]
-    Sentinel {
-        urls: Vec<String>,
-        group: String,
-    },
-    #[cfg(feature = "redis-cluster")]
-    Cluster(Vec<String>),
-}
-
-/// Who we are to the servers, where the URLs do not say.
-#[derive(Clone, Default)]
-pub(super) struct Login {
-    pub(super) username: Option<String>,
-    pub(super) password: Option<String>,
-    pub(super) database: Option<i64>,
-}
 
 impl RedisStoreBuilder {
     pub(super) fn url(url: String) -> Self {
@@ -216,7 +190,8 @@ impl RedisStoreBuilder {
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
         let (demand, limits, looks) = (self.demand, self.limits, self.looks);
         let (prefix, scripts_only) = (self.prefix.clone(), self.scripts_only);
-        let source = self.source().map_err(store_error)?;
+        let certificates = self.certificates.as_ref();
+        let source = self.target.source(&self.login, certificates, limits).map_err(store_error)?;
         let link = Arc::new(Link::connect(source, limits).await.map_err(store_error)?);
         let servers = server::examine(&link, demand).await?;
         let hub = Hub::new(Arc::clone(&link), &prefix, looks);
@@ -231,81 +206,6 @@ impl RedisStoreBuilder {
 
     fn certificates_mut(&mut self) -> &mut TlsCertificates {
         self.certificates.get_or_insert(TlsCertificates { client_tls: None, root_cert: None })
-    }
-
-    fn source(self) -> RedisResult<Source> {
-        match &self.target {
-            Target::Url(url) => self.standalone(url),
-            Target::Client(client) => {
-                prepare_tls(client.get_connection_info());
-                Ok(Source::Standalone(Standalone(client.clone())))
-            }
-            Target::Connection(connection) => Ok(Source::Given(connection.clone())),
-            #[cfg(feature = "redis-sentinel")]
-            Target::Sentinel { urls, group } => self.watched(urls, group),
-            #[cfg(feature = "redis-cluster")]
-            Target::Cluster(urls) => self.seeds(urls),
-        }
-    }
-
-    fn standalone(&self, url: &str) -> RedisResult<Source> {
-        let info = self.login.apply(parse(url)?);
-        let client = match &self.certificates {
-            Some(certificates) => Client::build_with_tls(info, certificates.clone())?,
-            None => Client::open(info)?,
-        };
-        Ok(Source::Standalone(Standalone(client)))
-    }
-
-    #[cfg(feature = "redis-sentinel")]
-    fn watched(&self, urls: &[String], group: &str) -> RedisResult<Source> {
-        let sentinels = urls.iter().map(|url| parse(url)).collect::<RedisResult<Vec<_>>>()?;
-        let certificates = self.certificates.as_ref();
-        let group = group.to_owned();
-        super::link::Watched::new(&sentinels, group, &self.login, certificates)
-            .map(Source::Sentinel)
-    }
-
-    #[cfg(feature = "redis-cluster")]
-    fn seeds(&self, urls: &[String]) -> RedisResult<Source> {
-        let seeds = urls
-            .iter()
-            .map(|url| parse(url).map(|info| self.login.apply(info)))
-            .collect::<RedisResult<Vec<_>>>()?;
-        super::link::Cluster::new(seeds, self.certificates.as_ref(), self.limits)
-            .map(Source::Cluster)
-    }
-}
-
-fn parse(url: &str) -> RedisResult<ConnectionInfo> {
-    let info = url.into_connection_info()?;
-    prepare_tls(&info);
-    Ok(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
-}
-
-/// rustls panics when a process has no cryptography, or several and no choice among them. The
-/// application's choice stands; where there is none, it is *ring*.
-fn prepare_tls(info: &ConnectionInfo) {
-    let is_tls = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
-    if is_tls && CryptoProvider::get_default().is_none() {
-        // Fails only when somebody was faster, and then there is one.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-    }
-}
-
-impl Login {
-    fn apply(&self, info: ConnectionInfo) -> ConnectionInfo {
-        let mut settings = info.redis_settings().clone();
-        if let Some(username) = &self.username {
-            settings = settings.set_username(username);
-        }
-        if let Some(password) = &self.password {
-            settings = settings.set_password(password);
-        }
-        if let Some(database) = self.database {
-            settings = settings.set_db(database);
-        }
-        info.set_redis_settings(settings)
     }
 }
 

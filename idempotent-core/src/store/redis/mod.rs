@@ -3,7 +3,7 @@
 //! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, [`script`] what those
 //! run that no plain command can do, [`look`] how a key's value and time become a state, [`scan`]
 //! the paging. [`wake`] is what the processes of a fleet say to each other. [`link`] is the way to
-//! the servers, [`server`] what they are asked at the start.
+//! the servers, [`target`] where they are, [`server`] what they are asked at the start.
 
 mod builder;
 mod complete;
@@ -17,6 +17,7 @@ mod reserve;
 mod scan;
 mod script;
 mod server;
+mod target;
 mod wake;
 
 use std::fmt;

@@ -12,8 +12,8 @@ use tokio::time::timeout;
 use super::Limits;
 use super::standalone::multiplexed;
 use super::switch::Replaced;
-use crate::store::redis::builder::Login;
 use crate::store::redis::error::timed_out;
+use crate::store::redis::target::Login;
 
 /// Asking the sentinels and then the primary takes several connections.
 const CONNECTIONS: u32 = 3;

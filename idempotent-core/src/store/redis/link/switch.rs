@@ -104,12 +104,8 @@ async fn hear(
                 }
             }
             Ok(Some(PushInfo { kind: PushKind::Disconnection, .. }) | None) => return,
-            Ok(Some(_)) => {}
-            Err(_) => {
-                if ask(&mut connection, &ping, limits).await.is_err() {
-                    return;
-                }
-            }
+            Err(_) if ask(&mut connection, &ping, limits).await.is_err() => return,
+            _ => {}
         }
     }
 }
