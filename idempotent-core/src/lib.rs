@@ -85,7 +85,7 @@
 //! | `metrics` | | the metrics above, through the `metrics` facade |
 //! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
 //! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |
-//! | `http` | | [`http`]: the `Idempotency-Key` header, a tower layer |
+//! | `http` | | `http`: the `Idempotency-Key` header, a tower layer |
 //! | `axum` | | extractor and responses for axum |
 //! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |
 
