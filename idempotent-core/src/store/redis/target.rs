@@ -57,7 +57,8 @@ impl Target {
             Self::Cluster(urls) => {
                 let seeds = urls.iter().map(|url| parse(url).map(|info| login.apply(info)));
                 let seeds = seeds.collect::<RedisResult<Vec<_>>>()?;
-                super::link::Cluster::new(seeds, certificates, limits).map(Source::Cluster)
+                super::link::Cluster::new(seeds, certificates, limits)
+                    .map(|cluster| Source::Cluster(Box::new(cluster)))
             }
         }
     }

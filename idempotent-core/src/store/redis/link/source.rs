@@ -15,7 +15,7 @@ pub(in crate::store::redis) enum Source {
     #[cfg(feature = "redis-sentinel")]
     Sentinel(super::Watched),
     #[cfg(feature = "redis-cluster")]
-    Cluster(super::Cluster),
+    Cluster(Box<super::Cluster>),
     /// The application's own connection: it knows.
     Given(Connection),
 }
