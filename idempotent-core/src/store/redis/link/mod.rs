@@ -121,7 +121,6 @@ impl Link {
     /// # Errors
     ///
     /// Also when the store was made of a connection, which does not tell where it leads.
-    #[allow(dead_code, reason = "what wakes waiters and what counts replicas builds on it")]
     pub(super) async fn dedicated(
         &self,
         key: &str,
