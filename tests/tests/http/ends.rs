@@ -120,6 +120,26 @@ async fn a_drain_waits_for_a_handler_whose_client_is_gone() {
 }
 
 #[tokio::test]
+async fn a_handler_derives_the_same_keys_when_it_runs_again() {
+    let bank_key = |_: Request<Body>| async {
+        let call = idempotent_core::current().expect("the handler runs in a call");
+        let answer = Response::builder().status(StatusCode::TOO_MANY_REQUESTS);
+        Ok::<_, Infallible>(answer.body(Body::from(call.derive("bank").to_string())).unwrap())
+    };
+    let service = layer().layer(service_fn(bank_key));
+    let derived = async |key: &str| {
+        let request = Request::post("/").header("idempotency-key", key).body(Body::empty()).unwrap();
+        let answer = service.clone().oneshot(request).await.unwrap();
+        assert!(!answer.headers().contains_key("idempotency-replayed"), "429 releases the key");
+        axum::body::to_bytes(Body::new(answer.into_body()), 100).await.unwrap()
+    };
+    let first = derived("k").await;
+    assert_eq!(first.len(), 36);
+    assert_eq!(derived("k").await, first);
+    assert_ne!(derived("another").await, first);
+}
+
+#[tokio::test]
 async fn the_handlers_own_calls_use_the_engine_of_the_request() {
     let (outside, within) = (engine(), engine());
     let service = IdempotencyLayer::at_least_once(outside, "shop").scope(|_| "everybody").layer(

@@ -89,7 +89,8 @@ impl<S> Guard<S> {
     {
         let settings = Arc::clone(&run.settings);
         let handler = async move {
-            let response = self.inner.call(request).await;
+            let handled = async { self.inner.call(request).await };
+            let response = run.reservation.scope(handled).await;
             run.end(response).await
         };
         match tokio::spawn(scope().run(handler).in_current_span()).await {
