@@ -53,13 +53,26 @@ impl Group {
         }
     }
 
-    /// Waits until so many replicas are there, and have everything.
+    /// Waits until so many replicas are there, and have what was written since: one that is still
+    /// loading is there, too, and may have the offset it began with.
     pub(crate) async fn wait_for(&self, replicas: usize) {
         let begin = Instant::now();
-        while self.online().await < replicas {
-            assert!(begin.elapsed() < PATIENCE, "the replicas do not come");
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        for _ in ["until they are there", "until they follow"] {
+            self.primary.cli(&["SET", "nothing", ""]).await;
+            self.primary.cli(&["DEL", "nothing"]).await;
+            while self.up_to_date().await < replicas {
+                assert!(begin.elapsed() < PATIENCE, "the replicas do not come");
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
         }
+    }
+
+    async fn up_to_date(&self) -> usize {
+        let info = self.primary.cli(&["INFO", "replication"]).await;
+        let lines = || info.text().unwrap().lines().map(str::trim);
+        let written = lines().find_map(|line| line.strip_prefix("master_repl_offset:")).unwrap();
+        let has_all = format!(",state=online,offset={written},");
+        lines().filter(|line| line.contains(&has_all)).count()
     }
 
     async fn online(&self) -> usize {

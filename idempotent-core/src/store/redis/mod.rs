@@ -58,9 +58,10 @@ use crate::record::RecordId;
 /// # When a server fails
 ///
 /// Every call ends within [`response_timeout`](RedisStoreBuilder::response_timeout), or twice that
-/// where it takes two steps, and may be repeated. A connection that is lost, or over which nothing
-/// comes any more, is replaced in the background with growing pauses, and a call whose answer was
-/// lost with it is sent once more within its time.
+/// where it takes two steps, and may be repeated; reservations and completions that wait for
+/// [replicas](RedisStoreBuilder::min_replicas) take up to twice their time longer. A connection that
+/// is lost, or over which nothing comes any more, is replaced in the background with growing pauses,
+/// and a call whose answer was lost with it is sent once more within its time.
 ///
 /// A server at its `maxmemory` refuses new reservations with
 /// [`StoreErrorKind::Full`](crate::store::StoreErrorKind::Full); results replay, and running calls
@@ -86,6 +87,10 @@ use crate::record::RecordId;
 /// Under *at most once* it stays, as [`State::Indeterminate`](crate::store::State::Indeterminate),
 /// for its retention. A scan reads server by server; it sees every record that stays put, and may
 /// see one twice, also after a failover.
+///
+/// Replication is asynchronous: a failover loses what no replica had yet, and two sides of a
+/// partition may both grant a key, unless [`min_replicas`](RedisStoreBuilder::min_replicas) says how
+/// many replicas have to have it first.
 ///
 /// The guarantees are only as durable as the server's records. [`require_durable`] refuses a server
 /// that evicts records, keeps none across a restart, or elects replicas that have none; otherwise
