@@ -18,8 +18,6 @@ mod cluster;
 mod confirmed;
 #[path = "redis_replicas/contract.rs"]
 mod contract;
-#[path = "redis_replicas/cost.rs"]
-mod cost;
 #[path = "redis_replicas/failover.rs"]
 mod failover;
 #[path = "redis_replicas/group.rs"]
