@@ -8,14 +8,16 @@ use std::time::Duration;
 use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::{Client, ClientTlsConfig, TlsCertificates};
 
+use super::RedisStore;
 use super::error::store_error;
 use super::key::Keys;
 use super::link::{Connection, Limits, Link};
+use super::replicas::{Need, Replicas};
 use super::script::Scripts;
 use super::server::{self, Demand};
+use super::shared::Shared;
 use super::target::{Login, Target};
 use super::wake::{Hub, Looks};
-use super::{RedisStore, Shared};
 use crate::store::StoreError;
 
 const PREFIX: &str = "idem:";
@@ -33,6 +35,7 @@ pub struct RedisStoreBuilder {
     prefix: String,
     limits: Limits,
     demand: Demand,
+    need: Option<Need>,
     scripts_only: bool,
     looks: Looks,
 }
@@ -76,6 +79,7 @@ impl RedisStoreBuilder {
                 in_flight: IN_FLIGHT,
             },
             demand: Demand::Warn,
+            need: None,
             scripts_only: false,
             looks: Looks::default(),
         }
@@ -166,6 +170,31 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// Answers reservations and completions only once so many replicas of their primary have them,
+    /// and fails them as [`Unavailable`](crate::store::StoreErrorKind::Unavailable) if that takes
+    /// longer than `timeout`, counted in milliseconds and at least one. Default: none, replication
+    /// is asynchronous. None has no effect.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use idempotent_core::store::RedisStore;
+    ///
+    /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
+    /// let store = RedisStore::builder("redis://redis.internal:6379")
+    ///     .min_replicas(1, Duration::from_millis(500))
+    ///     .require_durable()
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    #[doc = include_str!("../../../docs/replicas.md")]
+    pub const fn min_replicas(mut self, replicas: usize, timeout: Duration) -> Self {
+        self.need = if replicas == 0 { None } else { Some(Need { replicas, within: timeout }) };
+        self
+    }
+
     /// Compares and sets by scripts also where the server has plain commands for it, as Valkey 9
     /// does: for proxies that do not let these pass.
     pub const fn scripts_only(mut self) -> Self {
@@ -186,20 +215,25 @@ impl RedisStoreBuilder {
     /// # Errors
     ///
     /// If the servers cannot be reached or refuse the login, are older than Redis 7.0 or Valkey
-    /// 7.2, or do not meet [`require_durable`](Self::require_durable).
+    /// 7.2, or do not meet [`require_durable`](Self::require_durable). If a server has fewer replicas
+    /// than [`min_replicas`](Self::min_replicas) asks for, or the store was made of a connection and
+    /// that asks for some.
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
-        let (demand, limits, looks) = (self.demand, self.limits, self.looks);
+        let (demand, need) = (self.demand, self.need);
+        let (limits, looks) = (self.limits, self.looks);
         let (prefix, scripts_only) = (self.prefix.clone(), self.scripts_only);
         let certificates = self.certificates.as_ref();
         let source = self.target.source(&self.login, certificates, limits).map_err(store_error)?;
         let link = Arc::new(Link::connect(source, limits).await.map_err(store_error)?);
-        let servers = server::examine(&link, demand).await?;
+        let servers = server::examine(&link, demand, need).await?;
+        let replicas = need.map(|need| Replicas::new(Arc::clone(&link), need));
         let hub = Hub::new(Arc::clone(&link), &prefix, looks);
         Ok(RedisStore(Arc::new(Shared {
             hub,
             link,
             keys: Keys::new(prefix),
             scripts: Scripts::new(),
+            replicas,
             compares: AtomicBool::new(servers.compare && !scripts_only),
         })))
     }
@@ -242,6 +276,7 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("prefix", &self.prefix)
             .field("limits", &self.limits)
             .field("demand", &self.demand)
+            .field("need", &self.need)
             .field("scripts_only", &self.scripts_only)
             .finish_non_exhaustive()
     }

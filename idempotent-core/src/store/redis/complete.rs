@@ -4,7 +4,6 @@ use redis::{Cmd, Value};
 
 use super::Shared;
 use super::error::{is_out_of_memory, store_error, unexpected};
-use super::link::Repeat;
 use super::look::{entry, millis};
 use crate::store::{Complete, CompleteOutcome, StoreError, Vacant};
 
@@ -22,8 +21,13 @@ pub(super) async fn complete(
         Vacant::Record => b"1",
         Vacant::Refuse => b"0",
     };
-    let arguments = [&token.as_bytes()[..], request.record.as_bytes(), ttl.as_bytes(), vacant];
-    match store.run(&store.scripts.complete, &key, &arguments).await.map_err(store_error)? {
+    let (token, record) = (token.as_bytes(), request.record.as_bytes());
+    // Replicas can only be waited for after a write.
+    let anew: &[u8] = if store.replicas.is_some() { b"1" } else { b"0" };
+    let arguments = [&token[..], record, ttl.as_bytes(), vacant, anew];
+    let script = &store.scripts.complete;
+    let answer = store.run_promise(script, &key, &arguments, |answer| *answer == Value::Int(1));
+    match answer.await.map_err(store_error)? {
         Value::Int(1) => Ok(CompleteOutcome::Recorded),
         Value::Int(0) => Ok(CompleteOutcome::Gone),
         Value::Array(found) => match found.as_slice() {
@@ -43,7 +47,7 @@ async fn in_place(store: &Shared, key: &str, request: &Complete<'_>) -> Result<b
     let mut command = Cmd::with_capacity(7, key.len() + old.len() + new.len() + 40);
     command.arg("SET").arg(key).arg(new).arg("IFEQ").arg(old);
     command.arg("PX").arg(millis(request.ttl));
-    match store.write(key, &command, Repeat::Once).await {
+    match store.promise(key, &command, |answer| *answer == Value::Okay).await {
         Ok(Value::Okay) => Ok(true),
         Ok(Value::Nil) => Ok(false),
         Ok(answer) => Err(store_error(unexpected(&answer))),

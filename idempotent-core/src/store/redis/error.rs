@@ -6,6 +6,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
 
@@ -13,6 +14,9 @@ use crate::store::{StoreError, StoreErrorKind};
 
 /// How a server begins to quote what it was sent.
 const QUOTES: &str = "with args beginning with";
+
+/// The code of an error of our own.
+const TOO_FEW: &str = "TOOFEWREPLICAS";
 
 const NO_LOGIN: &str = "redis refused the user name or the password";
 
@@ -33,6 +37,10 @@ impl StdError for Refusal {}
 
 /// The error of a store for an error of a call.
 pub(super) fn store_error(error: RedisError) -> StoreError {
+    if is_too_few(&error) {
+        let message = error.detail().unwrap_or_default().to_owned();
+        return StoreError::new(StoreErrorKind::Unavailable, message);
+    }
     let (kind, message) = kind_of(&error);
     let store_error = StoreError::new(kind, message);
     match error.code().map(str::to_owned) {
@@ -95,6 +103,17 @@ pub(super) fn is_unknown(error: &RedisError) -> bool {
 /// Whether this connection leads to a server that is not the primary any more.
 pub(super) fn is_demoted(error: &RedisError) -> bool {
     matches!(error.code(), Some("READONLY" | "MASTERDOWN"))
+}
+
+/// Fewer replicas than are wanted have a write.
+pub(super) fn too_few(acknowledged: usize, wanted: usize, within: Duration) -> RedisError {
+    let within = within.as_millis();
+    let detail = format!("{acknowledged} of {wanted} replicas acknowledged within {within} ms");
+    redis::make_extension_error(TOO_FEW.to_owned(), Some(detail))
+}
+
+pub(super) fn is_too_few(error: &RedisError) -> bool {
+    error.code() == Some(TOO_FEW)
 }
 
 /// The server did not answer in time.

@@ -3,7 +3,8 @@
 //! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, [`script`] what those
 //! run that no plain command can do, [`look`] how a key's value and time become a state, [`scan`]
 //! the paging. [`wake`] is what the processes of a fleet say to each other. [`link`] is the way to
-//! the servers, [`target`] where they are, [`server`] what they are asked at the start.
+//! the servers, [`replicas`] the way that waits for their replicas, [`target`] where they are,
+//! [`server`] what they are asked at the start. [`shared`] is what they all use.
 
 mod builder;
 mod complete;
@@ -13,26 +14,23 @@ mod link;
 mod look;
 mod release;
 mod renew;
+mod replicas;
 mod reserve;
 mod scan;
 mod script;
 mod server;
+mod shared;
 mod target;
 mod wake;
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use redis::{Cmd, RedisError, RedisResult, Value};
 
 pub use self::builder::{RedisConnection, RedisStoreBuilder};
-use self::error::{is_out_of_memory, is_unknown, store_error};
-use self::key::Keys;
-use self::link::{Link, Repeat};
-use self::script::{Script, Scripts, is_forgotten};
-use self::wake::Hub;
+use self::error::store_error;
+use self::shared::Shared;
 use super::{
     Complete, CompleteOutcome, Entry, Observer, Page, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, Scan, Store, StoreError, Wait,
@@ -60,9 +58,10 @@ use crate::record::RecordId;
 /// # When a server fails
 ///
 /// Every call ends within [`response_timeout`](RedisStoreBuilder::response_timeout), or twice that
-/// where it takes two steps, and may be repeated. A connection that is lost, or over which nothing
-/// comes any more, is replaced in the background with growing pauses, and a call whose answer was
-/// lost with it is sent once more within its time.
+/// where it takes two steps, and may be repeated; reservations and completions that wait for
+/// [replicas](RedisStoreBuilder::min_replicas) take up to twice their time longer. A connection that
+/// is lost, or over which nothing comes any more, is replaced in the background with growing pauses,
+/// and a call whose answer was lost with it is sent once more within its time.
 ///
 /// A server at its `maxmemory` refuses new reservations with
 /// [`StoreErrorKind::Full`](crate::store::StoreErrorKind::Full); results replay, and running calls
@@ -89,6 +88,10 @@ use crate::record::RecordId;
 /// for its retention. A scan reads server by server; it sees every record that stays put, and may
 /// see one twice, also after a failover.
 ///
+/// Replication is asynchronous: a failover loses what no replica had yet, and two sides of a
+/// partition may both grant a key, unless [`min_replicas`](RedisStoreBuilder::min_replicas) says how
+/// many replicas have to have it first.
+///
 /// The guarantees are only as durable as the server's records. [`require_durable`] refuses a server
 /// that evicts records, keeps none across a restart, or elects replicas that have none; otherwise
 /// that is a warning in the log.
@@ -96,16 +99,6 @@ use crate::record::RecordId;
 /// [`require_durable`]: RedisStoreBuilder::require_durable
 #[derive(Clone)]
 pub struct RedisStore(Arc<Shared>);
-
-/// What the clones of a store share.
-struct Shared {
-    link: Arc<Link>,
-    hub: Arc<Hub>,
-    keys: Keys,
-    scripts: Scripts,
-    /// Whether the servers compare and set by plain commands.
-    compares: AtomicBool,
-}
 
 impl RedisStore {
     /// Connects to one server: `redis://`, `rediss://` for TLS, `redis+unix://` or `unix://` for a
@@ -172,60 +165,6 @@ impl RedisStore {
     #[cfg_attr(docsrs, doc(cfg(feature = "redis-cluster")))]
     pub fn cluster<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> RedisStoreBuilder {
         RedisStoreBuilder::cluster(urls.into_iter().map(Into::into).collect())
-    }
-}
-
-impl Shared {
-    /// Every command that changes a record goes out here.
-    async fn write(&self, key: &str, command: &Cmd, repeat: Repeat) -> RedisResult<Value> {
-        self.link.ask(key, command, repeat).await
-    }
-
-    /// Runs a script on a record, in one trip unless the server has forgotten it.
-    async fn run(&self, script: &Script, key: &str, arguments: &[&[u8]]) -> RedisResult<Value> {
-        match self.write(key, &script.by_digest(key, arguments), Repeat::Once).await {
-            Err(error) if is_forgotten(&error) => {
-                self.write(key, &script.by_code(key, arguments), Repeat::Once).await
-            }
-            answer => answer,
-        }
-    }
-
-    /// What stands under a key.
-    async fn look(&self, key: &str) -> Result<Option<Entry>, StoreError> {
-        let answers = self.link.read(key, &look::question(key)).await;
-        let found = match answers.and_then(look::found) {
-            Err(error) if is_out_of_memory(&error) => self.look_by_script(key).await,
-            found => found,
-        };
-        let found = found.map_err(store_error)?;
-        found.map(|(value, left)| look::entry(&value, left)).transpose()
-    }
-
-    /// A server at its memory limit queues no transaction, and lets a script read.
-    async fn look_by_script(&self, key: &str) -> RedisResult<look::Found> {
-        let script = &self.scripts.look;
-        let answer = match self.link.ask(key, &script.by_digest(key, &[]), Repeat::Once).await {
-            Err(error) if is_forgotten(&error) => {
-                self.link.ask(key, &script.by_code(key, &[]), Repeat::Once).await
-            }
-            answer => answer,
-        };
-        look::both(answer?)
-    }
-
-    fn compares(&self) -> bool {
-        self.compares.load(Ordering::Relaxed)
-    }
-
-    /// Whether a plain compare-and-set failed because the server does not know it, as after a
-    /// failover to an older one. From then on it is not tried again.
-    fn stops_comparing(&self, error: &RedisError) -> bool {
-        let unknown = is_unknown(error);
-        if unknown {
-            self.compares.store(false, Ordering::Relaxed);
-        }
-        unknown
     }
 }
 

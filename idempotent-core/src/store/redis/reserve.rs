@@ -4,8 +4,8 @@ use redis::{Cmd, RedisError, Value};
 
 use super::Shared;
 use super::error::{is_out_of_memory, refuses_writes, store_error, unexpected};
-use super::link::Repeat;
 use super::look::lifetime;
+use super::replicas::confirm;
 use crate::record::{Guarantee, Outcome, Record};
 use crate::store::{Entry, Reserve, ReserveOutcome, State, StoreError, StoreErrorKind};
 
@@ -17,10 +17,13 @@ pub(super) async fn reserve(
     request: &Reserve<'_>,
 ) -> Result<ReserveOutcome, StoreError> {
     let key = store.keys.of(request.id);
+    if let Some(entry) = taken_for_sure(store, request, &key).await {
+        return Ok(ReserveOutcome::Taken(entry));
+    }
     let command = set_if_vacant(&key, request);
     let mut rounds_left = ROUNDS;
     loop {
-        let old = match store.write(&key, &command, Repeat::Once).await {
+        let old = match store.promise(&key, &command, |answer| *answer == Value::Nil).await {
             Ok(Value::Nil) => return Ok(ReserveOutcome::Won),
             Ok(Value::BulkString(old)) => Record::from_bytes(&old)?,
             Ok(answer) => return Err(store_error(unexpected(&answer))),
@@ -30,16 +33,29 @@ pub(super) async fn reserve(
             return Ok(ReserveOutcome::Taken(Entry::new(old, State::Completed, None)));
         }
         if old.token() == request.token() && old.guarantee() == Guarantee::AtLeastOnce {
-            return Ok(ReserveOutcome::Won);
-        }
-        if let Some(entry) = store.look(&key).await? {
-            return Ok(answer(request, entry));
+            if confirm(store, &key, &old).await? {
+                return Ok(ReserveOutcome::Won);
+            }
+        } else if let Some(entry) = store.look(&key).await? {
+            if let Some(outcome) = answer(store, request, &key, entry).await? {
+                return Ok(outcome);
+            }
         }
         rounds_left -= 1;
         if rounds_left == 0 {
             return Ok(ReserveOutcome::Taken(Entry::new(old, State::Reserved, None)));
         }
     }
+}
+
+/// What another call has put there, while replicas are missing: then a look spares a write that
+/// would wait for them in vain.
+async fn taken_for_sure(store: &Shared, request: &Reserve<'_>, key: &str) -> Option<Entry> {
+    if !store.replicas.as_ref()?.is_failing(key) {
+        return None;
+    }
+    let entry = store.look(key).await.ok()??;
+    (entry.record.token() != request.token()).then_some(entry)
 }
 
 fn set_if_vacant(key: &str, request: &Reserve<'_>) -> Cmd {
@@ -51,8 +67,18 @@ fn set_if_vacant(key: &str, request: &Reserve<'_>) -> Cmd {
     command
 }
 
-fn answer(request: &Reserve<'_>, entry: Entry) -> ReserveOutcome {
-    if is_own(request, &entry) { ReserveOutcome::Won } else { ReserveOutcome::Taken(entry) }
+/// What an entry means for who asked; `None` if it is their own, and lapsed before it could be made
+/// sure of.
+async fn answer(
+    store: &Shared,
+    request: &Reserve<'_>,
+    key: &str,
+    entry: Entry,
+) -> Result<Option<ReserveOutcome>, StoreError> {
+    if !is_own(request, &entry) {
+        return Ok(Some(ReserveOutcome::Taken(entry)));
+    }
+    Ok(confirm(store, key, &entry.record).await?.then_some(ReserveOutcome::Won))
 }
 
 fn is_own(request: &Reserve<'_>, entry: &Entry) -> bool {
@@ -73,7 +99,8 @@ async fn without_writing(
         // A full server is still the one that decides. A server that was demoted may show a
         // reservation that its successor does not have.
         Ok(Some(entry)) if !is_own(request, &entry) || is_out_of_memory(&refusal) => {
-            Ok(answer(request, entry))
+            let outcome = answer(store, request, key, entry).await?;
+            outcome.ok_or_else(|| store_error(refusal))
         }
         Err(error) if error.kind() == StoreErrorKind::Malformed => Err(error),
         _ => Err(store_error(refusal)),

@@ -8,6 +8,7 @@ pub(super) struct Scripts {
     pub(super) renew: Script,
     pub(super) release: Script,
     pub(super) look: Script,
+    pub(super) confirm: Script,
 }
 
 /// A script that acts on one key.
@@ -23,6 +24,7 @@ impl Scripts {
             renew: Script::new(include_str!("scripts/renew.lua")),
             release: Script::new(include_str!("scripts/release.lua")),
             look: Script::new(include_str!("scripts/look.lua")),
+            confirm: Script::new(include_str!("scripts/confirm.lua")),
         }
     }
 }

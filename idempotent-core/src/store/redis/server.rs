@@ -5,6 +5,7 @@ use redis::{Pipeline, Value};
 
 use super::error::{is_unknown, store_error};
 use super::link::{Link, Node};
+use super::replicas::Need;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// What is done about a server that may lose records.
@@ -27,7 +28,18 @@ const OLDEST_REDIS: (u32, u32) = (7, 0);
 const OLDEST_VALKEY: (u32, u32) = (7, 2);
 
 /// Looks at every server that takes writes.
-pub(super) async fn examine(link: &Link, demand: Demand) -> Result<Servers, StoreError> {
+pub(super) async fn examine(
+    link: &Link,
+    demand: Demand,
+    need: Option<Need>,
+) -> Result<Servers, StoreError> {
+    if need.is_some() && !link.can_dedicate() {
+        return Err(StoreError::new(
+            StoreErrorKind::Unavailable,
+            "a connection does not tell where its replicas are: for min_replicas, make the store of \
+             a url or a client",
+        ));
+    }
     let mut servers = Servers { compare: true };
     for node in link.primaries().await.map_err(store_error)? {
         let report = Report::of(link, &node).await?;
@@ -37,7 +49,10 @@ pub(super) async fn examine(link: &Link, demand: Demand) -> Result<Servers, Stor
                 format!("{node} is {too_old}; RedisStore needs Redis 7.0 or Valkey 7.2"),
             ));
         }
-        let faults = report.faults();
+        if let Some(too_few) = need.and_then(|need| report.too_few_replicas(need)) {
+            return Err(StoreError::new(StoreErrorKind::Unavailable, format!("{node} {too_few}")));
+        }
+        let faults = report.faults(need);
         if demand == Demand::Durable && !faults.is_empty() {
             return Err(StoreError::new(
                 StoreErrorKind::Unavailable,
@@ -90,8 +105,21 @@ impl Report {
         (found < oldest).then(|| format!("{name} {version}"))
     }
 
+    /// How many replicas are missing, where it is known.
+    fn too_few_replicas(&self, need: Need) -> Option<String> {
+        let connected = self.replicas()?;
+        (connected < need.replicas).then(|| {
+            let wanted = need.replicas;
+            format!("has {connected} replicas; min_replicas({wanted}, …) would never be met")
+        })
+    }
+
+    fn replicas(&self) -> Option<usize> {
+        self.field("connected_slaves")?.parse().ok()
+    }
+
     /// Why the server may lose records before their time.
-    fn faults(&self) -> Vec<String> {
+    fn faults(&self, need: Option<Need>) -> Vec<String> {
         let mut faults = Vec::new();
         let mut unknown = Vec::new();
         match self.field("maxmemory_policy") {
@@ -114,6 +142,15 @@ impl Report {
                 Some(_) => {}
                 None => unknown.push("cluster-replica-validity-factor"),
             }
+        }
+        match (need, self.replicas()) {
+            (Some(need), Some(connected)) if need.replicas < connected => faults.push(format!(
+                "min_replicas({}, …) is below its {connected} replicas: one that has not \
+                 acknowledged may be elected",
+                need.replicas
+            )),
+            (Some(_), None) => unknown.push("the number of replicas"),
+            _ => {}
         }
         if !unknown.is_empty() {
             faults.push(format!("it does not let this be checked: {}", unknown.join(", ")));
@@ -163,6 +200,8 @@ fn is_command(answer: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn report(info: &str) -> Report {
@@ -189,7 +228,7 @@ mod tests {
     #[test]
     fn a_durable_server_has_no_faults() {
         let info = "maxmemory_policy:noeviction\r\naof_enabled:1\r\ncluster_enabled:1\r\n";
-        assert_eq!(report(info).faults(), Vec::<String>::new());
+        assert_eq!(report(info).faults(None), Vec::<String>::new());
     }
 
     #[test]
@@ -197,7 +236,7 @@ mod tests {
         let info = "maxmemory_policy:volatile-lru\r\naof_enabled:0\r\ncluster_enabled:1\r\n";
         let mut report = report(info);
         (report.save, report.validity_factor) = (Some(String::new()), Some("0".to_owned()));
-        let faults = report.faults();
+        let faults = report.faults(None);
         assert_eq!(faults.len(), 3, "{faults:?}");
         assert!(faults[0].contains("volatile-lru"), "{faults:?}");
         assert!(faults[1].contains("restart"), "{faults:?}");
@@ -205,10 +244,23 @@ mod tests {
     }
 
     #[test]
+    fn too_few_replicas_are_refused_and_too_many_a_fault() {
+        let info = "maxmemory_policy:noeviction\r\naof_enabled:1\r\nconnected_slaves:2\r\n";
+        let need = |replicas| Need { replicas, within: Duration::from_millis(500) };
+        let report = report(info);
+        let too_few = report.too_few_replicas(need(3)).unwrap();
+        assert_eq!(too_few, "has 2 replicas; min_replicas(3, …) would never be met");
+        assert_eq!(report.too_few_replicas(need(2)), None);
+        assert_eq!(report.faults(Some(need(2))), Vec::<String>::new());
+        let faults = report.faults(Some(need(1)));
+        assert!(faults[0].contains("below its 2 replicas"), "{faults:?}");
+    }
+
+    #[test]
     fn what_cannot_be_asked_is_one_fault() {
         let nothing =
             Report { info: None, deletes_if_equal: false, save: None, validity_factor: None };
-        let faults = nothing.faults();
+        let faults = nothing.faults(None);
         assert_eq!(faults.len(), 1, "{faults:?}");
         assert!(faults[0].contains("maxmemory-policy, persistence"), "{faults:?}");
         assert_eq!(nothing.too_old(), None);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use idempotent_core::Store;
 use idempotent_core::store::{RedisStore, RedisStoreBuilder};
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,9 @@ use crate::row::MinReplicas;
 
 /// Longer than any fault.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long replicas have to acknowledge: with the batch before, well within a call's time.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(300);
 
 /// How to use a store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -44,7 +47,6 @@ pub(crate) enum Endpoint {
 
 /// Connects, also to servers that are about to be there: a worker may be started during a fault.
 pub(super) async fn connect(reach: &Reach) -> Result<Arc<dyn Store>> {
-    ensure!(reach.min_replicas == MinReplicas::None, "this store cannot wait for replicas");
     let deadline = Instant::now() + PATIENCE;
     loop {
         match store(reach).connect().await {
@@ -61,5 +63,9 @@ fn store(reach: &Reach) -> RedisStoreBuilder {
         Endpoint::Sentinel { urls, master } => RedisStore::sentinel(urls.clone(), master),
         Endpoint::Cluster(urls) => RedisStore::cluster(urls.clone()),
     };
-    builder.response_timeout(reach.timeout)
+    let builder = builder.response_timeout(reach.timeout);
+    match reach.min_replicas {
+        MinReplicas::None => builder,
+        MinReplicas::Some(count) => builder.min_replicas(usize::from(count), ACKNOWLEDGED_WITHIN),
+    }
 }

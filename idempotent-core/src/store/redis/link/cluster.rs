@@ -27,7 +27,16 @@ const SHORTEST_RETRY_PAUSE_MS: u64 = 10;
 /// A cluster, by some of its nodes.
 pub(in crate::store::redis) struct Cluster {
     seeds: Vec<ConnectionInfo>,
+    certificates: Option<TlsCertificates>,
     client: ClusterClient,
+}
+
+/// A run of slots, and the primary that has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::store::redis) struct Range {
+    pub(in crate::store::redis) first: u16,
+    pub(in crate::store::redis) last: u16,
+    pub(in crate::store::redis) primary: Node,
 }
 
 impl Cluster {
@@ -50,7 +59,7 @@ impl Cluster {
         if let Some(certificates) = certificates {
             builder = builder.certs(certificates.clone());
         }
-        Ok(Self { client: builder.build()?, seeds })
+        Ok(Self { client: builder.build()?, certificates: certificates.cloned(), seeds })
     }
 
     pub(super) async fn connect(&self, limits: Limits) -> RedisResult<ClusterConnection> {
@@ -66,24 +75,68 @@ impl Cluster {
         key: &str,
         limits: Limits,
     ) -> RedisResult<Client> {
-        let mut slots = Cmd::new();
-        slots.arg("CLUSTER").arg("SLOTS");
-        let ask = connection.ask(To::Key(key), Question::One(&slots));
+        let question = which_slots();
+        let ask = connection.ask(To::Key(key), Question::One(&question));
         let slots = timeout(limits.response, ask).await.unwrap_or_else(|_| Err(timed_out()))?;
-        let (host, port) = primary_of(&slots, slot(key))
+        let slot = slot(key);
+        let mut ranges = self.ranges(&slots)?.into_iter();
+        let range = ranges.find(|range| (range.first..=range.last).contains(&slot));
+        let range = range
             .ok_or((ErrorKind::ClusterConnectionNotFound, "no node has the slot of the key"))?;
-        let seed = self.seeds.first().ok_or_else(|| RedisError::from(NO_SEEDS))?;
+        self.client_at(&range.primary)
+    }
+
+    /// Which primary has which slots, in the eyes of one of them.
+    pub(super) async fn slots(
+        &self,
+        mut connection: super::Connection,
+        limits: Limits,
+    ) -> RedisResult<Vec<Range>> {
+        let question = which_slots();
+        let ask = connection.ask(To::Node(&Node::Only), Question::One(&question));
+        let slots = timeout(limits.response, ask).await.unwrap_or_else(|_| Err(timed_out()))?;
+        self.ranges(&slots)
+    }
+
+    /// A client of one node.
+    pub(super) fn client_at(&self, node: &Node) -> RedisResult<Client> {
+        let Node::At { host, port } = node else { return Err(NO_ADDRESS.into()) };
+        let seed = self.seed()?;
         let address = match seed.addr().clone() {
-            ConnectionAddr::TcpTls { host: first, insecure, tls_params, .. } => {
-                let host = host.unwrap_or(first);
-                ConnectionAddr::TcpTls { host, port, insecure, tls_params }
+            ConnectionAddr::TcpTls { insecure, tls_params, .. } => {
+                ConnectionAddr::TcpTls { host: host.clone(), port: *port, insecure, tls_params }
             }
-            ConnectionAddr::Tcp(first, _) => ConnectionAddr::Tcp(host.unwrap_or(first), port),
+            ConnectionAddr::Tcp(..) => ConnectionAddr::Tcp(host.clone(), *port),
             other => other,
         };
-        Client::open(seed.clone().set_addr(address))
+        let info = seed.clone().set_addr(address);
+        match &self.certificates {
+            Some(certificates) => Client::build_with_tls(info, certificates.clone()),
+            None => Client::open(info),
+        }
+    }
+
+    fn seed(&self) -> RedisResult<&ConnectionInfo> {
+        self.seeds.first().ok_or_else(|| RedisError::from(NO_SEEDS))
+    }
+
+    /// A node that does not know its own address leaves its host out: it is the one that we know.
+    fn ranges(&self, slots: &Value) -> RedisResult<Vec<Range>> {
+        let host = match self.seed()?.addr() {
+            ConnectionAddr::TcpTls { host, .. } | ConnectionAddr::Tcp(host, _) => host,
+            _ => "",
+        };
+        ranges(slots, host).ok_or_else(|| unexpected(slots))
     }
 }
+
+fn which_slots() -> Cmd {
+    let mut command = Cmd::new();
+    command.arg("CLUSTER").arg("SLOTS");
+    command
+}
+
+const NO_ADDRESS: (ErrorKind, &str) = (ErrorKind::InvalidClientConfig, "a node needs an address");
 
 const NO_SEEDS: (ErrorKind, &str) = (ErrorKind::InvalidClientConfig, "a cluster needs an address");
 
@@ -142,7 +195,7 @@ pub(super) fn part(key: &str) -> usize {
     usize::from(slot(key)) * PARTS / SLOTS
 }
 
-fn slot(key: &str) -> u16 {
+pub(in crate::store::redis) fn slot(key: &str) -> u16 {
     let tag = key
         .split_once('{')
         .and_then(|(_, rest)| rest.split_once('}'))
@@ -150,26 +203,28 @@ fn slot(key: &str) -> u16 {
     crc16::State::<crc16::XMODEM>::calculate(tag.as_bytes()) % 16_384
 }
 
-/// Where the primary of a slot is, by `CLUSTER SLOTS`. A node that does not know its own address
-/// leaves the host out.
-fn primary_of(slots: &Value, slot: u16) -> Option<(Option<String>, u16)> {
+/// What `CLUSTER SLOTS` says; `None` if it is something else.
+fn ranges(slots: &Value, unnamed: &str) -> Option<Vec<Range>> {
     let Value::Array(ranges) = slots else { return None };
-    ranges.iter().find_map(|range| {
+    let range = |range: &Value| {
         let Value::Array(range) = range else { return None };
         let [Value::Int(first), Value::Int(last), Value::Array(primary), ..] = range.as_slice()
         else {
             return None;
         };
-        if !(*first..=*last).contains(&i64::from(slot)) {
-            return None;
-        }
-        let port = match primary.get(1)? {
-            Value::Int(port) => u16::try_from(*port).ok()?,
-            _ => return None,
-        };
+        let Some(Value::Int(port)) = primary.get(1) else { return None };
         let host: Option<String> = redis::from_redis_value(primary.first()?.clone()).ok()?;
-        Some((host.filter(|host| !host.is_empty() && host != "?"), port))
-    })
+        let host = host.filter(|host| !host.is_empty() && host != "?");
+        Some(Range {
+            first: u16::try_from(*first).ok()?,
+            last: u16::try_from(*last).ok()?,
+            primary: Node::At {
+                host: host.unwrap_or_else(|| unnamed.to_owned()),
+                port: u16::try_from(*port).ok()?,
+            },
+        })
+    };
+    ranges.iter().map(range).collect()
 }
 
 impl fmt::Debug for Cluster {
@@ -209,10 +264,15 @@ mod tests {
             range(100, 200, vec![node(text(""), 3)]),
             range(201, 300, vec![node(Value::Nil, 4)]),
         ]);
-        assert_eq!(primary_of(&slots, 99), Some((Some("a".to_owned()), 1)));
-        assert_eq!(primary_of(&slots, 100), Some((None, 3)));
-        assert_eq!(primary_of(&slots, 201), Some((None, 4)));
-        assert_eq!(primary_of(&slots, 301), None);
-        assert_eq!(primary_of(&Value::Nil, 0), None);
+        let at = |host: &str, port| Node::At { host: host.to_owned(), port };
+        let range = |first, last, primary| Range { first, last, primary };
+        let expected = vec![
+            range(0, 99, at("a", 1)),
+            range(100, 200, at("seed", 3)),
+            range(201, 300, at("seed", 4)),
+        ];
+        assert_eq!(ranges(&slots, "seed"), Some(expected));
+        assert_eq!(ranges(&Value::Nil, "seed"), None);
+        assert_eq!(ranges(&Value::Array(vec![Value::Int(1)]), "seed"), None);
     }
 }

@@ -79,6 +79,12 @@ impl Live {
         }
     }
 
+    /// Which connection is in use, or will be next.
+    pub(super) fn generation(&self) -> u64 {
+        let state = self.lock();
+        if state.connection.is_some() { state.generation } else { state.generation + 1 }
+    }
+
     /// Gives up a connection. Says whether another one may fare better.
     pub(super) fn lose(self: &Arc<Self>, generation: u64, why: &RedisError) -> bool {
         if !self.source.can_connect() {

@@ -28,7 +28,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 
 #[cfg(feature = "redis-cluster")]
-pub(super) use self::cluster::Cluster;
+pub(super) use self::cluster::{Cluster, Range, node, slot};
 pub(super) use self::connection::{Connection, Node, To};
 use self::health::Health;
 use self::live::Live;
@@ -127,6 +127,36 @@ impl Link {
         listener: Option<Listener>,
     ) -> RedisResult<MultiplexedConnection> {
         self.live.source.dedicated(&self.live, key, listener, self.limits).await
+    }
+
+    /// A connection of its own to one primary. It is not replaced when it is lost, and bounds none of
+    /// its answers in time.
+    pub(super) async fn dedicated_to(&self, node: &Node) -> RedisResult<MultiplexedConnection> {
+        self.live.source.dedicated_to(&self.live, node, self.limits).await
+    }
+
+    /// Which primary has which slots; `None` if one primary has all keys.
+    #[cfg(feature = "redis-cluster")]
+    pub(super) async fn slots(&self) -> RedisResult<Option<Vec<Range>>> {
+        let Source::Cluster(cluster) = &self.live.source else { return Ok(None) };
+        let ask = async { cluster.slots(self.live.get().await?.connection, self.limits).await };
+        timeout(self.limits.response, ask).await.unwrap_or_else(|_| Err(timed_out())).map(Some)
+    }
+
+    /// Whether different keys may have different primaries.
+    #[cfg(feature = "redis-cluster")]
+    pub(super) fn has_slots(&self) -> bool {
+        self.live.source.has_slots()
+    }
+
+    /// Changes whenever the link leaves a connection for another, as after a failover.
+    pub(super) fn generation(&self) -> u64 {
+        self.live.generation()
+    }
+
+    /// The limits that it keeps.
+    pub(super) const fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// Whether [`dedicated`](Self::dedicated) connections are to be had.

@@ -7,7 +7,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{Client, ErrorKind, RedisResult};
 
 use super::live::Live;
-use super::{Connection, Limits, Listener, Standalone, standalone};
+use super::{Connection, Limits, Listener, Node, Standalone, standalone};
 
 /// Where the servers are.
 pub(in crate::store::redis) enum Source {
@@ -65,6 +65,24 @@ impl Source {
     ) -> RedisResult<MultiplexedConnection> {
         let client = self.client(live, key, limits).await?;
         standalone::multiplexed(&client, listener, limits).await
+    }
+
+    /// A connection of its own to one primary.
+    pub(super) async fn dedicated_to(
+        &self,
+        live: &Arc<Live>,
+        node: &Node,
+        limits: Limits,
+    ) -> RedisResult<MultiplexedConnection> {
+        let client = match self {
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(cluster) => cluster.client_at(node)?,
+            _ => {
+                debug_assert_eq!(*node, Node::Only);
+                self.client(live, "", limits).await?
+            }
+        };
+        standalone::multiplexed(&client, None, limits).await
     }
 
     /// A client of the primary that a key has now.

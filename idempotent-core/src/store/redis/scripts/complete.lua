@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- KEYS: the record. ARGV: token, completed record, ttl in ms, whether to record where nothing stands.
+-- KEYS: the record. ARGV: token, completed record, ttl in ms, whether to record where nothing stands,
+-- whether a record that stands already is to be written anew, exactly as it is.
 -- Answers 1: recorded. 0: nothing stands there. Else what stands there, and its PTTL.
 local found = redis.call('GET', KEYS[1])
 if not found then
@@ -9,6 +10,14 @@ if not found then
 elseif string.sub(found, 5, 20) ~= ARGV[1] then
   return {found, redis.call('PTTL', KEYS[1])}
 elseif string.byte(found, 2) ~= 0 then
+  if ARGV[5] == '1' then
+    local ends = redis.call('PEXPIRETIME', KEYS[1])
+    if ends >= 0 then
+      redis.call('PEXPIREAT', KEYS[1], ends)
+    else
+      redis.call('SETRANGE', KEYS[1], 0, string.sub(found, 1, 1))
+    end
+  end
   return 1
 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])

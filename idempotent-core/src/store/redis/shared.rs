@@ -1,0 +1,115 @@
+//! What the clones of a store share, and the ways on which commands go out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use redis::{Cmd, RedisError, RedisResult, Value};
+
+use super::error::{is_out_of_memory, is_unknown, store_error};
+use super::key::Keys;
+use super::link::{Link, Repeat};
+use super::look;
+use super::replicas::{Promise, Replicas};
+use super::script::{Script, Scripts, is_forgotten};
+use super::wake::Hub;
+use crate::store::{Entry, StoreError};
+
+/// What the clones of a store share.
+pub(super) struct Shared {
+    pub(super) link: Arc<Link>,
+    pub(super) hub: Arc<Hub>,
+    pub(super) keys: Keys,
+    pub(super) scripts: Scripts,
+    /// Where reservations and completions go, if replicas are to have them too.
+    pub(super) replicas: Option<Replicas>,
+    /// Whether the servers compare and set by plain commands.
+    pub(super) compares: AtomicBool,
+}
+
+impl Shared {
+    /// A command that changes a record and promises nothing: should a failover undo it, no effect
+    /// happens twice.
+    pub(super) async fn write(
+        &self,
+        key: &str,
+        command: &Cmd,
+        repeat: Repeat,
+    ) -> RedisResult<Value> {
+        self.link.ask(key, command, repeat).await
+    }
+
+    /// Runs a script that promises nothing, in one trip unless the server has forgotten it.
+    pub(super) async fn run(
+        &self,
+        script: &Script,
+        key: &str,
+        arguments: &[&[u8]],
+    ) -> RedisResult<Value> {
+        match self.write(key, &script.by_digest(key, arguments), Repeat::Once).await {
+            Err(error) if is_forgotten(&error) => {
+                self.write(key, &script.by_code(key, arguments), Repeat::Once).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// A command that may make a promise: such an answer is given when enough replicas have what it
+    /// wrote. It may be sent twice.
+    pub(super) async fn promise(
+        &self,
+        key: &str,
+        command: &Cmd,
+        promise: Promise,
+    ) -> RedisResult<Value> {
+        match &self.replicas {
+            Some(replicas) => replicas.write(key, command, promise).await,
+            None => self.link.ask(key, command, Repeat::Once).await,
+        }
+    }
+
+    /// Runs a script that may make a promise.
+    pub(super) async fn run_promise(
+        &self,
+        script: &Script,
+        key: &str,
+        arguments: &[&[u8]],
+        promise: Promise,
+    ) -> RedisResult<Value> {
+        match self.promise(key, &script.by_digest(key, arguments), promise).await {
+            Err(error) if is_forgotten(&error) => {
+                self.promise(key, &script.by_code(key, arguments), promise).await
+            }
+            answer => answer,
+        }
+    }
+
+    /// What stands under a key.
+    pub(super) async fn look(&self, key: &str) -> Result<Option<Entry>, StoreError> {
+        let answers = self.link.read(key, &look::question(key)).await;
+        let found = match answers.and_then(look::found) {
+            Err(error) if is_out_of_memory(&error) => self.look_by_script(key).await,
+            found => found,
+        };
+        let found = found.map_err(store_error)?;
+        found.map(|(value, left)| look::entry(&value, left)).transpose()
+    }
+
+    /// A server at its memory limit queues no transaction, and lets a script read.
+    async fn look_by_script(&self, key: &str) -> RedisResult<look::Found> {
+        look::both(self.run(&self.scripts.look, key, &[]).await?)
+    }
+
+    pub(super) fn compares(&self) -> bool {
+        self.compares.load(Ordering::Relaxed)
+    }
+
+    /// Whether a plain compare-and-set failed because the server does not know it, as after a
+    /// failover to an older one. From then on it is not tried again.
+    pub(super) fn stops_comparing(&self, error: &RedisError) -> bool {
+        let unknown = is_unknown(error);
+        if unknown {
+            self.compares.store(false, Ordering::Relaxed);
+        }
+        unknown
+    }
+}

@@ -1,0 +1,77 @@
+//! What is looked at when a store connects.
+
+use std::time::Duration;
+
+use idempotent_core::store::{RedisStore, StoreErrorKind};
+use idempotent_servers::{Redis, Server, require};
+use idempotent_tests::Log;
+
+use crate::group::{Group, WITHIN};
+use crate::shop::Attempt;
+
+#[tokio::test]
+async fn more_replicas_than_there_are_cannot_be_asked_for() {
+    require!(Server::Redis);
+    let group = Group::start(1).await;
+    let error = group.store(2).connect().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    let expected = "has 1 replicas; min_replicas(2, …) would never be met";
+    assert!(error.to_string().contains(expected), "{error}");
+}
+
+#[tokio::test]
+async fn fewer_replicas_than_there_are_is_warned_of_and_refused_where_that_is_asked_for() {
+    require!(Server::Redis);
+    let group = Group::start(2).await;
+    let (log, _listening) = Log::listen();
+    group.connect(1).await;
+    let warnings = log.events("redis may lose records");
+    let said = |text: &str| warnings.iter().any(|line| line.field("message").contains(text));
+    assert!(said("min_replicas(1, …) is below its 2 replicas"), "{warnings:?}");
+    let error = group.store(1).require_durable().connect().await.unwrap_err();
+    assert!(error.to_string().contains("below its 2 replicas"), "{error}");
+}
+
+#[tokio::test]
+async fn none_is_the_same_as_not_asking() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let store = RedisStore::builder(server.url()).min_replicas(0, WITHIN).connect().await.unwrap();
+    let attempt = Attempt::new();
+    let reservation = attempt.win(&store).await;
+    attempt.record(&store, &reservation, b"result").await;
+}
+
+#[tokio::test]
+async fn a_connection_of_the_applications_does_not_tell_where_its_replicas_are() {
+    require!(Server::Redis);
+    let group = Group::start(1).await;
+    let client = redis::Client::open(group.primary.url()).unwrap();
+    let connection = client.get_multiplexed_async_connection().await.unwrap();
+    let builder = RedisStore::from_connection(connection).min_replicas(1, WITHIN);
+    let error = builder.connect().await.unwrap_err();
+    assert!(error.to_string().contains("make the store of a url or a client"), "{error}");
+    let store = RedisStore::from_client(client).min_replicas(1, WITHIN).connect().await.unwrap();
+    Attempt::new().win(&store).await;
+}
+
+/// To the server, none would mean for ever.
+#[tokio::test]
+async fn no_time_at_all_is_a_millisecond() {
+    require!(Server::Redis);
+    let group = Group::start(1).await;
+    let builder = RedisStore::builder(group.primary.url()).min_replicas(1, Duration::ZERO);
+    let store = builder.connect().await.unwrap();
+    group.leave(0).await;
+    let begin = std::time::Instant::now();
+    Attempt::new().reserve(&store).await.unwrap_err();
+    assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn the_longest_time_overflows_nothing() {
+    require!(Server::Redis);
+    let group = Group::start(1).await;
+    let builder = RedisStore::builder(group.primary.url()).min_replicas(1, Duration::MAX);
+    Attempt::new().win(&builder.connect().await.unwrap()).await;
+}
