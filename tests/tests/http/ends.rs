@@ -128,7 +128,8 @@ async fn a_handler_derives_the_same_keys_when_it_runs_again() {
     };
     let service = layer().layer(service_fn(bank_key));
     let derived = async |key: &str| {
-        let request = Request::post("/").header("idempotency-key", key).body(Body::empty()).unwrap();
+        let request =
+            Request::post("/").header("idempotency-key", key).body(Body::empty()).unwrap();
         let answer = service.clone().oneshot(request).await.unwrap();
         assert!(!answer.headers().contains_key("idempotency-replayed"), "429 releases the key");
         axum::body::to_bytes(Body::new(answer.into_body()), 100).await.unwrap()
