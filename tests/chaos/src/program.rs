@@ -1,11 +1,13 @@
 //! The harness as a program: its flags, its progress and its exit code.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
+use tokio::task::JoinSet;
 
 use crate::conduct::{self, Outcome, Settings};
 use crate::report::{self, Summary};
@@ -45,6 +47,10 @@ struct Flags {
     /// Operations of each run. Default: the row's own number.
     #[arg(long, value_name = "N")]
     ops: Option<u64>,
+    /// Runs at once. A run is mostly waiting for leases and failovers, so a machine can carry some
+    /// three for each core; more than it can carry shows as keys that are found stuck.
+    #[arg(long, default_value_t = NonZeroUsize::MIN, value_name = "N")]
+    jobs: NonZeroUsize,
     /// Keep the ledgers and the workers' logs, and say where.
     #[arg(long)]
     keep: bool,
@@ -119,32 +125,42 @@ fn settings(flags: &Flags) -> Result<Settings> {
     })
 }
 
+/// All rows with all seeds, as many at once as the flags allow.
 async fn run_all(flags: &Flags, chosen: &[Row], settings: &Settings) -> Result<Vec<Summary>> {
-    let total = flags.seeds * chosen.len() as u64;
-    let bar = ProgressBar::new(total)
+    let seeds = flags.seed..flags.seed.saturating_add(flags.seeds);
+    let bar = ProgressBar::new(flags.seeds * chosen.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}")?);
     bar.enable_steady_tick(std::time::Duration::from_millis(200));
-    let mut summaries = Vec::new();
-    for row in chosen {
-        let mut summary = Summary::of(row);
-        for seed in flags.seed..flags.seed.saturating_add(flags.seeds) {
-            let schedule = Schedule::draw(row, seed, settings.workers);
+    let mut summaries: Vec<_> = chosen.iter().map(Summary::of).collect();
+    let mut waiting = seeds.flat_map(|seed| (0..chosen.len()).map(move |row| (row, seed)));
+    let mut running = JoinSet::new();
+    loop {
+        while running.len() < flags.jobs.get() {
+            let Some((at, seed)) = waiting.next() else { break };
+            let (row, settings, bar) = (chosen[at].clone(), settings.clone(), bar.clone());
+            let schedule = Schedule::draw(&row, seed, settings.workers);
             say(flags, &bar, &format!("{}, seed {seed}\n{schedule}", row.name));
-            let tell = |what: &str| bar.set_message(format!("{}, seed {seed}: {what}", row.name));
-            // A run that fails says nothing of the others.
-            match conduct::run(row, seed, settings, tell).await {
-                Ok(outcome) => {
-                    say(flags, &bar, &describe(&outcome));
-                    summary.add(&outcome);
-                }
-                Err(error) => {
-                    say(flags, &bar, &format!("  FAILED  {error:#}\n"));
-                    summary.failed.push(seed);
-                }
-            }
-            bar.inc(1);
+            running.spawn(async move {
+                let tell =
+                    |what: &str| bar.set_message(format!("{}, seed {seed}: {what}", row.name));
+                (at, seed, conduct::run(&row, seed, &settings, tell).await)
+            });
         }
-        summaries.push(summary);
+        let Some(ended) = running.join_next().await else { break };
+        let (at, seed, outcome) = ended.context("a run")?;
+        // A run that fails says nothing of the others.
+        match outcome {
+            Ok(outcome) => {
+                let text = describe(&outcome);
+                say(flags, &bar, &format!("{}, seed {seed}:\n{text}", outcome.row));
+                summaries[at].add(&outcome);
+            }
+            Err(error) => {
+                say(flags, &bar, &format!("  FAILED  {error:#}\n"));
+                summaries[at].failed.push(seed);
+            }
+        }
+        bar.inc(1);
     }
     bar.finish_and_clear();
     Ok(summaries)

@@ -1,5 +1,5 @@
 //! Some rows of the table, short enough for every day. The whole table is the program's work:
-//! `cargo run --release --example chaos -- --all --seeds 20`.
+//! `cargo run --release --example chaos -- --all --seeds 20 --jobs 6`.
 
 use std::path::PathBuf;
 
