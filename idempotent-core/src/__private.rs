@@ -6,3 +6,7 @@
 pub fn output<R>() -> R {
     unreachable!("this is behind `if false`")
 }
+
+/// What a handler with `response` returns.
+#[cfg(feature = "axum")]
+pub type Response = axum::response::Response;

@@ -29,6 +29,8 @@ mod owners;
 mod properties;
 #[path = "http/replay.rs"]
 mod replay;
+#[path = "http/response_flag.rs"]
+mod response_flag;
 #[path = "http/server.rs"]
 mod server;
 #[path = "http/stores.rs"]

@@ -17,12 +17,18 @@
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
 mod axum;
 mod fingerprint;
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+mod handler;
 mod key;
 mod layer;
 mod problem;
 mod response;
 
 pub use self::fingerprint::{NoFingerprint, RequestFingerprint};
+#[cfg(feature = "axum")]
+#[cfg_attr(docsrs, doc(cfg(feature = "axum")))]
+pub use self::handler::HandlerCall;
 pub use self::key::{IdempotencyKey, InvalidKey};
 pub use self::layer::{
     IdempotencyLayer, IdempotencyService, LayerWithoutScope, ResponseFuture, disposition_of,

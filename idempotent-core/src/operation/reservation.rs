@@ -89,6 +89,12 @@ impl<T, E> Reservation<T, E> {
         self.held.as_ref().map(|held| held.reservation().token())
     }
 
+    /// The largest result that is kept; `None` where the engine fails open and keeps nothing.
+    #[cfg(feature = "axum")]
+    pub(crate) fn max_result_bytes(&self) -> Option<usize> {
+        self.held.as_ref().map(Held::max_result_bytes)
+    }
+
     /// Does a part of the work as a body would: within it, [`current`](crate::current) is this call.
     pub async fn scope<F: Future>(&self, work: F) -> F::Output {
         match self.current.clone() {

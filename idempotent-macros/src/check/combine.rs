@@ -30,6 +30,7 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
     }
     versions(options, errors);
     dispositions(options, errors);
+    response(options, function, errors);
     if options.lacks("name") {
         name(function, errors);
     }
@@ -76,6 +77,34 @@ fn dispositions(options: &Options, errors: &mut Errors) {
             "`on_error` has nothing to decide: the function of `memoize` decides errors too",
             "remove `on_error` and answer for `Err` in the function of `memoize`",
         ),
+    }
+}
+
+/// A response's status decides what becomes of its key, and refusals are responses.
+fn response(options: &Options, function: &Function, errors: &mut Errors) {
+    let Some(response) = options.given("response") else {
+        return;
+    };
+    let others = [
+        ("memoize", "the status of a response decides whether it is kept"),
+        ("on_error", "the status of a response decides what becomes of the key"),
+        ("map_error", "a refusal is answered as a problem"),
+    ];
+    for (name, why) in others {
+        if let Some(other) = options.given(name) {
+            errors.at(
+                other,
+                format_args!("`{name}` does not go with `response`: {why}"),
+                format_args!("remove `{name}`, or `response`"),
+            );
+        }
+    }
+    if matches!(function.body, Body::Pinned(_)) {
+        errors.at(
+            response,
+            "`response` changes the return type, which `#[async_trait]` has fixed",
+            "put it on the handler, an `async fn` of its own",
+        );
     }
 }
 

@@ -37,7 +37,7 @@ impl Plan {
 pub(crate) fn check(parsed: Parsed, errors: &mut Errors) -> Option<Plan> {
     let mut options = options::check(parsed.arguments, errors);
     let function = parsed.function?;
-    signature::check(&function, errors);
+    signature::check(&function, options.response.is_some(), errors);
     combine::check(&options, &function, errors);
     let output = output(&function);
     Some(Plan { key: options.key.take()?, options, output, function })

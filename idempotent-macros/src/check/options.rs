@@ -9,7 +9,7 @@ use super::value;
 use crate::errors::Errors;
 use crate::parse::{Arguments, Value, Written};
 
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "key",
     "ttl",
     "name",
@@ -24,6 +24,7 @@ const NAMES: [&str; 17] = [
     "on_error",
     "map_error",
     "detach",
+    "response",
     "version",
     "accept",
     "crate",
@@ -46,6 +47,7 @@ pub(crate) struct Options {
     pub(crate) on_error: Option<ExprPath>,
     pub(crate) map_error: Option<ExprPath>,
     pub(crate) detach: Option<Ident>,
+    pub(crate) response: Option<Ident>,
     pub(crate) version: Option<u32>,
     pub(crate) accept: Option<(u32, u32)>,
     pub(crate) root: Option<Path>,
@@ -111,6 +113,10 @@ impl Options {
     fn set(&mut self, name: &str, option: Written, errors: &mut Errors) {
         if name == "detach" {
             self.detach = flag(option, errors);
+            return;
+        }
+        if name == "response" {
+            self.response = flag(option, errors);
             return;
         }
         let value = match option.value {

@@ -11,7 +11,8 @@ use super::output;
 use crate::errors::Errors;
 use crate::parse::{Body, Function};
 
-pub(super) fn check(function: &Function, errors: &mut Errors) {
+/// A response is kept as its bytes, so it may be of any type; nothing is one as well.
+pub(super) fn check(function: &Function, is_response: bool, errors: &mut Errors) {
     let signature = &function.signature;
     if matches!(function.body, Body::Missing) {
         errors.at(
@@ -21,6 +22,9 @@ pub(super) fn check(function: &Function, errors: &mut Errors) {
         );
     } else if signature.asyncness.is_none() && !matches!(function.body, Body::Pinned(_)) {
         not_async(signature, errors);
+        return;
+    }
+    if is_response {
         return;
     }
     if matches!(signature.output, ReturnType::Default) {

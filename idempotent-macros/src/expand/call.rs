@@ -130,6 +130,10 @@ fn method(name: &str, argument: &TokenStream) -> TokenStream {
 
 /// The type of the result, and what becomes of it.
 fn returning(options: &Options, output: &Output, end: Span) -> TokenStream {
+    if let Some(response) = &options.response {
+        let here = at(response);
+        return quote_spanned!(here=> .returning_response());
+    }
     let here = at(output);
     let (name, map) = match &options.map_error {
         Some(map) => ("returning_or", map.to_token_stream()),

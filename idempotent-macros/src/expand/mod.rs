@@ -35,7 +35,7 @@ use proc_macro2::{Delimiter, Group, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::visit_mut::VisitMut;
-use syn::{Path, Signature, Type};
+use syn::{Path, Signature, Type, parse_quote_spanned};
 
 use crate::check::Plan;
 use crate::parse::{Body, Pinned};
@@ -56,7 +56,12 @@ pub(crate) fn expand(plan: Plan) -> TokenStream {
     };
     let attributes = &function.attributes;
     let (visibility, defaultness) = (&function.visibility, &function.defaultness);
-    let signature = &function.signature;
+    let mut signature = function.signature;
+    if let Some(response) = &options.response {
+        let here = at(response);
+        let root = root.at(here);
+        signature.output = parse_quote_spanned!(here=> -> #root::__private::Response);
+    }
     quote!(#(#attributes)* #visibility #defaultness #signature #block)
 }
 

@@ -12,11 +12,11 @@ use tracing::Instrument;
 
 use super::flight::{Flight, Grounded, Seat};
 use super::settings::Settings;
+use super::settle::{Meaning, settle};
 use crate::engine::scope;
 use crate::http::problem::Problem;
-use crate::http::response::{Captured, capture};
 use crate::http::{BoxError, IdempotencyKey, ResponseBody, StoredResponse};
-use crate::{Disposition, Error, ErrorKind, Reservation, Started};
+use crate::{Error, ErrorKind, Reservation, Started};
 
 pub(super) type Answer<R, E> = Result<Response<ResponseBody<R>>, E>;
 
@@ -128,39 +128,11 @@ impl Run {
         let disposition = settings.disposition(&parts);
         let withheld = settings.withholds(&method, &parts);
         let response = Response::from_parts(parts, body);
-        let mut response = match disposition {
-            Disposition::Release => {
-                reservation.release().await;
-                response.map(ResponseBody::inner)
-            }
-            Disposition::Hold => {
-                reservation.hold().await;
-                response.map(ResponseBody::inner)
-            }
-            kept if withheld => {
-                reservation.withhold(ttl(kept)).await;
-                response.map(ResponseBody::inner)
-            }
-            kept => match capture(response, settings.limits(), &settings.dropped).await {
-                Captured::Whole(stored, response) => {
-                    reservation.finish_as(&Ok(stored), kept).await;
-                    response
-                }
-                Captured::Unkept(response) => {
-                    reservation.withhold(ttl(kept)).await;
-                    response
-                }
-            },
-        };
+        let meaning = Meaning { disposition, withheld };
+        let (limits, dropped) = (settings.limits(), &settings.dropped);
+        let mut response = settle(reservation, response, meaning, limits, dropped).await;
         settings.sign(&mut response);
         Ok(response)
-    }
-}
-
-const fn ttl(kept: Disposition) -> Option<std::time::Duration> {
-    match kept {
-        Disposition::KeepFor(ttl) => Some(ttl),
-        _ => None,
     }
 }
 

@@ -11,6 +11,7 @@ mod guard;
 mod options;
 mod service;
 mod settings;
+mod settle;
 mod unkept;
 
 use std::fmt;
@@ -25,6 +26,10 @@ pub use self::future::ResponseFuture;
 pub use self::service::IdempotencyService;
 use self::service::Shared;
 use self::settings::{Scope, Settings};
+#[cfg(feature = "axum")]
+pub(super) use self::settle::{Meaning, settle};
+#[cfg(feature = "axum")]
+pub(super) use self::unkept::by_nature;
 use crate::{Guarantee, Idempotency, Key, Operation};
 
 /// A tower layer that makes the services inside it take effect once per `Idempotency-Key`.

@@ -11,7 +11,7 @@ use http::{Method, StatusCode, request, response};
 
 use super::disposition::disposition_of;
 use super::unkept;
-use crate::http::response::{DroppedHeaders, Limits, StoredResponse};
+use crate::http::response::{DroppedHeaders, Limits, REPLAYED, STREAM_AFTER, StoredResponse};
 use crate::http::{IdempotencyKey, InvalidKey, PROBLEM_TYPES, Problem, RequestFingerprint};
 use crate::key::{Key, KeyParts, KeyProblem};
 use crate::{Call, Disposition, Error, ErrorKind, Idempotency, Operation};
@@ -81,10 +81,10 @@ impl Settings {
             methods: vec![Method::POST, Method::PATCH],
             required: false,
             header: IdempotencyKey::HEADER,
-            replayed: HeaderName::from_static("idempotency-replayed"),
+            replayed: REPLAYED,
             policy_header: HeaderName::from_static("idempotency-policy"),
             request_limit: 1024 * 1024,
-            stream_after: Duration::from_secs(1),
+            stream_after: STREAM_AFTER,
             fingerprint: RequestFingerprint::new(),
             overrides: Vec::new(),
             rule: Arc::new(|parts| disposition_of(parts.status)),

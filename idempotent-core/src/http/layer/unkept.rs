@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 
 /// Whether a response makes no sense a second time: a changed protocol, a tunnel, a part of
 /// something, or a stream.
-pub(super) fn by_nature(method: &Method, parts: &response::Parts) -> bool {
+pub(in crate::http) fn by_nature(method: &Method, parts: &response::Parts) -> bool {
     parts.status.is_informational()
         || parts.status == StatusCode::PARTIAL_CONTENT
         || (*method == Method::CONNECT && parts.status.is_success())

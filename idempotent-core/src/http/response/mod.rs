@@ -12,6 +12,8 @@ mod body;
 mod capture;
 mod dropped;
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -20,6 +22,12 @@ pub use self::body::ResponseBody;
 pub(super) use self::capture::{Captured, Limits, capture};
 pub(super) use self::dropped::DroppedHeaders;
 use crate::{Encoded, Undecodable};
+
+/// The header of a response that is replayed, unless a layer names another.
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+
+/// How long a body of unknown length may take, unless a layer says otherwise.
+pub(super) const STREAM_AFTER: Duration = Duration::from_secs(1);
 
 const LAYOUT: u8 = 1;
 
