@@ -1,0 +1,107 @@
+//! The app: this test program, started again to serve.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::Router;
+use axum::extract::{Json, Path, Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::post;
+use idempotent_core::Idempotency;
+use idempotent_core::http::IdempotencyLayer;
+use idempotent_core::store::RedisStore;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+
+use crate::fault::Fault;
+use crate::ledger::{Event, Ledger, Life};
+
+/// The environment variable with an app's [`Settings`].
+pub(crate) const VARIABLE: &str = "IDEMPOTENT_TESTS_NGINX_APP";
+/// The test that is the app, when the variable is set.
+pub(crate) const TEST: &str = "app::serves_when_another_test_starts_it";
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Settings {
+    pub(crate) port: u16,
+    pub(crate) redis: String,
+    pub(crate) folder: PathBuf,
+    pub(crate) at_most_once: bool,
+    pub(crate) lease: Duration,
+    pub(crate) wait: Option<Duration>,
+}
+
+#[derive(Clone)]
+struct App {
+    life: Life,
+    ledger: Arc<Ledger>,
+}
+
+#[tokio::test]
+#[ignore = "it is an app, which the other tests start"]
+async fn serves_when_another_test_starts_it() {
+    let Ok(settings) = std::env::var(VARIABLE) else { return };
+    let settings: Settings = serde_json::from_str(&settings).unwrap();
+    let life = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
+    let app = App { life, ledger: Arc::new(Ledger::open(&settings.folder)) };
+    let engine = Idempotency::new(RedisStore::connect(settings.redis).await.unwrap());
+    let layer = match settings.at_most_once {
+        true => IdempotencyLayer::at_most_once(engine, "shop"),
+        false => IdempotencyLayer::at_least_once(engine, "shop"),
+    };
+    let mut layer = layer.scope(|_| "everybody").lease(settings.lease);
+    if let Some(wait) = settings.wait {
+        layer = layer.wait(wait);
+    }
+    let router = Router::new()
+        .route("/orders/{order}", post(take))
+        .layer(layer)
+        .route_layer(from_fn_with_state(app.clone(), arrive))
+        .with_state(app);
+    let listener = TcpListener::bind(("127.0.0.1", settings.port)).await.unwrap();
+    axum::serve(listener, router).await.unwrap();
+}
+
+async fn arrive(
+    State(app): State<App>,
+    Path(order): Path<u32>,
+    request: Request,
+    next: Next,
+) -> Response {
+    app.ledger.write(Event::Arrived { life: app.life, order });
+    next.run(request).await
+}
+
+/// Answers with a receipt that no other effect has.
+async fn take(
+    State(app): State<App>,
+    Path(order): Path<u32>,
+    Json(fault): Json<Fault>,
+) -> (StatusCode, String) {
+    let fault = if app.ledger.strikes(order) { fault } else { Fault::None };
+    match fault {
+        Fault::KillBefore => app.die(),
+        Fault::Stall(millis) => tokio::time::sleep(Duration::from_millis(millis)).await,
+        Fault::KillAfter | Fault::None => {}
+    }
+    app.ledger.write(Event::Effect { life: app.life, order });
+    if fault == Fault::KillAfter {
+        app.die();
+    }
+    (StatusCode::CREATED, receipt(app.life, order))
+}
+
+/// What the caller gets for an effect. A life has one effect of an order at most that is answered.
+pub(crate) fn receipt(life: Life, order: u32) -> String {
+    format!("order {order} of {life}")
+}
+
+impl App {
+    fn die(&self) -> ! {
+        self.ledger.write(Event::Killed { life: self.life });
+        std::process::abort()
+    }
+}

@@ -1,0 +1,43 @@
+//! A layer that waits makes up for an app that is slower than nginx's patience.
+
+use std::collections::HashSet;
+
+use idempotent_core::record::Token;
+use idempotent_servers::{Server, require};
+use idempotent_tests::secs;
+
+use crate::app::receipt;
+use crate::fault::Fault;
+use crate::ledger::Event;
+use crate::stage::{Promise, Stage};
+
+#[tokio::test]
+async fn a_client_that_never_retries_sees_the_first_answer_from_the_app_that_waited_for_it() {
+    require!(Server::Nginx, Server::Redis);
+    let promise = Promise { at_most_once: true, lease: secs(5), wait: Some(secs(10)) };
+    let stage = Stage::set(&promise, secs(2)).await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let request = client
+        .post(stage.url(7))
+        .header("content-type", "application/json")
+        .header("idempotency-key", Token::random().to_string())
+        .body(serde_json::to_vec(&Fault::Stall(2_400)).unwrap());
+
+    let answer = request.send().await.unwrap();
+
+    assert_eq!(answer.status(), 201);
+    assert_eq!(answer.headers()["idempotency-replayed"], "true");
+    let text = answer.text().await.unwrap();
+    let (mut arrived, mut effects) = (Vec::new(), Vec::new());
+    for event in stage.events() {
+        match event {
+            Event::Arrived { life, .. } => arrived.push(life),
+            Event::Effect { life, .. } => effects.push(life),
+            Event::Killed { .. } => panic!("nothing is killed here"),
+        }
+    }
+    assert_eq!(HashSet::<u128>::from_iter(arrived.clone()).len(), 2, "nginx asked both apps");
+    assert_eq!((arrived.len(), effects.as_slice()), (2, &arrived[..1]));
+    assert_eq!(text, receipt(effects[0], 7));
+    println!("2 apps asked, 1 effect, the second app gave the first's answer");
+}
