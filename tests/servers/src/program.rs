@@ -31,7 +31,8 @@ impl Program {
             let (command, port) = start?;
             let process = Arc::new(Process::new("the program", Folder::new()?, &command)?);
             let program = Program { process, port };
-            listens(&program.process, program.address())?;
+            let address = program.address();
+            program.process.start(|| TcpStream::connect(address).is_ok())?;
             Ok(program)
         })
         .await
@@ -49,31 +50,26 @@ impl Program {
         self.process.folder()
     }
 
-    /// Waits until it has ended by itself.
-    pub async fn ended(&self) {
-        let process = Arc::clone(&self.process);
-        while process.is_running() {
-            tokio::time::sleep(PAUSE).await;
-        }
-    }
-
-    /// `kill -9` if it runs, then starts it again, and waits until it listens.
+    /// Starts it again whenever it has ended, until the future is dropped. That it listens is not
+    /// waited for: who reaches it first may be who ends it.
     ///
     /// # Panics
     ///
-    /// When it does not come back.
-    pub async fn restart(&self) {
-        let (process, address) = (Arc::clone(&self.process), self.address());
-        blocking(move || {
-            process.kill()?;
-            listens(&process, address)
-        })
-        .await;
+    /// When it cannot be started.
+    pub async fn revive(&self) {
+        loop {
+            while self.process.is_running() {
+                tokio::time::sleep(PAUSE).await;
+            }
+            let process = Arc::clone(&self.process);
+            blocking(move || {
+                // Reaps it.
+                process.kill()?;
+                process.start(|| true)
+            })
+            .await;
+        }
     }
 
     controls!(|program| program.process);
-}
-
-fn listens(process: &Process, address: SocketAddr) -> Result<(), String> {
-    process.start(|| TcpStream::connect(address).is_ok())
 }

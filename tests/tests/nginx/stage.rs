@@ -61,14 +61,7 @@ impl Stage {
     /// Starts apps again that killed themselves, until it is dropped.
     pub(crate) async fn revive(&self) {
         let [first, second] = &self.apps;
-        tokio::join!(revive(first), revive(second));
-    }
-}
-
-async fn revive(app: &Program) {
-    loop {
-        app.ended().await;
-        app.restart().await;
+        tokio::join!(first.revive(), second.revive());
     }
 }
 
