@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Result, bail, ensure};
-use idempotent_servers::{Data, Redis, Sentinel, Server};
+use idempotent_servers::{Data, Sentinel, Server};
 use tokio::time::{Instant, sleep};
 
 use super::need;
@@ -48,12 +48,15 @@ impl Watched {
         // The sentinels tell it so themselves, some ten seconds later.
         let (host, port) = (elected.address().ip().to_string(), elected.port().to_string());
         returned.cli(&["REPLICAOF", &host, &port]).await;
-        self.all_linked_to(elected).await
+        self.all_linked().await
     }
 
-    async fn all_linked_to(&self, master: &Redis) -> Result<()> {
+    /// Waits until all are linked to the master, whichever is that by then: on a busy machine the
+    /// sentinels may find the one just elected too slow, and elect again.
+    async fn all_linked(&self) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
+            let master = &self.group.servers()[self.group.master().await];
             let info = master.cli(&["INFO", "replication"]).await.to_string();
             if info.matches("state=online").count() == usize::from(self.replicas) {
                 return Ok(());
