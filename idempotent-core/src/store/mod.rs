@@ -15,6 +15,8 @@ mod memory;
 mod near;
 mod observe;
 mod poll;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
@@ -33,6 +35,9 @@ pub use self::memory::{MemoryStore, MemoryStoreBuilder};
 #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
 pub use self::near::{NearCache, NearCacheBuilder};
 pub use self::observe::Observer;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{RedisConnection, RedisStore, RedisStoreBuilder};

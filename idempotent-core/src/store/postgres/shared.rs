@@ -1,0 +1,26 @@
+//! What the clones of a store share.
+
+use super::link::Link;
+use super::names::Names;
+use super::statements::Statements;
+
+/// What the clones of a store share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) link: Link,
+    pub(super) names: Names,
+    pub(super) statements: Statements,
+    channel: String,
+}
+
+impl Shared {
+    pub(super) fn new(link: Link, names: Names) -> Self {
+        let (statements, channel) = (Statements::new(&names), names.channel());
+        Self { link, names, statements, channel }
+    }
+
+    /// Where the ends of calls and purges are told.
+    pub(super) fn channel(&self) -> &str {
+        &self.channel
+    }
+}
