@@ -18,6 +18,8 @@ mod poll;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+mod wake;
 
 use std::sync::{Arc, Weak};
 
