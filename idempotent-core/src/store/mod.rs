@@ -20,6 +20,8 @@ mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+mod wake;
 
 use std::sync::{Arc, Weak};
 
