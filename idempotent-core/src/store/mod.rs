@@ -20,7 +20,7 @@ mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
-#[cfg(any(feature = "redis", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod wake;
 
 use std::sync::{Arc, Weak};
