@@ -158,10 +158,9 @@ impl PostgresStoreBuilder {
         drop(link.connection().await.map_err(store_error)?);
         let first = if self.notify { FIRST_PAUSE } else { FIRST_PAUSE_UNNOTIFIED };
         let looks = self.looks.unwrap_or_else(|| Looks::new(first, LONGEST_PAUSE));
-        let way = self.notify.then(|| Way {
-            options: link.pool().connect_options(),
-            channel: self.names.channel().into(),
-        });
+        let way = self
+            .notify
+            .then(|| Way { pool: link.pool().clone(), channel: self.names.channel().into() });
         let (hub, sweeper) = (Hub::new(way, looks), Sweeper::new(self.sweep_every));
         Ok(PostgresStore(Arc::new(Shared::new(link, self.names, hub, sweeper))))
     }
