@@ -22,6 +22,7 @@ mod fingerprint;
 mod handler;
 mod key;
 mod layer;
+pub(crate) mod lines;
 mod problem;
 mod response;
 
