@@ -20,7 +20,7 @@ use http::{Response, StatusCode};
 
 pub use self::body::ResponseBody;
 pub(super) use self::capture::{Captured, Limits, capture};
-pub(super) use self::dropped::DroppedHeaders;
+pub(crate) use self::dropped::DroppedHeaders;
 use super::lines::{Input, push_lines};
 use crate::{Encoded, Undecodable};
 
