@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use idempotent_core::store::{MemoryStore, Scan};
 use idempotent_core::testing::{Call, Fault, FaultyStore, When};
-use idempotent_core::{Error, ErrorKind, Operation, grpc};
+use idempotent_core::{Error, ErrorKind, Operation, Resolution, grpc};
 use idempotent_tests::secs;
-use tonic::{Code, Status};
+use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
 
 use super::payments::Answer;
@@ -70,7 +70,10 @@ async fn a_lost_call_at_most_once_is_refused_until_it_is_resolved() {
     assert_eq!(refusal(&status), (Code::FailedPrecondition, "INDETERMINATE".to_owned()));
     assert_eq!(come_back(&status), (None, None));
     let page = shop.engine.scan(&Scan::unfinished()).await.unwrap();
-    assert_eq!(page.entries.len(), 1);
+    let found = Resolution::Completed(Response::new(Receipt { run: 9, ..Receipt::default() }));
+    shop.engine.resolve_encoded(&page.entries[0], found).await.unwrap();
+    let replay = client.order("Slow", &panics).await.unwrap();
+    assert_eq!((replay.get_ref().run, is_replay(replay.metadata())), (9, true));
     assert_eq!(shop.runs.count(), 1);
 }
 
@@ -130,7 +133,7 @@ async fn a_record_of_another_version_is_internal_and_runs_nothing() {
         let call = Operation::new("payments.versions").version(version).key("k");
         call.store(&shop.engine).returning_grpc::<Answer>()
     };
-    let receipt = || async { Ok(tonic::Response::new(Receipt::default())) };
+    let receipt = || async { Ok(Response::new(Receipt::default())) };
     call(1).run(receipt).await.unwrap();
     let status = call(2).run(receipt).await.unwrap_err();
     assert_eq!(refusal(&status), (Code::Internal, "INCOMPATIBLE_RECORD".to_owned()));
