@@ -9,6 +9,8 @@ mod dispositions;
 mod ends;
 #[path = "grpc/keys.rs"]
 mod keys;
+#[path = "grpc/layered.rs"]
+mod layered;
 #[path = "grpc/payments.rs"]
 mod payments;
 #[path = "grpc/processes.rs"]

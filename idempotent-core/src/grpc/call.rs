@@ -3,8 +3,8 @@
 use tonic::{Response, Status};
 
 use super::disposition_of;
+use crate::Error;
 use crate::operation::{CallBuilder, Encoded, FromError, Returned};
-use crate::{Disposition, Error};
 
 /// A response that can be kept: a [`tonic::Response`] of a prost message.
 #[diagnostic::on_unimplemented(
@@ -66,10 +66,6 @@ impl CallBuilder {
     where
         R: Returned<Ok: Reply, Err = Status>,
     {
-        R::call(self.returning_encoded(map_error).memoize_encoded(by_code))
+        R::call(self.returning_encoded(map_error).memoize_encoded(disposition_of))
     }
-}
-
-fn by_code(status: &Status) -> Disposition {
-    disposition_of(status.code())
 }

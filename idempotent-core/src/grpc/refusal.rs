@@ -60,9 +60,14 @@ impl From<Error> for Status {
     }
 }
 
+/// The `reason` of a kind, in the capitals that `ErrorInfo` asks for.
+pub(super) fn reason_of(kind: ErrorKind) -> String {
+    kind.code().to_ascii_uppercase()
+}
+
 /// The status of a kind. Only a retryable one says when to come back.
 pub(super) fn status(kind: ErrorKind, text: &str, after: Option<Duration>) -> Status {
-    let mut details = ErrorDetails::with_error_info(kind.code().to_ascii_uppercase(), DOMAIN, []);
+    let mut details = ErrorDetails::with_error_info(reason_of(kind), DOMAIN, []);
     let mut metadata = MetadataMap::new();
     if kind.is_retryable() {
         let after = after.unwrap_or(SOON);

@@ -1,10 +1,13 @@
 //! What becomes of the key when a method answers a status.
 
+use idempotent_core::store::Scan;
+use idempotent_core::{Guarantee, Operation, Resolution};
 use idempotent_tests::secs;
-use tonic::Code;
+use tonic::{Code, Response, Status};
 
+use super::payments::Answer;
 use super::wire::{is_replay, refusal, tea};
-use super::{Client, Shop};
+use super::{Client, Receipt, Shop};
 
 #[tokio::test]
 async fn a_final_status_is_replayed_with_its_details_and_metadata() {
@@ -78,4 +81,28 @@ async fn on_error_says_otherwise() {
     assert_eq!(client.fails("Quota", &gone).await.message(), "“no”, says run 3");
     let replay = client.fails("Quota", &gone).await;
     assert_eq!((replay.message(), is_replay(replay.metadata())), ("“no”, says run 3", true));
+}
+
+#[tokio::test]
+async fn an_indeterminate_call_that_a_method_passes_on_is_not_its_last_word() {
+    let (shop, clock) = Shop::with_clock();
+    let gateway = async || -> Answer {
+        let call = Operation::new("gateway").guarantee(Guarantee::AtMostOnce).key("k");
+        let call = call.store(&shop.engine).returning_grpc::<Answer>();
+        call.run(|| async { Err(Status::unknown("the gateway hung up")) }).await
+    };
+    let order = async || -> Answer {
+        let call = Operation::new("order").key("k").store(&shop.engine);
+        call.returning_grpc::<Answer>().run(&gateway).await
+    };
+    assert_eq!(order().await.unwrap_err().code(), Code::Unknown);
+    clock.advance(secs(30));
+    let indeterminate = (Code::FailedPrecondition, "INDETERMINATE".to_owned());
+    assert_eq!(refusal(&order().await.unwrap_err()), indeterminate);
+    clock.advance(secs(30));
+    let page = shop.engine.scan(&Scan::unfinished()).await.unwrap();
+    let lost = page.entries.iter().find(|seen| seen.operation() == "gateway").unwrap();
+    let found = Resolution::Completed(Response::new(Receipt { run: 9, ..Receipt::default() }));
+    shop.engine.resolve_encoded(lost, found).await.unwrap();
+    assert_eq!(order().await.unwrap().get_ref().run, 9);
 }

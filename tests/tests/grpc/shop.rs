@@ -138,7 +138,7 @@ fn tenant(request: &Request<Charge>) -> String {
 fn quota_first(status: &Status) -> Disposition {
     match status.code() {
         Code::ResourceExhausted => Disposition::Release,
-        code => disposition_of(code),
+        _ => disposition_of(status),
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 use tokio::task::AbortHandle;
+use tonic::service::Routes;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
@@ -21,10 +22,14 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(shop: &Shop) -> Self {
+        Self::serve(Routes::new(PaymentsServer(Arc::new(shop.clone())))).await
+    }
+
+    pub(crate) async fn serve(routes: Routes) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = tonic::transport::Server::builder()
-            .add_service(PaymentsServer(Arc::new(shop.clone())))
+            .add_routes(routes)
             .serve_with_incoming(TcpIncoming::from(listener));
         let serving = tokio::spawn(server).abort_handle();
         Self { endpoint: Endpoint::try_from(format!("http://{address}")).unwrap(), serving }
