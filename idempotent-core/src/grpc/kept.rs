@@ -151,6 +151,15 @@ mod tests {
     }
 
     #[test]
+    fn another_layout_is_not_guessed_at() {
+        let (mut response, mut status) = (encoded(&response()), encoded(&status()));
+        response[0] = 2;
+        status[0] = 2;
+        assert!(Response::<Receipt>::decode(&response).is_err());
+        assert!(Status::decode(&status).is_err());
+    }
+
+    #[test]
     fn what_another_hop_said_of_its_connection_is_not_kept() {
         let mut metadata = MetadataMap::new();
         for name in ["grpc-encoding", "grpc-status", "content-type", "content-length", "date"] {

@@ -57,8 +57,7 @@ async fn a_detached_method_runs_to_its_end_when_its_client_cancels() {
     shop.until_it_runs().await;
     call.abort();
     assert!(call.await.unwrap_err().is_cancelled());
-    // Long enough for the server to see it.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    shop.until_it_is_over().await;
     assert_eq!(refusal(&other.fails("Detached", &tea(Code::Ok)).await), in_progress());
     shop.gate.add_permits(1);
     assert_eq!(replayed(&other, "Detached").await, 1);

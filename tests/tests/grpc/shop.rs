@@ -21,7 +21,7 @@ pub(crate) struct Shop {
     pub(crate) runs: Runs,
     /// The slow methods pass with a permit of it.
     pub(crate) gate: Arc<Semaphore>,
-    /// How often a slow method was over, its end reached or not.
+    /// How often a slow method was over, its end reached or not; its body apart, if it is detached.
     pub(crate) over: Runs,
 }
 
@@ -58,7 +58,7 @@ impl Shop {
         until(&self.runs).await;
     }
 
-    /// Waits until a slow body is over.
+    /// Waits until a slow method is over.
     pub(crate) async fn until_it_is_over(&self) {
         until(&self.over).await;
     }
@@ -205,6 +205,7 @@ impl Payments for Shop {
     }
 
     async fn detached(&self, request: Request<Charge>) -> Answer {
+        let _over = Over(self.over.clone());
         Arc::new(self.clone()).detached_from(request).await
     }
 }
