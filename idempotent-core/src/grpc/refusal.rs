@@ -77,3 +77,45 @@ pub(super) fn status(kind: ErrorKind, text: &str, after: Option<Duration>) -> St
     }
     Status::with_error_details_and_metadata(code_of(kind), text, details, metadata)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A code as the protocol writes it.
+    fn written(code: Code) -> String {
+        let mut written = String::new();
+        for letter in format!("{code:?}").chars() {
+            if letter.is_uppercase() && !written.is_empty() {
+                written.push('_');
+            }
+            written.push(letter.to_ascii_uppercase());
+        }
+        written
+    }
+
+    #[test]
+    fn every_kind_of_refusal_is_documented() {
+        let documented = include_str!("../../docs/grpc.md");
+        for kind in [
+            ErrorKind::MissingKey,
+            ErrorKind::InvalidKey,
+            ErrorKind::InProgress,
+            ErrorKind::FingerprintMismatch,
+            ErrorKind::Indeterminate,
+            ErrorKind::ResultNotKept,
+            ErrorKind::Incompatible,
+            ErrorKind::Store,
+            ErrorKind::Encode,
+            ErrorKind::Decode,
+            ErrorKind::Misconfigured,
+        ] {
+            let status = Status::from(Error::new(kind, "shop"));
+            let reason = status.get_details_error_info().unwrap().reason;
+            let row = documented.lines().find(|row| row.contains(&format!("`{reason}`"))).unwrap();
+            assert!(row.contains(&format!("| `{}` |", written(status.code()))), "{row}");
+            assert_eq!(row.ends_with("| yes |"), kind.is_retryable(), "{row}");
+            assert_eq!(status.get_details_retry_info().is_some(), kind.is_retryable(), "{row}");
+        }
+    }
+}
