@@ -87,6 +87,7 @@
 //! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |
 //! | `http` | | `http`: the `Idempotency-Key` header, a tower layer |
 //! | `axum` | | extractor and responses for axum |
+//! | `tonic` | | `grpc`: keys from metadata, refusals as statuses, prost messages as results |
 //! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -100,6 +101,9 @@ mod codec;
 mod disposition;
 mod engine;
 mod error;
+#[cfg(feature = "tonic")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tonic")))]
+pub mod grpc;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;

@@ -4,7 +4,7 @@
 //! asked (`prepare`), who wins (`attempt`, with the order of checks in `check`), what a duplicate of
 //! a running call does (`turn`), all of that as one future (`beginning`); what the winner holds
 //! (`held`) and keeps alive (`heartbeat`), what its body can learn of it (`running`), how an end is recorded (`settle`), what outlives a
-//! dropped caller (`elsewhere`), and the operator's side (`operate`).
+//! dropped caller (`elsewhere`), and the operator's side (`operate`, `resolve`).
 
 mod attempt;
 mod beginning;
@@ -18,6 +18,7 @@ mod held;
 mod names;
 mod operate;
 mod prepare;
+mod resolve;
 mod running;
 mod settle;
 mod telemetry;
@@ -29,7 +30,8 @@ use std::time::Duration;
 
 pub use self::builder::Builder;
 pub use self::current::{AlreadyInUse, install, with};
-pub use self::operate::{Inspection, InspectionPage, Resolution};
+pub use self::operate::{Inspection, InspectionPage};
+pub use self::resolve::Resolution;
 pub use self::running::{Current, current};
 
 pub(crate) use self::attempt::Attempt;

@@ -9,7 +9,7 @@ use super::value;
 use crate::errors::Errors;
 use crate::parse::{Arguments, Value, Written};
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "key",
     "ttl",
     "name",
@@ -25,6 +25,7 @@ const NAMES: [&str; 18] = [
     "map_error",
     "detach",
     "response",
+    "grpc",
     "version",
     "accept",
     "crate",
@@ -48,6 +49,7 @@ pub(crate) struct Options {
     pub(crate) map_error: Option<ExprPath>,
     pub(crate) detach: Option<Ident>,
     pub(crate) response: Option<Ident>,
+    pub(crate) grpc: Option<Ident>,
     pub(crate) version: Option<u32>,
     pub(crate) accept: Option<(u32, u32)>,
     pub(crate) root: Option<Path>,
@@ -111,12 +113,14 @@ fn list(names: &[&str]) -> String {
 
 impl Options {
     fn set(&mut self, name: &str, option: Written, errors: &mut Errors) {
-        if name == "detach" {
-            self.detach = flag(option, errors);
-            return;
-        }
-        if name == "response" {
-            self.response = flag(option, errors);
+        let here = match name {
+            "detach" => Some(&mut self.detach),
+            "response" => Some(&mut self.response),
+            "grpc" => Some(&mut self.grpc),
+            _ => None,
+        };
+        if let Some(here) = here {
+            *here = flag(option, errors);
             return;
         }
         let value = match option.value {
