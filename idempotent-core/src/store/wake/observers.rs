@@ -16,6 +16,11 @@ impl Observers {
         observers.push(observer);
     }
 
+    #[cfg(feature = "sqlite")]
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     pub(in crate::store) fn purged(&self, hash: &Hash) {
         self.tell(|observer| observer.purged(hash));
     }

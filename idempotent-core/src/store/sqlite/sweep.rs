@@ -1,0 +1,78 @@
+//! Sweeping: what is over goes, a few rows at a time, so that nobody waits long for the file.
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+use tokio::time::{sleep, timeout};
+
+use super::error::store_error;
+use super::link::ask;
+use super::report::retention_ended;
+use super::shared::{Shared, Stopped};
+use crate::store::StoreError;
+use crate::store::poll::jittered;
+
+/// Rows that one step removes.
+const BATCH: u64 = 200;
+
+/// Others come in between.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How long a purge is told of, in milliseconds. Who was away for longer forgets all copies.
+const TOLD_FOR: i64 = 10 * 60 * 1000;
+
+/// Sweeps now and then, until the store is closed or dropped.
+pub(super) async fn run(store: Weak<Shared>, every: Duration, mut stopped: Stopped) {
+    while timeout(jittered(every), stopped.wait()).await.is_err() {
+        let Some(store) = store.upgrade() else { return };
+        match sweep(&store).await {
+            Ok(rows) => tracing::debug!(rows, "swept what is over"),
+            Err(_) if store.is_stopped() => return,
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what is over could not be swept; the next sweep tries again"
+            ),
+        }
+    }
+}
+
+/// Removes everything that is over, and says how many records that were.
+pub(super) async fn sweep(store: &Shared) -> Result<u64, StoreError> {
+    let mut swept = 0;
+    loop {
+        let question = ask(&store.statements.sweep_expired).bind(BATCH as i64);
+        let rows = store.link.write(question).await?;
+        swept += rows;
+        if rows < BATCH || store.is_stopped() {
+            break;
+        }
+        sleep(PAUSE).await;
+    }
+    loop {
+        let question = ask(&store.statements.sweep_unfinished).bind(BATCH as i64);
+        let rows = store.link.write_rows(question).await?;
+        for row in &rows {
+            report(row)?;
+        }
+        swept += rows.len() as u64;
+        if (rows.len() as u64) < BATCH || store.is_stopped() {
+            break;
+        }
+        sleep(PAUSE).await;
+    }
+    store.link.write(ask(&store.statements.sweep_purges).bind(TOLD_FOR)).await?;
+    Ok(swept)
+}
+
+/// What a lapse under *at least once* left behind is nothing to tell of.
+fn report(row: &SqliteRow) -> Result<(), StoreError> {
+    let guarantee: i64 = row.try_get(0).map_err(store_error)?;
+    let operation: &str = row.try_get(1).map_err(store_error)?;
+    let id: &[u8] = row.try_get(2).map_err(store_error)?;
+    if let (true, Ok(hash)) = (guarantee != 0, id.try_into()) {
+        retention_ended(operation, hash);
+    }
+    Ok(())
+}

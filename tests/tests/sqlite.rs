@@ -1,0 +1,8 @@
+//! `SqliteStore` on real files: the contract, what survives a kill, what processes of one machine do
+//! to each other, and what happens when the file fails.
+
+// Clippy knows tests by their attribute, and so not the functions that they share.
+#![allow(clippy::unwrap_used)]
+
+#[path = "sqlite/contract.rs"]
+mod contract;
