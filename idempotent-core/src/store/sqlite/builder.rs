@@ -7,8 +7,10 @@ use std::time::Duration;
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::SqliteSynchronous;
+use tokio::runtime::Handle;
 
 use super::SqliteStore;
+use super::error::no_runtime;
 use super::file::{self, Opening, Owner};
 use super::hub::Hub;
 use super::link::Link;
@@ -22,6 +24,9 @@ const MAX_CONNECTIONS: u32 = 4;
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const SHORTEST_SWEEP: Duration = Duration::from_millis(10);
+
+/// No timeout and no pause is longer: clocks and connections take no others.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A look costs some twenty microseconds of a processor, and nobody else's time.
 const FIRST_PAUSE: Duration = Duration::from_millis(3);
@@ -87,7 +92,7 @@ impl SqliteStoreBuilder {
     }
 
     /// The longest that one question to the file may take, waiting for a connection and for other
-    /// writers included. Default: two seconds.
+    /// writers included. Default: two seconds; at most a day.
     ///
     /// Keep it well below the shortest lease. A call of [`SqliteStore`] asks once to three times.
     pub const fn response_timeout(mut self, timeout: Duration) -> Self {
@@ -112,12 +117,12 @@ impl SqliteStoreBuilder {
     }
 
     /// How often what is over is removed, some 200 rows at a time: results whose ttl is over,
-    /// reservations whose retention is over. Default: once a minute; `None`: never, and
-    /// [`SqliteStore::sweep`] is yours to call.
+    /// reservations whose retention is over. Default: once a minute; at least every day, at
+    /// most every ten milliseconds. `None`: never, and [`SqliteStore::sweep`] is yours to call.
     ///
     /// Nothing depends on it but the file's size: what is over counts as vacant at once.
     pub fn sweep_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
-        self.sweep_every = interval.into().map(|interval| interval.max(SHORTEST_SWEEP));
+        self.sweep_every = interval.into().map(|interval| interval.clamp(SHORTEST_SWEEP, LONGEST));
         self
     }
 
@@ -138,7 +143,8 @@ impl SqliteStoreBuilder {
     /// with `:memory:`.
     pub async fn connect(self) -> Result<SqliteStore, StoreError> {
         self.names.check()?;
-        let timeout = self.response_timeout;
+        let runtime = Handle::try_current().map_err(|_| no_runtime())?;
+        let timeout = self.response_timeout.min(LONGEST);
         let (pool, owner) = match &self.source {
             Source::Pool(pool) => (pool.clone(), Owner::Application),
             Source::Path(path) => {
@@ -151,7 +157,7 @@ impl SqliteStoreBuilder {
         let link = Link::new(pool, timeout);
         let store = Arc::new(Shared::new(link, self.names, owner, Hub::new(self.looks)));
         if let Some(every) = self.sweep_every {
-            tokio::spawn(sweep::run(Arc::downgrade(&store), every, store.stopped()));
+            runtime.spawn(sweep::run(Arc::downgrade(&store), every, store.stopped()));
         }
         Ok(SqliteStore(store))
     }

@@ -72,6 +72,12 @@ pub(super) fn is_busy(error: &Error) -> bool {
     }
 }
 
+/// Nobody can be asked without a runtime, in which questions have their deadlines.
+pub(super) fn no_runtime() -> StoreError {
+    let message = "sqlite is asked inside a tokio runtime, and there is none";
+    StoreError::new(StoreErrorKind::Unavailable, message)
+}
+
 /// `SQLite` did not answer in time.
 pub(super) fn timed_out() -> Error {
     Error::Io(io::ErrorKind::TimedOut.into())

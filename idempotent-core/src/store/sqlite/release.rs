@@ -17,15 +17,15 @@ pub(super) async fn release(store: &Shared, request: &Release<'_>) -> Result<(),
 
 /// Removes whatever stands there, and notes it for those who keep copies in other processes.
 pub(super) async fn purge(store: &Shared, id: &RecordId) -> Result<bool, StoreError> {
-    let hash = &id.hash()[..];
-    let (link, statements) = (&store.link, &store.statements);
-    link.in_turn(async {
-        let mut transaction = link.pool().begin_with("BEGIN IMMEDIATE").await?;
-        let gone = ask(&statements.purge).bind(hash).fetch_all(&mut *transaction).await?;
+    let (hash, pool) = (*id.hash(), store.link.pool().clone());
+    let (purge, note) = (store.statements.purge.clone(), store.statements.note_purge.clone());
+    let steps = async move {
+        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
+        let gone = ask(&purge).bind(&hash[..]).fetch_all(&mut *transaction).await?;
         let Some(row) = gone.first() else { return Ok(false) };
-        ask(&statements.note_purge).bind(hash).execute(&mut *transaction).await?;
+        ask(&note).bind(&hash[..]).execute(&mut *transaction).await?;
         transaction.commit().await?;
         row.try_get(0)
-    })
-    .await
+    };
+    store.link.in_turn(steps).await
 }

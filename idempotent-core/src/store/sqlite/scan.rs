@@ -22,7 +22,7 @@ pub(super) async fn scan(store: &Shared, request: &Scan) -> Result<Page, StoreEr
     } else {
         &store.statements.scan_unfinished
     };
-    let question = ask(statement).bind(after).bind(limit as i64);
+    let question = ask(statement).bind(after).bind(limit as i64).bind(request.operation.clone());
     let rows = store.link.read(question).await?;
     let mut entries = Vec::new();
     for row in &rows {
@@ -40,6 +40,10 @@ fn wants_completed(request: &Scan) -> bool {
 }
 
 fn wanted(request: &Scan, row: &SqliteRow) -> Result<Option<(RecordId, Entry)>, StoreError> {
+    let record: Option<&[u8]> = row.try_get(0).map_err(store_error)?;
+    if record.is_none() {
+        return Ok(None);
+    }
     let hash = id(row)?;
     let entry = match found(row) {
         Ok(Found::Standing(entry)) if request.wants(entry.state, &entry.record) => entry,

@@ -19,8 +19,9 @@ pub(super) struct Statements {
     pub(super) purges: SqlStr,
     pub(super) scan: SqlStr,
     pub(super) scan_unfinished: SqlStr,
-    pub(super) sweep_expired: SqlStr,
-    pub(super) sweep_unfinished: SqlStr,
+    pub(super) over_completed: SqlStr,
+    pub(super) over_unfinished: SqlStr,
+    pub(super) sweep: SqlStr,
     pub(super) sweep_purges: SqlStr,
 }
 
@@ -40,8 +41,9 @@ impl Statements {
             purges: of(include_str!("sql/purges.sql")),
             scan: of(include_str!("sql/scan.sql")),
             scan_unfinished: of(include_str!("sql/scan_unfinished.sql")),
-            sweep_expired: of(include_str!("sql/sweep_expired.sql")),
-            sweep_unfinished: of(include_str!("sql/sweep_unfinished.sql")),
+            over_completed: of(include_str!("sql/over_completed.sql")),
+            over_unfinished: of(include_str!("sql/over_unfinished.sql")),
+            sweep: of(include_str!("sql/sweep.sql")),
             sweep_purges: of(include_str!("sql/sweep_purges.sql")),
         }
     }

@@ -18,7 +18,8 @@ impl Observers {
 
     #[cfg(feature = "sqlite")]
     pub(in crate::store) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        let observers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        observers.iter().all(|observer| observer.strong_count() == 0)
     }
 
     pub(in crate::store) fn purged(&self, hash: &Hash) {

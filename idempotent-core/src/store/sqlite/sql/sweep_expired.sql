@@ -1,8 +1,0 @@
--- 1: how many rows at most.
-DELETE FROM "idempotent_records"
-WHERE rowid IN (
-    SELECT rowid FROM "idempotent_records"
-    WHERE expires_at IS NOT NULL AND expires_at < {now}
-    ORDER BY expires_at
-    LIMIT ?1
-)
