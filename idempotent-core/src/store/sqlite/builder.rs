@@ -178,3 +178,17 @@ impl fmt::Debug for SqliteStoreBuilder {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sweeps_are_neither_endless_nor_endlessly_apart() {
+        let every =
+            |interval: Duration| SqliteStore::builder("f").sweep_every(interval).sweep_every;
+        assert_eq!(every(Duration::ZERO), Some(SHORTEST_SWEEP));
+        assert_eq!(every(Duration::MAX), Some(LONGEST));
+        assert_eq!(SqliteStore::builder("f").sweep_every(None).sweep_every, None);
+    }
+}
