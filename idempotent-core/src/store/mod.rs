@@ -18,6 +18,10 @@ mod poll;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+#[cfg(any(feature = "redis", feature = "sqlite"))]
+mod wake;
 
 use std::sync::{Arc, Weak};
 
@@ -38,6 +42,9 @@ pub use self::observe::Observer;
 pub use self::redis::{RedisConnection, RedisStore, RedisStoreBuilder};
 pub(crate) use self::request::Written;
 pub use self::request::{Complete, Cursor, Release, Renew, Reserve, Scan, Vacant, Wait};
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use self::sqlite::{SqliteStore, SqliteStoreBuilder};
 use crate::record::RecordId;
 
 /// What keeps records and moves them from state to state.
