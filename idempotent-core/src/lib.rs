@@ -82,7 +82,8 @@
 //! | `redis` | | `RedisStore`, on one Redis or Valkey server |
 //! | `redis-sentinel` | | `RedisStore` on a group that Sentinel watches |
 //! | `redis-cluster` | | `RedisStore` on a Redis Cluster |
-//! | `postgres` | | `PostgresStore`, in a table of PostgreSQL |
+//! | `postgres` | | `PostgresStore`, in a table of PostgreSQL; `outbox`, messages that commit with a transaction |
+//! | `nats` | | `outbox::nats`: NATS JetStream as the outbox's broker |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
 //! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
 //! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |
@@ -94,6 +95,8 @@
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(any(feature = "postgres", feature = "reqwest"))]
+mod backoff;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod client;
@@ -106,6 +109,9 @@ mod error;
 pub mod http;
 pub mod key;
 mod operation;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub mod outbox;
 pub mod record;
 pub mod store;
 #[cfg(feature = "testing")]

@@ -16,7 +16,7 @@ mod near;
 mod observe;
 mod poll;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;

@@ -32,6 +32,7 @@ use sqlx::PgPool;
 
 pub use self::builder::PostgresStoreBuilder;
 use self::error::store_error;
+pub(crate) use self::names::Names;
 use self::shared::Shared;
 use super::{
     Complete, CompleteOutcome, Entry, Observer, Page, Release, Renew, RenewOutcome, Reserve,
@@ -163,7 +164,7 @@ impl PostgresStore {
     /// If the server cannot be asked, or the user lacks the rights to make tables.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.0.link.connection().await.map_err(store_error)?;
-        schema::migrate(&mut connection, &self.0.names).await.map(drop).map_err(store_error)
+        schema::migrate(&mut connection, &self.0.names).await.map_err(store_error)
     }
 
     /// Removes every record whose time is over, a batch of 500 at a time, and says how many that were.
@@ -206,6 +207,11 @@ impl PostgresStore {
     /// ```
     pub fn migrations(&self) -> impl Iterator<Item = (i32, String)> {
         schema::texts(&self.0.names)
+    }
+
+    /// What another part of this crate needs for tables beside the records.
+    pub(crate) fn place(&self) -> (&PgPool, &Names) {
+        (self.0.link.pool(), &self.0.names)
     }
 }
 
