@@ -82,6 +82,8 @@
 //! | `redis` | | `RedisStore`, on one Redis or Valkey server |
 //! | `redis-sentinel` | | `RedisStore` on a group that Sentinel watches |
 //! | `redis-cluster` | | `RedisStore` on a Redis Cluster |
+//! | `postgres` | | `PostgresStore`, in a table of PostgreSQL; `outbox`, messages that commit with a transaction |
+//! | `nats` | | `outbox::nats`: NATS JetStream as the outbox's broker |
 //! | `sqlite` | | `SqliteStore`: records in a file of this machine, which survive a restart |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
 //! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
@@ -95,6 +97,8 @@
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(any(feature = "postgres", feature = "reqwest"))]
+mod backoff;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod client;
@@ -110,6 +114,9 @@ pub mod grpc;
 pub mod http;
 pub mod key;
 mod operation;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub mod outbox;
 pub mod record;
 pub mod store;
 #[cfg(feature = "testing")]

@@ -15,12 +15,14 @@ mod memory;
 mod near;
 mod observe;
 mod poll;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(any(feature = "redis", feature = "sqlite"))]
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod wake;
 
 use std::sync::{Arc, Weak};
@@ -37,6 +39,9 @@ pub use self::memory::{MemoryStore, MemoryStoreBuilder};
 #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
 pub use self::near::{NearCache, NearCacheBuilder};
 pub use self::observe::Observer;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use self::postgres::{PostgresStore, PostgresStoreBuilder};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{RedisConnection, RedisStore, RedisStoreBuilder};
