@@ -82,7 +82,7 @@
 //! | `redis` | | `RedisStore`, on one Redis or Valkey server |
 //! | `redis-sentinel` | | `RedisStore` on a group that Sentinel watches |
 //! | `redis-cluster` | | `RedisStore` on a Redis Cluster |
-//! | `postgres` | | `PostgresStore`, in a table of PostgreSQL |
+//! | `postgres` | | `PostgresStore`, in a table of PostgreSQL; calls within the caller's transaction |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
 //! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
 //! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |
@@ -124,8 +124,8 @@ pub use self::engine::{
 pub use self::error::{Error, ErrorKind};
 pub use self::key::Key;
 pub use self::operation::{
-    Call, CallBuilder, Encoded, Ended, FromError, Operation, Reservation, Returned, Run, Started,
-    Stored, Undecodable,
+    Call, CallBuilder, CallWithin, Encoded, Ended, FromError, Operation, Reservation, Returned,
+    Run, Started, Stored, Undecodable,
 };
 pub use self::record::{DerivedKey, Guarantee, RecordId};
 pub use self::store::Store;

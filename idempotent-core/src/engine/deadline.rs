@@ -22,6 +22,16 @@ impl Engine {
         limit: Duration,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        self.call_for(transition, limit.min(self.settings.store_timeout), call).await
+    }
+
+    /// One call of the store that may take longer than the engine's own timeout, since it waits.
+    pub(super) async fn call_for<T>(
+        &self,
+        transition: Transition,
+        limit: Duration,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let watch = Telemetry::store_call(transition);
         let mut call = pin!(call);
         let at_once = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
@@ -31,7 +41,7 @@ impl Engine {
                 self.heartbeats.current().map_err(|error| {
                     StoreError::new(StoreErrorKind::Unavailable, error.to_string())
                 })?;
-                match timeout(limit.min(self.settings.store_timeout), call).await {
+                match timeout(limit, call).await {
                     Ok(answer) => answer,
                     Err(_) => Err(no_answer()),
                 }

@@ -3,7 +3,8 @@
 //! [`schema`] is the tables, by the files of `migrations/postgres`; [`names`] puts a store's names
 //! into SQL texts, [`statements`] are the texts. [`reserve`], [`complete`], [`renew`] and
 //! [`release`] are the transitions, [`look`] how a row becomes a state, [`scan`] the paging. [`link`]
-//! is the way to the server, [`shared`] what they all use.
+//! is the way to the server, [`shared`] what they all use. [`transaction`] is calls within
+//! transactions of their callers.
 
 mod builder;
 mod complete;
@@ -18,7 +19,9 @@ mod scan;
 mod schema;
 mod shared;
 mod statements;
+mod transaction;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,6 +31,7 @@ use sqlx::PgPool;
 pub use self::builder::PostgresStoreBuilder;
 use self::error::store_error;
 use self::shared::Shared;
+pub use self::transaction::{RetryTransaction, is_conflict, retry_transaction};
 use super::{
     Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
     Scan, Store, StoreError,
@@ -139,6 +143,10 @@ impl Store for PostgresStore {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         scan::scan(&self.0, request).await
+    }
+
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(&self.0.tables)
     }
 }
 

@@ -8,8 +8,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use super::names::Names;
 
 /// The versions, from 1 on without a gap.
-const MIGRATIONS: &[(i32, &str)] =
-    &[(1, include_str!("../../../migrations/postgres/0001_records.sql"))];
+const MIGRATIONS: &[(i32, &str)] = &[
+    (1, include_str!("../../../migrations/postgres/0001_records.sql")),
+    (2, include_str!("../../../migrations/postgres/0002_transactions.sql")),
+];
 
 /// The lock that one process of many holds while it migrates: one a database, since two tables may
 /// be the first of one schema.
