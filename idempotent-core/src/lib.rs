@@ -82,7 +82,7 @@
 //! | `redis` | | `RedisStore`, on one Redis or Valkey server |
 //! | `redis-sentinel` | | `RedisStore` on a group that Sentinel watches |
 //! | `redis-cluster` | | `RedisStore` on a Redis Cluster |
-//! | `postgres` | | `PostgresStore`, in a table of PostgreSQL; `outbox`, messages that commit with a transaction |
+//! | `postgres` | | `PostgresStore`, in a table of PostgreSQL; calls within the caller's transaction; `outbox`, messages that commit with a transaction |
 //! | `nats` | | `outbox::nats`: NATS JetStream as the outbox's broker |
 //! | `sqlite` | | `SqliteStore`: records in a file of this machine, which survive a restart |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
@@ -135,8 +135,8 @@ pub use self::engine::{
 pub use self::error::{Error, ErrorKind};
 pub use self::key::Key;
 pub use self::operation::{
-    Call, CallBuilder, Encoded, Ended, FromError, Operation, Reservation, Returned, Run, Started,
-    Stored, Undecodable,
+    Call, CallBuilder, CallWithin, Encoded, Ended, FromError, Operation, Reservation, Returned,
+    Run, Started, Stored, Undecodable,
 };
 pub use self::record::{DerivedKey, Guarantee, RecordId};
 pub use self::store::Store;

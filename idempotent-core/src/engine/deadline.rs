@@ -23,8 +23,17 @@ impl Engine {
         limit: Duration,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        self.call_for(transition, limit.min(self.settings.store_timeout), call).await
+    }
+
+    /// One call of the store that may take longer than the engine's own timeout, since it waits.
+    pub(super) async fn call_for<T>(
+        &self,
+        transition: Transition,
+        limit: Duration,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let watch = Telemetry::store_call(transition);
-        let limit = limit.min(self.settings.store_timeout);
         let (mut call, mut deadline) = (pin!(call), pin!(None));
         let answer = poll_fn(|cx| {
             if let Poll::Ready(answer) = call.as_mut().poll(cx) {

@@ -9,6 +9,7 @@ mod policy;
 mod reservation;
 mod returned;
 mod run;
+mod run_in;
 
 use std::panic::Location;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub use self::outcome::Ended;
 pub use self::reservation::{Reservation, Started};
 pub use self::returned::{Encoded, FromError, Returned, Stored, Undecodable};
 pub use self::run::Run;
+pub use self::run_in::CallWithin;
 use crate::key::Key;
 use crate::record::Guarantee;
 

@@ -35,7 +35,7 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
     if options.lacks("name") {
         name(function, errors);
     }
-    if options.detach.is_some() {
+    if options.detach.is_some() && options.lacks("tx") {
         detach(function, errors);
     }
 }

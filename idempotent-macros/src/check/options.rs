@@ -9,7 +9,7 @@ use super::value;
 use crate::errors::Errors;
 use crate::parse::{Arguments, Value, Written};
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "key",
     "ttl",
     "name",
@@ -24,6 +24,7 @@ const NAMES: [&str; 19] = [
     "on_error",
     "map_error",
     "detach",
+    "tx",
     "response",
     "grpc",
     "version",
@@ -48,6 +49,7 @@ pub(crate) struct Options {
     pub(crate) on_error: Option<ExprPath>,
     pub(crate) map_error: Option<ExprPath>,
     pub(crate) detach: Option<Ident>,
+    pub(crate) tx: Option<Ident>,
     pub(crate) response: Option<Ident>,
     pub(crate) grpc: Option<Ident>,
     pub(crate) version: Option<u32>,
@@ -154,6 +156,7 @@ impl Options {
                 let signature = "fn(idempotent_core::Error) -> E";
                 self.map_error = value::function(name, signature, &value, errors);
             }
+            "tx" => self.tx = value::argument(&value, errors),
             "version" => self.version = value::version(&value, errors),
             "accept" => self.accept = value::accept(&value, errors),
             "crate" => self.root = value::path(&value, errors),
@@ -207,6 +210,7 @@ fn sample(name: &str) -> &'static str {
         "memoize" => "memoize = all",
         "on_error" => "on_error = disposition_of",
         "map_error" => "map_error = MyError::from_idempotent",
+        "tx" => "tx = tx",
         "version" => "version = 1",
         "accept" => "accept = 1..=2",
         _ => "crate = ::my_framework::idempotent_core",

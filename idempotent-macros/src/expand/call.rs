@@ -40,7 +40,8 @@ pub(super) fn statement(
     let policy = policy(root, options);
     let call = call(options, key);
     let returning = returning(options, output, here);
-    quote_spanned!(here=> let call = #operation #policy #call #returning;)
+    let within = options.tx.as_ref().map(|tx| method("within", &tx.to_token_stream()));
+    quote_spanned!(here=> let call = #operation #policy #call #returning #within;)
 }
 
 /// What is the same for every call of the operation.
@@ -55,7 +56,8 @@ fn policy(root: &Root, options: &Options) -> TokenStream {
     for (name, length) in lengths {
         chain.extend(length.as_ref().map(|length| length_method(name, length)));
     }
-    if let Some(guarantee) = &options.guarantee {
+    // Within a transaction there is no other guarantee.
+    if let Some(guarantee) = options.guarantee.as_ref().filter(|_| options.tx.is_none()) {
         let here = at(guarantee);
         let root = root.at(here);
         chain.extend(quote_spanned!(here=> .guarantee(#root::Guarantee::#guarantee)));

@@ -5,6 +5,7 @@
 //! [`release`] are the transitions, [`look`] how a row becomes a state, [`scan`] the paging. [`link`]
 //! is the way to the server, [`shared`] what they all use. [`wake`] is what the processes of a table say
 //! to each other, [`sweep`] what removes what is over, [`report`] what the log is told.
+//! [`transaction`] is calls within transactions of their callers.
 
 mod builder;
 mod complete;
@@ -22,8 +23,10 @@ mod schema;
 mod shared;
 mod statements;
 mod sweep;
+mod transaction;
 mod wake;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
@@ -34,6 +37,7 @@ pub use self::builder::PostgresStoreBuilder;
 use self::error::store_error;
 pub(crate) use self::names::Names;
 use self::shared::Shared;
+pub use self::transaction::{RetryTransaction, is_conflict, retry_transaction};
 use super::{
     Complete, CompleteOutcome, Entry, Observer, Page, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, Scan, Store, StoreError, Wait,
@@ -261,6 +265,10 @@ impl Store for PostgresStore {
 
     fn observe(&self, observer: Weak<dyn Observer>) -> bool {
         self.0.hub.observe(observer)
+    }
+
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(&self.0.tables)
     }
 }
 

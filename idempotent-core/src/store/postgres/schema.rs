@@ -7,9 +7,10 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 use super::names::Names;
 
-/// The versions, in their order.
+/// The versions, from 1 on without a gap.
 const MIGRATIONS: &[(i32, &str)] = &[
     (1, include_str!("../../../migrations/postgres/0001_records.sql")),
+    (2, include_str!("../../../migrations/postgres/0002_transactions.sql")),
     (3, include_str!("../../../migrations/postgres/0003_outbox.sql")),
 ];
 
