@@ -29,6 +29,7 @@ pub(super) const fn guarantee_code(guarantee: Guarantee) -> i16 {
     match guarantee {
         Guarantee::AtLeastOnce => 0,
         Guarantee::AtMostOnce => 1,
+        Guarantee::ExactlyOnce => 2,
     }
 }
 
@@ -130,9 +131,9 @@ mod tests {
 
     #[test]
     fn a_reservation_is_what_its_guarantee_and_its_times_say() {
-        use Guarantee::{AtLeastOnce, AtMostOnce};
+        use Guarantee::{AtLeastOnce, AtMostOnce, ExactlyOnce};
         let micros = |micros| Some(Duration::from_micros(micros));
-        for guarantee in [AtLeastOnce, AtMostOnce] {
+        for guarantee in [AtLeastOnce, AtMostOnce, ExactlyOnce] {
             let reserved = Some((State::Reserved, micros(1)));
             assert_eq!(state(guarantee, Some(1), 11), reserved);
             assert_eq!(state(guarantee, Some(-10), 0), None);
@@ -140,7 +141,10 @@ mod tests {
             assert_eq!(state(guarantee, None, 0), None);
         }
         assert_eq!(state(AtLeastOnce, Some(0), 10), Some((State::Lapsed, micros(0))));
-        assert_eq!(state(AtMostOnce, Some(0), 10), Some((State::Indeterminate, micros(10))));
+        for guarantee in [AtMostOnce, ExactlyOnce] {
+            let doubt = Some((State::Indeterminate, micros(10)));
+            assert_eq!(state(guarantee, Some(0), 10), doubt);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! [`release`] are the transitions, [`look`] how a row becomes a state, [`scan`] the paging. [`link`]
 //! is the way to the server, [`shared`] what they all use. [`wake`] is what the processes of a table say
 //! to each other, [`sweep`] what removes what is over, [`report`] what the log is told.
+//! [`transaction`] is calls within transactions of their callers.
 
 mod builder;
 mod complete;
@@ -22,8 +23,10 @@ mod schema;
 mod shared;
 mod statements;
 mod sweep;
+mod transaction;
 mod wake;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
@@ -32,7 +35,9 @@ use sqlx::PgPool;
 
 pub use self::builder::PostgresStoreBuilder;
 use self::error::store_error;
+pub(crate) use self::names::Names;
 use self::shared::Shared;
+pub use self::transaction::{RetryTransaction, is_conflict, retry_transaction};
 use super::{
     Complete, CompleteOutcome, Entry, Observer, Page, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, Scan, Store, StoreError, Wait,
@@ -163,7 +168,7 @@ impl PostgresStore {
     /// If the server cannot be asked, or the user lacks the rights to make tables.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.0.link.connection().await.map_err(store_error)?;
-        schema::migrate(&mut connection, &self.0.names).await.map(drop).map_err(store_error)
+        schema::migrate(&mut connection, &self.0.names).await.map_err(store_error)
     }
 
     /// Removes every record whose time is over, a batch of 500 at a time, and says how many that were.
@@ -206,6 +211,11 @@ impl PostgresStore {
     /// ```
     pub fn migrations(&self) -> impl Iterator<Item = (i32, String)> {
         schema::texts(&self.0.names)
+    }
+
+    /// What another part of this crate needs for tables beside the records.
+    pub(crate) fn place(&self) -> (&PgPool, &Names) {
+        (self.0.link.pool(), &self.0.names)
     }
 }
 
@@ -255,6 +265,10 @@ impl Store for PostgresStore {
 
     fn observe(&self, observer: Weak<dyn Observer>) -> bool {
         self.0.hub.observe(observer)
+    }
+
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(&self.0.tables)
     }
 }
 
