@@ -21,6 +21,8 @@ mod postgres;
 mod redis;
 mod request;
 mod transaction;
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod wake;
 
 use std::any::Any;
 use std::sync::{Arc, Weak};

@@ -5,18 +5,28 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor, PgPool, SqlSafeStr};
 
 use super::PostgresStore;
 use super::error::store_error;
 use super::link::Link;
 use super::names::Names;
 use super::shared::Shared;
-use crate::store::StoreError;
+use super::sweep::Sweeper;
+use super::wake::{Hub, Way};
+use crate::store::wake::Looks;
+use crate::store::{StoreError, StoreErrorKind};
 
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 const CONNECTIONS: u32 = 10;
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// The pauses of a waiter: whoever is notified looks in case that fails, and whoever is not has to.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const FIRST_PAUSE_UNNOTIFIED: Duration = Duration::from_millis(10);
 
 /// Sets up a [`PostgresStore`].
 #[derive(Clone)]
@@ -26,6 +36,9 @@ pub struct PostgresStoreBuilder {
     names: Names,
     connections: u32,
     timeout: Duration,
+    sweep_every: Option<Duration>,
+    notify: bool,
+    looks: Option<Looks>,
 }
 
 /// Where the connections come from.
@@ -50,6 +63,9 @@ impl PostgresStoreBuilder {
             names: Names::default(),
             connections: CONNECTIONS,
             timeout: RESPONSE_TIMEOUT,
+            sweep_every: Some(SWEEP_EVERY),
+            notify: true,
+            looks: None,
         }
     }
 
@@ -80,9 +96,48 @@ impl PostgresStoreBuilder {
 
     /// The longest that a call may take, waiting for a connection included. Default: one second.
     ///
-    /// Keep it well below the shortest lease.
+    /// Keep it well below the shortest lease. Connections of the store's own give up a lock after that
+    /// long, too (`lock_timeout`); set that on a pool of the application's, or what its calls left
+    /// waiting piles up on the server while a table is locked.
     pub const fn response_timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// How often what is over is swept out of the table. Default: once a minute, from the first
+    /// reservation on. At least ten milliseconds.
+    ///
+    /// Any number of processes may sweep at once: each takes batches of 500 records that nobody else
+    /// holds, with pauses in between. A record that is over counts as gone, swept or not.
+    pub const fn sweep_every(mut self, pause: Duration) -> Self {
+        self.sweep_every = Some(pause);
+        self
+    }
+
+    /// Sweeps nothing: for processes beside one that does, or that calls
+    /// [`PostgresStore::sweep`] when it pleases.
+    pub const fn without_sweeper(mut self) -> Self {
+        self.sweep_every = None;
+        self
+    }
+
+    /// Whether waiters and near caches hear of other processes by `LISTEN` and `NOTIFY`. Default:
+    /// they do, over one connection beside the pool, which is made when somebody first waits.
+    ///
+    /// Without, waiters only look, with [`wait_pauses`](Self::wait_pauses), and a
+    /// [`NearCache`](crate::store::NearCache) does not hear of purges. That is what a proxy asks for
+    /// which shares connections between transactions.
+    pub const fn notify(mut self, notify: bool) -> Self {
+        self.notify = notify;
+        self
+    }
+
+    /// The pauses after which somebody who waits for another process's call looks whether it ended:
+    /// they begin with `first` and double up to `longest`. Default: 100 milliseconds, half a second;
+    /// without [`notify`](Self::notify) 10 milliseconds, half a second. At least one millisecond, at
+    /// most a day.
+    pub fn wait_pauses(mut self, first: Duration, longest: Duration) -> Self {
+        self.looks = Some(Looks::new(first, longest));
         self
     }
 
@@ -97,21 +152,40 @@ impl PostgresStoreBuilder {
         self.names.check()?;
         let pool = match self.source {
             Source::Pool(pool) => pool,
-            Source::Url(url) => {
-                let options = PgConnectOptions::from_str(&url).map_err(store_error)?;
-                // A connection that was lost is found out by the question that goes over it, which
-                // then takes another: asking every time whether it lives would double the trips.
-                let pool = PgPoolOptions::new()
-                    .max_connections(self.connections.max(1))
-                    .test_before_acquire(false)
-                    .acquire_timeout(self.timeout);
-                pool.connect_lazy_with(options)
-            }
+            Source::Url(url) => own_pool(&url, self.connections, self.timeout)?,
         };
         let link = Link::new(pool, self.timeout);
         drop(link.connection().await.map_err(store_error)?);
-        Ok(PostgresStore(Arc::new(Shared::new(link, self.names))))
+        let first = if self.notify { FIRST_PAUSE } else { FIRST_PAUSE_UNNOTIFIED };
+        let looks = self.looks.unwrap_or_else(|| Looks::new(first, LONGEST_PAUSE));
+        let way = self.notify.then(|| Way {
+            options: link.pool().connect_options(),
+            channel: self.names.channel().into(),
+        });
+        let (hub, sweeper) = (Hub::new(way, looks), Sweeper::new(self.sweep_every));
+        Ok(PostgresStore(Arc::new(Shared::new(link, self.names, hub, sweeper))))
     }
+}
+
+fn own_pool(url: &str, connections: u32, timeout: Duration) -> Result<PgPool, StoreError> {
+    // sqlx would take any scheme.
+    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(StoreError::new(StoreErrorKind::Unavailable, "the URL is not one of postgres"));
+    }
+    let options = PgConnectOptions::from_str(url).map_err(store_error)?;
+    let limit = format!("SET lock_timeout = {}", timeout.as_millis().clamp(1, 86_400_000));
+    let limit = AssertSqlSafe(limit).into_sql_str();
+    // A connection that was lost is found out by the question that goes over it, which then takes
+    // another: asking every time whether it lives would double the trips.
+    let pool = PgPoolOptions::new()
+        .max_connections(connections.max(1))
+        .test_before_acquire(false)
+        .acquire_timeout(timeout)
+        .after_connect(move |connection, _| {
+            let limit = limit.clone();
+            Box::pin(async move { connection.execute(limit).await.map(drop) })
+        });
+    Ok(pool.connect_lazy_with(options))
 }
 
 impl fmt::Debug for PostgresStoreBuilder {
@@ -121,6 +195,8 @@ impl fmt::Debug for PostgresStoreBuilder {
             .field("names", &self.names)
             .field("connections", &self.connections)
             .field("timeout", &self.timeout)
+            .field("sweep_every", &self.sweep_every)
+            .field("notify", &self.notify)
             .finish_non_exhaustive()
     }
 }

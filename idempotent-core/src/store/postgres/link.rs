@@ -69,6 +69,10 @@ impl Link {
         Self { pool, timeout }
     }
 
+    pub(super) const fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
     /// When a question that begins now has to be answered.
     pub(super) fn deadline(&self) -> Instant {
         let now = Instant::now();

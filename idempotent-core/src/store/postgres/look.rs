@@ -9,9 +9,9 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::Shared;
-use super::error::{store_error, unexpected};
+use super::error::{is_read_only, store_error, unexpected};
 use super::link::{Question, Repeat};
-use crate::record::{Guarantee, MalformedRecord, Outcome, Record, RecordId};
+use crate::record::{Guarantee, MalformedRecord, Outcome, Record, RecordId, Token};
 use crate::store::{Entry, State, StoreError};
 
 /// No lease, ttl or retention is longer, so that sums of them stay far from every limit.
@@ -38,6 +38,22 @@ pub(super) async fn load(store: &Shared, id: &RecordId) -> Result<Option<Entry>,
     let question = || Question::new(&store.statements.load).bind(&id.hash()[..]);
     let rows = store.link.ask(question, Repeat::Yes).await?;
     rows.first().map_or(Ok(None), |row| Found::read(row)?.entry())
+}
+
+/// What stands under an id, whose end somebody waits for: whoever ends it notifies. Where nothing can
+/// be written, the waiter has to look again by themselves.
+pub(super) async fn mark(
+    store: &Shared,
+    id: &RecordId,
+    token: Token,
+) -> Result<Option<Entry>, StoreError> {
+    let question =
+        || Question::new(&store.statements.mark).bind(&id.hash()[..]).bind(&token.as_bytes()[..]);
+    match store.link.ask_until(question, Repeat::Yes, store.link.deadline()).await {
+        Ok(rows) => rows.first().map_or(Ok(None), |row| Found::read(row)?.entry()),
+        Err(error) if is_read_only(&error) => load(store, id).await,
+        Err(error) => Err(store_error(error)),
+    }
 }
 
 /// A row, if it holds anything.
@@ -99,7 +115,7 @@ fn duration(micros: i64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Envelope, Token};
+    use crate::record::Envelope;
 
     fn state(
         guarantee: Guarantee,

@@ -1,11 +1,12 @@
 //! Reserving: one statement decides it, and tells what stands there.
 
+use sqlx::Row;
 use tokio::time::Instant;
 
-use super::Shared;
 use super::error::{is_read_only, store_error, timed_out};
 use super::link::{Question, Repeat};
 use super::look::{self, Found, guarantee_code, micros};
+use super::{Shared, report};
 use crate::store::{Entry, Reserve, ReserveOutcome, State, StoreError};
 
 pub(super) async fn reserve(
@@ -33,6 +34,10 @@ pub(super) async fn reserve(
         // Without a row, another call came between the look and the write: it shows now.
         if let Some(row) = rows.first() {
             let Some(found) = Found::read_or_nothing(row)? else {
+                let forgotten: Option<bool> = row.try_get("forgotten").map_err(store_error)?;
+                if forgotten == Some(true) {
+                    report::retention_ended(request.id);
+                }
                 return Ok(ReserveOutcome::Won);
             };
             if let Some(entry) = found.entry()? {

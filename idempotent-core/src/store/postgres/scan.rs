@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 
 use super::Shared;
 use super::error::store_error;
+use super::hex;
 use super::link::{Question, Repeat};
 use super::look::Found;
 use crate::record::RecordId;
@@ -66,43 +67,17 @@ fn page(request: &Scan, limit: usize, rows: &[PgRow]) -> Result<Page, StoreError
             _ => tracing::warn!(operation, "a scan skips what is no readable record"),
         }
     }
-    Ok(Page::new(entries, last.map(|hash| Cursor(hex(hash)))))
+    Ok(Page::new(entries, last.map(|hash| Cursor(hex::encode(hash)))))
 }
 
-fn id(operation: &str, hash: &[u8]) -> Option<RecordId> {
+/// The id that a row tells, if it is one.
+pub(super) fn id(operation: &str, hash: &[u8]) -> Option<RecordId> {
     RecordId::from_hash(operation.to_owned(), hash.try_into().ok()?).ok()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 /// The bytes of a cursor, which is what a page ended with.
 fn start(cursor: &Cursor) -> Result<Vec<u8>, StoreError> {
-    let text = cursor.0.as_bytes();
-    let digit = |at: usize| char::from(*text.get(at)?).to_digit(16);
-    let byte = |at: usize| u8::try_from(digit(2 * at)? * 16 + digit(2 * at + 1)?).ok();
-    let bytes: Option<Vec<u8>> = (0..text.len().div_ceil(2)).map(byte).collect();
-    bytes.ok_or_else(|| {
-        StoreError::new(StoreErrorKind::Unavailable, "the cursor is not one of this store's")
+    hex::decode(&cursor.0).ok_or_else(|| {
+        StoreError::new(StoreErrorKind::Malformed, "a cursor that no scan of this store gave")
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_cursor_leads_back_to_where_the_page_ended() {
-        for bytes in [&[][..], &[0, 1, 0xab, 0xff]] {
-            assert_eq!(start(&Cursor(hex(bytes))).unwrap(), bytes);
-        }
-        for text in ["a", "zz", "0x1", "12é"] {
-            assert!(start(&Cursor(text.to_owned())).is_err(), "{text}");
-        }
-    }
 }

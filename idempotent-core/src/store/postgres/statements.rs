@@ -14,8 +14,11 @@ pub(super) struct Statements {
     pub(super) release: SqlStr,
     pub(super) purge: SqlStr,
     pub(super) load: SqlStr,
+    pub(super) mark: SqlStr,
     pub(super) scan: SqlStr,
     pub(super) scan_unfinished: SqlStr,
+    pub(super) sweep: SqlStr,
+    pub(super) sweep_unfinished: SqlStr,
 }
 
 impl Statements {
@@ -28,8 +31,11 @@ impl Statements {
             release: names.statement(include_str!("sql/release.sql")),
             purge: names.statement(include_str!("sql/purge.sql")),
             load: names.statement(include_str!("sql/load.sql")),
+            mark: names.statement(include_str!("sql/mark.sql")),
             scan: names.statement(include_str!("sql/scan.sql")),
             scan_unfinished: names.statement(include_str!("sql/scan_unfinished.sql")),
+            sweep: names.statement(include_str!("sql/sweep.sql")),
+            sweep_unfinished: names.statement(include_str!("sql/sweep_unfinished.sql")),
         }
     }
 }

@@ -6,14 +6,14 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The pauses between a waiter's looks.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::store::redis) struct Looks {
-    pub(super) first: Duration,
-    pub(super) longest: Duration,
+pub(in crate::store) struct Looks {
+    pub(in crate::store) first: Duration,
+    pub(in crate::store) longest: Duration,
 }
 
 impl Looks {
     /// Neither a busy loop nor a pause that has no end.
-    pub(in crate::store::redis) fn new(first: Duration, longest: Duration) -> Self {
+    pub(in crate::store) fn new(first: Duration, longest: Duration) -> Self {
         let first = first.clamp(Duration::from_millis(1), LONGEST_PAUSE);
         Self { first, longest: longest.clamp(first, LONGEST_PAUSE) }
     }

@@ -12,15 +12,15 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 
-use super::message::Hash;
+use super::Hash;
 use crate::record::Token;
 
 /// Everybody who waits in this process.
 #[derive(Default)]
-pub(super) struct Waiters(Mutex<HashMap<Hash, Vec<Arc<Bell>>>>);
+pub(in crate::store) struct Waiters(Mutex<HashMap<Hash, Vec<Arc<Bell>>>>);
 
 /// Wakes all waiters for one reservation.
-pub(super) struct Bell {
+pub(in crate::store) struct Bell {
     token: Token,
     rings: watch::Sender<()>,
     /// Somebody joined, and wants to know how things stand.
@@ -28,11 +28,11 @@ pub(super) struct Bell {
 }
 
 /// One waiter.
-pub(super) struct Waiter(watch::Receiver<()>);
+pub(in crate::store) struct Waiter(watch::Receiver<()>);
 
 /// The task that looks on behalf of all waiters at one bell. They wake when it ends, however it
 /// ends.
-pub(super) struct Lookout {
+pub(in crate::store) struct Lookout {
     waiters: Arc<Waiters>,
     hash: Hash,
     bell: Arc<Bell>,
@@ -40,7 +40,11 @@ pub(super) struct Lookout {
 
 impl Waiters {
     /// One more waiter, and the lookout that the first one at a bell has to send.
-    pub(super) fn join(self: &Arc<Self>, hash: Hash, token: Token) -> (Waiter, Option<Lookout>) {
+    pub(in crate::store) fn join(
+        self: &Arc<Self>,
+        hash: Hash,
+        token: Token,
+    ) -> (Waiter, Option<Lookout>) {
         let mut bells = self.lock();
         let here = bells.entry(hash).or_default();
         if let Some(bell) = here.iter().find(|bell| bell.token == token) {
@@ -55,14 +59,21 @@ impl Waiters {
     }
 
     /// Wakes whoever waits for an id.
-    pub(super) fn wake(&self, hash: &Hash) {
+    pub(in crate::store) fn wake(&self, hash: &Hash) {
         // Rung without the lock: wakers are other people's code.
         let here = self.lock().get(hash).cloned();
         here.into_iter().flatten().for_each(|bell| bell.ring());
     }
 
+    /// Lets everybody's lookout look now: calls may have ended unheard.
+    #[cfg(feature = "postgres")]
+    pub(in crate::store) fn look(&self) {
+        self.lock().values().flatten().for_each(|bell| bell.joined.notify_one());
+    }
+
     /// The ids that are waited for.
-    pub(super) fn awaited(&self) -> Vec<Hash> {
+    #[cfg(feature = "redis")]
+    pub(in crate::store) fn awaited(&self) -> Vec<Hash> {
         self.lock().keys().copied().collect()
     }
 
@@ -91,18 +102,19 @@ impl Bell {
 
 impl Waiter {
     /// Ends when the bell rings, or nobody looks any more.
-    pub(super) async fn woken(mut self) {
+    pub(in crate::store) async fn woken(mut self) {
         let _ = self.0.changed().await;
     }
 }
 
 impl Lookout {
-    pub(super) const fn hash(&self) -> &Hash {
+    #[cfg(feature = "redis")]
+    pub(in crate::store) const fn hash(&self) -> &Hash {
         &self.hash
     }
 
     /// Rests before the next look: for so long, until somebody joins, or until nobody waits.
-    pub(super) async fn rest(&self, pause: Duration) {
+    pub(in crate::store) async fn rest(&self, pause: Duration) {
         let bell = &self.bell;
         let ends: [Pin<&mut (dyn Future<Output = ()> + Send)>; 3] =
             [pin!(sleep(pause)), pin!(bell.joined.notified()), pin!(bell.rings.closed())];
@@ -110,7 +122,7 @@ impl Lookout {
     }
 
     /// Whether nobody waits any more; then nobody will join either.
-    pub(super) fn is_deserted(&self) -> bool {
+    pub(in crate::store) fn is_deserted(&self) -> bool {
         let mut bells = self.waiters.lock();
         let deserted = self.bell.rings.receiver_count() == 0;
         if deserted {
@@ -171,7 +183,7 @@ mod tests {
         let (one, lookout) = waiters.join([1; 32], token);
         drop(lookout);
         assert!(is_woken(one).await);
-        assert!(waiters.awaited().is_empty());
+        assert!(waiters.lock().is_empty());
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,25 +2,25 @@
 
 use std::sync::{Mutex, PoisonError, Weak};
 
-use super::message::Hash;
+use super::Hash;
 use crate::store::Observer;
 
 /// The observers of a store.
 #[derive(Default)]
-pub(super) struct Observers(Mutex<Vec<Weak<dyn Observer>>>);
+pub(in crate::store) struct Observers(Mutex<Vec<Weak<dyn Observer>>>);
 
 impl Observers {
-    pub(super) fn add(&self, observer: Weak<dyn Observer>) {
+    pub(in crate::store) fn add(&self, observer: Weak<dyn Observer>) {
         let mut observers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         observers.retain(|observer| observer.strong_count() > 0);
         observers.push(observer);
     }
 
-    pub(super) fn purged(&self, hash: &Hash) {
+    pub(in crate::store) fn purged(&self, hash: &Hash) {
         self.tell(|observer| observer.purged(hash));
     }
 
-    pub(super) fn missed(&self) {
+    pub(in crate::store) fn missed(&self) {
         self.tell(|observer| observer.missed());
     }
 

@@ -1,32 +1,29 @@
-//! Looking on behalf of waiters, in case no message comes.
+//! Looking on behalf of waiters, in case nothing else wakes them.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::message::Message;
-use super::waiters::Lookout;
-use super::{Ear, Hub, outbox};
+use super::{Lookout, Looks};
 use crate::record::Token;
 use crate::store::poll::jittered;
 use crate::store::{Entry, State, StoreError};
 
-/// Waiters say again and again that they wait: others forget it after three times as long.
-const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
-
 /// A lapse is worth being on time for, but not a busy loop.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 
-/// Looks until the reservation of that token has ended, or nobody waits for it any more.
-pub(super) async fn until_ended<L, F>(hub: Arc<Hub>, lookout: Lookout, token: Token, look: L)
-where
+/// Looks until the reservation of that token has ended, or nobody waits for it any more. Tells
+/// `still_running` after each look that finds it running, or fails.
+pub(in crate::store) async fn until_ended<L, F>(
+    lookout: Lookout,
+    token: Token,
+    looks: Looks,
+    look: L,
+    mut still_running: impl FnMut(&Lookout),
+) where
     L: Fn() -> F,
     F: Future<Output = Result<Option<Entry>, StoreError>>,
 {
-    let mut pause = hub.looks.first;
-    let mut announced: Option<Instant> = None;
+    let mut pause = looks.first;
     while !lookout.is_deserted() {
         let lapse = match look().await {
             Ok(found) => match found.filter(|entry| is_running(entry, token)) {
@@ -36,14 +33,10 @@ where
             // The store may be back before the waiters' time is up.
             Err(_) => None,
         };
-        let is_due = announced.is_none_or(|announced| announced.elapsed() >= ANNOUNCE_EVERY);
-        if is_due && hub.ear() != Ear::Deaf {
-            announced = Some(Instant::now());
-            outbox::tell(&hub, Message::Waiting(*lookout.hash()));
-        }
+        still_running(&lookout);
         let lapse = lapse.unwrap_or(pause).max(SHORTEST_PAUSE);
         lookout.rest(jittered(pause).min(lapse)).await;
-        pause = (pause * 2).min(hub.looks.longest);
+        pause = (pause * 2).min(looks.longest);
     }
 }
 
