@@ -5,7 +5,7 @@
 //! a running call does (`turn`), all of that as one future (`beginning`); what the winner holds
 //! (`held`) and keeps alive (`heartbeat`), what its body can learn of it (`running`), how an end is recorded (`settle`), what outlives a
 //! dropped caller (`elsewhere`), what all of that is within a transaction of the caller's (`within`),
-//! and the operator's side (`operate`).
+//! and the operator's side (`operate`, `resolve`).
 
 mod attempt;
 mod beginning;
@@ -19,6 +19,7 @@ mod held;
 mod names;
 mod operate;
 mod prepare;
+mod resolve;
 mod running;
 mod settle;
 mod telemetry;
@@ -31,7 +32,8 @@ use std::time::Duration;
 
 pub use self::builder::Builder;
 pub use self::current::{AlreadyInUse, install, with};
-pub use self::operate::{Inspection, InspectionPage, Resolution};
+pub use self::operate::{Inspection, InspectionPage};
+pub use self::resolve::Resolution;
 pub use self::running::{Current, current};
 
 pub(crate) use self::attempt::Attempt;

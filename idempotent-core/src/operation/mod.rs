@@ -1,6 +1,8 @@
 //! An [`Operation`]: the policy of one idempotent function, without a key.
 
 mod call;
+#[cfg(not(all(feature = "axum", feature = "tonic")))]
+mod lacking;
 mod ongoing;
 mod outcome;
 mod policy;
@@ -13,7 +15,8 @@ use std::panic::Location;
 use std::time::Duration;
 
 pub use self::call::{Call, CallBuilder};
-
+#[cfg(not(feature = "axum"))]
+pub use self::lacking::Response;
 pub use self::outcome::Ended;
 pub use self::reservation::{Reservation, Started};
 pub use self::returned::{Encoded, FromError, Returned, Stored, Undecodable};

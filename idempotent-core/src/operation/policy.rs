@@ -50,8 +50,7 @@ impl<T, E> Policy<T, E> {
     where
         T: Encoded,
     {
-        let ok = Side { encode: codec::encode_own::<T>, decode: codec::decode_own::<T> };
-        Self { refusal, ok, err: None, rule: Rule::OkOnly }
+        Self { refusal, ok: Side::encoded(), err: None, rule: Rule::OkOnly }
     }
 
     pub(super) fn memoize_errors(&mut self)
@@ -68,6 +67,14 @@ impl<T, E> Policy<T, E> {
     {
         self.err = Some(Side::new());
         self.rule = Rule::Path(disposition);
+    }
+
+    pub(super) fn memoize_encoded(&mut self, disposition: fn(&E) -> Disposition)
+    where
+        E: Encoded,
+    {
+        self.err = Some(Side::encoded());
+        self.rule = Rule::OnError(disposition);
     }
 
     pub(super) fn on_error(&mut self, disposition: fn(&E) -> Disposition) {
@@ -193,5 +200,11 @@ fn complaint(error: DecodeError) -> Cow<'static, str> {
 impl<V: Stored> Side<V> {
     fn new() -> Self {
         Self { encode: codec::encode::<V>, decode: codec::decode::<V> }
+    }
+}
+
+impl<V: Encoded> Side<V> {
+    fn encoded() -> Self {
+        Self { encode: codec::encode_own::<V>, decode: codec::decode_own::<V> }
     }
 }

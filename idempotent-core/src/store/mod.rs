@@ -16,10 +16,12 @@ mod near;
 mod observe;
 mod poll;
 #[cfg(feature = "postgres")]
-mod postgres;
+pub(crate) mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod transaction;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 mod wake;
@@ -49,6 +51,9 @@ pub use self::postgres::{
 pub use self::redis::{RedisConnection, RedisStore, RedisStoreBuilder};
 pub(crate) use self::request::Written;
 pub use self::request::{Complete, Cursor, Release, Renew, Reserve, Scan, Vacant, Wait};
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use self::sqlite::{SqliteStore, SqliteStoreBuilder};
 pub use self::transaction::{Isolation, Joined, Place, Transaction};
 use crate::record::RecordId;
 

@@ -9,7 +9,7 @@ use super::value;
 use crate::errors::Errors;
 use crate::parse::{Arguments, Value, Written};
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "key",
     "ttl",
     "name",
@@ -26,6 +26,7 @@ const NAMES: [&str; 19] = [
     "detach",
     "tx",
     "response",
+    "grpc",
     "version",
     "accept",
     "crate",
@@ -50,6 +51,7 @@ pub(crate) struct Options {
     pub(crate) detach: Option<Ident>,
     pub(crate) tx: Option<Ident>,
     pub(crate) response: Option<Ident>,
+    pub(crate) grpc: Option<Ident>,
     pub(crate) version: Option<u32>,
     pub(crate) accept: Option<(u32, u32)>,
     pub(crate) root: Option<Path>,
@@ -113,12 +115,14 @@ fn list(names: &[&str]) -> String {
 
 impl Options {
     fn set(&mut self, name: &str, option: Written, errors: &mut Errors) {
-        if name == "detach" {
-            self.detach = flag(option, errors);
-            return;
-        }
-        if name == "response" {
-            self.response = flag(option, errors);
+        let here = match name {
+            "detach" => Some(&mut self.detach),
+            "response" => Some(&mut self.response),
+            "grpc" => Some(&mut self.grpc),
+            _ => None,
+        };
+        if let Some(here) = here {
+            *here = flag(option, errors);
             return;
         }
         let value = match option.value {

@@ -137,9 +137,11 @@ fn returning(options: &Options, output: &Output, end: Span) -> TokenStream {
         return quote_spanned!(here=> .returning_response());
     }
     let here = at(output);
-    let (name, map) = match &options.map_error {
-        Some(map) => ("returning_or", map.to_token_stream()),
-        None => ("returning", TokenStream::new()),
+    let (name, map) = match (&options.grpc, &options.map_error) {
+        (None, None) => ("returning", TokenStream::new()),
+        (None, Some(map)) => ("returning_or", map.to_token_stream()),
+        (Some(_), None) => ("returning_grpc", TokenStream::new()),
+        (Some(_), Some(map)) => ("returning_grpc_or", map.to_token_stream()),
     };
     let name = format_ident!("{name}", span = here);
     let arguments = quote_spanned!(end=> (#map));

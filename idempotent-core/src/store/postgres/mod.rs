@@ -35,6 +35,7 @@ use sqlx::PgPool;
 
 pub use self::builder::PostgresStoreBuilder;
 use self::error::store_error;
+pub(crate) use self::names::Names;
 use self::shared::Shared;
 pub use self::transaction::{RetryTransaction, is_conflict, retry_transaction};
 use super::{
@@ -167,7 +168,7 @@ impl PostgresStore {
     /// If the server cannot be asked, or the user lacks the rights to make tables.
     pub async fn migrate(&self) -> Result<(), StoreError> {
         let mut connection = self.0.link.connection().await.map_err(store_error)?;
-        schema::migrate(&mut connection, &self.0.names).await.map(drop).map_err(store_error)
+        schema::migrate(&mut connection, &self.0.names).await.map_err(store_error)
     }
 
     /// Removes every record whose time is over, a batch of 500 at a time, and says how many that were.
@@ -210,6 +211,11 @@ impl PostgresStore {
     /// ```
     pub fn migrations(&self) -> impl Iterator<Item = (i32, String)> {
         schema::texts(&self.0.names)
+    }
+
+    /// What another part of this crate needs for tables beside the records.
+    pub(crate) fn place(&self) -> (&PgPool, &Names) {
+        (self.0.link.pool(), &self.0.names)
     }
 }
 
@@ -257,12 +263,12 @@ impl Store for PostgresStore {
         scan::scan(&self.0, request).await
     }
 
-    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
-        Some(&self.0.tables)
-    }
-
     fn observe(&self, observer: Weak<dyn Observer>) -> bool {
         self.0.hub.observe(observer)
+    }
+
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(&self.0.tables)
     }
 }
 

@@ -20,7 +20,7 @@ const LONGEST_CHANNEL: usize = 63;
 
 /// Where a store's records are.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Names {
+pub(crate) struct Names {
     schema: String,
     table: String,
 }
@@ -87,7 +87,7 @@ impl Names {
     }
 
     /// The statement under these names, which [`check`](Self::check) has passed.
-    pub(super) fn statement(&self, sql: &str) -> SqlStr {
+    pub(crate) fn statement(&self, sql: &str) -> SqlStr {
         AssertSqlSafe(std::sync::Arc::<str>::from(self.text(sql))).into_sql_str()
     }
 

@@ -11,6 +11,7 @@ use super::names::Names;
 const MIGRATIONS: &[(i32, &str)] = &[
     (1, include_str!("../../../migrations/postgres/0001_records.sql")),
     (2, include_str!("../../../migrations/postgres/0002_transactions.sql")),
+    (3, include_str!("../../../migrations/postgres/0003_outbox.sql")),
 ];
 
 /// The lock that one process of many holds while it migrates: one a database, since two tables may
@@ -25,13 +26,13 @@ const EXISTS: &str = "SELECT EXISTS (SELECT FROM pg_class AS c \
 /// connection are for calls.
 const NO_LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
 
-/// Brings the schema to the newest version, and says which that is.
-pub(super) async fn migrate(connection: &mut PgConnection, names: &Names) -> sqlx::Result<i32> {
+/// Runs the versions that did not run yet.
+pub(super) async fn migrate(connection: &mut PgConnection, names: &Names) -> sqlx::Result<()> {
     // Without a lock and without a right to create anything, where there is nothing to do.
-    while version(connection, names).await? < newest() {
+    while missing(connection, names).await?.is_some() {
         step(connection, names).await?;
     }
-    version(connection, names).await
+    Ok(())
 }
 
 /// The texts of all versions, under these names.
@@ -39,33 +40,31 @@ pub(super) fn texts(names: &Names) -> impl Iterator<Item = (i32, String)> {
     MIGRATIONS.iter().map(|(version, text)| (*version, names.text(text)))
 }
 
-/// The version that this code needs.
-pub(super) fn newest() -> i32 {
-    MIGRATIONS.iter().map(|(version, _)| *version).max().unwrap_or_default()
-}
-
 /// Runs the next version, unless somebody else just did.
 async fn step(connection: &mut PgConnection, names: &Names) -> sqlx::Result<()> {
     let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
     sqlx::raw_sql(NO_LIMITS).execute(&mut *transaction).await?;
     sqlx::query(LOCK).execute(&mut *transaction).await?;
-    let found = version(&mut transaction, names).await?;
-    if let Some((version, text)) = MIGRATIONS.iter().find(|(version, _)| *version > found) {
+    if let Some((version, text)) = missing(&mut transaction, names).await? {
         sqlx::raw_sql(AssertSqlSafe(names.text(text))).execute(&mut *transaction).await?;
         tracing::info!(version, "the schema of the store was migrated");
     }
     transaction.commit().await
 }
 
-/// The version that is there; 0 for none.
-pub(super) async fn version(connection: &mut PgConnection, names: &Names) -> sqlx::Result<i32> {
+/// The first version that did not run yet.
+async fn missing(
+    connection: &mut PgConnection,
+    names: &Names,
+) -> sqlx::Result<Option<&'static (i32, &'static str)>> {
     let table = format!("{}_migrations", names.table());
     let exists = sqlx::query(EXISTS).bind(names.schema()).bind(table);
     if !exists.fetch_one(&mut *connection).await?.try_get(0)? {
-        return Ok(0);
+        return Ok(MIGRATIONS.first());
     }
-    let version = r#"SELECT coalesce(max(version), 0) FROM "idempotent"."records_migrations""#;
-    sqlx::query(names.statement(version)).fetch_one(connection).await?.try_get(0)
+    let ran = r#"SELECT version FROM "idempotent"."records_migrations""#;
+    let ran: Vec<i32> = sqlx::query_scalar(names.statement(ran)).fetch_all(connection).await?;
+    Ok(MIGRATIONS.iter().find(|(version, _)| !ran.contains(version)))
 }
 
 #[cfg(test)]
@@ -73,11 +72,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_have_no_gap_and_each_file_says_its_own() {
-        for (at, (version, text)) in MIGRATIONS.iter().enumerate() {
-            assert_eq!(*version, at as i32 + 1);
+    fn versions_ascend_and_each_file_says_its_own() {
+        assert!(MIGRATIONS.is_sorted_by_key(|(version, _)| version));
+        for (version, text) in MIGRATIONS {
             let says =
                 format!(r#""idempotent"."records_migrations" (version) VALUES ({version});"#);
+            assert_eq!(text.matches(r#""records_migrations" (version)"#).count(), 1);
             assert!(text.trim_end().ends_with(&says), "version {version}");
             assert_eq!(text.matches('"').count() % 2, 0, "version {version}");
         }

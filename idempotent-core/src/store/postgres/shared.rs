@@ -15,9 +15,9 @@ pub(super) struct Shared {
     pub(super) link: Link,
     pub(super) names: Names,
     pub(super) statements: Statements,
-    pub(super) tables: Tables,
     pub(super) hub: Arc<Hub>,
     pub(super) sweeper: Sweeper,
+    pub(super) tables: Tables,
     channel: String,
 }
 
@@ -25,7 +25,7 @@ impl Shared {
     pub(super) fn new(link: Link, names: Names, hub: Arc<Hub>, sweeper: Sweeper) -> Self {
         let (statements, channel) = (Statements::new(&names), names.channel());
         let tables = Tables::new(&names);
-        Self { link, names, statements, tables, hub, sweeper, channel }
+        Self { link, names, statements, hub, sweeper, tables, channel }
     }
 
     /// Where the ends of calls and purges are told.

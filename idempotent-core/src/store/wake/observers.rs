@@ -16,6 +16,12 @@ impl Observers {
         observers.push(observer);
     }
 
+    #[cfg(feature = "sqlite")]
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        let observers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        observers.iter().all(|observer| observer.strong_count() == 0)
+    }
+
     pub(in crate::store) fn purged(&self, hash: &Hash) {
         self.tell(|observer| observer.purged(hash));
     }

@@ -1,0 +1,140 @@
+//! Keys, names and results of every kind.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use idempotent_core::record::Outcome;
+use idempotent_core::store::{CompleteOutcome, ReserveOutcome, SqliteStore, Store};
+use idempotent_core::{Idempotency, Operation};
+use idempotent_tests::{Runs, call};
+use sqlx::sqlite::SqlitePoolOptions;
+
+use super::desk::Desk;
+use super::shop::Attempt;
+
+#[tokio::test]
+async fn any_key_is_only_a_key() {
+    let (desk, runs) = (Desk::new(), Runs::new());
+    let engine = Idempotency::new(desk.store().await);
+    let keys = [
+        "'; DROP TABLE idempotent_records; --",
+        "\" OR 1 = 1",
+        "a\0b",
+        "a\0c",
+        "?1",
+        "{now}",
+        "%_*",
+        "x'00'",
+        "ключ",
+        "🔑",
+        "\u{202e}desrever",
+        "NULL",
+        "\r\n",
+    ];
+    for (at, key) in keys.iter().enumerate() {
+        assert_eq!(call(&engine, Operation::new("charge"), key, &runs).await.unwrap(), at + 1);
+    }
+    for (at, key) in keys.iter().enumerate() {
+        assert_eq!(call(&engine, Operation::new("charge"), key, &runs).await.unwrap(), at + 1);
+    }
+    assert_eq!(runs.count(), keys.len());
+}
+
+#[tokio::test]
+async fn a_result_of_one_mebibyte_with_nul_survives_another_store_and_another_process() {
+    let desk = Desk::new();
+    let store = desk.store().await;
+    let mut payload: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 251) as u8).collect();
+    (payload[0], payload[9]) = (0, 0);
+    let attempt = Attempt::at_most_once();
+    let owner = attempt.win(&store).await;
+    attempt.record(&store, &owner, &payload).await;
+    store.close().await;
+    let ReserveOutcome::Taken(entry) = attempt.reserve(&desk.store().await).await.unwrap() else {
+        panic!("the record is gone");
+    };
+    assert!(entry.record.outcome() == Outcome::Kept(&payload));
+    assert_eq!(entry.record.token(), owner.token());
+}
+
+#[tokio::test]
+async fn an_empty_result_is_a_result() {
+    let desk = Desk::new();
+    let store = desk.store().await;
+    let attempt = Attempt::new();
+    let owner = attempt.win(&store).await;
+    attempt.record(&store, &owner, b"").await;
+    let entry = store.load(&attempt.id).await.unwrap().unwrap();
+    assert_eq!(entry.record.outcome(), Outcome::Kept(b""));
+}
+
+#[tokio::test]
+async fn stores_of_different_tables_share_a_file_and_nothing_else() {
+    let desk = Desk::new();
+    let mut stores = Vec::new();
+    for table in ["idempotent_records", "select", "Mandant-1", "записи", "2"] {
+        let store = desk.builder().table(table).connect().await.unwrap();
+        stores.push(store);
+    }
+    let attempt = Attempt::new();
+    for store in &stores {
+        let owner = attempt.win(store).await;
+        attempt.record(store, &owner, b"receipt").await;
+    }
+    assert!(stores[1].purge(&attempt.id).await.unwrap());
+    assert!(stores[2].load(&attempt.id).await.unwrap().is_some());
+    assert!(desk.builder().table("a\"; --").connect().await.is_err());
+}
+
+/// A pool whose commits are counted.
+async fn counted(desk: &Desk) -> (SqliteStore, Arc<AtomicUsize>) {
+    let commits = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&commits);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(2)
+        .after_connect(move |connection, _| {
+            let counter = Arc::clone(&counter);
+            Box::pin(async move {
+                connection.lock_handle().await?.set_commit_hook(move || {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    true
+                });
+                Ok(())
+            })
+        })
+        .connect_lazy_with(desk.options().create_if_missing(true));
+    (SqliteStore::from_pool(pool).sweep_every(None).connect().await.unwrap(), commits)
+}
+
+#[tokio::test]
+async fn an_execution_commits_twice_and_a_replay_never() {
+    let desk = Desk::new();
+    let (store, commits) = counted(&desk).await;
+    let (engine, runs) = (Idempotency::new(store.clone()), Runs::new());
+    commits.store(0, Ordering::Relaxed);
+    call(&engine, Operation::new("charge"), "k", &runs).await.unwrap();
+    assert_eq!(commits.swap(0, Ordering::Relaxed), 2);
+    call(&engine, Operation::new("charge"), "k", &runs).await.unwrap();
+    assert_eq!(commits.swap(0, Ordering::Relaxed), 0);
+    let attempt = Attempt::new();
+    let owner = attempt.win(&store).await;
+    commits.store(0, Ordering::Relaxed);
+    assert!(matches!(attempt.reserve(&store).await.unwrap(), ReserveOutcome::Taken(_)));
+    assert_eq!(commits.swap(0, Ordering::Relaxed), 0, "a refusal only reads");
+    attempt.renew(&store, &owner).await.unwrap();
+    assert_eq!(commits.swap(0, Ordering::Relaxed), 1);
+    attempt.release(&store, &owner).await.unwrap();
+    assert_eq!(commits.swap(0, Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_row_is_a_hash_and_not_the_key() {
+    let desk = Desk::new();
+    let store = desk.store().await;
+    let attempt = Attempt::new();
+    let owner = attempt.win(&store).await;
+    let outcome = attempt.complete(&store, &owner, b"receipt").await.unwrap();
+    assert!(matches!(outcome, CompleteOutcome::Recorded));
+    assert_eq!(desk.number("SELECT length(id) FROM idempotent_records").await, 32);
+    assert_eq!(desk.text("SELECT operation FROM idempotent_records").await, "shop::charge");
+}
