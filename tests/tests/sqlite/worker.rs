@@ -197,6 +197,8 @@ async fn work(engine: &Idempotency, key: u32, name: u32) {
     let call = call.returning::<Result<String, Error>>();
     let answer = call.run(move || async move {
         println!("\n{MARK}ran {key}");
+        // Long enough for others to come by.
+        tokio::time::sleep(Duration::from_millis(20)).await;
         Ok(format!("order {key} by {name}"))
     });
     let answer = answer.await.unwrap();
