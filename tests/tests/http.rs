@@ -17,6 +17,8 @@ mod ends;
 mod extractor;
 #[path = "http/fingerprints.rs"]
 mod fingerprints;
+#[path = "http/fuzz.rs"]
+mod fuzz;
 #[path = "http/header.rs"]
 mod header;
 #[path = "http/limits.rs"]

@@ -5,6 +5,7 @@
 //! What waits is `async` and wants a tokio runtime; what is done at once (`kill`, faults) is not.
 //! A harness that cannot do what it is asked panics with the server's log: it is for tests.
 
+mod chromium;
 mod cluster;
 mod controls;
 mod folder;
@@ -26,6 +27,7 @@ mod server;
 mod tls;
 mod topology;
 
+pub use chromium::Chromium;
 pub use cluster::{Cluster, ClusterBuilder};
 pub use nats::Nats;
 pub use netns::Namespace;

@@ -28,6 +28,8 @@ pub enum Server {
     Nginx,
     /// `nats-server`.
     Nats,
+    /// Chromium.
+    Chromium,
 }
 
 struct Place {
@@ -68,6 +70,7 @@ impl Server {
             Server::Nats => {
                 ("nats-server", "NATS_SERVER", "", "nats-server", "/usr/sbin/nats-server")
             }
+            Server::Chromium => ("Chromium", "CHROMIUM", "", "chromium", "/usr/bin/chromium"),
         };
         Place { name, variable, installed, program, debian }
     }

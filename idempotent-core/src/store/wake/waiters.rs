@@ -65,6 +65,12 @@ impl Waiters {
         here.into_iter().flatten().for_each(|bell| bell.ring());
     }
 
+    /// Lets everybody's lookout look now: calls may have ended unheard.
+    #[cfg(feature = "postgres")]
+    pub(in crate::store) fn look(&self) {
+        self.lock().values().flatten().for_each(|bell| bell.joined.notify_one());
+    }
+
     /// The ids that are waited for.
     #[cfg(feature = "redis")]
     pub(in crate::store) fn awaited(&self) -> Vec<Hash> {
