@@ -7,6 +7,8 @@
 #[path = "redis/shop.rs"]
 mod shop;
 
+#[path = "sqlite/commits.rs"]
+mod commits;
 #[path = "sqlite/contract.rs"]
 mod contract;
 #[path = "sqlite/desk.rs"]

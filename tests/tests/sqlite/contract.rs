@@ -1,5 +1,6 @@
 //! The contract of every store: on two handles of one file, as two processes have them, and on pools
-//! of an application that keeps no write-ahead log.
+//! of an application that keeps no write-ahead log. Neither waits for the disk, which may take longer
+//! than the leases here.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use idempotent_core::store::{SqliteStore, SqliteStoreBuilder, Store};
 use idempotent_core::testing::contract::{Lapsed, Subject};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tempfile::TempDir;
 
 /// Two handles to one file.
@@ -62,7 +63,7 @@ mod a_file {
     use super::*;
 
     async fn subject() -> OnOneFile {
-        OnOneFile::new(|file| SqliteStore::builder(file)).await
+        OnOneFile::new(|file| SqliteStore::builder(file).synchronous(SqliteSynchronous::Off)).await
     }
 
     idempotent_core::testing::contract_tests! { subject().await }
@@ -76,7 +77,8 @@ mod a_pool_without_a_write_ahead_log {
             let options = SqliteConnectOptions::new()
                 .filename(file)
                 .create_if_missing(true)
-                .journal_mode(SqliteJournalMode::Delete);
+                .journal_mode(SqliteJournalMode::Delete)
+                .synchronous(SqliteSynchronous::Off);
             let pool = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options);
             SqliteStore::from_pool(pool).table("calls")
         })

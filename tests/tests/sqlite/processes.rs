@@ -18,22 +18,29 @@ struct Books {
 impl Books {
     fn note(&mut self, worker: u32, said: Said) {
         match said {
+            Said::Ready => {}
             Said::Ran(key) => self.runs.entry(key).or_default().push(worker),
             Said::Answered(key, answer) => self.answers.entry(key).or_default().push(answer),
         }
     }
 }
 
-fn hire(desk: &Desk) -> Vec<Worker> {
+/// Workers that begin at the same moment.
+async fn hire(desk: &Desk) -> Vec<Worker> {
     let hire = |name| Worker::start(&desk.file(), name, Work::Each { keys: KEYS });
-    (0..WORKERS).map(hire).collect()
+    let mut workers: Vec<_> = (0..WORKERS).map(hire).collect();
+    for worker in &mut workers {
+        assert_eq!(worker.says().await, Some(Said::Ready));
+    }
+    workers.iter_mut().for_each(Worker::go);
+    workers
 }
 
 #[tokio::test]
 async fn of_all_processes_that_call_a_key_one_runs_it_and_all_have_its_answer() {
     let desk = Desk::new();
     let mut books = Books::default();
-    for (name, worker) in hire(&desk).iter_mut().enumerate() {
+    for (name, worker) in hire(&desk).await.iter_mut().enumerate() {
         worker.rest().await.into_iter().for_each(|said| books.note(name as u32, said));
     }
     assert_eq!(books.runs.len(), KEYS as usize);
@@ -52,7 +59,7 @@ async fn of_all_processes_that_call_a_key_one_runs_it_and_all_have_its_answer() 
 async fn what_a_killed_process_had_begun_another_runs_and_nothing_else_runs_twice() {
     let desk = Desk::new();
     let mut books = Books::default();
-    let mut workers = hire(&desk);
+    let mut workers = hire(&desk).await;
     let victim = &mut workers[0];
     for _ in 0..6 {
         books.note(0, victim.says().await.unwrap());

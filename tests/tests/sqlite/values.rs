@@ -1,13 +1,9 @@
 //! Keys, names and results of every kind.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use idempotent_core::record::Outcome;
-use idempotent_core::store::{CompleteOutcome, ReserveOutcome, SqliteStore, Store};
+use idempotent_core::store::{CompleteOutcome, ReserveOutcome, Store};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_tests::{Runs, call};
-use sqlx::sqlite::SqlitePoolOptions;
 
 use super::desk::Desk;
 use super::shop::Attempt;
@@ -84,47 +80,6 @@ async fn stores_of_different_tables_share_a_file_and_nothing_else() {
     assert!(stores[1].purge(&attempt.id).await.unwrap());
     assert!(stores[2].load(&attempt.id).await.unwrap().is_some());
     assert!(desk.builder().table("a\"; --").connect().await.is_err());
-}
-
-/// A pool whose commits are counted.
-async fn counted(desk: &Desk) -> (SqliteStore, Arc<AtomicUsize>) {
-    let commits = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&commits);
-    let pool = SqlitePoolOptions::new()
-        .max_connections(2)
-        .after_connect(move |connection, _| {
-            let counter = Arc::clone(&counter);
-            Box::pin(async move {
-                connection.lock_handle().await?.set_commit_hook(move || {
-                    counter.fetch_add(1, Ordering::Relaxed);
-                    true
-                });
-                Ok(())
-            })
-        })
-        .connect_lazy_with(desk.options().create_if_missing(true));
-    (SqliteStore::from_pool(pool).sweep_every(None).connect().await.unwrap(), commits)
-}
-
-#[tokio::test]
-async fn an_execution_commits_twice_and_a_replay_never() {
-    let desk = Desk::new();
-    let (store, commits) = counted(&desk).await;
-    let (engine, runs) = (Idempotency::new(store.clone()), Runs::new());
-    commits.store(0, Ordering::Relaxed);
-    call(&engine, Operation::new("charge"), "k", &runs).await.unwrap();
-    assert_eq!(commits.swap(0, Ordering::Relaxed), 2);
-    call(&engine, Operation::new("charge"), "k", &runs).await.unwrap();
-    assert_eq!(commits.swap(0, Ordering::Relaxed), 0);
-    let attempt = Attempt::new();
-    let owner = attempt.win(&store).await;
-    commits.store(0, Ordering::Relaxed);
-    assert!(matches!(attempt.reserve(&store).await.unwrap(), ReserveOutcome::Taken(_)));
-    assert_eq!(commits.swap(0, Ordering::Relaxed), 0, "a refusal only reads");
-    attempt.renew(&store, &owner).await.unwrap();
-    assert_eq!(commits.swap(0, Ordering::Relaxed), 1);
-    attempt.release(&store, &owner).await.unwrap();
-    assert_eq!(commits.swap(0, Ordering::Relaxed), 1);
 }
 
 #[tokio::test]

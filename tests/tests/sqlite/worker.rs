@@ -1,6 +1,6 @@
 //! A worker: this test program, started again as a process of its own, on a file that it shares.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -36,7 +36,7 @@ struct Settings {
 pub(crate) enum Work {
     /// Begins a call whose body does not end.
     Hold { key: u32, at_most_once: bool },
-    /// Makes a call of each of so many keys, several at once, and ends.
+    /// Waits for [`Worker::go`], makes a call of each of so many keys, several at once, and ends.
     Each { keys: u32 },
     /// Makes a call of one key after another, and does not end.
     Endless,
@@ -45,6 +45,8 @@ pub(crate) enum Work {
 /// What a worker says.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Said {
+    /// It waits for others.
+    Ready,
     /// The body ran.
     Ran(u32),
     /// The caller has this answer.
@@ -80,6 +82,7 @@ impl Worker {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args([TEST, "--exact", "--ignored", "--nocapture"])
             .env(VARIABLE, serde_json::to_string(&settings).unwrap())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -93,6 +96,11 @@ impl Worker {
             }
         });
         Self { child, said }
+    }
+
+    /// Lets a worker begin that is [`Said::Ready`].
+    pub(crate) fn go(&mut self) {
+        self.child.stdin.take().unwrap().write_all(b"go\n").unwrap();
     }
 
     /// The next thing that it says; `None` after its end.
@@ -125,6 +133,9 @@ impl Drop for Worker {
 
 impl Said {
     fn read(line: &str) -> Self {
+        if line == "ready" {
+            return Self::Ready;
+        }
         let mut words = line.splitn(3, ' ');
         let (what, key) = (words.next().unwrap(), words.next().unwrap().parse().unwrap());
         match (what, words.next()) {
@@ -158,6 +169,8 @@ async fn works_when_another_test_starts_it() {
             never.await.unwrap();
         }
         Work::Each { keys } => {
+            println!("\n{MARK}ready");
+            std::io::stdin().read_line(&mut String::new()).unwrap();
             let mut tasks = JoinSet::new();
             for first in 0..AT_ONCE {
                 let engine = engine.clone();
@@ -184,6 +197,8 @@ async fn work(engine: &Idempotency, key: u32, name: u32) {
     let call = call.returning::<Result<String, Error>>();
     let answer = call.run(move || async move {
         println!("\n{MARK}ran {key}");
+        // Long enough for others to come by.
+        tokio::time::sleep(Duration::from_millis(20)).await;
         Ok(format!("order {key} by {name}"))
     });
     let answer = answer.await.unwrap();

@@ -20,7 +20,7 @@ pub(super) async fn complete(
             Vacant::Record => wherever_vacant(store, request, token),
             Vacant::Refuse => held(store, request, token),
         };
-        if store.link.write(question).await? > 0 {
+        if store.link.change(question).await? > 0 {
             return Ok(CompleteOutcome::Recorded);
         }
         let found = store.look(request.id).await?.entry();

@@ -2,7 +2,7 @@
 //!
 //! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, [`look`] how a row's
 //! times become a state, [`scan`] the paging, [`sweep`] what removes what is over. [`link`] is the
-//! way to the file, [`file`] how it is opened, [`schema`] what is in it, [`names`] and [`statements`]
+//! way to the file, [`writer`] whose turn it is to write, [`file`] how it is opened, [`schema`] what is in it, [`names`] and [`statements`]
 //! what it is asked. [`hub`] is who waits. [`shared`] is what they all use.
 
 mod builder;
@@ -23,6 +23,7 @@ mod schema;
 mod shared;
 mod statements;
 mod sweep;
+mod writer;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -79,8 +80,8 @@ use crate::record::RecordId;
 /// # Others at the same file
 ///
 /// A file has one writer at a time; readers do not wait for it, and replaying only reads. Writers of
-/// one store take turns in the order in which they came, those of different processes as `SQLite`
-/// has it. Every question ends within
+/// one store take turns in the order in which they came, and what came while the disk was busy with
+/// one commit is the next, all together; those of different processes take turns as `SQLite` has it. Every question ends within
 /// [`response_timeout`](SqliteStoreBuilder::response_timeout); a step that was given up may still
 /// happen, and may be repeated.
 ///

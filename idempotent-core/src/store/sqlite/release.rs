@@ -3,7 +3,9 @@
 use sqlx::Row as _;
 
 use super::Shared;
+use super::error::store_error;
 use super::link::ask;
+use super::writer::Write;
 use crate::record::RecordId;
 use crate::store::{Release, StoreError};
 
@@ -12,20 +14,15 @@ pub(super) async fn release(store: &Shared, request: &Release<'_>) -> Result<(),
         .bind(&request.id.hash()[..])
         .bind(&request.reservation.token().as_bytes()[..])
         .bind(request.indeterminate);
-    store.link.write(question).await.map(drop)
+    store.link.change(question).await.map(drop)
 }
 
 /// Removes whatever stands there, and notes it for those who keep copies in other processes.
 pub(super) async fn purge(store: &Shared, id: &RecordId) -> Result<bool, StoreError> {
-    let (hash, pool) = (*id.hash(), store.link.pool().clone());
-    let (purge, note) = (store.statements.purge.clone(), store.statements.note_purge.clone());
-    let steps = async move {
-        let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await?;
-        let gone = ask(&purge).bind(&hash[..]).fetch_all(&mut *transaction).await?;
-        let Some(row) = gone.first() else { return Ok(false) };
-        ask(&note).bind(&hash[..]).execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        row.try_get(0)
-    };
-    store.link.in_turn(steps).await
+    let hash = &id.hash()[..];
+    let purge = ask(&store.statements.purge).bind(hash);
+    let note = ask(&store.statements.note_purge).bind(hash);
+    let done = store.link.write(Write::new().and_answer(purge).and_then(|it| it.and(note))).await?;
+    let gone = done.rows.first();
+    gone.map_or(Ok(false), |row| row.try_get(0).map_err(store_error))
 }

@@ -10,6 +10,6 @@ pub(super) async fn renew(store: &Shared, request: &Renew<'_>) -> Result<RenewOu
         .bind(&request.id.hash()[..])
         .bind(&request.reservation.token().as_bytes()[..])
         .bind(millis(request.lease));
-    let is_renewed = store.link.write(question).await? > 0;
+    let is_renewed = store.link.change(question).await? > 0;
     Ok(if is_renewed { RenewOutcome::Renewed } else { RenewOutcome::Lost })
 }

@@ -46,7 +46,7 @@ async fn insert(store: &Shared, request: &Reserve<'_>) -> Result<bool, StoreErro
         .bind(retention(record))
         .bind(request.id.operation())
         .bind(record.as_bytes());
-    Ok(store.link.write(question).await? > 0)
+    Ok(store.link.change(question).await? > 0)
 }
 
 /// What an entry means for who asked.

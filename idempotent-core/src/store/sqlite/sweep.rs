@@ -11,6 +11,7 @@ use super::error::store_error;
 use super::link::ask;
 use super::report::retention_ended;
 use super::shared::{Shared, Stopped};
+use super::writer::Write;
 use crate::store::StoreError;
 use crate::store::poll::jittered;
 
@@ -44,7 +45,7 @@ pub(super) async fn sweep(store: &Shared) -> Result<u64, StoreError> {
     for over in [&store.statements.over_completed, &store.statements.over_unfinished] {
         swept += sweep_all(store, over).await?;
     }
-    store.link.write(ask(&store.statements.sweep_purges).bind(TOLD_FOR)).await?;
+    store.link.change(ask(&store.statements.sweep_purges).bind(TOLD_FOR)).await?;
     Ok(swept)
 }
 
@@ -57,7 +58,8 @@ async fn sweep_all(store: &Shared, over: &SqlStr) -> Result<u64, StoreError> {
         if found.is_empty() {
             return Ok(swept);
         }
-        let gone = store.link.write_rows(ask(&store.statements.sweep).bind(list(&found)?)).await?;
+        let sweep = ask(&store.statements.sweep).bind(list(&found)?);
+        let gone = store.link.write(Write::new().and_answer(sweep)).await?.rows;
         for row in &gone {
             report(row)?;
         }
