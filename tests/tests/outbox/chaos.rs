@@ -34,7 +34,7 @@ async fn every_committed_message_has_one_effect_though_all_is_killed() {
     let ends = Instant::now() + Duration::from_secs(seconds);
 
     let selling = join_all((0..8).map(|seller| shop.sell(Dice(seed * 100 + seller))));
-    let consuming = join_all((0..2).map(|consumer| shop.consume(Dice(seed * 100 + 10 + consumer))));
+    let consuming = join_all((0..4).map(|consumer| shop.consume(Dice(seed * 100 + 10 + consumer))));
     let reviving = join_all(shop.relays.iter().map(Program::revive));
     let harming = async {
         tokio::select! {

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::future::pending;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::stream::Config;
@@ -80,6 +80,8 @@ impl Shop {
         let config = pull::Config {
             durable_name: Some("billing".to_owned()),
             ack_wait: millis(500),
+            // No more than are worked off in that time, or all of them come again for ever.
+            max_ack_pending: 20,
             ..pull::Config::default()
         };
         stream.create_consumer(config).await.unwrap();
@@ -171,13 +173,15 @@ impl Shop {
     pub(crate) async fn settle(&self) {
         self.scene.drained().await;
         let missing = "SELECT id FROM committed EXCEPT SELECT id FROM effects";
-        let acted = async {
-            while !self.scene.server.sql(missing).await.is_empty() {
-                tokio::time::sleep(millis(50)).await;
+        let (mut least, mut since) = (usize::MAX, Instant::now());
+        // What is missing when nothing has come for that long, the outcome says.
+        while least > 0 && since.elapsed() < Duration::from_secs(30) {
+            tokio::time::sleep(millis(50)).await;
+            let left = self.scene.server.sql(missing).await.len();
+            if left < least {
+                (least, since) = (left, Instant::now());
             }
-        };
-        // What is missing then, the outcome says.
-        let _ = tokio::time::timeout(Duration::from_secs(60), acted).await;
+        }
     }
 
     pub(crate) async fn outcome(&self) -> Outcome {
