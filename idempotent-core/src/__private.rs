@@ -10,3 +10,6 @@ pub fn output<R>() -> R {
 /// What a handler with `response` returns.
 #[cfg(feature = "axum")]
 pub type Response = axum::response::Response;
+
+#[cfg(not(feature = "axum"))]
+pub use crate::operation::Response;

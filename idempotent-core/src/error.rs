@@ -124,7 +124,8 @@ impl ErrorKind {
         matches!(self, Self::InProgress | Self::Store)
     }
 
-    const fn summary(self) -> &'static str {
+    /// One line on what it means, the same for every error of the kind.
+    pub(crate) const fn summary(self) -> &'static str {
         match self {
             Self::MissingKey => "the idempotency key is missing",
             Self::InvalidKey => "the idempotency key is invalid",

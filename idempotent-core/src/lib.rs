@@ -82,17 +82,23 @@
 //! | `redis` | | `RedisStore`, on one Redis or Valkey server |
 //! | `redis-sentinel` | | `RedisStore` on a group that Sentinel watches |
 //! | `redis-cluster` | | `RedisStore` on a Redis Cluster |
+//! | `postgres` | | `PostgresStore`, in a table of PostgreSQL; calls within the caller's transaction; `outbox`, messages that commit with a transaction |
+//! | `nats` | | `outbox::nats`: NATS JetStream as the outbox's broker |
+//! | `sqlite` | | `SqliteStore`: records in a file of this machine, which survive a restart |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
 //! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
 //! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |
 //! | `http` | | `http`: the `Idempotency-Key` header, a tower layer |
 //! | `axum` | | extractor and responses for axum |
+//! | `tonic` | | `grpc`: keys from metadata, refusals as statuses, prost messages as results |
 //! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
 pub mod __private;
+#[cfg(any(feature = "postgres", feature = "reqwest"))]
+mod backoff;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod client;
@@ -100,11 +106,17 @@ mod codec;
 mod disposition;
 mod engine;
 mod error;
+#[cfg(feature = "tonic")]
+#[cfg_attr(docsrs, doc(cfg(feature = "tonic")))]
+pub mod grpc;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
 pub mod key;
 mod operation;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub mod outbox;
 pub mod record;
 pub mod store;
 #[cfg(feature = "testing")]
@@ -123,8 +135,8 @@ pub use self::engine::{
 pub use self::error::{Error, ErrorKind};
 pub use self::key::Key;
 pub use self::operation::{
-    Call, CallBuilder, Encoded, Ended, FromError, Operation, Reservation, Returned, Run, Started,
-    Stored, Undecodable,
+    Call, CallBuilder, CallWithin, Encoded, Ended, FromError, Operation, Reservation, Returned,
+    Run, Started, Stored, Undecodable,
 };
 pub use self::record::{DerivedKey, Guarantee, RecordId};
 pub use self::store::Store;

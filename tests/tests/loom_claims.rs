@@ -38,7 +38,7 @@ use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
 
-use idempotent_core::record::{Envelope, Guarantee, NotKept, Outcome, Record, RecordId, Token};
+use idempotent_core::record::{Envelope, NotKept, Outcome, Record, RecordId, Token};
 use idempotent_core::store::{
     Complete, CompleteOutcome, Entry, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, State,
     Vacant,

@@ -93,7 +93,6 @@
 //! a budget one at `WARN`. Neither path, query, key nor body is logged.
 
 mod answer;
-mod backoff;
 mod budget;
 mod error;
 mod key;

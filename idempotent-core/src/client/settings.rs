@@ -6,8 +6,8 @@ use std::time::Duration;
 use reqwest::header::HeaderName;
 use reqwest::{Method, StatusCode};
 
-use super::backoff::Backoff;
 use super::timer::{Timer, TokioTimer};
+use crate::backoff::Backoff;
 
 /// Answers that are final whatever a client is told to retry: 400 and 422 say that the request is
 /// wrong, 410 and 423 that another one will not help.

@@ -45,9 +45,9 @@ pub(crate) fn encode_own<T: Encoded>(
     Ok(())
 }
 
-/// The value that [`encode_own`] wrote, without its tag.
+/// The value that [`encode_own`] wrote, without its tag, as a replay gives it.
 pub(crate) fn decode_own<T: Encoded>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {
-    T::decode(bytes).map_err(|Undecodable| {
+    T::decode(bytes).map(T::replayed).map_err(|Undecodable| {
         rmp_serde::decode::Error::Syntax("it is not written as this type writes itself".into())
     })
 }

@@ -14,7 +14,7 @@ use super::running::Current;
 use super::settle::{self, Unused};
 use super::telemetry::{CallSpan, Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
-use crate::record::{Record, RecordId, Token};
+use crate::record::{Guarantee, Record, RecordId, Token};
 use crate::store::{Entry, Reserve, ReserveOutcome, StoreError, StoreErrorKind, Written};
 
 /// What an attempt came to.
@@ -69,6 +69,10 @@ pub(super) fn first_attempt(request: Box<Request>, span: &CallSpan) -> First {
         Ok(prepared) => prepared,
         Err(error) => return First::Decided(Err(error)),
     };
+    if prepared.operation().guarantee == Guarantee::ExactlyOnce {
+        return First::Decided(Err(Error::of(ErrorKind::Misconfigured, &prepared.id)
+            .detail("a call is made exactly once within a transaction only: run it by `run_in`")));
+    }
     if let Some(entry) = prepared.engine.store().at_hand(&prepared.id) {
         return First::Decided(at_hand(&prepared, entry));
     }
@@ -91,7 +95,7 @@ fn ask(prepared: Prepared, pulse: Arc<Pulse>, span: &CallSpan) -> First {
     First::Decided(answered(prepared, pulse, Asking::First, answer))
 }
 
-fn at_hand(prepared: &Prepared, entry: Entry) -> Result<Attempt, Error> {
+pub(super) fn at_hand(prepared: &Prepared, entry: Entry) -> Result<Attempt, Error> {
     match prepared.check(entry)? {
         Standing::Completed(record) => {
             Ok(Attempt::Replay(Found { id: prepared.id.clone(), record }))

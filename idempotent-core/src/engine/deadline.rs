@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::task::unconstrained;
+use tokio::time::{sleep, timeout};
 
 use super::Engine;
 use super::telemetry::{Telemetry, Transition};
@@ -22,21 +23,33 @@ impl Engine {
         limit: Duration,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        self.call_for(transition, limit.min(self.settings.store_timeout), call).await
+    }
+
+    /// One call of the store that may take longer than the engine's own timeout, since it waits.
+    pub(super) async fn call_for<T>(
+        &self,
+        transition: Transition,
+        limit: Duration,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let watch = Telemetry::store_call(transition);
-        let mut call = pin!(call);
-        let at_once = poll_fn(|cx| Poll::Ready(call.as_mut().poll(cx))).await;
-        let answer = match at_once {
-            Poll::Ready(answer) => answer,
-            Poll::Pending => {
+        let (mut call, mut deadline) = (pin!(call), pin!(None));
+        let answer = poll_fn(|cx| {
+            if let Poll::Ready(answer) = call.as_mut().poll(cx) {
+                return Poll::Ready(answer);
+            }
+            if deadline.is_none() {
                 self.heartbeats.current().map_err(|error| {
                     StoreError::new(StoreErrorKind::Unavailable, error.to_string())
                 })?;
-                match timeout(limit.min(self.settings.store_timeout), call).await {
-                    Ok(answer) => answer,
-                    Err(_) => Err(no_answer()),
-                }
+                // A store that spends the task's budget has a deadline all the same.
+                deadline.set(Some(unconstrained(sleep(limit))));
             }
-        };
+            let over = deadline.as_mut().as_pin_mut().map_or(Poll::Pending, |it| it.poll(cx));
+            over.map(|()| Err(no_answer()))
+        })
+        .await;
         watch.end(answer.as_ref().err());
         answer
     }

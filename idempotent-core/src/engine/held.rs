@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::attempt;
 use super::elsewhere::Elsewhere;
 use super::heartbeat::Beat;
-use super::settle::{self, Settlement, Unused};
+use super::settle::{self, Ending, Settlement, Unused};
 use super::{Current, Idempotency, telemetry::Telemetry};
 use crate::error::Error;
 use crate::record::{Record, RecordId};
@@ -69,6 +69,14 @@ impl Held {
 
     pub(crate) fn max_result_bytes(&self) -> usize {
         self.engine.settings().max_result_bytes
+    }
+
+    pub(crate) fn ending(&self) -> Ending<'_> {
+        Ending {
+            id: self.id(),
+            reservation: self.reservation(),
+            max_result_bytes: self.max_result_bytes(),
+        }
     }
 
     /// Ends the call: at once, if the store never waits, or as a future. Dropped half way, the

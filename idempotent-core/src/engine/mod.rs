@@ -4,7 +4,8 @@
 //! asked (`prepare`), who wins (`attempt`, with the order of checks in `check`), what a duplicate of
 //! a running call does (`turn`), all of that as one future (`beginning`); what the winner holds
 //! (`held`) and keeps alive (`heartbeat`), what its body can learn of it (`running`), how an end is recorded (`settle`), what outlives a
-//! dropped caller (`elsewhere`), and the operator's side (`operate`).
+//! dropped caller (`elsewhere`), what all of that is within a transaction of the caller's (`within`),
+//! and the operator's side (`operate`, `resolve`).
 
 mod attempt;
 mod beginning;
@@ -18,10 +19,12 @@ mod held;
 mod names;
 mod operate;
 mod prepare;
+mod resolve;
 mod running;
 mod settle;
 mod telemetry;
 mod turn;
+mod within;
 
 use std::fmt;
 use std::sync::Arc;
@@ -29,7 +32,8 @@ use std::time::Duration;
 
 pub use self::builder::Builder;
 pub use self::current::{AlreadyInUse, install, with};
-pub use self::operate::{Inspection, InspectionPage, Resolution};
+pub use self::operate::{Inspection, InspectionPage};
+pub use self::resolve::Resolution;
 pub use self::running::{Current, current};
 
 pub(crate) use self::attempt::Attempt;
@@ -39,8 +43,9 @@ pub(crate) use self::elsewhere::Elsewhere;
 pub(crate) use self::held::Held;
 pub(crate) use self::prepare::Request;
 pub(crate) use self::running::Entered;
-pub(crate) use self::settle::Settlement;
+pub(crate) use self::settle::{Ending, Settlement};
 pub(crate) use self::telemetry::{CallSpan, Telemetry};
+pub(crate) use self::within::{Admission, Within, admit};
 
 use self::heartbeat::Heartbeats;
 use self::names::Names;

@@ -1,44 +1,22 @@
-//! The operator's side: looking at records, and ending what no call will end.
+//! The operator's side: looking at records, and removing those that no call will end. Saying what a
+//! call turned out to be is in `resolve`.
 
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
-
 use super::Idempotency;
 use super::telemetry::Transition;
-use crate::codec;
 use crate::error::{Error, ErrorKind};
 use crate::key::Key;
 use crate::record::{Fingerprint, Guarantee, InvalidRecordId, Outcome, RecordId, Token};
-use crate::store::{
-    Complete, CompleteOutcome, Cursor, Entry, Release, Scan, State, StoreError, StoreErrorKind,
-    Vacant,
-};
+use crate::store::{Cursor, Entry, Release, Scan, State, StoreError, StoreErrorKind};
 
 /// A record as it was when somebody looked.
 ///
 /// What is done about it later is fenced by its token: it acts on what was seen, or not at all.
 #[derive(Clone, Debug)]
 pub struct Inspection {
-    id: RecordId,
-    entry: Entry,
-}
-
-/// What an indeterminate call turned out to be.
-///
-/// `T` is the `Ok` type of the operation, `E` its error type; only the side that is used needs
-/// serde.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Resolution<T> {
-    /// The effect happened, and this is the `Ok` that retries replay for the engine's
-    /// [`ttl`](crate::Builder::ttl).
-    Completed(T),
-    /// The effect happened, and this is the `Ok` that retries replay for so long.
-    CompletedFor(T, Duration),
-    /// The effect did not happen **and its owner is dead**: retries run the body. Somebody who
-    /// says so of an owner that lives lets the body run twice.
-    NeverHappenedAndOwnerIsDead,
+    pub(super) id: RecordId,
+    pub(super) entry: Entry,
 }
 
 impl Inspection {
@@ -164,71 +142,6 @@ impl Idempotency {
         self.inspect(&seen.id).await
     }
 
-    /// Says what an indeterminate, or reserved, call turned out to be.
-    ///
-    /// It acts on the record that was inspected and on no other: if the record has moved on, for
-    /// instance because its late owner completed it, nothing is changed.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::InProgress`] when another attempt has taken the key, [`ErrorKind::Indeterminate`]
-    /// when the record has moved on otherwise: inspect it again. [`ErrorKind::Encode`] for a value
-    /// that cannot be encoded or is over the engine's limit, [`ErrorKind::Store`].
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use idempotent_core::{Idempotency, Resolution, store::{MemoryStore, Scan, State}};
-    /// # let engine = Idempotency::new(MemoryStore::new());
-    /// let page = engine.scan(&Scan::unfinished()).await?;
-    /// for seen in &page.entries {
-    ///     if seen.state() == State::Indeterminate {
-    ///         let receipt = ask_the_gateway(seen.key());
-    ///         engine.resolve(seen, Resolution::Completed(receipt)).await?;
-    ///     }
-    /// }
-    /// # fn ask_the_gateway(_: Option<&str>) -> String { String::new() }
-    /// # Ok(()) }
-    /// ```
-    pub async fn resolve<T: Serialize>(
-        &self,
-        seen: &Inspection,
-        resolution: Resolution<T>,
-    ) -> Result<(), Error> {
-        let (value, ttl) = match resolution {
-            Resolution::Completed(value) => (value, self.settings().ttl),
-            Resolution::CompletedFor(value, ttl) => (value, ttl),
-            Resolution::NeverHappenedAndOwnerIsDead => return self.vacate(seen).await,
-        };
-        let limit = self.settings().max_result_bytes;
-        let reservation = &seen.entry.record;
-        let record = reservation
-            .completed_with(limit, |out| codec::encode(codec::OK, &value, out))
-            .map_err(|error| Error::of(ErrorKind::Encode, &seen.id).caused_by(error))?;
-        if let Outcome::NotKept(why) = record.outcome() {
-            return Err(Error::of(ErrorKind::Encode, &seen.id).detail(why.as_str()));
-        }
-        let request =
-            Complete::new(&seen.id, &seen.entry.record, &record, ttl).vacant(Vacant::Refuse);
-        match self.operate(&seen.id, self.store().complete(&request)).await? {
-            CompleteOutcome::Gone => Err(moved_on(&seen.id, None)),
-            CompleteOutcome::Superseded(entry) => Err(moved_on(&seen.id, Some(&entry))),
-            // Its late owner may have been first: then the owner's result stands, and not this one.
-            CompleteOutcome::Recorded => match self.inspect(&seen.id).await? {
-                Some(now) if now.entry.record == record => Ok(()),
-                now => Err(moved_on(&seen.id, now.as_ref().map(|now| &now.entry))),
-            },
-        }
-    }
-
-    async fn vacate(&self, seen: &Inspection) -> Result<(), Error> {
-        let request = Release::new(&seen.id, &seen.entry.record).even_indeterminate();
-        self.operate(&seen.id, self.store().release(&request)).await?;
-        match self.inspect(&seen.id).await? {
-            Some(now) if now.state() != State::Lapsed => Err(moved_on(&seen.id, Some(&now.entry))),
-            _ => Ok(()),
-        }
-    }
-
     /// One page of the store's records: what a reconciliation job goes through.
     ///
     /// # Errors
@@ -244,7 +157,7 @@ impl Idempotency {
         Ok(InspectionPage { entries: entries.collect(), next: page.next })
     }
 
-    async fn operate<T>(
+    pub(super) async fn operate<T>(
         &self,
         id: &RecordId,
         call: impl Future<Output = Result<T, StoreError>>,
@@ -267,15 +180,4 @@ pub struct InspectionPage {
     pub entries: Vec<Inspection>,
     /// Where the next page starts; `None` after the last.
     pub next: Option<Cursor>,
-}
-
-fn moved_on(id: &RecordId, now: Option<&Entry>) -> Error {
-    let (kind, detail) = match now {
-        Some(Entry { state: State::Reserved, .. }) => {
-            (ErrorKind::InProgress, "another attempt has taken the key since it was inspected")
-        }
-        Some(_) => (ErrorKind::Indeterminate, "the record has changed since it was inspected"),
-        None => (ErrorKind::Indeterminate, "the record is gone since it was inspected"),
-    };
-    Error::of(kind, id).detail(detail)
 }

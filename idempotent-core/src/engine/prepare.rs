@@ -44,8 +44,14 @@ impl Request {
         engine.0.names.check(operation, settings)?;
         let misconfigured =
             |why: &'static str| Err(Error::new(ErrorKind::Misconfigured, name).detail(why));
-        if settings.fail_open && operation.guarantee == Guarantee::AtMostOnce {
-            return misconfigured("fail_open() cannot keep a promise of at most once");
+        match operation.guarantee {
+            Guarantee::AtMostOnce if settings.fail_open => {
+                return misconfigured("fail_open() cannot keep a promise of at most once");
+            }
+            Guarantee::ExactlyOnce if settings.fail_open => {
+                return misconfigured("fail_open() cannot keep a promise of exactly once");
+            }
+            _ => {}
         }
         let (oldest, newest) = operation.accept;
         if !(oldest..=newest).contains(&operation.version) {

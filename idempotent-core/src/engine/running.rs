@@ -50,12 +50,14 @@ pub struct Current(Call);
 #[derive(Clone)]
 enum Call {
     Reserved(Arc<Live>),
-    Unrecorded(Arc<Unrecorded>),
+    Unleased(Arc<Unleased>),
 }
 
-/// A call that an engine that fails open runs without a record. It has an identity all the same.
-struct Unrecorded {
+/// A call without a lease: within a transaction, or without a record in an engine that fails open.
+struct Unleased {
     id: RecordId,
+    token: Option<Token>,
+    depth: u32,
     turns: Turns,
 }
 
@@ -85,7 +87,24 @@ impl Current {
     }
 
     pub(super) fn unrecorded(id: RecordId) -> Self {
-        Self(Call::Unrecorded(Arc::new(Unrecorded { id, turns: Turns::default() })))
+        Self::unleased(id, None, 0)
+    }
+
+    /// A call within a transaction, `depth` of them within one another.
+    pub(super) fn within(id: RecordId, token: Token, depth: u32) -> Self {
+        Self::unleased(id, Some(token), depth)
+    }
+
+    fn unleased(id: RecordId, token: Option<Token>, depth: u32) -> Self {
+        Self(Call::Unleased(Arc::new(Unleased { id, token, depth, turns: Turns::default() })))
+    }
+
+    /// How many calls within transactions are around what runs here, this one included.
+    pub(super) fn depth(&self) -> u32 {
+        match &self.0 {
+            Call::Reserved(_) => 0,
+            Call::Unleased(call) => call.depth,
+        }
     }
 
     /// The call's record. It is the same whenever the call runs again.
@@ -93,7 +112,7 @@ impl Current {
     pub fn record_id(&self) -> &RecordId {
         match &self.0 {
             Call::Reserved(live) => &live.id,
-            Call::Unrecorded(call) => &call.id,
+            Call::Unleased(call) => &call.id,
         }
     }
 
@@ -103,7 +122,7 @@ impl Current {
     pub fn token(&self) -> Option<Token> {
         match &self.0 {
             Call::Reserved(live) => Some(live.reservation.token()),
-            Call::Unrecorded(_) => None,
+            Call::Unleased(call) => call.token,
         }
     }
 
@@ -123,7 +142,7 @@ impl Current {
     pub fn derive_next(&self, label: &str) -> DerivedKey {
         let turns = match &self.0 {
             Call::Reserved(live) => &live.turns,
-            Call::Unrecorded(call) => &call.turns,
+            Call::Unleased(call) => &call.turns,
         };
         self.record_id().derive_nth(label, turns.next(label))
     }

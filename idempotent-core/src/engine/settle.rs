@@ -21,6 +21,14 @@ pub(crate) enum Settlement {
     Hold,
 }
 
+/// What a result is recorded by.
+#[derive(Clone, Copy)]
+pub(crate) struct Ending<'a> {
+    pub(crate) id: &'a RecordId,
+    pub(crate) reservation: &'a Record,
+    pub(crate) max_result_bytes: usize,
+}
+
 /// The tries that the caller waits for, as shares of the time that one store call may take: one that
 /// hangs leaves time for another, and together they take no longer than that and the pauses.
 const INLINE_SHARES: [u32; 3] = [2, 4, 4];

@@ -67,7 +67,7 @@ impl CallSpan {
         self.span.enter()
     }
 
-    pub(super) fn instrument<F: Future>(&self, future: F) -> Instrumented<F> {
+    pub(crate) fn instrument<F: Future>(&self, future: F) -> Instrumented<F> {
         future.instrument(self.span.clone())
     }
 
@@ -175,6 +175,16 @@ impl Telemetry {
             guarantee = guarantee.as_str(),
             panicked,
             "a body was dropped while it ran: its key stays reserved until the lease ends"
+        );
+        count("idempotent_dropped_total", id);
+    }
+
+    pub(super) fn dropped_within(id: &RecordId) {
+        let panicked = std::thread::panicking();
+        tracing::warn!(
+            record = %id,
+            panicked,
+            "a body was dropped while it ran within a transaction, which cannot be committed now"
         );
         count("idempotent_dropped_total", id);
     }

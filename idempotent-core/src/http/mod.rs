@@ -22,6 +22,7 @@ mod fingerprint;
 mod handler;
 mod key;
 mod layer;
+pub(crate) mod lines;
 mod problem;
 mod response;
 
@@ -34,6 +35,8 @@ pub use self::layer::{
     IdempotencyLayer, IdempotencyService, LayerWithoutScope, ResponseFuture, disposition_of,
 };
 pub use self::problem::{PROBLEM_TYPES, Problem};
+#[cfg(feature = "tonic")]
+pub(crate) use self::response::DroppedHeaders;
 pub use self::response::{ResponseBody, StoredResponse};
 
 #[doc = include_str!("../../docs/problems.md")]

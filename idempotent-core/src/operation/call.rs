@@ -121,10 +121,46 @@ impl<T, E> Call<T, E> {
         self
     }
 
-    /// Asks `disposition` what an `Err` means that is not memoized: whether nothing had happened
+    /// Asks `disposition` what becomes of the key on an `Err` that writes its own bytes. Errors that
+    /// it keeps are memoized.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use idempotent_core::{Disposition, Encoded, Error, Operation, Undecodable};
+    ///
+    /// #[derive(Debug, PartialEq)]
+    /// struct Code(u8);
+    ///
+    /// impl Encoded for Code {
+    ///     fn encode(&self, out: &mut Vec<u8>) {
+    ///         out.push(self.0);
+    ///     }
+    ///
+    ///     fn decode(bytes: &[u8]) -> Result<Self, Undecodable> {
+    ///         bytes.first().map(|code| Self(*code)).ok_or(Undecodable)
+    ///     }
+    /// }
+    ///
+    /// let call = || {
+    ///     let call = Operation::new("relay").key("frame 8");
+    ///     call.returning_encoded::<Code, Code>(|_| Code(0)).memoize_encoded(|_| Disposition::Keep)
+    /// };
+    /// assert_eq!(call().run(|| async { Err(Code(7)) }).await, Err(Code(7)));
+    /// assert_eq!(call().run(|| async { Ok(Code(8)) }).await, Err(Code(7)));
+    /// # }
+    /// ```
+    pub fn memoize_encoded(mut self, disposition: fn(&E) -> Disposition) -> Self
+    where
+        E: Encoded,
+    {
+        self.policy.memoize_encoded(disposition);
+        self
+    }
+
+    /// Asks `disposition` what an `Err` means: whether nothing had happened
     /// ([`Release`](Disposition::Release), the default) or nobody knows
-    /// ([`Hold`](Disposition::Hold)). An error that it *keeps* leaves a tombstone: final, and not
-    /// replayed.
+    /// ([`Hold`](Disposition::Hold)). An error that it *keeps* leaves a tombstone, final and not
+    /// replayed, unless the call memoizes errors.
     pub fn on_error(mut self, disposition: fn(&E) -> Disposition) -> Self {
         self.policy.on_error(disposition);
         self

@@ -1,22 +1,27 @@
 //! An [`Operation`]: the policy of one idempotent function, without a key.
 
 mod call;
+#[cfg(not(all(feature = "axum", feature = "tonic")))]
+mod lacking;
 mod ongoing;
 mod outcome;
 mod policy;
 mod reservation;
 mod returned;
 mod run;
+mod run_in;
 
 use std::panic::Location;
 use std::time::Duration;
 
 pub use self::call::{Call, CallBuilder};
-
+#[cfg(not(feature = "axum"))]
+pub use self::lacking::Response;
 pub use self::outcome::Ended;
 pub use self::reservation::{Reservation, Started};
 pub use self::returned::{Encoded, FromError, Returned, Stored, Undecodable};
 pub use self::run::Run;
+pub use self::run_in::CallWithin;
 use crate::key::Key;
 use crate::record::Guarantee;
 

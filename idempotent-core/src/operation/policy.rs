@@ -12,9 +12,10 @@ use rmp_serde::encode::Error as EncodeError;
 use super::returned::{Encoded, Stored};
 use crate::codec;
 use crate::disposition::Disposition;
-use crate::engine::{Held, Settlement, Telemetry};
+use crate::engine::{Ending, Held, Settlement, Telemetry, Within};
 use crate::error::{Error, ErrorKind};
 use crate::record::{NotKept, Outcome, Record, RecordBytes, RecordId};
+use crate::store::Isolation;
 
 pub(super) struct Policy<T, E> {
     refusal: fn(Error) -> E,
@@ -49,8 +50,7 @@ impl<T, E> Policy<T, E> {
     where
         T: Encoded,
     {
-        let ok = Side { encode: codec::encode_own::<T>, decode: codec::decode_own::<T> };
-        Self { refusal, ok, err: None, rule: Rule::OkOnly }
+        Self { refusal, ok: Side::encoded(), err: None, rule: Rule::OkOnly }
     }
 
     pub(super) fn memoize_errors(&mut self)
@@ -67,6 +67,14 @@ impl<T, E> Policy<T, E> {
     {
         self.err = Some(Side::new());
         self.rule = Rule::Path(disposition);
+    }
+
+    pub(super) fn memoize_encoded(&mut self, disposition: fn(&E) -> Disposition)
+    where
+        E: Encoded,
+    {
+        self.err = Some(Side::encoded());
+        self.rule = Rule::OnError(disposition);
     }
 
     pub(super) fn on_error(&mut self, disposition: fn(&E) -> Disposition) {
@@ -92,7 +100,17 @@ impl<T, E> Policy<T, E> {
 
     /// What becomes of the key, now that the body gave `result`.
     pub(super) fn settlement(&self, result: &Result<T, E>, held: &Held) -> Settlement {
-        self.settlement_as(result, held, self.disposition(result))
+        self.settle_as(result, &held.ending(), self.disposition(result))
+    }
+
+    /// What becomes of the record within a transaction. An error that no function of the caller's has
+    /// looked at may be a serialization failure where those can happen, and is not kept there.
+    pub(super) fn settlement_within(&self, result: &Result<T, E>, within: &Within) -> Settlement {
+        let unseen = matches!(self.rule, Rule::All) && result.is_err();
+        match within.isolation() {
+            Isolation::Snapshot if unseen => Settlement::Release,
+            _ => self.settle_as(result, &within.ending(), self.disposition(result)),
+        }
     }
 
     /// What becomes of the key, with the disposition said by the caller.
@@ -102,31 +120,44 @@ impl<T, E> Policy<T, E> {
         held: &Held,
         disposition: Disposition,
     ) -> Settlement {
+        self.settle_as(result, &held.ending(), disposition)
+    }
+
+    fn settle_as(
+        &self,
+        result: &Result<T, E>,
+        ending: &Ending<'_>,
+        disposition: Disposition,
+    ) -> Settlement {
         match disposition {
-            Disposition::Keep => self.completion(result, held, None),
-            Disposition::KeepFor(ttl) => self.completion(result, held, Some(ttl)),
+            Disposition::Keep => self.completion(result, ending, None),
+            Disposition::KeepFor(ttl) => self.completion(result, ending, Some(ttl)),
             Disposition::Release => Settlement::Release,
             Disposition::Hold => Settlement::Hold,
         }
     }
 
-    fn completion(&self, result: &Result<T, E>, held: &Held, ttl: Option<Duration>) -> Settlement {
-        let reservation = held.reservation();
-        let ended =
-            reservation.completed_with(held.max_result_bytes(), |out| match (result, &self.err) {
-                (Ok(value), _) => (self.ok.encode)(codec::OK, value, out).map_err(Some),
-                (Err(error), Some(side)) => (side.encode)(codec::ERR, error, out).map_err(Some),
-                (Err(_), None) => Err(None),
-            });
+    fn completion(
+        &self,
+        result: &Result<T, E>,
+        ending: &Ending<'_>,
+        ttl: Option<Duration>,
+    ) -> Settlement {
+        let Ending { id, reservation, max_result_bytes } = *ending;
+        let ended = reservation.completed_with(max_result_bytes, |out| match (result, &self.err) {
+            (Ok(value), _) => (self.ok.encode)(codec::OK, value, out).map_err(Some),
+            (Err(error), Some(side)) => (side.encode)(codec::ERR, error, out).map_err(Some),
+            (Err(_), None) => Err(None),
+        });
         let record = ended.unwrap_or_else(|error| match error {
             Some(error) => {
-                Telemetry::not_encodable(held.id(), &error);
+                Telemetry::not_encodable(id, &error);
                 reservation.tombstone(NotKept::NotEncodable)
             }
             None => reservation.tombstone(NotKept::NotMemoized),
         });
         if record.outcome() == Outcome::NotKept(NotKept::TooLarge) {
-            Telemetry::not_kept(held.id(), NotKept::TooLarge.as_str());
+            Telemetry::not_kept(id, NotKept::TooLarge.as_str());
         }
         Settlement::Complete { record, ttl }
     }
@@ -169,5 +200,11 @@ fn complaint(error: DecodeError) -> Cow<'static, str> {
 impl<V: Stored> Side<V> {
     fn new() -> Self {
         Self { encode: codec::encode::<V>, decode: codec::decode::<V> }
+    }
+}
+
+impl<V: Encoded> Side<V> {
+    fn encoded() -> Self {
+        Self { encode: codec::encode_own::<V>, decode: codec::decode_own::<V> }
     }
 }

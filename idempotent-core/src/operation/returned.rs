@@ -84,6 +84,13 @@ pub trait Encoded: Sized {
     ///
     /// [`Undecodable`], which the caller sees as [`Decode`](crate::ErrorKind::Decode).
     fn decode(bytes: &[u8]) -> Result<Self, Undecodable>;
+
+    /// The value as a replay gives it, for types that can say that they are one. Default: as it was
+    /// decoded.
+    #[must_use]
+    fn replayed(self) -> Self {
+        self
+    }
 }
 
 /// Bytes are not what [`Encoded::encode`] writes. It says no more, since they may be another

@@ -103,6 +103,7 @@ pub(super) const fn guarantee_code(guarantee: Guarantee) -> u8 {
     match guarantee {
         Guarantee::AtLeastOnce => 0,
         Guarantee::AtMostOnce => 1,
+        Guarantee::ExactlyOnce => 2,
     }
 }
 

@@ -15,6 +15,10 @@ pub enum Guarantee {
     /// The key is [indeterminate](crate::ErrorKind::Indeterminate) and refuses every caller until
     /// somebody [resolves](crate::Idempotency::resolve) it: the effect happens at most once.
     AtMostOnce,
+    /// Cannot happen: reservation, effect and result commit together, in a transaction of the
+    /// caller's, or not at all. Such calls run by [`Call::run_in`](crate::Call::run_in), and hold no
+    /// lease. A reservation that is found committed all the same is indeterminate.
+    ExactlyOnce,
 }
 
 impl Guarantee {
@@ -30,6 +34,21 @@ impl Guarantee {
         match self {
             Self::AtLeastOnce => "at_least_once",
             Self::AtMostOnce => "at_most_once",
+            Self::ExactlyOnce => "exactly_once",
         }
+    }
+
+    /// Whether a reservation that lapsed stays, indeterminate, until it is resolved or its retention
+    /// ends. What a store needs to know of a guarantee.
+    ///
+    /// ```
+    /// use idempotent_core::Guarantee;
+    ///
+    /// assert!(!Guarantee::AtLeastOnce.keeps_lapsed());
+    /// assert!(Guarantee::AtMostOnce.keeps_lapsed());
+    /// ```
+    #[must_use]
+    pub const fn keeps_lapsed(self) -> bool {
+        !matches!(self, Self::AtLeastOnce)
     }
 }

@@ -91,7 +91,7 @@ impl Record {
         let known = bytes.len() >= HEADER
             && bytes[0] == LAYOUT
             && (bytes[1] <= KEPT || not_kept(bytes[1]).is_some())
-            && bytes[2] <= 1;
+            && bytes[2] <= 2;
         if !known {
             return Err(MalformedRecord);
         }
@@ -120,11 +120,10 @@ impl Record {
     /// What the lapse of this reservation means.
     #[must_use]
     pub fn guarantee(&self) -> Guarantee {
-        if self.0[2] == guarantee_code(Guarantee::AtMostOnce) {
-            Guarantee::AtMostOnce
-        } else {
-            Guarantee::AtLeastOnce
-        }
+        [Guarantee::AtMostOnce, Guarantee::ExactlyOnce]
+            .into_iter()
+            .find(|guarantee| guarantee_code(*guarantee) == self.0[2])
+            .unwrap_or(Guarantee::AtLeastOnce)
     }
 
     /// How far its call has come.
@@ -258,6 +257,15 @@ mod tests {
         assert_eq!(record.token(), Token::from_bytes([9; 16]));
         assert_eq!(record.outcome(), Outcome::Kept(b"result"));
         assert!(record.created().elapsed().unwrap() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn every_guarantee_survives_the_bytes() {
+        for guarantee in [Guarantee::AtLeastOnce, Guarantee::AtMostOnce, Guarantee::ExactlyOnce] {
+            let envelope = Envelope { guarantee, ..Envelope::new("shop::charge") };
+            let record = Record::reserved(&envelope, Token::random());
+            assert_eq!(Record::from_bytes(record.as_bytes()).unwrap().guarantee(), guarantee);
+        }
     }
 
     #[test]

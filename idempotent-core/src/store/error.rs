@@ -28,6 +28,12 @@ pub enum StoreErrorKind {
     Full,
     /// It holds bytes under the id that are not a record. Nothing runs on such a doubt.
     Malformed,
+    /// The transaction that it was asked within lost to another one, as by a serialization failure
+    /// or a deadlock: roll it back, and run all of it again.
+    Conflict,
+    /// It was asked within something that is no transaction of its own database, or no longer the one
+    /// that it began in.
+    Mismatch,
 }
 
 impl StoreError {

@@ -15,10 +15,18 @@ mod memory;
 mod near;
 mod observe;
 mod poll;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+mod transaction;
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+mod wake;
 
+use std::any::Any;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
@@ -33,11 +41,20 @@ pub use self::memory::{MemoryStore, MemoryStoreBuilder};
 #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
 pub use self::near::{NearCache, NearCacheBuilder};
 pub use self::observe::Observer;
+#[cfg(feature = "postgres")]
+#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
+pub use self::postgres::{
+    PostgresStore, PostgresStoreBuilder, RetryTransaction, is_conflict, retry_transaction,
+};
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{RedisConnection, RedisStore, RedisStoreBuilder};
 pub(crate) use self::request::Written;
 pub use self::request::{Complete, Cursor, Release, Renew, Reserve, Scan, Vacant, Wait};
+#[cfg(feature = "sqlite")]
+#[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
+pub use self::sqlite::{SqliteStore, SqliteStoreBuilder};
+pub use self::transaction::{Isolation, Joined, Place, Transaction};
 use crate::record::RecordId;
 
 /// What keeps records and moves them from state to state.
@@ -155,6 +172,13 @@ pub trait Store: Send + Sync + 'static {
     /// When the store cannot be asked.
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError>;
 
+    /// What a [`Transaction`] needs to find this store's records in its own database, in a type that
+    /// the two agree on. The default has no such place: calls on it cannot run within transactions
+    /// of their callers.
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
+    }
+
     /// Tells an observer, from now on and for as long as it lives, of every
     /// [`purge`](Self::purge) of this store's records, through whichever handle and process; or
     /// answers `false`, if the store cannot.
@@ -212,6 +236,11 @@ impl<S: Store + ?Sized> Store for Arc<S> {
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         (**self).scan(request).await
     }
+
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        (**self).tables()
+    }
+
     fn observe(&self, observer: Weak<dyn Observer>) -> bool {
         (**self).observe(observer)
     }

@@ -1,5 +1,6 @@
 //! A store whose chosen calls go wrong in a chosen way.
 
+use std::any::Any;
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -173,6 +174,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.perform(Call::Scan, || self.store.scan(request)).await
+    }
+
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.store.tables()
     }
 
     fn observe(&self, observer: Weak<dyn Observer>) -> bool {

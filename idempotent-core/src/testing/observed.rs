@@ -1,5 +1,6 @@
 //! A store that keeps count of what became of calls.
 
+use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -197,6 +198,10 @@ impl<S: Store> Store for Observed<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.store.scan(request).await
+    }
+
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.store.tables()
     }
 
     fn observe(&self, observer: Weak<dyn Observer>) -> bool {

@@ -31,10 +31,11 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
     versions(options, errors);
     dispositions(options, errors);
     response(options, function, errors);
+    grpc(options, errors);
     if options.lacks("name") {
         name(function, errors);
     }
-    if options.detach.is_some() {
+    if options.detach.is_some() && options.lacks("tx") {
         detach(function, errors);
     }
 }
@@ -89,6 +90,7 @@ fn response(options: &Options, function: &Function, errors: &mut Errors) {
         ("memoize", "the status of a response decides whether it is kept"),
         ("on_error", "the status of a response decides what becomes of the key"),
         ("map_error", "a refusal is answered as a problem"),
+        ("grpc", "one keeps an HTTP response, the other a gRPC response"),
     ];
     for (name, why) in others {
         if let Some(other) = options.given(name) {
@@ -104,6 +106,17 @@ fn response(options: &Options, function: &Function, errors: &mut Errors) {
             response,
             "`response` changes the return type, which `#[async_trait]` has fixed",
             "put it on the handler, an `async fn` of its own",
+        );
+    }
+}
+
+/// A status says by its code what becomes of the key, and which codes mean what is for `on_error`.
+fn grpc(options: &Options, errors: &mut Errors) {
+    if let (Some(_), Some(memoize)) = (options.given("grpc"), options.given("memoize")) {
+        errors.at(
+            memoize,
+            "`memoize` does not go with `grpc`: the code of a status decides whether it is kept",
+            "remove it, or write `on_error = path` of a `fn(&Status) -> Disposition`",
         );
     }
 }

@@ -9,6 +9,7 @@ mod key;
 mod options;
 mod signature;
 mod suggest;
+mod transaction;
 mod value;
 
 use syn::{Type, parse_quote};
@@ -39,6 +40,7 @@ pub(crate) fn check(parsed: Parsed, errors: &mut Errors) -> Option<Plan> {
     let function = parsed.function?;
     signature::check(&function, options.response.is_some(), errors);
     combine::check(&options, &function, errors);
+    transaction::check(&mut options, &function, errors);
     let output = output(&function);
     Some(Plan { key: options.key.take()?, options, output, function })
 }

@@ -9,7 +9,7 @@ use super::value;
 use crate::errors::Errors;
 use crate::parse::{Arguments, Value, Written};
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 20] = [
     "key",
     "ttl",
     "name",
@@ -24,7 +24,9 @@ const NAMES: [&str; 18] = [
     "on_error",
     "map_error",
     "detach",
+    "tx",
     "response",
+    "grpc",
     "version",
     "accept",
     "crate",
@@ -47,7 +49,9 @@ pub(crate) struct Options {
     pub(crate) on_error: Option<ExprPath>,
     pub(crate) map_error: Option<ExprPath>,
     pub(crate) detach: Option<Ident>,
+    pub(crate) tx: Option<Ident>,
     pub(crate) response: Option<Ident>,
+    pub(crate) grpc: Option<Ident>,
     pub(crate) version: Option<u32>,
     pub(crate) accept: Option<(u32, u32)>,
     pub(crate) root: Option<Path>,
@@ -111,12 +115,14 @@ fn list(names: &[&str]) -> String {
 
 impl Options {
     fn set(&mut self, name: &str, option: Written, errors: &mut Errors) {
-        if name == "detach" {
-            self.detach = flag(option, errors);
-            return;
-        }
-        if name == "response" {
-            self.response = flag(option, errors);
+        let here = match name {
+            "detach" => Some(&mut self.detach),
+            "response" => Some(&mut self.response),
+            "grpc" => Some(&mut self.grpc),
+            _ => None,
+        };
+        if let Some(here) = here {
+            *here = flag(option, errors);
             return;
         }
         let value = match option.value {
@@ -150,6 +156,7 @@ impl Options {
                 let signature = "fn(idempotent_core::Error) -> E";
                 self.map_error = value::function(name, signature, &value, errors);
             }
+            "tx" => self.tx = value::argument(&value, errors),
             "version" => self.version = value::version(&value, errors),
             "accept" => self.accept = value::accept(&value, errors),
             "crate" => self.root = value::path(&value, errors),
@@ -203,6 +210,7 @@ fn sample(name: &str) -> &'static str {
         "memoize" => "memoize = all",
         "on_error" => "on_error = disposition_of",
         "map_error" => "map_error = MyError::from_idempotent",
+        "tx" => "tx = tx",
         "version" => "version = 1",
         "accept" => "accept = 1..=2",
         _ => "crate = ::my_framework::idempotent_core",

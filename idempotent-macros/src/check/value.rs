@@ -49,12 +49,13 @@ pub(super) fn function(
 }
 
 pub(super) fn guarantee(value: &Expr, errors: &mut Errors) -> Option<Ident> {
-    const NAMES: [&str; 2] = ["at_least_once", "at_most_once"];
+    const NAMES: [&str; 3] = ["at_least_once", "at_most_once", "exactly_once"];
     let found = word(value).map(|word| (word.to_string(), word.span()));
     if let Some((name, span)) = &found {
         match name.as_str() {
             "at_least_once" => return Some(Ident::new("AtLeastOnce", *span)),
             "at_most_once" => return Some(Ident::new("AtMostOnce", *span)),
+            "exactly_once" => return Some(Ident::new("ExactlyOnce", *span)),
             _ => {}
         }
     }
@@ -65,11 +66,28 @@ pub(super) fn guarantee(value: &Expr, errors: &mut Errors) -> Option<Ident> {
         (Some(name), _) => format!("write `guarantee = {name}`, without quotes"),
         (None, Some(name)) => format!("did you mean `{name}`?"),
         (None, None) => "at_least_once runs again after a crash; at_most_once refuses until \
-                         someone resolves the key"
+                         someone resolves the key; exactly_once shares a transaction with the effect"
             .to_owned(),
     };
-    errors.at(value, "this guarantee is not one of `at_least_once`, `at_most_once`", help);
+    errors.at(
+        value,
+        "this guarantee is not one of `at_least_once`, `at_most_once`, `exactly_once`",
+        help,
+    );
     None
+}
+
+/// The name of one of the function's arguments.
+pub(super) fn argument(value: &Expr, errors: &mut Errors) -> Option<Ident> {
+    let word = word(value).cloned();
+    if word.is_none() {
+        errors.at(
+            value,
+            "`tx` takes the name of an argument",
+            "write `tx = tx`, where `tx` is the argument that is the transaction",
+        );
+    }
+    word
 }
 
 pub(super) fn name(value: &Expr, errors: &mut Errors) -> Option<LitStr> {

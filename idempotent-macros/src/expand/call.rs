@@ -40,7 +40,8 @@ pub(super) fn statement(
     let policy = policy(root, options);
     let call = call(options, key);
     let returning = returning(options, output, here);
-    quote_spanned!(here=> let call = #operation #policy #call #returning;)
+    let within = options.tx.as_ref().map(|tx| method("within", &tx.to_token_stream()));
+    quote_spanned!(here=> let call = #operation #policy #call #returning #within;)
 }
 
 /// What is the same for every call of the operation.
@@ -55,7 +56,8 @@ fn policy(root: &Root, options: &Options) -> TokenStream {
     for (name, length) in lengths {
         chain.extend(length.as_ref().map(|length| length_method(name, length)));
     }
-    if let Some(guarantee) = &options.guarantee {
+    // Within a transaction there is no other guarantee.
+    if let Some(guarantee) = options.guarantee.as_ref().filter(|_| options.tx.is_none()) {
         let here = at(guarantee);
         let root = root.at(here);
         chain.extend(quote_spanned!(here=> .guarantee(#root::Guarantee::#guarantee)));
@@ -135,9 +137,11 @@ fn returning(options: &Options, output: &Output, end: Span) -> TokenStream {
         return quote_spanned!(here=> .returning_response());
     }
     let here = at(output);
-    let (name, map) = match &options.map_error {
-        Some(map) => ("returning_or", map.to_token_stream()),
-        None => ("returning", TokenStream::new()),
+    let (name, map) = match (&options.grpc, &options.map_error) {
+        (None, None) => ("returning", TokenStream::new()),
+        (None, Some(map)) => ("returning_or", map.to_token_stream()),
+        (Some(_), None) => ("returning_grpc", TokenStream::new()),
+        (Some(_), Some(map)) => ("returning_grpc_or", map.to_token_stream()),
     };
     let name = format_ident!("{name}", span = here);
     let arguments = quote_spanned!(end=> (#map));

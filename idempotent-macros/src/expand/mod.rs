@@ -45,7 +45,7 @@ pub(crate) fn expand(plan: Plan) -> TokenStream {
     let root = Root(options.root.clone());
     names::EraseImplTrait.visit_type_mut(&mut output);
     let statement = call::statement(&root, &options, &key, &output, &function.signature);
-    let around = |body: &Group| run::expression(&root, options.detach.as_ref(), &output, body);
+    let around = |body: &Group| run::expression(&root, &options, &output, body);
     let block = match function.body {
         Body::Opaque { inner, block } => {
             let run = around(&block);

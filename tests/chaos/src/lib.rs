@@ -7,7 +7,7 @@
 //! the row promises.
 //!
 //! The program is this package's binary and the example `chaos`: both call [`main`]. Tests call
-//! [`run`].
+//! [`run`]. [`transfer`] is another such run, with a program of its own: money in a database.
 
 pub mod checker;
 mod conduct;
@@ -18,6 +18,7 @@ mod report;
 mod row;
 mod schedule;
 mod stage;
+pub mod transfer;
 mod worker;
 
 pub use self::conduct::{Outcome, Settings, run};

@@ -13,7 +13,7 @@ use crate::conduct::{self, Outcome, Settings};
 use crate::report::{self, Summary};
 use crate::row::{Row, rows};
 use crate::schedule::Schedule;
-use crate::worker;
+use crate::{transfer, worker};
 
 /// Breaks workers and servers while they run idempotent operations, and checks what the stores
 /// promise.
@@ -71,6 +71,7 @@ pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let ended = match (arguments.next().as_deref(), arguments.next()) {
         (Some("worker"), Some(assignment)) => worker::main(&assignment).map(|()| ExitCode::SUCCESS),
+        (Some(transfer::WORKER), Some(_)) => Ok(transfer::main()),
         _ => conductor(&Flags::parse()),
     };
     ended.unwrap_or_else(|error| {

@@ -68,6 +68,7 @@ pub struct Postgres {
 pub struct PostgresBuilder {
     version: PostgresVersion,
     fsync: bool,
+    primary: Option<u16>,
     settings: Vec<(String, String)>,
 }
 
@@ -82,6 +83,14 @@ impl PostgresBuilder {
     /// Default: no.
     pub fn fsync(mut self, fsync: bool) -> PostgresBuilder {
         self.fsync = fsync;
+        self
+    }
+
+    /// A standby of `primary`, which is of the same version and ready for it as it is: it begins with
+    /// a copy, follows what is committed there, and can be read from. The distribution's version only,
+    /// since 18's package lacks `pg_basebackup`.
+    pub fn standby_of(mut self, primary: &Postgres) -> PostgresBuilder {
+        self.primary = Some(primary.port());
         self
     }
 
@@ -106,12 +115,9 @@ impl PostgresBuilder {
         let port = Port::reserve()?;
         let data = folder.path().join("data");
         let user = as_user(folder.path())?;
-        let mut initdb = user.clone();
-        initdb.extend([programs.join("initdb").into(), "-D".into(), data.clone().into()]);
-        for word in ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"] {
-            initdb.push(word.into());
-        }
-        run(&initdb[0], &initdb[1..])?;
+        let mut filling = user.clone();
+        filling.extend(self.filling(&programs, &data));
+        run(&filling[0], &filling[1..])?;
         let mut command = user;
         command.extend([programs.join("postgres").into(), "-D".into(), data.into()]);
         for (name, value) in self.settings(folder.path(), port.number()) {
@@ -121,6 +127,20 @@ impl PostgresBuilder {
         let postgres = Postgres { process: Arc::new(process), port };
         start(&postgres.process, postgres.address())?;
         Ok(postgres)
+    }
+
+    // What fills the folder of the data.
+    fn filling(&self, programs: &Path, data: &Path) -> Vec<OsString> {
+        let words = match self.primary {
+            Some(port) => format!(
+                "pg_basebackup -h 127.0.0.1 -p {port} -U postgres -R -X stream -c fast --no-sync -D"
+            ),
+            None => "initdb -A trust -U postgres -E UTF8 --locale=C --no-sync -D".to_string(),
+        };
+        let mut command: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+        command[0] = programs.join(&command[0]).into();
+        command.push(data.into());
+        command
     }
 
     // The last of two equal names counts.

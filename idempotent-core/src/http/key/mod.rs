@@ -112,12 +112,18 @@ impl IdempotencyKey {
         headers: &HeaderMap,
         name: &HeaderName,
     ) -> Result<Option<Self>, InvalidKey> {
-        let mut lines = headers.get_all(name).iter();
+        Self::from_lines(headers.get_all(name).iter().map(HeaderValue::as_bytes))
+    }
+
+    /// The key of all lines of the header.
+    pub(crate) fn from_lines<'a>(
+        mut lines: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Option<Self>, InvalidKey> {
         let Some(value) = lines.next() else { return Ok(None) };
         if lines.next().is_some() {
             return Err(InvalidKey::Repeated);
         }
-        Self::from_bytes(value.as_bytes()).map(Some)
+        Self::from_bytes(value).map(Some)
     }
 
     /// The key's text.

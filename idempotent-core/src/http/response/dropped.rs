@@ -9,7 +9,7 @@ use http::header::{
 /// The headers that are not kept: those of a user's session, of one connection, and of one moment,
 /// and those that a layer adds itself.
 #[derive(Clone, Debug, Default)]
-pub(in crate::http) struct DroppedHeaders(Vec<HeaderName>);
+pub(crate) struct DroppedHeaders(Vec<HeaderName>);
 
 const ALWAYS: [HeaderName; 11] = [
     SET_COOKIE,
@@ -31,7 +31,7 @@ impl DroppedHeaders {
     }
 
     /// The headers of a response that are kept, every line of them, with a body of that length.
-    pub(in crate::http) fn keep(&self, headers: &HeaderMap, body: usize) -> HeaderMap {
+    pub(crate) fn keep(&self, headers: &HeaderMap, body: usize) -> HeaderMap {
         let mut kept = headers.clone();
         for name in ALWAYS.iter().chain(&self.0) {
             kept.remove(name);

@@ -15,12 +15,13 @@ mod dropped;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
+use http::header::{HeaderMap, HeaderName};
 use http::{Response, StatusCode};
 
 pub use self::body::ResponseBody;
 pub(super) use self::capture::{Captured, Limits, capture};
-pub(super) use self::dropped::DroppedHeaders;
+pub(crate) use self::dropped::DroppedHeaders;
+use super::lines::{Input, push_lines};
 use crate::{Encoded, Undecodable};
 
 /// The header of a response that is replayed, unless a layer names another.
@@ -92,71 +93,20 @@ impl Encoded for StoredResponse {
     fn encode(&self, out: &mut Vec<u8>) {
         out.push(LAYOUT);
         out.extend_from_slice(&self.status.as_u16().to_le_bytes());
-        push_length(out, self.headers.len());
-        for (name, value) in &self.headers {
-            push_bytes(out, name.as_str().as_bytes());
-            push_bytes(out, value.as_bytes());
-        }
+        push_lines(out, &self.headers);
         out.extend_from_slice(&self.body);
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, Undecodable> {
-        let mut input = Input(bytes);
+        let mut input = Input::new(bytes);
         if input.take(1)? != [LAYOUT] {
             return Err(Undecodable);
         }
         let status = input.take(2)?;
         let status = u16::from_le_bytes([status[0], status[1]]);
         let status = StatusCode::from_u16(status).map_err(|_| Undecodable)?;
-        let mut headers = HeaderMap::new();
-        for _ in 0..input.length()? {
-            let name = HeaderName::from_bytes(input.prefixed()?).map_err(|_| Undecodable)?;
-            let value = HeaderValue::from_bytes(input.prefixed()?).map_err(|_| Undecodable)?;
-            headers.try_append(name, value).map_err(|_| Undecodable)?;
-        }
-        Ok(Self { status, headers, body: Bytes::copy_from_slice(input.0) })
-    }
-}
-
-fn push_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    push_length(out, bytes.len());
-    out.extend_from_slice(bytes);
-}
-
-fn push_length(out: &mut Vec<u8>, mut length: usize) {
-    while length >= 0x80 {
-        out.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    out.push(length as u8);
-}
-
-/// Bytes that are being read from the front, and may be anything.
-struct Input<'a>(&'a [u8]);
-
-impl<'a> Input<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Undecodable> {
-        let (head, tail) = self.0.split_at_checked(length).ok_or(Undecodable)?;
-        self.0 = tail;
-        Ok(head)
-    }
-
-    /// No length that counts has more than 28 bits.
-    fn length(&mut self) -> Result<usize, Undecodable> {
-        let mut length = 0;
-        for shift in [0, 7, 14, 21] {
-            let byte = self.take(1)?[0];
-            length |= usize::from(byte & 0x7f) << shift;
-            if byte & 0x80 == 0 {
-                return Ok(length);
-            }
-        }
-        Err(Undecodable)
-    }
-
-    fn prefixed(&mut self) -> Result<&'a [u8], Undecodable> {
-        let length = self.length()?;
-        self.take(length)
+        let headers = input.lines()?;
+        Ok(Self { status, headers, body: Bytes::copy_from_slice(input.rest()) })
     }
 }
 
@@ -173,7 +123,10 @@ impl std::fmt::Debug for StoredResponse {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
+    use crate::http::lines::{push_bytes, push_length};
 
     fn stored() -> StoredResponse {
         let mut headers = HeaderMap::new();

@@ -11,8 +11,8 @@ use super::claims::{Claims, Full, Hash, Place};
 use super::moment::Moment;
 use super::slot::Slot;
 use super::{
-    Complete, CompleteOutcome, Entry, Guarantee, NotKept, Outcome, Record, RecordId, Release,
-    Renew, RenewOutcome, Reserve, ReserveOutcome, State, Vacant,
+    Complete, CompleteOutcome, Entry, NotKept, Outcome, Record, RecordId, Release, Renew,
+    RenewOutcome, Reserve, ReserveOutcome, State, Vacant,
 };
 
 /// Where completed records live: a map that forgets some of them when it is full.
@@ -109,7 +109,7 @@ impl<C: Completed> Ledger<C> {
         let record = request.record;
         let until = now.after(request.ttl);
         let is_tombstone = matches!(record.outcome(), Outcome::NotKept(_));
-        let needs_mark = record.guarantee() == Guarantee::AtMostOnce;
+        let needs_mark = record.guarantee().keeps_lapsed();
         let says_it_all = is_tombstone && needs_mark;
         let kept = !says_it_all && self.completed.insert(place.id(), record, until);
         if kept && !needs_mark {

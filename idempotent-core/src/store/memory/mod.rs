@@ -34,7 +34,7 @@ use super::{
     ReserveOutcome, Scan, Sleep, State, Store, StoreError, StoreErrorKind, TokioClock, Vacant,
     Wait, hasher,
 };
-use crate::record::{Guarantee, NotKept, Outcome, Record, RecordId, Token};
+use crate::record::{NotKept, Outcome, Record, RecordId, Token};
 
 /// The store of one process, in its memory.
 ///

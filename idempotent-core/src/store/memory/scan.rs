@@ -9,7 +9,7 @@ use super::claims::Hash;
 use super::completed::Evicting;
 use super::ledger::{Completed, Ledger};
 use super::moment::Moment;
-use super::{Cursor, Entry, Guarantee, Page, RecordId, Scan, State, StoreError, StoreErrorKind};
+use super::{Cursor, Entry, Page, RecordId, Scan, State, StoreError, StoreErrorKind};
 
 /// Where a page starts: after a hash, in a shard of the claims or in the completed records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +99,7 @@ fn completed(
     let mut first = First::new(room, after);
     for (id, entry) in ledger.completed.iter(now) {
         // Those under at most once were seen among the claims, by their marks.
-        if entry.record.guarantee() != Guarantee::AtMostOnce
-            && request.wants(entry.state, &entry.record)
-        {
+        if !entry.record.guarantee().keeps_lapsed() && request.wants(entry.state, &entry.record) {
             first.offer(id, entry);
         }
     }

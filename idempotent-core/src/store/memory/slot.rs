@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::moment::Moment;
 use super::waiters::Waiters;
-use super::{Entry, Guarantee, Outcome, Record, State};
+use super::{Entry, Outcome, Record, State};
 
 /// A reservation, which may have lapsed, or a *mark*: the tombstone that keeps the id of a
 /// finished call from being vacant when its record is evicted.
@@ -32,9 +32,10 @@ impl Slot {
 
     pub(super) fn renew(&mut self, now: Moment, lease: Duration) {
         self.lapses_at = now.after(lease);
-        self.vacant_at = match self.record.guarantee() {
-            Guarantee::AtMostOnce => self.lapses_at.after(self.record.retention()),
-            _ => self.lapses_at,
+        self.vacant_at = if self.record.guarantee().keeps_lapsed() {
+            self.lapses_at.after(self.record.retention())
+        } else {
+            self.lapses_at
         };
     }
 
@@ -54,9 +55,7 @@ impl Slot {
 
     /// Whether it was indeterminate until its retention ended.
     pub(super) fn outlived_retention(&self, now: Moment) -> bool {
-        self.is_dead(now)
-            && self.is_reservation()
-            && self.record.guarantee() == Guarantee::AtMostOnce
+        self.is_dead(now) && self.is_reservation() && self.record.guarantee().keeps_lapsed()
     }
 
     pub(super) fn state(&self, now: Moment) -> Option<State> {
@@ -64,7 +63,7 @@ impl Slot {
             (!self.is_dead(now)).then_some(State::Completed)
         } else if now < self.lapses_at {
             Some(State::Reserved)
-        } else if self.record.guarantee() == Guarantee::AtMostOnce {
+        } else if self.record.guarantee().keeps_lapsed() {
             (!self.is_dead(now)).then_some(State::Indeterminate)
         } else {
             Some(State::Lapsed)

@@ -7,6 +7,7 @@ mod builder;
 mod fill;
 mod shelf;
 
+use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Weak};
 
@@ -186,6 +187,10 @@ impl<S: Store> Store for NearCache<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.0.store.scan(request).await
+    }
+
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.0.store.tables()
     }
 
     fn observe(&self, observer: Weak<dyn Observer>) -> bool {

@@ -17,8 +17,9 @@ use super::script::Scripts;
 use super::server::{self, Demand};
 use super::shared::Shared;
 use super::target::{Login, Target};
-use super::wake::{Hub, Looks};
+use super::wake::Hub;
 use crate::store::StoreError;
+use crate::store::wake::Looks;
 
 const PREFIX: &str = "idem:";
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);

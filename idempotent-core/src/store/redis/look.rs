@@ -29,7 +29,7 @@ pub(super) fn millis(duration: Duration) -> i64 {
 pub(super) fn grace(reservation: &Record) -> i64 {
     match reservation.guarantee() {
         Guarantee::AtLeastOnce => 0,
-        Guarantee::AtMostOnce => {
+        Guarantee::AtMostOnce | Guarantee::ExactlyOnce => {
             let millis = reservation.retention().min(LONGEST).as_millis();
             i64::try_from(millis).unwrap_or(i64::MAX)
         }

@@ -17,8 +17,10 @@ pub(super) async fn reserve(
     request: &Reserve<'_>,
 ) -> Result<ReserveOutcome, StoreError> {
     let key = store.keys.of(request.id);
-    if let Some(entry) = taken_for_sure(store, request, &key).await {
-        return Ok(ReserveOutcome::Taken(entry));
+    if store.replicas.as_ref().is_some_and(|replicas| replicas.is_failing(&key)) {
+        if let Some(entry) = Box::pin(taken_for_sure(store, request, &key)).await {
+            return Ok(ReserveOutcome::Taken(entry));
+        }
     }
     let command = set_if_vacant(&key, request);
     let mut rounds_left = ROUNDS;
@@ -27,17 +29,17 @@ pub(super) async fn reserve(
             Ok(Value::Nil) => return Ok(ReserveOutcome::Won),
             Ok(Value::BulkString(old)) => Record::from_bytes(&old)?,
             Ok(answer) => return Err(store_error(unexpected(&answer))),
-            Err(error) => return without_writing(store, request, &key, error).await,
+            Err(error) => return Box::pin(without_writing(store, request, &key, error)).await,
         };
         if !matches!(old.outcome(), Outcome::Reserved) {
             return Ok(ReserveOutcome::Taken(Entry::new(old, State::Completed, None)));
         }
         if old.token() == request.token() && old.guarantee() == Guarantee::AtLeastOnce {
-            if confirm(store, &key, &old).await? {
+            if Box::pin(confirm(store, &key, &old)).await? {
                 return Ok(ReserveOutcome::Won);
             }
-        } else if let Some(entry) = store.look(&key).await? {
-            if let Some(outcome) = answer(store, request, &key, entry).await? {
+        } else if let Some(entry) = Box::pin(store.look(&key)).await? {
+            if let Some(outcome) = Box::pin(answer(store, request, &key, entry)).await? {
                 return Ok(outcome);
             }
         }
@@ -51,9 +53,6 @@ pub(super) async fn reserve(
 /// What another call has put there, while replicas are missing: then a look spares a write that
 /// would wait for them in vain.
 async fn taken_for_sure(store: &Shared, request: &Reserve<'_>, key: &str) -> Option<Entry> {
-    if !store.replicas.as_ref()?.is_failing(key) {
-        return None;
-    }
     let entry = store.look(key).await.ok()??;
     (entry.record.token() != request.token()).then_some(entry)
 }

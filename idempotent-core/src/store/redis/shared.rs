@@ -15,6 +15,9 @@ use super::wake::Hub;
 use crate::store::{Entry, StoreError};
 
 /// What the clones of a store share.
+///
+/// What is seldom asked is boxed where it is asked, here and in the transitions: the future of every
+/// call has room for it otherwise.
 pub(super) struct Shared {
     pub(super) link: Arc<Link>,
     pub(super) hub: Arc<Hub>,
@@ -47,7 +50,7 @@ impl Shared {
     ) -> RedisResult<Value> {
         match self.write(key, &script.by_digest(key, arguments), Repeat::Once).await {
             Err(error) if is_forgotten(&error) => {
-                self.write(key, &script.by_code(key, arguments), Repeat::Once).await
+                Box::pin(self.write(key, &script.by_code(key, arguments), Repeat::Once)).await
             }
             answer => answer,
         }
@@ -62,7 +65,7 @@ impl Shared {
         promise: Promise,
     ) -> RedisResult<Value> {
         match &self.replicas {
-            Some(replicas) => replicas.write(key, command, promise).await,
+            Some(replicas) => Box::pin(replicas.write(key, command, promise)).await,
             None => self.link.ask(key, command, Repeat::Once).await,
         }
     }
@@ -77,7 +80,7 @@ impl Shared {
     ) -> RedisResult<Value> {
         match self.promise(key, &script.by_digest(key, arguments), promise).await {
             Err(error) if is_forgotten(&error) => {
-                self.promise(key, &script.by_code(key, arguments), promise).await
+                Box::pin(self.promise(key, &script.by_code(key, arguments), promise)).await
             }
             answer => answer,
         }
@@ -87,7 +90,7 @@ impl Shared {
     pub(super) async fn look(&self, key: &str) -> Result<Option<Entry>, StoreError> {
         let answers = self.link.read(key, &look::question(key)).await;
         let found = match answers.and_then(look::found) {
-            Err(error) if is_out_of_memory(&error) => self.look_by_script(key).await,
+            Err(error) if is_out_of_memory(&error) => Box::pin(self.look_by_script(key)).await,
             found => found,
         };
         let found = found.map_err(store_error)?;

@@ -16,6 +16,7 @@ mod source;
 mod standalone;
 #[cfg(feature = "redis-sentinel")]
 mod switch;
+mod together;
 
 use std::fmt;
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use self::live::Live;
 pub(super) use self::sentinel::Watched;
 pub(super) use self::source::Source;
 pub(super) use self::standalone::Standalone;
+use self::together::Together;
 use super::error::{is_demoted, timed_out};
 
 /// How long and how often a link asks.
@@ -74,6 +76,7 @@ pub(super) struct Link {
     live: Arc<Live>,
     health: Health,
     turns: Semaphore,
+    together: Together,
     limits: Limits,
 }
 
@@ -82,8 +85,10 @@ impl Link {
     pub(super) async fn connect(source: Source, limits: Limits) -> RedisResult<Self> {
         let live = Arc::new(Live::connect(source, limits).await?);
         live.watch();
-        let turns = Semaphore::new(limits.in_flight.clamp(1, Semaphore::MAX_PERMITS));
-        Ok(Self { live, health: Health::new(limits.response), turns, limits })
+        let in_flight = limits.in_flight.clamp(1, Semaphore::MAX_PERMITS);
+        let (turns, limits) = (Semaphore::new(in_flight), Limits { in_flight, ..limits });
+        let (health, together) = (Health::new(limits.response), Together::new());
+        Ok(Self { live, health, turns, together, limits })
     }
 
     /// One command, to the primary of a key.
@@ -186,7 +191,8 @@ impl Link {
         let mut tries_left = if repeat == Repeat::Once { 1 } else { 0 };
         loop {
             let mut used = self.live.get().await?;
-            let answer = used.connection.ask(to, what).await;
+            let ask = used.connection.ask(to, what);
+            let answer = self.together.send(ask, self.is_alone()).await;
             let Err(error) = &answer else { return answer };
             let lost = is_lost(error) && self.live.lose(used.generation, error);
             if !lost || tries_left == 0 {
@@ -194,6 +200,11 @@ impl Link {
             }
             tries_left -= 1;
         }
+    }
+
+    /// Whether the question that is being asked is the only one on its way.
+    fn is_alone(&self) -> bool {
+        self.turns.available_permits() + 1 >= self.limits.in_flight
     }
 }
 

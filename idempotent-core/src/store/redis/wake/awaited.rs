@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::message::Hash;
+use crate::store::wake::Hash;
 
 /// How long an id counts as awaited. Who waits longer says so again, three times as often.
 const FOR: Duration = Duration::from_secs(30);

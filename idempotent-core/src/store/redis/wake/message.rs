@@ -3,8 +3,7 @@
 //! One byte says what, eight say who, and 32 are the hash of an id: it identifies a record by
 //! itself. What is not understood is ignored, so that a later version may say more.
 
-/// A record's identity.
-pub(super) type Hash = [u8; 32];
+use crate::store::wake::Hash;
 
 /// A store of one process, among those that share a channel.
 pub(super) type Origin = [u8; 8];

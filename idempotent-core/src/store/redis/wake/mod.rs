@@ -7,16 +7,12 @@
 //! cluster, and without rights to the channel, they would fail with their change made.
 //!
 //! [`message`] is what is said, [`listen`] the subscription, [`outbox`] the other direction.
-//! [`waiters`] are those of this process, [`awaited`] what others wait for, [`watch`] the looking.
+//! [`awaited`] is what others wait for.
 
 mod awaited;
 mod listen;
-mod looks;
 mod message;
-mod observers;
 mod outbox;
-mod waiters;
-mod watch;
 
 use std::fmt;
 use std::future::Future;
@@ -29,14 +25,15 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout};
 
 use self::awaited::Awaited;
-pub(super) use self::looks::Looks;
-use self::message::{Hash, Message, Origin};
-use self::observers::Observers;
+use self::message::{Message, Origin};
 use self::outbox::Outbox;
-use self::waiters::Waiters;
 use super::link::{Link, Repeat};
 use crate::record::{RecordId, Token};
+use crate::store::wake::{self, Hash, Lookout, Looks, Observers, Waiters};
 use crate::store::{Entry, Observer, StoreError, Wait, poll};
+
+/// Waiters say again and again that they wait: others forget it after three times as long.
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(10);
 
 /// How often those who ask are told again what is waited for here.
 const ANSWER_EVERY: Duration = Duration::from_secs(1);
@@ -165,7 +162,16 @@ impl Hub {
         let (waiter, lookout) = self.waiters.join(*request.id.hash(), request.token);
         if let Some(lookout) = lookout {
             let hub = Arc::clone(self);
-            runtime.spawn(watch::until_ended(hub, lookout, request.token, look));
+            let mut announced: Option<Instant> = None;
+            let announce = move |lookout: &Lookout| {
+                let is_due = announced.is_none_or(|at| at.elapsed() >= ANNOUNCE_EVERY);
+                if is_due && hub.ear() != Ear::Deaf {
+                    announced = Some(Instant::now());
+                    outbox::tell(&hub, Message::Waiting(*lookout.hash()));
+                }
+            };
+            let (token, looks) = (request.token, self.looks);
+            runtime.spawn(wake::until_ended(lookout, token, looks, look, announce));
         }
         let _ = timeout(request.timeout, waiter.woken()).await;
         Ok(())

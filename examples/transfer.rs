@@ -1,0 +1,11 @@
+//! Money between accounts, exactly once: worker processes make the same transfers through one
+//! PostgreSQL, while they and the server are killed and calls are dropped half way.
+//!
+//! Run it with `cargo run --example transfer`, and `-- --transfers 7000` for as long as you like. It
+//! starts its own server. The transfer itself is in `tests/chaos/src/transfer/bank.rs`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    idempotent_chaos::transfer::main()
+}

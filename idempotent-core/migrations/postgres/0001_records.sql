@@ -1,0 +1,71 @@
+-- The records of calls, one row each.
+--
+-- Whoever runs these files with a tool of their own runs all of them, in their order, once each, in a
+-- transaction each: they say in "records_migrations" that they ran, which is also how
+-- PostgresStore::migrate knows. The schema "idempotent" and the prefix "records" are the defaults; a
+-- store under other names writes them into these texts.
+
+DO $$
+BEGIN
+    IF to_regnamespace('"idempotent"') IS NULL THEN
+        CREATE SCHEMA "idempotent";
+    END IF;
+END
+$$;
+
+CREATE TABLE "idempotent"."records_migrations" (
+    version    integer     PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
+-- A row is reserved while expires_at is null, and completed from then on. What a reservation means
+-- once lapses_at is over, its guarantee says: 0, at least once: the id is vacant; else: nobody knows
+-- whether the effect happened, until the retention is over too. Never infinite: times are subtracted.
+CREATE TABLE "idempotent"."records" (
+    lapses_at  timestamptz,
+    expires_at timestamptz,
+    retention  interval NOT NULL,
+    guarantee  smallint NOT NULL,
+    awaited    boolean  NOT NULL DEFAULT false,
+    id         bytea    NOT NULL,
+    token      bytea    NOT NULL,
+    operation  text     NOT NULL,
+    record     bytea    NOT NULL,
+    CONSTRAINT "records_pkey" PRIMARY KEY (id),
+    CONSTRAINT "records_state" CHECK ((lapses_at IS NULL) = (expires_at IS NOT NULL))
+);
+
+COMMENT ON COLUMN "idempotent"."records".lapses_at IS
+    'reserved: when the lease of the call that runs ends, unless it is renewed';
+COMMENT ON COLUMN "idempotent"."records".expires_at IS
+    'completed: when the result is forgotten; null while reserved';
+COMMENT ON COLUMN "idempotent"."records".retention IS
+    'how long a reservation stays after it lapsed, unless another call takes the id';
+COMMENT ON COLUMN "idempotent"."records".guarantee IS
+    'what a lapse means: 0 the id is vacant; 1 at most once, 2 exactly once: it waits to be resolved';
+COMMENT ON COLUMN "idempotent"."records".awaited IS
+    'reserved: somebody wants to be notified when the call ends';
+COMMENT ON COLUMN "idempotent"."records".record IS
+    'opaque: the envelope and the result of the call';
+
+-- From when on an id counts as vacant.
+CREATE FUNCTION "idempotent"."records_vacant_at"(
+    lapses_at timestamptz, expires_at timestamptz, retention interval, guarantee smallint
+) RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE
+        WHEN expires_at IS NOT NULL THEN expires_at
+        WHEN guarantee = 0 THEN lapses_at
+        ELSE lapses_at + retention
+    END
+$$;
+
+-- For the sweeper.
+CREATE INDEX "records_expiry" ON "idempotent"."records" (expires_at)
+    WHERE expires_at IS NOT NULL;
+
+-- For the sweeper, and for scans of what runs, lapsed or is indeterminate. Renewing a lease changes
+-- no indexed column.
+CREATE INDEX "records_unfinished" ON "idempotent"."records" (id)
+    WHERE expires_at IS NULL;
+
+INSERT INTO "idempotent"."records_migrations" (version) VALUES (1);

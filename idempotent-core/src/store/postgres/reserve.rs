@@ -1,0 +1,69 @@
+//! Reserving: one statement decides it, and tells what stands there.
+
+use sqlx::Row;
+use tokio::time::Instant;
+
+use super::error::{is_read_only, store_error, timed_out};
+use super::link::{Question, Repeat};
+use super::look::{self, Found, guarantee_code, micros};
+use super::{Shared, report};
+use crate::store::{Entry, Reserve, ReserveOutcome, State, StoreError};
+
+pub(super) async fn reserve(
+    store: &Shared,
+    request: &Reserve<'_>,
+) -> Result<ReserveOutcome, StoreError> {
+    let deadline = store.link.deadline();
+    let question = || {
+        let record = request.record();
+        Question::new(&store.statements.reserve)
+            .bind(&request.id.hash()[..])
+            .bind(request.id.operation())
+            .bind(&record.token().as_bytes()[..])
+            .bind(guarantee_code(record.guarantee()))
+            .bind(record.as_bytes())
+            .bind(micros(request.lease()))
+            .bind(micros(record.retention()))
+    };
+    loop {
+        let rows = match store.link.ask_until(question, Repeat::Yes, deadline).await {
+            Ok(rows) => rows,
+            Err(error) if is_read_only(&error) => return replay(store, request, error).await,
+            Err(error) => return Err(store_error(error)),
+        };
+        // Without a row, another call came between the look and the write: it shows now.
+        if let Some(row) = rows.first() {
+            let Some(found) = Found::read_or_nothing(row)? else {
+                let forgotten: Option<bool> = row.try_get("forgotten").map_err(store_error)?;
+                if forgotten == Some(true) {
+                    report::retention_ended(request.id);
+                }
+                return Ok(ReserveOutcome::Won);
+            };
+            if let Some(entry) = found.entry()? {
+                return Ok(answer(request, entry));
+            }
+        }
+        if Instant::now() >= deadline {
+            return Err(store_error(timed_out()));
+        }
+    }
+}
+
+fn answer(request: &Reserve<'_>, entry: Entry) -> ReserveOutcome {
+    let is_own = entry.state == State::Reserved && entry.record.token() == request.token();
+    if is_own { ReserveOutcome::Won } else { ReserveOutcome::Taken(entry) }
+}
+
+/// A server that takes no writes can still tell a result, which is final. What else it shows may be
+/// older than what its primary has.
+async fn replay(
+    store: &Shared,
+    request: &Reserve<'_>,
+    refusal: sqlx::Error,
+) -> Result<ReserveOutcome, StoreError> {
+    match look::load(store, request.id).await? {
+        Some(entry) if entry.state == State::Completed => Ok(ReserveOutcome::Taken(entry)),
+        _ => Err(store_error(refusal)),
+    }
+}

@@ -1,0 +1,34 @@
+-- Some of the records, by id. $1 after which id, $2 how many to look at, $3 how many to give at most,
+-- $4 only those of this operation (null: of any), and whether to give those that are $5 reserved,
+-- $6 lapsed, $7 indeterminate, $8 completed.
+-- Answers the records with their ids and operations, as load.sql does; after them the last id that was
+-- looked at with two nulls, if there may be more.
+WITH looked AS MATERIALIZED (
+    SELECT r.id, r.operation, r.guarantee, r.expires_at,
+    r.lapses_at > clock_timestamp() AS runs,
+    r.record,
+    (extract(epoch FROM r.lapses_at - clock_timestamp()) * 1000000)::bigint AS lapse,
+    (extract(epoch FROM coalesce(r.expires_at, r.lapses_at + r.retention) - clock_timestamp())
+        * 1000000)::bigint AS gone
+    FROM "idempotent"."records" AS r
+    WHERE r.id > $1
+    ORDER BY r.id
+    LIMIT $2
+)
+(
+    SELECT id, operation, record, lapse, gone
+    FROM looked
+    WHERE ($4::text IS NULL OR operation = $4)
+        AND CASE WHEN expires_at IS NOT NULL THEN $8 WHEN runs THEN $5 WHEN guarantee = 0 THEN $6
+            ELSE $7 END
+    ORDER BY id
+    LIMIT $3
+)
+UNION ALL
+(
+    SELECT id, NULL, NULL, NULL, NULL
+    FROM looked
+    WHERE (SELECT count(*) FROM looked) >= $2
+    ORDER BY id DESC
+    LIMIT 1
+)

@@ -1,0 +1,45 @@
+//! The statements of calls within transactions, under the names of one store's tables.
+
+use sqlx::SqlStr;
+
+use super::super::names::Names;
+
+const RESERVE: &str = r#"SELECT stands, recorded, remaining, snapshot
+FROM "idempotent"."records_reserve"($1, $2, $3, $4, $5, $6, $7)"#;
+
+const COMPLETE: &str = r#"UPDATE "idempotent"."records"
+SET lapses_at = NULL, expires_at = clock_timestamp() + $4, record = $3, xact = NULL
+WHERE id = $1 AND token = $2 AND expires_at IS NULL AND xact = pg_current_xact_id()"#;
+
+const RELEASE: &str = r#"DELETE FROM "idempotent"."records"
+WHERE id = $1 AND token = $2 AND expires_at IS NULL AND xact = pg_current_xact_id()"#;
+
+/// What a transaction needs to know of a store to keep records in its tables.
+#[derive(Debug)]
+pub(in crate::store::postgres) struct Tables {
+    reserve: SqlStr,
+    complete: SqlStr,
+    release: SqlStr,
+}
+
+impl Tables {
+    pub(in crate::store::postgres) fn new(names: &Names) -> Self {
+        Self {
+            reserve: names.statement(RESERVE),
+            complete: names.statement(COMPLETE),
+            release: names.statement(RELEASE),
+        }
+    }
+
+    pub(super) fn reserve(&self) -> SqlStr {
+        self.reserve.clone()
+    }
+
+    pub(super) fn complete(&self) -> SqlStr {
+        self.complete.clone()
+    }
+
+    pub(super) fn release(&self) -> SqlStr {
+        self.release.clone()
+    }
+}

@@ -1,0 +1,228 @@
+//! One run: starts the server and the workers, and kills them while transfers are made.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use fastrand::Rng;
+use idempotent_core::store::PostgresStore;
+use idempotent_servers::Postgres;
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::sleep;
+
+use super::bank::{ACCOUNTS, BALANCE, TABLES};
+use super::book::Count;
+use super::verdict::{Outcome, verdict};
+use super::worker::Assignment;
+use super::{Level, WORKER};
+
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Longer without an answer is a run that stands still.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// What a run is made of.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// This program's file, which is a worker's too.
+    pub program: PathBuf,
+    /// How many transfers there are. Each process makes each of them.
+    pub transfers: u32,
+    /// Worker processes.
+    pub processes: u32,
+    /// Transfers that each process makes at once.
+    pub tasks: u32,
+    /// How often a process is killed.
+    pub worker_kills: u32,
+    /// How often the server is killed.
+    pub server_kills: u32,
+    /// Decides what the transfers are, and which faults come when.
+    pub seed: u64,
+}
+
+impl Settings {
+    /// 300 transfers by 4 processes with 16 tasks each; 4 kills of processes and 2 of the server.
+    #[must_use]
+    pub fn new(program: PathBuf) -> Self {
+        Self {
+            program,
+            transfers: 300,
+            processes: 4,
+            tasks: 16,
+            worker_kills: 4,
+            server_kills: 2,
+            seed: 1,
+        }
+    }
+}
+
+/// Makes all transfers at one isolation level, and judges what became of them.
+///
+/// # Errors
+///
+/// When the run cannot be carried out. A promise that was broken is part of the outcome.
+pub async fn run(level: Level, settings: &Settings) -> Result<Outcome> {
+    let server = Postgres::builder().fsync(true);
+    let server = server.arg("max_connections", "200").arg("deadlock_timeout", "50ms").start().await;
+    server.sql(TABLES).await;
+    let accounts = format!(
+        "INSERT INTO accounts SELECT id, {BALANCE} FROM generate_series(0, {}) AS id",
+        ACCOUNTS - 1
+    );
+    server.sql(&accounts).await;
+    PostgresStore::connect(server.url()).await?.migrate().await?;
+    let folder = TempDir::new().context("a folder")?;
+    let began = Instant::now();
+    let mut crew = Crew::start(level, settings, &server, folder.path())?;
+    let faults = faults(settings);
+    crew.until_done(&server, &faults).await?;
+    let mut outcome = verdict(&server, settings, &crew.books).await?;
+    (outcome.level, outcome.took) = (Some(level), began.elapsed());
+    (outcome.worker_kills, outcome.server_kills) = (crew.worker_kills, crew.server_kills);
+    Ok(outcome)
+}
+
+/// At which number of answers which fault comes.
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    Worker,
+    Server,
+}
+
+fn faults(settings: &Settings) -> Vec<(u64, Fault)> {
+    let mut random = Rng::with_seed(settings.seed);
+    let all = u64::from(settings.transfers) * u64::from(settings.processes);
+    let mut at = |fault| (random.u64(all / 50..all - all / 10), fault);
+    let workers = (0..settings.worker_kills).map(|_| Fault::Worker);
+    let servers = (0..settings.server_kills).map(|_| Fault::Server);
+    let mut faults: Vec<_> = workers.chain(servers).map(&mut at).collect();
+    faults.sort_by_key(|(at, _)| *at);
+    faults
+}
+
+struct Crew {
+    settings: Settings,
+    assignments: Vec<Assignment>,
+    workers: Vec<Option<Child>>,
+    books: Vec<PathBuf>,
+    counts: Vec<Count>,
+    random: Rng,
+    worker_kills: u32,
+    server_kills: u32,
+}
+
+impl Crew {
+    fn start(level: Level, settings: &Settings, server: &Postgres, folder: &Path) -> Result<Self> {
+        let books: Vec<PathBuf> =
+            (0..settings.processes).map(|n| folder.join(format!("book-{n}"))).collect();
+        let assignments = books.iter().map(|book| Assignment {
+            url: server.url(),
+            level,
+            transfers: settings.transfers,
+            tasks: settings.tasks,
+            seed: settings.seed,
+            mischief: 0,
+            book: book.clone(),
+        });
+        let mut crew = Self {
+            settings: settings.clone(),
+            assignments: assignments.collect(),
+            workers: Vec::new(),
+            counts: books.iter().map(|book| Count::open(book)).collect::<Result<_, _>>()?,
+            books,
+            random: Rng::with_seed(settings.seed.wrapping_add(1)),
+            worker_kills: 0,
+            server_kills: 0,
+        };
+        for worker in 0..crew.assignments.len() {
+            let started = crew.hire(worker)?;
+            crew.workers.push(Some(started));
+        }
+        Ok(crew)
+    }
+
+    fn hire(&mut self, worker: usize) -> Result<Child> {
+        let assignment = &mut self.assignments[worker];
+        assignment.mischief = self.random.u64(..);
+        let log = File::options().create(true).append(true).open(log(&assignment.book))?;
+        Command::new(&self.settings.program)
+            .arg(WORKER)
+            .arg(serde_json::to_string(assignment)?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting a worker")
+    }
+
+    async fn until_done(&mut self, server: &Postgres, faults: &[(u64, Fault)]) -> Result<()> {
+        let mut faults = faults.iter().copied().peekable();
+        let (mut seen, mut seen_at) = (0, Instant::now());
+        while self.workers.iter().any(Option::is_some) {
+            let answers = self.answers()?;
+            if answers > seen {
+                (seen, seen_at) = (answers, Instant::now());
+            }
+            ensure!(seen_at.elapsed() < PATIENCE, "no answer for {PATIENCE:?}");
+            if let Some((_, fault)) = faults.next_if(|(at, _)| *at <= answers) {
+                match fault {
+                    Fault::Worker => self.kill_a_worker().await?,
+                    Fault::Server => self.kill_the_server(server).await,
+                }
+            }
+            self.see_who_ended()?;
+            sleep(LOOK).await;
+        }
+        Ok(())
+    }
+
+    fn answers(&mut self) -> Result<u64> {
+        let mut answers = 0;
+        for count in &mut self.counts {
+            answers += count.answers()?;
+        }
+        Ok(answers)
+    }
+
+    async fn kill_a_worker(&mut self) -> Result<()> {
+        let running = (0..self.workers.len()).filter(|worker| self.workers[*worker].is_some());
+        let running: Vec<usize> = running.collect();
+        let Some(worker) = self.random.choice(running) else { return Ok(()) };
+        if let Some(mut child) = self.workers[worker].take() {
+            child.kill().await.context("killing a worker")?;
+        }
+        self.worker_kills += 1;
+        self.workers[worker] = Some(self.hire(worker)?);
+        Ok(())
+    }
+
+    async fn kill_the_server(&mut self, server: &Postgres) {
+        server.kill();
+        self.server_kills += 1;
+        sleep(Duration::from_millis(self.random.u64(0..300))).await;
+        server.restart().await;
+    }
+
+    fn see_who_ended(&mut self) -> Result<()> {
+        for (worker, book) in self.workers.iter_mut().zip(&self.books) {
+            let Some(child) = worker else { continue };
+            match child.try_wait().context("waiting for a worker")? {
+                None => {}
+                Some(status) if status.success() => *worker = None,
+                Some(status) => {
+                    let log = std::fs::read_to_string(log(book)).unwrap_or_default();
+                    bail!("a worker ended with {status}:\n{log}");
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn log(book: &Path) -> PathBuf {
+    book.with_extension("log")
+}

@@ -1,0 +1,59 @@
+//! A purge through one process drops the copies that others keep.
+
+use idempotent_core::record::{Envelope, RecordId};
+use idempotent_core::store::{NearCache, PostgresStore, Reserve, Store};
+use idempotent_servers::{Postgres, Server, require};
+
+use crate::scene::{listeners, migrated, never_looking, until};
+use crate::shop::Attempt;
+
+/// A cache that listens.
+async fn near(server: &Postgres) -> NearCache<PostgresStore> {
+    let near = NearCache::new(migrated(never_looking(server)).await);
+    until(|| async { listeners(server).await == 1 }).await;
+    near
+}
+
+/// A completed record that the cache keeps.
+async fn kept(near: &NearCache<PostgresStore>) -> RecordId {
+    let attempt = Attempt::new();
+    let reservation = attempt.win(near).await;
+    attempt.record(near, &reservation, b"result").await;
+    until(|| async {
+        near.reserve(&Reserve::new(&attempt.id, Envelope::new("shop::charge"))).await.unwrap();
+        near.at_hand(&attempt.id).is_some()
+    })
+    .await;
+    attempt.id
+}
+
+#[tokio::test]
+async fn a_purge_through_another_process_drops_the_copy() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let near = near(&server).await;
+    let operator = never_looking(&server).connect().await.unwrap();
+    assert!(near.hears_purges());
+    let (id, other) = (kept(&near).await, kept(&near).await);
+    assert!(operator.purge(&id).await.unwrap());
+    until(|| async { near.at_hand(&id).is_none() }).await;
+    assert!(near.at_hand(&other).is_some(), "the other copy stays");
+}
+
+#[tokio::test]
+async fn copies_go_when_purges_may_have_gone_unheard() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let near = near(&server).await;
+    let id = kept(&near).await;
+    server.kill();
+    until(|| async { near.at_hand(&id).is_none() }).await;
+}
+
+#[tokio::test]
+async fn without_notifications_purges_go_unheard_and_the_cache_knows() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let store = migrated(never_looking(&server).notify(false)).await;
+    assert!(!NearCache::new(store).hears_purges());
+}

@@ -1,0 +1,139 @@
+//! The schema: made once by any number of processes, under any names, by whoever may.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use idempotent_core::RecordId;
+use idempotent_core::record::Envelope;
+use idempotent_core::store::{PostgresStore, Reserve, ReserveOutcome, Scan, Store, StoreErrorKind};
+use idempotent_servers::{Postgres, Server, require};
+
+async fn wins(store: &PostgresStore) {
+    let id = RecordId::of("shop::charge", None, &42).unwrap();
+    let request = Reserve::new(&id, Envelope::new("shop::charge"));
+    let outcome = store.reserve(&request).await.unwrap();
+    assert!(matches!(outcome, ReserveOutcome::Won), "{outcome:?}");
+}
+
+async fn versions(server: &Postgres, table: &str) -> Vec<String> {
+    let rows = server.sql(&format!("SELECT version FROM {table} ORDER BY version")).await;
+    rows.into_iter().map(|mut row| row.remove(0).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_processes_may_migrate_at_once() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let stores = join_all((0..8).map(|_| async {
+        let builder = PostgresStore::builder(server.url()).max_connections(1);
+        builder.response_timeout(Duration::from_secs(10)).connect().await.unwrap()
+    }));
+    let stores = stores.await;
+    for outcome in join_all(stores.iter().map(PostgresStore::migrate)).await {
+        outcome.unwrap();
+    }
+    let applied = versions(&server, "idempotent.records_migrations").await;
+    let known: Vec<String> =
+        stores[0].migrations().map(|(version, _)| version.to_string()).collect();
+    assert_eq!(applied, known, "each version ran once");
+    wins(&stores[0]).await;
+}
+
+#[tokio::test]
+async fn migrating_again_does_nothing_and_needs_no_rights() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let store = PostgresStore::connect(server.url()).await.unwrap();
+    store.migrate().await.unwrap();
+    server
+        .sql(
+            "CREATE ROLE shop LOGIN; GRANT USAGE ON SCHEMA idempotent TO shop;
+             GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA idempotent TO shop",
+        )
+        .await;
+    let url = server.url().replace("postgres@", "shop@");
+    let store = PostgresStore::connect(url).await.unwrap();
+    store.migrate().await.unwrap();
+    wins(&store).await;
+    let fresh = PostgresStore::builder(server.url().replace("postgres@", "shop@"));
+    let fresh = fresh.schema("fresh").connect().await.unwrap();
+    let error = fresh.migrate().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.to_string().contains("lacks a right"), "{error}");
+}
+
+#[tokio::test]
+async fn stores_under_any_names_do_not_see_each_other() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let names = [
+        ("idempotent", "records"),
+        ("public", "records"),
+        ("public", "Records"),
+        ("records", "idempotent"),
+        ("SELECT", "table"),
+        ("mandant-1", "записи"),
+        (
+            "a23456789-123456789-123456789-123456789-123456789-123456789-123",
+            "b23456789-123456789-123456789-123456789",
+        ),
+    ];
+    for (schema, table) in names {
+        let builder = PostgresStore::builder(server.url()).schema(schema).table(table);
+        let store = builder.connect().await.unwrap();
+        store.migrate().await.unwrap();
+        wins(&store).await;
+        let page = store.scan(&Scan::all()).await.unwrap();
+        assert_eq!(page.entries.len(), 1, "{schema}.{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_is_no_plain_word_is_refused() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    for name in
+        ["", "records\"; DROP TABLE orders; --", "a.b", "it's", "$$", "a\0", &"x".repeat(64)]
+    {
+        for builder in [
+            PostgresStore::builder(server.url()).schema(name),
+            PostgresStore::builder(server.url()).table(name),
+        ] {
+            let error = builder.connect().await.unwrap_err();
+            assert!(error.to_string().contains("must be letters"), "{name:?}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_files_are_plain_sql_for_tools_of_the_users_own() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../idempotent-core/migrations/postgres");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|f| f.unwrap().path()).collect();
+    files.sort();
+    for file in &files {
+        server.sql(&std::fs::read_to_string(file).unwrap()).await;
+    }
+    let store = PostgresStore::connect(server.url()).await.unwrap();
+    assert_eq!(store.migrations().count(), files.len());
+    store.migrate().await.unwrap();
+    wins(&store).await;
+    let applied = versions(&server, "idempotent.records_migrations").await;
+    assert_eq!(applied.len(), files.len(), "they were not run again");
+}
+
+#[tokio::test]
+async fn a_migration_that_fails_leaves_nothing() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    // A table of somebody else's is in the way.
+    server.sql("CREATE SCHEMA idempotent; CREATE TABLE idempotent.records (id int)").await;
+    let store = PostgresStore::connect(server.url()).await.unwrap();
+    store.migrate().await.unwrap_err();
+    let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'idempotent'";
+    assert_eq!(server.sql(tables).await[0][0].as_deref(), Some("1"));
+    server.sql("DROP TABLE idempotent.records").await;
+    store.migrate().await.unwrap();
+    wins(&store).await;
+}

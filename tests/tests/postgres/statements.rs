@@ -1,0 +1,97 @@
+//! How many statements a call costs, as the server counts them.
+
+use idempotent_core::store::{PostgresStore, RenewOutcome, ReserveOutcome, Store};
+use idempotent_core::{Idempotency, Operation};
+use idempotent_servers::{Postgres, Server, require};
+use idempotent_tests::{Runs, call};
+
+use crate::scene::{SOON, VERSIONS, migrated, number, patient};
+use crate::shop::Attempt;
+
+/// Every statement of the role that the store logs in as, whatever it is.
+const COUNT: &str = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
+    WHERE userid = 'shop'::regrole AND toplevel";
+
+struct Counted {
+    server: Postgres,
+    store: PostgresStore,
+}
+
+impl Counted {
+    async fn new(version: idempotent_servers::PostgresVersion) -> Self {
+        let server = Postgres::builder()
+            .version(version)
+            .arg("shared_preload_libraries", "pg_stat_statements")
+            .start()
+            .await;
+        server.sql("CREATE EXTENSION pg_stat_statements").await;
+        migrated(patient(&server)).await;
+        server
+            .sql(
+                "CREATE ROLE shop LOGIN; GRANT USAGE ON SCHEMA idempotent TO shop;
+                 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA idempotent TO shop",
+            )
+            .await;
+        let url = server.url().replace("postgres@", "shop@");
+        let store = PostgresStore::builder(url).max_connections(1).response_timeout(SOON);
+        Self { store: store.connect().await.unwrap(), server }
+    }
+
+    async fn of<T>(&self, call: impl Future<Output = T>) -> (usize, T) {
+        let before = number(&self.server, COUNT).await;
+        let answer = call.await;
+        (number(&self.server, COUNT).await - before, answer)
+    }
+}
+
+#[tokio::test]
+async fn an_execution_is_two_statements_and_a_replay_is_one() {
+    require!(Server::Postgres, Server::Postgres18);
+    for version in VERSIONS {
+        let at = Counted::new(version).await;
+        let engine = Idempotency::new(at.store.clone());
+        let operation = Operation::new("shop::charge");
+        let runs = Runs::new();
+        call(&engine, operation, "0", &runs).await.unwrap();
+        let (statements, ()) = at
+            .of(async {
+                for key in 1..=10 {
+                    call(&engine, operation, &key.to_string(), &runs).await.unwrap();
+                }
+            })
+            .await;
+        assert_eq!((statements, runs.count()), (20, 11), "ten executions");
+        let (statements, ()) = at
+            .of(async {
+                for key in 1..=10 {
+                    call(&engine, operation, &key.to_string(), &runs).await.unwrap();
+                }
+            })
+            .await;
+        assert_eq!((statements, runs.count()), (10, 11), "ten replays");
+    }
+}
+
+#[tokio::test]
+async fn every_other_step_is_one_statement() {
+    require!(Server::Postgres, Server::Postgres18);
+    for version in VERSIONS {
+        let at = Counted::new(version).await;
+        let attempt = Attempt::new();
+        let reservation = attempt.win(&at.store).await;
+        let (statements, outcome) = at.of(attempt.reserve(&at.store)).await;
+        assert!(matches!(outcome.unwrap(), ReserveOutcome::Taken(_)));
+        assert_eq!(statements, 1, "a conflict");
+        let (statements, outcome) = at.of(attempt.renew(&at.store, &reservation)).await;
+        assert_eq!((statements, outcome.unwrap()), (1, RenewOutcome::Renewed));
+        let (statements, _) = at.of(at.store.load(&attempt.id)).await;
+        assert_eq!(statements, 1, "a look");
+        let (statements, outcome) = at.of(attempt.release(&at.store, &reservation)).await;
+        outcome.unwrap();
+        assert_eq!(statements, 1, "a release");
+        let (statements, outcome) = at.of(at.store.purge(&attempt.id)).await;
+        assert_eq!((statements, outcome.unwrap()), (1, false), "a purge");
+        let (statements, _) = at.of(attempt.win(&at.store)).await;
+        assert_eq!(statements, 1, "a reserve");
+    }
+}

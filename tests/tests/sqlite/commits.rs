@@ -1,0 +1,155 @@
+//! How often the disk is waited for: each write is in a commit before it is answered, and writes that
+//! come together are in one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use idempotent_core::store::{
+    CompleteOutcome, ReserveOutcome, SqliteStore, State, Store, StoreErrorKind,
+};
+use idempotent_core::{Idempotency, Operation};
+use idempotent_tests::{Runs, call};
+use sqlx::Connection as _;
+use sqlx::sqlite::SqlitePoolOptions;
+use tokio::task::JoinSet;
+
+use super::desk::Desk;
+use super::shop::Attempt;
+
+/// A pool whose commits are counted.
+async fn counted(desk: &Desk) -> (SqliteStore, Arc<AtomicUsize>) {
+    let commits = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&commits);
+    let pool = SqlitePoolOptions::new()
+        .max_connections(2)
+        .after_connect(move |connection, _| {
+            let counter = Arc::clone(&counter);
+            Box::pin(async move {
+                connection.lock_handle().await?.set_commit_hook(move || {
+                    counter.fetch_add(1, Ordering::Relaxed);
+                    true
+                });
+                Ok(())
+            })
+        })
+        .connect_lazy_with(desk.options().create_if_missing(true));
+    (SqliteStore::from_pool(pool).sweep_every(None).connect().await.unwrap(), commits)
+}
+
+#[tokio::test]
+async fn an_execution_commits_twice_and_a_replay_never() {
+    let desk = Desk::new();
+    let (store, commits) = counted(&desk).await;
+    let (engine, runs) = (Idempotency::new(store.clone()), Runs::new());
+    commits.store(0, Ordering::Relaxed);
+    call(&engine, Operation::new("charge"), "k", &runs).await.unwrap();
+    assert_eq!(commits.swap(0, Ordering::Relaxed), 2);
+    call(&engine, Operation::new("charge"), "k", &runs).await.unwrap();
+    assert_eq!(commits.swap(0, Ordering::Relaxed), 0);
+    let attempt = Attempt::new();
+    let owner = attempt.win(&store).await;
+    commits.store(0, Ordering::Relaxed);
+    assert!(matches!(attempt.reserve(&store).await.unwrap(), ReserveOutcome::Taken(_)));
+    assert_eq!(commits.swap(0, Ordering::Relaxed), 0, "a refusal only reads");
+    attempt.renew(&store, &owner).await.unwrap();
+    assert_eq!(commits.swap(0, Ordering::Relaxed), 1);
+    attempt.release(&store, &owner).await.unwrap();
+    assert_eq!(commits.swap(0, Ordering::Relaxed), 1);
+}
+
+const AT_ONCE: usize = 60;
+
+/// So many reservations.
+async fn won(store: &SqliteStore) -> Vec<(Attempt, idempotent_core::record::Record)> {
+    let mut won = Vec::new();
+    for _ in 0..AT_ONCE {
+        let attempt = Attempt::new();
+        let owner = attempt.win(store).await;
+        won.push((attempt, owner));
+    }
+    won
+}
+
+#[tokio::test]
+async fn writes_that_come_while_the_file_is_busy_are_one_commit() {
+    let desk = Desk::new();
+    let (store, commits) = counted(&desk).await;
+    let won = won(&store).await;
+    let mut aside = desk.aside().await;
+    let busy = aside.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    commits.store(0, Ordering::SeqCst);
+    let mut tasks = JoinSet::new();
+    for (attempt, owner) in won {
+        let store = store.clone();
+        tasks.spawn(async move { attempt.record(&store, &owner, b"receipt").await });
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert!(tasks.try_join_next().is_none(), "nothing is answered before it is in the file");
+    busy.rollback().await.unwrap();
+    tasks.join_all().await;
+    let commits = commits.load(Ordering::SeqCst);
+    assert!(commits < AT_ONCE / 4, "{commits} commits for {AT_ONCE} writes");
+    let done = desk.number("SELECT count(expires_at) FROM idempotent_records").await;
+    assert_eq!(done, AT_ONCE as i64);
+}
+
+#[tokio::test]
+async fn a_write_that_the_file_has_no_room_for_takes_no_other_with_it() {
+    let desk = Desk::new();
+    let store = desk.store().await;
+    let won = won(&store).await;
+    store.close().await;
+    let pages = desk.number("PRAGMA page_count").await + 4;
+    let options = desk.options().pragma("max_page_count", pages.to_string());
+    let pool = desk.pool(1, options);
+    let store = SqliteStore::from_pool(pool).sweep_every(None).connect().await.unwrap();
+    let mut aside = desk.aside().await;
+    let busy = aside.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut tasks = JoinSet::new();
+    for (number, (attempt, owner)) in won.into_iter().enumerate() {
+        let store = store.clone();
+        tasks.spawn(async move {
+            let is_large = number == AT_ONCE / 2;
+            let result = vec![7; if is_large { 1 << 20 } else { 1 }];
+            (is_large, attempt.complete(&store, &owner, &result).await)
+        });
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    busy.rollback().await.unwrap();
+    for (is_large, outcome) in tasks.join_all().await {
+        match outcome {
+            Ok(CompleteOutcome::Recorded) => assert!(!is_large),
+            Err(error) => assert!(is_large && error.kind() == StoreErrorKind::Full, "{error:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    // The only connection is as good as new.
+    let attempt = Attempt::new();
+    attempt.win(&store).await;
+    assert!(store.purge(&attempt.id).await.unwrap());
+    assert_eq!(desk.number("SELECT count(*) FROM idempotent_records_purges").await, 1);
+}
+
+#[tokio::test]
+async fn a_write_whose_time_is_over_before_its_turn_does_not_happen_later() {
+    let desk = Desk::new();
+    let store = desk.impatient().await;
+    let mut aside = desk.aside().await;
+    let busy = aside.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let mut tasks = JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let store = store.clone();
+        tasks.spawn(async move { Attempt::new().reserve(&store).await });
+    }
+    for outcome in tasks.join_all().await {
+        assert_eq!(outcome.unwrap_err().kind(), StoreErrorKind::Timeout);
+    }
+    busy.rollback().await.unwrap();
+    let attempt = Attempt::new();
+    attempt.win(&store).await;
+    let stands = store.load(&attempt.id).await.unwrap().unwrap();
+    assert_eq!(stands.state, State::Reserved);
+    // What was on its way into the file when its time was over may be there.
+    let rows = desk.rows().await;
+    assert!(rows < AT_ONCE as i64, "{rows} rows");
+}

@@ -1,0 +1,144 @@
+//! Who waits is woken, and who keeps copies hears of purges: at once within a store, and soon across
+//! processes, as which two stores on one file count.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use idempotent_core::Store;
+use idempotent_core::store::{NearCache, Observer, Wait};
+use idempotent_tests::secs;
+
+use super::desk::{Desk, until};
+use super::shop::Attempt;
+
+const NEVER: Duration = Duration::from_secs(3600);
+
+/// A loaded machine is slow, and a lost wake-up slower.
+const SOON: Duration = Duration::from_secs(5);
+
+#[tokio::test]
+async fn a_waiter_in_the_owners_process_is_woken_without_looking() {
+    let desk = Desk::new();
+    let store = desk.builder().wait_pauses(NEVER, NEVER).connect().await.unwrap();
+    let attempt = Attempt::new();
+    let owner = attempt.win(&store).await;
+    let waiter = tokio::spawn({
+        let (store, id, token) = (store.clone(), attempt.id.clone(), owner.token());
+        async move { store.wait(&Wait::new(&id, token, secs(60))).await }
+    });
+    // Its first look has found the call running.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let begin = Instant::now();
+    attempt.record(&store, &owner, b"receipt").await;
+    waiter.await.unwrap().unwrap();
+    assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_waiter_in_another_process_wakes_soon_after_the_end() {
+    let desk = Desk::new();
+    let (owners, waiters) = (desk.store().await, desk.store().await);
+    let attempt = Attempt::new();
+    let owner = attempt.win(&owners).await;
+    let waiter = tokio::spawn({
+        let (id, token) = (attempt.id.clone(), owner.token());
+        async move { waiters.wait(&Wait::new(&id, token, secs(60))).await }
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!waiter.is_finished());
+    let begin = Instant::now();
+    attempt.record(&owners, &owner, b"receipt").await;
+    waiter.await.unwrap().unwrap();
+    println!("woken {:?} after the end", begin.elapsed());
+    assert!(begin.elapsed() < SOON, "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
+async fn a_purge_by_another_process_drops_the_copy_and_no_other() {
+    let desk = Desk::new();
+    let near = NearCache::new(desk.store().await);
+    let operator = desk.store().await;
+    let (gone, kept) = (copied(&near).await, copied(&near).await);
+    assert!(near.hears_purges());
+    // A cache doubts its copies when it begins to listen.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    bring(&near, &gone).await;
+    bring(&near, &kept).await;
+    assert!(operator.purge(&gone.id).await.unwrap());
+    until(|| async { near.at_hand(&gone.id).is_none() }).await;
+    assert!(near.at_hand(&kept.id).is_some());
+}
+
+async fn copied(near: &NearCache<idempotent_core::store::SqliteStore>) -> Attempt {
+    let attempt = Attempt::new();
+    let owner = attempt.win(near).await;
+    attempt.record(near, &owner, b"receipt").await;
+    attempt
+}
+
+async fn bring(near: &NearCache<idempotent_core::store::SqliteStore>, attempt: &Attempt) {
+    until(|| async {
+        attempt.reserve(near).await.unwrap();
+        near.at_hand(&attempt.id).is_some()
+    })
+    .await;
+}
+
+#[derive(Default)]
+struct Heard {
+    purged: AtomicUsize,
+    missed: AtomicUsize,
+}
+
+impl Observer for Heard {
+    fn purged(&self, _: &[u8; 32]) {
+        self.purged.fetch_add(1, Ordering::SeqCst);
+    }
+
+    fn missed(&self) {
+        self.missed.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn purges_that_are_not_told_any_more_are_missed_and_so_are_those_of_an_unreadable_file() {
+    let desk = Desk::new();
+    let (store, operator) = (desk.store().await, desk.store().await);
+    let heard = Arc::new(Heard::default());
+    let observer: Arc<dyn Observer> = heard.clone();
+    assert!(store.observe(Arc::downgrade(&observer)));
+    until(|| async { heard.missed.load(Ordering::SeqCst) == 1 }).await;
+    for _ in 0..3 {
+        let attempt = Attempt::new();
+        attempt.win(&operator).await;
+        operator.purge(&attempt.id).await.unwrap();
+    }
+    until(|| async { heard.purged.load(Ordering::SeqCst) == 3 }).await;
+    assert_eq!(heard.missed.load(Ordering::SeqCst), 1);
+    // As if it had slept while others purged and swept.
+    desk.run("UPDATE idempotent_records_purges SET number = number + 10").await;
+    until(|| async { heard.missed.load(Ordering::SeqCst) == 2 }).await;
+    desk.run("ALTER TABLE idempotent_records_purges RENAME TO aside").await;
+    until(|| async { heard.missed.load(Ordering::SeqCst) == 3 }).await;
+    desk.run("ALTER TABLE aside RENAME TO idempotent_records_purges").await;
+    until(|| async { heard.missed.load(Ordering::SeqCst) == 4 }).await;
+}
+
+#[tokio::test]
+async fn purges_are_numbered_on_after_a_sweep() {
+    let desk = Desk::new();
+    let store = desk.store().await;
+    for number in 1..=3 {
+        let attempt = Attempt::new();
+        attempt.win(&store).await;
+        store.purge(&attempt.id).await.unwrap();
+        desk.run("UPDATE idempotent_records_purges SET purged_at = 0").await;
+        store.sweep().await.unwrap();
+        let (count, last) = (
+            desk.number("SELECT count(*) FROM idempotent_records_purges").await,
+            desk.number("SELECT max(number) FROM idempotent_records_purges").await,
+        );
+        assert_eq!((count, last), (1, number));
+    }
+}

@@ -1,0 +1,78 @@
+//! The tables: who makes them, how often, and what newer ones mean.
+
+use std::path::Path;
+
+use idempotent_core::store::{SqliteStore, StoreErrorKind};
+use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+
+use super::desk::{Desk, TIMEOUT};
+use super::shop::Attempt;
+
+#[tokio::test]
+async fn many_that_open_a_new_file_at_once_make_its_tables_once() {
+    let desk = Desk::new();
+    let opening: Vec<_> = (0..12)
+        .map(|_| {
+            let builder = desk.builder().response_timeout(std::time::Duration::from_secs(30));
+            tokio::spawn(builder.connect())
+        })
+        .collect();
+    for opened in opening {
+        Attempt::new().win(&opened.await.unwrap().unwrap()).await;
+    }
+    assert_eq!(desk.number("SELECT count(*) FROM idempotent_records_migrations").await, 1);
+    assert_eq!(desk.rows().await, 12);
+}
+
+#[tokio::test]
+async fn the_migrations_files_can_be_run_by_other_tools() {
+    let desk = Desk::new();
+    desk.pool(1, desk.options().create_if_missing(true)).acquire().await.unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../idempotent-core/migrations/sqlite");
+    let mut files: Vec<_> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    for file in &files {
+        desk.run(&format!("BEGIN; {} COMMIT;", std::fs::read_to_string(file).unwrap())).await;
+    }
+    Attempt::new().win(&desk.store().await).await;
+    let ran = desk.number("SELECT count(*) FROM idempotent_records_migrations").await;
+    assert_eq!(ran, files.len() as i64);
+}
+
+#[tokio::test]
+async fn tables_of_a_newer_release_are_refused_and_stay_as_they_are() {
+    let desk = Desk::new();
+    desk.store().await.close().await;
+    desk.run("INSERT INTO idempotent_records_migrations (version) VALUES (1000)").await;
+    let error = desk.builder().connect().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+    assert!(error.to_string().contains("version 1000, made by a newer release"), "{error}");
+}
+
+#[tokio::test]
+async fn a_file_of_the_stores_own_has_a_write_ahead_log_and_one_of_the_applications_what_it_chose()
+{
+    let desk = Desk::new();
+    drop(desk.store().await);
+    assert_eq!(desk.text("PRAGMA journal_mode").await, "wal");
+    let other = Desk::new();
+    let options = other
+        .options()
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Truncate)
+        .synchronous(SqliteSynchronous::Normal);
+    SqliteStore::from_pool(other.pool(1, options)).connect().await.unwrap();
+    assert_ne!(other.text("PRAGMA journal_mode").await, "wal");
+}
+
+#[tokio::test]
+async fn tables_that_half_exist_are_refused_and_nothing_is_half_made() {
+    let desk = Desk::new();
+    desk.pool(1, desk.options().create_if_missing(true)).acquire().await.unwrap();
+    desk.run("CREATE TABLE idempotent_records_purges (somebody_elses TEXT)").await;
+    let error = desk.builder().response_timeout(TIMEOUT * 10).connect().await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
+    let made = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
+    assert_eq!(desk.number(made).await, 1);
+}

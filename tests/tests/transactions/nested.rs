@@ -1,0 +1,115 @@
+//! Calls within the bodies of others, in the same transaction.
+
+use std::future::pending;
+
+use idempotent_core::Operation;
+use sqlx::PgConnection;
+use tokio::sync::Notify;
+
+use crate::setup::{CHARGE, Shop, ShopError, effect};
+
+const ORDER: Operation = Operation::new("shop.order");
+
+scenarios! {
+    all:
+    a_call_within_a_call_is_part_of_its_transaction,
+    an_inner_call_that_fails_takes_nothing_of_the_outer_along,
+    an_outer_call_that_fails_takes_the_inner_along,
+    an_inner_call_that_was_dropped_goes_with_an_outer_one_that_fails,
+    an_inner_call_that_was_dropped_cannot_be_committed,
+}
+
+async fn decline(shop: &Shop, tx: &mut PgConnection) -> Result<i64, ShopError> {
+    let call = CHARGE.key("inner").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    call.run_in(tx, async |tx| {
+        effect(tx, "inner").await?;
+        Err(ShopError::Declined)
+    })
+    .await
+}
+
+async fn dropped(shop: &Shop, tx: &mut PgConnection) {
+    let half = Notify::new();
+    let call = CHARGE.key("inner").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let running = call.run_in(tx, async |tx| {
+        let run = effect(tx, "inner").await?;
+        half.notify_one();
+        pending::<()>().await;
+        Ok(run)
+    });
+    tokio::select! {
+        result = running => panic!("it ended: {result:?}"),
+        () = half.notified() => {}
+    }
+}
+
+/// A call around another one.
+async fn order(
+    shop: &Shop,
+    tx: &mut PgConnection,
+    inner: impl AsyncFnOnce(&mut PgConnection) -> Result<i64, ShopError>,
+) -> Result<i64, ShopError> {
+    let call = ORDER.key("outer").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    call.run_in(tx, async |tx| {
+        effect(tx, "outer").await?;
+        inner(tx).await
+    })
+    .await
+}
+
+async fn a_call_within_a_call_is_part_of_its_transaction(shop: Shop) {
+    for _ in 0..2 {
+        let mut tx = shop.begin().await;
+        let run = order(&shop, &mut tx, async |tx| shop.charge(tx, CHARGE, "inner").await);
+        assert_eq!(run.await.unwrap(), 2);
+        tx.commit().await.unwrap();
+    }
+    assert_eq!((shop.effects().await, shop.records().await), (2, 2));
+}
+
+async fn an_inner_call_that_fails_takes_nothing_of_the_outer_along(shop: Shop) {
+    let mut tx = shop.begin().await;
+    let run = order(&shop, &mut tx, async |tx| {
+        assert!(matches!(decline(&shop, tx).await, Err(ShopError::Declined)));
+        Ok(7)
+    });
+    assert_eq!(run.await.unwrap(), 7);
+    tx.commit().await.unwrap();
+    assert_eq!((shop.effects().await, shop.records().await), (1, 1));
+    assert_eq!(shop.number("SELECT count(*) FROM effects WHERE key = 'outer'").await, 1);
+}
+
+async fn an_outer_call_that_fails_takes_the_inner_along(shop: Shop) {
+    let mut tx = shop.begin().await;
+    let run = order(&shop, &mut tx, async |tx| {
+        shop.charge(tx, CHARGE, "inner").await?;
+        Err(ShopError::Declined)
+    });
+    assert!(matches!(run.await, Err(ShopError::Declined)));
+    tx.commit().await.unwrap();
+    assert_eq!((shop.effects().await, shop.records().await), (0, 0));
+}
+
+async fn an_inner_call_that_was_dropped_goes_with_an_outer_one_that_fails(shop: Shop) {
+    let mut tx = shop.begin().await;
+    let run = order(&shop, &mut tx, async |tx| {
+        dropped(&shop, tx).await;
+        Err(ShopError::Declined)
+    });
+    assert!(matches!(run.await, Err(ShopError::Declined)));
+    shop.charge(&mut tx, CHARGE, "after").await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((shop.effects().await, shop.records().await), (1, 1));
+}
+
+async fn an_inner_call_that_was_dropped_cannot_be_committed(shop: Shop) {
+    let mut tx = shop.begin().await;
+    let run = order(&shop, &mut tx, async |tx| {
+        dropped(&shop, tx).await;
+        Ok(7)
+    });
+    assert_eq!(run.await.unwrap(), 7);
+    let error = tx.commit().await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("IDMP1"));
+    assert_eq!((shop.effects().await, shop.records().await), (0, 0));
+}

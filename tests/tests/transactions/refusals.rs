@@ -1,0 +1,99 @@
+//! What is refused before a body runs. The transaction is as it was.
+
+use idempotent_core::store::{MemoryStore, PostgresStore};
+use idempotent_core::{ErrorKind, Guarantee, Idempotency};
+use idempotent_servers::{PostgresVersion, Server, require};
+
+use crate::setup::{CHARGE, Level, Shop, ShopError, effect};
+
+scenarios! {
+    all:
+    another_payload_under_the_same_key_is_refused,
+    another_version_is_refused_before_its_payload_is_compared,
+    a_connection_without_a_transaction_is_refused,
+    a_store_whose_tables_are_not_there_is_an_error_that_says_so,
+}
+
+type Charged = Result<i64, ShopError>;
+
+async fn another_payload_under_the_same_key_is_refused(shop: Shop) {
+    let call = |amount: u32| {
+        let call = CHARGE.key("k").fingerprint(&amount).store(&shop.engine);
+        call.returning::<Charged>()
+    };
+    let mut tx = shop.begin().await;
+    let first = call(1).run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = shop.begin().await;
+    let refused = call(2).run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::FingerprintMismatch);
+    let again = call(1).run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!((again, shop.runs().await), (first, 1));
+}
+
+async fn another_version_is_refused_before_its_payload_is_compared(shop: Shop) {
+    let mut tx = shop.begin().await;
+    let call = CHARGE.version(2).key("k").fingerprint(&1).store(&shop.engine);
+    call.returning::<Charged>().run_in(&mut tx, async |_| Ok(1)).await.unwrap();
+    let call = CHARGE.version(1).key("k").fingerprint(&2).store(&shop.engine);
+    let refused = call.returning::<Charged>().run_in(&mut tx, async |_| Ok(2)).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Incompatible);
+    tx.commit().await.unwrap();
+}
+
+async fn a_connection_without_a_transaction_is_refused(shop: Shop) {
+    let mut connection = shop.pool.acquire().await.unwrap();
+    let refused = shop.charge(&mut connection, CHARGE, "k").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    let text = refused.refusal().to_string();
+    assert!(text.contains("no transaction has begun"), "{text}");
+    assert_eq!((shop.runs().await, shop.records().await), (0, 0));
+    // What was recorded before needs no transaction to be told.
+    let run = shop.charge_and_commit("k").await.unwrap();
+    assert_eq!(shop.charge(&mut connection, CHARGE, "k").await.unwrap(), run);
+}
+
+async fn a_store_whose_tables_are_not_there_is_an_error_that_says_so(shop: Shop) {
+    let store = PostgresStore::from_pool(shop.pool.clone()).schema("nowhere");
+    let engine = Idempotency::new(store.connect().await.unwrap());
+    let mut tx = shop.begin().await;
+    let call = CHARGE.key("k").store(&engine).returning::<Charged>();
+    let refused = call.run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Store);
+    assert!(refused.refusal().to_string().contains("`migrate` makes them"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn an_engine_whose_store_is_in_no_database_is_refused() {
+    require!(Server::Postgres);
+    let shop = Shop::open(PostgresVersion::Distribution, Level::ReadCommitted).await;
+    let engine = Idempotency::new(MemoryStore::new());
+    let mut tx = shop.begin().await;
+    let call = CHARGE.key("k").store(&engine).returning::<Charged>();
+    let refused = call.run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    assert_eq!(shop.runs().await, 0);
+}
+
+#[tokio::test]
+async fn an_engine_that_fails_open_is_refused() {
+    require!(Server::Postgres);
+    let shop = Shop::open(PostgresVersion::Distribution, Level::ReadCommitted).await;
+    let engine = Idempotency::builder(shop.store.clone()).fail_open().build();
+    let mut tx = shop.begin().await;
+    let call = CHARGE.key("k").store(&engine).returning::<Charged>();
+    let refused = call.run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    assert_eq!(shop.runs().await, 0);
+}
+
+#[tokio::test]
+async fn a_promise_of_exactly_once_without_a_transaction_is_refused() {
+    let engine = Idempotency::new(MemoryStore::new());
+    let operation = CHARGE.guarantee(Guarantee::ExactlyOnce);
+    let call = operation.key("k").store(&engine).returning::<Charged>();
+    let refused = call.run(async || Ok(1)).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    assert!(refused.refusal().to_string().contains("run it by `run_in`"), "{refused:?}");
+}
