@@ -7,8 +7,9 @@
 //!
 //! All sides are the same route under another layer, with a store in memory and a scope each, and
 //! take turns within one run, in another order each time. A figure is the median over the rounds, and
-//! so is what it is more than the bare route's of its round. Processor time is that of all threads here. Bodies are 200 bytes of JSON in both
-//! directions, keys 36 bytes, and replays choose from 1,000 of them.
+//! so is what it is more than the bare route's of its round. Processor time is that of all threads
+//! here. Bodies are about 200 bytes of JSON in both directions, keys 36 bytes, and replays choose from
+//! 1,000 of them. In process a task sends the requests, as a server's connection is one.
 
 mod in_process;
 mod loopback;
