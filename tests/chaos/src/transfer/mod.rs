@@ -1,9 +1,9 @@
 //! Money between accounts, exactly once: several processes make the same transfers, while they and
 //! their PostgreSQL are killed and calls are dropped half way.
 //!
-//! [`bank`] is what an application has to write; [`worker`] makes its calls and breaks them, and
-//! writes what it was told into a [`book`] outside of the database; [`conduct`] kills, and
-//! [`verdict`] holds the books against the accounts. The program is the example `transfer`.
+//! `bank` is what an application has to write; `worker` makes its calls and breaks them, and
+//! writes what it was told into a `book` outside of the database; `conduct` kills, and
+//! `verdict` holds the books against the accounts. The program is the example `transfer`.
 
 mod bank;
 mod book;
