@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use idempotent_core::outbox::{Outbox, Relay};
 use idempotent_servers::{Server, require};
 use idempotent_tests::millis;
+use tokio::sync::oneshot;
 
 use crate::broker::{Broker, Fault, text};
 use crate::scene::{Running, Scene, brisk, numbers, pool};
@@ -46,6 +47,36 @@ async fn a_batch_of_one_comes_by_every_key() {
     // Not one key to its end, and then the next.
     let first: Vec<_> = broker.has().into_iter().take(12).map(|(_, text)| text).collect();
     assert_eq!(first, vec!["1"; 12]);
+}
+
+/// Statements are planned while the table is empty, and the plans kept for when it is not.
+#[tokio::test]
+async fn a_long_backlog_is_never_read_as_a_whole() {
+    require!(Server::Postgres);
+    let scene = Scene::alone().await;
+    scene.server.sql("VACUUM ANALYZE idempotent.records_outbox").await;
+    let relay = scene.relay(Broker::new());
+    for _ in 0..20 {
+        relay.pass().await.unwrap();
+    }
+    let fill = "INSERT INTO idempotent.records_outbox \
+                    (id, topic, key, payload, header_names, header_values) \
+                SELECT gen_random_uuid(), 't', 'order-' || i % 500, '', '{}', '{}' \
+                FROM generate_series(1, 2000) AS i";
+    scene.server.sql(fill).await;
+
+    assert_eq!(relay.pass().await.unwrap().delivered, 2_000);
+
+    // What a session has read is on record when it has ended.
+    scene.pool.close().await;
+    let sessions = "SELECT FROM pg_stat_activity WHERE backend_type = 'client backend' \
+                    AND pid <> pg_backend_pid()";
+    while !scene.server.sql(sessions).await.is_empty() {
+        tokio::time::sleep(millis(5)).await;
+    }
+    let read = "SELECT seq_tup_read, idx_scan > 0 FROM pg_stat_user_tables \
+                WHERE relname = 'records_outbox'";
+    assert_eq!(scene.server.sql(read).await, [[Some("0".to_owned()), Some("t".to_owned())]]);
 }
 
 #[tokio::test]
@@ -203,9 +234,9 @@ async fn the_databases_default_isolation_is_not_the_relays() {
     assert_eq!((pass.delivered, broker.of("order-1")), (2, numbers(2)));
 }
 
-/// The relay is frozen at the broker. It says nothing to the database, which takes its keys away; and when
-/// it comes back it does not go on.
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+/// The relay is frozen at the broker, and all of its runtime with it. It says nothing to the database, which
+/// takes its keys away; and when it comes back it does not go on.
+#[tokio::test]
 async fn a_relay_that_freezes_loses_its_keys_and_does_not_go_on() {
     require!(Server::Postgres);
     let scene = Scene::alone().await;
@@ -216,8 +247,15 @@ async fn a_relay_that_freezes_loses_its_keys_and_does_not_go_on() {
         let _ = frozen.lock().unwrap().recv();
         None
     });
-    let relay = scene.relay(freezes.clone()).deadline(millis(100)).response_timeout(millis(500));
-    let first = Running::start(relay);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let (url, cold) = (scene.url().to_owned(), freezes.clone());
+    let first = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let relay = brisk(Outbox::new(pool(&url).await), cold).deadline(millis(100));
+            relay.response_timeout(millis(500)).run(async { drop(stopped.await) }).await;
+        });
+    });
     while scene.server.sql(HELD).await.is_empty() {
         tokio::time::sleep(millis(5)).await;
     }
@@ -228,7 +266,8 @@ async fn a_relay_that_freezes_loses_its_keys_and_does_not_go_on() {
     assert!(freezes.attempts().is_empty(), "it is not back yet");
     drop(thaw);
     freezes.until(|broker| !broker.attempts().is_empty()).await;
-    first.stop().await;
+    drop(stop);
+    first.await.unwrap();
     next.stop().await;
 
     assert_eq!(freezes.attempts(), [("1".to_owned(), 1)]);

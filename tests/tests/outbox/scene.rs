@@ -54,6 +54,10 @@ impl Scene {
         Self { server, pool, url: url.to_owned() }
     }
 
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// Other connections to the same database.
     pub(crate) async fn another_pool(&self) -> PgPool {
         pool(&self.url).await

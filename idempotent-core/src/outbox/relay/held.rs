@@ -27,10 +27,15 @@ pub(super) enum End {
 impl Held {
     /// Each statement sees what was committed before it, whatever the database's default is; and a relay
     /// that is not heard of for so long is cut off, which frees its keys.
+    ///
+    /// Plans are made while the table is empty, as a rule, and kept for when it is not: none may read all
+    /// of it.
     pub(super) async fn begin(pool: &PgPool, silence: Duration) -> Result<Self, OutboxError> {
         let mut held = Self { connection: pool.acquire().await?, ended: false };
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
+             \
+             SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
              SET LOCAL idle_in_transaction_session_timeout = {}",
             silence.as_millis().min(i32::MAX as u128),
         );
