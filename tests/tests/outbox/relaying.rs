@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use idempotent_core::outbox::{Outbox, Relay};
 use idempotent_servers::{Server, require};
 use idempotent_tests::millis;
+use tokio::runtime::Builder;
 
 use crate::broker::{Broker, Fault, text};
 use crate::scene::{Running, Scene, brisk, numbers, pool};
@@ -216,8 +217,13 @@ async fn a_relay_that_freezes_loses_its_keys_and_does_not_go_on() {
         let _ = frozen.lock().unwrap().recv();
         None
     });
-    let relay = scene.relay(freezes.clone()).deadline(millis(100)).response_timeout(millis(500));
-    let first = Running::start(relay);
+    // On a thread of its own: a thread that blocks keeps what was woken on it from all others.
+    let threads = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (url, freezing) = (scene.url.clone(), freezes.clone());
+    let first = Running::on(threads.handle(), async move {
+        let relay = brisk(Outbox::new(pool(&url).await), freezing);
+        relay.deadline(millis(100)).response_timeout(millis(500))
+    });
     while scene.server.sql(HELD).await.is_empty() {
         tokio::time::sleep(millis(5)).await;
     }
@@ -230,6 +236,7 @@ async fn a_relay_that_freezes_loses_its_keys_and_does_not_go_on() {
     freezes.until(|broker| !broker.attempts().is_empty()).await;
     first.stop().await;
     next.stop().await;
+    threads.shutdown_background();
 
     assert_eq!(freezes.attempts(), [("1".to_owned(), 1)]);
     assert_eq!(scene.backlog().await, (0, 0));
