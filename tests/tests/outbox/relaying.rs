@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use idempotent_core::outbox::{Outbox, Relay};
 use idempotent_servers::{Server, require};
 use idempotent_tests::millis;
-use tokio::sync::oneshot;
+use tokio::runtime::Builder;
 
 use crate::broker::{Broker, Fault, text};
 use crate::scene::{Running, Scene, brisk, numbers, pool};
@@ -247,14 +247,12 @@ async fn a_relay_that_freezes_loses_its_keys_and_does_not_go_on() {
         let _ = frozen.lock().unwrap().recv();
         None
     });
-    let (stop, stopped) = oneshot::channel::<()>();
-    let (url, cold) = (scene.url().to_owned(), freezes.clone());
-    let first = tokio::task::spawn_blocking(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let relay = brisk(Outbox::new(pool(&url).await), cold).deadline(millis(100));
-            relay.response_timeout(millis(500)).run(async { drop(stopped.await) }).await;
-        });
+    // On a thread of its own: a thread that blocks keeps what was woken on it from all others.
+    let threads = Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let (url, freezing) = (scene.url.clone(), freezes.clone());
+    let first = Running::on(threads.handle(), async move {
+        let relay = brisk(Outbox::new(pool(&url).await), freezing);
+        relay.deadline(millis(100)).response_timeout(millis(500))
     });
     while scene.server.sql(HELD).await.is_empty() {
         tokio::time::sleep(millis(5)).await;
@@ -266,9 +264,9 @@ async fn a_relay_that_freezes_loses_its_keys_and_does_not_go_on() {
     assert!(freezes.attempts().is_empty(), "it is not back yet");
     drop(thaw);
     freezes.until(|broker| !broker.attempts().is_empty()).await;
-    drop(stop);
-    first.await.unwrap();
+    first.stop().await;
     next.stop().await;
+    threads.shutdown_background();
 
     assert_eq!(freezes.attempts(), [("1".to_owned(), 1)]);
     assert_eq!(scene.backlog().await, (0, 0));

@@ -10,6 +10,7 @@ use idempotent_servers::Postgres;
 use idempotent_tests::millis;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, oneshot};
 use tokio::task::JoinHandle;
 
@@ -18,7 +19,7 @@ pub(crate) const TOPIC: &str = "orders.paid";
 pub(crate) struct Scene {
     pub(crate) server: Arc<Postgres>,
     pub(crate) pool: PgPool,
-    url: String,
+    pub(crate) url: String,
 }
 
 /// The server of the tests that do it no harm, while one of them runs.
@@ -52,10 +53,6 @@ impl Scene {
         let pool = pool(url).await;
         PostgresStore::from_pool(pool.clone()).connect().await.unwrap().migrate().await.unwrap();
         Self { server, pool, url: url.to_owned() }
-    }
-
-    pub(crate) fn url(&self) -> &str {
-        &self.url
     }
 
     /// Other connections to the same database.
@@ -114,10 +111,21 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(relay: Relay) -> Self {
+        Self::on(&Handle::current(), async move { relay })
+    }
+
+    /// On another runtime, where the relay is made too: its connections belong there.
+    pub(crate) fn on(
+        runtime: &Handle,
+        relay: impl Future<Output = Relay> + Send + 'static,
+    ) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let task = tokio::spawn(relay.run(async move {
-            let _ = stopped.await;
-        }));
+        let task = runtime.spawn(async move {
+            let stopped = async move {
+                let _ = stopped.await;
+            };
+            relay.await.run(stopped).await;
+        });
         Self { stop: Some(stop), task }
     }
 
