@@ -71,7 +71,7 @@ async fn plain(pool: &SqlitePool, key: u64) -> Result<Receipt, Failure> {
 async fn main() -> Result<(), Failure> {
     for synchronous in [SqliteSynchronous::Full, SqliteSynchronous::Normal] {
         for tasks in [1, 64] {
-            compare(synchronous.clone(), tasks).await?;
+            compare(synchronous, tasks).await?;
         }
     }
     Ok(())
@@ -85,11 +85,11 @@ async fn compare(synchronous: SqliteSynchronous, tasks: u64) -> Result<(), Failu
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         .busy_timeout(Duration::from_secs(60))
-        .synchronous(synchronous.clone());
+        .synchronous(synchronous);
     let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
     sqlx::raw_sql("CREATE TABLE plain (id BLOB PRIMARY KEY, result BLOB)").execute(&pool).await?;
     let store = SqliteStore::builder(folder.path().join("calls.db"))
-        .synchronous(synchronous.clone())
+        .synchronous(synchronous)
         .response_timeout(Duration::from_secs(60))
         .connect()
         .await?;
