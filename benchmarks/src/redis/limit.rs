@@ -21,7 +21,8 @@ impl Limit {
 
 fn encoded() -> Result<Vec<u8>, rmp_serde::encode::Error> {
     let mut bytes = Vec::with_capacity(256);
-    let mut encoder = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable();
+    let mut encoder =
+        rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable();
     receipt().serialize(&mut encoder)?;
     Ok(bytes)
 }

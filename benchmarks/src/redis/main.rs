@@ -14,17 +14,24 @@
 mod limit;
 mod ours;
 mod peer;
+#[path = "../shared/receipt.rs"]
 mod receipt;
+#[path = "../shared/rounds.rs"]
 mod rounds;
+#[path = "../shared/side.rs"]
 mod side;
 mod wake;
 
 use std::error::Error;
+use std::sync::Arc;
 
 use idempotent_servers::{Flavor, Redis};
 
+use self::limit::Limit;
+use self::ours::Ours;
+use self::peer::Peer;
 use self::rounds::{Plan, compare};
-use self::side::What;
+use self::side::{Side, What};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -39,7 +46,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
             fill(&server.url(), keys).await?;
             for what in [What::Execute, What::Replay] {
                 for tasks in [1, 64] {
-                    compare(&server.url(), Plan { what, tasks, keys }).await?;
+                    let sides = sides(&server.url(), what).await?;
+                    compare(&sides, Plan { what, tasks, keys }).await;
                 }
             }
         }
@@ -48,10 +56,29 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Everything that is measured, each with a connection of its own.
+async fn sides(url: &str, what: What) -> Result<Vec<Arc<dyn Side>>, Box<dyn Error>> {
+    let mut sides: Vec<Arc<dyn Side>> = vec![
+        Arc::new(Limit::connect(url).await?),
+        Arc::new(Ours::connect(url).await?),
+        Arc::new(Peer::connect(url).await?),
+    ];
+    if what == What::Replay {
+        sides.push(Arc::new(Ours::near(url).await?));
+    }
+    Ok(sides)
+}
+
 /// Brings the server to so many keys, of the size of a record.
 async fn fill(url: &str, keys: u64) -> redis::RedisResult<()> {
     let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
     connection.set_response_timeout(std::time::Duration::from_secs(120));
     redis::cmd("FLUSHALL").exec_async(&mut connection).await?;
-    redis::cmd("DEBUG").arg("POPULATE").arg(keys).arg("filler").arg(320).exec_async(&mut connection).await
+    redis::cmd("DEBUG")
+        .arg("POPULATE")
+        .arg(keys)
+        .arg("filler")
+        .arg(320)
+        .exec_async(&mut connection)
+        .await
 }

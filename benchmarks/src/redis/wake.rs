@@ -18,10 +18,8 @@ pub(crate) async fn wait_for_orders(url: &str) -> Result<(), Box<dyn Error>> {
     let engine = Idempotency::new(RedisStore::connect(url).await?);
     let mut orders = BufReader::new(tokio::io::stdin()).lines();
     while let Some(order) = orders.next_line().await? {
-        let call = CHARGE
-            .key(&order)
-            .store(&engine)
-            .returning::<Result<u64, idempotent_core::Error>>();
+        let call =
+            CHARGE.key(&order).store(&engine).returning::<Result<u64, idempotent_core::Error>>();
         call.run(|| async { Ok(0) }).await?;
         println!("{}", now());
     }
@@ -35,10 +33,8 @@ pub(crate) async fn measure(url: &str) -> Result<(), Box<dyn Error>> {
     let mut delays = Vec::new();
     for order in 0..ORDERS {
         let order = order.to_string();
-        let call = CHARGE
-            .key(&order)
-            .store(&engine)
-            .returning::<Result<u64, idempotent_core::Error>>();
+        let call =
+            CHARGE.key(&order).store(&engine).returning::<Result<u64, idempotent_core::Error>>();
         let ended = call.run(|| async {
             orders.write_all(format!("{order}\n").as_bytes()).await.expect("it listens");
             tokio::time::sleep(Duration::from_millis(60)).await;
@@ -54,7 +50,9 @@ pub(crate) async fn measure(url: &str) -> Result<(), Box<dyn Error>> {
     let at = |percent: usize| delays[(delays.len() * percent / 100).min(delays.len() - 1)];
     println!(
         "A waiter in another process has the result after {:.2} ms (median), {:.2} ms (p99), {:.2} ms (longest)",
-        at(50), at(99), at(100),
+        at(50),
+        at(99),
+        at(100),
     );
     Ok(())
 }

@@ -67,6 +67,24 @@ impl<'a> Draft<'a> {
     /// The message's id. Default: within an idempotent call one that is derived from the call and from
     /// what is published, so that a call which runs again after a crash publishes the same message;
     /// elsewhere a random one.
+    ///
+    /// Two things make a call that runs again publish another message, and want an id that is
+    /// [derived](crate::Current::derive) by hand: a payload that is another one each time, since it tells
+    /// the time for instance; and a body that publishes anew when its own transaction failed, whose second
+    /// message would count as the call's second one.
+    ///
+    /// ```no_run
+    /// use idempotent_core::outbox::Draft;
+    ///
+    /// # async fn pay(tx: &mut sqlx::PgConnection, now: &str) -> Result<(), Box<dyn std::error::Error>> {
+    /// let draft = Draft::new("orders.paid", "order-7", now);
+    /// let draft = match idempotent_core::current() {
+    ///     Some(call) => draft.id(call.derive("paid")),
+    ///     None => draft,
+    /// };
+    /// draft.publish(tx).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn id(mut self, id: impl Into<MessageId>) -> Self {
         self.id = Some(id.into());
         self

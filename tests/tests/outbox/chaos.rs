@@ -1,5 +1,5 @@
-//! Everything is killed at random while messages are published, delivered and consumed. What must hold
-//! then: each message that was committed is delivered, in order per key, and acted upon once; nothing
+//! Relays, broker and database are killed at random, publishers and consumers dropped, while messages are
+//! published, delivered and consumed. What must hold then: each message that was committed is delivered, in order per key, and acted upon once; nothing
 //! else is.
 //!
 //! `OUTBOX_CHAOS_SECONDS` and `OUTBOX_CHAOS_SEED` make it longer, and another one.

@@ -89,7 +89,7 @@ async fn a_relay_that_is_stopped_waits_for_what_is_on_its_way_and_begins_nothing
     require!(Server::Postgres);
     let scene = Scene::new().await;
     scene.publish("order-1", [1, 2, 3]).await;
-    let open = Arc::new(tokio::sync::Notify::new());
+    let open = Arc::new(tokio::sync::Semaphore::new(0));
     let (broker, gate) = (Broker::new(), Arc::clone(&open));
     let began = Arc::new(tokio::sync::Notify::new());
     let slow = Slow { broker: broker.clone(), began: Arc::clone(&began), gate };
@@ -99,7 +99,7 @@ async fn a_relay_that_is_stopped_waits_for_what_is_on_its_way_and_begins_nothing
     let stopped = relay.stop();
     let opened = async {
         tokio::time::sleep(millis(50)).await;
-        open.notify_one();
+        open.add_permits(10);
     };
     tokio::join!(stopped, opened);
 
@@ -111,7 +111,7 @@ async fn a_relay_that_is_stopped_waits_for_what_is_on_its_way_and_begins_nothing
 struct Slow {
     broker: Broker,
     began: Arc<tokio::sync::Notify>,
-    gate: Arc<tokio::sync::Notify>,
+    gate: Arc<tokio::sync::Semaphore>,
 }
 
 #[async_trait::async_trait]
@@ -121,7 +121,7 @@ impl idempotent_core::outbox::Publish for Slow {
         message: &idempotent_core::outbox::Message,
     ) -> Result<(), idempotent_core::outbox::PublishError> {
         self.began.notify_one();
-        self.gate.notified().await;
+        drop(self.gate.acquire().await);
         self.broker.publish(message).await
     }
 }
@@ -148,12 +148,15 @@ async fn a_relay_that_is_dropped_half_way_leaves_its_messages_to_the_next() {
     let scene = Scene::new().await;
     scene.publish("order-1", [1, 2]).await;
     let silent = Broker::that(|message| (text(message) == "2").then_some(Fault::Silent));
-    let relay = Running::start(scene.relay(silent.clone()));
+    let hour = Duration::from_secs(3600);
+    let relay = Running::start(scene.relay(silent.clone()).deadline(hour));
     silent.until(|broker| broker.attempts().len() == 2).await;
 
     relay.abort().await;
+    // On connections of its own: a lock is no obstacle to the connection that holds it.
+    let other = Outbox::new(scene.another_pool().await);
     let broker = Broker::new();
-    let next = Running::start(scene.relay(broker.clone()));
+    let next = Running::start(brisk(other, broker.clone()));
     broker.until(|broker| broker.has().len() == 2).await;
     next.stop().await;
 
@@ -207,9 +210,10 @@ async fn a_relay_that_freezes_loses_its_keys_and_does_not_go_on() {
     require!(Server::Postgres);
     let scene = Scene::alone().await;
     scene.publish("order-1", [1, 2]).await;
-    // Longer than a turn, the deadline and the patience of the database together.
-    let freezes = Broker::that(|message| {
-        (text(message) == "1").then(|| std::thread::sleep(Duration::from_secs(4)));
+    let (thaw, frozen) = std::sync::mpsc::channel::<()>();
+    let frozen = std::sync::Mutex::new(frozen);
+    let freezes = Broker::that(move |_| {
+        let _ = frozen.lock().unwrap().recv();
         None
     });
     let relay = scene.relay(freezes.clone()).deadline(millis(100)).response_timeout(millis(500));
@@ -222,6 +226,7 @@ async fn a_relay_that_freezes_loses_its_keys_and_does_not_go_on() {
     let next = Running::start(scene.relay(broker.clone()));
     broker.until(|broker| broker.of("order-1") == numbers(2)).await;
     assert!(freezes.attempts().is_empty(), "it is not back yet");
+    drop(thaw);
     freezes.until(|broker| !broker.attempts().is_empty()).await;
     first.stop().await;
     next.stop().await;

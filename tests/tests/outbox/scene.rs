@@ -18,6 +18,7 @@ pub(crate) const TOPIC: &str = "orders.paid";
 pub(crate) struct Scene {
     pub(crate) server: Arc<Postgres>,
     pub(crate) pool: PgPool,
+    url: String,
 }
 
 /// The server of the tests that do it no harm, while one of them runs.
@@ -50,7 +51,12 @@ impl Scene {
     async fn of(server: Arc<Postgres>, url: &str) -> Self {
         let pool = pool(url).await;
         PostgresStore::from_pool(pool.clone()).connect().await.unwrap().migrate().await.unwrap();
-        Self { server, pool }
+        Self { server, pool, url: url.to_owned() }
+    }
+
+    /// Other connections to the same database.
+    pub(crate) async fn another_pool(&self) -> PgPool {
+        pool(&self.url).await
     }
 
     pub(crate) fn outbox(&self) -> Outbox {

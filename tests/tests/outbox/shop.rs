@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::future::pending;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{PullConsumer, pull};
@@ -13,11 +12,11 @@ use futures::StreamExt;
 use idempotent_core::outbox::nats::{JetStream, received};
 use idempotent_core::outbox::{self, Message, Outbox};
 use idempotent_core::store::PostgresStore;
-use idempotent_core::{Error, Idempotency, idempotent};
-use idempotent_servers::{Nats, Postgres, Program};
+use idempotent_core::{Idempotency, idempotent};
+use idempotent_servers::{Nats, Program};
 use idempotent_tests::millis;
-use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+use sqlx::{PgConnection, PgPool};
 
 use crate::nats::{STREAM, context, orders, stored};
 use crate::scene::{Scene, TOPIC, brisk};
@@ -28,14 +27,13 @@ const VARIABLE: &str = "IDEMPOTENT_TESTS_OUTBOX_RELAY";
 const TEST: &str = "shop::relays_when_another_test_starts_it";
 const KEYS: u64 = 8;
 
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
 pub(crate) struct Shop {
     pub(crate) scene: Scene,
     pub(crate) nats: Nats,
     pub(crate) relays: Vec<Program>,
-    /// Where the consumers keep their records.
     engine: Idempotency,
-    _books: Postgres,
-    effects: Mutex<HashMap<String, u32>>,
 }
 
 /// What came of it all.
@@ -62,20 +60,20 @@ impl Dice {
 
 impl Shop {
     pub(crate) async fn open(relays: usize) -> Self {
-        let (scene, nats, books) = tokio::join!(Scene::alone(), Nats::start(), Postgres::start());
+        let (scene, nats) = tokio::join!(Scene::alone(), Nats::start());
         scene
             .server
             .sql(
                 "CREATE TABLE counters (key text PRIMARY KEY, n int NOT NULL);
-             CREATE TABLE committed (id uuid PRIMARY KEY, key text NOT NULL, n int NOT NULL)",
+             CREATE TABLE committed (id uuid PRIMARY KEY, key text NOT NULL, n int NOT NULL);
+                 CREATE TABLE effects (id uuid NOT NULL)",
             )
             .await;
         let fill = format!(
             "INSERT INTO counters SELECT 'order-' || i, 0 FROM generate_series(1, {KEYS}) i"
         );
         scene.server.sql(&fill).await;
-        let store = PostgresStore::connect(books.url()).await.unwrap();
-        store.migrate().await.unwrap();
+        let store = PostgresStore::from_pool(scene.pool.clone()).connect().await.unwrap();
         // So short that a relay which died or did not hear of it delivers again.
         let config = orders(Config { duplicate_window: millis(100), ..Config::default() });
         let stream = context(&nats.url()).await.create_stream(config).await.unwrap();
@@ -85,14 +83,8 @@ impl Shop {
             ..pull::Config::default()
         };
         stream.create_consumer(config).await.unwrap();
-        let mut shop = Self {
-            scene,
-            nats,
-            relays: Vec::new(),
-            engine: Idempotency::new(store),
-            _books: books,
-            effects: Mutex::default(),
-        };
+        let engine = Idempotency::new(store);
+        let mut shop = Self { scene, nats, relays: Vec::new(), engine };
         for _ in 0..relays {
             let relay = Program::start(|port| shop.relay(port)).await;
             shop.relays.push(relay);
@@ -111,10 +103,7 @@ impl Shop {
     /// Publishes for ever, in transactions of which some are taken back, dropped, or dropped half way.
     pub(crate) async fn sell(&self, mut dice: Dice) {
         loop {
-            let patience = match dice.below(10) {
-                0 => Duration::from_micros(dice.below(5_000)),
-                _ => Duration::from_secs(10),
-            };
+            let patience = patience(&mut dice);
             // What fails is a database that was killed; the ledger tells what was committed.
             let _ = tokio::time::timeout(patience, self.pay(&mut dice)).await;
         }
@@ -122,7 +111,7 @@ impl Shop {
 
     /// The number within its key is drawn after the message is published, from a row that the
     /// transaction holds: it is the order of commits.
-    async fn pay(&self, dice: &mut Dice) -> Result<(), Box<dyn std::error::Error>> {
+    async fn pay(&self, dice: &mut Dice) -> Result<(), Failure> {
         let key = format!("order-{}", 1 + dice.below(KEYS));
         let mut tx = self.scene.pool.begin().await?;
         for _ in 0..=dice.below(3) {
@@ -140,7 +129,8 @@ impl Shop {
         Ok(())
     }
 
-    /// Consumes for ever, and forgets to acknowledge at times, so that messages come again.
+    /// Consumes for ever. Some consumers are dropped half way, and some acknowledgements are lost, so that
+    /// messages come again.
     pub(crate) async fn consume(&self, mut dice: Dice) {
         let context = context(&self.nats.url()).await;
         loop {
@@ -162,27 +152,32 @@ impl Shop {
         while let Some(delivery) = messages.next().await {
             let delivery = delivery?;
             let message = received(&delivery).ok_or("it is no relay's")?;
-            let acted = on_paid(message, &self.engine, &self.effects).await;
-            if acted.is_ok() && dice.below(10) > 0 {
+            let patience = patience(dice);
+            let acted = tokio::time::timeout(patience, self.act(message)).await;
+            if matches!(acted, Ok(Ok(()))) && dice.below(10) > 0 {
                 delivery.ack().await?;
             }
         }
         Ok(())
     }
 
+    async fn act(&self, message: Message) -> Result<(), Failure> {
+        let mut tx = self.scene.pool.begin().await?;
+        on_paid(message, &self.engine, &mut tx).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Until all that was committed was delivered and acted upon.
     pub(crate) async fn settle(&self) {
         self.scene.drained().await;
-        let committed = self.scene.server.sql("SELECT id::text FROM committed").await;
-        let missing = || {
-            let effects = self.effects.lock().unwrap();
-            committed.iter().filter(|row| !effects.contains_key(row[0].as_deref().unwrap())).count()
+        let missing = "SELECT id FROM committed EXCEPT SELECT id FROM effects";
+        let acted = async {
+            while !self.scene.server.sql(missing).await.is_empty() {
+                tokio::time::sleep(millis(50)).await;
+            }
         };
-        let mut patience = 600;
-        while missing() > 0 && patience > 0 {
-            tokio::time::sleep(millis(50)).await;
-            patience -= 1;
-        }
+        // What is missing then, the outcome says.
+        let _ = tokio::time::timeout(Duration::from_secs(60), acted).await;
     }
 
     pub(crate) async fn outcome(&self) -> Outcome {
@@ -199,23 +194,40 @@ impl Shop {
         for message in stored(&context, messages).await {
             delivered.entry(message.key).or_default().push(message.id.to_string());
         }
-        Outcome { committed, delivered, effects: self.effects.lock().unwrap().clone() }
+        let effects = "SELECT id::text, count(*) FROM effects GROUP BY id";
+        let effects = self.scene.server.sql(effects).await.into_iter().map(|mut row| {
+            let (times, id) = (row.pop().flatten().unwrap(), row.pop().flatten().unwrap());
+            (id, times.parse().unwrap())
+        });
+        let effects = effects.collect();
+        Outcome { committed, delivered, effects }
     }
 }
 
+/// Its effect is a row without a key, of which nothing would refuse a second one.
 #[idempotent(
     key = message.id,
     name = "outbox::on_paid",
-    guarantee = at_least_once,
+    guarantee = exactly_once,
+    tx = tx,
     store = engine
 )]
 async fn on_paid(
     message: Message,
     engine: &Idempotency,
-    effects: &Mutex<HashMap<String, u32>>,
-) -> Result<(), Error> {
-    *effects.lock().unwrap().entry(message.id.to_string()).or_default() += 1;
+    tx: &mut PgConnection,
+) -> Result<(), Failure> {
+    let act = sqlx::query("INSERT INTO effects VALUES ($1::uuid)");
+    act.bind(message.id.to_string()).execute(tx).await?;
     Ok(())
+}
+
+/// Now and then so little that what is awaited is dropped half way.
+fn patience(dice: &mut Dice) -> Duration {
+    match dice.below(10) {
+        0 => Duration::from_micros(dice.below(5_000)),
+        _ => Duration::from_secs(10),
+    }
 }
 
 #[tokio::test]

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use idempotent_core::store::{PostgresStore, ReserveOutcome, State, StoreErrorKind};
+use idempotent_core::store::{PostgresStore, ReserveOutcome, State, Store, StoreErrorKind};
 use idempotent_servers::{Postgres, Server, TcpProxy, require};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
-use crate::scene::{migrated, number, patient, until};
+use crate::scene::{SOON, migrated, number, patient, until};
 use crate::shop::Attempt;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
@@ -111,23 +111,23 @@ async fn a_locked_table_fails_calls_in_time_and_nothing_piles_up_behind_it() {
     comes_back(&store).await;
 }
 
+/// Its connection is in the middle of an answer that may never come.
 #[tokio::test]
-async fn a_call_that_was_dropped_midway_does_not_spoil_its_connection() {
+async fn a_call_that_was_dropped_midway_leaves_its_place_in_the_pool_to_the_next() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     let store = migrated(patient(&server).max_connections(1)).await;
     let attempt = Attempt::new();
     let reservation = attempt.win(&store).await;
     let mut other = PgConnection::connect(&server.url()).await.unwrap();
-    for _ in 0..5 {
-        let mut locked = other.begin().await.unwrap();
-        sqlx::query("LOCK TABLE idempotent.records").execute(&mut *locked).await.unwrap();
-        let dropped = attempt.renew(&store, &reservation);
-        tokio::time::timeout(Duration::from_millis(30), dropped).await.unwrap_err();
-        locked.rollback().await.unwrap();
-        let ReserveOutcome::Taken(entry) = attempt.reserve(&store).await.unwrap() else {
-            panic!("the record is gone");
-        };
-        assert_eq!(entry.record, reservation);
-    }
+    let mut held = other.begin().await.unwrap();
+    let hold = "SELECT FROM idempotent.records FOR UPDATE";
+    sqlx::query(hold).execute(&mut *held).await.unwrap();
+    let dropped = attempt.renew(&store, &reservation);
+    tokio::time::timeout(Duration::from_millis(100), dropped).await.unwrap_err();
+    let next = Attempt::new();
+    tokio::time::timeout(SOON / 2, next.win(&store)).await.expect("it need not wait");
+    held.rollback().await.unwrap();
+    let entry = store.load(&attempt.id).await.unwrap().unwrap();
+    assert_eq!(entry.record, reservation);
 }

@@ -1,11 +1,11 @@
 //! How many statements a call costs, as the server counts them.
 
-use idempotent_core::store::{PostgresStore, RenewOutcome, ReserveOutcome, Store};
+use idempotent_core::store::{PostgresStore, RenewOutcome, ReserveOutcome, Scan, Store};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Runs, call};
 
-use crate::scene::{SOON, VERSIONS, migrated, number, patient};
+use crate::scene::{SOON, VERSIONS, migrated, number, patient, until};
 use crate::shop::Attempt;
 
 /// Every statement of the role that the store logs in as, whatever it is.
@@ -94,4 +94,41 @@ async fn every_other_step_is_one_statement() {
         let (statements, _) = at.of(attempt.win(&at.store)).await;
         assert_eq!(statements, 1, "a reserve");
     }
+}
+
+/// A table that was swept and vacuumed is empty when the first calls are planned, and their plans stay.
+#[tokio::test]
+async fn no_step_reads_the_whole_table_however_small_it_was_at_first() {
+    require!(Server::Postgres, Server::Postgres18);
+    for version in VERSIONS {
+        let server = Postgres::builder().version(version).arg("autovacuum", "off").start().await;
+        drop(migrated(patient(&server)).await);
+        server.sql("VACUUM ANALYZE idempotent.records").await;
+        let before = scans(&server).await;
+        let store = patient(&server).max_connections(1).without_sweeper().connect().await.unwrap();
+        for _ in 0..10 {
+            let (kept, released) = (Attempt::new(), Attempt::new());
+            let reservation = kept.win(&store).await;
+            kept.renew(&store, &reservation).await.unwrap();
+            kept.record(&store, &reservation, b"result").await;
+            kept.record(&store, &reservation, b"result").await;
+            store.load(&kept.id).await.unwrap();
+            let reservation = released.win(&store).await;
+            released.release(&store, &reservation).await.unwrap();
+            store.purge(&released.id).await.unwrap();
+            store.scan(&Scan::all()).await.unwrap();
+            store.scan(&Scan::unfinished()).await.unwrap();
+            store.sweep().await.unwrap();
+        }
+        drop(store);
+        assert_eq!(scans(&server).await, before);
+    }
+}
+
+/// How often the whole table was read, once all connections have ended: then they have told.
+async fn scans(server: &Postgres) -> usize {
+    let others = "SELECT count(*) FROM pg_stat_activity
+        WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    until(|| async { number(server, others).await == 0 }).await;
+    number(server, "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'records'").await
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Executor, PgPool, SqlSafeStr};
+use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr};
 
 use super::PostgresStore;
 use super::error::store_error;
@@ -158,10 +158,9 @@ impl PostgresStoreBuilder {
         drop(link.connection().await.map_err(store_error)?);
         let first = if self.notify { FIRST_PAUSE } else { FIRST_PAUSE_UNNOTIFIED };
         let looks = self.looks.unwrap_or_else(|| Looks::new(first, LONGEST_PAUSE));
-        let way = self.notify.then(|| Way {
-            options: link.pool().connect_options(),
-            channel: self.names.channel().into(),
-        });
+        let way = self
+            .notify
+            .then(|| Way { pool: link.pool().clone(), channel: self.names.channel().into() });
         let (hub, sweeper) = (Hub::new(way, looks), Sweeper::new(self.sweep_every));
         Ok(PostgresStore(Arc::new(Shared::new(link, self.names, hub, sweeper))))
     }
@@ -173,8 +172,10 @@ fn own_pool(url: &str, connections: u32, timeout: Duration) -> Result<PgPool, St
         return Err(StoreError::new(StoreErrorKind::Unavailable, "the URL is not one of postgres"));
     }
     let options = PgConnectOptions::from_str(url).map_err(store_error)?;
-    let limit = format!("SET lock_timeout = {}", timeout.as_millis().clamp(1, 86_400_000));
-    let limit = AssertSqlSafe(limit).into_sql_str();
+    let patience = timeout.as_millis().clamp(1, 86_400_000);
+    // A plan that was made while the table was empty would read all of it when it no longer is.
+    let settings = format!("SET lock_timeout = {patience}; SET enable_seqscan = off");
+    let settings = AssertSqlSafe(settings).into_sql_str();
     // A connection that was lost is found out by the question that goes over it, which then takes
     // another: asking every time whether it lives would double the trips.
     let pool = PgPoolOptions::new()
@@ -182,8 +183,8 @@ fn own_pool(url: &str, connections: u32, timeout: Duration) -> Result<PgPool, St
         .test_before_acquire(false)
         .acquire_timeout(timeout)
         .after_connect(move |connection, _| {
-            let limit = limit.clone();
-            Box::pin(async move { connection.execute(limit).await.map(drop) })
+            let settings = settings.clone();
+            Box::pin(async move { sqlx::raw_sql(settings).execute(connection).await.map(drop) })
         });
     Ok(pool.connect_lazy_with(options))
 }

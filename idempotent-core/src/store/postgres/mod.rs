@@ -151,6 +151,10 @@ impl PostgresStore {
     /// # Ok(()) }
     /// ```
     ///
+    /// A store's own connections have `lock_timeout` at its response timeout and `enable_seqscan` off, so
+    /// that plans which were made while the table was empty do not read all of it later, until it is
+    /// analyzed. Set both on a pool that the store has to itself.
+    ///
     /// A call takes one connection of it, for one statement at a time. Calls within transactions that
     /// the application holds open take another one than that: leave room for both.
     pub fn from_pool(pool: PgPool) -> PostgresStoreBuilder {

@@ -74,7 +74,7 @@ async fn subscribe(way: &Way) -> sqlx::Result<PgListener> {
         .acquire_timeout(PATIENCE)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_lazy_with((*way.options).clone());
+        .connect_lazy_with((*way.pool.connect_options()).clone());
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
     listener.listen(&way.channel).await?;

@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 
-use sqlx::postgres::PgConnectOptions;
+use sqlx::PgPool;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -40,7 +40,8 @@ pub(super) struct Hub {
 /// The way to what is said.
 #[derive(Clone)]
 pub(super) struct Way {
-    pub(super) options: Arc<PgConnectOptions>,
+    /// Which says how to connect: its login may change.
+    pub(super) pool: PgPool,
     pub(super) channel: Arc<str>,
 }
 

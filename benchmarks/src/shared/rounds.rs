@@ -1,14 +1,10 @@
 //! Turns: every side makes the same calls in each round, in another order each time.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 
-use crate::limit::Limit;
-use crate::ours::Ours;
-use crate::peer::Peer;
 use crate::receipt::key;
 use crate::side::{Side, What};
 
@@ -31,19 +27,11 @@ impl Plan {
     }
 }
 
-/// Measures all sides, and prints a line for each.
-pub(crate) async fn compare(url: &str, plan: Plan) -> Result<(), Box<dyn Error>> {
-    let mut sides: Vec<Arc<dyn Side>> = vec![
-        Arc::new(Limit::connect(url).await?),
-        Arc::new(Ours::connect(url).await?),
-        Arc::new(Peer::connect(url).await?),
-    ];
-    if plan.what == What::Replay {
-        sides.push(Arc::new(Ours::near(url).await?));
-    }
+/// Measures all sides, and prints a line for each. The first is what the others are compared with.
+pub(crate) async fn compare(sides: &[Arc<dyn Side>], plan: Plan) {
     // Keys that no other plan has used.
     let base = unused();
-    for side in &sides {
+    for side in sides {
         turn(side, Plan { what: What::Execute, ..plan }, base, REPLAYED).await;
         turn(side, Plan { what: What::Replay, ..plan }, base, REPLAYED).await;
     }
@@ -64,7 +52,6 @@ pub(crate) async fn compare(url: &str, plan: Plan) -> Result<(), Box<dyn Error>>
         let ratios = own.iter().zip(&times[0]).map(|(own, limit)| own / limit).collect();
         println!("  {:24} {:>9.0} ns   {:.2} x", side.name(), median(own.clone()), median(ratios));
     }
-    Ok(())
 }
 
 /// So many calls, spread over the plan's tasks.

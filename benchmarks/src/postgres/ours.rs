@@ -1,0 +1,60 @@
+//! `idempotent-core`, on `PostgresStore` alone and with a near cache.
+
+use std::error::Error;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use idempotent_core::store::{NearCache, PostgresStore};
+use idempotent_core::{Idempotency, Operation};
+
+use crate::receipt::{Receipt, receipt};
+use crate::side::{Outcome, Side};
+
+const CHARGE: Operation = Operation::new("shop::charge");
+
+pub(crate) struct Ours {
+    name: &'static str,
+    engine: Idempotency,
+}
+
+impl Ours {
+    pub(crate) async fn connect(url: &str) -> Result<Self, Box<dyn Error>> {
+        Ok(Self { name: "idempotent-core", engine: Idempotency::new(store(url).await?) })
+    }
+
+    pub(crate) async fn near(url: &str) -> Result<Self, Box<dyn Error>> {
+        let store = NearCache::new(store(url).await?);
+        Ok(Self { name: "idempotent-core, near", engine: Idempotency::new(store) })
+    }
+
+    async fn call(&self, key: &str) -> Outcome {
+        let call = CHARGE
+            .key(key)
+            .store(&self.engine)
+            .returning::<Result<Receipt, idempotent_core::Error>>();
+        std::hint::black_box(call.run(|| async { Ok(receipt()) }).await?);
+        Ok(())
+    }
+}
+
+async fn store(url: &str) -> Result<PostgresStore, Box<dyn Error>> {
+    let store = PostgresStore::builder(url).response_timeout(Duration::from_secs(10));
+    let store = store.connect().await?;
+    store.migrate().await?;
+    Ok(store)
+}
+
+#[async_trait]
+impl Side for Ours {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+
+    async fn execute(&self, key: &str) -> Outcome {
+        self.call(key).await
+    }
+
+    async fn replay(&self, key: &str) -> Outcome {
+        self.call(key).await
+    }
+}
