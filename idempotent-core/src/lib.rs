@@ -84,7 +84,7 @@
 //! | `redis-cluster` | | `RedisStore` on a Redis Cluster |
 //! | `postgres` | | `PostgresStore`, in a table of PostgreSQL; calls within the caller's transaction; `outbox`, messages that commit with a transaction |
 //! | `nats` | | `outbox::nats`: NATS JetStream as the outbox's broker |
-//! | `sqlite` | | `SqliteStore`: records in a file of this machine, which survive a restart |
+//! | `sqlite` | | `SqliteStore`: records in a file of this machine, which survive a restart; calls within the caller's transaction |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
 //! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
 //! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |

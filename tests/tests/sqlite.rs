@@ -31,5 +31,7 @@ mod sweeping;
 mod times;
 #[path = "sqlite/values.rs"]
 mod values;
+#[path = "sqlite/within/mod.rs"]
+mod within;
 #[path = "sqlite/worker.rs"]
 mod worker;

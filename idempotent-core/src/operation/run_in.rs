@@ -16,7 +16,8 @@ impl<T, E> Call<T, E> {
     /// [`ExactlyOnce`](crate::Guarantee::ExactlyOnce).
     ///
     /// The engine's store keeps its records in the transaction's database: a `PostgresStore` for
-    /// sqlx's `Transaction<'_, Postgres>`, or for a `PgConnection` on which a transaction has begun.
+    /// sqlx's `Transaction<'_, Postgres>`, or for a `PgConnection` on which a transaction has begun; a
+    /// `SqliteStore` likewise.
     ///
     /// ```no_run
     /// # #[cfg(feature = "postgres")]

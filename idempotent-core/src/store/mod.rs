@@ -20,6 +20,8 @@ pub(crate) mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod request;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 mod transaction;
@@ -44,13 +46,16 @@ pub use self::observe::Observer;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use self::postgres::{
-    PostgresStore, PostgresStoreBuilder, RetryTransaction, is_conflict, retry_transaction,
+    PostgresStore, PostgresStoreBuilder, RetryTransaction, retry_transaction,
 };
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{RedisConnection, RedisStore, RedisStoreBuilder};
 pub(crate) use self::request::Written;
 pub use self::request::{Complete, Cursor, Release, Renew, Reserve, Scan, Vacant, Wait};
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "sqlite"))))]
+pub use self::sql::is_conflict;
 #[cfg(feature = "sqlite")]
 #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
 pub use self::sqlite::{SqliteStore, SqliteStoreBuilder};

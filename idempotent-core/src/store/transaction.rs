@@ -13,8 +13,9 @@ use super::{Complete, Entry, Release, Reserve, StoreError};
 
 /// A transaction of the caller's, in the database in which the engine's store keeps its records.
 ///
-/// [`Call::run_in`](crate::Call::run_in) takes one. With feature `postgres` sqlx's
-/// `Transaction<'_, Postgres>` is one, and so is a `PgConnection` on which a transaction has begun.
+/// [`Call::run_in`](crate::Call::run_in) takes one. With features `postgres` and `sqlite` sqlx's
+/// `Transaction<'_, Postgres>` and `Transaction<'_, Sqlite>` are some, and so is a `PgConnection` or
+/// `SqliteConnection` on which a transaction has begun.
 ///
 /// What happens within it is seen by nobody before the caller commits, and is gone when the caller
 /// rolls back. A reservation that is neither completed nor released must not be possible to commit.
@@ -23,7 +24,8 @@ use super::{Complete, Entry, Release, Reserve, StoreError};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no transaction that an idempotent call can run within",
     label = "not a transaction",
-    note = "with feature `postgres`, `sqlx::Transaction<'_, sqlx::Postgres>` and `sqlx::PgConnection` are some"
+    note = "with feature `postgres`, `sqlx::Transaction<'_, sqlx::Postgres>` and `sqlx::PgConnection` are some",
+    note = "with feature `sqlite`, `sqlx::Transaction<'_, sqlx::Sqlite>` and `sqlx::SqliteConnection` are some"
 )]
 #[async_trait]
 pub trait Transaction: Send {

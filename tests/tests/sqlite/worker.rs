@@ -8,6 +8,8 @@ use std::time::Duration;
 use idempotent_core::store::SqliteStore;
 use idempotent_core::{Error, Guarantee, Idempotency, Operation};
 use serde::{Deserialize, Serialize};
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinSet;
 
@@ -36,6 +38,8 @@ struct Settings {
 pub(crate) enum Work {
     /// Begins a call whose body does not end.
     Hold { key: u32, at_most_once: bool },
+    /// Begins a call within a transaction, whose body has an effect and does not end.
+    HoldWithin { key: u32 },
     /// Waits for [`Worker::go`], makes a call of each of so many keys, several at once, and ends.
     Each { keys: u32 },
     /// Makes a call of one key after another, and does not end.
@@ -151,6 +155,7 @@ impl Said {
 async fn works_when_another_test_starts_it() {
     let Ok(settings) = std::env::var(VARIABLE) else { return };
     let settings: Settings = serde_json::from_str(&settings).unwrap();
+    let options = SqliteConnectOptions::new().filename(&settings.file);
     let store = SqliteStore::builder(settings.file)
         .response_timeout(Duration::from_secs(10))
         .connect()
@@ -163,6 +168,19 @@ async fn works_when_another_test_starts_it() {
             let call = order(at_most_once).key(&key).store(&engine);
             let call = call.returning::<Result<String, Error>>();
             let never = call.run(|| async {
+                println!("\n{MARK}ran {key}");
+                std::future::pending().await
+            });
+            never.await.unwrap();
+        }
+        Work::HoldWithin { key } => {
+            let pool = SqlitePool::connect_with(options).await.unwrap();
+            let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+            let call = order(false).key(&key).store(&engine);
+            let call = call.returning::<Result<String, Error>>();
+            let never = call.run_in(&mut *tx, async |tx| {
+                let effect = sqlx::query("INSERT INTO effects VALUES (?1)").bind(key.to_string());
+                effect.execute(tx).await.unwrap();
                 println!("\n{MARK}ran {key}");
                 std::future::pending().await
             });

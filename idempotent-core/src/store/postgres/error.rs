@@ -67,7 +67,12 @@ pub(super) fn is_lost(error: &Error) -> bool {
 
 /// Whether another call was in the way, at an isolation level that the role or the database sets.
 pub(super) fn is_conflict(error: &Error) -> bool {
-    code_is(error, |code| matches!(code, "40001" | "40P01"))
+    code_is(error, is_conflicting)
+}
+
+/// A serialization failure, or a deadlock.
+pub(in crate::store) fn is_conflicting(code: &str) -> bool {
+    matches!(code, "40001" | "40P01")
 }
 
 /// The server did not answer in time.

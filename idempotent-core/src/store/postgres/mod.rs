@@ -34,10 +34,11 @@ use async_trait::async_trait;
 use sqlx::PgPool;
 
 pub use self::builder::PostgresStoreBuilder;
+pub(super) use self::error::is_conflicting;
 use self::error::store_error;
 pub(crate) use self::names::Names;
 use self::shared::Shared;
-pub use self::transaction::{RetryTransaction, is_conflict, retry_transaction};
+pub use self::transaction::{RetryTransaction, retry_transaction};
 use super::{
     Complete, CompleteOutcome, Entry, Observer, Page, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, Scan, Store, StoreError, Wait,

@@ -3,7 +3,7 @@
 use std::io;
 
 use sqlx::Error;
-use sqlx::error::DatabaseError;
+use sqlx::error::{DatabaseError, ErrorKind};
 
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -81,6 +81,22 @@ pub(super) fn no_runtime() -> StoreError {
 /// `SQLite` did not answer in time.
 pub(super) fn timed_out() -> Error {
     Error::Io(io::ErrorKind::TimedOut.into())
+}
+
+/// Whether another connection writes, or wrote after this one read: then it helps to run a whole
+/// transaction again.
+pub(in crate::store) fn is_conflicting(said: &dyn DatabaseError) -> bool {
+    primary(said) == Some(BUSY)
+}
+
+/// Whether a row points at one that is not there.
+pub(super) fn is_foreign_key(said: &dyn DatabaseError) -> bool {
+    said.kind() == ErrorKind::ForeignKeyViolation
+}
+
+/// An error of the statement, without a code of its own.
+pub(super) fn is_plain(said: &(dyn DatabaseError + 'static)) -> bool {
+    primary(said) == Some(ERROR)
 }
 
 fn primary(said: &dyn DatabaseError) -> Option<u32> {

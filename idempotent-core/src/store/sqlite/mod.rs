@@ -3,7 +3,8 @@
 //! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, [`look`] how a row's
 //! times become a state, [`scan`] the paging, [`sweep`] what removes what is over. [`link`] is the
 //! way to the file, [`writer`] whose turn it is to write, [`file`] how it is opened, [`schema`] what is in it, [`names`] and [`statements`]
-//! what it is asked. [`hub`] is who waits. [`shared`] is what they all use.
+//! what it is asked. [`hub`] is who waits,
+//! [`transaction`] the calls within transactions of their callers. [`shared`] is what they all use.
 
 mod builder;
 mod complete;
@@ -23,8 +24,10 @@ mod schema;
 mod shared;
 mod statements;
 mod sweep;
+mod transaction;
 mod writer;
 
+use std::any::Any;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
@@ -33,6 +36,7 @@ use async_trait::async_trait;
 use sqlx::SqlitePool;
 
 pub use self::builder::SqliteStoreBuilder;
+pub(super) use self::error::is_conflicting;
 use self::shared::{Shared, Stopped};
 use super::{
     Complete, CompleteOutcome, Entry, Observer, Page, Release, Renew, RenewOutcome, Reserve,
@@ -81,7 +85,8 @@ use crate::record::RecordId;
 ///
 /// A file has one writer at a time; readers do not wait for it, and replaying only reads. Writers of
 /// one store take turns in the order in which they came, and what came while the disk was busy with
-/// one commit is the next, all together; those of different processes take turns as `SQLite` has it. Every question ends within
+/// one commit is the next, all together; those of different processes take turns as `SQLite` has it.
+/// Every question ends within
 /// [`response_timeout`](SqliteStoreBuilder::response_timeout); a step that was given up may still
 /// happen, and may be repeated.
 ///
@@ -92,6 +97,39 @@ use crate::record::RecordId;
 /// | the file is damaged, is no database, or holds what is no record | `Malformed` |
 /// | the file can only be read; results replay | `Unavailable` |
 /// | the tables are missing, the pool is closed, and everything else | `Unavailable` |
+///
+/// # Within a transaction
+///
+/// Calls within sqlx's `Transaction<'_, Sqlite>`, or on a `SqliteConnection` on which a transaction has
+/// begun, are reserved, run and recorded in it ([`Call::run_in`](crate::Call::run_in), or `tx` on the
+/// attribute): the file of the records is then the application's own, by its path or by
+/// [`from_pool`](Self::from_pool). [`Transaction`](crate::store::Transaction) says what that promises.
+///
+/// ```no_run
+/// use idempotent_core::idempotent;
+/// use idempotent_core::store::SqliteStore;
+/// use sqlx::{Sqlite, SqlitePool, Transaction};
+///
+/// # #[derive(Debug)] enum PayError { Idempotency(idempotent_core::Error), Database(sqlx::Error) }
+/// # impl From<idempotent_core::Error> for PayError {
+/// #     fn from(error: idempotent_core::Error) -> Self { Self::Idempotency(error) }
+/// # }
+/// # impl From<sqlx::Error> for PayError {
+/// #     fn from(error: sqlx::Error) -> Self { Self::Database(error) }
+/// # }
+/// #[idempotent(key = order, name = "shop::pay", tx = tx, guarantee = exactly_once)]
+/// async fn pay(tx: &mut Transaction<'_, Sqlite>, order: i64) -> Result<(), PayError> {
+///     let paid = sqlx::query("UPDATE orders SET paid = true WHERE id = ?1").bind(order);
+///     paid.execute(&mut **tx).await?;
+///     Ok(())
+/// }
+///
+/// # async fn handler(pool: SqlitePool) -> Result<(), PayError> {
+/// let mut tx = pool.begin_with("BEGIN IMMEDIATE").await?;
+/// pay(&mut tx, 7).await?;
+/// tx.commit().await?;
+/// # Ok(()) }
+/// ```
 ///
 /// # What processes say to each other
 ///
@@ -235,6 +273,10 @@ impl Store for SqliteStore {
     /// records than that, or none, and still not be the last.
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         scan::scan(&self.0, request).await
+    }
+
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(&self.0.tables)
     }
 
     fn observe(&self, observer: Weak<dyn Observer>) -> bool {

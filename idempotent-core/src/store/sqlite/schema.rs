@@ -8,8 +8,10 @@ use sqlx::{AssertSqlSafe, Connection as _, Row as _, SqliteConnection};
 use super::names::Names;
 
 /// The versions, from 1 on without a gap.
-const MIGRATIONS: &[(i64, &str)] =
-    &[(1, include_str!("../../../migrations/sqlite/0001_records.sql"))];
+const MIGRATIONS: &[(i64, &str)] = &[
+    (1, include_str!("../../../migrations/sqlite/0001_records.sql")),
+    (2, include_str!("../../../migrations/sqlite/0002_transactions.sql")),
+];
 
 const EXISTS: &str =
     "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";

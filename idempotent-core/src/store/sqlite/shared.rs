@@ -9,11 +9,13 @@ use super::hub::Hub;
 use super::link::Link;
 use super::names::Names;
 use super::statements::Statements;
+use super::transaction::Tables;
 
 /// What the clones of a store share.
 pub(super) struct Shared {
     pub(super) link: Link,
     pub(super) statements: Statements,
+    pub(super) tables: Tables,
     pub(super) hub: Hub,
     names: Names,
     owner: Owner,
@@ -26,8 +28,8 @@ pub(super) struct Stopped(watch::Receiver<bool>);
 
 impl Shared {
     pub(super) fn new(link: Link, names: Names, owner: Owner, hub: Hub) -> Self {
-        let statements = Statements::new(&names);
-        Self { link, statements, hub, names, owner, stop: watch::Sender::new(false) }
+        let (statements, tables) = (Statements::new(&names), Tables::new(&names));
+        Self { link, statements, tables, hub, names, owner, stop: watch::Sender::new(false) }
     }
 
     pub(super) fn stopped(&self) -> Stopped {

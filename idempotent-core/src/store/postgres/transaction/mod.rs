@@ -3,7 +3,7 @@
 //! Who runs is decided by a function of the schema, in one statement; the rest is a savepoint and an
 //! update. What a transaction must not commit, the schema refuses.
 
-mod conflict;
+mod error;
 mod retry;
 mod tables;
 
@@ -13,13 +13,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use sqlx::postgres::types::PgInterval;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Executor, Postgres, Row};
+use sqlx::{AssertSqlSafe, Executor, Row};
 
-pub use self::conflict::is_conflict;
 pub use self::retry::{RetryTransaction, retry_transaction};
 pub(super) use self::tables::Tables;
 
-use self::conflict::{GONE, transaction_error};
+use self::error::{GONE, transaction_error};
 use super::error::unexpected;
 use crate::record::{Record, RecordId};
 use crate::store::{
@@ -101,39 +100,6 @@ impl Transaction for PgConnection {
             .await
             .map_err(transaction_error)?;
         Ok(())
-    }
-}
-
-#[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
-#[async_trait]
-impl Transaction for sqlx::Transaction<'_, Postgres> {
-    async fn reserve(
-        &mut self,
-        place: &Place<'_>,
-        request: &Reserve<'_>,
-        wait: Option<Duration>,
-    ) -> Result<Joined, StoreError> {
-        (**self).reserve(place, request, wait).await
-    }
-
-    async fn undo(&mut self, place: &Place<'_>) -> Result<(), StoreError> {
-        (**self).undo(place).await
-    }
-
-    async fn complete(
-        &mut self,
-        place: &Place<'_>,
-        request: &Complete<'_>,
-    ) -> Result<(), StoreError> {
-        (**self).complete(place, request).await
-    }
-
-    async fn release(
-        &mut self,
-        place: &Place<'_>,
-        request: &Release<'_>,
-    ) -> Result<(), StoreError> {
-        (**self).release(place, request).await
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{PgPool, Postgres, Transaction};
 use tokio::time::sleep;
 
-use super::conflict::is_conflict;
+use crate::store::is_conflict;
 use crate::store::poll::jittered;
 
 const ATTEMPTS: u32 = 10;

@@ -1,0 +1,3 @@
+-- 1: id, 2: token.
+DELETE FROM "idempotent_records"
+WHERE id = ?1 AND token = ?2 AND unfinished IS NOT NULL

@@ -1,0 +1,6 @@
+//! Exactly once: calls within transactions of their callers, on the file that has the records.
+
+mod attribute;
+mod conflicts;
+mod ends;
+mod shop;
