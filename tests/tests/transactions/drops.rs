@@ -12,6 +12,7 @@ use idempotent_core::store::State;
 use idempotent_core::{ErrorKind, Resolution};
 use sqlx::PgConnection;
 use tokio::sync::Notify;
+use tokio::task::yield_now;
 
 use crate::setup::{CHARGE, Shop, ShopError, effect, execute};
 
@@ -101,7 +102,16 @@ async fn a_call_dropped_at_any_moment_takes_effect_whole_or_not_at_all(shop: Sho
     for polls in 1..=40 {
         let key = polls.to_string();
         let mut tx = shop.begin().await;
-        let ended = for_polls(polls, shop.charge(&mut tx, CHARGE, &key)).await;
+        let call = CHARGE.key(&key).store(&shop.engine).returning::<Result<i64, ShopError>>();
+        // A server may answer each statement before it is asked for again: some of the moments are
+        // surely these.
+        let charging = call.run_in(&mut tx, async |tx| {
+            yield_now().await;
+            let run = effect(tx, &key).await?;
+            yield_now().await;
+            Ok(run)
+        });
+        let ended = for_polls(polls, charging).await;
         let committed = tx.commit().await;
         if let Err(error) = &committed {
             let code = error.as_database_error().unwrap().code();
