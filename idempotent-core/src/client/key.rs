@@ -7,6 +7,7 @@ use reqwest_middleware::Error;
 
 use super::settings::IdempotentRetry;
 use crate::engine::{Current, current};
+use crate::uuid_text;
 
 /// Names one request of an idempotent call, so that its key does not depend on how many others the
 /// call sent before: the key is [`Current::derive`] of this label.
@@ -78,11 +79,10 @@ fn derived(
 fn fresh() -> Result<String, Error> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(Error::middleware)?;
-    bytes[6] = bytes[6] & 0x0f | 0x40;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
-    let parts = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]];
-    Ok(parts.join("-"))
+    let mut key = String::with_capacity(36);
+    // Writing to a string does not fail.
+    uuid_text::write(&uuid_text::of_version_4(bytes), &mut key).map_err(Error::middleware)?;
+    Ok(key)
 }
 
 /// A key is a capability where scopes are global: `Debug` of headers shows none.

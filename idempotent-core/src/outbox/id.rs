@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use crate::key::{Key, KeyParts};
 use crate::record::{DerivedKey, Token};
+use crate::uuid_text;
 
 /// A message's id: the same however often the message is delivered.
 ///
@@ -34,10 +35,7 @@ impl MessageId {
     /// If the operating system has no randomness to give, as `std`'s own `HashMap` does.
     #[must_use]
     pub fn random() -> Self {
-        let mut bytes = *Token::random().as_bytes();
-        bytes[6] = bytes[6] & 0x0f | 0x40;
-        bytes[8] = bytes[8] & 0x3f | 0x80;
-        Self(bytes)
+        Self(uuid_text::of_version_4(*Token::random().as_bytes()))
     }
 
     /// The id with these bytes, in the order in which they are written.
@@ -109,10 +107,7 @@ impl FromStr for MessageId {
 
 impl fmt::Display for MessageId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let n = u128::from_be_bytes(self.0);
-        let groups = (n >> 96, n >> 80 & 0xffff, n >> 64 & 0xffff, n >> 48 & 0xffff);
-        let last = n & 0xffff_ffff_ffff;
-        write!(f, "{:08x}-{:04x}-{:04x}-{:04x}-{last:012x}", groups.0, groups.1, groups.2, groups.3)
+        uuid_text::write(&self.0, f)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::RecordId;
+use crate::uuid_text;
 
 /// What the hash below is for. It changes whenever the hashed form does.
 const CONTEXT: &str = "idempotent-core 2026-11 derived idempotency keys, layout 1";
@@ -72,13 +73,7 @@ impl RecordId {
 
 impl fmt::Display for DerivedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        uuid_text::write(&self.0, f)
     }
 }
 

@@ -39,7 +39,7 @@ where
     }
 }
 
-/// Between half of `pause` and all of it.
+/// Between half of `pause` and all of it, so that those who began to wait together spread out.
 pub(super) fn jittered(pause: Duration) -> Duration {
     let random = u32::from(Token::random().as_bytes()[0]);
     pause * (256 + random) / 512

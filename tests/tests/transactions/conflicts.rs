@@ -23,7 +23,8 @@ scenarios! {
 scenarios! { snapshots: a_serialization_failure_in_a_body_is_an_error_to_retry }
 
 fn retry(shop: &Shop) -> RetryTransaction {
-    let retry = RetryTransaction::new().pauses(Duration::from_millis(1), Duration::from_millis(20));
+    let retry =
+        RetryTransaction::new().backoff(Duration::from_millis(1), Duration::from_millis(20));
     match shop.level {
         Level::ReadCommitted => retry.read_committed(),
         Level::RepeatableRead => retry.repeatable_read(),

@@ -34,7 +34,6 @@ impl Held {
         let mut held = Self { connection: pool.acquire().await?, ended: false };
         let begin = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-             \
              SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
              SET LOCAL idle_in_transaction_session_timeout = {}",
             silence.as_millis().min(i32::MAX as u128),

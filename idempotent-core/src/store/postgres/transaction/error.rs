@@ -4,6 +4,7 @@ use sqlx::Error;
 use sqlx::error::DatabaseError;
 
 use super::super::error::{is_conflicting, store_error};
+use crate::store::sql::GONE;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// What the schema's own trigger says.
@@ -11,8 +12,6 @@ const UNFINISHED: &str = "IDMP1";
 const NO_TRANSACTION: &str = "25P01";
 const NO_SAVEPOINT: &str = "3B001";
 const ABORTED: &str = "25P02";
-
-pub(super) const GONE: &str = "the body ended the transaction, or took the reservation out of it";
 
 /// The error of a store for an error of a caller's connection.
 pub(super) fn transaction_error(error: Error) -> StoreError {

@@ -18,9 +18,10 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 pub use self::retry::{RetryTransaction, retry_transaction};
 pub(super) use self::tables::Tables;
 
-use self::error::{GONE, transaction_error};
+use self::error::transaction_error;
 use super::error::unexpected;
 use crate::record::{Record, RecordId};
+use crate::store::sql::{GONE, savepoint};
 use crate::store::{
     Complete, Entry, Isolation, Joined, Place, Release, Reserve, State, StoreError, StoreErrorKind,
     Transaction,
@@ -135,12 +136,6 @@ fn joined(row: &PgRow) -> Result<Joined, StoreError> {
 async fn execute(connection: &mut PgConnection, statement: String) -> Result<(), StoreError> {
     let done = connection.execute(AssertSqlSafe(statement)).await;
     done.map(drop).map_err(transaction_error)
-}
-
-/// One name for each depth, so that calls within one another have savepoints of their own, and
-/// statistics of statements are not flooded.
-fn savepoint(place: &Place<'_>) -> String {
-    format!("idempotent_{}", place.depth)
 }
 
 /// What the transaction locks. Two ids that share it are only taken for each other while both run.

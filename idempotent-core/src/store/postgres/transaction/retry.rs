@@ -6,12 +6,12 @@ use std::time::Duration;
 use sqlx::{PgPool, Postgres, Transaction};
 use tokio::time::sleep;
 
+use crate::backoff::Backoff;
 use crate::store::is_conflict;
-use crate::store::poll::jittered;
 
 const ATTEMPTS: u32 = 10;
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+const BACKOFF: Backoff =
+    Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(500) };
 
 /// Opens a transaction, runs `body` within it and commits it, and begins anew where another
 /// transaction was in the way: what `REPEATABLE READ` and `SERIALIZABLE` ask of every program, and
@@ -90,20 +90,14 @@ where
 pub struct RetryTransaction {
     begin: &'static str,
     attempts: u32,
-    first_pause: Duration,
-    longest_pause: Duration,
+    backoff: Backoff,
 }
 
 impl RetryTransaction {
     /// At the isolation level that the database or the role has by default, at most 10 times, with
-    /// pauses of up to 5 ms first and up to 500 ms in the end.
+    /// pauses of up to 5 milliseconds first and up to 500 in the end.
     pub const fn new() -> Self {
-        Self {
-            begin: "BEGIN",
-            attempts: ATTEMPTS,
-            first_pause: FIRST_PAUSE,
-            longest_pause: LONGEST_PAUSE,
-        }
+        Self { begin: "BEGIN", attempts: ATTEMPTS, backoff: BACKOFF }
     }
 
     /// At `READ COMMITTED`, whatever the default of the database is.
@@ -130,12 +124,10 @@ impl RetryTransaction {
         self
     }
 
-    /// The pause before the second run, and the longest one: each is twice as long as the one
-    /// before. Between half of it and all of it is waited, at random, so that transactions which met
-    /// once do not meet again. Default: 5 ms and 500 ms.
-    pub const fn pauses(mut self, first: Duration, longest: Duration) -> Self {
-        self.first_pause = first;
-        self.longest_pause = longest;
+    /// The pauses before it is run again: random between zero and a bound that begins with `first`,
+    /// doubles with each run and ends with `longest`. Default: 5 milliseconds, 500 milliseconds.
+    pub const fn backoff(mut self, first: Duration, longest: Duration) -> Self {
+        self.backoff = Backoff { first, longest };
         self
     }
 
@@ -192,14 +184,12 @@ impl RetryTransaction {
         F: FnMut(Transaction<'static, Postgres>) -> Fut,
         Fut: Future<Output = (Transaction<'static, Postgres>, Result<T, E>)>,
     {
-        let mut pause = self.first_pause;
-        for _ in 1..self.attempts {
+        for run in 1..self.attempts {
             match self.attempt(pool, &mut body).await {
                 Err(error) if again(&error) => {}
                 decided => return decided,
             }
-            sleep(jittered(pause)).await;
-            pause = pause.saturating_mul(2).min(self.longest_pause);
+            sleep(self.backoff.pause(run)).await;
         }
         self.attempt(pool, &mut body).await
     }

@@ -8,7 +8,7 @@ use redis::{ErrorKind, RedisError, RedisResult};
 use tokio::sync::watch;
 
 use super::{Connection, Limits, Source, is_demoted};
-use crate::record::Token;
+use crate::store::poll::jittered;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -174,12 +174,6 @@ async fn replace(live: Weak<Live>, mut pause: Duration, done: watch::Sender<()>)
         }
         pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
     }
-}
-
-/// Between half of `pause` and all of it, so that processes that lost a server spread out.
-fn jittered(pause: Duration) -> Duration {
-    let random = u32::from(Token::random().as_bytes()[0]);
-    pause * (256 + random) / 512
 }
 
 fn gone() -> RedisError {

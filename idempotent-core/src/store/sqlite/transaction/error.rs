@@ -3,9 +3,8 @@
 use sqlx::Error;
 
 use super::super::error::{is_conflicting, is_foreign_key, is_plain, store_error};
+use crate::store::sql::GONE;
 use crate::store::{StoreError, StoreErrorKind};
-
-const GONE: &str = "the body ended the transaction, or took the reservation out of it";
 
 pub(super) const UNGUARDED: &str = "this connection does not enforce foreign keys, by which calls that \
                                     did not end are kept from being committed";

@@ -23,6 +23,7 @@ use super::link::ask;
 use super::look::{Found, found};
 use super::millis::{millis, retention};
 use crate::store::poll::jittered;
+use crate::store::sql::savepoint;
 use crate::store::{
     Complete, Entry, Isolation, Joined, Place, Release, Reserve, State, StoreError, StoreErrorKind,
     Transaction,
@@ -138,9 +139,4 @@ fn standing(row: &SqliteRow) -> Result<Option<Entry>, StoreError> {
 /// One statement without arguments.
 async fn execute(connection: &mut SqliteConnection, statement: String) -> Result<(), StoreError> {
     connection.execute(AssertSqlSafe(statement)).await.map(drop).map_err(savepoint_error)
-}
-
-/// One name for each depth, so that calls within one another have savepoints of their own.
-fn savepoint(place: &Place<'_>) -> String {
-    format!("idempotent_{}", place.depth)
 }
