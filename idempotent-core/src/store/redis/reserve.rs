@@ -17,7 +17,7 @@ pub(super) async fn reserve(
     request: &Reserve<'_>,
 ) -> Result<ReserveOutcome, StoreError> {
     let key = store.keys.of(request.id);
-    if store.replicas.as_ref().is_some_and(|replicas| replicas.is_failing(&key)) {
+    if store.lacks_replicas(&key) {
         if let Some(entry) = Box::pin(taken_for_sure(store, request, &key)).await {
             return Ok(ReserveOutcome::Taken(entry));
         }

@@ -78,12 +78,20 @@ impl Shared {
         arguments: &[&[u8]],
         promise: Promise,
     ) -> RedisResult<Value> {
-        match self.promise(key, &script.by_digest(key, arguments), promise).await {
-            Err(error) if is_forgotten(&error) => {
-                Box::pin(self.promise(key, &script.by_code(key, arguments), promise)).await
+        // Where replicas are missing every command takes the time that they are given: none is to be
+        // lost on a script that the server may not know.
+        if !self.lacks_replicas(key) {
+            let answer = self.promise(key, &script.by_digest(key, arguments), promise).await;
+            if !answer.as_ref().is_err_and(is_forgotten) {
+                return answer;
             }
-            answer => answer,
         }
+        Box::pin(self.promise(key, &script.by_code(key, arguments), promise)).await
+    }
+
+    /// Whether the last promise to a key fell short of replicas.
+    pub(super) fn lacks_replicas(&self, key: &str) -> bool {
+        self.replicas.as_ref().is_some_and(|replicas| replicas.is_failing(key))
     }
 
     /// What stands under a key.
