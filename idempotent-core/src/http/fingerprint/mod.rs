@@ -2,6 +2,7 @@
 
 mod json;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use http::request::Parts;
 use serde::Serialize;
 
 use self::json::Pointer;
+use super::lines::push_bytes;
 use crate::codec;
 
 /// How a request becomes a fingerprint: the same key with another one is 422.
@@ -121,10 +123,7 @@ impl RequestFingerprint {
             }
             // JSON has no parameters that mean something (RFC 8259), and clients differ in them.
             Body::CanonicalJson if content_type.is_json() => {
-                Ok(match json::canonical(body, &self.excluded) {
-                    Some(canonical) => head.digest(b"json", &canonical),
-                    None => head.digest(b"raw", body),
-                })
+                Ok(head.digest_of_json(body, &self.excluded))
             }
             Body::CanonicalJson | Body::Raw => {
                 head.part(content_type.parameters.as_bytes());
@@ -174,18 +173,28 @@ struct Head(Vec<u8>);
 
 impl Head {
     fn new() -> Self {
-        Self(Vec::with_capacity(256))
+        Self(Vec::with_capacity(512))
     }
 
     fn part(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-        self.0.extend_from_slice(bytes);
+        push_bytes(&mut self.0, bytes);
     }
 
     /// The digest of it and of a body of that kind.
     fn digest(mut self, kind: &[u8], body: &[u8]) -> codec::Digest {
         self.part(kind);
         blake3::Hasher::new().update(&self.0).update(body).finalize().into()
+    }
+
+    /// The digest of it and of a JSON body: of its value, or if that has no form of its bytes.
+    fn digest_of_json(mut self, body: &[u8], excluded: &[Pointer]) -> codec::Digest {
+        let length = self.0.len();
+        self.part(b"json");
+        if json::push_canonical(&mut self.0, body, excluded) {
+            return blake3::hash(&self.0).into();
+        }
+        self.0.truncate(length);
+        self.digest(b"raw", body)
     }
 
     /// The parameters, in the order of their names, those of one name in their own order.
@@ -217,7 +226,7 @@ fn query(parts: &Parts) -> &str {
 }
 
 struct ContentType<'a> {
-    essence: String,
+    essence: Cow<'a, str>,
     parameters: &'a str,
 }
 
@@ -231,7 +240,12 @@ fn content_type(parts: &Parts) -> ContentType<'_> {
     let value = parts.headers.get(CONTENT_TYPE);
     let value = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
-    ContentType { essence: essence.trim().to_ascii_lowercase(), parameters: parameters.trim() }
+    let essence = essence.trim();
+    let essence = match essence.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(essence.to_ascii_lowercase()),
+        false => Cow::Borrowed(essence),
+    };
+    ContentType { essence, parameters: parameters.trim() }
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use super::{IdempotencyKey, InvalidKey};
 
 pub(super) fn parse(value: &[u8]) -> Result<IdempotencyKey, InvalidKey> {
     let value = std::str::from_utf8(value).map_err(|_| InvalidKey::Character)?;
+    if is_plain(value) {
+        return Ok(IdempotencyKey(value.into()));
+    }
     if !value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t')) {
         return Err(InvalidKey::Character);
     }
@@ -18,6 +21,12 @@ pub(super) fn parse(value: &[u8]) -> Result<IdempotencyKey, InvalidKey> {
         Some(b'"') => quoted(value),
         Some(_) => bare(value),
     }
+}
+
+/// Whether it is what nearly all clients send, such as a UUID: a bare key that has one reading.
+fn is_plain(value: &str) -> bool {
+    (1..=IdempotencyKey::MAX_BYTES).contains(&value.len())
+        && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn quoted(value: &str) -> Result<IdempotencyKey, InvalidKey> {

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::task::JoinHandle;
 use tower_service::Service;
 use tracing::Instrument;
 
-use super::flight::{Flight, Grounded, Seat};
+use super::flight::{Grounded, Seat};
+use super::reading::read;
+use super::service::Shared;
 use super::settings::Settings;
 use super::settle::{Meaning, settle};
 use crate::engine::scope;
@@ -23,19 +25,20 @@ pub(super) type Answer<R, E> = Result<Response<ResponseBody<R>>, E>;
 /// A guarded request: who answers it, and by which rules.
 pub(super) struct Guard<S> {
     pub(super) inner: S,
-    pub(super) settings: Arc<Settings>,
-    pub(super) flight: Arc<Flight>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl<S> Guard<S> {
     /// Answers the request: with the first one's response, a problem, or a run of the handler.
     ///
     /// Dropped before the handler runs, nothing has happened; afterwards it runs on.
-    pub(super) async fn run<B, R>(
+    ///
+    /// No `async fn`, whose future would have room for the request twice.
+    pub(super) fn run<B, R>(
         self,
         key: IdempotencyKey,
         request: Request<B>,
-    ) -> Answer<R, S::Error>
+    ) -> impl Future<Output = Answer<R, S::Error>> + Send + 'static
     where
         S: Service<Request<B>, Response = Response<R>> + Send + 'static,
         S::Future: Send + 'static,
@@ -47,37 +50,57 @@ impl<S> Guard<S> {
         R::Data: Send,
         R::Error: Send,
     {
-        let settings = &*self.settings;
+        let Self { inner, shared } = self;
         let (mut parts, body) = request.into_parts();
-        let bytes = match read(body, settings.request_limit).await {
-            Ok(bytes) => bytes,
-            Err(problem) => return Ok(settings.answer(problem)),
-        };
-        let seat = match self.flight.enter() {
-            Ok(seat) => seat,
-            Err(Grounded::Full) => return Ok(settings.answer(Problem::overloaded())),
-            Err(Grounded::Draining) => return Ok(settings.answer(Problem::shutting_down())),
-        };
-        let call = match settings.call(&key, &parts, &bytes) {
-            Ok(call) => call,
-            Err(problem) => return Ok(settings.answer(*problem)),
-        };
-        match call.begin().await {
-            Ok(Started::Reserved(reservation)) => {
-                parts.extensions.insert(key);
-                let method = parts.method.clone();
-                let request = Request::from_parts(parts, B::from(bytes));
-                let settings = Arc::clone(&self.settings);
-                let run = Run { method, reservation, settings, _seat: seat };
-                self.run_to_its_end(run, request).await
+        async move {
+            let settings = &shared.settings;
+            let bytes = match read(body, settings.request_limit).await {
+                Ok(bytes) => bytes,
+                Err(problem) => return Ok(settings.answer(problem)),
+            };
+            let seat = match shared.flight.enter() {
+                Ok(seat) => seat,
+                Err(Grounded::Full) => return Ok(settings.answer(Problem::overloaded())),
+                Err(Grounded::Draining) => return Ok(settings.answer(Problem::shutting_down())),
+            };
+            let call = match settings.call(&key, &parts, &bytes) {
+                Ok(call) => call,
+                Err(problem) => return Ok(settings.answer(*problem)),
+            };
+            let reservation = match call.begin().await {
+                Ok(Started::Reserved(reservation)) => reservation,
+                Ok(Started::Replayed(Ok(stored))) => return Ok(replay(settings, stored)),
+                Ok(Started::Replayed(Err(error))) | Err(error) => {
+                    return Ok(refuse(settings, &error));
+                }
+            };
+            parts.extensions.insert(key);
+            let method = parts.method.clone();
+            let request = Request::from_parts(parts, B::from(bytes));
+            let run = Run { method, reservation, shared: Arc::clone(&shared), _seat: seat };
+            match run.spawn(inner, request).await {
+                Ok(answer) => answer,
+                Err(error) => match error.try_into_panic() {
+                    // As if the handler had run here.
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => Ok(settings.answer(Problem::cut_short())),
+                },
             }
-            Ok(Started::Replayed(Ok(stored))) => Ok(replay(settings, stored)),
-            Ok(Started::Replayed(Err(error))) | Err(error) => Ok(refuse(settings, &error)),
         }
     }
+}
 
+/// A run of the handler, which holds its key: dropped, the key stays held.
+struct Run {
+    method: Method,
+    reservation: Reservation<StoredResponse, Error>,
+    shared: Arc<Shared>,
+    _seat: Seat,
+}
+
+impl Run {
     /// Runs the handler in a task of its own, so that it ends whoever goes away.
-    async fn run_to_its_end<B, R>(mut self, run: Run, request: Request<B>) -> Answer<R, S::Error>
+    fn spawn<S, B, R>(self, mut inner: S, request: Request<B>) -> JoinHandle<Answer<R, S::Error>>
     where
         S: Service<Request<B>, Response = Response<R>> + Send + 'static,
         S::Future: Send + 'static,
@@ -87,35 +110,18 @@ impl<S> Guard<S> {
         R::Data: Send,
         R::Error: Send,
     {
-        let settings = Arc::clone(&run.settings);
         let handler = async move {
-            let handled = async { self.inner.call(request).await };
-            let response = run.reservation.scope(handled).await;
-            run.end(response).await
+            let handled = async { inner.call(request).await };
+            let response = self.reservation.scope(handled).await;
+            self.end(response).await
         };
-        match tokio::spawn(scope().run(handler).in_current_span()).await {
-            Ok(answer) => answer,
-            Err(error) => match error.try_into_panic() {
-                // As if the handler had run here.
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => Ok(settings.answer(Problem::cut_short())),
-            },
-        }
+        tokio::spawn(scope().run(handler).in_current_span())
     }
-}
 
-/// A run of the handler, which holds its key: dropped, the key stays held.
-struct Run {
-    method: Method,
-    reservation: Reservation<StoredResponse, Error>,
-    settings: Arc<Settings>,
-    _seat: Seat,
-}
-
-impl Run {
     /// Decides what becomes of the key, and has it recorded before anybody sees the response.
     async fn end<R: Body, E>(self, response: Result<Response<R>, E>) -> Answer<R, E> {
-        let Self { method, reservation, settings, .. } = self;
+        let Self { method, reservation, shared, .. } = self;
+        let settings = &shared.settings;
         let response = match response {
             Ok(response) => response,
             Err(error) => {
@@ -159,32 +165,4 @@ fn refuse<R: Body>(settings: &Settings, error: &Error) -> Response<ResponseBody<
         _ => {}
     }
     settings.answer(Problem::from(error))
-}
-
-/// The whole body of a request.
-async fn read<B>(body: B, limit: usize) -> Result<Bytes, Problem>
-where
-    B: Body,
-    B::Error: Into<BoxError>,
-{
-    if body.size_hint().lower() > limit as u64 {
-        return Err(Problem::request_too_large());
-    }
-    match Limited::new(body, limit).collect().await {
-        Ok(collected) => Ok(collected.to_bytes()),
-        Err(error) if is_too_large(&*error) => Err(Problem::request_too_large()),
-        Err(_) => Err(Problem::unreadable_body()),
-    }
-}
-
-/// Also of a limit that somebody else has set, outside of this one.
-fn is_too_large(error: &(dyn StdError + 'static)) -> bool {
-    let mut cause = Some(error);
-    while let Some(error) = cause {
-        if error.is::<LengthLimitError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
 }

@@ -2,13 +2,14 @@
 //!
 //! One idea a file: how it is set up (`options`, `settings`), what a status means (`disposition`)
 //! and which responses are never kept (`unkept`), the way of one request (`service`, `guard`,
-//! `future`), and how many there are (`flight`).
+//! `reading`, `future`), and how many there are (`flight`).
 
 mod disposition;
 mod flight;
 mod future;
 mod guard;
 mod options;
+mod reading;
 mod service;
 mod settings;
 mod settle;
@@ -122,7 +123,8 @@ use crate::{Guarantee, Idempotency, Key, Operation};
 #[derive(Clone)]
 #[must_use = "a layer does nothing until a service is inside it"]
 pub struct IdempotencyLayer {
-    shared: Shared,
+    /// Behind one pointer, since frameworks make a service for each request.
+    shared: Arc<Shared>,
 }
 
 /// An [`IdempotencyLayer`] that lacks its scope: to whom keys belong. It is no layer yet.
@@ -177,12 +179,9 @@ impl IdempotencyLayer {
     }
 
     fn new(engine: Idempotency, operation: Operation, scope: Scope) -> Self {
-        let shared = Shared {
-            settings: Arc::new(Settings::new(engine, operation, scope)),
-            flight: Arc::new(Flight::new(IN_FLIGHT)),
-            warned_of_grpc: Arc::default(),
-        };
-        Self { shared }
+        let settings = Settings::new(engine, operation, scope);
+        let flight = Arc::new(Flight::new(IN_FLIGHT));
+        Self { shared: Arc::new(Shared { settings, flight, warned_of_grpc: Arc::default() }) }
     }
 }
 
@@ -224,7 +223,7 @@ impl<S> Layer<S> for IdempotencyLayer {
     type Service = IdempotencyService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        IdempotencyService::new(inner, self.shared.clone())
+        IdempotencyService::new(inner, Arc::clone(&self.shared))
     }
 }
 

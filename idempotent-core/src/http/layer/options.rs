@@ -164,7 +164,7 @@ impl IdempotencyLayer {
     ///
     /// It acts on the services that are made after it.
     pub fn max_in_flight(mut self, requests: usize) -> Self {
-        self.shared.flight = Arc::new(Flight::new(requests));
+        Arc::make_mut(&mut self.shared).flight = Arc::new(Flight::new(requests));
         self
     }
 
@@ -184,7 +184,7 @@ impl IdempotencyLayer {
     }
 
     fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
-        let settings = Arc::make_mut(&mut self.shared.settings);
+        let settings = &mut Arc::make_mut(&mut self.shared).settings;
         set(settings);
         settings.publish();
         self

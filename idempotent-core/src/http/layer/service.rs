@@ -22,21 +22,20 @@ use crate::http::response::ResponseBody;
 #[derive(Clone, Debug)]
 pub struct IdempotencyService<S> {
     inner: S,
-    /// Behind one pointer, since frameworks clone services for each request.
     shared: Arc<Shared>,
 }
 
-/// What the services of one layer share.
+/// What a layer and its services share.
 #[derive(Clone, Debug)]
 pub(super) struct Shared {
-    pub(super) settings: Arc<Settings>,
+    pub(super) settings: Settings,
     pub(super) flight: Arc<Flight>,
     pub(super) warned_of_grpc: Arc<AtomicBool>,
 }
 
 impl<S> IdempotencyService<S> {
-    pub(super) fn new(inner: S, shared: Shared) -> Self {
-        Self { inner, shared: Arc::new(shared) }
+    pub(super) fn new(inner: S, shared: Arc<Shared>) -> Self {
+        Self { inner, shared }
     }
 }
 
@@ -84,8 +83,7 @@ where
                 // The one that is ready goes, and its clone stays.
                 let clone = self.inner.clone();
                 let inner = mem::replace(&mut self.inner, clone);
-                let settings = Arc::clone(&self.shared.settings);
-                let guard = Guard { inner, settings, flight: Arc::clone(&self.shared.flight) };
+                let guard = Guard { inner, shared: Arc::clone(&self.shared) };
                 ResponseFuture::guarded(guard.run(key, request))
             }
         }

@@ -139,7 +139,7 @@ impl<B: Body> Begun<B> {
 }
 
 /// A frame whose data is one piece, which costs nothing if it is one already.
-pub(super) fn whole_frame<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
+pub(in crate::http) fn whole_frame<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
     frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
 }
 

@@ -19,6 +19,7 @@ use http::header::{HeaderMap, HeaderName};
 use http::{Response, StatusCode};
 
 pub use self::body::ResponseBody;
+pub(super) use self::body::whole_frame;
 pub(super) use self::capture::{Captured, Limits, capture};
 pub(crate) use self::dropped::DroppedHeaders;
 use super::lines::{Input, push_lines};
