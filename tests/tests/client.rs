@@ -12,6 +12,8 @@ mod budgets;
 mod connections;
 #[path = "client/derived.rs"]
 mod derived;
+#[path = "client/draft.rs"]
+mod draft;
 #[path = "client/keys.rs"]
 mod keys;
 #[path = "client/log.rs"]

@@ -7,6 +7,8 @@ use async_trait::async_trait;
 use idempotent_core::client::{IdempotentRetry, Timer};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 
+use crate::server::{Server, Step, status};
+
 /// A clock that only pauses move.
 #[derive(Clone, Debug)]
 pub(crate) struct Pauses {
@@ -54,4 +56,12 @@ pub(crate) fn skipping(settings: IdempotentRetry) -> (ClientWithMiddleware, Paus
 /// A client with the defaults, and a clock that skips pauses.
 pub(crate) fn quick() -> ClientWithMiddleware {
     skipping(IdempotentRetry::new()).0
+}
+
+/// How often a `POST` with a key is sent that is answered so, and by 201 afterwards; and the status
+/// that the caller gets.
+pub(crate) async fn posted(first: Step) -> (usize, u16) {
+    let server = Server::script([first, status(201)]).await;
+    let answer = quick().post(server.url("/")).send().await.unwrap();
+    (server.received().len(), answer.status().as_u16())
 }

@@ -3,16 +3,8 @@
 use idempotent_core::client::IdempotentRetry;
 use reqwest::{Method, StatusCode};
 
-use crate::scene::{quick, skipping};
+use crate::scene::{posted, quick, skipping};
 use crate::server::{Server, Step, answer, problem, status};
-
-/// How often a `POST` with a key is sent that is answered so, and by 201 afterwards; and the status
-/// that the caller gets.
-async fn posted(first: Step) -> (usize, u16) {
-    let server = Server::script([first, status(201)]).await;
-    let answer = quick().post(server.url("/")).send().await.unwrap();
-    (server.received().len(), answer.status().as_u16())
-}
 
 #[tokio::test]
 async fn answers_that_may_pass_are_retried() {

@@ -19,6 +19,14 @@ fn documented() -> IdempotencyLayer {
 }
 
 #[tokio::test]
+async fn section_1_duplicate_records_of_a_transfer_of_money_must_not_be_allowed() {
+    let shop = Shop::new();
+    let server = shop.serve(documented()).await;
+    let (first, second) = server.twice(&post("/orders").key(KEY).json(r#"{"amount":1}"#)).await;
+    assert_eq!((first.status, second.is_replay(), shop.runs.count()), (201, true, 1));
+}
+
+#[tokio::test]
 async fn section_2_1_its_value_must_be_a_string() {
     let shop = Shop::new();
     let server = shop.serve(documented()).await;

@@ -238,6 +238,10 @@ impl ContentType<'_> {
 
 fn content_type(parts: &Parts) -> ContentType<'_> {
     let value = parts.headers.get(CONTENT_TYPE);
+    // What nearly all clients send.
+    if value.is_some_and(|value| value == "application/json") {
+        return ContentType { essence: Cow::Borrowed("application/json"), parameters: "" };
+    }
     let value = value.and_then(|value| value.to_str().ok()).unwrap_or_default();
     let (essence, parameters) = value.split_once(';').unwrap_or((value, ""));
     let essence = essence.trim();
