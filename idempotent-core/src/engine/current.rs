@@ -77,6 +77,7 @@ impl fmt::Display for AlreadyInUse {
 impl std::error::Error for AlreadyInUse {}
 
 /// The task's engine, to be taken along into another task.
+#[derive(Clone)]
 pub(crate) struct Scope(Option<Idempotency>);
 
 /// The scope of the running task.

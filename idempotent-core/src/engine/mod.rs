@@ -38,11 +38,13 @@ pub use self::running::{Current, current};
 
 pub(crate) use self::attempt::Attempt;
 pub(crate) use self::beginning::Beginning;
+#[cfg(feature = "http")]
+pub(crate) use self::current::Scope;
 pub(crate) use self::current::scope;
 pub(crate) use self::elsewhere::Elsewhere;
 pub(crate) use self::held::Held;
 pub(crate) use self::prepare::Request;
-pub(crate) use self::running::Entered;
+pub(crate) use self::running::{Entered, Scoped};
 pub(crate) use self::settle::{Ending, Settlement};
 pub(crate) use self::telemetry::{CallSpan, Telemetry};
 pub(crate) use self::within::{Admission, Within, admit};

@@ -6,9 +6,10 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 
 use super::heartbeat::Live;
 use crate::record::{DerivedKey, RecordId, Token};
@@ -163,18 +164,32 @@ impl Current {
     /// assert!(inherited.await?);
     /// # Ok(()) }
     /// ```
-    pub async fn scope<F: Future>(self, future: F) -> F::Output {
-        let mut future = pin!(future);
-        poll_fn(|cx| {
-            let _entered = self.clone().enter();
-            future.as_mut().poll(cx)
-        })
-        .await
+    pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        Scoped { call: Some(self), future }
     }
 
     /// Makes this the call that runs on this thread, until the answer is dropped.
     pub(crate) fn enter(self) -> Entered {
         Entered(swap(Some(self)))
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A future that is a part of a call, if there is one. An `async fn` would have room for it twice.
+    pub(crate) struct Scoped<F> {
+        pub(crate) call: Option<Current>,
+        #[pin]
+        pub(crate) future: F,
+    }
+}
+
+impl<F: Future> Future for Scoped<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.call.clone().map(Current::enter);
+        this.future.poll(cx)
     }
 }
 

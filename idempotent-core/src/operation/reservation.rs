@@ -7,7 +7,7 @@ use super::Call;
 use super::ongoing::{Begun, Ongoing};
 use super::policy::Policy;
 use crate::disposition::Disposition;
-use crate::engine::{Current, Elsewhere, Held, Settlement};
+use crate::engine::{Current, Elsewhere, Held, Scoped, Settlement};
 use crate::error::Error;
 use crate::record::{RecordId, Token};
 
@@ -96,11 +96,8 @@ impl<T, E> Reservation<T, E> {
     }
 
     /// Does a part of the work as a body would: within it, [`current`](crate::current) is this call.
-    pub async fn scope<F: Future>(&self, work: F) -> F::Output {
-        match self.current.clone() {
-            Some(call) => call.scope(work).await,
-            None => work.await,
-        }
+    pub fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F, T, E> {
+        Scoped { call: self.current.clone(), future: work }
     }
 
     /// Ends the call with a result, whose disposition decides what is kept. When the store fails,

@@ -6,16 +6,14 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
-use tokio::task::JoinHandle;
 use tower_service::Service;
-use tracing::Instrument;
 
 use super::flight::{Grounded, Seat};
+use super::onward::Onward;
 use super::reading::read;
 use super::service::Shared;
 use super::settings::Settings;
 use super::settle::{Meaning, settle};
-use crate::engine::scope;
 use crate::http::problem::Problem;
 use crate::http::{BoxError, IdempotencyKey, ResponseBody, StoredResponse};
 use crate::{Error, ErrorKind, Reservation, Started};
@@ -78,14 +76,7 @@ impl<S> Guard<S> {
             let method = parts.method.clone();
             let request = Request::from_parts(parts, B::from(bytes));
             let run = Run { method, reservation, shared: Arc::clone(&shared), _seat: seat };
-            match run.spawn(inner, request).await {
-                Ok(answer) => answer,
-                Err(error) => match error.try_into_panic() {
-                    // As if the handler had run here.
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => Ok(settings.answer(Problem::cut_short())),
-                },
-            }
+            Onward::new(run.whole(inner, request)).await
         }
     }
 }
@@ -99,23 +90,15 @@ struct Run {
 }
 
 impl Run {
-    /// Runs the handler in a task of its own, so that it ends whoever goes away.
-    fn spawn<S, B, R>(self, mut inner: S, request: Request<B>) -> JoinHandle<Answer<R, S::Error>>
+    /// The handler, and what becomes of the key.
+    async fn whole<S, B, R>(self, mut inner: S, request: Request<B>) -> Answer<R, S::Error>
     where
-        S: Service<Request<B>, Response = Response<R>> + Send + 'static,
-        S::Future: Send + 'static,
-        S::Error: Send + 'static,
-        B: Send + 'static,
-        R: Body + Send + 'static,
-        R::Data: Send,
-        R::Error: Send,
+        S: Service<Request<B>, Response = Response<R>>,
+        R: Body,
     {
-        let handler = async move {
-            let handled = async { inner.call(request).await };
-            let response = self.reservation.scope(handled).await;
-            self.end(response).await
-        };
-        tokio::spawn(scope().run(handler).in_current_span())
+        let handled = async { inner.call(request).await };
+        let response = self.reservation.scope(handled).await;
+        self.end(response).await
     }
 
     /// Decides what becomes of the key, and has it recorded before anybody sees the response.

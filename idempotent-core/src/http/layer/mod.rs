@@ -2,12 +2,13 @@
 //!
 //! One idea a file: how it is set up (`options`, `settings`), what a status means (`disposition`)
 //! and which responses are never kept (`unkept`), the way of one request (`service`, `guard`,
-//! `reading`, `future`), and how many there are (`flight`).
+//! `reading`, `onward`, `future`), and how many there are (`flight`).
 
 mod disposition;
 mod flight;
 mod future;
 mod guard;
+mod onward;
 mod options;
 mod reading;
 mod service;
@@ -92,11 +93,11 @@ use crate::{Guarantee, Idempotency, Key, Operation};
 /// Methods that are not guarded pass, as do requests without a key, unless it is
 /// [`required`](Self::required). The body is read (413 when over the limit), the key is looked up,
 /// and the request is answered by the first one's response, by a [`Problem`](super::Problem), or by
-/// the handler. The handler runs in a task of its own, to its end, also when the client goes away,
-/// and its response is recorded before anybody sees it. If it panics, the key is held, and the panic
-/// goes on outside as if there were no layer: the server closes the connection, or a layer that
-/// catches panics answers. An error of the service inside, such as that of tower's timeout, holds the
-/// key too.
+/// the handler. The handler runs to its end, also when the client goes away: what is left of it is a
+/// task of its own from then on. Its response is recorded before anybody sees it. If it panics, the
+/// key is held, and the panic goes on outside as if there were no layer: the server closes the
+/// connection, or a layer that catches panics answers. An error of the service inside, such as that
+/// of tower's timeout, holds the key too.
 ///
 /// The handler finds the [`IdempotencyKey`](super::IdempotencyKey) in the request's extensions.
 /// Trailers of a guarded request are not passed on.
