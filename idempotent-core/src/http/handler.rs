@@ -6,18 +6,17 @@ use std::future::Future;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method};
-use tracing::Instrument;
 
+use super::StoredResponse;
 use super::layer::{Meaning, by_nature, disposition_of, settle};
+use super::onward::Onward;
 use super::response::{DroppedHeaders, Limits, REPLAYED, STREAM_AFTER};
-use super::{Problem, StoredResponse};
-use crate::engine::scope;
 use crate::operation::CallBuilder;
 use crate::{Call, Error, Reservation, Started};
 
 /// A call that answers a request: its response is memoized as an
 /// [`IdempotencyLayer`](super::IdempotencyLayer) does by default, and a refusal is answered as a
-/// [`Problem`]. See [`CallBuilder::returning_response`].
+/// [`Problem`](super::Problem). See [`CallBuilder::returning_response`].
 #[must_use = "a call does nothing until it runs"]
 pub struct HandlerCall(Call<StoredResponse, Error>);
 
@@ -60,8 +59,8 @@ impl HandlerCall {
         }
     }
 
-    /// Runs `body` as a task of its own, so that it goes on to its end and is recorded when the
-    /// caller is dropped.
+    /// Runs `body` to its end, and has it recorded, also when the caller is dropped: what is left of it
+    /// is a task of its own then.
     ///
     /// # Panics
     ///
@@ -71,17 +70,9 @@ impl HandlerCall {
         F: FnOnce() -> Fut,
         Fut: Future<Output: IntoResponse> + Send + 'static,
     {
-        let reservation = match begin(self.0).await {
-            Ok(reservation) => reservation,
-            Err(response) => return *response,
-        };
-        let answer = scope().run(answer(reservation, body()));
-        match tokio::spawn(answer.in_current_span()).await {
-            Ok(response) => response,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => IntoResponse::into_response(Problem::cut_short()),
-            },
+        match begin(self.0).await {
+            Ok(reservation) => Onward::new(answer(reservation, body())).await,
+            Err(response) => *response,
         }
     }
 }

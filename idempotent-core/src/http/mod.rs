@@ -23,6 +23,7 @@ mod handler;
 mod key;
 mod layer;
 pub(crate) mod lines;
+mod onward;
 mod problem;
 mod response;
 

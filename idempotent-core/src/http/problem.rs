@@ -108,11 +108,6 @@ impl Problem {
         problem.retry_in(Some(SOON))
     }
 
-    /// The first request's handler was cut short with its process: another one will know.
-    pub(super) const fn cut_short() -> Self {
-        Self::in_progress().retry_in(Some(SOON))
-    }
-
     const fn in_progress() -> Self {
         Self::new(
             StatusCode::CONFLICT,

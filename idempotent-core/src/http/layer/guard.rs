@@ -9,11 +9,11 @@ use http_body::Body;
 use tower_service::Service;
 
 use super::flight::{Grounded, Seat};
-use super::onward::Onward;
 use super::reading::read;
 use super::service::Shared;
 use super::settings::Settings;
 use super::settle::{Meaning, settle};
+use crate::http::onward::Onward;
 use crate::http::problem::Problem;
 use crate::http::{BoxError, IdempotencyKey, ResponseBody, StoredResponse};
 use crate::{Error, ErrorKind, Reservation, Started};

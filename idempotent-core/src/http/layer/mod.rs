@@ -2,13 +2,12 @@
 //!
 //! One idea a file: how it is set up (`options`, `settings`), what a status means (`disposition`)
 //! and which responses are never kept (`unkept`), the way of one request (`service`, `guard`,
-//! `reading`, `onward`, `future`), and how many there are (`flight`).
+//! `reading`, `future`), and how many there are (`flight`).
 
 mod disposition;
 mod flight;
 mod future;
 mod guard;
-mod onward;
 mod options;
 mod reading;
 mod service;
