@@ -1,13 +1,15 @@
 //! Money between accounts, exactly once: several processes make the same transfers, while they and
 //! their PostgreSQL are killed and calls are dropped half way.
 //!
-//! `bank` is what an application has to write; `worker` makes its calls and breaks them, and
-//! writes what it was told into a `book` outside of the database; `conduct` kills, and
+//! `bank` is what an application has to write, and `desk` where it calls it; `worker` makes the calls,
+//! breaks them, and writes what it was told into a `book` outside of the database; `conduct` kills, and
 //! `verdict` holds the books against the accounts. The program is the example `transfer`.
 
 mod bank;
 mod book;
 mod conduct;
+mod desk;
+pub mod steps;
 mod verdict;
 mod worker;
 
@@ -82,6 +84,7 @@ pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let ended = match (arguments.next().as_deref(), arguments.next()) {
         (Some(WORKER), Some(assignment)) => worker::main(&assignment),
+        (Some(steps::ONCE), Some(errand)) => steps::main(&errand),
         _ => all(&Flags::parse()),
     };
     ended.unwrap_or_else(|error| {

@@ -133,14 +133,14 @@ async fn accounts(server: &Postgres, settings: &Settings) -> Result<Vec<String>>
 }
 
 /// Reservations that were committed.
-async fn unfinished(server: &Postgres) -> Result<Option<String>> {
+pub(super) async fn unfinished(server: &Postgres) -> Result<Option<String>> {
     let unfinished = "SELECT count(*) FROM idempotent.records WHERE expires_at IS NULL";
     let rows = server.sql(unfinished).await;
     let count = numbers(rows.first().context("a row")?)?;
     Ok((count != [0]).then(|| format!("{count:?} reservations were committed")))
 }
 
-fn numbers(row: &[Option<String>]) -> Result<Vec<i64>> {
+pub(super) fn numbers(row: &[Option<String>]) -> Result<Vec<i64>> {
     let numbers = row.iter().map(|value| Ok(value.as_deref().context("a number")?.parse()?));
     numbers.collect()
 }
