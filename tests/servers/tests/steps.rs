@@ -101,6 +101,41 @@ async fn a_step_that_the_server_refuses_is_not_the_one_that_is_meant() {
 }
 
 #[tokio::test]
+async fn a_connection_that_is_lost_on_the_way_to_a_step_leaves_it_to_the_next() {
+    require!(Server::Postgres);
+    let (postgres, proxy) = notes().await;
+    let mut client = Client::connect(proxy.address()).await;
+    proxy.halt(2, Halt::Unanswered);
+    client.ask("BEGIN").await;
+    client.query("SELECT pg_sleep(60)").await;
+    while proxy.is_armed() {
+        tokio::task::yield_now().await;
+    }
+    postgres.kill();
+    assert_eq!(client.answer().await, None);
+    assert!(proxy.is_armed() && proxy.take_halted().is_none());
+}
+
+#[tokio::test]
+async fn a_transaction_that_does_something_else_at_that_number_goes_on() {
+    require!(Server::Postgres);
+    let (_postgres, proxy) = notes().await;
+    let mut client = Client::connect(proxy.address()).await;
+    for statement in ["BEGIN", "SELECT 1", "ROLLBACK"] {
+        client.ask(statement).await;
+    }
+    let seen = proxy.seen();
+    let select = &seen.first().unwrap()[1];
+    proxy.halt_at(2, select, Halt::Before);
+    for statement in ["BEGIN", "SELECT 2", "SELECT 1", "ROLLBACK", "BEGIN"] {
+        client.ask(statement).await;
+    }
+    assert!(proxy.is_armed());
+    client.query("SELECT 1").await;
+    assert_eq!(proxy.halted().await.step(), select);
+}
+
+#[tokio::test]
 async fn each_way_to_the_end_of_a_transaction_is_told_once() {
     require!(Server::Postgres);
     let (_postgres, proxy) = notes().await;

@@ -10,6 +10,7 @@ use idempotent_servers::Postgres;
 
 use super::bank::{ACCOUNTS, BALANCE, Order};
 use super::book::Entries;
+use super::stops::Stopped;
 use super::{Level, Settings};
 
 /// What became of a run.
@@ -28,6 +29,8 @@ pub struct Outcome {
     pub worker_kills: u32,
     /// How often the server was killed.
     pub server_kills: u32,
+    /// How often a worker was killed at a step of one of its calls.
+    pub step_kills: Stopped,
     /// How long it took.
     pub took: Duration,
     /// Every promise that was broken.
@@ -47,13 +50,23 @@ impl fmt::Display for Outcome {
         let level = self.level.map_or_else(String::new, |level| format!("{level:?}: "));
         write!(
             f,
-            "{level}{} transfers, {} answers, {} kills of workers and {} of the server, {:.1} s",
+            "{level}{} transfers, {} answers, {} kills of workers and {} of the server, {} of workers at {} \
+             points of a call, {:.1} s",
             self.effects,
             self.answers,
             self.worker_kills,
             self.server_kills,
+            self.step_kills.values().sum::<u32>(),
+            self.step_kills.len(),
             self.took.as_secs_f64()
         )?;
+        let mut stopped: BTreeMap<&str, u32> = BTreeMap::new();
+        for ((name, ..), kills) in &self.step_kills {
+            *stopped.entry(name).or_default() += kills;
+        }
+        for (name, kills) in stopped {
+            write!(f, "\n  killed at {name}: {kills}")?;
+        }
         for (why, count) in &self.not_answered {
             write!(f, "\n  {why}: {count}")?;
         }

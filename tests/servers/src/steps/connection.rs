@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::control::{Control, Halt, Halted};
+use super::control::{Control, Halt, Halted, Wanted};
 use super::messages::{FLUSH, whole};
 use super::session::{Answer, Session, Step};
 
@@ -21,7 +21,7 @@ struct Connection<'a> {
     to_client: Vec<u8>,
     to_server: Vec<u8>,
     /// What is to be halted once its answer is here.
-    halting: Option<(u32, Halt, Step)>,
+    halting: Option<(Wanted, Step)>,
     /// Of an answer that is not to arrive.
     withheld: Vec<u8>,
 }
@@ -49,6 +49,8 @@ pub(super) async fn run(control: &Control, mut client: TcpStream, upstream: Sock
             () = ends(&mut server) => {}
         }
     }
+    // It went down on its way there: the next one may come to it.
+    connection.gives_up();
 }
 
 /// Returns when there is no more.
@@ -92,17 +94,18 @@ impl Connection<'_> {
                 continue;
             }
             let number = self.session.sends(&message);
-            let reached = number.and_then(|number| Some((number, self.control.reached(number)?)));
-            let reached = reached.zip(self.session.last());
-            if let Some(((number, Halt::Before), step)) = reached {
-                return Some(Halted::new(number, Halt::Before, step));
-            }
-            self.to_server.extend(&message);
-            if let Some(((number, halt), step)) = reached {
+            let halting = number.zip(self.session.last()).and_then(|(number, step)| {
+                Some((self.control.reached(number, step)?, step.clone()))
+            });
+            match halting {
+                Some((wanted, step)) if wanted.halt == Halt::Before => {
+                    return Some(Halted::new(&wanted, step));
+                }
                 // Else the server may keep its answer to itself until the client asks for all of them.
-                self.to_server.extend(FLUSH);
-                self.halting = Some((number, halt, step));
+                Some(_) => self.to_server.extend([&message, FLUSH].concat()),
+                None => self.to_server.extend(message),
             }
+            self.halting = halting;
         }
         None
     }
@@ -112,8 +115,10 @@ impl Connection<'_> {
         while let Some(length) = whole(&self.from_server, true) {
             let message: Vec<u8> = self.from_server.drain(..length).collect();
             let answer = self.session.answers(&message);
-            match self.halting {
-                Some((_, Halt::Unanswered, _)) => self.withheld.extend(message),
+            match &self.halting {
+                Some((wanted, _)) if wanted.halt == Halt::Unanswered => {
+                    self.withheld.extend(message);
+                }
                 _ => self.to_client.extend(message),
             }
             let ended = match answer {
@@ -126,18 +131,21 @@ impl Connection<'_> {
                 // Not the step that is meant: the client learns of it, and another one will be.
                 Answer::Refused => {
                     self.to_client.append(&mut self.withheld);
-                    if let Some((number, halt, _)) = self.halting.take() {
-                        self.control.halt(number, halt);
-                    }
+                    self.gives_up();
                     continue;
                 }
             };
-            if let Some((number, halt, step)) =
-                self.halting.take_if(|(number, ..)| ended == Some(*number))
-            {
-                return Some(Halted::new(number, halt, step));
+            let halting = self.halting.take_if(|(wanted, _)| ended == Some(wanted.number));
+            if let Some((wanted, step)) = halting {
+                return Some(Halted::new(&wanted, step));
             }
         }
         None
+    }
+
+    fn gives_up(&mut self) {
+        if let Some((wanted, _)) = self.halting.take() {
+            self.control.halt(wanted);
+        }
     }
 }

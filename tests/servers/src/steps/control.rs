@@ -32,8 +32,8 @@ pub struct Halted {
 }
 
 impl Halted {
-    pub(super) fn new(number: u32, halt: Halt, step: Step) -> Halted {
-        Halted { number, halt, step }
+    pub(super) fn new(wanted: &Wanted, step: Step) -> Halted {
+        Halted { number: wanted.number, halt: wanted.halt, step }
     }
 
     /// The step's number, from 1.
@@ -55,6 +55,21 @@ impl Halted {
     }
 }
 
+/// What is to stand still.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) number: u32,
+    /// Whatever it is, if nothing is said.
+    pub(super) step: Option<Step>,
+    pub(super) halt: Halt,
+}
+
+impl Wanted {
+    fn is(&self, number: u32, step: &Step) -> bool {
+        self.number == number && self.step.as_ref().is_none_or(|wanted| wanted == step)
+    }
+}
+
 /// Shared by the handle and the connections.
 #[derive(Debug, Default)]
 pub(super) struct Control {
@@ -64,14 +79,14 @@ pub(super) struct Control {
 
 #[derive(Debug, Default)]
 struct Shared {
-    wanted: Option<(u32, Halt)>,
+    wanted: Option<Wanted>,
     halted: Option<Halted>,
     seen: BTreeSet<Vec<Step>>,
 }
 
 impl Control {
-    pub(super) fn halt(&self, number: u32, halt: Halt) {
-        self.shared().wanted = Some((number, halt));
+    pub(super) fn halt(&self, wanted: Wanted) {
+        self.shared().wanted = Some(wanted);
     }
 
     pub(super) fn let_pass(&self) {
@@ -82,10 +97,9 @@ impl Control {
         self.shared().wanted.is_some()
     }
 
-    /// Whether a transaction is to stand still at that number. The first to come is the only one.
-    pub(super) fn reached(&self, number: u32) -> Option<Halt> {
-        let wanted = self.shared().wanted.take_if(|(wanted, _)| *wanted == number);
-        wanted.map(|(_, halt)| halt)
+    /// Whether a transaction is to stand still at that step. The first to come is the only one.
+    pub(super) fn reached(&self, number: u32, step: &Step) -> Option<Wanted> {
+        self.shared().wanted.take_if(|wanted| wanted.is(number, step))
     }
 
     pub(super) fn halted(&self, halted: Halted) {

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
-use control::Control;
+use control::{Control, Wanted};
 
 pub use control::{Halt, Halted};
 pub use session::Step;
@@ -75,7 +75,12 @@ impl StepProxy {
     ///
     /// The connection stays open and forwards nothing until one side closes it.
     pub fn halt(&self, number: u32, halt: Halt) {
-        self.control.halt(number, halt);
+        self.control.halt(Wanted { number, step: None, halt });
+    }
+
+    /// As [`halt`](StepProxy::halt), for a transaction in which the step of that number is this one.
+    pub fn halt_at(&self, number: u32, step: &Step, halt: Halt) {
+        self.control.halt(Wanted { number, step: Some(step.clone()), halt });
     }
 
     /// Undoes [`halt`](StepProxy::halt) for what does not stand still yet.

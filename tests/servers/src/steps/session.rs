@@ -112,9 +112,9 @@ impl Session {
         }
     }
 
-    /// What the transaction sent so far.
-    pub(super) fn last(&self) -> Option<Step> {
-        self.transaction.as_ref()?.last().cloned()
+    /// The last step of the transaction.
+    pub(super) fn last(&self) -> Option<&Step> {
+        self.transaction.as_ref()?.last()
     }
 }
 

@@ -101,7 +101,7 @@ impl Course {
 }
 
 /// What a step is for. Every statement of the call is known here, so that none goes by unseen.
-pub(super) fn name(statement: &str) -> Option<&'static str> {
+pub(in crate::transfer) fn name(statement: &str) -> Option<&'static str> {
     let names = [
         ("BEGIN", "begin"),
         ("SELECT stands", "reserve"),

@@ -23,6 +23,7 @@ use anyhow::Result;
 use idempotent_core::store::PostgresStore;
 use idempotent_servers::{Halt, Postgres};
 
+pub(super) use self::course::name;
 pub use self::course::{Call, Course, Fate, Point};
 pub(super) use self::errand::main;
 pub use self::scene::Victim;
