@@ -87,7 +87,7 @@ pub async fn run(level: Level, settings: &Settings) -> Result<Outcome> {
     let mut outcome = verdict(&server, settings, &crew.books).await?;
     (outcome.level, outcome.took) = (Some(level), began.elapsed());
     (outcome.worker_kills, outcome.server_kills) = (crew.worker_kills, crew.server_kills);
-    outcome.step_kills = crew.stops.stopped;
+    (outcome.step_kills, outcome.points) = (crew.stops.stopped, crew.stops.points.len());
     Ok(outcome)
 }
 
@@ -102,11 +102,13 @@ enum Fault {
 fn faults(settings: &Settings) -> Vec<(u64, Fault)> {
     let mut random = Rng::with_seed(settings.seed);
     let all = u64::from(settings.transfers) * u64::from(settings.processes);
-    let mut at = |fault| (random.u64(all / 50..all - all / 10), fault);
-    let workers = (0..settings.worker_kills).map(|_| Fault::Worker);
-    let servers = (0..settings.server_kills).map(|_| Fault::Server);
-    let steps = (0..settings.step_kills).map(|_| Fault::Step);
-    let mut faults: Vec<_> = workers.chain(servers).chain(steps).map(&mut at).collect();
+    let mut until = |end, times, fault| -> Vec<_> {
+        (0..times).map(|_| (random.u64(all / 50..end), fault)).collect()
+    };
+    let mut faults = until(all - all / 10, settings.worker_kills, Fault::Worker);
+    faults.extend(until(all - all / 10, settings.server_kills, Fault::Server));
+    // In the end there may be replays only, which do not come to every step.
+    faults.extend(until(all / 2, settings.step_kills, Fault::Step));
     faults.sort_by_key(|(at, _)| *at);
     faults
 }

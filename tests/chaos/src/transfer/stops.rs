@@ -15,13 +15,17 @@ use super::steps::name;
 /// Where workers were killed: statement, message and moment.
 pub type Stopped = BTreeMap<(&'static str, &'static str, Halt), u32>;
 
+/// A step by its number and by what it is, and where at it.
+type Point = (u32, Step, Halt);
+
 #[derive(Debug)]
 pub(super) struct Stops {
     proxies: Vec<StepProxy>,
     /// Once such a transfer was seen, in the order of their turns.
-    points: Vec<(u32, Step, Halt)>,
+    pub(super) points: Vec<Point>,
     turns: usize,
-    wanted: bool,
+    /// To which nobody came yet.
+    wanted: Option<Point>,
     random: Rng,
     pub(super) stopped: Stopped,
 }
@@ -34,7 +38,7 @@ impl Stops {
         }
         let random = Rng::with_seed(seed);
         let (points, stopped) = (Vec::new(), Stopped::new());
-        Ok(Self { proxies, points, turns: 0, wanted: false, random, stopped })
+        Ok(Self { proxies, points, turns: 0, wanted: None, random, stopped })
     }
 
     /// Where each worker finds the server.
@@ -48,19 +52,19 @@ impl Stops {
         if self.points.is_empty() {
             self.points = self.learn();
         }
-        if self.wanted || self.points.is_empty() {
+        if self.wanted.is_some() || self.points.is_empty() {
             return false;
         }
-        let (number, step, halt) = &self.points[self.turns % self.points.len()];
+        let (number, step, halt) = self.points[self.turns % self.points.len()].clone();
         self.turns += 1;
-        self.wanted = true;
         for proxy in &self.proxies {
-            proxy.halt_at(*number, step, *halt);
+            proxy.halt_at(number, &step, halt);
         }
+        self.wanted = Some((number, step, halt));
         true
     }
 
-    fn learn(&mut self) -> Vec<(u32, Step, Halt)> {
+    fn learn(&mut self) -> Vec<Point> {
         let seen = self.proxies.iter().flat_map(StepProxy::seen).find(|steps| is_a_transfer(steps));
         let points = (1..)
             .zip(seen.unwrap_or_default())
@@ -75,12 +79,13 @@ impl Stops {
         let halted = self.proxies.iter().map(StepProxy::take_halted);
         let halted: Vec<(usize, Halted)> =
             halted.enumerate().filter_map(|(worker, halted)| Some((worker, halted?))).collect();
-        if !halted.is_empty() {
-            self.wanted = false;
-            self.proxies.iter().for_each(StepProxy::let_pass);
-        }
         for (_, halted) in &halted {
             let step = halted.step();
+            // Others may have been on their way to an earlier point.
+            let point = (halted.number(), step.clone(), halted.halt());
+            if self.wanted.take_if(|wanted| *wanted == point).is_some() {
+                self.proxies.iter().for_each(StepProxy::let_pass);
+            }
             let name = name(step.statement()).unwrap_or("another statement");
             *self.stopped.entry((name, step.message(), halted.halt())).or_default() += 1;
         }

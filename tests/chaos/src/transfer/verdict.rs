@@ -31,6 +31,8 @@ pub struct Outcome {
     pub server_kills: u32,
     /// How often a worker was killed at a step of one of its calls.
     pub step_kills: Stopped,
+    /// How many points there are in a call at which it could be killed.
+    pub points: usize,
     /// How long it took.
     pub took: Duration,
     /// Every promise that was broken.
@@ -50,14 +52,15 @@ impl fmt::Display for Outcome {
         let level = self.level.map_or_else(String::new, |level| format!("{level:?}: "));
         write!(
             f,
-            "{level}{} transfers, {} answers, {} kills of workers and {} of the server, {} of workers at {} \
-             points of a call, {:.1} s",
+            "{level}{} transfers, {} answers, {} kills of workers and {} of the server, {} of workers at {} of \
+             a call's {} points, {:.1} s",
             self.effects,
             self.answers,
             self.worker_kills,
             self.server_kills,
             self.step_kills.values().sum::<u32>(),
             self.step_kills.len(),
+            self.points,
             self.took.as_secs_f64()
         )?;
         let mut stopped: BTreeMap<&str, u32> = BTreeMap::new();
