@@ -60,7 +60,7 @@ impl Errand {
         let began = Instant::now();
         loop {
             let desk = Desk::open(&self.url, self.level, name, 1).await?.trying_once();
-            if let Some(told) = told(&desk, &self.order, self.decline, began).await {
+            if let Some(told) = told(&desk, &self.order, self.decline, began, is_in_the_way).await {
                 return Ok(told);
             }
         }
@@ -72,23 +72,29 @@ impl Errand {
     }
 }
 
-/// Makes the call until there is an answer.
+/// Makes the call until there is an answer, also where a busy machine let it wait too long.
 pub(super) async fn until_told(desk: &Desk, order: &Order) -> Told {
     let began = Instant::now();
     loop {
-        if let Some(told) = told(desk, order, false, began).await {
+        if let Some(told) = told(desk, order, false, began, is_worth_another).await {
             return told;
         }
     }
 }
 
-/// `None` where the call is to be made again, since another one was in its way.
-async fn told(desk: &Desk, order: &Order, decline: bool, began: Instant) -> Option<Told> {
+/// `None` where the call is to be made again.
+async fn told(
+    desk: &Desk,
+    order: &Order,
+    decline: bool,
+    began: Instant,
+    again: fn(&BankError) -> bool,
+) -> Option<Told> {
     let terms = Terms { patience: Duration::from_secs(5), decline };
     match desk.call(order, terms).await {
         Ok(answer) => Some(Told::Answer(answer)),
         Err(BankError::Declined) => Some(Told::Declined),
-        Err(error) if is_in_the_way(&error) && began.elapsed() < PATIENCE => {
+        Err(error) if again(&error) && began.elapsed() < PATIENCE => {
             sleep(PAUSE).await;
             None
         }
@@ -96,10 +102,19 @@ async fn told(desk: &Desk, order: &Order, decline: bool, began: Instant) -> Opti
     }
 }
 
+/// Another call was. A connection that was lost is none of that.
 fn is_in_the_way(error: &BankError) -> bool {
     let in_progress = matches!(
         error,
         BankError::Idempotency(error) if error.kind() == ErrorKind::InProgress
     );
     in_progress || is_conflict(error)
+}
+
+fn is_worth_another(error: &BankError) -> bool {
+    match error {
+        BankError::Idempotency(error) => error.is_retryable(),
+        BankError::Database(_) => true,
+        BankError::Declined => false,
+    }
 }

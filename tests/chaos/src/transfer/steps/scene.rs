@@ -68,6 +68,12 @@ struct Worker {
     line: Vec<u8>,
 }
 
+/// How a call stops.
+enum Stops {
+    At(Halted),
+    Told(Told),
+}
+
 /// A call as a task of this process.
 struct Going {
     proxy: StepProxy,
@@ -124,11 +130,11 @@ impl Scene {
         let errand = self.errand(case, &proxy);
         loop {
             let mut worker = self.hire(&errand)?;
-            let halted = tokio::select! {
-                halted = proxy.halted() => Some(halted),
-                told = worker.told() => { told?.context("it ended")?; None }
+            let stops = tokio::select! {
+                halted = proxy.halted() => Stops::At(halted),
+                told = worker.told() => Stops::Told(told?.context("it ended")?),
             };
-            let there = case.is_there(&proxy, halted).await?;
+            let there = case.is_there(&proxy, stops).await?;
             worker.kill().await?;
             if there {
                 return worker.told().await;
@@ -198,14 +204,17 @@ impl Case {
         }
     }
 
-    /// Whether the call stands at the case's point, and not its caller has all its answers: the database
-    /// may have turned a transaction away before it came there.
-    async fn is_there(&self, proxy: &StepProxy, halted: Option<Halted>) -> Result<bool> {
-        let Some(wanted) = self.step else { return Ok(true) };
-        let halted = match halted {
-            Some(halted) => halted,
-            None if proxy.is_armed() => return Ok(false),
-            None => proxy.halted().await,
+    /// Whether the call came to the case's point. If not, it may once more: the database turned a
+    /// transaction away before it came there, or a busy machine let it wait too long.
+    async fn is_there(&self, proxy: &StepProxy, stops: Stops) -> Result<bool> {
+        let Some(wanted) = self.step else {
+            return Ok(!matches!(stops, Stops::Told(Told::Failed(_))));
+        };
+        let halted = match stops {
+            Stops::At(halted) => halted,
+            // Its caller has all its answers.
+            Stops::Told(_) if proxy.is_armed() => return Ok(false),
+            Stops::Told(_) => proxy.halted().await,
         };
         // The number alone would not do: an attempt may send less than another.
         let (name, message) = (name(halted.step().statement()), halted.step().message());
@@ -232,11 +241,11 @@ impl Worker {
 impl Going {
     async fn comes_to(&mut self, case: &Case) -> Result<()> {
         loop {
-            let halted = tokio::select! {
-                halted = self.proxy.halted() => Some(halted),
-                told = &mut self.call => { self.told = Some(told??); None }
+            let stops = tokio::select! {
+                halted = self.proxy.halted() => Stops::At(halted),
+                told = &mut self.call => Stops::Told(self.told.insert(told??).clone()),
             };
-            if case.is_there(&self.proxy, halted).await? {
+            if case.is_there(&self.proxy, stops).await? {
                 return Ok(());
             }
             (self.call, self.told) = (self.errand.clone().spawn(), None);
