@@ -1,8 +1,9 @@
 //! Money between accounts, exactly once: worker processes make the same transfers through one
-//! PostgreSQL, while they and the server are killed and calls are dropped half way.
+//! PostgreSQL, while they and the server are killed, also at single steps of their calls, and calls are
+//! dropped half way.
 //!
-//! Run it with `cargo run --example transfer`, and `-- --transfers 7000` for as long as you like. It
-//! starts its own server. The transfer itself is in `tests/chaos/src/transfer/bank.rs`.
+//! Run it with `cargo run --example transfer`, and `-- --transfers 7000 --step-kills 72` for as long as
+//! you like. It starts its own server. The transfer itself is in `tests/chaos/src/transfer/bank.rs`.
 
 use std::process::ExitCode;
 

@@ -71,7 +71,7 @@ pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let ended = match (arguments.next().as_deref(), arguments.next()) {
         (Some("worker"), Some(assignment)) => worker::main(&assignment).map(|()| ExitCode::SUCCESS),
-        (Some(transfer::WORKER), Some(_)) => Ok(transfer::main()),
+        (Some(transfer::WORKER | transfer::steps::ONCE), Some(_)) => Ok(transfer::main()),
         _ => conductor(&Flags::parse()),
     };
     ended.unwrap_or_else(|error| {

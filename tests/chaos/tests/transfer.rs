@@ -1,6 +1,6 @@
 //! Exactly once, with real processes that are killed together with their server: a short run for every
-//! day at each isolation level. `cargo run --release --example transfer -- --transfers 7000` is the
-//! long one.
+//! day at each isolation level. `cargo run --release --example transfer -- --transfers 7000
+//! --step-kills 72` is the long one.
 
 use std::path::PathBuf;
 
@@ -17,6 +17,10 @@ async fn moves_money_once(level: Level, seed: u64) -> Outcome {
     assert!(outcome.is_kept(), "{outcome}");
     assert_eq!(outcome.effects, u64::from(settings.transfers), "{outcome}");
     assert_eq!((outcome.worker_kills, outcome.server_kills), (4, 2), "{outcome}");
+    // Several processes may come to a point at once.
+    assert!(outcome.step_kills.len() >= settings.step_kills as usize, "{outcome}");
+    // Twenty-four messages, before each, before its answer and after that.
+    assert_eq!(outcome.points, 72, "{outcome}");
     outcome
 }
 

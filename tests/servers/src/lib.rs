@@ -24,6 +24,7 @@ mod redis;
 mod resp;
 mod sentinel;
 mod server;
+mod steps;
 mod tls;
 mod topology;
 
@@ -39,3 +40,4 @@ pub use redis::{Data, Flavor, Redis, RedisBuilder};
 pub use resp::Reply;
 pub use sentinel::Sentinel;
 pub use server::{Server, are_here};
+pub use steps::{Halt, Halted, Step, StepProxy};

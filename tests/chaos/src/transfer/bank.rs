@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use idempotent_core::{Error, Idempotency, idempotent};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, Transaction};
 
 pub(super) const ACCOUNTS: u32 = 12;
@@ -16,10 +16,10 @@ pub(super) const TABLES: &str = "
     CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL);
     CREATE TABLE transfers (
         id bigserial, number bigint NOT NULL, source int NOT NULL, target int NOT NULL,
-        amount bigint NOT NULL
+        amount bigint NOT NULL, made_by text NOT NULL DEFAULT current_setting('application_name')
     );";
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Order {
     pub(super) number: u32,
     pub(super) source: i32,
@@ -63,12 +63,13 @@ pub(super) async fn transfer(
     order: &Order,
     terms: Terms,
 ) -> Result<i64, BankError> {
-    let change = "UPDATE accounts SET balance = balance + $1 WHERE id = $2";
-    sqlx::query(change).bind(-order.amount).bind(order.source).execute(&mut **tx).await?;
+    let take = "UPDATE accounts SET balance = balance - $1 WHERE id = $2";
+    sqlx::query(take).bind(order.amount).bind(order.source).execute(&mut **tx).await?;
     if terms.decline {
         return Err(BankError::Declined);
     }
-    sqlx::query(change).bind(order.amount).bind(order.target).execute(&mut **tx).await?;
+    let give = "UPDATE accounts SET balance = balance + $1 WHERE id = $2";
+    sqlx::query(give).bind(order.amount).bind(order.target).execute(&mut **tx).await?;
     let journal = "INSERT INTO transfers (number, source, target, amount)
         VALUES ($1, $2, $3, $4) RETURNING id";
     let noted = sqlx::query_scalar(journal)

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use super::bank::{ACCOUNTS, BALANCE, TABLES};
 use super::book::Count;
+use super::stops::Stops;
 use super::verdict::{Outcome, verdict};
 use super::worker::Assignment;
 use super::{Level, WORKER};
@@ -39,12 +40,15 @@ pub struct Settings {
     pub worker_kills: u32,
     /// How often the server is killed.
     pub server_kills: u32,
+    /// How often a process is killed at a step of one of its calls, each step in its turn.
+    pub step_kills: u32,
     /// Decides what the transfers are, and which faults come when.
     pub seed: u64,
 }
 
 impl Settings {
-    /// 300 transfers by 4 processes with 16 tasks each; 4 kills of processes and 2 of the server.
+    /// 300 transfers by 4 processes with 16 tasks each; 4 kills of processes, 2 of the server, and 4 of
+    /// processes at steps of their calls.
     #[must_use]
     pub fn new(program: PathBuf) -> Self {
         Self {
@@ -54,6 +58,7 @@ impl Settings {
             tasks: 16,
             worker_kills: 4,
             server_kills: 2,
+            step_kills: 4,
             seed: 1,
         }
     }
@@ -76,12 +81,13 @@ pub async fn run(level: Level, settings: &Settings) -> Result<Outcome> {
     PostgresStore::connect(server.url()).await?.migrate().await?;
     let folder = TempDir::new().context("a folder")?;
     let began = Instant::now();
-    let mut crew = Crew::start(level, settings, &server, folder.path())?;
+    let mut crew = Crew::start(level, settings, &server, folder.path()).await?;
     let faults = faults(settings);
     crew.until_done(&server, &faults).await?;
     let mut outcome = verdict(&server, settings, &crew.books).await?;
     (outcome.level, outcome.took) = (Some(level), began.elapsed());
     (outcome.worker_kills, outcome.server_kills) = (crew.worker_kills, crew.server_kills);
+    (outcome.step_kills, outcome.points) = (crew.stops.stopped, crew.stops.points.len());
     Ok(outcome)
 }
 
@@ -90,15 +96,19 @@ pub async fn run(level: Level, settings: &Settings) -> Result<Outcome> {
 enum Fault {
     Worker,
     Server,
+    Step,
 }
 
 fn faults(settings: &Settings) -> Vec<(u64, Fault)> {
     let mut random = Rng::with_seed(settings.seed);
     let all = u64::from(settings.transfers) * u64::from(settings.processes);
-    let mut at = |fault| (random.u64(all / 50..all - all / 10), fault);
-    let workers = (0..settings.worker_kills).map(|_| Fault::Worker);
-    let servers = (0..settings.server_kills).map(|_| Fault::Server);
-    let mut faults: Vec<_> = workers.chain(servers).map(&mut at).collect();
+    let mut until = |end, times, fault| -> Vec<_> {
+        (0..times).map(|_| (random.u64(all / 50..end), fault)).collect()
+    };
+    let mut faults = until(all - all / 10, settings.worker_kills, Fault::Worker);
+    faults.extend(until(all - all / 10, settings.server_kills, Fault::Server));
+    // In the end there may be replays only, which do not come to every step.
+    faults.extend(until(all / 2, settings.step_kills, Fault::Step));
     faults.sort_by_key(|(at, _)| *at);
     faults
 }
@@ -109,17 +119,26 @@ struct Crew {
     workers: Vec<Option<Child>>,
     books: Vec<PathBuf>,
     counts: Vec<Count>,
+    stops: Stops,
     random: Rng,
     worker_kills: u32,
     server_kills: u32,
 }
 
 impl Crew {
-    fn start(level: Level, settings: &Settings, server: &Postgres, folder: &Path) -> Result<Self> {
+    async fn start(
+        level: Level,
+        settings: &Settings,
+        server: &Postgres,
+        folder: &Path,
+    ) -> Result<Self> {
+        let (processes, seed) = (settings.processes, settings.seed.wrapping_add(2));
+        let stops = Stops::start(server, processes, seed).await?;
         let books: Vec<PathBuf> =
             (0..settings.processes).map(|n| folder.join(format!("book-{n}"))).collect();
-        let assignments = books.iter().map(|book| Assignment {
-            url: server.url(),
+        let places = stops.urls(server).into_iter().zip(&books);
+        let assignments = places.map(|(url, book)| Assignment {
+            url,
             level,
             transfers: settings.transfers,
             tasks: settings.tasks,
@@ -133,6 +152,7 @@ impl Crew {
             workers: Vec::new(),
             counts: books.iter().map(|book| Count::open(book)).collect::<Result<_, _>>()?,
             books,
+            stops,
             random: Rng::with_seed(settings.seed.wrapping_add(1)),
             worker_kills: 0,
             server_kills: 0,
@@ -168,11 +188,14 @@ impl Crew {
                 (seen, seen_at) = (answers, Instant::now());
             }
             ensure!(seen_at.elapsed() < PATIENCE, "no answer for {PATIENCE:?}");
-            if let Some((_, fault)) = faults.next_if(|(at, _)| *at <= answers) {
-                match fault {
-                    Fault::Worker => self.kill_a_worker().await?,
-                    Fault::Server => self.kill_the_server(server).await,
-                }
+            if let Some((at, fault)) = faults.peek().copied()
+                && at <= answers
+                && self.strike(fault, server).await?
+            {
+                faults.next();
+            }
+            for worker in self.stops.standing() {
+                self.kill(worker).await?;
             }
             self.see_who_ended()?;
             sleep(LOOK).await;
@@ -188,15 +211,30 @@ impl Crew {
         Ok(answers)
     }
 
+    /// Says no where it is too early.
+    async fn strike(&mut self, fault: Fault, server: &Postgres) -> Result<bool> {
+        match fault {
+            Fault::Worker => self.kill_a_worker().await?,
+            Fault::Server => self.kill_the_server(server).await,
+            Fault::Step => return Ok(self.stops.next()),
+        }
+        Ok(true)
+    }
+
     async fn kill_a_worker(&mut self) -> Result<()> {
         let running = (0..self.workers.len()).filter(|worker| self.workers[*worker].is_some());
         let running: Vec<usize> = running.collect();
         let Some(worker) = self.random.choice(running) else { return Ok(()) };
+        self.worker_kills += 1;
+        self.kill(worker).await
+    }
+
+    /// Another one takes the place of one that runs.
+    async fn kill(&mut self, worker: usize) -> Result<()> {
         if let Some(mut child) = self.workers[worker].take() {
             child.kill().await.context("killing a worker")?;
+            self.workers[worker] = Some(self.hire(worker)?);
         }
-        self.worker_kills += 1;
-        self.workers[worker] = Some(self.hire(worker)?);
         Ok(())
     }
 

@@ -1,13 +1,16 @@
 //! Money between accounts, exactly once: several processes make the same transfers, while they and
 //! their PostgreSQL are killed and calls are dropped half way.
 //!
-//! `bank` is what an application has to write; `worker` makes its calls and breaks them, and
-//! writes what it was told into a `book` outside of the database; `conduct` kills, and
-//! `verdict` holds the books against the accounts. The program is the example `transfer`.
+//! `bank` is what an application has to write, and `desk` where it calls it; `worker` makes the calls,
+//! breaks them, and writes what it was told into a `book` outside of the database; `conduct` kills, at random
+//! and at the `stops` that a call has, and `verdict` holds the books against the accounts. The program is the example `transfer`.
 
 mod bank;
 mod book;
 mod conduct;
+mod desk;
+pub mod steps;
+mod stops;
 mod verdict;
 mod worker;
 
@@ -20,6 +23,7 @@ use idempotent_servers::Server;
 use serde::{Deserialize, Serialize};
 
 pub use self::conduct::{Settings, run};
+pub use self::stops::Stopped;
 pub use self::verdict::Outcome;
 
 /// The first argument of a worker.
@@ -75,6 +79,10 @@ struct Flags {
     /// How often the server is killed, at each level.
     #[arg(long, default_value_t = 2, value_name = "N")]
     server_kills: u32,
+    /// How often a process is killed at a step of one of its calls, at each level. 72 is each of them
+    /// once, before it, before its answer and after that.
+    #[arg(long, default_value_t = 4, value_name = "N")]
+    step_kills: u32,
 }
 
 /// Runs the program: a worker, if its arguments say so, and else what its flags ask for.
@@ -82,6 +90,7 @@ pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let ended = match (arguments.next().as_deref(), arguments.next()) {
         (Some(WORKER), Some(assignment)) => worker::main(&assignment),
+        (Some(steps::ONCE), Some(errand)) => steps::main(&errand),
         _ => all(&Flags::parse()),
     };
     ended.unwrap_or_else(|error| {
@@ -100,6 +109,7 @@ fn all(flags: &Flags) -> Result<ExitCode> {
         seed: flags.seed,
         worker_kills: flags.worker_kills,
         server_kills: flags.server_kills,
+        step_kills: flags.step_kills,
         ..Settings::new(std::env::current_exe().context("this program's own file")?)
     };
     let levels = if flags.level.is_empty() { Level::value_variants() } else { &flags.level };

@@ -10,6 +10,7 @@ use idempotent_servers::Postgres;
 
 use super::bank::{ACCOUNTS, BALANCE, Order};
 use super::book::Entries;
+use super::stops::Stopped;
 use super::{Level, Settings};
 
 /// What became of a run.
@@ -28,6 +29,10 @@ pub struct Outcome {
     pub worker_kills: u32,
     /// How often the server was killed.
     pub server_kills: u32,
+    /// How often a worker was killed at a step of one of its calls.
+    pub step_kills: Stopped,
+    /// How many points there are in a call at which it could be killed.
+    pub points: usize,
     /// How long it took.
     pub took: Duration,
     /// Every promise that was broken.
@@ -47,13 +52,24 @@ impl fmt::Display for Outcome {
         let level = self.level.map_or_else(String::new, |level| format!("{level:?}: "));
         write!(
             f,
-            "{level}{} transfers, {} answers, {} kills of workers and {} of the server, {:.1} s",
+            "{level}{} transfers, {} answers, {} kills of workers and {} of the server, {} of workers at {} of \
+             a call's {} points, {:.1} s",
             self.effects,
             self.answers,
             self.worker_kills,
             self.server_kills,
+            self.step_kills.values().sum::<u32>(),
+            self.step_kills.len(),
+            self.points,
             self.took.as_secs_f64()
         )?;
+        let mut stopped: BTreeMap<&str, u32> = BTreeMap::new();
+        for ((name, ..), kills) in &self.step_kills {
+            *stopped.entry(name).or_default() += kills;
+        }
+        for (name, kills) in stopped {
+            write!(f, "\n  killed at {name}: {kills}")?;
+        }
         for (why, count) in &self.not_answered {
             write!(f, "\n  {why}: {count}")?;
         }
@@ -133,14 +149,14 @@ async fn accounts(server: &Postgres, settings: &Settings) -> Result<Vec<String>>
 }
 
 /// Reservations that were committed.
-async fn unfinished(server: &Postgres) -> Result<Option<String>> {
+pub(super) async fn unfinished(server: &Postgres) -> Result<Option<String>> {
     let unfinished = "SELECT count(*) FROM idempotent.records WHERE expires_at IS NULL";
     let rows = server.sql(unfinished).await;
     let count = numbers(rows.first().context("a row")?)?;
     Ok((count != [0]).then(|| format!("{count:?} reservations were committed")))
 }
 
-fn numbers(row: &[Option<String>]) -> Result<Vec<i64>> {
+pub(super) fn numbers(row: &[Option<String>]) -> Result<Vec<i64>> {
     let numbers = row.iter().map(|value| Ok(value.as_deref().context("a number")?.parse()?));
     numbers.collect()
 }

@@ -4,24 +4,21 @@
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use fastrand::Rng;
-use idempotent_core::Idempotency;
-use idempotent_core::store::{PostgresStore, is_conflict};
+use idempotent_core::store::is_conflict;
 use serde::{Deserialize, Serialize};
-use sqlx::PgPool;
 use sqlx::error::DatabaseError;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::Level;
 use super::bank::{BankError, Order, Terms, transfer};
 use super::book::{Book, Entries};
+use super::desk::Desk;
 
 /// SQLSTATE of a commit whose call has not ended.
 const NOT_ENDED: &str = "IDMP1";
@@ -54,13 +51,10 @@ pub(super) fn main(assignment: &str) -> Result<ExitCode> {
 async fn work(assignment: Assignment) -> Result<()> {
     // Answers of an earlier life are not asked for again; all else is.
     let known: HashSet<u32> = Entries::read(&assignment.book)?.answers.into_keys().collect();
-    let pool = PgPoolOptions::new()
-        .max_connections(assignment.tasks)
-        .acquire_timeout(Duration::from_secs(2))
-        .connect_lazy_with(PgConnectOptions::from_str(&assignment.url)?);
-    let engine = Idempotency::new(store(&pool).await);
+    let (level, tasks) = (assignment.level, assignment.tasks);
+    let desk = Desk::open(&assignment.url, level, "worker", tasks).await?;
     let book = Book::open(&assignment.book)?;
-    let teller = Arc::new(Teller { assignment, pool, engine, book });
+    let teller = Arc::new(Teller { assignment, desk, book });
     let mut tasks = JoinSet::new();
     for task in 0..teller.assignment.tasks {
         let (teller, known) = (teller.clone(), known.clone());
@@ -76,20 +70,9 @@ async fn work(assignment: Assignment) -> Result<()> {
     tasks.join_all().await.into_iter().collect()
 }
 
-/// The server may be down just now.
-async fn store(pool: &PgPool) -> PostgresStore {
-    loop {
-        match PostgresStore::from_pool(pool.clone()).connect().await {
-            Ok(store) => return store,
-            Err(_) => sleep(Duration::from_millis(50)).await,
-        }
-    }
-}
-
 struct Teller {
     assignment: Assignment,
-    pool: PgPool,
-    engine: Idempotency,
+    desk: Desk,
     book: Book,
 }
 
@@ -108,7 +91,7 @@ impl Teller {
             let ended = match random.u8(..) {
                 0..8 => self.hang_up(&order, terms, random).await,
                 8..24 => self.abandon(&order, terms, random).await,
-                _ => self.call(&order, terms).await,
+                _ => self.desk.call(&order, terms).await.map_err(missed),
             };
             let (why, error) = match ended {
                 Ok(answer) => return Ok(self.book.answered(number, answer)?),
@@ -125,29 +108,21 @@ impl Teller {
         }
     }
 
-    /// As an application does it.
-    async fn call(&self, order: &Order, terms: Terms) -> Result<i64, Missed> {
-        let retry = self.assignment.level.retry();
-        let called = retry.run(&self.pool, async |mut tx| {
-            let moved = transfer(&self.engine, &mut tx, order, terms).await;
-            (tx, moved)
-        });
-        called.await.map_err(missed)
-    }
-
     /// The whole of it is dropped after some time, wherever it is: its commit, too.
     async fn hang_up(&self, order: &Order, terms: Terms, random: &mut Rng) -> Result<i64, Missed> {
         let after = Duration::from_micros(random.u64(0..30_000));
-        let called = timeout(after, self.call(order, terms)).await;
-        called.unwrap_or(Err(("hung up", None)))
+        match timeout(after, self.desk.call(order, terms)).await {
+            Ok(called) => called.map_err(missed),
+            Err(_) => Err(("hung up", None)),
+        }
     }
 
     /// The call is dropped after some time, and its transaction committed all the same.
     async fn abandon(&self, order: &Order, terms: Terms, random: &mut Rng) -> Result<i64, Missed> {
-        let begun = self.pool.begin_with(self.assignment.level.begin()).await;
+        let begun = self.desk.pool.begin_with(self.desk.level.begin()).await;
         let mut tx = begun.map_err(|error| missed(error.into()))?;
         let after = Duration::from_micros(random.u64(0..15_000));
-        let called = timeout(after, transfer(&self.engine, &mut tx, order, terms)).await;
+        let called = timeout(after, transfer(&self.desk.engine, &mut tx, order, terms)).await;
         let committed = tx.commit().await;
         match called {
             Ok(Ok(answer)) => committed.map(|()| answer).map_err(|error| missed(error.into())),
