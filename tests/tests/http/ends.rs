@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::BoxError;
 use axum::body::Body;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Version};
 use idempotent_core::http::IdempotencyLayer;
 use idempotent_tests::{Log, engine, secs, settle};
 use tokio::io::AsyncReadExt;
@@ -168,5 +168,17 @@ async fn grpc_passes_unguarded_with_one_warning() {
     assert_eq!((first.text(), second.text()), ("order 1", "order 2"));
     let web = server.send(&post("/orders").body("Application/gRPC-Web", "")).await;
     assert_eq!(web.text(), "order 3");
+    assert_eq!(log.events("gRPC passes unguarded").len(), 1);
+}
+
+#[tokio::test]
+async fn grpc_is_warned_of_without_a_key_too() {
+    let (log, _guard) = Log::listen();
+    let answer = service_fn(|_: Request<Body>| async {
+        Ok::<_, Infallible>(Response::new(Body::from("grpc")))
+    });
+    let request = Request::post("/shop.Orders/Create").version(Version::HTTP_2);
+    let request = request.header("content-type", "application/grpc").body(Body::from("")).unwrap();
+    layer().layer(answer).oneshot(request).await.unwrap();
     assert_eq!(log.events("gRPC passes unguarded").len(), 1);
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Method, StatusCode, request, response};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Version, request, response};
 
 use super::disposition::disposition_of;
 use super::unkept;
@@ -118,11 +118,13 @@ impl Settings {
         if !self.methods.contains(request.method()) {
             return Kind::Unguarded;
         }
-        let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        if content_type.is_some_and(is_grpc) {
+        let key = IdempotencyKey::from_headers(request.headers(), &self.header);
+        let passes = matches!(key, Ok(None)) && !self.required;
+        // gRPC itself is HTTP/2 alone. gRPC-Web is not, and need not be told apart where it passes.
+        if (!passes || request.version() == Version::HTTP_2) && is_grpc(request.headers()) {
             return Kind::Grpc;
         }
-        match IdempotencyKey::from_headers(request.headers(), &self.header) {
+        match key {
             Ok(Some(key)) => match &self.scope {
                 Scope::Global if key.bits() < CAPABILITY_BITS => {
                     Kind::Refused(InvalidKey::Weak.into())
@@ -194,9 +196,11 @@ impl Settings {
 }
 
 /// gRPC and gRPC-Web, whose status is not the response's.
-fn is_grpc(content_type: &[u8]) -> bool {
+fn is_grpc(headers: &HeaderMap) -> bool {
     const GRPC: &[u8] = b"application/grpc";
-    content_type.get(..GRPC.len()).is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let start = content_type.and_then(|content_type| content_type.get(..GRPC.len()));
+    start.is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
 }
 
 impl fmt::Debug for Settings {
