@@ -66,8 +66,9 @@ use crate::record::RecordId;
 /// [`migrate`](Self::migrate) makes them, and every process may call it at its start. Whoever runs
 /// migrations with tools of their own takes the SQL files in `migrations/postgres` of this crate's
 /// sources, or [`migrations`](Self::migrations). Afterwards the store needs `USAGE` on its schema and
-/// `SELECT`, `INSERT`, `UPDATE` and `DELETE` on its tables. Schema and table have
-/// [names](PostgresStoreBuilder::schema) of your choice.
+/// `SELECT`, `INSERT`, `UPDATE` and `DELETE` on its tables, and `EXECUTE` on its functions, which
+/// everybody has unless it was revoked. Schema and table have [names](PostgresStoreBuilder::schema) of
+/// your choice.
 ///
 /// A call that executes is two statements, and one that replays is one. What is over is
 /// [swept](PostgresStoreBuilder::sweep_every) in small batches, which neither wait for calls nor let
