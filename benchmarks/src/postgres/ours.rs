@@ -19,7 +19,11 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) async fn connect(url: &str) -> Result<Self, Box<dyn Error>> {
-        Ok(Self { name: "idempotent-core", engine: Idempotency::new(store(url).await?) })
+        Ok(Self::new(Idempotency::new(store(url).await?)))
+    }
+
+    pub(crate) fn new(engine: Idempotency) -> Self {
+        Self { name: "idempotent-core", engine }
     }
 
     pub(crate) async fn near(url: &str) -> Result<Self, Box<dyn Error>> {
@@ -37,7 +41,7 @@ impl Ours {
     }
 }
 
-async fn store(url: &str) -> Result<PostgresStore, Box<dyn Error>> {
+pub(crate) async fn store(url: &str) -> Result<PostgresStore, Box<dyn Error>> {
     let store = PostgresStore::builder(url).response_timeout(Duration::from_secs(10));
     let store = store.connect().await?;
     store.migrate().await?;
