@@ -7,9 +7,11 @@
 //!
 //! All sides take turns of some thousand calls within one run against one server, started here with
 //! `fsync` off, so that the disk is not what is measured. A figure is the median over the rounds; a
-//! ratio is the median of the rounds' own ratios, with its quartiles. Every side has a pool of ten
-//! connections with the same settings and runs on the same runtime, which has as many worker threads as
-//! there are cores. Receipts are 177 bytes as JSON; keys are 32 bytes, in no order, as those that clients
+//! ratio is the median of the rounds' own ratios, with its quartiles. Every side has ten connections
+//! with the same settings and runs on the same runtime, which has as many worker threads as there are
+//! cores. The plain statements go through a pool of sqlx, as an application's do, which asks after each
+//! of them whether the connection still lives; a store asks over connections that it keeps, and on a pool
+//! that it shares it pays the same. Receipts are 177 bytes as JSON; keys are 32 bytes, in no order, as those that clients
 //! make are. The tables grow by what is measured.
 
 mod arguments;
@@ -52,9 +54,10 @@ async fn measure(version: PostgresVersion, arguments: &Arguments) -> Result<(), 
     let server = Postgres::builder().version(version).start().await;
     let url = server.url();
     let pool = limit::pool(&url).await?;
-    let calls: [Arc<dyn Side>; 3] = [
+    let calls: [Arc<dyn Side>; 4] = [
         Arc::new(Limit::new(pool.clone()).await?),
         Arc::new(Ours::connect(&url).await?),
+        Arc::new(Ours::on(pool.clone()).await?),
         Arc::new(Ours::near(&url).await?),
     ];
     let within: [Arc<dyn Side>; 2] = [
@@ -70,7 +73,7 @@ async fn measure(version: PostgresVersion, arguments: &Arguments) -> Result<(), 
             for what in [What::Execute, What::Replay] {
                 let plan = Plan { what, tasks, keys };
                 if arguments.wants("calls") {
-                    let sides = if what == What::Replay { &calls[..] } else { &calls[..2] };
+                    let sides = if what == What::Replay { &calls[..] } else { &calls[..3] };
                     measured.push((what, tasks, "call", compare(sides, plan).await));
                 }
                 if arguments.wants("within") {
