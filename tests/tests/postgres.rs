@@ -6,6 +6,8 @@
 
 #[path = "postgres/answers.rs"]
 mod answers;
+#[path = "postgres/connections.rs"]
+mod connections;
 #[path = "postgres/contract.rs"]
 mod contract;
 #[path = "postgres/down.rs"]

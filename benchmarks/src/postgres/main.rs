@@ -1,15 +1,21 @@
 //! What a call costs on PostgreSQL, beside the plain statements.
 //!
 //! ```text
-//! cargo run --release --ignore-rust-version --manifest-path benchmarks/Cargo.toml --bin postgres
+//! cargo run --release --ignore-rust-version --manifest-path benchmarks/Cargo.toml --bin postgres -- \
+//!     [--server 15|18] [--rows 10000,5000000] [calls] [within] [sweep] [wake]
 //! ```
 //!
 //! All sides take turns of some thousand calls within one run against one server, started here with
 //! `fsync` off, so that the disk is not what is measured. A figure is the median over the rounds; a
-//! ratio is the median of the rounds' own ratios. Every side has a pool of ten connections and runs on
-//! the same runtime, which has as many worker threads as there are cores. Receipts are 177 bytes as
-//! JSON, keys 32 bytes.
+//! ratio is the median of the rounds' own ratios, with its quartiles. Every side has ten connections
+//! with the same settings and runs on the same runtime, which has as many worker threads as there are
+//! cores. The plain statements go through a pool of sqlx, as an application's do, which asks after each
+//! of them whether the connection still lives; a store asks over connections that it keeps, and on a pool
+//! that it shares it pays the same. Receipts are 177 bytes as JSON; keys are 32 bytes, in no order, as those that clients
+//! make are. The tables grow by what is measured.
 
+mod arguments;
+mod fill;
 mod limit;
 mod ours;
 #[path = "../shared/receipt.rs"]
@@ -18,60 +24,78 @@ mod receipt;
 mod rounds;
 #[path = "../shared/side.rs"]
 mod side;
+mod sweep;
 mod wake;
+mod within;
 
 use std::error::Error;
 use std::sync::Arc;
 
 use idempotent_servers::{Postgres, PostgresVersion};
 
+use self::arguments::Arguments;
 use self::limit::Limit;
 use self::ours::Ours;
 use self::rounds::{Plan, compare};
 use self::side::{Side, What};
+use self::within::{ByHand, RunIn};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    for version in [PostgresVersion::Distribution, PostgresVersion::V18] {
-        let server = Postgres::builder().version(version).start().await;
+    let arguments = Arguments::read()?;
+    for version in &arguments.versions {
         println!("\n{version:?}");
-        let sides: [Arc<dyn Side>; 3] = [
-            Arc::new(Limit::connect(&server.url()).await?),
-            Arc::new(Ours::connect(&server.url()).await?),
-            Arc::new(Ours::near(&server.url()).await?),
-        ];
-        for keys in [0, 1_000_000] {
-            fill(&server, keys).await;
-            for tasks in [1, 64] {
-                compare(&sides[..2], Plan { what: What::Execute, tasks, keys }).await;
-                compare(&sides, Plan { what: What::Replay, tasks, keys }).await;
-            }
-        }
-        wake::measure(&server.url()).await?;
+        measure(*version, &arguments).await?;
     }
     Ok(())
 }
 
-/// Brings each table to so many results more.
-async fn fill(server: &Postgres, results: u64) {
-    let statement = format!(
-        "INSERT INTO plain (key, token, result, expires_at)
-         SELECT 'filler-' || n, sha256(n::text::bytea), repeat('x', 200)::bytea, now() + '1 day'
-         FROM generate_series(1, {results}) AS n;
-         INSERT INTO idempotent.records
-             (expires_at, retention, guarantee, id, token, operation, record)
-         SELECT now() + '1 day', '30 days', 0, sha256(n::text::bytea), sha256(n::text::bytea),
-             'filler', repeat('x', 300)::bytea
-         FROM generate_series(1, {results}) AS n"
-    );
-    for statement in statement.split(';') {
-        // A text of its own, since the harness waits for an answer for some seconds only.
-        for part in 0..10 {
-            let from = 1 + results / 10 * part;
-            let to = results / 10 * (part + 1);
-            let range = format!("generate_series({from}, {to})");
-            server.sql(&statement.replace(&format!("generate_series(1, {results})"), &range)).await;
+async fn measure(version: PostgresVersion, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    let server = Postgres::builder().version(version).start().await;
+    let url = server.url();
+    let pool = limit::pool(&url).await?;
+    let calls: [Arc<dyn Side>; 4] = [
+        Arc::new(Limit::new(pool.clone()).await?),
+        Arc::new(Ours::connect(&url).await?),
+        Arc::new(Ours::on(pool.clone()).await?),
+        Arc::new(Ours::near(&url).await?),
+    ];
+    let within: [Arc<dyn Side>; 2] = [
+        Arc::new(ByHand::new(pool.clone()).await?),
+        Arc::new(RunIn::connect(pool.clone(), &url).await?),
+    ];
+    let (mut filled, mut ratios) = (0, Vec::new());
+    for keys in arguments.rows.iter().copied() {
+        fill::fill(&pool, filled, keys).await?;
+        filled = keys;
+        let mut measured = Vec::new();
+        for tasks in [1, 64] {
+            for what in [What::Execute, What::Replay] {
+                let plan = Plan { what, tasks, keys };
+                if arguments.wants("calls") {
+                    let sides = if what == What::Replay { &calls[..] } else { &calls[..3] };
+                    measured.push((what, tasks, "call", compare(sides, plan).await));
+                }
+                if arguments.wants("within") {
+                    measured.push((what, tasks, "run_in", compare(&within, plan).await));
+                }
+            }
+        }
+        ratios.push(measured);
+    }
+    if let [fewest, .., most] = &ratios[..] {
+        for ((what, tasks, name, few), (.., many)) in fewest.iter().zip(most) {
+            println!(
+                "{what:?}, {tasks} tasks, {name}: {:.2} x from fewest to most rows",
+                many / few
+            );
         }
     }
-    server.sql("VACUUM ANALYZE").await;
+    if arguments.wants("sweep") {
+        sweep::measure(&pool, &url, filled).await?;
+    }
+    if arguments.wants("wake") {
+        wake::measure(&url).await?;
+    }
+    Ok(())
 }

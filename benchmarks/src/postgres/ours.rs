@@ -6,9 +6,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use idempotent_core::store::{NearCache, PostgresStore};
 use idempotent_core::{Idempotency, Operation};
+use sqlx::PgPool;
 
 use crate::receipt::{Receipt, receipt};
 use crate::side::{Outcome, Side};
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 const CHARGE: Operation = Operation::new("shop::charge");
 
@@ -19,7 +22,17 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) async fn connect(url: &str) -> Result<Self, Box<dyn Error>> {
-        Ok(Self { name: "idempotent-core", engine: Idempotency::new(store(url).await?) })
+        Ok(Self::new(Idempotency::new(store(url).await?)))
+    }
+
+    pub(crate) fn new(engine: Idempotency) -> Self {
+        Self { name: "idempotent-core", engine }
+    }
+
+    /// On a pool that the application shares with it, the plain statements' own.
+    pub(crate) async fn on(pool: PgPool) -> Result<Self, Box<dyn Error>> {
+        let store = PostgresStore::from_pool(pool).response_timeout(PATIENCE).connect().await?;
+        Ok(Self { name: "idempotent-core, on a pool", engine: Idempotency::new(store) })
     }
 
     pub(crate) async fn near(url: &str) -> Result<Self, Box<dyn Error>> {
@@ -37,8 +50,8 @@ impl Ours {
     }
 }
 
-async fn store(url: &str) -> Result<PostgresStore, Box<dyn Error>> {
-    let store = PostgresStore::builder(url).response_timeout(Duration::from_secs(10));
+pub(crate) async fn store(url: &str) -> Result<PostgresStore, Box<dyn Error>> {
+    let store = PostgresStore::builder(url).response_timeout(PATIENCE);
     let store = store.connect().await?;
     store.migrate().await?;
     Ok(store)

@@ -1,5 +1,6 @@
 //! Turns: every side makes the same calls in each round, in another order each time.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,40 +23,59 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Calls of one turn.
-    fn calls(self) -> u64 {
+    pub(crate) fn calls(self) -> u64 {
         if self.tasks == 1 { 1_000 } else { 8_192 }
+    }
+
+    /// The first key of a turn, of those that begin with `base`.
+    pub(crate) fn first(self, base: u64, turn: u64) -> u64 {
+        match self.what {
+            What::Execute => base + REPLAYED + turn * self.calls(),
+            What::Replay => base,
+        }
     }
 }
 
+/// The ratios of the rounds.
+#[derive(Default)]
+pub(crate) struct Ratios(Vec<f64>);
+
 /// Measures all sides, and prints a line for each. The first is what the others are compared with.
-pub(crate) async fn compare(sides: &[Arc<dyn Side>], plan: Plan) {
-    // Keys that no other plan has used.
-    let base = unused();
+/// Gives the second's ratio.
+pub(crate) async fn compare(sides: &[Arc<dyn Side>], plan: Plan) -> f64 {
+    let base = fresh();
     for side in sides {
-        turn(side, Plan { what: What::Execute, ..plan }, base, REPLAYED).await;
-        turn(side, Plan { what: What::Replay, ..plan }, base, REPLAYED).await;
+        prepare(side, plan, base).await;
     }
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); sides.len()];
     for round in 0..ROUNDS {
         for place in 0..sides.len() {
             let side = (place + round as usize) % sides.len();
-            let first = match plan.what {
-                What::Execute => base + REPLAYED + round * plan.calls(),
-                What::Replay => base,
-            };
-            let time = turn(&sides[side], plan, first, plan.calls()).await;
+            let time = turn(&sides[side], plan, plan.first(base, round), plan.calls()).await;
             times[side].push(time.as_nanos() as f64 / plan.calls() as f64);
         }
     }
-    println!("{:?}, {} tasks, {} keys in the server", plan.what, plan.tasks, plan.keys);
-    for (side, own) in sides.iter().zip(&times) {
-        let ratios = own.iter().zip(&times[0]).map(|(own, limit)| own / limit).collect();
-        println!("  {:24} {:>9.0} ns   {:.2} x", side.name(), median(own.clone()), median(ratios));
+    println!("{:?}, {} tasks, {} keys in the server at first", plan.what, plan.tasks, plan.keys);
+    let mut second = 1.0;
+    for (place, (side, own)) in sides.iter().zip(&times).enumerate() {
+        let mut ratios = Ratios::default();
+        own.iter().zip(&times[0]).for_each(|(own, limit)| ratios.add(own / limit));
+        println!("  {:24} {:>9.0} ns   {ratios}", side.name(), median(own.clone()));
+        if place == 1 {
+            second = median(ratios.0);
+        }
     }
+    second
+}
+
+/// Executes the calls that replays choose from, and warms up.
+pub(crate) async fn prepare(side: &Arc<dyn Side>, plan: Plan, base: u64) {
+    turn(side, Plan { what: What::Execute, ..plan }, base, REPLAYED).await;
+    turn(side, Plan { what: What::Replay, ..plan }, base, REPLAYED).await;
 }
 
 /// So many calls, spread over the plan's tasks.
-async fn turn(side: &Arc<dyn Side>, plan: Plan, first: u64, calls: u64) -> Duration {
+pub(crate) async fn turn(side: &Arc<dyn Side>, plan: Plan, first: u64, calls: u64) -> Duration {
     let start = Instant::now();
     let mut tasks = JoinSet::new();
     for task in 0..plan.tasks {
@@ -74,10 +94,27 @@ async fn turn(side: &Arc<dyn Side>, plan: Plan, first: u64, calls: u64) -> Durat
     start.elapsed()
 }
 
-fn unused() -> u64 {
+/// The first of keys that no other plan uses.
+pub(crate) fn fresh() -> u64 {
     use std::sync::atomic::{AtomicU64, Ordering};
     static NEXT: AtomicU64 = AtomicU64::new(0);
     NEXT.fetch_add(10_000_000, Ordering::Relaxed)
+}
+
+impl Ratios {
+    pub(crate) fn add(&mut self, ratio: f64) {
+        self.0.push(ratio);
+    }
+}
+
+impl fmt::Display for Ratios {
+    /// The median, and the quartiles.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut sorted = self.0.clone();
+        sorted.sort_by(f64::total_cmp);
+        let at = |quarter: usize| sorted[sorted.len() * quarter / 4];
+        write!(f, "{:.2} x ({:.2} to {:.2})", at(2), at(1), at(3))
+    }
 }
 
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {

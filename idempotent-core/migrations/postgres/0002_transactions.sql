@@ -62,7 +62,10 @@ BEGIN
     -- A caller may have set all constraints to be checked at once.
     SET CONSTRAINTS "idempotent"."records_unfinished_call" DEFERRED;
     FOR look IN 1..100 LOOP
-        SELECT * INTO old FROM "idempotent"."records" WHERE id = asked_id;
+        -- Where nothing stood before the lock, a first turn finds that out by the insert itself.
+        IF look > 1 OR old.id IS NOT NULL THEN
+            SELECT * INTO old FROM "idempotent"."records" WHERE id = asked_id;
+        END IF;
         moment := clock_timestamp();
         IF old.id IS NULL THEN
             INSERT INTO "idempotent"."records"

@@ -68,7 +68,8 @@ impl Outbox {
         Self { pool, statements: Statements::new(&Names::default()) }
     }
 
-    /// The outbox beside the records of this store, on its connections.
+    /// The outbox beside the records of this store, on its pool; for a store with connections of its
+    /// own, on as many more.
     ///
     /// ```no_run
     /// use idempotent_core::outbox::{Draft, Outbox};

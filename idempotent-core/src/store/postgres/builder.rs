@@ -87,8 +87,8 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// How many connections the store has at most. Default: 10. Not for a pool, which has its own
-    /// limit.
+    /// How many connections the store has at most. Default: 10. Its [outbox](crate::outbox) has as many
+    /// of its own, once it is used. Not for a pool, which has its own limit.
     pub const fn max_connections(mut self, connections: u32) -> Self {
         self.connections = connections;
         self
@@ -150,12 +150,14 @@ impl PostgresStoreBuilder {
     /// login.
     pub async fn connect(self) -> Result<PostgresStore, StoreError> {
         self.names.check()?;
-        let pool = match self.source {
-            Source::Pool(pool) => pool,
-            Source::Url(url) => own_pool(&url, self.connections, self.timeout)?,
+        let link = match self.source {
+            Source::Pool(pool) => Link::new(pool, self.timeout),
+            Source::Url(url) => {
+                let pool = || own_pool(&url, self.connections, self.timeout);
+                Link::new(pool()?, self.timeout).keeping(pool()?)
+            }
         };
-        let link = Link::new(pool, self.timeout);
-        drop(link.connection().await.map_err(store_error)?);
+        link.connection().await.map_err(store_error)?.keep();
         let first = if self.notify { FIRST_PAUSE } else { FIRST_PAUSE_UNNOTIFIED };
         let looks = self.looks.unwrap_or_else(|| Looks::new(first, LONGEST_PAUSE));
         let way = self

@@ -1,14 +1,15 @@
 //! The way to the server: a connection of the pool for each question, a deadline, and another try
 //! where a connection was lost.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::{Arguments, Encode, Error, PgConnection, PgPool, Postgres, SqlStr, Type};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::error::{is_conflict, is_lost, store_error, timed_out};
+use super::kept::{Borrowed, Kept};
 use crate::store::StoreError;
 use crate::store::poll::jittered;
 
@@ -18,7 +19,9 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 /// The pool, and how long a question may take.
 #[derive(Clone, Debug)]
 pub(super) struct Link {
+    /// For whoever else needs connections, and for questions where none are kept.
     pool: PgPool,
+    kept: Option<Arc<Kept>>,
     timeout: Duration,
 }
 
@@ -36,10 +39,6 @@ pub(super) struct Question {
     statement: SqlStr,
     arguments: Result<PgArguments, String>,
 }
-
-/// A connection that goes back to the pool only if it is [`kept`](Self::keep): one that is left in
-/// the middle of a question would keep the next caller waiting for the answer to this one.
-struct Borrowed(Option<PoolConnection<Postgres>>);
 
 impl Question {
     pub(super) fn new(statement: &SqlStr) -> Self {
@@ -66,7 +65,12 @@ impl Question {
 
 impl Link {
     pub(super) const fn new(pool: PgPool, timeout: Duration) -> Self {
-        Self { pool, timeout }
+        Self { pool, kept: None, timeout }
+    }
+
+    /// Asks over connections of a pool of its own.
+    pub(super) fn keeping(self, pool: PgPool) -> Self {
+        Self { kept: Some(Arc::new(Kept::new(pool))), ..self }
     }
 
     pub(super) const fn pool(&self) -> &PgPool {
@@ -117,35 +121,28 @@ impl Link {
         }
     }
 
-    /// A connection of the pool, for what is more than a question.
-    pub(super) async fn connection(&self) -> Result<PoolConnection<Postgres>, Error> {
-        let acquired = timeout_at(self.deadline(), self.pool.acquire()).await;
-        acquired.unwrap_or(Err(Error::PoolTimedOut))
+    /// A connection, for what is more than a question.
+    pub(super) async fn connection(&self) -> Result<Borrowed<'_>, Error> {
+        self.borrow(self.deadline()).await
+    }
+
+    async fn borrow(&self, deadline: Instant) -> Result<Borrowed<'_>, Error> {
+        let borrowed = async {
+            match &self.kept {
+                Some(kept) => kept.borrow().await,
+                None => self.pool.acquire().await.map(Borrowed::of),
+            }
+        };
+        timeout_at(deadline, borrowed).await.unwrap_or(Err(Error::PoolTimedOut))
     }
 
     async fn try_once(&self, question: Question, deadline: Instant) -> Result<Vec<PgRow>, Error> {
-        let acquired = timeout_at(deadline, self.pool.acquire()).await;
-        let mut borrowed = Borrowed(Some(acquired.unwrap_or(Err(Error::PoolTimedOut))?));
-        let Some(connection) = &mut borrowed.0 else { return Err(Error::PoolClosed) };
-        let answer = timeout_at(deadline, question.ask(connection)).await;
+        let mut borrowed = self.borrow(deadline).await?;
+        let answer = timeout_at(deadline, question.ask(borrowed.connection()?)).await;
         let answer = answer.unwrap_or_else(|_| Err(timed_out()));
         if !answer.as_ref().is_err_and(is_lost) {
             borrowed.keep();
         }
         answer
-    }
-}
-
-impl Borrowed {
-    fn keep(mut self) {
-        drop(self.0.take());
-    }
-}
-
-impl Drop for Borrowed {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(connection.detach());
-        }
     }
 }

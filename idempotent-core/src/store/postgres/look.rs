@@ -1,12 +1,13 @@
 //! What a row says, and what it means: a record, the time until its lease ends, and the time until
 //! it is gone.
 //!
-//! All times are differences that the server made by its own clock, in microseconds.
+//! All times are differences that the server made by its own clock.
 
 use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::postgres::types::PgInterval;
 
 use super::Shared;
 use super::error::{is_read_only, store_error, unexpected};
@@ -59,9 +60,9 @@ pub(super) async fn mark(
 /// A row, if it holds anything.
 pub(super) struct Found {
     record: Vec<u8>,
-    /// Until the lease ends; `None` once completed.
+    /// Microseconds until the lease ends; `None` once completed.
     lapse: Option<i64>,
-    /// Until nothing is left to see.
+    /// Microseconds until nothing is left to see.
     gone: i64,
 }
 
@@ -75,8 +76,9 @@ impl Found {
     pub(super) fn read_or_nothing(row: &PgRow) -> Result<Option<Self>, StoreError> {
         let read = || {
             let Some(record) = row.try_get("record")? else { return Ok(None) };
-            let (lapse, gone) = (row.try_get("lapse")?, row.try_get("gone")?);
-            Ok(Some(Self { record, lapse, gone }))
+            let lapse: Option<PgInterval> = row.try_get("lapse")?;
+            let gone: PgInterval = row.try_get("gone")?;
+            Ok(Some(Self { record, lapse: lapse.map(between), gone: between(gone) }))
         };
         read().map_err(store_error)
     }
@@ -106,6 +108,12 @@ impl Found {
             Entry::new(record, State::Indeterminate, until_gone)
         }))
     }
+}
+
+/// The microseconds between two moments. Their difference has no months.
+fn between(difference: PgInterval) -> i64 {
+    const DAY: i64 = 86_400_000_000;
+    i64::from(difference.days).saturating_mul(DAY).saturating_add(difference.microseconds)
 }
 
 fn duration(micros: i64) -> Duration {

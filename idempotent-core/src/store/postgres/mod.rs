@@ -3,14 +3,15 @@
 //! [`schema`] is the tables, by the files of `migrations/postgres`; [`names`] puts a store's names
 //! into SQL texts, [`statements`] are the texts. [`reserve`], [`complete`], [`renew`] and
 //! [`release`] are the transitions, [`look`] how a row becomes a state, [`scan`] the paging. [`link`]
-//! is the way to the server, [`shared`] what they all use. [`wake`] is what the processes of a table say
-//! to each other, [`sweep`] what removes what is over, [`report`] what the log is told.
-//! [`transaction`] is calls within transactions of their callers.
+//! is the way to the server, over connections that are [`kept`], [`shared`] what they all use.
+//! [`wake`] is what the processes of a table say to each other, [`sweep`] what removes what is over,
+//! [`report`] what the log is told. [`transaction`] is calls within transactions of their callers.
 
 mod builder;
 mod complete;
 mod error;
 mod hex;
+mod kept;
 mod link;
 mod look;
 mod names;
@@ -66,10 +67,13 @@ use crate::record::RecordId;
 /// [`migrate`](Self::migrate) makes them, and every process may call it at its start. Whoever runs
 /// migrations with tools of their own takes the SQL files in `migrations/postgres` of this crate's
 /// sources, or [`migrations`](Self::migrations). Afterwards the store needs `USAGE` on its schema and
-/// `SELECT`, `INSERT`, `UPDATE` and `DELETE` on its tables. Schema and table have
-/// [names](PostgresStoreBuilder::schema) of your choice.
+/// `SELECT`, `INSERT`, `UPDATE` and `DELETE` on its tables, and `EXECUTE` on its functions, which
+/// everybody has unless it was revoked. Schema and table have [names](PostgresStoreBuilder::schema) of
+/// your choice.
 ///
-/// A call that executes is two statements, and one that replays is one. What is over is
+/// A call that executes is two statements, and one that replays is one, over connections that go back to
+/// their pool once a minute only: sqlx asks whether each that goes back still lives, which would double
+/// the trips, and does where the pool is [yours](Self::from_pool). What is over is
 /// [swept](PostgresStoreBuilder::sweep_every) in small batches, which neither wait for calls nor let
 /// calls wait.
 ///
@@ -172,8 +176,11 @@ impl PostgresStore {
     ///
     /// If the server cannot be asked, or the user lacks the rights to make tables.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut connection = self.0.link.connection().await.map_err(store_error)?;
-        schema::migrate(&mut connection, &self.0.names).await.map_err(store_error)
+        let mut borrowed = self.0.link.connection().await.map_err(store_error)?;
+        let connection = borrowed.connection().map_err(store_error)?;
+        schema::migrate(connection, &self.0.names).await.map_err(store_error)?;
+        borrowed.keep();
+        Ok(())
     }
 
     /// Removes every record whose time is over, a batch of 500 at a time, and says how many that were.

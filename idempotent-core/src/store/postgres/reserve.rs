@@ -3,7 +3,7 @@
 use sqlx::Row;
 use tokio::time::Instant;
 
-use super::error::{is_read_only, store_error, timed_out};
+use super::error::{is_read_only, store_error, timed_out, unexpected};
 use super::link::{Question, Repeat};
 use super::look::{self, Found, guarantee_code, micros};
 use super::{Shared, report};
@@ -31,18 +31,17 @@ pub(super) async fn reserve(
             Err(error) if is_read_only(&error) => return replay(store, request, error).await,
             Err(error) => return Err(store_error(error)),
         };
-        // Without a row, another call came between the look and the write: it shows now.
-        if let Some(row) = rows.first() {
-            let Some(found) = Found::read_or_nothing(row)? else {
-                let forgotten: Option<bool> = row.try_get("forgotten").map_err(store_error)?;
-                if forgotten == Some(true) {
-                    report::retention_ended(request.id);
-                }
-                return Ok(ReserveOutcome::Won);
-            };
-            if let Some(entry) = found.entry()? {
-                return Ok(answer(request, entry));
+        let row = rows.first().ok_or_else(|| unexpected("a reserve without an answer"));
+        let row = row.map_err(store_error)?;
+        let Some(found) = Found::read_or_nothing(row)? else {
+            if row.try_get("forgotten").map_err(store_error)? {
+                report::retention_ended(request.id);
             }
+            return Ok(ReserveOutcome::Won);
+        };
+        // What was gone a moment after it was found is vacant now.
+        if let Some(entry) = found.entry()? {
+            return Ok(answer(request, entry));
         }
         if Instant::now() >= deadline {
             return Err(store_error(timed_out()));

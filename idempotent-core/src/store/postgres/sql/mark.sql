@@ -8,8 +8,7 @@ WITH marked AS (
 )
 SELECT
     r.record,
-    (extract(epoch FROM r.lapses_at - clock_timestamp()) * 1000000)::bigint AS lapse,
-    (extract(epoch FROM coalesce(r.expires_at, r.lapses_at + r.retention) - clock_timestamp())
-        * 1000000)::bigint AS gone
+    r.lapses_at - clock_timestamp() AS lapse,
+    coalesce(r.expires_at, r.lapses_at + r.retention) - clock_timestamp() AS gone
 FROM "idempotent"."records" AS r
 WHERE r.id = $1

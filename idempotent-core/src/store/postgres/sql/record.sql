@@ -5,9 +5,8 @@
 WITH found AS (
     SELECT
     r.record,
-    (extract(epoch FROM r.lapses_at - clock_timestamp()) * 1000000)::bigint AS lapse,
-    (extract(epoch FROM coalesce(r.expires_at, r.lapses_at + r.retention) - clock_timestamp())
-        * 1000000)::bigint AS gone,
+    r.lapses_at - clock_timestamp() AS lapse,
+    coalesce(r.expires_at, r.lapses_at + r.retention) - clock_timestamp() AS gone,
     "idempotent"."records_vacant_at"(r.lapses_at, r.expires_at, r.retention, r.guarantee)
         <= clock_timestamp() AS vacant
     FROM "idempotent"."records" AS r
@@ -31,6 +30,6 @@ WITH found AS (
         <= clock_timestamp()
     RETURNING true
 )
-SELECT NULL::bytea AS record, NULL::bigint AS lapse, NULL::bigint AS gone FROM recorded
+SELECT NULL::bytea AS record, NULL::interval AS lapse, NULL::interval AS gone FROM recorded
 UNION ALL
 SELECT record, lapse, gone FROM found WHERE NOT vacant

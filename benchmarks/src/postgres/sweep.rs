@@ -1,0 +1,62 @@
+//! What calls cost more while a sweeper removes what is over, as fast as it can, beside the same
+//! calls with nothing to sweep.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use idempotent_core::Idempotency;
+use sqlx::PgPool;
+
+use crate::fill::{expired, settle};
+use crate::ours::{Ours, store};
+use crate::rounds::{Plan, Ratios, fresh, prepare, turn};
+use crate::side::{Side, What};
+
+const ROUNDS: u64 = 9;
+/// More than are swept while a turn lasts.
+const EXPIRED: u64 = 60_000;
+const LEFT: &str = "SELECT count(*) FROM idempotent.records WHERE expires_at <= now()";
+
+pub(crate) async fn measure(pool: &PgPool, url: &str, rows: u64) -> Result<(), Box<dyn Error>> {
+    let store = store(url).await?;
+    let side: Arc<dyn Side> = Arc::new(Ours::new(Idempotency::new(store.clone())));
+    for what in [What::Execute, What::Replay] {
+        for tasks in [1, 64] {
+            let plan = Plan { what, tasks, keys: rows };
+            let base = fresh();
+            prepare(&side, plan, base).await;
+            let (mut ratios, mut rates) = (Ratios::default(), Vec::new());
+            for round in 0..ROUNDS {
+                let mut times = [0.0; 2];
+                for place in 0..2 {
+                    let sweeping = (place + round) % 2 == 1;
+                    let first = plan.first(base, 2 * round + place);
+                    if sweeping {
+                        expired(pool, EXPIRED).await?;
+                    }
+                    settle(pool).await?;
+                    let sweeper = sweeping.then(|| {
+                        let store = store.clone();
+                        tokio::spawn(async move { store.sweep().await })
+                    });
+                    let time = turn(&side, plan, first, plan.calls()).await.as_secs_f64();
+                    times[usize::from(sweeping)] = time;
+                    if let Some(sweeper) = sweeper {
+                        assert!(
+                            !sweeper.is_finished(),
+                            "there was something to sweep all the time"
+                        );
+                        let left: i64 = sqlx::query_scalar(LEFT).fetch_one(pool).await?;
+                        rates.push((EXPIRED as f64 - left as f64) / time);
+                        sweeper.await??;
+                    }
+                }
+                ratios.add(times[1] / times[0]);
+            }
+            let rate = rates.iter().sum::<f64>() / rates.len() as f64;
+            println!("{what:?}, {tasks} tasks, {rows} keys in the server at first");
+            println!("  while {rate:>6.0} rows a second are swept   {ratios}");
+        }
+    }
+    Ok(())
+}
