@@ -1,8 +1,10 @@
-//! The limit: the plain commands that nobody can leave out.
+//! The limit: the plain commands that nobody can leave out, and the same with the smallest script that
+//! compares before it sets.
 
 use std::error::Error;
 
 use async_trait::async_trait;
+use redis::Script;
 use redis::aio::ConnectionManager;
 use serde::{Deserialize, Serialize};
 
@@ -11,11 +13,26 @@ use crate::side::{Outcome, Side};
 
 const DAY_MS: u64 = 86_400_000;
 
-pub(crate) struct Limit(ConnectionManager);
+const COMPARE_AND_SET: &str = r"
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1";
+
+pub(crate) struct Limit {
+    connection: ConnectionManager,
+    /// What completes; without one a plain `SET` does, whatever stands there.
+    script: Option<Script>,
+}
 
 impl Limit {
     pub(crate) async fn connect(url: &str) -> Result<Self, Box<dyn Error>> {
-        Ok(Self(redis::Client::open(url)?.get_connection_manager().await?))
+        let connection = redis::Client::open(url)?.get_connection_manager().await?;
+        Ok(Self { connection, script: None })
+    }
+
+    pub(crate) async fn comparing(url: &str) -> Result<Self, Box<dyn Error>> {
+        let limit = Self::connect(url).await?;
+        Ok(Self { script: Some(Script::new(COMPARE_AND_SET)), ..limit })
     }
 }
 
@@ -30,24 +47,38 @@ fn encoded() -> Result<Vec<u8>, rmp_serde::encode::Error> {
 #[async_trait]
 impl Side for Limit {
     fn name(&self) -> &'static str {
-        "plain commands"
+        match self.script {
+            None => "plain commands",
+            Some(_) => "… the second by script",
+        }
     }
 
     async fn execute(&self, key: &str) -> Outcome {
-        let (mut connection, key) = (self.0.clone(), format!("plain:{key}"));
+        let (mut connection, key) = (self.connection.clone(), format!("plain:{key}"));
         let mut reserve = redis::cmd("SET");
         reserve.arg(&key).arg("reserved").arg("NX").arg("GET").arg("PX").arg(30_000);
         let taken: Option<Vec<u8>> = reserve.query_async(&mut connection).await?;
         assert!(taken.is_none(), "keys are fresh");
-        let mut complete = redis::cmd("SET");
-        complete.arg(&key).arg(encoded()?).arg("PX").arg(DAY_MS);
-        complete.exec_async(&mut connection).await?;
+        match &self.script {
+            None => {
+                let mut complete = redis::cmd("SET");
+                complete.arg(&key).arg(encoded()?).arg("PX").arg(DAY_MS);
+                complete.exec_async(&mut connection).await?;
+            }
+            Some(script) => {
+                let mut complete = script.key(&key);
+                complete.arg("reserved").arg(encoded()?).arg(DAY_MS);
+                let set: u8 = complete.invoke_async(&mut connection).await?;
+                assert_eq!(set, 1, "it stands there");
+            }
+        }
         Ok(())
     }
 
     async fn replay(&self, key: &str) -> Outcome {
         let key = format!("plain:{key}");
-        let bytes: Vec<u8> = redis::cmd("GET").arg(&key).query_async(&mut self.0.clone()).await?;
+        let bytes: Vec<u8> =
+            redis::cmd("GET").arg(&key).query_async(&mut self.connection.clone()).await?;
         let mut decoder = rmp_serde::Deserializer::from_read_ref(&bytes[..]).with_human_readable();
         std::hint::black_box(Receipt::deserialize(&mut decoder)?);
         Ok(())

@@ -63,8 +63,9 @@ async fn sides(url: &str, what: What) -> Result<Vec<Arc<dyn Side>>, Box<dyn Erro
         Arc::new(Ours::connect(url).await?),
         Arc::new(Peer::connect(url).await?),
     ];
-    if what == What::Replay {
-        sides.push(Arc::new(Ours::near(url).await?));
+    match what {
+        What::Execute => sides.push(Arc::new(Limit::comparing(url).await?)),
+        What::Replay => sides.push(Arc::new(Ours::near(url).await?)),
     }
     Ok(sides)
 }
