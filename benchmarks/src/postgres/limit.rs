@@ -1,5 +1,6 @@
 //! The limit: the plain statements that nobody can leave out, on a table with the two indexes that
-//! finding and sweeping ask for.
+//! finding and sweeping ask for. The latter is without what is not completed, by which a plan could
+//! otherwise look for the row to complete, among all those that were.
 
 use std::error::Error;
 
@@ -14,7 +15,7 @@ use crate::side::{Outcome, Side};
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS plain (
     key text PRIMARY KEY, token bytea NOT NULL, lapses_at timestamptz, expires_at timestamptz,
     result bytea);
-    CREATE INDEX IF NOT EXISTS plain_expiry ON plain (expires_at)";
+    CREATE INDEX IF NOT EXISTS plain_expiry ON plain (expires_at) WHERE expires_at IS NOT NULL";
 
 pub(crate) const RESERVE: &str = "INSERT INTO plain (key, token, lapses_at)
     VALUES ($1, $2, clock_timestamp() + interval '30 seconds') ON CONFLICT (key) DO NOTHING";

@@ -14,9 +14,12 @@ use crate::side::{Outcome, Side};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const CHARGE: Operation = Operation::new("shop::charge");
+/// In the same table, and so with records of its own.
+const CHARGE_ON_POOL: Operation = Operation::new("shop::charge_on_pool");
 
 pub(crate) struct Ours {
     name: &'static str,
+    operation: Operation,
     engine: Idempotency,
 }
 
@@ -26,22 +29,25 @@ impl Ours {
     }
 
     pub(crate) fn new(engine: Idempotency) -> Self {
-        Self { name: "idempotent-core", engine }
+        Self { name: "idempotent-core", operation: CHARGE, engine }
     }
 
     /// On a pool that the application shares with it, the plain statements' own.
     pub(crate) async fn on(pool: PgPool) -> Result<Self, Box<dyn Error>> {
         let store = PostgresStore::from_pool(pool).response_timeout(PATIENCE).connect().await?;
-        Ok(Self { name: "idempotent-core, on a pool", engine: Idempotency::new(store) })
+        let (name, engine) = ("idempotent-core, on a pool", Idempotency::new(store));
+        Ok(Self { name, operation: CHARGE_ON_POOL, engine })
     }
 
     pub(crate) async fn near(url: &str) -> Result<Self, Box<dyn Error>> {
         let store = NearCache::new(store(url).await?);
-        Ok(Self { name: "idempotent-core, near", engine: Idempotency::new(store) })
+        let (name, engine) = ("idempotent-core, near", Idempotency::new(store));
+        Ok(Self { name, operation: CHARGE, engine })
     }
 
     async fn call(&self, key: &str) -> Outcome {
-        let call = CHARGE
+        let call = self
+            .operation
             .key(key)
             .store(&self.engine)
             .returning::<Result<Receipt, idempotent_core::Error>>();
