@@ -31,6 +31,7 @@ CREATE TABLE "idempotent"."records" (
     token      bytea    NOT NULL,
     operation  text     NOT NULL,
     record     bytea    NOT NULL,
+    xact       xid8,
     CONSTRAINT "records_pkey" PRIMARY KEY (id),
     CONSTRAINT "records_state" CHECK ((lapses_at IS NULL) = (expires_at IS NOT NULL))
 );
@@ -47,6 +48,8 @@ COMMENT ON COLUMN "idempotent"."records".awaited IS
     'reserved: somebody wants to be notified when the call ends';
 COMMENT ON COLUMN "idempotent"."records".record IS
     'opaque: the envelope and the result of the call';
+COMMENT ON COLUMN "idempotent"."records".xact IS
+    'the transaction within which the call runs; null otherwise, and so in every row that others see';
 
 -- From when on an id counts as vacant.
 CREATE FUNCTION "idempotent"."records_vacant_at"(
@@ -132,6 +135,6 @@ CREATE INDEX "records_expiry" ON "idempotent"."records" (expires_at)
 -- For the sweeper, and for scans of what runs, lapsed or is indeterminate. Renewing a lease changes
 -- no indexed column.
 CREATE INDEX "records_unfinished" ON "idempotent"."records" (id)
-    WHERE expires_at IS NULL;
+    WHERE expires_at IS NULL AND xact IS NULL;
 
 INSERT INTO "idempotent"."records_migrations" (version) VALUES (1);

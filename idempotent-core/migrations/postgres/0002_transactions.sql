@@ -1,14 +1,9 @@
 -- Calls within transactions of their callers: reserved, run and recorded before anybody sees any of it.
 
-ALTER TABLE "idempotent"."records" ADD COLUMN xact xid8;
-
-COMMENT ON COLUMN "idempotent"."records".xact IS
-    'the transaction within which the call runs; null otherwise, and so in every row that others see';
-
--- Looks first, so that a replay takes no lock. Who runs the body is decided by a lock on the id that
--- lasts as long as the transaction: a duplicate is refused at once, or waits for it, and then looks
--- again. The row itself is decided by compare and set, since calls without a transaction of their
--- caller's take no such lock.
+-- Reserves an id for which no result is kept, which the statement that calls this has looked for, so that
+-- a replay takes no lock. Who runs the body is decided by a lock on the id that lasts as long as the
+-- transaction: a duplicate is refused at once, or waits for it, and then looks. The row itself is decided
+-- by compare and set, since calls without a transaction of their caller's take no such lock.
 --
 -- stands: 0 the id is won, 1 another transaction runs, 2 reserved, 3 indeterminate, 4 completed.
 CREATE FUNCTION "idempotent"."records_reserve"(
@@ -34,14 +29,6 @@ DECLARE
     lock     bigint := asked_lock # ('"idempotent"."records"'::regclass::oid::bigint << 32);
 BEGIN
     snapshot := current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted');
-    SELECT * INTO old FROM "idempotent"."records" WHERE id = asked_id;
-    IF old.expires_at > clock_timestamp() THEN
-        stands := 4;
-        recorded := old.record;
-        remaining := extract(epoch FROM old.expires_at - clock_timestamp()) * 1000000;
-        RETURN;
-    END IF;
-
     IF NOT pg_try_advisory_xact_lock(lock) THEN
         IF asked_wait IS NULL THEN
             stands := 1;
@@ -59,11 +46,9 @@ BEGIN
         END;
     END IF;
 
-    -- A caller may have set all constraints to be checked at once.
-    SET CONSTRAINTS "idempotent"."records_unfinished_call" DEFERRED;
     FOR look IN 1..100 LOOP
-        -- Where nothing stood before the lock, a first turn finds that out by the insert itself.
-        IF look > 1 OR old.id IS NOT NULL THEN
+        -- That nothing stands there, as in most cases, the first turn finds out by the insert itself.
+        IF look > 1 THEN
             SELECT * INTO old FROM "idempotent"."records" WHERE id = asked_id;
         END IF;
         moment := clock_timestamp();
@@ -109,6 +94,14 @@ $$;
 
 CREATE FUNCTION "idempotent"."records_refuse_unfinished"() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    -- A caller may have set all constraints to be checked at once: then the call has only begun. The row
+    -- says that it is to be looked at again, so that it is looked at twice at most.
+    IF NOT NEW.awaited AND position('"idempotent"."records_reserve"' IN current_query()) > 0 THEN
+        SET CONSTRAINTS "idempotent"."records_unfinished_call" DEFERRED;
+        UPDATE "idempotent"."records" SET awaited = true
+        WHERE id = NEW.id AND token = NEW.token AND expires_at IS NULL;
+        RETURN NULL;
+    END IF;
     IF EXISTS (
         SELECT FROM "idempotent"."records"
         WHERE id = NEW.id AND token = NEW.token AND expires_at IS NULL

@@ -20,7 +20,6 @@ const STEPS: [(Call, &[&str]); 3] = [
             "body: take from one: Parse Describe Sync Bind Execute Close Sync",
             "body: give to the other: Parse Describe Sync Bind Execute Close Sync",
             "body: note it: Parse Describe Sync Bind Execute Close Sync",
-            "release the savepoint: Query",
             "complete: Parse Describe Sync Bind Execute Close Sync",
             "commit: Query",
         ],
@@ -33,7 +32,6 @@ const STEPS: [(Call, &[&str]); 3] = [
             "savepoint: Query",
             "body: take from one: Parse Describe Sync Bind Execute Close Sync",
             "undo the body: Query",
-            "release the savepoint: Query",
             "leave nothing: Parse Describe Sync Bind Execute Close Sync",
             "roll back: Query",
         ],
@@ -54,7 +52,7 @@ async fn is_kept_at_every_step(level: Level) {
         assert_eq!(course.call, call);
         assert_eq!(course.statements(), steps);
     }
-    assert_eq!(report.steps(), 39 + 26 + 9);
+    assert_eq!(report.steps(), 38 + 25 + 9);
     // Three at each step and one after the answer, with each victim.
     let kills = Victim::ALL.len() * (3 * report.steps() + Call::ALL.len());
     assert_eq!(report.fates.len(), kills);

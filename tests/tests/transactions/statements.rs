@@ -29,13 +29,13 @@ fn statements(shop: &Shop) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_call_that_runs_costs_four_statements_and_a_replay_one() {
+async fn a_call_that_runs_costs_three_statements_and_a_replay_one() {
     require!(Server::Postgres);
     let shop = shop_with_a_log().await;
     // The types of arguments are asked for once a connection, and statements are prepared.
     shop.charge_and_commit("first").await.unwrap();
     shop.charge_and_commit("second").await.unwrap();
-    assert_eq!(statements(&shop), ["SELECT", "SAVEPOINT", "INSERT", "RELEASE", "UPDATE"]);
+    assert_eq!(statements(&shop), ["SELECT", "SAVEPOINT", "INSERT", "UPDATE"]);
     shop.charge_and_commit("second").await.unwrap();
     assert_eq!(statements(&shop), ["SELECT"]);
 }
@@ -52,6 +52,6 @@ async fn a_call_that_fails_costs_one_more() {
     });
     declined.await.unwrap_err();
     tx.commit().await.unwrap();
-    let expected = ["SELECT", "SAVEPOINT", "INSERT", "ROLLBACK", "RELEASE", "DELETE"];
+    let expected = ["SELECT", "SAVEPOINT", "INSERT", "ROLLBACK", "DELETE"];
     assert_eq!(statements(&shop), expected);
 }

@@ -19,8 +19,10 @@ use crate::store::poll::jittered;
 /// How many records a statement removes at most: few enough that no commit is a long one.
 const BATCH: usize = 500;
 
-/// Between two batches, for the calls.
-const REST: Duration = Duration::from_millis(20);
+/// Between two batches, for the calls: at least so long, and so many times as long as the batch took. A
+/// sweeper that never rests has a share of the server like any caller; this one has a fifth of that.
+const SHORTEST_REST: Duration = Duration::from_millis(20);
+const RESTS_OF_A_BATCH: u32 = 4;
 
 /// How long a batch may take. Nobody waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -81,7 +83,7 @@ pub(super) async fn all(store: &Shared) -> Result<u64, StoreError> {
         if batch.was_last {
             return Ok(swept);
         }
-        sleep(REST).await;
+        sleep(batch.rest).await;
     }
 }
 
@@ -109,7 +111,7 @@ async fn run(sweeping: Sweeping, every: Duration, mut stopped: watch::Receiver<b
             return;
         }
         pause = match batch(&store).await {
-            Ok(batch) if !batch.was_last => REST,
+            Ok(batch) if !batch.was_last => batch.rest,
             Ok(_) => jittered(every),
             Err(error) => {
                 tracing::debug!(%error, "what is over could not be swept now");
@@ -122,16 +124,20 @@ async fn run(sweeping: Sweeping, every: Duration, mut stopped: watch::Receiver<b
 struct Batch {
     records: u64,
     was_last: bool,
+    /// Until the next one.
+    rest: Duration,
 }
 
 /// Removes some of what is over.
 async fn batch(store: &Shared) -> Result<Batch, StoreError> {
+    let start = Instant::now();
     let completed = remove(store, &store.statements.sweep).await?;
     let unfinished = remove(store, &store.statements.sweep_unfinished).await?;
     unfinished.iter().try_for_each(tell)?;
     let records = (completed.len() + unfinished.len()) as u64;
     let was_last = completed.len() < BATCH && unfinished.len() < BATCH;
-    Ok(Batch { records, was_last })
+    let rest = (start.elapsed() * RESTS_OF_A_BATCH).max(SHORTEST_REST);
+    Ok(Batch { records, was_last, rest })
 }
 
 async fn remove(store: &Shared, statement: &sqlx::SqlStr) -> Result<Vec<PgRow>, StoreError> {

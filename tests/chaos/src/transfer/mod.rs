@@ -79,7 +79,7 @@ struct Flags {
     /// How often the server is killed, at each level.
     #[arg(long, default_value_t = 2, value_name = "N")]
     server_kills: u32,
-    /// How often a process is killed at a step of one of its calls, at each level. 72 is each of them
+    /// How often a process is killed at a step of one of its calls, at each level. 69 is each of them
     /// once, before it, before its answer and after that.
     #[arg(long, default_value_t = 4, value_name = "N")]
     step_kills: u32,

@@ -5,7 +5,8 @@ DELETE FROM "idempotent"."records" AS r
 WHERE r.id = ANY (ARRAY(
     SELECT r.id
     FROM "idempotent"."records" AS r
-    WHERE r.expires_at IS NULL AND r.lapses_at + r.retention <= statement_timestamp()
+    WHERE r.expires_at IS NULL AND r.xact IS NULL
+        AND r.lapses_at + r.retention <= statement_timestamp()
     LIMIT $1
     FOR UPDATE SKIP LOCKED
 ))

@@ -104,13 +104,12 @@ impl Course {
 pub(in crate::transfer) fn name(statement: &str) -> Option<&'static str> {
     let names = [
         ("BEGIN", "begin"),
-        ("SELECT stands", "reserve"),
+        ("SELECT", "reserve"),
         ("SAVEPOINT", "savepoint"),
         ("UPDATE accounts SET balance = balance -", "body: take from one"),
         ("UPDATE accounts SET balance = balance +", "body: give to the other"),
         ("INSERT INTO transfers", "body: note it"),
         ("ROLLBACK TO", "undo the body"),
-        ("RELEASE", "release the savepoint"),
         ("UPDATE \"idempotent\".\"records\"", "complete"),
         ("DELETE FROM \"idempotent\".\"records\"", "leave nothing"),
         ("COMMIT", "commit"),
