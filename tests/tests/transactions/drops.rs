@@ -20,6 +20,7 @@ scenarios! {
     all:
     a_dropped_body_cannot_be_committed,
     a_dropped_body_cannot_be_committed_by_a_caller_who_checks_constraints_early,
+    a_dropped_body_cannot_be_committed_where_constraints_are_checked_at_once,
     a_dropped_body_may_be_undone_by_a_savepoint_of_the_callers,
     a_call_dropped_at_any_moment_takes_effect_whole_or_not_at_all,
     a_body_that_panics_cannot_be_committed,
@@ -71,6 +72,15 @@ async fn a_dropped_body_cannot_be_committed_by_a_caller_who_checks_constraints_e
     let error = execute(&mut tx, "SET CONSTRAINTS ALL IMMEDIATE").await.unwrap_err();
     assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("IDMP1"));
     tx.commit().await.ok();
+    vacant(&shop).await;
+}
+
+async fn a_dropped_body_cannot_be_committed_where_constraints_are_checked_at_once(shop: Shop) {
+    let mut tx = shop.begin().await;
+    execute(&mut tx, "SET CONSTRAINTS ALL IMMEDIATE").await.unwrap();
+    dropped_half_way(&shop, &mut tx).await;
+    let error = tx.commit().await.unwrap_err();
+    assert_eq!(error.as_database_error().unwrap().code().as_deref(), Some("IDMP1"));
     vacant(&shop).await;
 }
 
