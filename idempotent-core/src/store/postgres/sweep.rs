@@ -20,9 +20,9 @@ use crate::store::poll::jittered;
 const BATCH: usize = 500;
 
 /// Between two batches, for the calls: at least so long, and so many times as long as the batch took. A
-/// sweeper that never rests has a share of the server like any caller; this one has a fifth of that.
+/// sweeper that never rests has a share of the server like any caller; this one has a tenth of that.
 const SHORTEST_REST: Duration = Duration::from_millis(20);
-const RESTS_OF_A_BATCH: u32 = 4;
+const RESTS_OF_A_BATCH: u32 = 9;
 
 /// How long a batch may take. Nobody waits for it.
 const PATIENCE: Duration = Duration::from_secs(30);
