@@ -19,9 +19,11 @@ use crate::store::poll::jittered;
 /// How many records a statement removes at most: few enough that no commit is a long one.
 const BATCH: usize = 500;
 
-/// Between two batches, for the calls: at least so long, and so many times as long as the batch took. A
-/// sweeper that never rests has a share of the server like any caller; this one has a tenth of that.
+/// Between two batches, for the calls.
 const SHORTEST_REST: Duration = Duration::from_millis(20);
+
+/// How many times as long as a batch took the rest after it is. A sweeper that never rests has a share of
+/// the server like any caller; this one has a tenth of that.
 const RESTS_OF_A_BATCH: u32 = 9;
 
 /// How long a batch may take. Nobody waits for it.
