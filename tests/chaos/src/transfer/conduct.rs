@@ -192,8 +192,6 @@ impl Crew {
                 && at <= answers
                 && self.strike(fault, server).await?
             {
-                // A server may take its time to be there again.
-                seen_at = Instant::now();
                 faults.next();
             }
             for worker in self.stops.standing() {
