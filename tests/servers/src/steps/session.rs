@@ -49,6 +49,8 @@ pub(super) struct Session {
     transaction: Option<Vec<Step>>,
     /// Messages without their answer: their kinds and numbers.
     owed: VecDeque<(u8, Option<u32>)>,
+    /// Whether the server takes nothing more before the next `Sync`, and answers nothing.
+    skips: bool,
 }
 
 impl Session {
@@ -63,7 +65,8 @@ impl Session {
             steps.push(Step { message: name(kind), statement: self.statement.clone() });
             u32::try_from(steps.len()).unwrap_or(u32::MAX)
         });
-        if !matches!(kind, b'H' | b'X') {
+        self.skips &= kind != b'S';
+        if !self.skips && !matches!(kind, b'H' | b'X') {
             self.owed.push_back((kind, number));
         }
         number
@@ -93,10 +96,12 @@ impl Session {
         let kind = message.first().copied().unwrap_or_default();
         if kind == b'E' {
             self.transaction = None;
-            // The server takes nothing more before the next `Sync`; a `Query` is its own.
+            // The server takes nothing more before the next `Sync`, which may be still to come; a
+            // `Query` is its own.
             while self.owed.front().is_some_and(|(asked, _)| !matches!(asked, b'S' | b'Q')) {
                 self.owed.pop_front();
             }
+            self.skips = self.owed.is_empty();
             return Answer::Refused;
         }
         match self.owed.front().copied() {
@@ -181,5 +186,20 @@ mod tests {
         assert_eq!(session.sends(&message(b'Q', "ROLLBACK\0")), None);
         assert_eq!(session.answers(&message(b'Z', "I")), Answer::Ends(None));
         assert_eq!(session.sends(&message(b'Q', "BEGIN\0")), Some(1));
+    }
+
+    #[test]
+    fn what_is_sent_after_a_refusal_and_before_the_next_sync_is_owed_no_answer() {
+        let mut session = begun();
+        for sent in [message(b'B', "\0s1\0"), message(b'E', "\0\0\0\0\0")] {
+            session.sends(&sent);
+        }
+        assert_eq!(session.answers(&message(b'E', "C40001\0\0")), Answer::Refused);
+        for sent in [message(b'C', "P\0"), message(b'S', "")] {
+            session.sends(&sent);
+        }
+        assert_eq!(session.answers(&message(b'Z', "E")), Answer::Ends(None));
+        assert_eq!(session.sends(&message(b'Q', "BEGIN\0")), Some(1));
+        assert_eq!(session.answers(&message(b'Z', "T")), Answer::Ends(Some(1)));
     }
 }
