@@ -2,7 +2,8 @@
 //!
 //! One idea a file: how it is set up (`options`, `settings`), what a status means (`disposition`)
 //! and which responses are never kept (`unkept`), the way of one request (`service`, `guard`,
-//! `reading`, `future`), and how many there are (`flight`).
+//! `reading`, `future`), and how many there are (`flight`). How a handler outlives its client is in
+//! `onward`, beside this folder.
 
 mod disposition;
 mod flight;
