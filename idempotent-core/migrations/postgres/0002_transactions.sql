@@ -1,12 +1,12 @@
 -- Calls within transactions of their callers: reserved, run and recorded before anybody sees any of it.
 
--- Reserves an id for which no result is kept, which the statement that calls this has looked for, so that
--- a replay takes no lock. Who runs the body is decided by a lock on the id that lasts as long as the
--- transaction: a duplicate is refused at once, or waits for it, and then looks. The row itself is decided
--- by compare and set, since calls without a transaction of their caller's take no such lock.
+-- Reserves an id for which no result is kept, or tells what stands there, after waiting for a duplicate.
+-- Who runs the body is decided by a lock on the id that lasts as long as the transaction: a duplicate is
+-- refused at once, or waits for it, and then looks. The row itself is decided by compare and set, since
+-- calls without a transaction of their caller's take no such lock.
 --
 -- stands: 0 the id is won, 1 another transaction runs, 2 reserved, 3 indeterminate, 4 completed.
-CREATE FUNCTION "idempotent"."records_reserve"(
+CREATE FUNCTION "idempotent"."records_join"(
     asked_id        bytea,
     asked_token     bytea,
     asked_operation text,
@@ -18,18 +18,14 @@ CREATE FUNCTION "idempotent"."records_reserve"(
     OUT stands    smallint,
     OUT recorded  bytea,
     -- Microseconds.
-    OUT remaining bigint,
-    -- Whether all statements of this transaction see one moment.
-    OUT snapshot  boolean
+    OUT remaining bigint
 ) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     old      "idempotent"."records";
     moment   timestamptz;
     patience text;
-    lock     bigint := asked_lock # ('"idempotent"."records"'::regclass::oid::bigint << 32);
 BEGIN
-    snapshot := current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted');
-    IF NOT pg_try_advisory_xact_lock(lock) THEN
+    IF NOT pg_try_advisory_xact_lock(asked_lock) THEN
         IF asked_wait IS NULL THEN
             stands := 1;
             RETURN;
@@ -37,7 +33,7 @@ BEGIN
         patience := current_setting('lock_timeout');
         BEGIN
             PERFORM set_config('lock_timeout', asked_wait::text, true);
-            PERFORM pg_advisory_xact_lock(lock);
+            PERFORM pg_advisory_xact_lock(asked_lock);
             PERFORM set_config('lock_timeout', patience, true);
         EXCEPTION WHEN lock_not_available THEN
             -- The setting is as it was, and the transaction goes on.
@@ -47,10 +43,7 @@ BEGIN
     END IF;
 
     FOR look IN 1..100 LOOP
-        -- That nothing stands there, as in most cases, the first turn finds out by the insert itself.
-        IF look > 1 THEN
-            SELECT * INTO old FROM "idempotent"."records" WHERE id = asked_id;
-        END IF;
+        SELECT * INTO old FROM "idempotent"."records" WHERE id = asked_id;
         moment := clock_timestamp();
         IF old.id IS NULL THEN
             INSERT INTO "idempotent"."records"
@@ -92,35 +85,52 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION "idempotent"."records_refuse_unfinished"() RETURNS trigger LANGUAGE plpgsql AS $$
+-- The same, for the statement that has looked for a result and found none. Nearly always nobody else is
+-- there, and nothing stands: that is won by an insert alone, with as little of this language as can be,
+-- whose every expression is made ready anew in each transaction.
+CREATE FUNCTION "idempotent"."records_reserve"(
+    asked_id        bytea,
+    asked_token     bytea,
+    asked_operation text,
+    asked_record    bytea,
+    asked_retention interval,
+    asked_lock      bigint,
+    asked_wait      integer,
+    OUT stands    smallint,
+    OUT recorded  bytea,
+    OUT remaining bigint
+) LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    -- A caller may have set all constraints to be checked at once: then the call has only begun. The row
-    -- says that it is to be looked at again, so that it is looked at twice at most.
-    IF NOT NEW.awaited AND position('"idempotent"."records_reserve"' IN current_query()) > 0 THEN
-        SET CONSTRAINTS "idempotent"."records_unfinished_call" DEFERRED;
-        UPDATE "idempotent"."records" SET awaited = true
-        WHERE id = NEW.id AND token = NEW.token AND expires_at IS NULL;
-        RETURN NULL;
+    IF pg_try_advisory_xact_lock(asked_lock) THEN
+        INSERT INTO "idempotent"."records"
+            (lapses_at, retention, guarantee, id, token, operation, record, xact)
+        VALUES
+            (clock_timestamp(), asked_retention, 2, asked_id, asked_token, asked_operation,
+             asked_record, pg_current_xact_id())
+        ON CONFLICT (id) DO NOTHING;
+        IF FOUND THEN
+            stands := 0;
+            RETURN;
+        END IF;
     END IF;
-    IF EXISTS (
-        SELECT FROM "idempotent"."records"
-        WHERE id = NEW.id AND token = NEW.token AND expires_at IS NULL
-    ) THEN
-        RAISE EXCEPTION 'an idempotent call of % has not ended in this transaction', NEW.operation
-            USING ERRCODE = 'IDMP1',
-            DETAIL = 'It was dropped half way, by a timeout or a client that hung up, or it panicked: '
-                'half of its effect may be here. Or no transaction has begun on this connection.',
-            HINT = 'Roll the transaction back, and make the call again in another one.';
-    END IF;
-    RETURN NULL;
+    SELECT * INTO stands, recorded, remaining FROM "idempotent"."records_join"(
+        asked_id, asked_token, asked_operation, asked_record, asked_retention, asked_lock, asked_wait);
 END
 $$;
 
--- At the commit: a call that has not ended by then was dropped, and must leave nothing.
-CREATE CONSTRAINT TRIGGER "records_unfinished_call"
-    AFTER INSERT OR UPDATE ON "idempotent"."records"
-    DEFERRABLE INITIALLY DEFERRED
-    FOR EACH ROW WHEN (NEW.xact IS NOT NULL)
-    EXECUTE FUNCTION "idempotent"."records_refuse_unfinished"();
+-- Stays empty.
+CREATE TABLE "idempotent"."records_never" (
+    operation text,
+    xact      xid8,
+    PRIMARY KEY (operation, xact)
+);
+
+-- At the commit: a call that has not ended by then was dropped, and must leave nothing. Until it ends, its
+-- row points at one that is not there. A trigger of our own could refuse it in better words, but would cost
+-- each call as much as its reservation does; this check passes over rows that were changed or deleted since,
+-- and looks at no table for them.
+ALTER TABLE "idempotent"."records" ADD CONSTRAINT idempotent_call_dropped_half_way
+    FOREIGN KEY (operation, xact) REFERENCES "idempotent"."records_never" (operation, xact)
+    DEFERRABLE INITIALLY DEFERRED;
 
 INSERT INTO "idempotent"."records_migrations" (version) VALUES (2);

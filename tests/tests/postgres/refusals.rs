@@ -37,7 +37,7 @@ async fn a_table_that_is_not_as_this_version_knows_it_is_an_error() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     let store = migrated(patient(&server)).await;
-    server.sql("ALTER TABLE idempotent.records DROP COLUMN awaited").await;
+    server.sql("ALTER TABLE idempotent.records RENAME COLUMN awaited TO watched").await;
     let error = Attempt::new().reserve(&store).await.unwrap_err();
     is(&error, StoreErrorKind::Unavailable, "missing or too old");
 }

@@ -16,7 +16,7 @@ scenarios! {
     a_second_call_in_the_same_transaction_replays,
     a_result_that_is_forgotten_leaves_the_key_vacant,
     calls_outside_of_transactions_share_the_record,
-    constraints_of_the_callers_own_may_be_checked_at_once,
+    constraints_may_be_checked_before_the_commit,
 }
 
 async fn a_call_that_was_committed_is_replayed(shop: Shop) {
@@ -98,12 +98,13 @@ async fn calls_outside_of_transactions_share_the_record(shop: Shop) {
     assert_eq!(other.run(async || Ok(71)).await.unwrap(), 1);
 }
 
-async fn constraints_of_the_callers_own_may_be_checked_at_once(shop: Shop) {
+async fn constraints_may_be_checked_before_the_commit(shop: Shop) {
     let mut tx = shop.begin().await;
-    execute(&mut tx, "SET CONSTRAINTS ALL IMMEDIATE").await.unwrap();
     shop.charge(&mut tx, CHARGE, "k").await.unwrap();
     execute(&mut tx, "SET CONSTRAINTS ALL IMMEDIATE").await.unwrap();
+    execute(&mut tx, "SET CONSTRAINTS idempotent_call_dropped_half_way DEFERRED").await.unwrap();
     shop.charge(&mut tx, CHARGE, "other").await.unwrap();
+    execute(&mut tx, "SET CONSTRAINTS ALL IMMEDIATE").await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!((shop.effects().await, shop.records().await), (2, 2));
 }

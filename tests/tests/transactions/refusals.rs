@@ -4,13 +4,14 @@ use idempotent_core::store::{MemoryStore, PostgresStore};
 use idempotent_core::{ErrorKind, Guarantee, Idempotency};
 use idempotent_servers::{PostgresVersion, Server, require};
 
-use crate::setup::{CHARGE, Level, Shop, ShopError, effect};
+use crate::setup::{CHARGE, Level, Shop, ShopError, effect, execute};
 
 scenarios! {
     all:
     another_payload_under_the_same_key_is_refused,
     another_version_is_refused_before_its_payload_is_compared,
     a_connection_without_a_transaction_is_refused,
+    a_call_that_would_be_checked_before_it_ends_is_refused,
     a_store_whose_tables_are_not_there_is_an_error_that_says_so,
 }
 
@@ -48,10 +49,23 @@ async fn a_connection_without_a_transaction_is_refused(shop: Shop) {
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
     let text = refused.refusal().to_string();
     assert!(text.contains("no transaction has begun"), "{text}");
+    // The server tells the error before it lets the lock go.
+    sqlx::query("SELECT 1").execute(&mut *connection).await.unwrap();
     assert_eq!((shop.runs().await, shop.records().await), (0, 0));
     // What was recorded before needs no transaction to be told.
     let run = shop.charge_and_commit("k").await.unwrap();
     assert_eq!(shop.charge(&mut connection, CHARGE, "k").await.unwrap(), run);
+}
+
+async fn a_call_that_would_be_checked_before_it_ends_is_refused(shop: Shop) {
+    let mut tx = shop.begin().await;
+    execute(&mut tx, "SET CONSTRAINTS ALL IMMEDIATE").await.unwrap();
+    let refused = shop.charge(&mut tx, CHARGE, "k").await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    let text = refused.refusal().to_string();
+    assert!(text.contains("idempotent_call_dropped_half_way has to be deferred"), "{text}");
+    tx.rollback().await.unwrap();
+    assert_eq!((shop.runs().await, shop.records().await), (0, 0));
 }
 
 async fn a_store_whose_tables_are_not_there_is_an_error_that_says_so(shop: Shop) {

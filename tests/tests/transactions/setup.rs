@@ -195,6 +195,12 @@ pub(crate) async fn execute(tx: &mut PgConnection, statement: &str) -> Result<()
     sqlx::query(AssertSqlSafe(statement.to_owned())).execute(tx).await.map(drop)
 }
 
+/// Whether a commit was refused since a call within it has not ended.
+pub(crate) fn is_unfinished(error: &sqlx::Error) -> bool {
+    let constraint = error.as_database_error().and_then(|said| said.constraint());
+    constraint == Some("idempotent_call_dropped_half_way")
+}
+
 #[derive(Debug)]
 pub(crate) enum ShopError {
     Idempotency(Error),

@@ -74,13 +74,20 @@ impl Found {
 
     /// The row of a statement that answers nulls where it did what it was asked to.
     pub(super) fn read_or_nothing(row: &PgRow) -> Result<Option<Self>, StoreError> {
-        let read = || {
-            let Some(record) = row.try_get("record")? else { return Ok(None) };
-            let lapse: Option<PgInterval> = row.try_get("lapse")?;
-            let gone: PgInterval = row.try_get("gone")?;
-            Ok(Some(Self { record, lapse: lapse.map(between), gone: between(gone) }))
-        };
+        let read =
+            || Self::new(row.try_get("record")?, row.try_get("lapse")?, row.try_get("gone")?);
         read().map_err(store_error)
+    }
+
+    /// What three columns say, or nothing where there is no record.
+    pub(super) fn new(
+        record: Option<Vec<u8>>,
+        lapse: Option<PgInterval>,
+        gone: Option<PgInterval>,
+    ) -> Result<Option<Self>, sqlx::Error> {
+        let Some(record) = record else { return Ok(None) };
+        let gone = gone.ok_or_else(|| unexpected("a record that is never gone"))?;
+        Ok(Some(Self { record, lapse: lapse.map(between), gone: between(gone) }))
     }
 
     /// What this is at this moment; `None` if it is gone.

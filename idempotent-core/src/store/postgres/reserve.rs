@@ -1,6 +1,8 @@
 //! Reserving: one statement decides it, and tells what stands there.
 
 use sqlx::Row;
+use sqlx::postgres::PgRow;
+use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
 use super::error::{is_read_only, store_error, timed_out, unexpected};
@@ -31,17 +33,16 @@ pub(super) async fn reserve(
             Err(error) if is_read_only(&error) => return replay(store, request, error).await,
             Err(error) => return Err(store_error(error)),
         };
-        let row = rows.first().ok_or_else(|| unexpected("a reserve without an answer"));
-        let row = row.map_err(store_error)?;
-        let Some(found) = Found::read_or_nothing(row)? else {
-            if row.try_get("forgotten").map_err(store_error)? {
+        let (record, lapse, gone, forgotten) = answer(&rows).map_err(store_error)?;
+        let Some(found) = Found::new(record, lapse, gone).map_err(store_error)? else {
+            if forgotten == Some(true) {
                 report::retention_ended(request.id);
             }
             return Ok(ReserveOutcome::Won);
         };
         // What was gone a moment after it was found is vacant now.
         if let Some(entry) = found.entry()? {
-            return Ok(answer(request, entry));
+            return Ok(outcome(request, entry));
         }
         if Instant::now() >= deadline {
             return Err(store_error(timed_out()));
@@ -49,7 +50,14 @@ pub(super) async fn reserve(
     }
 }
 
-fn answer(request: &Reserve<'_>, entry: Entry) -> ReserveOutcome {
+/// What stands there, as [`Found`] has it, and whether another record was forgotten.
+type Answer = (Option<Vec<u8>>, Option<PgInterval>, Option<PgInterval>, Option<bool>);
+
+fn answer(rows: &[PgRow]) -> Result<Answer, sqlx::Error> {
+    rows.first().ok_or_else(|| unexpected("a reserve without an answer"))?.try_get("answer")
+}
+
+fn outcome(request: &Reserve<'_>, entry: Entry) -> ReserveOutcome {
     let is_own = entry.state == State::Reserved && entry.record.token() == request.token();
     if is_own { ReserveOutcome::Won } else { ReserveOutcome::Taken(entry) }
 }

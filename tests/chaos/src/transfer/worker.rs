@@ -20,8 +20,8 @@ use super::bank::{BankError, Order, Terms, transfer};
 use super::book::{Book, Entries};
 use super::desk::Desk;
 
-/// SQLSTATE of a commit whose call has not ended.
-const NOT_ENDED: &str = "IDMP1";
+/// What refuses a commit whose call has not ended.
+const NOT_ENDED: &str = "idempotent_call_dropped_half_way";
 
 /// What a worker is told to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -129,8 +129,8 @@ impl Teller {
             Ok(Err(error)) => Err(missed(error)),
             Err(_) => {
                 let refused = committed.as_ref().is_err_and(|error| {
-                    let code = error.as_database_error().and_then(DatabaseError::code);
-                    code.as_deref() == Some(NOT_ENDED)
+                    let said = error.as_database_error();
+                    said.and_then(DatabaseError::constraint) == Some(NOT_ENDED)
                 });
                 Err((if refused { "abandoned, refused" } else { "abandoned" }, None))
             }

@@ -112,23 +112,21 @@ fn tables(tables: &(dyn Any + Send + Sync)) -> Result<&Tables, StoreError> {
 }
 
 fn joined(row: &PgRow) -> Result<Joined, StoreError> {
-    let stands: i16 = row.try_get(0).map_err(transaction_error)?;
+    let (stands, record, remaining): (i16, Option<Vec<u8>>, Option<i64>) =
+        row.try_get("answer").map_err(transaction_error)?;
+    let snapshot = row.try_get("snapshot").map_err(transaction_error)?;
     let state = match stands {
-        WON => {
-            let snapshot: bool = row.try_get(3).map_err(transaction_error)?;
-            let isolation = if snapshot { Isolation::Snapshot } else { Isolation::ReadCommitted };
-            return Ok(Joined::Won(isolation));
-        }
+        WON if snapshot => return Ok(Joined::Won(Isolation::Snapshot)),
+        WON => return Ok(Joined::Won(Isolation::ReadCommitted)),
         BUSY => return Ok(Joined::Busy),
         2 => State::Reserved,
         3 => State::Indeterminate,
         4 => State::Completed,
         _ => return Err(transaction_error(unexpected("a state that the reserve function knows"))),
     };
-    let bytes: &[u8] = row.try_get(1).map_err(transaction_error)?;
-    let remaining: Option<i64> = row.try_get(2).map_err(transaction_error)?;
     let remaining = remaining.map(|micros| Duration::from_micros(micros.unsigned_abs()));
-    Ok(Joined::Taken(Entry::new(Record::from_bytes(bytes)?, state, remaining)))
+    let record = Record::from_bytes(&record.unwrap_or_default())?;
+    Ok(Joined::Taken(Entry::new(record, state, remaining)))
 }
 
 /// One statement without arguments.

@@ -4,18 +4,26 @@ use sqlx::SqlStr;
 
 use super::super::names::Names;
 
-/// A replay costs a look, and neither a function nor a lock: that runs only if the look gives no row.
+/// A replay costs a look, and neither a function nor a lock: that runs only if the look gives nothing.
 const RESERVE: &str = r#"SELECT
-    4::smallint AS stands,
-    r.record AS recorded,
-    (extract(epoch FROM r.expires_at - clock_timestamp()) * 1000000)::bigint AS remaining,
-    NULL::boolean AS snapshot
-FROM "idempotent"."records" AS r
-WHERE r.id = $1 AND r.expires_at > clock_timestamp()
-UNION ALL
-SELECT stands, recorded, remaining, snapshot
-FROM "idempotent"."records_reserve"($1, $2, $3, $4, $5, $6, $7)
-LIMIT 1"#;
+    coalesce(
+        (
+            SELECT ROW(
+                4::smallint,
+                r.record,
+                (extract(epoch FROM r.expires_at - clock_timestamp()) * 1000000)::bigint
+            )
+            FROM "idempotent"."records" AS r
+            WHERE r.id = $1 AND r.expires_at > clock_timestamp()
+        ),
+        "idempotent"."records_reserve"(
+            $1, $2, $3, $4, $5,
+            -- Each table has locks of its own.
+            $6 # ('"idempotent"."records"'::regclass::oid::bigint << 32),
+            $7
+        )
+    ) AS answer,
+    current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') AS snapshot"#;
 
 const COMPLETE: &str = r#"UPDATE "idempotent"."records"
 SET lapses_at = NULL, expires_at = clock_timestamp() + $4, record = $3, xact = NULL
