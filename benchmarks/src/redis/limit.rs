@@ -34,6 +34,12 @@ impl Limit {
         let limit = Self::connect(url).await?;
         Ok(Self { script: Some(Script::new(COMPARE_AND_SET)), ..limit })
     }
+
+    /// A key that no other side uses.
+    fn own(&self, key: &str) -> String {
+        let side = if self.script.is_some() { "script" } else { "plain" };
+        format!("{side}:{key}")
+    }
 }
 
 fn encoded() -> Result<Vec<u8>, rmp_serde::encode::Error> {
@@ -54,7 +60,7 @@ impl Side for Limit {
     }
 
     async fn execute(&self, key: &str) -> Outcome {
-        let (mut connection, key) = (self.connection.clone(), format!("plain:{key}"));
+        let (mut connection, key) = (self.connection.clone(), self.own(key));
         let mut reserve = redis::cmd("SET");
         reserve.arg(&key).arg("reserved").arg("NX").arg("GET").arg("PX").arg(30_000);
         let taken: Option<Vec<u8>> = reserve.query_async(&mut connection).await?;
@@ -76,7 +82,7 @@ impl Side for Limit {
     }
 
     async fn replay(&self, key: &str) -> Outcome {
-        let key = format!("plain:{key}");
+        let key = self.own(key);
         let bytes: Vec<u8> =
             redis::cmd("GET").arg(&key).query_async(&mut self.connection.clone()).await?;
         let mut decoder = rmp_serde::Deserializer::from_read_ref(&bytes[..]).with_human_readable();

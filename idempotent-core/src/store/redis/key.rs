@@ -33,7 +33,10 @@ impl Keys {
         key.push_str(&self.prefix);
         key.push_str(name);
         key.push(':');
-        URL_SAFE_NO_PAD.encode_string(id.hash(), &mut key);
+        let mut hash = [0; HASH_CHARS];
+        let written = URL_SAFE_NO_PAD.encode_slice(id.hash(), &mut hash);
+        debug_assert_eq!(written, Ok(HASH_CHARS));
+        key.extend(hash.map(char::from));
         key
     }
 

@@ -16,6 +16,9 @@ pub(in crate::store::redis) enum Connection {
     Cluster(redis::cluster_async::ClusterConnection),
 }
 
+/// How many connections lead to a server that is not a cluster's.
+pub(super) const CONNECTIONS: usize = 4;
+
 /// Who is asked.
 #[derive(Clone, Copy)]
 #[cfg_attr(not(feature = "redis-cluster"), allow(dead_code, reason = "there is only one"))]
@@ -68,12 +71,16 @@ async fn ask(connection: &mut impl ConnectionLike, what: Question<'_>) -> RedisR
 }
 
 impl To<'_> {
-    /// Which part of the slots this is about.
-    pub(super) fn part(self) -> usize {
+    /// Which part of the questions this is one of: those that go the same way, and are answered or not
+    /// together.
+    #[cfg_attr(not(feature = "redis-cluster"), allow(unused_variables))]
+    pub(super) fn part(self, has_slots: bool) -> usize {
         match self {
             #[cfg(feature = "redis-cluster")]
-            Self::Key(key) => super::cluster::part(key),
-            _ => 0,
+            Self::Key(key) if has_slots => super::cluster::part(key),
+            // A key ends with a hash, whose last character stands for half as much as the others.
+            Self::Key(key) => key.bytes().nth_back(1).map_or(0, usize::from) % CONNECTIONS,
+            Self::Node(_) => 0,
         }
     }
 }

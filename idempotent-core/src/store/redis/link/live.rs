@@ -1,4 +1,4 @@
-//! The connection in use, and its replacement: one attempt at a time, for everybody, with growing
+//! The connections in use, and their replacement: one attempt at a time, for everybody, with growing
 //! pauses. While there is none, whoever asks waits for it as long as their own time allows.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -24,14 +24,15 @@ pub(super) struct Live {
     state: Mutex<State>,
 }
 
-/// A connection, and which one it is.
+/// A connection, and of which attempt it is.
 pub(super) struct Used {
     pub(super) connection: Connection,
     pub(super) generation: u64,
 }
 
 struct State {
-    connection: Option<Connection>,
+    /// All to the same server; none while there is no way to it.
+    connections: Vec<Connection>,
     generation: u64,
     since: Instant,
     /// The running attempt: its sender tells the end, and is dropped with the attempt.
@@ -42,14 +43,9 @@ struct State {
 
 impl Live {
     pub(super) async fn connect(source: Source, limits: Limits) -> RedisResult<Self> {
-        let connection = source.connect(limits).await?;
-        let state = State {
-            connection: Some(connection),
-            generation: 0,
-            since: Instant::now(),
-            attempt: None,
-            error: None,
-        };
+        let connections = source.connect(limits).await?;
+        let state =
+            State { connections, generation: 0, since: Instant::now(), attempt: None, error: None };
         Ok(Self { source, limits, state: Mutex::new(state) })
     }
 
@@ -61,12 +57,13 @@ impl Live {
         }
     }
 
-    /// The connection in use, or the next one once it stands.
-    pub(super) async fn get(self: &Arc<Self>) -> RedisResult<Used> {
+    /// The connection in use for a part of the questions, or the next one once it stands.
+    pub(super) async fn get(self: &Arc<Self>, part: usize) -> RedisResult<Used> {
         loop {
             let mut attempt = {
                 let mut state = self.lock();
-                if let Some(connection) = &state.connection {
+                let among = state.connections.len().max(1);
+                if let Some(connection) = state.connections.get(part % among) {
                     let connection = connection.clone();
                     return Ok(Used { connection, generation: state.generation });
                 }
@@ -82,43 +79,43 @@ impl Live {
     /// Which connection is in use, or will be next.
     pub(super) fn generation(&self) -> u64 {
         let state = self.lock();
-        if state.connection.is_some() { state.generation } else { state.generation + 1 }
+        if state.is_up() { state.generation } else { state.generation + 1 }
     }
 
-    /// Gives up a connection. Says whether another one may fare better.
+    /// Gives up the connections of an attempt, since one of them is lost. Says whether another one may fare better.
     pub(super) fn lose(self: &Arc<Self>, generation: u64, why: &RedisError) -> bool {
         if !self.source.can_connect() {
             return self.source.heals_itself();
         }
         let mut state = self.lock();
-        if state.generation != generation || state.connection.is_none() {
+        if state.generation != generation || !state.is_up() {
             return true;
         }
         let keeps = is_demoted(why) || self.source.heals_itself();
         if keeps && state.since.elapsed() < YOUNG {
             return false;
         }
-        self.drop_connection(&mut state, Some(why.clone()));
+        self.drop_connections(&mut state, Some(why.clone()));
         true
     }
 
-    /// Gives up a connection that went silent, unless it is too new to judge.
+    /// Gives up the connections when one went silent, unless they are too new to judge.
     pub(super) fn lose_if_older(self: &Arc<Self>, than: Duration) {
         let mut state = self.lock();
-        let old = state.connection.is_some() && state.since.elapsed() >= than;
+        let old = state.is_up() && state.since.elapsed() >= than;
         if old && self.source.can_connect() {
-            self.drop_connection(&mut state, None);
+            self.drop_connections(&mut state, None);
         }
     }
 
     /// Why there is no connection, if there is none.
     pub(super) fn error_while_down(&self) -> Option<RedisError> {
         let state = self.lock();
-        if state.connection.is_some() { None } else { state.error.clone() }
+        if state.is_up() { None } else { state.error.clone() }
     }
 
-    fn drop_connection(self: &Arc<Self>, state: &mut State, why: Option<RedisError>) {
-        state.connection = None;
+    fn drop_connections(self: &Arc<Self>, state: &mut State, why: Option<RedisError>) {
+        state.connections = Vec::new();
         state.error = why;
         self.attempt(state);
     }
@@ -135,9 +132,9 @@ impl Live {
         running
     }
 
-    fn put(&self, connection: Connection) {
+    fn put(&self, connections: Vec<Connection>) {
         let mut state = self.lock();
-        state.connection = Some(connection);
+        state.connections = connections;
         state.generation += 1;
         state.since = Instant::now();
         state.attempt = None;
@@ -146,6 +143,12 @@ impl Live {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn is_up(&self) -> bool {
+        !self.connections.is_empty()
     }
 }
 
@@ -161,8 +164,8 @@ async fn replace(live: Weak<Live>, mut pause: Duration, done: watch::Sender<()>)
         }
         let Some(live) = live.upgrade() else { return };
         match live.source.connect(live.limits).await {
-            Ok(connection) => {
-                live.put(connection);
+            Ok(connections) => {
+                live.put(connections);
                 // Nobody may be waiting any more.
                 let _ = done.send(());
                 return;

@@ -1,8 +1,8 @@
-//! The way to the servers: one question at a time, bounded in time and in number, over a connection
-//! that is replaced when it is lost or silent.
+//! The way to the servers: one question at a time, bounded in time and in number, over connections
+//! that are replaced when one of them is lost or silent.
 //!
 //! [`source`] knows where the servers are and makes connections, [`connection`] asks one of them,
-//! [`live`] holds the one in use. Who needs a connection of their own, because they block it or
+//! [`live`] holds those in use. Who needs a connection of their own, because they block it or
 //! subscribe on it, asks for a [`dedicated`](Link::dedicated) one.
 
 #[cfg(feature = "redis-cluster")]
@@ -114,7 +114,7 @@ impl Link {
 
     /// Every primary, in an order that does not change while they stay.
     pub(super) async fn primaries(&self) -> RedisResult<Vec<Node>> {
-        let primaries = async { self.live.get().await?.connection.primaries().await };
+        let primaries = async { self.live.get(0).await?.connection.primaries().await };
         timeout(self.limits.response, primaries).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
@@ -144,7 +144,7 @@ impl Link {
     #[cfg(feature = "redis-cluster")]
     pub(super) async fn slots(&self) -> RedisResult<Option<Vec<Range>>> {
         let Source::Cluster(cluster) = &self.live.source else { return Ok(None) };
-        let ask = async { cluster.slots(self.live.get().await?.connection, self.limits).await };
+        let ask = async { cluster.slots(self.live.get(0).await?.connection, self.limits).await };
         timeout(self.limits.response, ask).await.unwrap_or_else(|_| Err(timed_out())).map(Some)
     }
 
@@ -170,8 +170,8 @@ impl Link {
     }
 
     async fn bounded(&self, to: To<'_>, what: Question<'_>, repeat: Repeat) -> RedisResult<Value> {
-        let part = if self.live.source.has_slots() { to.part() } else { 0 };
-        match timeout(self.limits.response, self.repeated(to, what, repeat)).await {
+        let part = to.part(self.live.source.has_slots());
+        match timeout(self.limits.response, self.repeated(part, to, what, repeat)).await {
             Ok(answer) => {
                 self.health.answered(part);
                 answer
@@ -185,12 +185,18 @@ impl Link {
         }
     }
 
-    async fn repeated(&self, to: To<'_>, what: Question<'_>, repeat: Repeat) -> RedisResult<Value> {
+    async fn repeated(
+        &self,
+        part: usize,
+        to: To<'_>,
+        what: Question<'_>,
+        repeat: Repeat,
+    ) -> RedisResult<Value> {
         // Fails only when it is closed, which nobody does.
         let _turn = self.turns.acquire().await;
         let mut tries_left = if repeat == Repeat::Once { 1 } else { 0 };
         loop {
-            let mut used = self.live.get().await?;
+            let mut used = self.live.get(part).await?;
             let ask = used.connection.ask(to, what);
             let answer = self.together.send(ask, self.is_alone()).await;
             let Err(error) = &answer else { return answer };

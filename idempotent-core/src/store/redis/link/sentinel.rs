@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisResult, TlsCertificates};
@@ -10,7 +9,6 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::Limits;
-use super::standalone::multiplexed;
 use super::switch::Replaced;
 use crate::store::redis::error::timed_out;
 use crate::store::redis::target::Login;
@@ -85,11 +83,6 @@ impl Watched {
 
     pub(super) const fn replaced(&self) -> &Replaced {
         &self.replaced
-    }
-
-    pub(super) async fn connect(&self, limits: Limits) -> RedisResult<MultiplexedConnection> {
-        let primary = self.primary(limits).await?;
-        multiplexed(&primary, None, limits).await
     }
 
     /// The server that the sentinels and the server itself say is the primary.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use redis::aio::MultiplexedConnection;
 use redis::{Client, ErrorKind, RedisResult};
 
+use super::connection::CONNECTIONS;
 use super::live::Live;
 use super::{Connection, Limits, Listener, Node, Standalone, standalone};
 
@@ -21,14 +22,15 @@ pub(in crate::store::redis) enum Source {
 }
 
 impl Source {
-    pub(super) async fn connect(&self, limits: Limits) -> RedisResult<Connection> {
+    /// Connections that lead to the same server, or the same cluster.
+    pub(super) async fn connect(&self, limits: Limits) -> RedisResult<Vec<Connection>> {
         match self {
-            Self::Standalone(server) => server.connect(limits).await.map(Connection::Multiplexed),
+            Self::Standalone(server) => several(&server.0, limits).await,
             #[cfg(feature = "redis-sentinel")]
-            Self::Sentinel(group) => group.connect(limits).await.map(Connection::Multiplexed),
+            Self::Sentinel(group) => several(&group.primary(limits).await?, limits).await,
             #[cfg(feature = "redis-cluster")]
-            Self::Cluster(cluster) => cluster.connect(limits).await.map(Connection::Cluster),
-            Self::Given(connection) => Ok(connection.clone()),
+            Self::Cluster(cluster) => Ok(vec![Connection::Cluster(cluster.connect(limits).await?)]),
+            Self::Given(connection) => Ok(vec![connection.clone()]),
         }
     }
 
@@ -94,7 +96,7 @@ impl Source {
             Self::Sentinel(group) => group.primary(limits).await,
             #[cfg(feature = "redis-cluster")]
             Self::Cluster(cluster) => {
-                let connection = live.get().await?.connection;
+                let connection = live.get(0).await?.connection;
                 cluster.client_of(connection, key, limits).await
             }
             Self::Given(_) => Err((
@@ -104,6 +106,18 @@ impl Source {
                 .into()),
         }
     }
+}
+
+/// Some, which calls share by their keys. With many calls at once over one connection the tasks and the
+/// server take turns, each idle while the other works through all that came in one read. Over several,
+/// the server answers some calls while others are at work here.
+async fn several(client: &Client, limits: Limits) -> RedisResult<Vec<Connection>> {
+    let mut connections = Vec::with_capacity(CONNECTIONS);
+    while connections.len() < CONNECTIONS {
+        let connection = standalone::multiplexed(client, None, limits).await?;
+        connections.push(Connection::Multiplexed(connection));
+    }
+    Ok(connections)
 }
 
 impl fmt::Debug for Source {

@@ -11,12 +11,6 @@ use super::{Limits, Listener};
 #[derive(Clone)]
 pub(in crate::store::redis) struct Standalone(pub(in crate::store::redis) Client);
 
-impl Standalone {
-    pub(super) async fn connect(&self, limits: Limits) -> RedisResult<MultiplexedConnection> {
-        multiplexed(&self.0, None, limits).await
-    }
-}
-
 /// A connection whose answers are bounded by whoever waits for them.
 pub(super) async fn multiplexed(
     client: &Client,
