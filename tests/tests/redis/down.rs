@@ -98,6 +98,36 @@ async fn a_silent_connection_is_replaced() {
     comes_back(&store).await;
 }
 
+/// An attempt that is answered, or one that is not.
+async fn until(store: &RedisStore, wanted: bool) -> Attempt {
+    for _ in 0..100 {
+        let attempt = Attempt::new();
+        if attempt.reserve(store).await.is_ok() == wanted {
+            return attempt;
+        }
+    }
+    panic!("no attempt of a hundred goes that way")
+}
+
+/// Calls share several connections: that the others answer says nothing of one.
+#[tokio::test]
+async fn one_silent_connection_of_several_is_replaced() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let proxy = TcpProxy::start(server.address()).await;
+    let store = impatient(proxy.redis_url()).await;
+    proxy.stall_one(proxy.counts().connections());
+    let answered = until(&store, true).await;
+    let silent = until(&store, false).await;
+    for _ in 0..6 {
+        answered.reserve(&store).await.ok();
+        if silent.reserve(&store).await.is_ok() {
+            return;
+        }
+    }
+    panic!("it is not replaced while the others answer");
+}
+
 /// A slow answer is no silence: the connection is kept, however slow the server.
 #[tokio::test]
 async fn a_slow_server_keeps_its_connection() {

@@ -35,33 +35,36 @@ struct Progress {
 
 struct Connection<'a> {
     control: &'a Control,
+    number: u64,
     progress: Mutex<Progress>,
 }
 
-/// Forwards until one side closes, or the test cuts. The connection belongs to `generation`.
+/// Forwards until one side closes, or the test cuts. The connection belongs to `generation`, and is the
+/// `number`th of all.
 pub(super) async fn run(
     control: Arc<Control>,
     mut client: TcpStream,
     upstream: SocketAddr,
     generation: u64,
+    number: u64,
 ) {
     let mut changes = control.watch();
     tokio::select! {
         biased;
         _ = changes.wait_for(|faults| faults.generation != generation) => {}
-        () = forward(&control, &mut client, upstream) => {}
+        () = forward(&control, number, &mut client, upstream) => {}
     }
     // Closed before it counts as ended.
     drop(client);
     control.ended(generation);
 }
 
-async fn forward(control: &Control, client: &mut TcpStream, upstream: SocketAddr) {
+async fn forward(control: &Control, number: u64, client: &mut TcpStream, upstream: SocketAddr) {
     let Ok(mut server) = TcpStream::connect(upstream).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let progress =
         Progress { foreign: false, requests: 0, replies: 0, swallow: None, answered: true };
-    let connection = Connection { control, progress: Mutex::new(progress) };
+    let connection = Connection { control, number, progress: Mutex::new(progress) };
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
     let (send_request, requests) = unbounded_channel();
@@ -206,7 +209,7 @@ impl Connection<'_> {
         let mut faults = self.control.watch();
         while let Some(Piece::Bytes { bytes, not_before, answers }) = pieces.recv().await {
             tokio::time::sleep_until(not_before).await;
-            flows(&mut faults, direction).await;
+            self.flows(&mut faults, direction).await;
             // Before the bytes are out: whoever has them may look at the counts, or ask again.
             self.control.forwarded(direction == Direction::ToServer, bytes.len());
             if answers {
@@ -217,7 +220,19 @@ impl Connection<'_> {
             }
         }
         // Nor is a cut seen during a stall.
-        flows(&mut faults, direction).await;
+        self.flows(&mut faults, direction).await;
+    }
+
+    // Waits out a stall. The sender of faults outlives every connection.
+    async fn flows(&self, faults: &mut watch::Receiver<Faults>, direction: Direction) {
+        let stalled = |faults: &Faults| {
+            faults.silent == Some(self.number)
+                || match direction {
+                    Direction::ToServer => faults.stall == Stall::Both,
+                    Direction::ToClient => faults.stall != Stall::None,
+                }
+        };
+        let _ = faults.wait_for(|faults| !stalled(faults)).await;
     }
 
     fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
@@ -230,13 +245,4 @@ fn delay(faults: &Faults, direction: Direction) -> Duration {
         Direction::ToServer => faults.delay_requests,
         Direction::ToClient => faults.delay_replies,
     }
-}
-
-// Waits out a stall. The sender of faults outlives every connection.
-async fn flows(faults: &mut watch::Receiver<Faults>, direction: Direction) {
-    let stalled = |faults: &Faults| match direction {
-        Direction::ToServer => faults.stall == Stall::Both,
-        Direction::ToClient => faults.stall != Stall::None,
-    };
-    let _ = faults.wait_for(|faults| !stalled(faults)).await;
 }

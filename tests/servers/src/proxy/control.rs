@@ -110,6 +110,8 @@ pub(super) struct Faults {
     pub(super) delay_replies: Duration,
     pub(super) refuse: bool,
     pub(super) stall: Stall,
+    // One connection, by its number from 1, through which nothing goes.
+    pub(super) silent: Option<u64>,
     // Connections of an earlier generation are cut.
     pub(super) generation: u64,
     pub(super) closed: bool,
@@ -190,10 +192,12 @@ impl Control {
         self.shared().open.range(..generation).next().is_some()
     }
 
-    pub(super) fn opened(&self, generation: u64) {
+    /// Gives the number of the connection, from 1.
+    pub(super) fn opened(&self, generation: u64) -> u64 {
         let mut shared = self.shared();
         shared.counts.connections += 1;
         *shared.open.entry(generation).or_default() += 1;
+        shared.counts.connections
     }
 
     pub(super) fn ended(&self, generation: u64) {

@@ -197,9 +197,15 @@ impl TcpProxy {
         self.control.change(|faults| faults.stall = Stall::Replies);
     }
 
+    /// Nothing goes through any more on one connection, by its number from 1 in the order in which they
+    /// were opened; all others go on.
+    pub fn stall_one(&self, number: u64) {
+        self.control.change(|faults| faults.silent = Some(number));
+    }
+
     /// Ends a stall. What waited goes through.
     pub fn resume(&self) {
-        self.control.change(|faults| faults.stall = Stall::None);
+        self.control.change(|faults| (faults.stall, faults.silent) = (Stall::None, None));
     }
 }
 
@@ -239,9 +245,9 @@ async fn serve(control: &Arc<Control>, port: u16, upstream: SocketAddr) {
             _ = changes.changed() => {}
             accepted = open.accept() => {
                 if let Ok((client, _)) = accepted {
-                    control.opened(generation);
+                    let number = control.opened(generation);
                     let control = Arc::clone(control);
-                    tokio::spawn(connection::run(control, client, upstream, generation));
+                    tokio::spawn(connection::run(control, client, upstream, generation, number));
                 }
             }
         }
