@@ -69,6 +69,12 @@ use crate::record::RecordId;
 /// [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable), where a server
 /// refuses writes for want of replicas, except that running calls cannot end there.
 ///
+/// # Connections
+///
+/// A store has four connections to a server, which calls share by their keys, so that many calls at once
+/// keep both ends at work. They are lost and replaced together. In a cluster it has one to each node, and
+/// a store made of a [connection](Self::from_connection) has that one.
+///
 /// # What processes say to each other
 ///
 /// Whoever waits for a call of another process is woken by a message within a millisecond or so. For
