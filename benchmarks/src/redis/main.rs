@@ -6,8 +6,9 @@
 //!
 //! All sides take turns of a few thousand calls within one run against one server, started here, so
 //! noise hits each of them. A figure is the median over the rounds; a ratio is the median of the
-//! rounds' own ratios. Every other side has one multiplexed connection, a store has four, and all run on
-//! the same runtime, which has as many worker threads as there are cores. Receipts are 177 bytes as JSON, keys 32 bytes.
+//! rounds' own ratios. A store has its four connections, every other side has one, multiplexed; all run
+//! on the same runtime, which has as many worker threads as there are cores. Receipts are 177 bytes as
+//! JSON, keys 32 bytes.
 //!
 //! `--ignore-rust-version` is for the other crate, which asks for a newer compiler than it needs.
 

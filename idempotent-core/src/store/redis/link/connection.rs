@@ -94,3 +94,24 @@ impl fmt::Display for Node {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::record::RecordId;
+    use crate::store::redis::key::Keys;
+
+    #[test]
+    fn keys_use_all_connections_and_each_always_the_same() {
+        let keys = Keys::new("idem:".to_owned());
+        let part = |n: i32| {
+            let id = RecordId::of("shop::charge", None, &n).unwrap();
+            To::Key(&keys.of(&id)).part(false)
+        };
+        let used: BTreeSet<usize> = (0..100).map(part).collect();
+        assert_eq!(used, (0..CONNECTIONS).collect());
+        assert_eq!(part(7), part(7));
+    }
+}
