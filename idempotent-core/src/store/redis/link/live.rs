@@ -82,7 +82,8 @@ impl Live {
         if state.is_up() { state.generation } else { state.generation + 1 }
     }
 
-    /// Gives up the connections of an attempt, since one of them is lost. Says whether another one may fare better.
+    /// Gives up the connections of an attempt, since one of them is lost. Says whether others may fare
+    /// better.
     pub(super) fn lose(self: &Arc<Self>, generation: u64, why: &RedisError) -> bool {
         if !self.source.can_connect() {
             return self.source.heals_itself();
