@@ -12,10 +12,16 @@ use crate::ours::{Ours, store};
 use crate::rounds::{Plan, Ratios, fresh, prepare, turn};
 use crate::side::{Side, What};
 
-const ROUNDS: u64 = 9;
-/// More than are swept while a turn lasts.
+const ROUNDS: u64 = 15;
+/// More than are swept while a round lasts.
 const EXPIRED: u64 = 60_000;
 const LEFT: &str = "SELECT count(*) FROM idempotent.records WHERE expires_at <= now()";
+const REMOVE: &str = "DELETE FROM idempotent.records WHERE expires_at <= now()";
+
+/// How many turns are one: several batches are swept meanwhile.
+const fn turns(tasks: u64) -> u64 {
+    if tasks == 1 { 4 } else { 2 }
+}
 
 pub(crate) async fn measure(pool: &PgPool, url: &str, rows: u64) -> Result<(), Box<dyn Error>> {
     let store = store(url).await?;
@@ -30,7 +36,6 @@ pub(crate) async fn measure(pool: &PgPool, url: &str, rows: u64) -> Result<(), B
                 let mut times = [0.0; 2];
                 for place in 0..2 {
                     let sweeping = (place + round) % 2 == 1;
-                    let first = plan.first(base, 2 * round + place);
                     if sweeping {
                         expired(pool, EXPIRED).await?;
                     }
@@ -39,7 +44,11 @@ pub(crate) async fn measure(pool: &PgPool, url: &str, rows: u64) -> Result<(), B
                         let store = store.clone();
                         tokio::spawn(async move { store.sweep().await })
                     });
-                    let time = turn(&side, plan, first, plan.calls()).await.as_secs_f64();
+                    let mut time = 0.0;
+                    for part in 0..turns(tasks) {
+                        let first = plan.first(base, (2 * round + place) * turns(tasks) + part);
+                        time += turn(&side, plan, first, plan.calls()).await.as_secs_f64();
+                    }
                     times[usize::from(sweeping)] = time;
                     if let Some(sweeper) = sweeper {
                         assert!(
@@ -48,7 +57,8 @@ pub(crate) async fn measure(pool: &PgPool, url: &str, rows: u64) -> Result<(), B
                         );
                         let left: i64 = sqlx::query_scalar(LEFT).fetch_one(pool).await?;
                         rates.push((EXPIRED as f64 - left as f64) / time);
-                        sweeper.await??;
+                        sweeper.abort();
+                        sqlx::query(REMOVE).execute(pool).await?;
                     }
                 }
                 ratios.add(times[1] / times[0]);

@@ -17,7 +17,7 @@ use crate::store::StoreError;
 use crate::store::poll::jittered;
 
 /// How many records a statement removes at most: few enough that no commit is a long one.
-const BATCH: usize = 500;
+const BATCH: u64 = 500;
 
 /// Between two batches, for the calls.
 const SHORTEST_REST: Duration = Duration::from_millis(20);
@@ -134,12 +134,13 @@ struct Batch {
 async fn batch(store: &Shared) -> Result<Batch, StoreError> {
     let start = Instant::now();
     let completed = remove(store, &store.statements.sweep).await?;
+    let completed: i64 =
+        completed.first().map_or(Ok(0), |row| row.try_get(0)).map_err(store_error)?;
     let unfinished = remove(store, &store.statements.sweep_unfinished).await?;
     unfinished.iter().try_for_each(tell)?;
-    let records = (completed.len() + unfinished.len()) as u64;
-    let was_last = completed.len() < BATCH && unfinished.len() < BATCH;
+    let (completed, unfinished) = (completed.unsigned_abs(), unfinished.len() as u64);
     let rest = (start.elapsed() * RESTS_OF_A_BATCH).max(SHORTEST_REST);
-    Ok(Batch { records, was_last, rest })
+    Ok(Batch { records: completed + unfinished, was_last: completed.max(unfinished) < BATCH, rest })
 }
 
 async fn remove(store: &Shared, statement: &sqlx::SqlStr) -> Result<Vec<PgRow>, StoreError> {

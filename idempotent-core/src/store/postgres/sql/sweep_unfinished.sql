@@ -2,8 +2,8 @@
 -- Answers the id of each, and the operation where it was indeterminate. What others hold, sweepers and
 -- calls, is left to them.
 DELETE FROM "idempotent"."records" AS r
-WHERE r.id = ANY (ARRAY(
-    SELECT r.id
+WHERE r.ctid = ANY (ARRAY(
+    SELECT r.ctid
     FROM "idempotent"."records" AS r
     WHERE r.expires_at IS NULL AND r.xact IS NULL
         AND r.lapses_at + r.retention <= statement_timestamp()
