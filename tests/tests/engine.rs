@@ -39,6 +39,8 @@ mod names;
 mod nested;
 #[path = "engine/operate.rs"]
 mod operate;
+#[path = "engine/own_limit.rs"]
+mod own_limit;
 #[path = "engine/results.rs"]
 mod results;
 #[path = "engine/runtimes.rs"]

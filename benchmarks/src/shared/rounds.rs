@@ -34,6 +34,14 @@ impl Plan {
             What::Replay => base,
         }
     }
+
+    /// The key of a turn's call `n`.
+    fn key(self, first: u64, n: u64) -> String {
+        match self.what {
+            What::Execute => key(first + n),
+            What::Replay => key(first + n % REPLAYED),
+        }
+    }
 }
 
 /// The ratios of the rounds.
@@ -74,17 +82,19 @@ pub(crate) async fn prepare(side: &Arc<dyn Side>, plan: Plan, base: u64) {
     turn(side, Plan { what: What::Replay, ..plan }, base, REPLAYED).await;
 }
 
-/// So many calls, spread over the plan's tasks.
+/// So many calls, spread over the plan's tasks. Their keys are there before the time begins.
 pub(crate) async fn turn(side: &Arc<dyn Side>, plan: Plan, first: u64, calls: u64) -> Duration {
+    let keys = |task| (task..calls).step_by(plan.tasks as usize).map(|n| plan.key(first, n));
+    let keys: Vec<Vec<String>> = (0..plan.tasks).map(|task| keys(task).collect()).collect();
     let start = Instant::now();
     let mut tasks = JoinSet::new();
-    for task in 0..plan.tasks {
+    for keys in keys {
         let side = side.clone();
         tasks.spawn(async move {
-            for n in (task..calls).step_by(plan.tasks as usize) {
+            for key in &keys {
                 let outcome = match plan.what {
-                    What::Execute => side.execute(&key(first + n)).await,
-                    What::Replay => side.replay(&key(first + n % REPLAYED)).await,
+                    What::Execute => side.execute(key).await,
+                    What::Replay => side.replay(key).await,
                 };
                 outcome.expect("the call succeeds");
             }

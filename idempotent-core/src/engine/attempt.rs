@@ -126,7 +126,8 @@ pub(super) async fn attempt(
         Asking::Again(until) => prepared.lease.min(until.saturating_duration_since(Instant::now())),
     };
     let engine = &prepared.engine;
-    let answer = engine.0.call(Transition::Reserve, limit, engine.store().reserve(&request)).await;
+    let call = engine.store().reserve(&request);
+    let answer = engine.0.transition(&pulse, Transition::Reserve, limit, call).await;
     let answer = Answer::to(request, answer);
     answered(prepared, pulse, asking, answer)
 }

@@ -9,8 +9,26 @@ use tokio::task::unconstrained;
 use tokio::time::{sleep, timeout};
 
 use super::Engine;
+use super::heartbeat::Pulse;
 use super::telemetry::{Telemetry, Transition};
 use crate::store::{StoreError, StoreErrorKind, Wait};
+
+/// What ends a call that takes too long.
+enum Timer<'a> {
+    /// One that has to be made, where the runtime has timers.
+    Needed,
+    /// The same; where this heartbeat runs, there are timers.
+    Beside(&'a Pulse),
+    /// The store itself.
+    Superfluous,
+}
+
+impl Timer<'_> {
+    /// Whether the runtime surely has timers.
+    fn is_there(&self) -> bool {
+        matches!(self, Self::Beside(pulse) if pulse.runs_here())
+    }
+}
 
 impl Engine {
     /// One call of the store, given up after `limit` or the engine's own timeout.
@@ -33,16 +51,46 @@ impl Engine {
         limit: Duration,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
+        self.bounded(Timer::Needed, transition, limit, call).await
+    }
+
+    /// One transition of a call that has a heartbeat. Where the store keeps to a limit of its own that is
+    /// no longer, there is no timer: each costs both ways of a lock that all threads share.
+    pub(super) async fn transition<T>(
+        &self,
+        pulse: &Pulse,
+        transition: Transition,
+        limit: Duration,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let limit = limit.min(self.settings.store_timeout);
+        let keeps_to_it = self.store.answers_within().is_some_and(|longest| longest <= limit);
+        let timer = if keeps_to_it { Timer::Superfluous } else { Timer::Beside(pulse) };
+        self.bounded(timer, transition, limit, call).await
+    }
+
+    async fn bounded<T>(
+        &self,
+        timer: Timer<'_>,
+        transition: Transition,
+        limit: Duration,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
         let watch = Telemetry::store_call(transition);
         let (mut call, mut deadline) = (pin!(call), pin!(None));
         let answer = poll_fn(|cx| {
             if let Poll::Ready(answer) = call.as_mut().poll(cx) {
                 return Poll::Ready(answer);
             }
+            if let Timer::Superfluous = timer {
+                return Poll::Pending;
+            }
             if deadline.is_none() {
-                self.heartbeats.current().map_err(|error| {
-                    StoreError::new(StoreErrorKind::Unavailable, error.to_string())
-                })?;
+                if !timer.is_there() {
+                    self.heartbeats.current().map_err(|error| {
+                        StoreError::new(StoreErrorKind::Unavailable, error.to_string())
+                    })?;
+                }
                 // A store that spends the task's budget has a deadline all the same.
                 deadline.set(Some(unconstrained(sleep(limit))));
             }

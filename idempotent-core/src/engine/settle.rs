@@ -114,12 +114,14 @@ async fn settle_once(
         Settlement::Hold => Ok(()),
         Settlement::Release => {
             let request = Release::new(id, reservation);
-            engine.0.call(Transition::Release, limit, engine.store().release(&request)).await
+            let call = engine.store().release(&request);
+            engine.0.transition(held.beat.pulse(), Transition::Release, limit, call).await
         }
         Settlement::Complete { record, ttl: own } => {
             let request = Complete::new(id, reservation, record, own.unwrap_or(*ttl));
             let call = engine.store().complete(&request);
-            let outcome = engine.0.call(Transition::Complete, limit, call).await?;
+            let pulse = held.beat.pulse();
+            let outcome = engine.0.transition(pulse, Transition::Complete, limit, call).await?;
             report(held, &outcome);
             Ok(())
         }

@@ -30,6 +30,7 @@ mod wake;
 
 use std::any::Any;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -99,6 +100,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// [`complete`](Self::complete), by a store that never waits.
     fn complete_now(&self, _request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
+        None
+    }
+
+    /// How long a [`reserve`](Self::reserve), [`complete`](Self::complete) or
+    /// [`release`](Self::release) takes at most, where the store itself sees to that: the engine
+    /// then sets no timer of its own, unless it wants an answer sooner. The default makes no promise.
+    fn answers_within(&self) -> Option<Duration> {
         None
     }
 
@@ -208,6 +216,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn complete_now(&self, request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
         (**self).complete_now(request)
+    }
+
+    fn answers_within(&self) -> Option<Duration> {
+        (**self).answers_within()
     }
 
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {

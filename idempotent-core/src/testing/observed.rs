@@ -4,6 +4,7 @@ use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -158,6 +159,10 @@ impl Seen {
 
 #[async_trait]
 impl<S: Store> Store for Observed<S> {
+    fn answers_within(&self) -> Option<Duration> {
+        self.store.answers_within()
+    }
+
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
         let outcome = self.store.reserve(request).await?;
         self.note(request.id, |seen| match &outcome {

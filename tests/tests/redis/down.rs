@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use idempotent_core::store::{RedisStore, ReserveOutcome, State, StoreErrorKind};
+use idempotent_core::store::{RedisStore, ReserveOutcome, State, Store, StoreErrorKind};
 use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
 
 use crate::fake::Fake;
@@ -77,6 +77,48 @@ async fn a_call_to_a_frozen_server_times_out_and_the_server_is_used_again_when_i
     server.resume();
     comes_back(&store).await;
     attempt.record(&store, &reservation, b"result").await;
+}
+
+#[tokio::test]
+async fn every_transition_on_a_frozen_server_ends_within_what_the_store_promises() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let store = impatient(server.url()).await;
+    let promised = store.answers_within().unwrap();
+    assert_eq!(promised, 2 * TIMEOUT);
+    let attempt = Attempt::new();
+    let reservation = attempt.win(&store).await;
+    server.stop_process();
+    let begin = Instant::now();
+    Attempt::new().reserve(&store).await.unwrap_err();
+    attempt.complete(&store, &reservation, b"result").await.unwrap_err();
+    attempt.release(&store, &reservation).await.unwrap_err();
+    assert!(begin.elapsed() < 3 * promised + SLACK, "{:?}", begin.elapsed());
+}
+
+/// Whoever finds a reservation asks what has become of it, and tries again where it is gone.
+#[tokio::test]
+async fn a_key_whose_reservations_come_and_go_keeps_nobody_for_longer_than_promised() {
+    let reservation = Attempt::new().request().record().as_bytes().to_vec();
+    let found = [format!("${}\r\n", reservation.len()).as_bytes(), &reservation, b"\r\n"].concat();
+    let server = Fake::start(move |command| {
+        if let "SET" | "EXEC" = command[0].as_str() {
+            std::thread::sleep(TIMEOUT * 2 / 3);
+        }
+        match command[0].as_str() {
+            "INFO" => {
+                Fake::bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n").into_bytes()
+            }
+            "SET" => found.clone(),
+            "GET" | "PTTL" => b"+QUEUED\r\n".to_vec(),
+            "EXEC" => b"*2\r\n$-1\r\n:-2\r\n".to_vec(),
+            _ => b"+OK\r\n".to_vec(),
+        }
+    })
+    .await;
+    let store = impatient(server.url()).await;
+    let error = Attempt::new().reserve(&store).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error:?}");
 }
 
 /// A connection over which nothing comes any more stays open for a quarter of an hour.

@@ -21,12 +21,13 @@ struct Door {
 
 impl Fake {
     /// A server whose answers, as Redis writes them, are up to `answer`.
-    pub(crate) async fn start(
-        answer: impl Fn(&[String]) -> String + Send + Sync + 'static,
+    pub(crate) async fn start<A: Into<Vec<u8>>>(
+        answer: impl Fn(&[String]) -> A + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (answer, door) = (Arc::new(answer), Arc::new(Door::default()));
+        let answer = Arc::new(move |command: &[String]| answer(command).into());
+        let door = Arc::new(Door::default());
         let at = door.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
@@ -61,7 +62,7 @@ impl Fake {
 async fn serve(
     client: TcpStream,
     door: &Door,
-    answer: &(dyn Fn(&[String]) -> String + Send + Sync),
+    answer: &(dyn Fn(&[String]) -> Vec<u8> + Send + Sync),
 ) {
     door.entered.fetch_add(1, Ordering::SeqCst);
     let mut client = BufReader::new(client);
@@ -69,7 +70,7 @@ async fn serve(
         if door.is_slammed.load(Ordering::SeqCst) {
             return;
         }
-        if client.get_mut().write_all(answer(&command).as_bytes()).await.is_err() {
+        if client.get_mut().write_all(&answer(&command)).await.is_err() {
             return;
         }
     }

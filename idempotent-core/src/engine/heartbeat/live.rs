@@ -144,6 +144,11 @@ impl Beat {
         &self.live.reservation
     }
 
+    /// The heartbeat that it is kept alive by.
+    pub(in crate::engine) fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
     /// The call that holds it.
     pub(in crate::engine) fn current(&self) -> Current {
         Current::reserved(&self.live)

@@ -70,6 +70,11 @@ impl Pulse {
         }
     }
 
+    /// Whether this is the heartbeat of the running runtime, which has a timer then.
+    pub(in crate::engine) fn runs_here(&self) -> bool {
+        Handle::try_current().is_ok_and(|runtime| runtime.id() == self.runtime.id())
+    }
+
     /// Ends the task: its engine is gone.
     pub(super) fn close(&self) {
         self.closed.store(true, Ordering::Release);

@@ -10,6 +10,7 @@ mod shelf;
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -146,6 +147,10 @@ impl<S: Store> Store for NearCache<S> {
 
     fn complete_now(&self, request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
         self.0.store.complete_now(request)
+    }
+
+    fn answers_within(&self) -> Option<Duration> {
+        self.0.store.answers_within()
     }
 
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {

@@ -12,21 +12,31 @@ pub(super) async fn complete(
     request: &Complete<'_>,
 ) -> Result<CompleteOutcome, StoreError> {
     let key = store.keys.of(request.id);
-    if store.compares() && in_place(store, &key, request).await? {
+    if !store.compares() {
+        return by_script(store, request, &key).await;
+    }
+    if in_place(store, &key, request).await? {
         return Ok(CompleteOutcome::Recorded);
     }
-    let token = request.reservation.token();
+    Box::pin(store.besides(by_script(store, request, &key))).await
+}
+
+async fn by_script(
+    store: &Shared,
+    request: &Complete<'_>,
+    key: &str,
+) -> Result<CompleteOutcome, StoreError> {
     let ttl = millis(request.ttl).to_string();
-    let vacant: &[u8] = match request.vacant {
-        Vacant::Record => b"1",
-        Vacant::Refuse => b"0",
-    };
-    let (token, record) = (token.as_bytes(), request.record.as_bytes());
     // Replicas can only be waited for after a write.
-    let anew: &[u8] = if store.replicas.is_some() { b"1" } else { b"0" };
-    let arguments = [&token[..], record, ttl.as_bytes(), vacant, anew];
+    let options: &[u8] = match (request.vacant, store.replicas.is_some()) {
+        (Vacant::Refuse, false) => b"00",
+        (Vacant::Refuse, true) => b"01",
+        (Vacant::Record, false) => b"10",
+        (Vacant::Record, true) => b"11",
+    };
+    let arguments = [request.record.as_bytes(), ttl.as_bytes(), options];
     let script = &store.scripts.complete;
-    let answer = store.run_promise(script, &key, &arguments, |answer| *answer == Value::Int(1));
+    let answer = store.run_promise(script, key, &arguments, |answer| *answer == Value::Int(1));
     match answer.await.map_err(store_error)? {
         Value::Int(1) => Ok(CompleteOutcome::Recorded),
         Value::Int(0) => Ok(CompleteOutcome::Gone),

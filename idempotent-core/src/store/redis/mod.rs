@@ -25,6 +25,7 @@ mod wake;
 
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -176,6 +177,11 @@ impl RedisStore {
 
 #[async_trait]
 impl Store for RedisStore {
+    /// A transition is one question as a rule, and then two.
+    fn answers_within(&self) -> Option<Duration> {
+        self.0.answers_within()
+    }
+
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
         // Who holds a reservation must hear that somebody waits for its end.
         self.0.hub.start();

@@ -16,14 +16,21 @@ pub(super) async fn release(store: &Shared, request: &Release<'_>) -> Result<(),
     let key = store.keys.of(request.id);
     // Under *at most once* a lapsed reservation still stands there, and only a script can tell.
     let plain = request.indeterminate || request.reservation.guarantee() == Guarantee::AtLeastOnce;
-    if plain && store.compares() && in_place(store, &key, request).await? {
+    if !(plain && store.compares()) {
+        return by_script(store, request, &key).await;
+    }
+    if in_place(store, &key, request).await? {
         return Ok(());
     }
+    Box::pin(store.besides(by_script(store, request, &key))).await
+}
+
+async fn by_script(store: &Shared, request: &Release<'_>, key: &str) -> Result<(), StoreError> {
     let token = request.reservation.token();
     let grace = if request.indeterminate { NO_GRACE } else { grace(request.reservation) };
     let grace = grace.to_string();
     let arguments = [&token.as_bytes()[..], grace.as_bytes()];
-    match store.run(&store.scripts.release, &key, &arguments).await.map_err(store_error)? {
+    match store.run(&store.scripts.release, key, &arguments).await.map_err(store_error)? {
         Value::Int(_) => Ok(()),
         answer => Err(store_error(unexpected(&answer))),
     }

@@ -23,30 +23,73 @@ pub(super) async fn reserve(
         }
     }
     let command = set_if_vacant(&key, request);
-    let mut rounds_left = ROUNDS;
-    loop {
-        let old = match store.promise(&key, &command, |answer| *answer == Value::Nil).await {
-            Ok(Value::Nil) => return Ok(ReserveOutcome::Won),
-            Ok(Value::BulkString(old)) => Record::from_bytes(&old)?,
-            Ok(answer) => return Err(store_error(unexpected(&answer))),
-            Err(error) => return Box::pin(without_writing(store, request, &key, error)).await,
+    match store.promise(&key, &command, |answer| *answer == Value::Nil).await {
+        Ok(answer) => match told(answer)? {
+            Told::Outcome(outcome) => Ok(outcome),
+            Told::Running(old) => {
+                Box::pin(store.besides(running(store, request, &key, &command, old))).await
+            }
+        },
+        Err(error) => Box::pin(store.besides(without_writing(store, request, &key, error))).await,
+    }
+}
+
+/// What the answer to a reservation says.
+enum Told {
+    Outcome(ReserveOutcome),
+    /// A reservation stood there, this one perhaps.
+    Running(Record),
+}
+
+fn told(answer: Value) -> Result<Told, StoreError> {
+    let old = match answer {
+        Value::Nil => return Ok(Told::Outcome(ReserveOutcome::Won)),
+        Value::BulkString(old) => Record::from_bytes(&old)?,
+        answer => return Err(store_error(unexpected(&answer))),
+    };
+    Ok(match old.outcome() {
+        Outcome::Reserved => Told::Running(old),
+        _ => Told::Outcome(ReserveOutcome::Taken(Entry::new(old, State::Completed, None))),
+    })
+}
+
+/// What a reservation that stood there means now.
+async fn running(
+    store: &Shared,
+    request: &Reserve<'_>,
+    key: &str,
+    command: &Cmd,
+    mut old: Record,
+) -> Result<ReserveOutcome, StoreError> {
+    for _ in 1..ROUNDS {
+        if let Some(outcome) = settled(store, request, key, &old).await? {
+            return Ok(outcome);
+        }
+        old = match store.promise(key, command, |answer| *answer == Value::Nil).await {
+            Ok(answer) => match told(answer)? {
+                Told::Outcome(outcome) => return Ok(outcome),
+                Told::Running(old) => old,
+            },
+            Err(error) => return without_writing(store, request, key, error).await,
         };
-        if !matches!(old.outcome(), Outcome::Reserved) {
-            return Ok(ReserveOutcome::Taken(Entry::new(old, State::Completed, None)));
-        }
-        if old.token() == request.token() && old.guarantee() == Guarantee::AtLeastOnce {
-            if Box::pin(confirm(store, &key, &old)).await? {
-                return Ok(ReserveOutcome::Won);
-            }
-        } else if let Some(entry) = Box::pin(store.look(&key)).await? {
-            if let Some(outcome) = Box::pin(answer(store, request, &key, entry)).await? {
-                return Ok(outcome);
-            }
-        }
-        rounds_left -= 1;
-        if rounds_left == 0 {
-            return Ok(ReserveOutcome::Taken(Entry::new(old, State::Reserved, None)));
-        }
+    }
+    let outcome = settled(store, request, key, &old).await?;
+    Ok(outcome.unwrap_or_else(|| ReserveOutcome::Taken(Entry::new(old, State::Reserved, None))))
+}
+
+/// What a reservation that stood there a moment ago comes to; `None` if it is gone.
+async fn settled(
+    store: &Shared,
+    request: &Reserve<'_>,
+    key: &str,
+    old: &Record,
+) -> Result<Option<ReserveOutcome>, StoreError> {
+    if old.token() == request.token() && old.guarantee() == Guarantee::AtLeastOnce {
+        return Ok(confirm(store, key, old).await?.then_some(ReserveOutcome::Won));
+    }
+    match store.look(key).await? {
+        Some(entry) => answer(store, request, key, entry).await,
+        None => Ok(None),
     }
 }
 

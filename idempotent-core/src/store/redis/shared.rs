@@ -1,11 +1,14 @@
 //! What the clones of a store share, and the ways on which commands go out.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use redis::{Cmd, RedisError, RedisResult, Value};
+use tokio::time::timeout;
 
-use super::error::{is_out_of_memory, is_unknown, store_error};
+use super::error::{is_out_of_memory, is_unknown, store_error, timed_out};
 use super::key::Keys;
 use super::link::{Link, Repeat};
 use super::look;
@@ -92,6 +95,24 @@ impl Shared {
     /// Whether the last promise to a key fell short of replicas.
     pub(super) fn lacks_replicas(&self, key: &str) -> bool {
         self.replicas.as_ref().is_some_and(|replicas| replicas.is_failing(key))
+    }
+
+    /// How long a transition takes at most: its first question, and [what it asks besides](Self::besides).
+    /// Replicas are given times of their own.
+    pub(super) fn answers_within(&self) -> Option<Duration> {
+        self.replicas.is_none().then(|| self.link.limits().response.saturating_mul(2))
+    }
+
+    /// What a transition asks after its first question: as much as it likes, in the time of one.
+    pub(super) async fn besides<T>(
+        &self,
+        rest: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        if self.replicas.is_some() {
+            return rest.await;
+        }
+        let limit = self.link.limits().response;
+        timeout(limit, rest).await.unwrap_or_else(|_| Err(store_error(timed_out())))
     }
 
     /// What stands under a key.

@@ -42,7 +42,13 @@ impl Connection {
     #[cfg_attr(not(feature = "redis-cluster"), allow(unused_variables))]
     pub(super) async fn ask(&mut self, to: To<'_>, what: Question<'_>) -> RedisResult<Value> {
         match self {
-            Self::Multiplexed(connection) => ask(connection, what).await,
+            Self::Multiplexed(connection) => match what {
+                // By its own method: the trait's puts this future into a box.
+                Question::One(command) => {
+                    connection.send_packed_command(command).await?.extract_error()
+                }
+                Question::Many(_) => ask(connection, what).await,
+            },
             Self::Manager(connection) => ask(connection, what).await,
             #[cfg(feature = "redis-cluster")]
             Self::Cluster(connection) => super::cluster::ask(connection, to, what).await,

@@ -192,8 +192,12 @@ impl Link {
         what: Question<'_>,
         repeat: Repeat,
     ) -> RedisResult<Value> {
-        // Fails only when it is closed, which nobody does.
-        let _turn = self.turns.acquire().await;
+        let _turn = match self.turns.try_acquire() {
+            Ok(turn) => Ok(turn),
+            // Boxed, so that only who waits has room for it. Fails only when it is closed, which
+            // nobody does.
+            Err(_) => Box::pin(self.turns.acquire()).await,
+        };
         let mut tries_left = if repeat == Repeat::Once { 1 } else { 0 };
         loop {
             let mut used = self.live.get(part).await?;

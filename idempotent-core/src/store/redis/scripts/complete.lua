@@ -1,16 +1,16 @@
 #!lua flags=allow-oom
--- KEYS: the record. ARGV: token, completed record, ttl in ms, whether to record where nothing stands,
--- whether a record that stands already is to be written anew, exactly as it is.
+-- KEYS: the record. ARGV: completed record, ttl in ms, two digits: whether to record where nothing
+-- stands, whether a record that stands already is to be written anew, exactly as it is.
 -- Answers 1: recorded. 0: nothing stands there. Else what stands there, and its PTTL.
 local found = redis.call('GET', KEYS[1])
 if not found then
-  if ARGV[4] == '0' then
+  if string.sub(ARGV[3], 1, 1) == '0' then
     return 0
   end
-elseif string.sub(found, 5, 20) ~= ARGV[1] then
+elseif string.sub(found, 5, 20) ~= string.sub(ARGV[1], 5, 20) then
   return {found, redis.call('PTTL', KEYS[1])}
 elseif string.byte(found, 2) ~= 0 then
-  if ARGV[5] == '1' then
+  if string.sub(ARGV[3], 2, 2) == '1' then
     local ends = redis.call('PEXPIRETIME', KEYS[1])
     if ends >= 0 then
       redis.call('PEXPIREAT', KEYS[1], ends)
@@ -20,5 +20,5 @@ elseif string.byte(found, 2) ~= 0 then
   end
   return 1
 end
-redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1

@@ -41,8 +41,10 @@ impl Awaited {
     }
 
     /// Whether somebody waits for this id, who is told now.
-    pub(super) fn take(&self, hash: &Hash, now: Instant) -> bool {
-        self.lock().until.remove(hash).is_some_and(|until| now < until)
+    pub(super) fn take(&self, hash: &Hash, now: impl FnOnce() -> Instant) -> bool {
+        let mut set = self.lock();
+        // As a rule nobody waits, and every call asks.
+        !set.until.is_empty() && set.until.remove(hash).is_some_and(|until| now() < until)
     }
 
     fn lock(&self) -> MutexGuard<'_, Set> {
@@ -74,11 +76,11 @@ mod tests {
     #[test]
     fn an_awaited_id_is_told_of_once() {
         let (awaited, now) = (Awaited::default(), Instant::now());
-        assert!(!awaited.take(&id(1), now));
+        assert!(!awaited.take(&id(1), || now));
         awaited.note(id(1), now);
-        assert!(!awaited.take(&id(2), now));
-        assert!(awaited.take(&id(1), now));
-        assert!(!awaited.take(&id(1), now));
+        assert!(!awaited.take(&id(2), || now));
+        assert!(awaited.take(&id(1), || now));
+        assert!(!awaited.take(&id(1), || now));
     }
 
     #[test]
@@ -87,8 +89,8 @@ mod tests {
         awaited.note(id(1), now);
         awaited.note(id(2), now);
         awaited.note(id(2), now + FOR / 2);
-        assert!(!awaited.take(&id(1), now + FOR));
-        assert!(awaited.take(&id(2), now + FOR));
+        assert!(!awaited.take(&id(1), || now + FOR));
+        assert!(awaited.take(&id(2), || now + FOR));
     }
 
     #[test]
@@ -96,11 +98,11 @@ mod tests {
         let (awaited, now) = (Awaited::default(), Instant::now());
         (0..2 * MOST).for_each(|n| awaited.note(id(n), now));
         assert_eq!(awaited.lock().until.len(), MOST);
-        assert!(!awaited.take(&id(MOST), now));
+        assert!(!awaited.take(&id(MOST), || now));
         let later = now + FOR;
         awaited.note(id(MOST), later);
         assert_eq!(awaited.lock().until.len(), 1);
-        assert!(awaited.take(&id(MOST), later));
+        assert!(awaited.take(&id(MOST), || later));
     }
 
     #[test]
@@ -108,6 +110,6 @@ mod tests {
         let (awaited, now) = (Awaited::default(), Instant::now());
         (0..MOST).for_each(|n| awaited.note(id(n), now));
         awaited.note(id(0), now + FOR / 2);
-        assert!(awaited.take(&id(0), now + FOR));
+        assert!(awaited.take(&id(0), || now + FOR));
     }
 }

@@ -114,7 +114,7 @@ impl Hub {
         self.waiters.wake(hash);
         // Who does not listen yet does not know who waits.
         let unknown = matches!(self.ear(), Ear::Off | Ear::Reaching);
-        if self.awaited.take(hash, Instant::now()) || unknown {
+        if self.awaited.take(hash, Instant::now) || unknown {
             outbox::tell(self, Message::Done(*hash));
         }
     }
@@ -198,7 +198,7 @@ impl Hub {
 
     /// Everybody has been told, so nobody need be told again.
     fn ended_elsewhere(&self, hash: &Hash) {
-        self.awaited.take(hash, Instant::now());
+        self.awaited.take(hash, Instant::now);
         self.waiters.wake(hash);
     }
 
