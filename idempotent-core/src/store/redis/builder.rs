@@ -137,7 +137,9 @@ impl RedisStoreBuilder {
     /// The longest that one question to a server may take, waiting for a connection included.
     /// Default: one second.
     ///
-    /// Keep it well below the shortest lease. A call of [`RedisStore`] asks once or twice.
+    /// Keep it well below the shortest lease. A call of [`RedisStore`] asks once as a rule. To reserve, to
+    /// complete or to release takes twice that at most, however much has to be asked, unless
+    /// [replicas](Self::min_replicas) are waited for.
     pub const fn response_timeout(mut self, timeout: Duration) -> Self {
         self.limits.response = timeout;
         self

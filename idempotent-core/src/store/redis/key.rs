@@ -33,11 +33,7 @@ impl Keys {
         key.push_str(&self.prefix);
         key.push_str(name);
         key.push(':');
-        // By way of an array: `encode_string` clears and checks a buffer of 1024 bytes.
-        let mut hash = [0; HASH_CHARS];
-        let written = URL_SAFE_NO_PAD.encode_slice(id.hash(), &mut hash);
-        debug_assert_eq!(written, Ok(HASH_CHARS));
-        key.push_str(std::str::from_utf8(&hash).unwrap_or_default());
+        key.push_str(&URL_SAFE_NO_PAD.encode(id.hash()));
         key
     }
 

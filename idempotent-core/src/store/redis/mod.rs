@@ -177,7 +177,9 @@ impl RedisStore {
 
 #[async_trait]
 impl Store for RedisStore {
-    /// A transition is one question as a rule, and then two.
+    /// Twice the [response timeout](RedisStoreBuilder::response_timeout): once for a transition's first
+    /// question, and once for all that it asks besides. With [`min_replicas`](RedisStoreBuilder::min_replicas),
+    /// which has times of its own, none is promised.
     fn answers_within(&self) -> Option<Duration> {
         self.0.answers_within()
     }
