@@ -19,6 +19,7 @@ mod switch;
 mod together;
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -201,7 +202,7 @@ impl Link {
         let mut tries_left = if repeat == Repeat::Once { 1 } else { 0 };
         loop {
             let mut used = self.live.get(part).await?;
-            let ask = used.connection.ask(to, what);
+            let ask = pin!(used.connection.ask(to, what));
             let answer = self.together.send(ask, self.is_alone()).await;
             let Err(error) = &answer else { return answer };
             let lost = is_lost(error) && self.live.lose(used.generation, error);

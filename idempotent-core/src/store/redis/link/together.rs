@@ -10,7 +10,7 @@
 
 use std::future::{Future, poll_fn};
 use std::mem;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Poll, Waker};
@@ -40,16 +40,21 @@ impl Together {
 
     /// Sends what `ask` sends in its first poll together with what other tasks send now, if there
     /// are such.
-    pub(super) async fn send<F: Future>(&self, ask: F, alone: bool) -> F::Output {
-        let (mut ask, mut sent) = (pin!(ask), alone);
-        poll_fn(|cx| {
+    ///
+    /// By reference: a future that is given away is moved, and has room for it twice.
+    pub(super) fn send<F: Future>(
+        &self,
+        mut ask: Pin<&mut F>,
+        alone: bool,
+    ) -> impl Future<Output = F::Output> {
+        let mut sent = alone;
+        poll_fn(move |cx| {
             let answer = ask.as_mut().poll(cx);
             if answer.is_pending() && !mem::replace(&mut sent, true) {
                 self.0.wake();
             }
             answer
         })
-        .await
     }
 }
 
@@ -79,6 +84,8 @@ async fn idle(idler: Arc<Idler>) {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use tokio::sync::mpsc;
     use tokio::task::{JoinSet, yield_now};
 
@@ -108,7 +115,7 @@ mod tests {
                     commands.send(()).await.expect("it is read");
                     yield_now().await;
                 };
-                together.send(ask, alone).await;
+                together.send(pin!(ask), alone).await;
             });
         }
         drop(commands);
