@@ -4,7 +4,6 @@
 
 use std::error::Error;
 
-use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, PgPool, Row};
@@ -58,7 +57,6 @@ pub(crate) fn decoded(bytes: &[u8]) -> Result<Receipt, rmp_serde::decode::Error>
     Receipt::deserialize(&mut decoder)
 }
 
-#[async_trait]
 impl Side for Limit {
     fn name(&self) -> &'static str {
         "plain statements"

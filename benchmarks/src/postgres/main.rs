@@ -37,7 +37,7 @@ use self::arguments::Arguments;
 use self::limit::Limit;
 use self::ours::Ours;
 use self::rounds::{Plan, compare};
-use self::side::{Side, What};
+use self::side::{AnySide, What};
 use self::within::{ByHand, RunIn};
 
 #[tokio::main]
@@ -50,17 +50,22 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// Calls of one turn.
+const fn calls(tasks: u64) -> u64 {
+    if tasks == 1 { 1_000 } else { 8_192 }
+}
+
 async fn measure(version: PostgresVersion, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     let server = Postgres::builder().version(version).start().await;
     let url = server.url();
     let pool = limit::pool(&url).await?;
-    let calls: [Arc<dyn Side>; 4] = [
+    let sides: [Arc<dyn AnySide>; 4] = [
         Arc::new(Limit::new(pool.clone()).await?),
         Arc::new(Ours::connect(&url).await?),
         Arc::new(Ours::on(pool.clone()).await?),
         Arc::new(Ours::near(&url).await?),
     ];
-    let within: [Arc<dyn Side>; 2] = [
+    let within: [Arc<dyn AnySide>; 2] = [
         Arc::new(ByHand::new(pool.clone()).await?),
         Arc::new(RunIn::connect(pool.clone(), &url).await?),
     ];
@@ -71,9 +76,9 @@ async fn measure(version: PostgresVersion, arguments: &Arguments) -> Result<(), 
         let mut measured = Vec::new();
         for tasks in [1, 64] {
             for what in [What::Execute, What::Replay] {
-                let plan = Plan { what, tasks, keys };
+                let plan = Plan { what, tasks, keys, calls: calls(tasks) };
                 if arguments.wants("calls") {
-                    let sides = if what == What::Replay { &calls[..] } else { &calls[..3] };
+                    let sides = if what == What::Replay { &sides[..] } else { &sides[..3] };
                     measured.push((what, tasks, "call", compare(sides, plan).await));
                 }
                 if arguments.wants("within") {

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use idempotent_core::store::{NearCache, PostgresStore};
 use idempotent_core::{Idempotency, Operation};
 use sqlx::PgPool;
@@ -63,7 +62,6 @@ pub(crate) async fn store(url: &str) -> Result<PostgresStore, Box<dyn Error>> {
     Ok(store)
 }
 
-#[async_trait]
 impl Side for Ours {
     fn name(&self) -> &'static str {
         self.name

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use idempotent_core::Idempotency;
 use sqlx::PgPool;
 
+use crate::calls;
 use crate::fill::{expired, settle};
 use crate::ours::{Ours, store};
 use crate::rounds::{Plan, Ratios, fresh, prepare, turn};
-use crate::side::{Side, What};
+use crate::side::{AnySide, What};
 
 const ROUNDS: u64 = 15;
 /// More than are swept while a round lasts.
@@ -25,10 +26,10 @@ const fn turns(tasks: u64) -> u64 {
 
 pub(crate) async fn measure(pool: &PgPool, url: &str, rows: u64) -> Result<(), Box<dyn Error>> {
     let store = store(url).await?;
-    let side: Arc<dyn Side> = Arc::new(Ours::new(Idempotency::new(store.clone())));
+    let side: Arc<dyn AnySide> = Arc::new(Ours::new(Idempotency::new(store.clone())));
     for what in [What::Execute, What::Replay] {
         for tasks in [1, 64] {
-            let plan = Plan { what, tasks, keys: rows };
+            let plan = Plan { what, tasks, keys: rows, calls: calls(tasks) };
             let base = fresh();
             prepare(&side, plan, base).await;
             let (mut ratios, mut rates) = (Ratios::default(), Vec::new());
@@ -47,7 +48,7 @@ pub(crate) async fn measure(pool: &PgPool, url: &str, rows: u64) -> Result<(), B
                     let mut time = 0.0;
                     for part in 0..turns(tasks) {
                         let first = plan.first(base, (2 * round + place) * turns(tasks) + part);
-                        time += turn(&side, plan, first, plan.calls()).await.as_secs_f64();
+                        time += turn(&side, plan, first, plan.calls).await.as_secs_f64();
                     }
                     times[usize::from(sweeping)] = time;
                     if let Some(sweeper) = sweeper {

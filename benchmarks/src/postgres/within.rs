@@ -3,7 +3,6 @@
 
 use std::error::Error;
 
-use async_trait::async_trait;
 use idempotent_core::{Guarantee, Idempotency, Operation};
 use sqlx::postgres::PgConnection;
 use sqlx::{Executor, PgPool, Row};
@@ -80,7 +79,6 @@ impl RunIn {
     }
 }
 
-#[async_trait]
 impl Side for ByHand {
     fn name(&self) -> &'static str {
         "by hand"
@@ -95,7 +93,6 @@ impl Side for ByHand {
     }
 }
 
-#[async_trait]
 impl Side for RunIn {
     fn name(&self) -> &'static str {
         "run_in"

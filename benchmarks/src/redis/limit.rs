@@ -3,7 +3,6 @@
 
 use std::error::Error;
 
-use async_trait::async_trait;
 use redis::Script;
 use redis::aio::ConnectionManager;
 use serde::{Deserialize, Serialize};
@@ -50,7 +49,6 @@ fn encoded() -> Result<Vec<u8>, rmp_serde::encode::Error> {
     Ok(bytes)
 }
 
-#[async_trait]
 impl Side for Limit {
     fn name(&self) -> &'static str {
         match self.script {

@@ -2,7 +2,6 @@
 
 use std::error::Error;
 
-use async_trait::async_trait;
 use idempotent_core::store::{NearCache, RedisStore};
 use idempotent_core::{Idempotency, Operation};
 
@@ -37,7 +36,6 @@ impl Ours {
     }
 }
 
-#[async_trait]
 impl Side for Ours {
     fn name(&self) -> &'static str {
         self.name

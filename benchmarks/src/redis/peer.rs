@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use peer::valkey::ValkeyStore;
 use peer::{ExecutionOutcome, IdempotencyKey, IdempotencyStore};
 
@@ -38,7 +37,6 @@ impl Peer {
     }
 }
 
-#[async_trait]
 impl Side for Peer {
     fn name(&self) -> &'static str {
         "idempotent 2.0"

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::receipt::key;
-use crate::side::{Side, What};
+use crate::side::{AnySide, What};
 
 const ROUNDS: u64 = 15;
 /// Keys that replays choose from.
@@ -19,18 +19,15 @@ pub(crate) struct Plan {
     pub(crate) tasks: u64,
     /// How many keys the server holds.
     pub(crate) keys: u64,
+    /// Calls of one turn.
+    pub(crate) calls: u64,
 }
 
 impl Plan {
-    /// Calls of one turn.
-    pub(crate) fn calls(self) -> u64 {
-        if self.tasks == 1 { 1_000 } else { 8_192 }
-    }
-
     /// The first key of a turn, of those that begin with `base`.
     pub(crate) fn first(self, base: u64, turn: u64) -> u64 {
         match self.what {
-            What::Execute => base + REPLAYED + turn * self.calls(),
+            What::Execute => base + REPLAYED + turn * self.calls,
             What::Replay => base,
         }
     }
@@ -50,7 +47,7 @@ pub(crate) struct Ratios(Vec<f64>);
 
 /// Measures all sides, and prints a line for each. The first is what the others are compared with.
 /// Gives the second's ratio.
-pub(crate) async fn compare(sides: &[Arc<dyn Side>], plan: Plan) -> f64 {
+pub(crate) async fn compare(sides: &[Arc<dyn AnySide>], plan: Plan) -> f64 {
     let base = fresh();
     for side in sides {
         prepare(side, plan, base).await;
@@ -59,8 +56,8 @@ pub(crate) async fn compare(sides: &[Arc<dyn Side>], plan: Plan) -> f64 {
     for round in 0..ROUNDS {
         for place in 0..sides.len() {
             let side = (place + round as usize) % sides.len();
-            let time = turn(&sides[side], plan, plan.first(base, round), plan.calls()).await;
-            times[side].push(time.as_nanos() as f64 / plan.calls() as f64);
+            let time = turn(&sides[side], plan, plan.first(base, round), plan.calls).await;
+            times[side].push(time.as_nanos() as f64 / plan.calls as f64);
         }
     }
     println!("{:?}, {} tasks, {} keys in the server at first", plan.what, plan.tasks, plan.keys);
@@ -77,13 +74,13 @@ pub(crate) async fn compare(sides: &[Arc<dyn Side>], plan: Plan) -> f64 {
 }
 
 /// Executes the calls that replays choose from, and warms up.
-pub(crate) async fn prepare(side: &Arc<dyn Side>, plan: Plan, base: u64) {
+pub(crate) async fn prepare(side: &Arc<dyn AnySide>, plan: Plan, base: u64) {
     turn(side, Plan { what: What::Execute, ..plan }, base, REPLAYED).await;
     turn(side, Plan { what: What::Replay, ..plan }, base, REPLAYED).await;
 }
 
 /// So many calls, spread over the plan's tasks. Their keys are there before the time begins.
-pub(crate) async fn turn(side: &Arc<dyn Side>, plan: Plan, first: u64, calls: u64) -> Duration {
+pub(crate) async fn turn(side: &Arc<dyn AnySide>, plan: Plan, first: u64, calls: u64) -> Duration {
     let keys = |task| (task..calls).step_by(plan.tasks as usize).map(|n| plan.key(first, n));
     let keys: Vec<Vec<String>> = (0..plan.tasks).map(|task| keys(task).collect()).collect();
     let start = Instant::now();
@@ -91,13 +88,7 @@ pub(crate) async fn turn(side: &Arc<dyn Side>, plan: Plan, first: u64, calls: u6
     for keys in keys {
         let side = side.clone();
         tasks.spawn(async move {
-            for key in &keys {
-                let outcome = match plan.what {
-                    What::Execute => side.execute(key).await,
-                    What::Replay => side.replay(key).await,
-                };
-                outcome.expect("the call succeeds");
-            }
+            side.calls(plan.what, &keys).await.expect("the calls succeed");
         });
     }
     tasks.join_all().await;

@@ -72,7 +72,7 @@ use crate::record::RecordId;
 ///
 /// # Connections
 ///
-/// A store has four connections to a server, which calls share by their keys, so that many calls at once
+/// A store has three connections to a server, which calls share by their keys, so that many calls at once
 /// keep both ends at work. They are lost and replaced together. In a cluster it has one to each node, and
 /// a store made of a [connection](Self::from_connection) has that one.
 ///

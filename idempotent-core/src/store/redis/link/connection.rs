@@ -17,7 +17,7 @@ pub(in crate::store::redis) enum Connection {
 }
 
 /// How many connections lead to a server that is not a cluster's.
-pub(super) const CONNECTIONS: usize = 4;
+pub(super) const CONNECTIONS: usize = 3;
 
 /// Who is asked.
 #[derive(Clone, Copy)]
