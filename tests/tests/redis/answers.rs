@@ -80,6 +80,13 @@ async fn by_ifeq_an_answer_that_was_lost_changes_nothing() {
     lose_the_answer_to_every_transition(&at, "SET", "DELIFEQ").await;
 }
 
+#[tokio::test]
+async fn by_ifeq_and_script_an_answer_that_was_lost_changes_nothing() {
+    require!(Server::Valkey81);
+    let at = Behind::new(Flavor::Valkey81).await;
+    lose_the_answer_to_every_transition(&at, "SET", "EVALSHA").await;
+}
+
 async fn lose_the_answer_to_every_transition(at: &Behind, writes: &str, deletes: &str) {
     let warmed_up = Attempt::new();
     let reservation = warmed_up.win(&at.store).await;
@@ -160,17 +167,18 @@ async fn a_server_that_does_not_know_ifeq_any_more_is_asked_by_script() {
     // One address that leads to the newer server first, and to the older one after.
     let switch = switch::Switch::start(proxies.0.address(), proxies.1.address()).await;
     let store = RedisStore::connect(switch.redis_url()).await.unwrap();
-    assert!(format!("{store:?}").contains("compares: true"), "{store:?}");
+    assert!(format!("{store:?}").contains("set: true, delete: true"), "{store:?}");
     switch.to_the_second();
     proxies.0.cut();
     let attempt = Attempt::new();
     let reservation = attempt.win(&store).await;
     assert_eq!(attempt.renew(&store, &reservation).await.unwrap(), RenewOutcome::Renewed);
     attempt.record(&store, &reservation, b"result").await;
-    assert!(format!("{store:?}").contains("compares: false"), "{store:?}");
+    assert!(format!("{store:?}").contains("set: false, delete: true"), "{store:?}");
     let other = Attempt::new();
     let reservation = other.win(&store).await;
     other.release(&store, &reservation).await.unwrap();
+    assert!(format!("{store:?}").contains("set: false, delete: false"), "{store:?}");
     assert!(store.load(&other.id).await.unwrap().is_none());
     let late = attempt.complete(&store, &reservation, b"late").await.unwrap();
     assert!(matches!(late, CompleteOutcome::Superseded(_)), "{late:?}");

@@ -67,6 +67,23 @@ mod redis_7_0 {
     idempotent_core::testing::contract_tests! { subject().await }
 }
 
+/// Which compares before it sets, and not before it deletes.
+mod valkey_8_1 {
+    use idempotent_servers::{Flavor, Redis};
+
+    use super::*;
+
+    static SERVER: OnceCell<Redis> = OnceCell::const_new();
+
+    async fn subject() -> OverTheWire {
+        let start = || Redis::builder().flavor(Flavor::Valkey81).start();
+        let server = SERVER.get_or_init(start).await;
+        OverTheWire::new(|| RedisStore::builder(server.url())).await
+    }
+
+    idempotent_core::testing::contract_tests! { subject().await }
+}
+
 mod valkey {
     use idempotent_servers::{Flavor, Redis};
 

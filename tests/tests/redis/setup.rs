@@ -137,15 +137,21 @@ async fn a_server_older_than_redis_7_is_refused_with_its_version() {
 
 #[tokio::test]
 async fn valkey_is_taken_for_what_it_can_do() {
-    require!(Server::Valkey91, Server::Redis);
-    let valkey = Redis::builder().flavor(Flavor::Valkey91).start().await;
-    let store = RedisStore::connect(valkey.url()).await.unwrap();
-    assert!(format!("{store:?}").contains("compares: true"), "{store:?}");
-    let store = RedisStore::builder(valkey.url()).scripts_only().connect().await.unwrap();
-    assert!(format!("{store:?}").contains("compares: false"), "{store:?}");
-    let redis = Redis::start().await;
-    let store = RedisStore::connect(redis.url()).await.unwrap();
-    assert!(format!("{store:?}").contains("compares: false"), "{store:?}");
+    require!(Server::Valkey91, Server::Valkey81, Server::Redis);
+    for (flavor, able) in [
+        (Flavor::Valkey91, "set: true, delete: true"),
+        (Flavor::Valkey81, "set: true, delete: false"),
+        (Flavor::Redis, "set: false, delete: false"),
+    ] {
+        let server = Redis::builder().flavor(flavor).start().await;
+        let store = RedisStore::connect(server.url()).await.unwrap();
+        assert!(format!("{store:?}").contains(able), "{flavor:?}: {store:?}");
+        let store = RedisStore::builder(server.url()).scripts_only().connect().await.unwrap();
+        assert!(
+            format!("{store:?}").contains("set: false, delete: false"),
+            "{flavor:?}: {store:?}"
+        );
+    }
 }
 
 #[tokio::test]

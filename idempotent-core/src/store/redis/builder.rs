@@ -2,13 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, MultiplexedConnection};
 use redis::{Client, ClientTlsConfig, TlsCertificates};
 
 use super::RedisStore;
+use super::compares::Compares;
 use super::error::store_error;
 use super::key::Keys;
 use super::link::{Connection, Limits, Link};
@@ -198,7 +198,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Compares and sets by scripts also where the server has plain commands for it, as Valkey 9
+    /// Compares and sets by scripts also where the server has plain commands for it, as Valkey 8.1
     /// does: for proxies that do not let these pass.
     pub const fn scripts_only(mut self) -> Self {
         self.scripts_only = true;
@@ -237,7 +237,11 @@ impl RedisStoreBuilder {
             keys: Keys::new(prefix),
             scripts: Scripts::new(),
             replicas,
-            compares: AtomicBool::new(servers.compare && !scripts_only),
+            compares: if scripts_only {
+                Compares::new(false, false)
+            } else {
+                Compares::new(servers.set_if_equal, servers.delete_if_equal)
+            },
         })))
     }
 

@@ -3,6 +3,7 @@
 use redis::{Cmd, Value};
 
 use super::Shared;
+use super::compares::Comparing;
 use super::error::{is_out_of_memory, store_error, unexpected};
 use super::look::{entry, millis};
 use crate::store::{Complete, CompleteOutcome, StoreError, Vacant};
@@ -12,7 +13,7 @@ pub(super) async fn complete(
     request: &Complete<'_>,
 ) -> Result<CompleteOutcome, StoreError> {
     let key = store.keys.of(request.id);
-    if !store.compares() {
+    if !store.compares.by(Comparing::Set) {
         return by_script(store, request, &key).await;
     }
     if in_place(store, &key, request).await? {
@@ -61,7 +62,11 @@ async fn in_place(store: &Shared, key: &str, request: &Complete<'_>) -> Result<b
         Ok(Value::Okay) => Ok(true),
         Ok(Value::Nil) => Ok(false),
         Ok(answer) => Err(store_error(unexpected(&answer))),
-        Err(error) if is_out_of_memory(&error) || store.stops_comparing(&error) => Ok(false),
+        Err(error)
+            if is_out_of_memory(&error) || store.compares.gives_up(Comparing::Set, &error) =>
+        {
+            Ok(false)
+        }
         Err(error) => Err(store_error(error)),
     }
 }

@@ -1,12 +1,13 @@
 //! The store of a fleet: records in Redis or Valkey, one key each.
 //!
-//! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, [`script`] what those
-//! run that no plain command can do, [`look`] how a key's value and time become a state, [`scan`]
-//! the paging. [`wake`] is what the processes of a fleet say to each other. [`link`] is the way to
-//! the servers, [`replicas`] the way that waits for their replicas, [`target`] where they are,
+//! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, [`compares`] says which of
+//! them plain commands can do, [`script`] does the rest; [`look`] says how a key's value and time become a
+//! state, [`scan`] is the paging. [`wake`] is what the processes of a fleet say to each other. [`link`] is the
+//! way to the servers, [`replicas`] the way that waits for their replicas, [`target`] where they are,
 //! [`server`] what they are asked at the start. [`shared`] is what they all use.
 
 mod builder;
+mod compares;
 mod complete;
 mod error;
 mod key;
@@ -240,7 +241,7 @@ impl fmt::Debug for RedisStore {
         f.debug_struct("RedisStore")
             .field("link", &self.0.link)
             .field("prefix", &self.0.keys.prefix())
-            .field("compares", &self.0.compares())
+            .field("compares", &self.0.compares)
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,7 @@
 use redis::{Cmd, Value};
 
 use super::Shared;
+use super::compares::Comparing;
 use super::error::{store_error, unexpected};
 use super::link::Repeat;
 use super::look::grace;
@@ -16,7 +17,7 @@ pub(super) async fn release(store: &Shared, request: &Release<'_>) -> Result<(),
     let key = store.keys.of(request.id);
     // Under *at most once* a lapsed reservation still stands there, and only a script can tell.
     let plain = request.indeterminate || request.reservation.guarantee() == Guarantee::AtLeastOnce;
-    if !(plain && store.compares()) {
+    if !(plain && store.compares.by(Comparing::Delete)) {
         return by_script(store, request, &key).await;
     }
     if in_place(store, &key, request).await? {
@@ -44,7 +45,7 @@ async fn in_place(store: &Shared, key: &str, request: &Release<'_>) -> Result<bo
     match store.write(key, &command, Repeat::Once).await {
         Ok(Value::Int(_)) => Ok(true),
         Ok(answer) => Err(store_error(unexpected(&answer))),
-        Err(error) if store.stops_comparing(&error) => Ok(false),
+        Err(error) if store.compares.gives_up(Comparing::Delete, &error) => Ok(false),
         Err(error) => Err(store_error(error)),
     }
 }

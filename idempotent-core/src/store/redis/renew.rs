@@ -3,6 +3,7 @@
 use redis::{Cmd, Value};
 
 use super::Shared;
+use super::compares::Comparing;
 use super::error::{is_out_of_memory, store_error, unexpected};
 use super::link::Repeat;
 use super::look::{grace, lifetime};
@@ -12,7 +13,9 @@ use crate::store::{Renew, RenewOutcome, StoreError};
 pub(super) async fn renew(store: &Shared, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
     let key = store.keys.of(request.id);
     // Under *at most once* a lapsed reservation still stands there, and only a script can tell.
-    if store.compares() && request.reservation.guarantee() == Guarantee::AtLeastOnce {
+    if store.compares.by(Comparing::Set)
+        && request.reservation.guarantee() == Guarantee::AtLeastOnce
+    {
         if let Some(outcome) = in_place(store, &key, request).await? {
             return Ok(outcome);
         }
@@ -42,7 +45,11 @@ async fn in_place(
         Ok(Value::Okay) => Ok(Some(RenewOutcome::Renewed)),
         Ok(Value::Nil) => Ok(Some(RenewOutcome::Lost)),
         Ok(answer) => Err(store_error(unexpected(&answer))),
-        Err(error) if is_out_of_memory(&error) || store.stops_comparing(&error) => Ok(None),
+        Err(error)
+            if is_out_of_memory(&error) || store.compares.gives_up(Comparing::Set, &error) =>
+        {
+            Ok(None)
+        }
         Err(error) => Err(store_error(error)),
     }
 }

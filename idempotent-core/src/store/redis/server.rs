@@ -1,5 +1,5 @@
-//! What the servers are, asked once when a store connects: new enough, able to compare and set by
-//! plain commands, and durable.
+//! What the servers are, asked once when a store connects: new enough, able to compare by plain
+//! commands, and durable.
 
 use redis::{Pipeline, Value};
 
@@ -19,8 +19,10 @@ pub(super) enum Demand {
 
 /// What all the servers of a store have in common.
 pub(super) struct Servers {
-    /// Whether they compare and set by plain commands.
-    pub(super) compare: bool,
+    /// Whether they know `SET … IFEQ`.
+    pub(super) set_if_equal: bool,
+    /// Whether they know `DELIFEQ`.
+    pub(super) delete_if_equal: bool,
 }
 
 /// Oldest versions that have `SET … NX GET`, and scripts that may exceed the memory limit.
@@ -40,7 +42,7 @@ pub(super) async fn examine(
              a url or a client",
         ));
     }
-    let mut servers = Servers { compare: true };
+    let mut servers = Servers { set_if_equal: true, delete_if_equal: true };
     for node in link.primaries().await.map_err(store_error)? {
         let report = Report::of(link, &node).await?;
         if let Some(too_old) = report.too_old() {
@@ -62,7 +64,8 @@ pub(super) async fn examine(
         for fault in faults {
             tracing::warn!(%node, "redis may lose records: {fault}");
         }
-        servers.compare &= report.deletes_if_equal;
+        servers.set_if_equal &= report.set_if_equal;
+        servers.delete_if_equal &= report.delete_if_equal;
     }
     Ok(servers)
 }
@@ -70,15 +73,17 @@ pub(super) async fn examine(
 /// What one server says of itself. `None` is what it does not let be asked.
 struct Report {
     info: Option<String>,
-    deletes_if_equal: bool,
+    set_if_equal: bool,
+    delete_if_equal: bool,
     save: Option<String>,
     validity_factor: Option<String>,
 }
 
 impl Report {
     async fn of(link: &Link, node: &Node) -> Result<Self, StoreError> {
-        let mut questions = Pipeline::with_capacity(4);
+        let mut questions = Pipeline::with_capacity(5);
         questions.cmd("INFO");
+        questions.cmd("COMMAND").arg("DOCS").arg("SET");
         questions.cmd("COMMAND").arg("INFO").arg("DELIFEQ");
         questions.cmd("CONFIG").arg("GET").arg("save");
         questions.cmd("CONFIG").arg("GET").arg("cluster-replica-validity-factor");
@@ -87,7 +92,8 @@ impl Report {
         let mut next = || answers.next().unwrap_or_default();
         Ok(Self {
             info: text(unless_fatal(next())?),
-            deletes_if_equal: is_command(&next()),
+            set_if_equal: tells_of(&next(), "IFEQ"),
+            delete_if_equal: is_command(&next()),
             save: setting(next()),
             validity_factor: setting(next()),
         })
@@ -193,6 +199,20 @@ fn setting(answer: Value) -> Option<String> {
     }
 }
 
+/// Whether `COMMAND DOCS` of a command names an option.
+fn tells_of(docs: &Value, option: &str) -> bool {
+    let is_option = |text: &[u8]| text.eq_ignore_ascii_case(option.as_bytes());
+    match docs {
+        Value::BulkString(text) => is_option(text),
+        Value::SimpleString(text) => is_option(text.as_bytes()),
+        Value::Array(parts) | Value::Set(parts) => parts.iter().any(|part| tells_of(part, option)),
+        Value::Map(parts) => {
+            parts.iter().any(|(name, part)| tells_of(name, option) || tells_of(part, option))
+        }
+        _ => false,
+    }
+}
+
 /// Whether `COMMAND INFO` of one name found that command.
 fn is_command(answer: &Value) -> bool {
     matches!(answer, Value::Array(commands) if matches!(commands.as_slice(), [Value::Array(_)]))
@@ -207,7 +227,8 @@ mod tests {
     fn report(info: &str) -> Report {
         Report {
             info: Some(info.to_owned()),
-            deletes_if_equal: false,
+            set_if_equal: false,
+            delete_if_equal: false,
             save: Some("3600 1".to_owned()),
             validity_factor: Some("10".to_owned()),
         }
@@ -243,6 +264,21 @@ mod tests {
         assert!(faults[2].contains("validity-factor"), "{faults:?}");
     }
 
+    /// As Valkey 8.1 tells of `SET`, shortened, by either protocol.
+    #[test]
+    fn an_option_is_found_wherever_the_docs_name_it() {
+        let text = |text: &str| Value::BulkString(text.into());
+        let argument = vec![text("name"), text("comparison-value"), text("token"), text("IFEQ")];
+        let arguments = vec![text("arguments"), Value::Array(vec![Value::Array(argument)])];
+        let docs = Value::Array(vec![text("set"), Value::Array(arguments)]);
+        assert!(tells_of(&docs, "IFEQ"));
+        let map = Value::Map(vec![(text("token"), text("ifeq"))]);
+        assert!(tells_of(&Value::Map(vec![(text("set"), map)]), "IFEQ"));
+        let history = text("Added the `IFEQ` option.");
+        assert!(!tells_of(&Value::Array(vec![text("set"), history]), "IFEQ"));
+        assert!(!tells_of(&Value::Array(Vec::new()), "IFEQ"));
+    }
+
     #[test]
     fn too_few_replicas_are_refused_and_too_many_a_fault() {
         let info = "maxmemory_policy:noeviction\r\naof_enabled:1\r\nconnected_slaves:2\r\n";
@@ -258,8 +294,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_asked_is_one_fault() {
-        let nothing =
-            Report { info: None, deletes_if_equal: false, save: None, validity_factor: None };
+        let nothing = Report { info: None, save: None, validity_factor: None, ..report("") };
         let faults = nothing.faults(None);
         assert_eq!(faults.len(), 1, "{faults:?}");
         assert!(faults[0].contains("maxmemory-policy, persistence"), "{faults:?}");

@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use redis::{Cmd, RedisError, RedisResult, Value};
+use redis::{Cmd, RedisResult, Value};
 use tokio::time::timeout;
 
-use super::error::{is_out_of_memory, is_unknown, store_error, timed_out};
+use super::compares::Compares;
+use super::error::{is_out_of_memory, store_error, timed_out};
 use super::key::Keys;
 use super::link::{Link, Repeat};
 use super::look;
@@ -28,8 +28,7 @@ pub(super) struct Shared {
     pub(super) scripts: Scripts,
     /// Where reservations and completions go, if replicas are to have them too.
     pub(super) replicas: Option<Replicas>,
-    /// Whether the servers compare and set by plain commands.
-    pub(super) compares: AtomicBool,
+    pub(super) compares: Compares,
 }
 
 impl Shared {
@@ -129,19 +128,5 @@ impl Shared {
     /// A server at its memory limit queues no transaction, and lets a script read.
     async fn look_by_script(&self, key: &str) -> RedisResult<look::Found> {
         look::both(self.run(&self.scripts.look, key, &[]).await?)
-    }
-
-    pub(super) fn compares(&self) -> bool {
-        self.compares.load(Ordering::Relaxed)
-    }
-
-    /// Whether a plain compare-and-set failed because the server does not know it, as after a
-    /// failover to an older one. From then on it is not tried again.
-    pub(super) fn stops_comparing(&self, error: &RedisError) -> bool {
-        let unknown = is_unknown(error);
-        if unknown {
-            self.compares.store(false, Ordering::Relaxed);
-        }
-        unknown
     }
 }
