@@ -15,7 +15,8 @@ tokio::task_local! {
 
 /// Makes `engine` the one that calls use which name none.
 ///
-/// Call it once, at start-up.
+/// Call it once, at start-up. The engine then stays as long as the process: its handles are not counted, so
+/// calls of many threads do not meet at a counter.
 ///
 /// # Errors
 ///
@@ -112,12 +113,12 @@ fn installed(_operation: &'static str) -> Result<Idempotency, Error> {
         );
         Idempotency::new(crate::store::MemoryStore::new())
     });
-    Ok(engine.clone())
+    Ok(engine.installed())
 }
 
 #[cfg(not(feature = "moka"))]
 fn installed(operation: &'static str) -> Result<Idempotency, Error> {
-    INSTALLED.get().cloned().ok_or_else(|| {
+    INSTALLED.get().map(Idempotency::installed).ok_or_else(|| {
         Error::new(crate::ErrorKind::Misconfigured, operation)
             .detail("no engine is installed, and there is no default without feature `moka`")
     })

@@ -27,6 +27,7 @@ mod turn;
 mod within;
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +72,16 @@ use crate::store::Store;
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
-pub struct Idempotency(Arc<Engine>);
+pub struct Idempotency(Handle);
+
+/// How an engine is held.
+#[derive(Clone)]
+enum Handle {
+    Counted(Arc<Engine>),
+    /// By the process, to its end. Calls that name no engine would else count its handles, and all
+    /// threads in one place.
+    Installed(&'static Engine),
+}
 
 struct Engine {
     store: Arc<dyn Store>,
@@ -115,14 +125,47 @@ impl Idempotency {
         &self.0.settings
     }
 
+    /// A handle to an engine that is never dropped.
+    fn installed(&'static self) -> Self {
+        Self(Handle::Installed(&self.0))
+    }
+
     fn from_settings(store: Arc<dyn Store>, settings: Settings) -> Self {
         let heartbeats = Heartbeats::new(Arc::clone(&store), settings.store_timeout);
-        Self(Arc::new(Engine { store, settings, names: Names::default(), heartbeats }))
+        let engine = Engine { store, settings, names: Names::default(), heartbeats };
+        Self(Handle::Counted(Arc::new(engine)))
+    }
+}
+
+impl Deref for Handle {
+    type Target = Engine;
+
+    fn deref(&self) -> &Engine {
+        match self {
+            Self::Counted(engine) => engine,
+            Self::Installed(engine) => engine,
+        }
     }
 }
 
 impl fmt::Debug for Idempotency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Idempotency").field("settings", &self.0.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(all(test, feature = "moka"))]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn handles_of_an_installed_engine_are_not_counted() {
+        let engine: &'static Idempotency =
+            Box::leak(Box::new(Idempotency::new(MemoryStore::new())));
+        let handles = [engine.installed(), engine.installed().clone()];
+        let Handle::Counted(counted) = &engine.0 else { panic!("it is not installed itself") };
+        assert_eq!(Arc::strong_count(counted), 1);
+        assert!(handles.iter().all(|handle| std::ptr::eq::<Engine>(&*handle.0, &**counted)));
     }
 }
