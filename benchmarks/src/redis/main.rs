@@ -1,13 +1,14 @@
 //! What a call costs on Redis and Valkey, beside the plain commands and the crate `idempotent`.
 //!
 //! ```text
-//! cargo run --release --ignore-rust-version --manifest-path benchmarks/Cargo.toml --bin redis
+//! cargo run --release --ignore-rust-version --manifest-path benchmarks/Cargo.toml --bin redis [redis|valkey]
 //! ```
 //!
 //! All sides take turns of a few thousand calls within one run against one server, started here, so
 //! noise hits each of them. A figure is the median over the rounds; a ratio is the median of the
 //! rounds' own ratios. A store has its three connections, every other side has one, multiplexed. One task
-//! runs on a runtime of one thread, 64 tasks on one that has as many worker threads as there are cores.
+//! runs on a runtime of one thread, 64 tasks on one that has as many worker threads as there are cores; their
+//! calls name their engine, except those that replay from a near cache, whose engine is installed.
 //! Receipts are 177 bytes as JSON, keys 32 bytes.
 //!
 //! `--ignore-rust-version` is for the other crate, which asks for a newer compiler than it needs.
@@ -25,6 +26,7 @@ mod wake;
 
 use std::error::Error;
 use std::io;
+use std::process::Command;
 use std::sync::Arc;
 
 use idempotent_servers::{Flavor, Redis};
@@ -37,26 +39,35 @@ use self::rounds::{Plan, compare};
 use self::side::{AnySide, What};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let runtime = runtime(64)?;
-    let mut arguments = std::env::args().skip(1);
-    if arguments.next().as_deref() == Some("wait") {
-        let url = arguments.next().ok_or("which server?")?;
-        return runtime.block_on(wake::wait_for_orders(&url));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["wait", url] => runtime(64)?.block_on(wake::wait_for_orders(url)),
+        ["redis"] => measure_on(Flavor::Redis),
+        ["valkey"] => measure_on(Flavor::Valkey91),
+        // Each in a process of its own, since a process installs one engine.
+        [] => ["redis", "valkey"].into_iter().try_for_each(|server| {
+            let ended = Command::new(std::env::current_exe()?).arg(server).status()?;
+            if ended.success() { Ok(()) } else { Err(format!("{server}: {ended}").into()) }
+        }),
+        _ => Err("the argument is `redis` or `valkey`, or none for both".into()),
     }
-    for flavor in [Flavor::Redis, Flavor::Valkey91] {
-        let server = runtime.block_on(Redis::builder().flavor(flavor).start());
-        println!("\n{flavor:?}");
-        for keys in [1_000, 1_000_000] {
-            runtime.block_on(fill(&server.url(), keys))?;
-            for what in [What::Execute, What::Replay] {
-                for tasks in [1, 64] {
-                    measure(&server.url(), Plan { what, tasks, keys, calls: calls(what, tasks) })?;
-                }
+}
+
+fn measure_on(flavor: Flavor) -> Result<(), Box<dyn Error>> {
+    let (one_thread, threads) = (runtime(1)?, runtime(64)?);
+    let server = threads.block_on(Redis::builder().flavor(flavor).start());
+    println!("\n{flavor:?}");
+    for keys in [1_000, 1_000_000] {
+        threads.block_on(fill(&server.url(), keys))?;
+        for what in [What::Execute, What::Replay] {
+            for tasks in [1, 64] {
+                let plan = Plan { what, tasks, keys, calls: calls(what, tasks) };
+                let runtime = if tasks == 1 { &one_thread } else { &threads };
+                runtime.block_on(measure(&server.url(), plan))?;
             }
         }
-        runtime.block_on(wake::measure(&server.url()))?;
     }
-    Ok(())
+    threads.block_on(wake::measure(&server.url()))
 }
 
 /// Calls of one turn. The tasks take a quarter of a millisecond to start, which must not show in replays
@@ -77,24 +88,23 @@ fn runtime(tasks: u64) -> io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-fn measure(url: &str, plan: Plan) -> Result<(), Box<dyn Error>> {
-    runtime(plan.tasks)?.block_on(async {
-        compare(&sides(url, plan.what).await?, plan).await;
-        Ok(())
-    })
+async fn measure(url: &str, plan: Plan) -> Result<(), Box<dyn Error>> {
+    compare(&sides(url, plan).await?, plan).await;
+    Ok(())
 }
 
 /// Everything that is measured, each with connections of its own.
-async fn sides(url: &str, what: What) -> Result<Vec<Arc<dyn AnySide>>, Box<dyn Error>> {
+async fn sides(url: &str, plan: Plan) -> Result<Vec<Arc<dyn AnySide>>, Box<dyn Error>> {
     let mut sides: Vec<Arc<dyn AnySide>> = vec![
         Arc::new(Limit::connect(url).await?),
         Arc::new(Ours::connect(url).await?),
         Arc::new(Peer::connect(url).await?),
     ];
-    match what {
-        What::Execute => sides.push(Arc::new(Limit::comparing(url).await?)),
-        What::Replay => sides.push(Arc::new(Ours::near(url).await?)),
-    }
+    sides.push(match (plan.what, plan.tasks) {
+        (What::Execute, _) => Arc::new(Limit::comparing(url).await?),
+        (What::Replay, 1) => Arc::new(Ours::near(url).await?),
+        (What::Replay, _) => Arc::new(Ours::installed(url).await?),
+    });
     Ok(sides)
 }
 

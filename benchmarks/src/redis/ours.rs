@@ -4,6 +4,7 @@ use std::error::Error;
 
 use idempotent_core::store::{NearCache, RedisStore};
 use idempotent_core::{Idempotency, Operation};
+use tokio::sync::OnceCell;
 
 use crate::receipt::{Receipt, receipt};
 use crate::side::{Outcome, Side};
@@ -12,28 +13,42 @@ const CHARGE: Operation = Operation::new("shop::charge");
 
 pub(crate) struct Ours {
     name: &'static str,
-    engine: Idempotency,
+    /// `None`: the installed one.
+    engine: Option<Idempotency>,
 }
 
 impl Ours {
     pub(crate) async fn connect(url: &str) -> Result<Self, Box<dyn Error>> {
         let store = RedisStore::connect(url).await?;
-        Ok(Self { name: "idempotent-core", engine: Idempotency::new(store) })
+        Ok(Self { name: "idempotent-core", engine: Some(Idempotency::new(store)) })
     }
 
     pub(crate) async fn near(url: &str) -> Result<Self, Box<dyn Error>> {
-        let store = NearCache::new(RedisStore::connect(url).await?);
-        Ok(Self { name: "idempotent-core, near", engine: Idempotency::new(store) })
+        Ok(Self { name: "idempotent-core, near", engine: Some(near_engine(url).await?) })
+    }
+
+    /// With a near cache on the process's engine, which is installed at the first use and lives on the
+    /// runtime of then.
+    pub(crate) async fn installed(url: &str) -> Result<Self, Box<dyn Error>> {
+        static INSTALLED: OnceCell<()> = OnceCell::const_new();
+        let install = async || Ok(idempotent_core::install(near_engine(url).await?)?);
+        INSTALLED.get_or_try_init(install).await.map_err(|error: Box<dyn Error>| error)?;
+        Ok(Self { name: "idempotent-core, near", engine: None })
     }
 
     async fn call(&self, key: &str) -> Outcome {
-        let call = CHARGE
-            .key(key)
-            .store(&self.engine)
-            .returning::<Result<Receipt, idempotent_core::Error>>();
+        let call = match &self.engine {
+            Some(engine) => CHARGE.key(key).store(engine),
+            None => CHARGE.key(key),
+        };
+        let call = call.returning::<Result<Receipt, idempotent_core::Error>>();
         std::hint::black_box(call.run(|| async { Ok(receipt()) }).await?);
         Ok(())
     }
+}
+
+async fn near_engine(url: &str) -> Result<Idempotency, Box<dyn Error>> {
+    Ok(Idempotency::new(NearCache::new(RedisStore::connect(url).await?)))
 }
 
 impl Side for Ours {
