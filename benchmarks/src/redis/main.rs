@@ -6,7 +6,9 @@
 //!
 //! All sides take turns of a few thousand calls within one run against one server, started here, so
 //! noise hits each of them. A figure is the median over the rounds; a ratio is the median of the
-//! rounds' own ratios. A store has its three connections, every other side has one, multiplexed. One task
+//! rounds' own ratios. A store has its three connections, every other side has one, multiplexed. All sockets
+//! are as the crate `redis` makes them, without `TCP_NODELAY`, so that small writes gather while an answer is
+//! under way; a store that is made of a URL sets it, and is measured too. One task
 //! runs on a runtime of one thread, 64 tasks on one that has as many worker threads as there are cores; their
 //! calls name their engine, except those that replay from a near cache, whose engine is installed.
 //! Receipts are 177 bytes as JSON, keys 32 bytes.
@@ -97,8 +99,9 @@ async fn measure(url: &str, plan: Plan) -> Result<(), Box<dyn Error>> {
 async fn sides(url: &str, plan: Plan) -> Result<Vec<Arc<dyn AnySide>>, Box<dyn Error>> {
     let mut sides: Vec<Arc<dyn AnySide>> = vec![
         Arc::new(Limit::connect(url).await?),
-        Arc::new(Ours::connect(url).await?),
+        Arc::new(Ours::of_client(url).await?),
         Arc::new(Peer::connect(url).await?),
+        Arc::new(Ours::of_url(url).await?),
     ];
     sides.push(match (plan.what, plan.tasks) {
         (What::Execute, _) => Arc::new(Limit::comparing(url).await?),

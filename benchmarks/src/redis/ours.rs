@@ -4,6 +4,7 @@ use std::error::Error;
 
 use idempotent_core::store::{NearCache, RedisStore};
 use idempotent_core::{Idempotency, Operation};
+use redis::Client;
 use tokio::sync::OnceCell;
 
 use crate::receipt::{Receipt, receipt};
@@ -18,9 +19,16 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
-    pub(crate) async fn connect(url: &str) -> Result<Self, Box<dyn Error>> {
-        let store = RedisStore::connect(url).await?;
+    /// Of a client, so that its sockets are set as those of the other sides are.
+    pub(crate) async fn of_client(url: &str) -> Result<Self, Box<dyn Error>> {
+        let store = RedisStore::from_client(Client::open(url)?).connect().await?;
         Ok(Self { name: "idempotent-core", engine: Some(Idempotency::new(store)) })
+    }
+
+    /// Of a URL, which sets `TCP_NODELAY`; with records of its own.
+    pub(crate) async fn of_url(url: &str) -> Result<Self, Box<dyn Error>> {
+        let store = RedisStore::builder(url).prefix("of-url:").connect().await?;
+        Ok(Self { name: "… of a URL, no delay", engine: Some(Idempotency::new(store)) })
     }
 
     pub(crate) async fn near(url: &str) -> Result<Self, Box<dyn Error>> {
