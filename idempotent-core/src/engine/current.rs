@@ -123,3 +123,16 @@ fn installed(operation: &'static str) -> Result<Idempotency, Error> {
             .detail("no engine is installed, and there is no default without feature `moka`")
     })
 }
+
+#[cfg(all(test, feature = "moka"))]
+mod tests {
+    use super::*;
+    use crate::engine::Handle;
+
+    #[test]
+    fn a_call_that_names_no_engine_does_not_count_its_handle() {
+        let engine = current("shop::charge").unwrap();
+        assert!(matches!(engine.0, Handle::Installed(_)));
+        assert!(matches!(engine.clone().0, Handle::Installed(_)));
+    }
+}

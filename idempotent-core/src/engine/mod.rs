@@ -153,19 +153,3 @@ impl fmt::Debug for Idempotency {
         f.debug_struct("Idempotency").field("settings", &self.0.settings).finish_non_exhaustive()
     }
 }
-
-#[cfg(all(test, feature = "moka"))]
-mod tests {
-    use super::*;
-    use crate::store::MemoryStore;
-
-    #[test]
-    fn handles_of_an_installed_engine_are_not_counted() {
-        let engine: &'static Idempotency =
-            Box::leak(Box::new(Idempotency::new(MemoryStore::new())));
-        let handles = [engine.installed(), engine.installed().clone()];
-        let Handle::Counted(counted) = &engine.0 else { panic!("it is not installed itself") };
-        assert_eq!(Arc::strong_count(counted), 1);
-        assert!(handles.iter().all(|handle| std::ptr::eq::<Engine>(&*handle.0, &**counted)));
-    }
-}
