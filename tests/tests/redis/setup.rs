@@ -136,7 +136,7 @@ async fn a_server_older_than_redis_7_is_refused_with_its_version() {
 }
 
 #[tokio::test]
-async fn valkey_is_taken_for_what_it_can_do() {
+async fn servers_are_taken_for_what_they_can_do() {
     require!(Server::Valkey91, Server::Valkey81, Server::Redis);
     for (flavor, able) in [
         (Flavor::Valkey91, "set: true, delete: true"),

@@ -139,7 +139,12 @@ impl RedisStore {
         RedisStoreBuilder::url(url.into())
     }
 
-    /// Sets up a store on the server of a client that the application already has.
+    /// Sets up a store on the server of a client that the application already has, over sockets that are
+    /// set as the client says.
+    ///
+    /// A store of a URL sets `TCP_NODELAY`, and clients of the crate `redis` do not by default: a small
+    /// write then waits while an answer is under way, up to a round trip, and leaves together with those
+    /// that came meanwhile.
     pub fn from_client(client: redis::Client) -> RedisStoreBuilder {
         RedisStoreBuilder::client(client)
     }
