@@ -4,14 +4,14 @@
 //! cargo run --release --ignore-rust-version --manifest-path benchmarks/Cargo.toml --bin redis [redis|valkey]
 //! ```
 //!
-//! All sides take turns of a few thousand calls within one run against one server, started here, so
-//! noise hits each of them. A figure is the median over the rounds; a ratio is the median of the
-//! rounds' own ratios. A store has its three connections, every other side has one, multiplexed. All sockets
-//! are as the crate `redis` makes them, without `TCP_NODELAY`, so that small writes gather while an answer is
-//! under way; a store that is made of a URL sets it, and is measured too. One task
-//! runs on a runtime of one thread, 64 tasks on one that has as many worker threads as there are cores; their
-//! calls name their engine, except those that replay from a near cache, whose engine is installed.
-//! Receipts are 177 bytes as JSON, keys 32 bytes.
+//! All sides take turns of a few thousand calls within one run against one server, started here, so noise
+//! hits each of them. A figure is the median over the rounds; a ratio is the median of the rounds' own
+//! ratios. A store has its three connections, every other side has one, multiplexed. All sockets are as
+//! the crate `redis` makes them, without `TCP_NODELAY`, so that small writes gather while an answer is
+//! under way; a store that is made of a URL sets it, and is measured too. One task runs on a runtime of
+//! one thread, 64 tasks on one that has as many worker threads as there are cores; their calls name their
+//! engine, except those that replay from a near cache, whose engine is installed. Receipts are 177 bytes
+//! as JSON, keys 32 bytes.
 //!
 //! `--ignore-rust-version` is for the other crate, which asks for a newer compiler than it needs.
 

@@ -39,8 +39,10 @@ impl Ours {
     /// runtime of then.
     pub(crate) async fn installed(url: &str) -> Result<Self, Box<dyn Error>> {
         static INSTALLED: OnceCell<()> = OnceCell::const_new();
-        let install = async || Ok(idempotent_core::install(near_engine(url).await?)?);
-        INSTALLED.get_or_try_init(install).await.map_err(|error: Box<dyn Error>| error)?;
+        let install = async || -> Result<(), Box<dyn Error>> {
+            Ok(idempotent_core::install(near_engine(url).await?)?)
+        };
+        INSTALLED.get_or_try_init(install).await?;
         Ok(Self { name: "idempotent-core, near", engine: None })
     }
 
