@@ -34,7 +34,9 @@ impl<S: Store> NearCacheBuilder<S> {
     /// How many bytes of records are kept, each counted with some 300 bytes of bookkeeping.
     /// Default: 64 MiB.
     ///
-    /// Above it, the least recently used go. A record that is larger alone is not kept.
+    /// Above it, the least recently used go. So that threads seldom meet, a cache of 8 MiB or more has up
+    /// to 16 parts of at least 4 MiB, each of which is full by itself. A record that is larger than a
+    /// part is not kept.
     pub const fn capacity_bytes(mut self, bytes: u64) -> Self {
         self.capacity_bytes = bytes;
         self

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use moka::policy::EvictionPolicy;
-use moka::sync::Cache;
+use moka::sync::{Cache, SegmentedCache};
 
 use super::{Clock, Entry, Observer, Record, State};
 use crate::store::hasher::KeyHasher;
@@ -22,6 +22,13 @@ pub(super) type Hash = [u8; 32];
 /// reference counts.
 const OVERHEAD: usize = 300;
 
+/// How many parts the records are kept in at most. moka notes each reading in a queue, at which the
+/// threads of a process would all meet.
+const PARTS: u64 = 16;
+
+/// The least that a part has room for: a record has to fit into one.
+const PART_BYTES: u64 = 4 * 1024 * 1024;
+
 /// How many generations there are: a purge keeps few records but its own from being kept.
 const GENERATIONS: usize = 256;
 
@@ -29,8 +36,9 @@ const GENERATIONS: usize = 256;
 const UNTOLD_FOR: Duration = Duration::from_secs(60);
 
 pub(super) struct Shelf {
-    records: Cache<Hash, Kept, KeyHasher>,
+    records: SegmentedCache<Hash, Kept, KeyHasher>,
     capacity_bytes: u64,
+    largest: u64,
     clock: Arc<dyn Clock>,
     epoch: AtomicU64,
     generations: Box<[Mutex<u64>]>,
@@ -63,14 +71,24 @@ pub(super) struct Purging<'a> {
 impl Shelf {
     pub(super) fn new(capacity_bytes: u64, clock: Arc<dyn Clock>) -> Self {
         let hasher = KeyHasher::random();
+        let parts = parts(capacity_bytes);
         let records = Cache::builder()
+            .segments(parts)
             .max_capacity(capacity_bytes)
             .weigher(|_, kept: &Kept| weight(kept.record.as_ref()))
             // TinyLFU would reject fresh records when full of popular ones.
             .eviction_policy(EvictionPolicy::lru())
             .build_with_hasher(hasher.clone());
         let generations = (0..GENERATIONS).map(|_| Mutex::default()).collect();
-        Self { records, capacity_bytes, clock, epoch: AtomicU64::new(0), generations, hasher }
+        Self {
+            records,
+            capacity_bytes,
+            largest: capacity_bytes / parts as u64,
+            clock,
+            epoch: AtomicU64::new(0),
+            generations,
+            hasher,
+        }
     }
 
     /// The record that is kept, if its time is not over.
@@ -132,7 +150,7 @@ impl Shelf {
     }
 
     fn fits(&self, record: &Record) -> bool {
-        u64::from(weight(Some(record))) <= self.capacity_bytes
+        u64::from(weight(Some(record))) <= self.largest
     }
 
     fn epoch(&self) -> u64 {
@@ -167,7 +185,30 @@ impl Drop for Purging<'_> {
     }
 }
 
+/// A power of two, as moka has them.
+const fn parts(capacity_bytes: u64) -> usize {
+    let parts = capacity_bytes / PART_BYTES;
+    match parts {
+        0 => 1,
+        PARTS.. => PARTS as usize,
+        _ => 1 << parts.ilog2(),
+    }
+}
+
 fn weight(record: Option<&Record>) -> u32 {
     let bytes = record.map_or(0, |record| record.as_bytes().len());
     u32::try_from(bytes + OVERHEAD).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_as_many_as_have_room_for_large_records() {
+        const MIB: u64 = 1024 * 1024;
+        let of = |mib| parts(mib * MIB);
+        assert_eq!((of(0), of(7), of(8), of(15), of(16)), (1, 1, 2, 2, 4));
+        assert_eq!((of(63), of(64), of(1024 * MIB)), (8, 16, 16));
+    }
 }
