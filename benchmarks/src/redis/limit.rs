@@ -3,8 +3,8 @@
 
 use std::error::Error;
 
-use redis::Script;
 use redis::aio::ConnectionManager;
+use redis::{Client, Script};
 use serde::{Deserialize, Serialize};
 
 use crate::receipt::{Receipt, receipt};
@@ -24,13 +24,12 @@ pub(crate) struct Limit {
 }
 
 impl Limit {
-    pub(crate) async fn connect(url: &str) -> Result<Self, Box<dyn Error>> {
-        let connection = redis::Client::open(url)?.get_connection_manager().await?;
-        Ok(Self { connection, script: None })
+    pub(crate) async fn connect(client: &Client) -> Result<Self, Box<dyn Error>> {
+        Ok(Self { connection: client.get_connection_manager().await?, script: None })
     }
 
-    pub(crate) async fn comparing(url: &str) -> Result<Self, Box<dyn Error>> {
-        let limit = Self::connect(url).await?;
+    pub(crate) async fn comparing(client: &Client) -> Result<Self, Box<dyn Error>> {
+        let limit = Self::connect(client).await?;
         Ok(Self { script: Some(Script::new(COMPARE_AND_SET)), ..limit })
     }
 

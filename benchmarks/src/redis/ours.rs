@@ -16,34 +16,36 @@ pub(crate) struct Ours {
     name: &'static str,
     /// `None`: the installed one.
     engine: Option<Idempotency>,
+    pace: u64,
 }
 
+/// Of a near cache, with any number of tasks.
+const PACE_OF_MEMORY: u64 = 8;
+
 impl Ours {
-    /// Of a client, so that its sockets are set as those of the other sides are.
-    pub(crate) async fn of_client(url: &str) -> Result<Self, Box<dyn Error>> {
-        let store = RedisStore::from_client(Client::open(url)?).connect().await?;
-        Ok(Self { name: "idempotent-core", engine: Some(Idempotency::new(store)) })
+    /// On sockets that are set as the client's are.
+    pub(crate) async fn connect(client: &Client) -> Result<Self, Box<dyn Error>> {
+        let engine = Idempotency::new(store(client).await?);
+        Ok(Self { name: "idempotent-core", engine: Some(engine), pace: 1 })
     }
 
-    /// Of a URL, which sets `TCP_NODELAY`; with records of its own.
-    pub(crate) async fn of_url(url: &str) -> Result<Self, Box<dyn Error>> {
-        let store = RedisStore::builder(url).prefix("of-url:").connect().await?;
-        Ok(Self { name: "… of a URL, no delay", engine: Some(Idempotency::new(store)) })
-    }
-
-    pub(crate) async fn near(url: &str) -> Result<Self, Box<dyn Error>> {
-        Ok(Self { name: "idempotent-core, near", engine: Some(near_engine(url).await?) })
+    pub(crate) async fn near(client: &Client) -> Result<Self, Box<dyn Error>> {
+        Ok(Self::of_memory(Some(near_engine(client).await?)))
     }
 
     /// With a near cache on the process's engine, which is installed at the first use and lives on the
     /// runtime of then.
-    pub(crate) async fn installed(url: &str) -> Result<Self, Box<dyn Error>> {
+    pub(crate) async fn installed(client: &Client) -> Result<Self, Box<dyn Error>> {
         static INSTALLED: OnceCell<()> = OnceCell::const_new();
         let install = async || -> Result<(), Box<dyn Error>> {
-            Ok(idempotent_core::install(near_engine(url).await?)?)
+            Ok(idempotent_core::install(near_engine(client).await?)?)
         };
         INSTALLED.get_or_try_init(install).await?;
-        Ok(Self { name: "idempotent-core, near", engine: None })
+        Ok(Self::of_memory(None))
+    }
+
+    fn of_memory(engine: Option<Idempotency>) -> Self {
+        Self { name: "idempotent-core, near", engine, pace: PACE_OF_MEMORY }
     }
 
     async fn call(&self, key: &str) -> Outcome {
@@ -57,13 +59,21 @@ impl Ours {
     }
 }
 
-async fn near_engine(url: &str) -> Result<Idempotency, Box<dyn Error>> {
-    Ok(Idempotency::new(NearCache::new(RedisStore::connect(url).await?)))
+async fn store(client: &Client) -> Result<RedisStore, Box<dyn Error>> {
+    Ok(RedisStore::from_client(client.clone()).connect().await?)
+}
+
+async fn near_engine(client: &Client) -> Result<Idempotency, Box<dyn Error>> {
+    Ok(Idempotency::new(NearCache::new(store(client).await?)))
 }
 
 impl Side for Ours {
     fn name(&self) -> &'static str {
         self.name
+    }
+
+    fn pace(&self) -> u64 {
+        self.pace
     }
 
     async fn execute(&self, key: &str) -> Outcome {

@@ -19,7 +19,7 @@ pub(crate) struct Plan {
     pub(crate) tasks: u64,
     /// How many keys the server holds.
     pub(crate) keys: u64,
-    /// Calls of one turn.
+    /// Calls of one turn, of a side whose pace is the others'.
     pub(crate) calls: u64,
 }
 
@@ -29,6 +29,14 @@ impl Plan {
         match self.what {
             What::Execute => base + REPLAYED + turn * self.calls,
             What::Replay => base,
+        }
+    }
+
+    /// How many calls a turn of this side has.
+    fn calls_of(self, side: &dyn AnySide) -> u64 {
+        match self.what {
+            What::Execute => self.calls,
+            What::Replay => self.calls * side.pace(),
         }
     }
 
@@ -56,8 +64,9 @@ pub(crate) async fn compare(sides: &[Arc<dyn AnySide>], plan: Plan) -> f64 {
     for round in 0..ROUNDS {
         for place in 0..sides.len() {
             let side = (place + round as usize) % sides.len();
-            let time = turn(&sides[side], plan, plan.first(base, round), plan.calls).await;
-            times[side].push(time.as_nanos() as f64 / plan.calls as f64);
+            let calls = plan.calls_of(&*sides[side]);
+            let time = turn(&sides[side], plan, plan.first(base, round), calls).await;
+            times[side].push(time.as_nanos() as f64 / calls as f64);
         }
     }
     println!("{:?}, {} tasks, {} keys in the server at first", plan.what, plan.tasks, plan.keys);

@@ -20,6 +20,11 @@ pub(crate) enum What {
 pub(crate) trait Side: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
+    /// About how many replays it makes while others make one, so that its turns are as long as theirs.
+    fn pace(&self) -> u64 {
+        1
+    }
+
     /// A call with a fresh key.
     fn execute(&self, key: &str) -> impl Future<Output = Outcome> + Send;
 
@@ -33,6 +38,9 @@ pub(crate) trait Side: Send + Sync + 'static {
 pub(crate) trait AnySide: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
+    /// See [`Side::pace`].
+    fn pace(&self) -> u64;
+
     /// One call for each key, one after another.
     async fn calls(&self, what: What, keys: &[String]) -> Outcome;
 }
@@ -41,6 +49,10 @@ pub(crate) trait AnySide: Send + Sync + 'static {
 impl<S: Side> AnySide for S {
     fn name(&self) -> &'static str {
         Side::name(self)
+    }
+
+    fn pace(&self) -> u64 {
+        Side::pace(self)
     }
 
     async fn calls(&self, what: What, keys: &[String]) -> Outcome {
