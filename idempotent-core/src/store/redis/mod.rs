@@ -144,7 +144,22 @@ impl RedisStore {
     ///
     /// A store of a URL sets `TCP_NODELAY`, and clients of the crate `redis` do not by default: a small
     /// write then waits while an answer is under way, up to a round trip, and leaves together with those
-    /// that came meanwhile.
+    /// that came meanwhile. Where the server is on the same machine, that saves work. Over a network it
+    /// costs time: with a round trip of half a millisecond or of two, 1,000 to 6,000 executions a second
+    /// took 1.2 to 1.6 times as long. A client that sets it:
+    ///
+    /// ```no_run
+    /// use idempotent_core::store::RedisStore;
+    /// use redis::io::tcp::TcpSettings;
+    /// use redis::{Client, IntoConnectionInfo};
+    ///
+    /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// let settings = TcpSettings::default().set_nodelay(true);
+    /// let info = "redis://redis.internal:6379".into_connection_info()?;
+    /// let client = Client::open(info.set_tcp_settings(settings))?;
+    /// let store = RedisStore::from_client(client).connect().await?;
+    /// # Ok(()) }
+    /// ```
     pub fn from_client(client: redis::Client) -> RedisStoreBuilder {
         RedisStoreBuilder::client(client)
     }
