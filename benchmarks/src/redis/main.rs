@@ -1,7 +1,7 @@
 //! What a call costs on Redis and Valkey, beside the plain commands and the crate `idempotent`.
 //!
 //! ```text
-//! cargo run --release --ignore-rust-version --manifest-path benchmarks/Cargo.toml --bin redis [redis|valkey]
+//! cargo run --release --ignore-rust-version --manifest-path benchmarks/Cargo.toml --bin redis [redis|valkey|delayed]
 //! ```
 //!
 //! All sides take turns of a few thousand calls within one run against one server, started here, so noise
@@ -13,12 +13,16 @@
 //! gather while an answer is under way, and again with `TCP_NODELAY`, which a store of a URL sets. The
 //! other crate makes its sockets itself, of the first kind, and stands in both tables.
 //!
+//! What `TCP_NODELAY` is worth where a server is not on the same machine, `delayed` measures through a
+//! proxy.
+//!
 //! One task runs on a runtime of one thread, 64 tasks on one that has as many worker threads as there are
 //! cores; their calls name their engine, except those that replay from a near cache, whose engine is
 //! installed. Receipts are 177 bytes as JSON, keys 32 bytes.
 //!
 //! `--ignore-rust-version` is for the other crate, which asks for a newer compiler than it needs.
 
+mod delayed;
 mod limit;
 mod ours;
 mod peer;
@@ -52,12 +56,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["wait", url] => runtime(64)?.block_on(wake::wait_for_orders(url)),
         ["redis"] => measure_on(Flavor::Redis),
         ["valkey"] => measure_on(Flavor::Valkey91),
+        ["delayed"] => runtime(64)?.block_on(async {
+            let server = Redis::builder().flavor(Flavor::Redis).start().await;
+            delayed::measure(&server).await
+        }),
         // Each in a process of its own, since a process installs one engine.
-        [] => ["redis", "valkey"].into_iter().try_for_each(|server| {
+        [] => ["redis", "valkey", "delayed"].into_iter().try_for_each(|server| {
             let ended = Command::new(std::env::current_exe()?).arg(server).status()?;
             if ended.success() { Ok(()) } else { Err(format!("{server}: {ended}").into()) }
         }),
-        _ => Err("the argument is `redis` or `valkey`, or none for both".into()),
+        _ => Err("the argument is `redis`, `valkey` or `delayed`, or none for all".into()),
     }
 }
 
@@ -111,8 +119,7 @@ async fn sides(
     plan: Plan,
     no_delay: bool,
 ) -> Result<Vec<Arc<dyn AnySide>>, Box<dyn Error>> {
-    let info = url.into_connection_info()?;
-    let client = Client::open(info.set_tcp_settings(TcpSettings::default().set_nodelay(no_delay)))?;
+    let client = client(url, no_delay)?;
     Ok(vec![
         Arc::new(Limit::connect(&client).await?),
         Arc::new(Ours::connect(&client).await?),
@@ -123,6 +130,12 @@ async fn sides(
             (What::Replay, _) => Arc::new(Ours::installed(&client).await?),
         },
     ])
+}
+
+/// A client whose sockets have `TCP_NODELAY`, or not.
+fn client(url: &str, no_delay: bool) -> redis::RedisResult<Client> {
+    let settings = TcpSettings::default().set_nodelay(no_delay);
+    Client::open(url.into_connection_info()?.set_tcp_settings(settings))
 }
 
 /// Brings the server to so many keys, of the size of a record.
