@@ -2,7 +2,6 @@
 
 mod types;
 
-use std::borrow::Cow;
 use std::fmt;
 
 use smallvec::SmallVec;
@@ -116,7 +115,7 @@ impl KeyParts {
         let mut rest = &self.encoded[..];
         let mut touches = false;
         while let Some((part, tail)) = split_prefixed(rest) {
-            let part = text_of(part);
+            let part = String::from_utf8_lossy(part);
             if touches && part.starts_with(char::is_alphanumeric) && out.len() < end {
                 out.push(b'/');
             }
@@ -125,11 +124,6 @@ impl KeyParts {
             rest = tail;
         }
     }
-}
-
-/// Most parts are text, and to see that is several times as fast as to repair it.
-fn text_of(part: &[u8]) -> Cow<'_, str> {
-    std::str::from_utf8(part).map_or_else(|_| String::from_utf8_lossy(part), Cow::Borrowed)
 }
 
 /// The longest text of a key, in bytes; the engine's limit on keys is usually far below.

@@ -33,7 +33,7 @@ impl Keys {
         key.push_str(&self.prefix);
         key.push_str(name);
         key.push(':');
-        push_hash(&mut key, id.hash());
+        key.push_str(&URL_SAFE_NO_PAD.encode(id.hash()));
         key
     }
 
@@ -60,13 +60,6 @@ impl Keys {
         glob.push('*');
         glob
     }
-}
-
-/// By way of the stack: `encode` allocates, and `encode_string` clears a kilobyte of buffer.
-fn push_hash(key: &mut String, hash: &[u8; 32]) {
-    let mut chars = [0; HASH_CHARS];
-    URL_SAFE_NO_PAD.encode_slice(hash, &mut chars).expect("a hash has so many characters");
-    key.push_str(std::str::from_utf8(&chars).expect("base64 is text"));
 }
 
 fn push_literally(glob: &mut String, text: &str) {
