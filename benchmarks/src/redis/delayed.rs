@@ -2,6 +2,7 @@
 //! keeps everything for a millisecond, which its timer makes two, in each direction.
 
 use std::error::Error;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,7 +69,6 @@ async fn mean(side: &Arc<Ours>, per_second: f64) -> f64 {
 
 /// How long it is to the next call, where the mean is 1: exponential, as where nobody knows of another.
 fn gap(n: u64) -> f64 {
-    // Multiples of the golden ratio are spread evenly, and neighbours are far apart.
-    let share = n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 11;
-    -((share as f64 + 1.0) / (1_u64 << 53) as f64).ln()
+    let random = BuildHasherDefault::<DefaultHasher>::default().hash_one(n);
+    -(((random >> 11) as f64 + 1.0) / (1_u64 << 53) as f64).ln()
 }

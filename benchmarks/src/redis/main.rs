@@ -61,9 +61,9 @@ fn main() -> Result<(), Box<dyn Error>> {
             delayed::measure(&server).await
         }),
         // Each in a process of its own, since a process installs one engine.
-        [] => ["redis", "valkey", "delayed"].into_iter().try_for_each(|server| {
-            let ended = Command::new(std::env::current_exe()?).arg(server).status()?;
-            if ended.success() { Ok(()) } else { Err(format!("{server}: {ended}").into()) }
+        [] => ["redis", "valkey", "delayed"].into_iter().try_for_each(|part| {
+            let ended = Command::new(std::env::current_exe()?).arg(part).status()?;
+            if ended.success() { Ok(()) } else { Err(format!("{part}: {ended}").into()) }
         }),
         _ => Err("the argument is `redis`, `valkey` or `delayed`, or none for all".into()),
     }

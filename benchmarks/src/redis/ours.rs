@@ -12,15 +12,15 @@ use crate::side::{Outcome, Side};
 
 const CHARGE: Operation = Operation::new("shop::charge");
 
+/// Of a near cache, with any number of tasks.
+const PACE_OF_MEMORY: u64 = 8;
+
 pub(crate) struct Ours {
     name: &'static str,
     /// `None`: the installed one.
     engine: Option<Idempotency>,
     pace: u64,
 }
-
-/// Of a near cache, with any number of tasks.
-const PACE_OF_MEMORY: u64 = 8;
 
 impl Ours {
     /// On sockets that are set as the client's are.

@@ -35,8 +35,8 @@ impl<S: Store> NearCacheBuilder<S> {
     /// Default: 64 MiB.
     ///
     /// Above it, the least recently used go. So that threads seldom meet, a cache of 8 MiB or more has up
-    /// to 16 parts of at least 4 MiB, each of which is full by itself. A record that is larger than a
-    /// part is not kept.
+    /// to 16 parts of at least 4 MiB, each of which is full by itself and takes 32 KiB when it is empty.
+    /// A record that is larger than a part is not kept.
     pub const fn capacity_bytes(mut self, bytes: u64) -> Self {
         self.capacity_bytes = bytes;
         self

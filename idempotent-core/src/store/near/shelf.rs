@@ -38,6 +38,7 @@ const UNTOLD_FOR: Duration = Duration::from_secs(60);
 pub(super) struct Shelf {
     records: SegmentedCache<Hash, Kept, KeyHasher>,
     capacity_bytes: u64,
+    /// The most that one record may weigh: the room of a part.
     largest: u64,
     clock: Arc<dyn Clock>,
     epoch: AtomicU64,
