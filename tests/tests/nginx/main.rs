@@ -4,17 +4,10 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
-#[path = "nginx/app.rs"]
 mod app;
-#[path = "nginx/fault.rs"]
 mod fault;
-#[path = "nginx/faults.rs"]
 mod faults;
-#[path = "nginx/ledger.rs"]
 mod ledger;
-#[path = "nginx/load.rs"]
 mod load;
-#[path = "nginx/stage.rs"]
 mod stage;
-#[path = "nginx/waiting.rs"]
 mod waiting;

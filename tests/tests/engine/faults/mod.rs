@@ -1,17 +1,11 @@
 //! A store that goes wrong, one test for each call and way: what the caller gets, how often the
 //! body ran, and what the next caller gets.
 
-#[path = "faults/complete.rs"]
 mod complete;
-#[path = "faults/crash.rs"]
 mod crash;
-#[path = "faults/release.rs"]
 mod release;
-#[path = "faults/renew.rs"]
 mod renew;
-#[path = "faults/reserve.rs"]
 mod reserve;
-#[path = "faults/wait.rs"]
 mod wait;
 
 use idempotent_core::store::MemoryStore;

@@ -6,25 +6,14 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
-#[path = "client/budgets.rs"]
 mod budgets;
-#[path = "client/connections.rs"]
 mod connections;
-#[path = "client/derived.rs"]
 mod derived;
-#[path = "client/draft.rs"]
 mod draft;
-#[path = "client/keys.rs"]
 mod keys;
-#[path = "client/log.rs"]
 mod log;
-#[path = "client/pauses.rs"]
 mod pauses;
-#[path = "client/redirects.rs"]
 mod redirects;
-#[path = "client/scene.rs"]
 mod scene;
-#[path = "client/server.rs"]
 mod server;
-#[path = "client/statuses.rs"]
 mod statuses;

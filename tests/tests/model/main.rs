@@ -4,11 +4,8 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
-#[path = "model/reference.rs"]
 mod reference;
-#[path = "model/script.rs"]
 mod script;
-#[path = "model/world.rs"]
 mod world;
 
 use proptest::collection::vec;
