@@ -1,12 +1,19 @@
-//! What the tests share: bodies that count their runs, errors, and a log that can be read.
+//! What the tests share: bodies that count their runs, errors, a log that can be read, calls of a
+//! store, waiting, and real backends held to the store contract.
 
+mod attempt;
 mod body;
+mod contract_subject;
 mod fail;
 mod log;
+mod wait;
 
+pub use self::attempt::{Attempt, fresh_id};
 pub use self::body::{Answer, Runs, call, call_for};
+pub use self::contract_subject::TwoHandles;
 pub use self::fail::Fail;
 pub use self::log::{Line, Log};
+pub use self::wait::{HOUR, SOON, until, until_within, waiter, wakes};
 
 use std::time::Duration;
 

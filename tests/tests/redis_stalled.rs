@@ -4,19 +4,14 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
-#[path = "redis/shop.rs"]
-#[allow(dead_code)]
-mod shop;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use idempotent_core::store::{RedisStore, StoreErrorKind};
 use idempotent_servers::{Redis, Server, require};
+use idempotent_tests::Attempt;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-
-use shop::Attempt;
 
 const CALLS: usize = 10_000;
 const TIMEOUT: Duration = Duration::from_millis(500);

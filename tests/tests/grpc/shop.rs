@@ -6,7 +6,7 @@ use idempotent_core::grpc::disposition_of;
 use idempotent_core::store::{MemoryStore, Store};
 use idempotent_core::testing::ManualClock;
 use idempotent_core::{Disposition, Error, ErrorKind, Idempotency, grpc, idempotent};
-use idempotent_tests::{Runs, millis, secs};
+use idempotent_tests::{Runs, secs, until_within};
 use tokio::sync::Semaphore;
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Request, Response, Status};
@@ -55,12 +55,12 @@ impl Shop {
 
     /// Waits until a body has begun.
     pub(crate) async fn until_it_runs(&self) {
-        until(&self.runs).await;
+        until_within(secs(20), async || self.runs.count() > 0).await;
     }
 
     /// Waits until a slow method is over.
     pub(crate) async fn until_it_is_over(&self) {
-        until(&self.over).await;
+        until_within(secs(20), async || self.over.count() > 0).await;
     }
 
     fn answer(&self, charge: &Charge) -> Answer {
@@ -101,14 +101,6 @@ impl Shop {
     )]
     async fn detached_from(self: Arc<Self>, request: Request<Charge>) -> Answer {
         self.slowly(request.get_ref()).await
-    }
-}
-
-async fn until(counted: &Runs) {
-    let patience = tokio::time::Instant::now() + secs(20);
-    while counted.count() == 0 {
-        assert!(tokio::time::Instant::now() < patience, "it does not happen");
-        tokio::time::sleep(millis(2)).await;
     }
 }
 

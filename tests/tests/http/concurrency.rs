@@ -1,9 +1,8 @@
 //! Many requests of one key at once.
 
-use idempotent_tests::secs;
+use idempotent_tests::{secs, until_within};
 
 use super::{Server, Shop, layer, post};
-use crate::server::until;
 use crate::wire::{Reply, Wire};
 
 const REQUESTS: usize = 100;
@@ -24,7 +23,7 @@ async fn at_once(shop: &Shop, server: &Server, request: &Wire, ready: usize) -> 
         })
         .collect();
     shop.until_runs(1).await;
-    until(|| *answered.borrow() >= ready).await;
+    until_within(secs(20), async || *answered.borrow() >= ready).await;
     shop.gate.add_permits(REQUESTS);
     let mut replies = Vec::new();
     for request in requests {

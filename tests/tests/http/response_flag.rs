@@ -7,9 +7,8 @@ use axum::routing::post as on_post;
 use axum::{Json, Router};
 use idempotent_core::http::IdempotencyKey;
 use idempotent_core::{Idempotency, idempotent};
-use idempotent_tests::engine;
+use idempotent_tests::{engine, secs, until_within};
 
-use super::server::until;
 use super::{Server, Shop, post};
 
 type App = State<(Idempotency, Shop)>;
@@ -138,7 +137,7 @@ async fn a_detached_handler_runs_to_its_end_when_its_client_is_gone() {
     drop(client);
     assert_eq!(server.send(&request).await.status, 409);
     shop.gate.add_permits(1);
-    until(|| shop.gate.available_permits() == 0).await;
+    until_within(secs(20), async || shop.gate.available_permits() == 0).await;
     let mut reply = server.send(&request).await;
     while reply.status == 409 {
         reply = server.send(&request).await;

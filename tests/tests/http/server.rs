@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, Request, State};
@@ -13,7 +12,7 @@ use idempotent_core::Idempotency;
 use idempotent_core::http::{IdempotencyLayer, LayerWithoutScope};
 use idempotent_core::store::MemoryStore;
 use idempotent_core::testing::ManualClock;
-use idempotent_tests::{Runs, engine};
+use idempotent_tests::{Runs, engine, secs, until_within};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -95,16 +94,7 @@ impl Shop {
 
     /// Waits until so many handlers have begun.
     pub(crate) async fn until_runs(&self, runs: usize) {
-        until(|| self.runs.count() >= runs).await;
-    }
-}
-
-/// Waits for something that happens soon on another task.
-pub(crate) async fn until(happened: impl Fn() -> bool) {
-    let patience = tokio::time::Instant::now() + Duration::from_secs(20);
-    while !happened() {
-        assert!(tokio::time::Instant::now() < patience, "it does not happen");
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        until_within(secs(20), async || self.runs.count() >= runs).await;
     }
 }
 

@@ -9,9 +9,7 @@ use idempotent_core::store::{
     RenewOutcome, Reserve, ReserveOutcome, Scan, State, Store, StoreError, Wait,
 };
 use idempotent_core::testing::{Call, FaultyStore};
-use idempotent_tests::settle;
-
-pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+use idempotent_tests::{HOUR, settle};
 
 /// It shows nothing at hand, does not say in `reserve` when a completed record ends, and tells of
 /// purges. Clones are handles to the same records.

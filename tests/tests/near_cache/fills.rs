@@ -4,13 +4,11 @@ use idempotent_core::Store;
 use idempotent_core::record::Envelope;
 use idempotent_core::store::{MemoryStore, NearCache, Reserve, State};
 use idempotent_core::testing::{Call, Fault, FaultyStore, When};
-use idempotent_tests::{millis, secs, settle};
+use idempotent_tests::{HOUR, millis, secs, settle};
 use tokio::task::JoinSet;
 use tokio::time::advance;
 
-use super::distant::{
-    Distant, HOUR, Near, complete, fresh_id, loads, near, near_to, replay, replayed,
-};
+use super::distant::{Distant, Near, complete, fresh_id, loads, near, near_to, replay, replayed};
 
 #[tokio::test]
 async fn the_first_replay_fills_the_cache() {

@@ -7,12 +7,10 @@ use idempotent_core::Store;
 use idempotent_core::record::RecordId;
 use idempotent_core::store::NearCache;
 use idempotent_core::testing::{Call, Fault, FaultyStore, Observed, When};
-use idempotent_tests::{secs, settle};
+use idempotent_tests::{HOUR, secs, settle};
 use tokio::time::{advance, timeout};
 
-use super::distant::{
-    Distant, HOUR, Near, complete, fresh_id, loads, near, near_to, replay, replayed,
-};
+use super::distant::{Distant, Near, complete, fresh_id, loads, near, near_to, replay, replayed};
 
 #[tokio::test]
 async fn a_purge_through_the_cache_drops_the_copy() {

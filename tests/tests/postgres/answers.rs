@@ -4,11 +4,11 @@ use idempotent_core::store::{
     CompleteOutcome, PostgresStore, RenewOutcome, ReserveOutcome, State, Store, StoreErrorKind,
 };
 use idempotent_servers::{Postgres, Server, TcpProxy, require};
+use idempotent_tests::{Attempt, SOON, until};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-use crate::scene::{SOON, migrated, until};
-use crate::shop::Attempt;
+use crate::scene::migrated;
 
 /// A store whose every byte goes through a proxy, over one connection that knows every statement.
 struct Behind {

@@ -6,10 +6,10 @@ use std::time::Duration;
 use futures::future::join_all;
 use idempotent_core::outbox::Outbox;
 use idempotent_servers::{Postgres, Server, require};
+use idempotent_tests::{Attempt, until};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::scene::{migrated, number, patient, until};
-use crate::shop::Attempt;
+use crate::scene::{migrated, number, patient};
 
 const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use idempotent_core::store::{PostgresStore, ReserveOutcome, State, Store, StoreErrorKind};
 use idempotent_servers::{Postgres, Server, TcpProxy, require};
+use idempotent_tests::{Attempt, SOON, until};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
-use crate::scene::{SOON, migrated, number, patient, until};
-use crate::shop::Attempt;
+use crate::scene::{migrated, number, patient};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 

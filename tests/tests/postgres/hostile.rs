@@ -3,10 +3,9 @@
 use idempotent_core::store::{Cursor, Scan, Store, StoreErrorKind};
 use idempotent_core::{ErrorKind, Idempotency, Operation};
 use idempotent_servers::{Postgres, Server, require};
-use idempotent_tests::{Runs, call};
+use idempotent_tests::{Attempt, Runs, call};
 
 use crate::scene::{migrated, patient, records};
-use crate::shop::Attempt;
 
 const KEYS: [&str; 9] = [
     "'; DROP TABLE idempotent.records; --",

@@ -14,8 +14,6 @@ mod races;
 mod refusals;
 mod scene;
 mod schema;
-#[path = "../redis/shop.rs"]
-mod shop;
 mod statements;
 mod sweeping;
 mod waking;

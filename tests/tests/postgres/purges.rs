@@ -3,9 +3,9 @@
 use idempotent_core::record::{Envelope, RecordId};
 use idempotent_core::store::{NearCache, PostgresStore, Reserve, Store};
 use idempotent_servers::{Postgres, Server, require};
+use idempotent_tests::{Attempt, until};
 
-use crate::scene::{listeners, migrated, never_looking, until};
-use crate::shop::Attempt;
+use crate::scene::{listeners, migrated, never_looking};
 
 /// A cache that listens.
 async fn near(server: &Postgres) -> NearCache<PostgresStore> {

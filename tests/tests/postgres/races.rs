@@ -8,9 +8,9 @@ use idempotent_core::store::{
     Complete, CompleteOutcome, PostgresStore, ReserveOutcome, Store, StoreError,
 };
 use idempotent_servers::{Postgres, Server, require};
+use idempotent_tests::Attempt;
 
 use crate::scene::{VERSIONS, migrated, patient};
-use crate::shop::Attempt;
 
 fn won(outcome: &Result<ReserveOutcome, StoreError>) -> bool {
     matches!(outcome.as_ref().unwrap(), ReserveOutcome::Won)

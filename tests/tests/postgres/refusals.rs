@@ -7,10 +7,10 @@ use idempotent_core::store::{
     PostgresStore, ReserveOutcome, Scan, State, Store, StoreError, StoreErrorKind,
 };
 use idempotent_servers::{Postgres, Server, require};
+use idempotent_tests::{Attempt, SOON, until, waiter, wakes};
 use sqlx::postgres::PgPoolOptions;
 
-use crate::scene::{SOON, migrated, patient, records, until, waiter, wakes};
-use crate::shop::Attempt;
+use crate::scene::{migrated, patient, records};
 
 fn is(error: &StoreError, kind: StoreErrorKind, says: &str) {
     assert_eq!(error.kind(), kind, "{error:?}");
@@ -105,7 +105,7 @@ async fn a_standby_replays_results_and_takes_nothing() {
     reader.migrate().await.expect("there is nothing to do");
     assert_eq!(reader.scan(&Scan::all()).await.unwrap().entries.len(), 2);
     assert_eq!(reader.load(&running.id).await.unwrap().unwrap().state, State::Reserved);
-    let waiter = waiter(&reader, &running, &owner);
+    let waiter = waiter(&reader, &running.id, &owner);
     running.record(&store, &owner, b"result").await;
     wakes(waiter).await;
 }
@@ -158,7 +158,7 @@ async fn a_pool_of_one_connection_is_enough_to_wait_and_to_complete() {
     let store = migrated(PostgresStore::from_pool(pool.clone()).response_timeout(SOON)).await;
     let attempt = Attempt::new();
     let owner = attempt.win(&store).await;
-    let waiter = waiter(&store, &attempt, &owner);
+    let waiter = waiter(&store, &attempt.id, &owner);
     until(|| async { crate::scene::awaited(&server).await == 1 }).await;
     attempt.record(&store, &owner, b"result").await;
     wakes(waiter).await;

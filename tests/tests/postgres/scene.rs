@@ -1,19 +1,10 @@
 //! A server and the stores that share it, and what the tests ask both.
 
-use std::time::Duration;
-
 use idempotent_core::record::Record;
-use idempotent_core::store::{PostgresStore, PostgresStoreBuilder, Store, Wait};
+use idempotent_core::store::{PostgresStore, PostgresStoreBuilder};
 use idempotent_servers::{Postgres, PostgresVersion};
+use idempotent_tests::{Attempt, HOUR, SOON, until, waiter};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
-
-use crate::shop::Attempt;
-
-pub(crate) const HOUR: Duration = Duration::from_secs(3600);
-
-/// Far longer than anything takes that is waited for.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
 
 pub(crate) const VERSIONS: [PostgresVersion; 2] =
     [PostgresVersion::Distribution, PostgresVersion::V18];
@@ -33,15 +24,6 @@ pub(crate) fn patient(server: &Postgres) -> PostgresStoreBuilder {
 /// A store that looks once when somebody waits and then not for an hour: only a notification wakes.
 pub(crate) fn never_looking(server: &Postgres) -> PostgresStoreBuilder {
     patient(server).wait_pauses(HOUR, HOUR)
-}
-
-pub(crate) async fn until<F: Future<Output = bool>>(condition: impl Fn() -> F) {
-    let holds = async {
-        while !condition().await {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(SOON, holds).await.expect("what is waited for comes soon");
 }
 
 /// The number that a query of one row and one column gives.
@@ -68,17 +50,7 @@ pub(crate) async fn awaited(server: &Postgres) -> usize {
     number(server, "SELECT count(*) FROM idempotent.records WHERE awaited").await
 }
 
-/// A task that waits for the end of that reservation's call.
-pub(crate) fn waiter(
-    store: &PostgresStore,
-    attempt: &Attempt,
-    reservation: &Record,
-) -> JoinHandle<()> {
-    let (store, id, token) = (store.clone(), attempt.id.clone(), reservation.token());
-    tokio::spawn(async move { store.wait(&Wait::new(&id, token, HOUR)).await.unwrap() })
-}
-
-/// The same, once it is known to the server and its process listens.
+/// A task that waits, once it is known to the server and its process listens.
 pub(crate) async fn known_waiter(
     server: &Postgres,
     store: &PostgresStore,
@@ -86,11 +58,7 @@ pub(crate) async fn known_waiter(
     reservation: &Record,
 ) -> JoinHandle<()> {
     let before = awaited(server).await;
-    let waiter = waiter(store, attempt, reservation);
+    let waiter = waiter(store, &attempt.id, reservation);
     until(|| async { awaited(server).await > before && listeners(server).await > 0 }).await;
     waiter
-}
-
-pub(crate) async fn wakes(waiter: JoinHandle<()>) {
-    timeout(SOON, waiter).await.expect("it wakes").expect("it does not panic");
 }

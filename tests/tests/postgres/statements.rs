@@ -3,10 +3,9 @@
 use idempotent_core::store::{PostgresStore, RenewOutcome, ReserveOutcome, Scan, Store};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_servers::{Postgres, Server, require};
-use idempotent_tests::{Runs, call};
+use idempotent_tests::{Attempt, Runs, SOON, call, until};
 
-use crate::scene::{SOON, VERSIONS, migrated, number, patient, until};
-use crate::shop::Attempt;
+use crate::scene::{VERSIONS, migrated, number, patient};
 
 /// Every statement of the role that the store logs in as, whatever it is.
 const COUNT: &str = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements

@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use idempotent_core::store::{PostgresStore, State, Store};
 use idempotent_servers::{Postgres, Server, require};
-use idempotent_tests::Log;
+use idempotent_tests::{Attempt, Log, until};
 use sqlx::{Connection, PgConnection};
 
-use crate::scene::{migrated, patient, records, until};
-use crate::shop::Attempt;
+use crate::scene::{migrated, patient, records};
 
 const EXPIRE: &str =
     "UPDATE idempotent.records SET expires_at = now() WHERE expires_at IS NOT NULL";

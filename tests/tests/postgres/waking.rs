@@ -5,13 +5,11 @@ use std::time::Duration;
 
 use idempotent_core::store::{ReserveOutcome, Store, Wait};
 use idempotent_servers::{Postgres, Server, require};
+use idempotent_tests::{Attempt, HOUR, SOON, until, waiter, wakes};
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
-use crate::scene::{
-    HOUR, SOON, awaited, known_waiter, listeners, migrated, never_looking, until, waiter, wakes,
-};
-use crate::shop::Attempt;
+use crate::scene::{awaited, known_waiter, listeners, migrated, never_looking};
 
 const CHANNEL: &str = "idempotent.records";
 
@@ -74,7 +72,7 @@ async fn a_waiter_of_the_owners_process_needs_no_server_to_be_woken() {
     let store = migrated(never_looking(&server).notify(false)).await;
     let attempt = Attempt::new();
     let reservation = attempt.win(&store).await;
-    let waiter = waiter(&store, &attempt, &reservation);
+    let waiter = waiter(&store, &attempt.id, &reservation);
     attempt.record(&store, &reservation, b"result").await;
     wakes(waiter).await;
 }
@@ -108,7 +106,7 @@ async fn a_hundred_waiters_of_one_process_are_one_mark_and_one_notification() {
     let attempt = Attempt::new();
     let reservation = attempt.win(&owner).await;
     let mut waiters = vec![known_waiter(&server, &other, &attempt, &reservation).await];
-    waiters.extend((1..100).map(|_| waiter(&other, &attempt, &reservation)));
+    waiters.extend((1..100).map(|_| waiter(&other, &attempt.id, &reservation)));
     until(|| async { listeners(&server).await == 2 }).await;
     attempt.record(&owner, &reservation, b"result").await;
     for waiter in waiters {
@@ -129,7 +127,7 @@ async fn waiters_for_many_calls_all_wake() {
     for _ in 0..100 {
         let attempt = Attempt::new();
         let reservation = attempt.win(&owner).await;
-        let waiter = waiter(&other, &attempt, &reservation);
+        let waiter = waiter(&other, &attempt.id, &reservation);
         calls.push((attempt, reservation, waiter));
     }
     until(|| async { awaited(&server).await == 100 && listeners(&server).await == 1 }).await;
@@ -201,7 +199,7 @@ async fn without_notifications_a_waiter_looks() {
     let other = builder.wait_pauses(pause, pause).connect().await.unwrap();
     let attempt = Attempt::new();
     let reservation = attempt.win(&owner).await;
-    let waiter = waiter(&other, &attempt, &reservation);
+    let waiter = waiter(&other, &attempt.id, &reservation);
     let short = Wait::new(&attempt.id, reservation.token(), pause * 5);
     other.wait(&short).await.unwrap();
     assert!(!waiter.is_finished(), "the call still runs");

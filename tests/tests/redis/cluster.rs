@@ -1,17 +1,14 @@
 //! A Redis Cluster whose masters die, freeze and hand over their slots.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use idempotent_core::record::Record;
 use idempotent_core::store::{RedisStore, RenewOutcome, ReserveOutcome, Scan, State, Store};
-use idempotent_servers::{Cluster, Data, Redis, Reply, Server, require};
-use idempotent_tests::Log;
+use idempotent_servers::{Cluster, Data, Reply, Server, require};
+use idempotent_tests::{Attempt, Log};
 
-use crate::shop::Attempt;
-
-/// A failover takes a node timeout of one second, a vote and some gossip.
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{SlotMove, in_the_end};
 
 async fn connect(cluster: &Cluster) -> RedisStore {
     RedisStore::cluster(cluster.urls())
@@ -30,18 +27,6 @@ async fn one_of_each(store: &RedisStore, count: usize) -> Vec<(Attempt, Record)>
         attempts.push((attempt, reservation));
     }
     attempts
-}
-
-/// Asks until the store answers, as callers do.
-async fn in_the_end<T, E: std::fmt::Debug>(what: &str, call: impl AsyncFn() -> Result<T, E>) -> T {
-    let begin = Instant::now();
-    loop {
-        match call().await {
-            Ok(answer) => return answer,
-            Err(error) => assert!(begin.elapsed() < PATIENCE, "{what}: {error:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -128,48 +113,14 @@ async fn all_masters_that_restart_are_found_again() {
     }
 }
 
-/// The nodes between which a slot moves, and the slot.
-struct Move<'a> {
-    from: &'a Redis,
-    to: &'a Redis,
-    slot: String,
-    ids: (String, String),
-}
-
-impl<'a> Move<'a> {
-    /// Of the only record that there is.
-    async fn of(cluster: &'a Cluster) -> (Self, String) {
-        let mut found = None;
-        for node in cluster.nodes() {
-            let Reply::Array(keys) = node.cli(&["KEYS", "*"]).await else { panic!("no keys") };
-            if let Some(key) = keys.first() {
-                found = Some((node, key.to_string()));
-            }
-        }
-        let (from, key) = found.unwrap();
-        let to = cluster.nodes().iter().find(|node| node.port() != from.port()).unwrap();
-        let slot = from.cli(&["CLUSTER", "KEYSLOT", &key]).await.to_string();
-        let id = async |node: &Redis| node.cli(&["CLUSTER", "MYID"]).await.to_string();
-        let ids = (id(from).await, id(to).await);
-        (Self { from, to, slot, ids }, key)
+/// The key of the only record that there is.
+async fn only_key(cluster: &Cluster) -> String {
+    let mut found = None;
+    for node in cluster.nodes() {
+        let Reply::Array(keys) = node.cli(&["KEYS", "*"]).await else { panic!("no keys") };
+        found = found.or(keys.first().map(ToString::to_string));
     }
-
-    async fn begin(&self) {
-        self.to.cli(&["CLUSTER", "SETSLOT", &self.slot, "IMPORTING", &self.ids.0]).await;
-        self.from.cli(&["CLUSTER", "SETSLOT", &self.slot, "MIGRATING", &self.ids.1]).await;
-    }
-
-    async fn carry(&self, key: &str) {
-        let port = self.to.port().to_string();
-        let moved = self.from.cli(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]).await;
-        assert_eq!(moved.text(), Some("OK"), "{moved:?}");
-    }
-
-    async fn end(&self) {
-        for node in [self.to, self.from] {
-            node.cli(&["CLUSTER", "SETSLOT", &self.slot, "NODE", &self.ids.1]).await;
-        }
-    }
+    found.unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -179,7 +130,8 @@ async fn a_record_is_found_while_its_slot_moves_and_after() {
     let store = connect(&cluster).await;
     let attempt = Attempt::at_most_once();
     let reservation = attempt.win(&store).await;
-    let (slot, key) = Move::of(&cluster).await;
+    let key = only_key(&cluster).await;
+    let slot = SlotMove::of(&cluster, &key).await;
     let is_reserved = async || {
         let entry = store.load(&attempt.id).await.unwrap().unwrap();
         assert_eq!((entry.state, &entry.record), (State::Reserved, &reservation));

@@ -1,55 +1,19 @@
 //! The contract of every store, on each kind of server. The cases of a kind share one server.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use idempotent_core::store::{RedisStore, RedisStoreBuilder, Store};
-use idempotent_core::testing::contract::{Lapsed, Subject};
+use idempotent_core::store::{RedisStore, RedisStoreBuilder};
+use idempotent_core::testing::contract::Lapsed;
+use idempotent_tests::TwoHandles;
 use tokio::sync::OnceCell;
 
 /// Two handles to one kind of server.
-struct OverTheWire {
-    store: Arc<dyn Store>,
-    other: Arc<dyn Store>,
-}
-
-impl OverTheWire {
-    async fn new(builder: impl Fn() -> RedisStoreBuilder) -> Self {
-        let connect = || async {
-            // Loaded machines are slow; what is bounded in time is tested elsewhere.
-            let store = builder().response_timeout(Duration::from_secs(5)).connect().await;
-            Arc::new(store.unwrap())
-        };
-        Self { store: connect().await, other: connect().await }
-    }
-}
-
-#[async_trait]
-impl Subject for OverTheWire {
-    fn store(&self) -> Arc<dyn Store> {
-        self.store.clone()
-    }
-
-    fn other_handle(&self) -> Arc<dyn Store> {
-        self.other.clone()
-    }
-
-    async fn advance(&self, by: Duration) {
-        tokio::time::sleep(by).await;
-    }
-
-    fn lease(&self) -> Duration {
-        Duration::from_millis(500)
-    }
-
-    fn tolerance(&self) -> Duration {
-        Duration::from_millis(400)
-    }
-
-    fn lapsed(&self) -> Lapsed {
-        Lapsed::Forgotten
-    }
+async fn subject_of(builder: impl Fn() -> RedisStoreBuilder) -> TwoHandles {
+    TwoHandles::open(Lapsed::Forgotten, async || {
+        // Loaded machines are slow; what is bounded in time is tested elsewhere.
+        builder().response_timeout(Duration::from_secs(5)).connect().await.unwrap()
+    })
+    .await
 }
 
 mod redis_7_0 {
@@ -59,9 +23,9 @@ mod redis_7_0 {
 
     static SERVER: OnceCell<Redis> = OnceCell::const_new();
 
-    async fn subject() -> OverTheWire {
+    async fn subject() -> TwoHandles {
         let server = SERVER.get_or_init(Redis::start).await;
-        OverTheWire::new(|| RedisStore::builder(server.url())).await
+        subject_of(|| RedisStore::builder(server.url())).await
     }
 
     idempotent_core::testing::contract_tests! { subject().await }
@@ -75,10 +39,10 @@ mod valkey_8_1 {
 
     static SERVER: OnceCell<Redis> = OnceCell::const_new();
 
-    async fn subject() -> OverTheWire {
+    async fn subject() -> TwoHandles {
         let start = || Redis::builder().flavor(Flavor::Valkey81).start();
         let server = SERVER.get_or_init(start).await;
-        OverTheWire::new(|| RedisStore::builder(server.url())).await
+        subject_of(|| RedisStore::builder(server.url())).await
     }
 
     idempotent_core::testing::contract_tests! { subject().await }
@@ -99,9 +63,9 @@ mod valkey {
     mod by_script {
         use super::*;
 
-        async fn subject() -> OverTheWire {
+        async fn subject() -> TwoHandles {
             let builder = builder().await.scripts_only();
-            OverTheWire::new(|| builder.clone()).await
+            subject_of(|| builder.clone()).await
         }
 
         idempotent_core::testing::contract_tests! { subject().await }
@@ -110,9 +74,9 @@ mod valkey {
     mod by_ifeq {
         use super::*;
 
-        async fn subject() -> OverTheWire {
+        async fn subject() -> TwoHandles {
             let builder = builder().await;
-            OverTheWire::new(|| builder.clone()).await
+            subject_of(|| builder.clone()).await
         }
 
         idempotent_core::testing::contract_tests! { subject().await }
@@ -126,9 +90,9 @@ mod cluster {
 
     static SERVERS: OnceCell<Cluster> = OnceCell::const_new();
 
-    async fn subject() -> OverTheWire {
+    async fn subject() -> TwoHandles {
         let cluster = SERVERS.get_or_init(|| Cluster::start(3, 1)).await;
-        OverTheWire::new(|| RedisStore::cluster(cluster.urls())).await
+        subject_of(|| RedisStore::cluster(cluster.urls())).await
     }
 
     idempotent_core::testing::contract_tests! { subject().await }
@@ -141,9 +105,9 @@ mod sentinel {
 
     static SERVERS: OnceCell<Sentinel> = OnceCell::const_new();
 
-    async fn subject() -> OverTheWire {
+    async fn subject() -> TwoHandles {
         let group = SERVERS.get_or_init(|| Sentinel::start(2, 3)).await;
-        OverTheWire::new(|| RedisStore::sentinel(group.sentinel_urls(), group.master_name())).await
+        subject_of(|| RedisStore::sentinel(group.sentinel_urls(), group.master_name())).await
     }
 
     idempotent_core::testing::contract_tests! { subject().await }

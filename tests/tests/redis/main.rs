@@ -1,17 +1,19 @@
 //! `RedisStore` against real servers: the contract on each kind of them, and what happens when they
-//! fail.
+//! fail; with replicas that acknowledge (`replicas`), and with several processes (`notify`).
 
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
-mod answers;
 mod cluster;
+mod connecting;
 mod contract;
-mod down;
-mod fake;
+mod fake_server;
+mod lost_connections;
+mod notify;
+mod outages;
+mod record_size;
 mod refusals;
+mod replicas;
 mod scans;
 mod sentinel;
-mod setup;
-mod shop;
-mod size;
+mod support;

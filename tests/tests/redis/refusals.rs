@@ -7,9 +7,9 @@ use idempotent_core::store::{
     StoreErrorKind,
 };
 use idempotent_servers::{Flavor, Redis, Reply, Server, require};
+use idempotent_tests::Attempt;
 
-use crate::fake::Fake;
-use crate::shop::Attempt;
+use crate::fake_server::FakeServer;
 
 fn taken(outcome: Result<ReserveOutcome, StoreError>) -> State {
     match outcome.unwrap() {
@@ -188,8 +188,8 @@ async fn a_user_who_may_not_look_at_the_server_can_still_use_it() {
 /// Servers quote what they were sent, and that is keys and results.
 #[tokio::test]
 async fn an_error_does_not_carry_what_the_server_was_sent() {
-    let server = Fake::start(|command| match command[0].as_str() {
-        "INFO" => Fake::bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n"),
+    let server = FakeServer::start(|command| match command[0].as_str() {
+        "INFO" => FakeServer::bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n"),
         "SET" => "$-1\r\n".to_owned(),
         "EVALSHA" => {
             format!(

@@ -4,8 +4,7 @@ use std::collections::HashSet;
 
 use idempotent_core::store::{RedisStore, Scan, Store};
 use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
-
-use crate::shop::Attempt;
+use idempotent_tests::Attempt;
 
 async fn pages(store: &RedisStore, mut scan: Scan) -> HashSet<String> {
     let mut seen = HashSet::new();

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use idempotent_core::store::{RedisStore, ReserveOutcome, State, StoreErrorKind};
 use idempotent_servers::{Sentinel, Server, require};
+use idempotent_tests::Attempt;
 
-use crate::shop::Attempt;
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::support::{PATIENCE, in_the_end};
 
 async fn connect(group: &Sentinel) -> RedisStore {
     RedisStore::sentinel(group.sentinel_urls(), group.master_name())
@@ -18,14 +17,7 @@ async fn connect(group: &Sentinel) -> RedisStore {
 }
 
 async fn comes_back(store: &RedisStore) {
-    let begin = Instant::now();
-    loop {
-        match Attempt::new().reserve(store).await {
-            Ok(_) => return,
-            Err(error) => assert!(begin.elapsed() < PATIENCE, "{error:?}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    in_the_end("a reserve", async || Attempt::new().reserve(store).await).await;
 }
 
 async fn replays(store: &RedisStore, attempt: &Attempt) {

@@ -8,13 +8,12 @@ use idempotent_core::store::{
     CompleteOutcome, ReserveOutcome, SqliteStore, State, Store, StoreErrorKind,
 };
 use idempotent_core::{Idempotency, Operation};
-use idempotent_tests::{Runs, call};
+use idempotent_tests::{Attempt, Runs, call};
 use sqlx::Connection as _;
 use sqlx::sqlite::SqlitePoolOptions;
 use tokio::task::JoinSet;
 
 use super::desk::Desk;
-use super::shop::Attempt;
 
 /// A pool whose commits are counted.
 async fn counted(desk: &Desk) -> (SqliteStore, Arc<AtomicUsize>) {

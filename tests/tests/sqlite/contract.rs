@@ -3,67 +3,30 @@
 //! than the leases here.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use idempotent_core::store::{SqliteStore, SqliteStoreBuilder, Store};
-use idempotent_core::testing::contract::{Lapsed, Subject};
+use idempotent_core::store::{SqliteStore, SqliteStoreBuilder};
+use idempotent_core::testing::contract::Lapsed;
+use idempotent_tests::TwoHandles;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use tempfile::TempDir;
 
 /// Two handles to one file.
-struct OnOneFile {
-    store: Arc<dyn Store>,
-    other: Arc<dyn Store>,
-    _folder: TempDir,
-}
-
-impl OnOneFile {
-    async fn new(builder: impl Fn(&Path) -> SqliteStoreBuilder) -> Self {
-        let folder = TempDir::new().unwrap();
-        let file = folder.path().join("calls.db");
-        let connect = || async {
-            // Loaded machines are slow; what is bounded in time is tested elsewhere.
-            let store = builder(&file).response_timeout(Duration::from_secs(10)).connect().await;
-            Arc::new(store.unwrap())
-        };
-        Self { store: connect().await, other: connect().await, _folder: folder }
-    }
-}
-
-#[async_trait]
-impl Subject for OnOneFile {
-    fn store(&self) -> Arc<dyn Store> {
-        self.store.clone()
-    }
-
-    fn other_handle(&self) -> Arc<dyn Store> {
-        self.other.clone()
-    }
-
-    async fn advance(&self, by: Duration) {
-        tokio::time::sleep(by).await;
-    }
-
-    fn lease(&self) -> Duration {
-        Duration::from_millis(500)
-    }
-
-    fn tolerance(&self) -> Duration {
-        Duration::from_millis(400)
-    }
-
-    fn lapsed(&self) -> Lapsed {
-        Lapsed::Kept
-    }
+async fn subject_of(builder: impl Fn(&Path) -> SqliteStoreBuilder) -> TwoHandles {
+    let folder = TempDir::new().unwrap();
+    let file = folder.path().join("calls.db");
+    let subject = TwoHandles::open(Lapsed::Kept, async || {
+        // Loaded machines are slow; what is bounded in time is tested elsewhere.
+        builder(&file).response_timeout(Duration::from_secs(10)).connect().await.unwrap()
+    });
+    subject.await.keep(folder)
 }
 
 mod a_file {
     use super::*;
 
-    async fn subject() -> OnOneFile {
-        OnOneFile::new(|file| SqliteStore::builder(file).synchronous(SqliteSynchronous::Off)).await
+    async fn subject() -> TwoHandles {
+        subject_of(|file| SqliteStore::builder(file).synchronous(SqliteSynchronous::Off)).await
     }
 
     idempotent_core::testing::contract_tests! { subject().await }
@@ -72,8 +35,8 @@ mod a_file {
 mod a_pool_without_a_write_ahead_log {
     use super::*;
 
-    async fn subject() -> OnOneFile {
-        OnOneFile::new(|file| {
+    async fn subject() -> TwoHandles {
+        subject_of(|file| {
             let options = SqliteConnectOptions::new()
                 .filename(file)
                 .create_if_missing(true)

@@ -1,7 +1,7 @@
 //! A file of a test's own, and the ways to it: a store, and a connection that goes around the store.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use idempotent_core::store::{SqliteStore, SqliteStoreBuilder};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteRow};
@@ -75,14 +75,5 @@ impl Desk {
 
     pub(crate) async fn rows(&self) -> i64 {
         self.number("SELECT count(*) FROM idempotent_records").await
-    }
-}
-
-/// Waits for something to come about.
-pub(crate) async fn until<F: Future<Output = bool>>(mut it: impl FnMut() -> F) {
-    let begin = Instant::now();
-    while !it().await {
-        assert!(begin.elapsed() < Duration::from_secs(20), "it does not come about");
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

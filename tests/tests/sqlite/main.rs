@@ -4,9 +4,6 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../redis/shop.rs"]
-mod shop;
-
 mod commits;
 mod contract;
 mod desk;

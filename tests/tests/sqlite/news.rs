@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 
 use idempotent_core::Store;
 use idempotent_core::store::{NearCache, Observer, Wait};
-use idempotent_tests::secs;
+use idempotent_tests::{Attempt, secs, until_within};
 
-use super::desk::{Desk, until};
-use super::shop::Attempt;
+use super::desk::Desk;
 
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -66,7 +65,7 @@ async fn a_purge_by_another_process_drops_the_copy_and_no_other() {
     bring(&near, &gone).await;
     bring(&near, &kept).await;
     assert!(operator.purge(&gone.id).await.unwrap());
-    until(|| async { near.at_hand(&gone.id).is_none() }).await;
+    until_within(secs(20), || async { near.at_hand(&gone.id).is_none() }).await;
     assert!(near.at_hand(&kept.id).is_some());
 }
 
@@ -78,7 +77,7 @@ async fn copied(near: &NearCache<idempotent_core::store::SqliteStore>) -> Attemp
 }
 
 async fn bring(near: &NearCache<idempotent_core::store::SqliteStore>, attempt: &Attempt) {
-    until(|| async {
+    until_within(secs(20), || async {
         attempt.reserve(near).await.unwrap();
         near.at_hand(&attempt.id).is_some()
     })
@@ -108,21 +107,21 @@ async fn purges_that_are_not_told_any_more_are_missed_and_so_are_those_of_an_unr
     let heard = Arc::new(Heard::default());
     let observer: Arc<dyn Observer> = heard.clone();
     assert!(store.observe(Arc::downgrade(&observer)));
-    until(|| async { heard.missed.load(Ordering::SeqCst) == 1 }).await;
+    until_within(secs(20), || async { heard.missed.load(Ordering::SeqCst) == 1 }).await;
     for _ in 0..3 {
         let attempt = Attempt::new();
         attempt.win(&operator).await;
         operator.purge(&attempt.id).await.unwrap();
     }
-    until(|| async { heard.purged.load(Ordering::SeqCst) == 3 }).await;
+    until_within(secs(20), || async { heard.purged.load(Ordering::SeqCst) == 3 }).await;
     assert_eq!(heard.missed.load(Ordering::SeqCst), 1);
     // As if it had slept while others purged and swept.
     desk.run("UPDATE idempotent_records_purges SET number = number + 10").await;
-    until(|| async { heard.missed.load(Ordering::SeqCst) == 2 }).await;
+    until_within(secs(20), || async { heard.missed.load(Ordering::SeqCst) == 2 }).await;
     desk.run("ALTER TABLE idempotent_records_purges RENAME TO aside").await;
-    until(|| async { heard.missed.load(Ordering::SeqCst) == 3 }).await;
+    until_within(secs(20), || async { heard.missed.load(Ordering::SeqCst) == 3 }).await;
     desk.run("ALTER TABLE aside RENAME TO idempotent_records_purges").await;
-    until(|| async { heard.missed.load(Ordering::SeqCst) == 4 }).await;
+    until_within(secs(20), || async { heard.missed.load(Ordering::SeqCst) == 4 }).await;
 }
 
 #[tokio::test]

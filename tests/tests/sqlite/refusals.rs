@@ -9,12 +9,11 @@ use idempotent_core::store::{
     ReserveOutcome, SqliteStore, State, Store, StoreError, StoreErrorKind,
 };
 use idempotent_core::{ErrorKind, Idempotency, Operation};
-use idempotent_tests::{Runs, call};
+use idempotent_tests::{Attempt, Runs, call};
 use sqlx::Connection as _;
 use sqlx::sqlite::SqlitePoolOptions;
 
 use super::desk::{Desk, SLACK, TIMEOUT};
-use super::shop::Attempt;
 
 fn taken(outcome: Result<ReserveOutcome, StoreError>) -> State {
     match outcome {

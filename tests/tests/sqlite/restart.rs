@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use idempotent_core::store::Scan;
 use idempotent_core::{ErrorKind, Idempotency, Resolution};
-use idempotent_tests::secs;
+use idempotent_tests::{secs, until_within};
 
-use super::desk::{Desk, until};
+use super::desk::Desk;
 use super::worker::{LEASE, Said, Work, Worker, call, order};
 
 async fn killed_half_way(desk: &Desk, key: u32, at_most_once: bool) {
@@ -32,7 +32,7 @@ async fn a_call_at_most_once_is_indeterminate_after_its_owner_was_killed_and_can
     let desk = Desk::new();
     killed_half_way(&desk, 7, true).await;
     let engine = Idempotency::new(desk.store().await);
-    until(|| async {
+    until_within(secs(20), || async {
         let refused = call(&engine, order(true), 7, "again").await.unwrap_err();
         refused.kind() == ErrorKind::Indeterminate
     })

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use idempotent_core::Store;
 use idempotent_core::store::{SqliteStore, StoreErrorKind, Wait};
+use idempotent_tests::Attempt;
 use tokio::runtime::{Builder, Runtime};
 
 use super::desk::Desk;
-use super::shop::Attempt;
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()

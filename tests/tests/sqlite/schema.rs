@@ -4,10 +4,10 @@ use std::path::Path;
 
 use idempotent_core::record::{Envelope, Record, Token};
 use idempotent_core::store::{SqliteStore, Store as _, StoreErrorKind};
+use idempotent_tests::Attempt;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
 use super::desk::{Desk, TIMEOUT};
-use super::shop::Attempt;
 
 #[tokio::test]
 async fn many_that_open_a_new_file_at_once_make_its_tables_once() {

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use idempotent_core::Store;
 use idempotent_core::store::SqliteStore;
-use idempotent_tests::Log;
+use idempotent_tests::{Attempt, Log, secs, until_within};
 
-use super::desk::{Desk, until};
-use super::shop::Attempt;
+use super::desk::Desk;
 
 const YEAR: &str = "31536000000";
 
@@ -64,7 +63,7 @@ async fn a_store_sweeps_by_itself_until_it_is_closed() {
     let builder = || desk.builder().sweep_every(Duration::from_millis(20));
     let store = builder().connect().await.unwrap();
     desk.run(&make_over).await;
-    until(|| async { desk.rows().await == 0 }).await;
+    until_within(secs(20), || async { desk.rows().await == 0 }).await;
     store.close().await;
     filled(&desk, 2).await.close().await;
     desk.run(&make_over).await;

@@ -6,9 +6,9 @@ use idempotent_core::record::{Envelope, Guarantee};
 use idempotent_core::store::{
     Complete, CompleteOutcome, RenewOutcome, Reserve, ReserveOutcome, State, Store,
 };
+use idempotent_tests::{Attempt, fresh_id};
 
 use super::desk::Desk;
-use super::shop::{Attempt, LEASE, fresh_id};
 
 /// As if the clock had been set forward by so many seconds, or back.
 async fn clock_jumps(desk: &Desk, seconds: i64) {
@@ -60,7 +60,7 @@ async fn a_clock_set_back_makes_leases_last_longer_until_they_are_renewed() {
     assert!(remaining > Duration::from_secs(3000), "{remaining:?}");
     assert_eq!(attempt.renew(&store, &owner).await.unwrap(), RenewOutcome::Renewed);
     let remaining = store.load(&attempt.id).await.unwrap().unwrap().remaining.unwrap();
-    assert!(remaining <= LEASE, "{remaining:?}");
+    assert!(remaining <= Attempt::LEASE, "{remaining:?}");
     attempt.record(&store, &owner, b"receipt").await;
 }
 

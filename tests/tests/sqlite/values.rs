@@ -3,10 +3,9 @@
 use idempotent_core::record::Outcome;
 use idempotent_core::store::{CompleteOutcome, ReserveOutcome, Store};
 use idempotent_core::{Idempotency, Operation};
-use idempotent_tests::{Runs, call};
+use idempotent_tests::{Attempt, Runs, call};
 
 use super::desk::Desk;
-use super::shop::Attempt;
 
 #[tokio::test]
 async fn any_key_is_only_a_key() {

@@ -6,9 +6,9 @@ use idempotent_core::store::{
     CompleteOutcome, RedisStore, RenewOutcome, ReserveOutcome, State, Store, StoreError,
 };
 use idempotent_servers::{Data, Flavor, Server, require};
+use idempotent_tests::Attempt;
 
-use crate::group::{Group, WITHIN, assert_short, in_the_end};
-use crate::shop::Attempt;
+use super::replica_group::{ReplicaGroup, WITHIN, assert_short, in_the_end};
 
 /// A call that has to fail for want of replicas, when they had their time and not much later.
 async fn falls_short<T: std::fmt::Debug>(
@@ -23,7 +23,7 @@ async fn falls_short<T: std::fmt::Debug>(
     assert!(took >= WITHIN && took < WITHIN * 4, "{took:?}");
 }
 
-async fn without_replicas_nothing_is_promised(group: &Group) {
+async fn without_replicas_nothing_is_promised(group: &ReplicaGroup) {
     let store = group.connect(1).await;
     let before = Attempt::new();
     let reservation = before.win(&store).await;
@@ -47,19 +47,19 @@ async fn without_replicas_nothing_is_promised(group: &Group) {
 #[tokio::test]
 async fn by_script_nothing_is_promised_without_replicas() {
     require!(Server::Redis);
-    without_replicas_nothing_is_promised(&Group::start(1).await).await;
+    without_replicas_nothing_is_promised(&ReplicaGroup::start(1).await).await;
 }
 
 #[tokio::test]
 async fn by_ifeq_nothing_is_promised_without_replicas() {
     require!(Server::Valkey91);
-    without_replicas_nothing_is_promised(&Group::of(Flavor::Valkey91, 1).await).await;
+    without_replicas_nothing_is_promised(&ReplicaGroup::of(Flavor::Valkey91, 1).await).await;
 }
 
 #[tokio::test]
 async fn a_replica_that_froze_acknowledges_nothing_until_it_goes_on() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let store = group.connect(1).await;
     group.replicas[0].stop_process();
     let attempt = Attempt::new();
@@ -74,7 +74,7 @@ async fn a_replica_that_froze_acknowledges_nothing_until_it_goes_on() {
 #[tokio::test]
 async fn a_replica_that_died_is_missed_until_it_is_back() {
     require!(Server::Redis);
-    let group = Group::start(3).await;
+    let group = ReplicaGroup::start(3).await;
     let store = group.connect(3).await;
     Attempt::new().win(&store).await;
     group.replicas[1].kill();
@@ -87,7 +87,7 @@ async fn a_replica_that_died_is_missed_until_it_is_back() {
 }
 
 /// A store that has just found out that the replicas are missing.
-async fn in_need(group: &Group) -> RedisStore {
+async fn in_need(group: &ReplicaGroup) -> RedisStore {
     let store = group.connect(1).await;
     group.leave(0).await;
     Attempt::new().reserve(&store).await.unwrap_err();
@@ -97,7 +97,7 @@ async fn in_need(group: &Group) -> RedisStore {
 #[tokio::test]
 async fn while_replicas_are_missing_results_replay_and_at_once() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let store = group.connect(1).await;
     let (completed, running) = (Attempt::new(), Attempt::at_most_once());
     let reservation = completed.win(&store).await;
@@ -122,7 +122,7 @@ async fn while_replicas_are_missing_results_replay_and_at_once() {
 #[tokio::test]
 async fn while_replicas_are_missing_leases_are_renewed_and_keys_released() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let store = group.connect(1).await;
     for attempt in [Attempt::new(), Attempt::at_most_once()] {
         let reservation = attempt.win(&store).await;
@@ -139,7 +139,7 @@ async fn while_replicas_are_missing_leases_are_renewed_and_keys_released() {
 #[tokio::test]
 async fn somebody_elses_result_is_told_without_replicas() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let alone = RedisStore::connect(group.primary.url()).await.unwrap();
     let store = group.connect(1).await;
     let attempt = Attempt::new();
@@ -157,7 +157,7 @@ async fn somebody_elses_result_is_told_without_replicas() {
 #[tokio::test]
 async fn what_nobody_waits_for_any_more_is_not_written() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let store = group.connect(1).await;
     group.replicas[0].stop_process();
     let (first, second) = (Attempt::new(), Attempt::new());

@@ -4,11 +4,10 @@ use idempotent_core::record::{Envelope, RecordId};
 use idempotent_core::store::{NearCache, RedisStore, Reserve};
 use idempotent_core::{Idempotency, Operation, Store};
 use idempotent_servers::{Redis, Server, TcpProxy, require};
-use idempotent_tests::{Runs, call};
+use idempotent_tests::{Runs, call, fresh_id, until};
 
-use super::fleet::{
-    complete, fleet, fresh_id, listeners, never_looking, published, reserved, until,
-    until_listening,
+use super::stores::{
+    complete, fleet, listeners, never_looking, published, reserved, until_listening,
 };
 
 /// A cache that listens.

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use idempotent_core::store::{RedisStore, ReserveOutcome, State, Store, StoreErrorKind};
 use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
+use idempotent_tests::Attempt;
 
-use crate::fake::Fake;
-use crate::shop::Attempt;
+use crate::fake_server::FakeServer;
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 
@@ -101,14 +101,13 @@ async fn every_transition_on_a_frozen_server_ends_within_what_the_store_promises
 async fn a_key_whose_reservations_come_and_go_keeps_nobody_for_longer_than_promised() {
     let reservation = Attempt::new().request().record().as_bytes().to_vec();
     let found = [format!("${}\r\n", reservation.len()).as_bytes(), &reservation, b"\r\n"].concat();
-    let server = Fake::start(move |command| {
+    let server = FakeServer::start(move |command| {
         if let "SET" | "EXEC" = command[0].as_str() {
             std::thread::sleep(TIMEOUT * 2 / 3);
         }
         match command[0].as_str() {
-            "INFO" => {
-                Fake::bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n").into_bytes()
-            }
+            "INFO" => FakeServer::bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n")
+                .into_bytes(),
             "SET" => found.clone(),
             "GET" | "PTTL" => b"+QUEUED\r\n".to_vec(),
             "EXEC" => b"*2\r\n$-1\r\n:-2\r\n".to_vec(),
@@ -207,8 +206,8 @@ async fn a_server_that_refuses_connections_for_a_while_is_found_again() {
 
 #[tokio::test]
 async fn a_server_that_closes_every_connection_is_not_flooded() {
-    let server = Fake::start(|command| match command[0].as_str() {
-        "INFO" => Fake::bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n"),
+    let server = FakeServer::start(|command| match command[0].as_str() {
+        "INFO" => FakeServer::bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n"),
         "SET" => "$-1\r\n".to_owned(),
         _ => "+OK\r\n".to_owned(),
     })

@@ -4,8 +4,7 @@ use idempotent_core::store::{
     CompleteOutcome, RedisStore, RenewOutcome, ReserveOutcome, State, Store, StoreErrorKind,
 };
 use idempotent_servers::{Flavor, Redis, Server, TcpProxy, require};
-
-use crate::shop::Attempt;
+use idempotent_tests::Attempt;
 
 /// A store whose every byte goes through a proxy.
 struct Behind {

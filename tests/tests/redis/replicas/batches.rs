@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use idempotent_servers::{Server, require};
+use idempotent_tests::Attempt;
 use tokio::task::JoinSet;
 
-use crate::group::Group;
-use crate::shop::Attempt;
+use super::replica_group::ReplicaGroup;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_calls_at_once_wait_together() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let store = Arc::new(group.connect(1).await);
     let mut tasks = JoinSet::new();
     for _ in 0..64 {
@@ -34,7 +34,7 @@ async fn many_calls_at_once_wait_together() {
 #[tokio::test]
 async fn one_call_is_one_wait() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let store = group.connect(1).await;
     let attempt = Attempt::new();
     let reservation = attempt.win(&store).await;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
-pub(crate) struct Fake {
+pub(crate) struct FakeServer {
     address: SocketAddr,
     door: Arc<Door>,
 }
@@ -19,7 +19,7 @@ struct Door {
     entered: AtomicUsize,
 }
 
-impl Fake {
+impl FakeServer {
     /// A server whose answers, as Redis writes them, are up to `answer`.
     pub(crate) async fn start<A: Into<Vec<u8>>>(
         answer: impl Fn(&[String]) -> A + Send + Sync + 'static,

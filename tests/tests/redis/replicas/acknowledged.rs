@@ -2,16 +2,16 @@
 
 use idempotent_core::store::{ReserveOutcome, State, Store};
 use idempotent_servers::{Flavor, Redis, Server, require};
+use idempotent_tests::Attempt;
 
-use crate::group::Group;
-use crate::shop::Attempt;
+use super::replica_group::ReplicaGroup;
 
 async fn keys(server: &Redis) -> String {
     server.cli(&["DBSIZE"]).await.to_string()
 }
 
 /// Each look at the replicas comes right after the answer.
-async fn every_answer_stands_on_the_replicas(group: &Group) {
+async fn every_answer_stands_on_the_replicas(group: &ReplicaGroup) {
     let store = group.connect(2).await;
     for count in 1..=50 {
         let attempt = Attempt::new();
@@ -40,19 +40,19 @@ const LONGER: &str = "#!lua flags=no-writes,allow-cross-slot-keys
 #[tokio::test]
 async fn by_script_every_answer_stands_on_the_replicas() {
     require!(Server::Redis);
-    every_answer_stands_on_the_replicas(&Group::start(2).await).await;
+    every_answer_stands_on_the_replicas(&ReplicaGroup::start(2).await).await;
 }
 
 #[tokio::test]
 async fn by_ifeq_every_answer_stands_on_the_replicas() {
     require!(Server::Valkey91);
-    every_answer_stands_on_the_replicas(&Group::of(Flavor::Valkey91, 2).await).await;
+    every_answer_stands_on_the_replicas(&ReplicaGroup::of(Flavor::Valkey91, 2).await).await;
 }
 
 #[tokio::test]
 async fn a_server_that_forgot_its_scripts_completes_all_the_same() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let store = group.connect(1).await;
     let attempt = Attempt::at_most_once();
     let reservation = attempt.win(&store).await;

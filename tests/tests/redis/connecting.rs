@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use idempotent_core::store::{RedisStore, Scan, Store, StoreErrorKind};
 use idempotent_servers::{Flavor, Redis, Server, require};
-use idempotent_tests::Log;
+use idempotent_tests::{Attempt, Log};
 
-use crate::fake::Fake;
-use crate::shop::Attempt;
+use crate::fake_server::FakeServer;
 
 async fn works(store: &RedisStore) {
     let attempt = Attempt::at_most_once();
@@ -122,8 +121,8 @@ async fn nothing_shows_a_password() {
 
 #[tokio::test]
 async fn a_server_older_than_redis_7_is_refused_with_its_version() {
-    let old = Fake::start(|command| match command[0].as_str() {
-        "INFO" => Fake::bulk("# Server\r\nredis_version:6.2.14\r\nrun_id:0\r\n"),
+    let old = FakeServer::start(|command| match command[0].as_str() {
+        "INFO" => FakeServer::bulk("# Server\r\nredis_version:6.2.14\r\nrun_id:0\r\n"),
         "COMMAND" => "*1\r\n*-1\r\n".to_owned(),
         "CONFIG" => "*0\r\n".to_owned(),
         _ => "+OK\r\n".to_owned(),

@@ -6,10 +6,10 @@ use idempotent_core::store::{
     CompleteOutcome, RedisStore, ReserveOutcome, State, Store, StoreErrorKind,
 };
 use idempotent_servers::{Cluster, Data, Namespace, Sentinel, Server, require};
+use idempotent_tests::Attempt;
 
-use crate::cluster::connect;
-use crate::group::{WITHIN, assert_short, in_the_end};
-use crate::shop::Attempt;
+use super::cluster::connect;
+use super::replica_group::{WITHIN, assert_short, in_the_end};
 
 /// Until each of the masters has taken some.
 async fn works(store: &RedisStore) {

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use idempotent_core::record::Record;
 use idempotent_core::store::{RedisStore, ReserveOutcome, Store};
 use idempotent_servers::{Cluster, Redis, Reply, Server, require};
+use idempotent_tests::Attempt;
 
-use crate::group::{PATIENCE, WITHIN, assert_short, calls, in_the_end};
-use crate::shop::Attempt;
+use super::replica_group::{WITHIN, assert_short, in_the_end};
+use crate::support::{PATIENCE, SlotMove, calls};
 
 pub(crate) async fn connect(cluster: &Cluster, replicas: usize) -> RedisStore {
     RedisStore::cluster(cluster.urls())
@@ -79,45 +80,6 @@ async fn a_frozen_replica_holds_up_its_own_primary_only() {
     .await;
 }
 
-/// A slot on its way from one master to another.
-struct Move<'a> {
-    from: &'a Redis,
-    to: &'a Redis,
-    slot: String,
-    ids: (String, String),
-}
-
-impl<'a> Move<'a> {
-    /// Of the slot of a key.
-    async fn of(cluster: &'a Cluster, key: &str) -> Self {
-        let owner = cluster.master_of(key).await;
-        let masters = cluster.masters().await;
-        let other = *masters.iter().find(|master| **master != owner).unwrap();
-        let (from, to) = (cluster.node(owner), cluster.node(other));
-        let slot = from.cli(&["CLUSTER", "KEYSLOT", key]).await.to_string();
-        let id = async |node: &Redis| node.cli(&["CLUSTER", "MYID"]).await.to_string();
-        let ids = (id(from).await, id(to).await);
-        Self { from, to, slot, ids }
-    }
-
-    async fn begin(&self) {
-        self.to.cli(&["CLUSTER", "SETSLOT", &self.slot, "IMPORTING", &self.ids.0]).await;
-        self.from.cli(&["CLUSTER", "SETSLOT", &self.slot, "MIGRATING", &self.ids.1]).await;
-    }
-
-    async fn carry(&self, key: &str) {
-        let port = self.to.port().to_string();
-        let moved = self.from.cli(&["MIGRATE", "127.0.0.1", &port, key, "0", "5000"]).await;
-        assert_eq!(moved.text(), Some("OK"), "{moved:?}");
-    }
-
-    async fn end(&self) {
-        for node in [self.to, self.from] {
-            node.cli(&["CLUSTER", "SETSLOT", &self.slot, "NODE", &self.ids.1]).await;
-        }
-    }
-}
-
 /// Won, and the only record of the cluster: with its key.
 async fn only(cluster: &Cluster, store: &RedisStore) -> (Attempt, Record, String) {
     let attempt = Attempt::new();
@@ -137,7 +99,7 @@ async fn promises_follow_a_slot_that_moves() {
     let cluster = Cluster::start(3, 1).await;
     let store = connect(&cluster, 1).await;
     let (attempt, reservation, key) = only(&cluster, &store).await;
-    let slot = Move::of(&cluster, &key).await;
+    let slot = SlotMove::of(&cluster, &key).await;
     slot.begin().await;
     // The key is where it was.
     attempt.record(&store, &reservation, b"result").await;
@@ -172,7 +134,7 @@ async fn a_slot_that_moves_amid_many_calls_costs_none_of_them_its_promise() {
     let cluster = Cluster::start(3, 1).await;
     let store = connect(&cluster, 1).await;
     let (attempt, reservation, key) = only(&cluster, &store).await;
-    let slot = Move::of(&cluster, &key).await;
+    let slot = SlotMove::of(&cluster, &key).await;
     slot.begin().await;
     slot.carry(&key).await;
     let others: Vec<Attempt> = (0..64).map(|_| Attempt::new()).collect();

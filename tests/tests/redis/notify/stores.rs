@@ -3,19 +3,16 @@
 use std::time::Duration;
 
 use idempotent_core::Store;
-use idempotent_core::record::{Envelope, Record, RecordId, Token};
+use idempotent_core::record::{Envelope, Record, RecordId};
 use idempotent_core::store::{
     Complete, CompleteOutcome, RedisStore, RedisStoreBuilder, Release, Reserve, ReserveOutcome,
-    Wait,
 };
 use idempotent_servers::{Redis, Reply};
+use idempotent_tests::{HOUR, fresh_id, until, waiter};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-pub(crate) const HOUR: Duration = Duration::from_secs(3600);
-
-/// Far longer than anything takes that a message causes.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+use crate::support::calls;
 
 /// The channel of stores with the default prefix.
 pub(crate) const CHANNEL: &str = "idem:wake";
@@ -43,15 +40,6 @@ pub(crate) async fn until_listening(redis: &Redis, stores: usize) {
     until(|| async { published(redis).await >= stores }).await;
 }
 
-pub(crate) async fn until<F: Future<Output = bool>>(condition: impl Fn() -> F) {
-    let holds = async {
-        while !condition().await {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(SOON, holds).await.expect("what is waited for comes soon");
-}
-
 /// How many stores listen.
 pub(crate) async fn listeners(redis: &Redis) -> usize {
     match redis.cli(&["PUBSUB", "SHARDNUMSUB", CHANNEL]).await {
@@ -68,25 +56,13 @@ pub(crate) async fn published(redis: &Redis) -> usize {
     calls(redis, "spublish").await + calls(redis, "publish").await
 }
 
-/// How often the server was asked a command.
-pub(crate) async fn calls(redis: &Redis, command: &str) -> usize {
-    let info = redis.cli(&["INFO", "commandstats"]).await.to_string();
-    let begin = format!("cmdstat_{command}:calls=");
-    let line = info.lines().find_map(|line| line.strip_prefix(&begin)?.split(',').next());
-    line.map_or(0, |calls| calls.parse().expect("a number"))
-}
-
-pub(crate) fn fresh_id() -> RecordId {
-    RecordId::of("charge", None, &Token::random().to_string()).expect("a key")
-}
-
 /// Wins an id for an hour.
 pub(crate) async fn reserved(store: &impl Store, id: &RecordId) -> Record {
     reserved_for(store, id, HOUR).await
 }
 
 pub(crate) async fn reserved_for(store: &impl Store, id: &RecordId, lease: Duration) -> Record {
-    let mut envelope = Envelope::new("charge");
+    let mut envelope = Envelope::new(id.operation());
     envelope.lease = lease;
     let request = Reserve::new(id, envelope);
     let outcome = store.reserve(&request).await.expect("the store answers");
@@ -105,19 +81,7 @@ pub(crate) async fn release(store: &impl Store, id: &RecordId, reservation: &Rec
     store.release(&Release::new(id, reservation)).await.expect("the store answers");
 }
 
-/// A task that waits for the end of that reservation's call.
-pub(crate) fn waiter<S>(store: &S, id: &RecordId, reservation: &Record) -> JoinHandle<()>
-where
-    S: Store + Clone,
-{
-    let (store, id, token) = (store.clone(), id.clone(), reservation.token());
-    tokio::spawn(async move {
-        let request = Wait::new(&id, token, HOUR);
-        store.wait(&request).await.expect("waiting never fails");
-    })
-}
-
-/// The same, once every store that listens has heard of it.
+/// A task that waits, once every store that listens has heard of it.
 pub(crate) async fn known_waiter<S>(
     redis: &Redis,
     store: &S,
@@ -125,7 +89,7 @@ pub(crate) async fn known_waiter<S>(
     reservation: &Record,
 ) -> JoinHandle<()>
 where
-    S: Store + Clone,
+    S: Store + Clone + 'static,
 {
     let before = published(redis).await;
     let waiter = waiter(store, id, reservation);
@@ -133,8 +97,4 @@ where
     // The message is on its way to every store when the server has counted it.
     sleep(Duration::from_millis(50)).await;
     waiter
-}
-
-pub(crate) async fn wakes(waiter: JoinHandle<()>) {
-    timeout(SOON, waiter).await.expect("it wakes").expect("it does not panic");
 }

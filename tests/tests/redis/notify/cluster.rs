@@ -6,12 +6,11 @@ use idempotent_core::Store;
 use idempotent_core::record::Envelope;
 use idempotent_core::store::{NearCache, RedisStore, Reserve};
 use idempotent_servers::{Cluster, Redis, Server, require};
+use idempotent_tests::{HOUR, fresh_id, until, wakes};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::fleet::{
-    CHANNEL, HOUR, complete, fresh_id, known_waiter, listeners, published, reserved, until, wakes,
-};
+use super::stores::{CHANNEL, complete, known_waiter, listeners, published, reserved};
 
 /// How long a store takes to notice by itself that nothing is said any more.
 const SILENCE: Duration = Duration::from_secs(5);

@@ -5,18 +5,17 @@ use std::time::{Duration, Instant};
 use idempotent_core::store::{RedisStore, RedisStoreBuilder, StoreError, StoreErrorKind};
 use idempotent_servers::{Flavor, Redis, Reply};
 
+use crate::support::{self, PATIENCE};
+
 /// How long replicas have.
 pub(crate) const WITHIN: Duration = Duration::from_millis(300);
 
-/// What a test waits for at most, on a machine that is slow at times.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
-
-pub(crate) struct Group {
+pub(crate) struct ReplicaGroup {
     pub(crate) primary: Redis,
     pub(crate) replicas: Vec<Redis>,
 }
 
-impl Group {
+impl ReplicaGroup {
     pub(crate) async fn start(replicas: usize) -> Self {
         Self::of(Flavor::Redis, replicas).await
     }
@@ -99,17 +98,9 @@ impl Group {
     }
 
     /// A number that `INFO` shows of a command of the primary's.
-    pub(crate) async fn calls(&self, command: &str) -> u64 {
-        calls(&self.primary, command).await
+    pub(crate) async fn calls(&self, command: &str) -> usize {
+        support::calls(&self.primary, command).await
     }
-}
-
-/// How often a server has executed a command.
-pub(crate) async fn calls(server: &Redis, command: &str) -> u64 {
-    let info = server.cli(&["INFO", "commandstats"]).await;
-    let begin = format!("cmdstat_{command}:calls=");
-    let line = info.text().unwrap().lines().find_map(|line| line.strip_prefix(&begin));
-    line.map_or(0, |line| line.split(',').next().unwrap().parse().unwrap())
 }
 
 /// What a store says when too few replicas acknowledge.
@@ -119,21 +110,13 @@ pub(crate) fn assert_short(error: &StoreError, acknowledged: usize, wanted: usiz
     assert_eq!(error.to_string(), message);
 }
 
-/// Asks until the store answers, as callers do; every error on the way has to be a typed one that
-/// invites another try.
+/// Asks until the store answers; every error on the way has to be a typed one that invites another
+/// try.
 pub(crate) async fn in_the_end<T>(what: &str, call: impl AsyncFn() -> Result<T, StoreError>) -> T {
-    let begin = Instant::now();
-    loop {
-        match call().await {
-            Ok(answer) => return answer,
-            Err(error) => {
-                let kind = error.kind();
-                let is_passing =
-                    matches!(kind, StoreErrorKind::Unavailable | StoreErrorKind::Timeout);
-                assert!(is_passing, "{what}: {error:?}");
-                assert!(begin.elapsed() < PATIENCE, "{what}: {error:?}");
-            }
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let is_passing = |kind| matches!(kind, StoreErrorKind::Unavailable | StoreErrorKind::Timeout);
+    support::in_the_end(what, async || {
+        let answer = call().await;
+        answer.inspect_err(|error| assert!(is_passing(error.kind()), "{what}: {error:?}"))
+    })
+    .await
 }

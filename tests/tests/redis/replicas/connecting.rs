@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use idempotent_core::store::{RedisStore, StoreErrorKind};
 use idempotent_servers::{Redis, Server, require};
-use idempotent_tests::Log;
+use idempotent_tests::{Attempt, Log};
 
-use crate::group::{Group, WITHIN};
-use crate::shop::Attempt;
+use super::replica_group::{ReplicaGroup, WITHIN};
 
 #[tokio::test]
 async fn more_replicas_than_there_are_cannot_be_asked_for() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let error = group.store(2).connect().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     let expected = "has 1 replicas; min_replicas(2, …) would never be met";
@@ -22,7 +21,7 @@ async fn more_replicas_than_there_are_cannot_be_asked_for() {
 #[tokio::test]
 async fn fewer_replicas_than_there_are_is_warned_of_and_refused_where_that_is_asked_for() {
     require!(Server::Redis);
-    let group = Group::start(2).await;
+    let group = ReplicaGroup::start(2).await;
     let (log, _listening) = Log::listen();
     group.connect(1).await;
     let warnings = log.events("redis may lose records");
@@ -45,7 +44,7 @@ async fn none_is_the_same_as_not_asking() {
 #[tokio::test]
 async fn a_connection_of_the_applications_does_not_tell_where_its_replicas_are() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let client = redis::Client::open(group.primary.url()).unwrap();
     let connection = client.get_multiplexed_async_connection().await.unwrap();
     let builder = RedisStore::from_connection(connection).min_replicas(1, WITHIN);
@@ -59,7 +58,7 @@ async fn a_connection_of_the_applications_does_not_tell_where_its_replicas_are()
 #[tokio::test]
 async fn no_time_at_all_is_a_millisecond() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let builder = RedisStore::builder(group.primary.url()).min_replicas(1, Duration::ZERO);
     let store = builder.connect().await.unwrap();
     group.leave(0).await;
@@ -71,7 +70,7 @@ async fn no_time_at_all_is_a_millisecond() {
 #[tokio::test]
 async fn the_longest_time_overflows_nothing() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let builder = RedisStore::builder(group.primary.url()).min_replicas(1, Duration::MAX);
     Attempt::new().win(&builder.connect().await.unwrap()).await;
 }

@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use idempotent_core::store::{RedisStore, ReserveOutcome, Store};
 use idempotent_servers::{Flavor, Server, require};
+use idempotent_tests::Attempt;
 
-use crate::group::{Group, assert_short, in_the_end};
-use crate::shop::Attempt;
+use super::replica_group::{ReplicaGroup, assert_short, in_the_end};
 
 /// A handle that has written nothing yet, as after a reconnect.
-async fn fresh(group: &Group) -> RedisStore {
+async fn fresh(group: &ReplicaGroup) -> RedisStore {
     group.connect(1).await
 }
 
-async fn a_repeated_reserve_waits_for_replicas(group: &Group, attempt: &Attempt) {
+async fn a_repeated_reserve_waits_for_replicas(group: &ReplicaGroup, attempt: &Attempt) {
     let (store, other) = (fresh(group).await, fresh(group).await);
     let request = attempt.request();
     group.replicas[0].stop_process();
@@ -27,7 +27,7 @@ async fn a_repeated_reserve_waits_for_replicas(group: &Group, attempt: &Attempt)
     other.purge(&attempt.id).await.unwrap();
 }
 
-async fn a_repeated_complete_waits_for_replicas(group: &Group, attempt: &Attempt) {
+async fn a_repeated_complete_waits_for_replicas(group: &ReplicaGroup, attempt: &Attempt) {
     let (store, other) = (fresh(group).await, fresh(group).await);
     let reservation = attempt.win(&store).await;
     group.replicas[0].stop_process();
@@ -45,7 +45,7 @@ async fn a_repeated_complete_waits_for_replicas(group: &Group, attempt: &Attempt
 #[tokio::test]
 async fn by_script_a_repeat_waits_for_replicas() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     for attempt in [Attempt::new(), Attempt::at_most_once()] {
         a_repeated_reserve_waits_for_replicas(&group, &attempt).await;
         a_repeated_complete_waits_for_replicas(&group, &attempt).await;
@@ -55,7 +55,7 @@ async fn by_script_a_repeat_waits_for_replicas() {
 #[tokio::test]
 async fn by_ifeq_a_repeat_waits_for_replicas() {
     require!(Server::Valkey91);
-    let group = Group::of(Flavor::Valkey91, 1).await;
+    let group = ReplicaGroup::of(Flavor::Valkey91, 1).await;
     for attempt in [Attempt::new(), Attempt::at_most_once()] {
         a_repeated_reserve_waits_for_replicas(&group, &attempt).await;
         a_repeated_complete_waits_for_replicas(&group, &attempt).await;
@@ -64,7 +64,7 @@ async fn by_ifeq_a_repeat_waits_for_replicas() {
 
 /// Repeats both calls, and looks whether the record is as it was.
 async fn repeats_change_nothing(flavor: Flavor, is_persistent: bool) {
-    let group = Group::of(flavor, 1).await;
+    let group = ReplicaGroup::of(flavor, 1).await;
     let store = fresh(&group).await;
     let attempt = Attempt::at_most_once();
     let request = attempt.request();
@@ -108,7 +108,7 @@ async fn a_repeat_neither_prolongs_nor_changes_a_record() {
 async fn a_record_that_somebody_made_persistent_is_confirmed_and_stays_so() {
     require!(Server::Redis);
     repeats_change_nothing(Flavor::Redis, true).await;
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let attempt = Attempt::new();
     let request = attempt.request();
     fresh(&group).await.reserve(&request).await.unwrap();
@@ -123,7 +123,7 @@ async fn a_record_that_somebody_made_persistent_is_confirmed_and_stays_so() {
 #[tokio::test]
 async fn at_the_memory_limit_repeats_are_confirmed_and_calls_end() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let store = fresh(&group).await;
     for attempt in [Attempt::new(), Attempt::at_most_once()] {
         let request = attempt.request();

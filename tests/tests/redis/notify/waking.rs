@@ -5,12 +5,14 @@ use std::time::Duration;
 use idempotent_core::Store;
 use idempotent_core::store::Wait;
 use idempotent_servers::{Redis, Server, require};
+use idempotent_tests::{SOON, fresh_id, until, waiter, wakes};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::fleet::{
-    SOON, calls, complete, fleet, fresh_id, known_waiter, listeners, never_looking, published,
-    release, reserved, reserved_for, until, until_listening, waiter, wakes,
+use super::stores::{
+    complete, fleet, known_waiter, listeners, never_looking, published, release, reserved,
+    reserved_for, until_listening,
 };
+use crate::support::calls;
 
 #[tokio::test]
 async fn a_waiter_in_another_process_wakes_when_the_call_completes() {

@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use idempotent_core::store::StoreErrorKind;
 use idempotent_servers::{Data, Server, require};
+use idempotent_tests::Attempt;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 
-use crate::group::{Group, PATIENCE, WITHIN, in_the_end};
-use crate::shop::Attempt;
+use super::replica_group::{ReplicaGroup, WITHIN, in_the_end};
+use crate::support::PATIENCE;
 
 const CALLS: usize = 2_000;
 
@@ -28,7 +29,7 @@ async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_to_a_frozen_primary_end_in_time_and_leave_nothing_behind() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let response = Duration::from_millis(400);
     let store = group.store(1).response_timeout(response).connect().await.unwrap();
     let store = Arc::new(store);
@@ -60,7 +61,7 @@ async fn calls_to_a_frozen_primary_end_in_time_and_leave_nothing_behind() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_primary_that_restarts_is_found_again() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let store = group.connect(1).await;
     Attempt::new().win(&store).await;
     group.primary.kill();
@@ -73,7 +74,7 @@ async fn a_primary_that_restarts_is_found_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_connection_costs_callers_nothing() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let store = group.connect(1).await;
     for _ in 0..5 {
         let attempt = Attempt::new();
@@ -86,7 +87,7 @@ async fn a_lost_connection_costs_callers_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dropped_store_leaves_neither_tasks_nor_connections() {
     require!(Server::Redis);
-    let group = Group::start(1).await;
+    let group = ReplicaGroup::start(1).await;
     let connections = async || {
         let clients = group.primary.cli(&["CLIENT", "LIST", "TYPE", "normal"]).await;
         clients.text().unwrap().lines().count()
@@ -107,7 +108,7 @@ fn another_runtime_has_a_lane_of_its_own() {
     let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
     let first = runtime();
     let (group, store) = first.block_on(async {
-        let group = Group::start(1).await;
+        let group = ReplicaGroup::start(1).await;
         let store = group.connect(1).await;
         Attempt::new().win(&store).await;
         (group, store)

@@ -6,13 +6,10 @@ use idempotent_core::Store;
 use idempotent_core::record::Envelope;
 use idempotent_core::store::{NearCache, RedisStore, Reserve};
 use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
-use idempotent_tests::Log;
+use idempotent_tests::{Log, fresh_id, until, waiter, wakes};
 use tokio::time::sleep;
 
-use super::fleet::{
-    CHANNEL, complete, fleet, fresh_id, known_waiter, listeners, published, reserved, until,
-    waiter, wakes,
-};
+use super::stores::{CHANNEL, complete, fleet, known_waiter, listeners, published, reserved};
 
 #[tokio::test]
 async fn a_subscription_that_was_killed_comes_back() {

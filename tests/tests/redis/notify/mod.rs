@@ -3,7 +3,7 @@
 
 mod cluster;
 mod contract;
-mod fleet;
-mod losses;
+mod lost_connections;
 mod purges;
+mod stores;
 mod waking;

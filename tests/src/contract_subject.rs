@@ -1,0 +1,75 @@
+//! A real backend, held to the store contract.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use idempotent_core::Store;
+use idempotent_core::testing::contract::{Lapsed, Subject};
+
+/// Two handles to the same records of a real backend, as two processes have them. The backend's own
+/// clock rules, so time is waited for: leases are short and tolerances wide.
+pub struct TwoHandles {
+    one: Arc<dyn Store>,
+    other: Arc<dyn Store>,
+    lease: Duration,
+    tolerance: Duration,
+    lapsed: Lapsed,
+    _kept: Option<Box<dyn Any + Send + Sync>>,
+}
+
+impl fmt::Debug for TwoHandles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TwoHandles").field("lapsed", &self.lapsed).finish_non_exhaustive()
+    }
+}
+
+impl TwoHandles {
+    /// Opens both. `lapsed` is what the backend can still tell of a lapsed reservation.
+    pub async fn open<S: Store + 'static>(lapsed: Lapsed, open: impl AsyncFn() -> S) -> Self {
+        let (one, other) = (Arc::new(open().await), Arc::new(open().await));
+        let (lease, tolerance) = (Duration::from_millis(500), Duration::from_millis(400));
+        Self { one, other, lease, tolerance, lapsed, _kept: None }
+    }
+
+    /// With other times than a lease of 500 ms and a tolerance of 400 ms.
+    #[must_use]
+    pub fn times(self, lease: Duration, tolerance: Duration) -> Self {
+        Self { lease, tolerance, ..self }
+    }
+
+    /// Keeps something as long as the handles, such as the folder of their file.
+    #[must_use]
+    pub fn keep(self, kept: impl Any + Send + Sync) -> Self {
+        Self { _kept: Some(Box::new(kept)), ..self }
+    }
+}
+
+#[async_trait]
+impl Subject for TwoHandles {
+    fn store(&self) -> Arc<dyn Store> {
+        self.one.clone()
+    }
+
+    fn other_handle(&self) -> Arc<dyn Store> {
+        self.other.clone()
+    }
+
+    async fn advance(&self, by: Duration) {
+        tokio::time::sleep(by).await;
+    }
+
+    fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    fn tolerance(&self) -> Duration {
+        self.tolerance
+    }
+
+    fn lapsed(&self) -> Lapsed {
+        self.lapsed
+    }
+}
