@@ -1,4 +1,4 @@
-//! The harness as a program: its flags, its progress and its exit code.
+//! The program `chaos`: its flags, its progress and its exit code.
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -9,11 +9,11 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
-use crate::conduct::{self, Outcome, Settings};
 use crate::report::{self, Summary};
 use crate::row::{Row, rows};
+use crate::runner::{self, Outcome, Settings};
 use crate::schedule::Schedule;
-use crate::{transfer, worker};
+use crate::worker;
 
 /// Breaks workers and servers while they run idempotent operations, and checks what the stores
 /// promise.
@@ -71,8 +71,7 @@ pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let ended = match (arguments.next().as_deref(), arguments.next()) {
         (Some("worker"), Some(assignment)) => worker::main(&assignment).map(|()| ExitCode::SUCCESS),
-        (Some(transfer::WORKER | transfer::steps::ONCE), Some(_)) => Ok(transfer::main()),
-        _ => conductor(&Flags::parse()),
+        _ => run_rows(&Flags::parse()),
     };
     ended.unwrap_or_else(|error| {
         eprintln!("{error:#}");
@@ -80,7 +79,7 @@ pub fn main() -> ExitCode {
     })
 }
 
-fn conductor(flags: &Flags) -> Result<ExitCode> {
+fn run_rows(flags: &Flags) -> Result<ExitCode> {
     if flags.list {
         rows().iter().for_each(|row| println!("{:<72} {}", row.name, row.promise.as_str()));
         return Ok(ExitCode::SUCCESS);
@@ -144,7 +143,7 @@ async fn run_all(flags: &Flags, chosen: &[Row], settings: &Settings) -> Result<V
             running.spawn(async move {
                 let tell =
                     |what: &str| bar.set_message(format!("{}, seed {seed}: {what}", row.name));
-                (at, seed, conduct::run(&row, seed, &settings, tell).await)
+                (at, seed, runner::run(&row, seed, &settings, tell).await)
             });
         }
         let Some(ended) = running.join_next().await else { break };

@@ -6,25 +6,25 @@
 //! and the leases are over, every key is asked for, and the checker holds the ledger against what
 //! the row promises.
 //!
-//! The program is this package's binary and the example `chaos`: both call [`main`]. Tests call
-//! [`run`]. [`transfer`] is another such run, with a program of its own: money in a database.
+//! The program `chaos` calls [`main`], and tests call [`run`]. [`transfer`] is another such run, with a
+//! program of its own: money in a database.
 
 pub mod checker;
-mod conduct;
+mod cli;
 pub mod ledger;
-mod moment;
-mod program;
 mod report;
 mod row;
+mod runner;
 mod schedule;
-mod stage;
+mod servers;
+mod timestamp;
 pub mod transfer;
 mod worker;
 
-pub use self::conduct::{Outcome, Settings, run};
-pub use self::moment::Moment;
-pub use self::program::main;
+pub use self::cli::main;
 pub use self::row::{
     MinReplicas, Persistence, Promise, Row, ServerFault, Topology, WorkerFault, rows,
 };
+pub use self::runner::{Outcome, Settings, run};
 pub use self::schedule::{AtServer, AtWorker, Planned, Schedule};
+pub use self::timestamp::Timestamp;

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
 #[serde(transparent)]
-pub struct Moment(pub u64);
+pub struct Timestamp(pub u64);
 
-impl Moment {
+impl Timestamp {
     /// The present.
     #[must_use]
     pub fn now() -> Self {
@@ -38,7 +38,7 @@ impl Moment {
     }
 
     /// Sleeps until then.
-    pub async fn arrives(self) {
+    pub async fn reached(self) {
         tokio::time::sleep(self.since(Self::now())).await;
     }
 }

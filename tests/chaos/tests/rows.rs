@@ -1,5 +1,5 @@
 //! Some rows of the table, short enough for every day. The whole table is the program's work:
-//! `cargo run --release --example chaos -- --all --seeds 20 --jobs 6`.
+//! `cargo run --release -p idempotent-chaos -- --all --seeds 20 --jobs 6`.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(())
 
 async fn outcome(row: &Row, seed: u64) -> Outcome {
     let _turn = ONE_AT_A_TIME.lock().await;
-    let mut settings = Settings::new(PathBuf::from(env!("CARGO_BIN_EXE_idempotent-chaos")));
+    let mut settings = Settings::new(PathBuf::from(env!("CARGO_BIN_EXE_chaos")));
     settings.operations = Some(10_000);
     run(row, seed, &settings, |_| ()).await.expect("the run can be carried out")
 }

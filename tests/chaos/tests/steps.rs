@@ -44,18 +44,18 @@ const STEPS: [(Call, &[&str]); 3] = [
 
 async fn is_kept_at_every_step(level: Level) {
     let _turn = ONE_AT_A_TIME.lock().await;
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_idempotent-chaos"));
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_transfer"));
     let report = run(level, program).await.expect("the run can be carried out");
     println!("{report}");
     assert!(report.broken.is_empty(), "{report}");
-    for (course, (call, steps)) in report.courses.iter().zip(STEPS) {
-        assert_eq!(course.call, call);
-        assert_eq!(course.statements(), steps);
+    for (call_steps, (call, steps)) in report.calls.iter().zip(STEPS) {
+        assert_eq!(call_steps.call, call);
+        assert_eq!(call_steps.statements(), steps);
     }
     assert_eq!(report.steps(), 38 + 25 + 9);
     // Three at each step and one after the answer, with each victim.
     let kills = Victim::ALL.len() * (3 * report.steps() + Call::ALL.len());
-    assert_eq!(report.fates.len(), kills);
+    assert_eq!(report.outcomes.len(), kills);
 }
 
 macro_rules! levels {

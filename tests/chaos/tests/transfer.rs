@@ -1,6 +1,6 @@
 //! Exactly once, with real processes that are killed together with their server: a short run for every
-//! day at each isolation level. `cargo run --release --example transfer -- --transfers 7000
-//! --step-kills 69` is the long one.
+//! day at each isolation level. `cargo run --release -p idempotent-chaos --bin transfer --
+//! --transfers 7000 --step-kills 69` is the long one.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(())
 
 async fn moves_money_once(level: Level, seed: u64) -> Outcome {
     let _turn = ONE_AT_A_TIME.lock().await;
-    let program = PathBuf::from(env!("CARGO_BIN_EXE_idempotent-chaos"));
+    let program = PathBuf::from(env!("CARGO_BIN_EXE_transfer"));
     let settings = Settings { seed, ..Settings::new(program) };
     let outcome = run(level, &settings).await.expect("the run can be carried out");
     assert!(outcome.is_kept(), "{outcome}");

@@ -2,8 +2,8 @@
 //! PostgreSQL, while they and the server are killed, also at single steps of their calls, and calls are
 //! dropped half way.
 //!
-//! Run it with `cargo run --example transfer`, and `-- --transfers 7000 --step-kills 69` for as long as
-//! you like. It starts its own server. The transfer itself is in `tests/chaos/src/transfer/bank.rs`.
+//! Run it with `cargo run -p idempotent-chaos --bin transfer`, and `-- --transfers 7000 --step-kills 69`
+//! for as long as you like. It starts its own server. The transfer itself is in `src/transfer/bank.rs`.
 
 use std::process::ExitCode;
 

@@ -53,7 +53,7 @@ fn may_differ(key: u32, duplicates: &[Duplicate]) -> bool {
 /// indeterminate becomes usable by resolving it.
 pub(super) fn judge_probes(history: &History, rules: &Rules, faults: &mut Vec<Fault>) {
     let survivors: BTreeSet<Process> =
-        history.vitals.iter().map(|(process, ..)| *process).collect();
+        history.resources.iter().map(|(process, ..)| *process).collect();
     let mut probed: BTreeMap<(Process, u32), &Said> = BTreeMap::new();
     let mut resolved: BTreeMap<(Process, u32), &Said> = BTreeMap::new();
     for (process, answer) in &history.answers {
@@ -75,7 +75,7 @@ pub(super) fn judge_probes(history: &History, rules: &Rules, faults: &mut Vec<Fa
             }
         }
     }
-    if history.vitals.is_empty() {
+    if history.resources.is_empty() {
         faults.push(Fault::NobodyLeft);
     }
 }

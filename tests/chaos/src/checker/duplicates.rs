@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::verdict::Fault;
-use super::{Befell, Effects, History, Rules, Span};
+use super::{Effects, History, IncidentKind, Rules, Span};
 use crate::ledger::{Effect, EffectId, Said};
-use crate::moment::Moment;
 use crate::row::Promise;
+use crate::timestamp::Timestamp;
 
 /// An effect of a key that had one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,9 +88,9 @@ fn cause(history: &History, first: &Effect, second: &Effect, rules: &Rules) -> C
     let killed = killed_at(history, first).is_some_and(|at| {
         first.began <= at && at <= second.began && !has_answered(history, first.id)
     });
-    let paused = history.fates.iter().any(|fate| match fate.what {
-        Befell::Paused(span) => owners.contains(&fate.process) && span.meets(between),
-        Befell::Killed(_) => false,
+    let paused = history.incidents.iter().any(|incident| match incident.what {
+        IncidentKind::Paused(span) => owners.contains(&incident.process) && span.meets(between),
+        IncidentKind::Killed(_) => false,
     });
     if killed {
         Cause::OwnerKilled
@@ -103,9 +103,9 @@ fn cause(history: &History, first: &Effect, second: &Effect, rules: &Rules) -> C
     }
 }
 
-fn killed_at(history: &History, effect: &Effect) -> Option<Moment> {
-    history.fates.iter().find_map(|fate| match fate.what {
-        Befell::Killed(at) if fate.process == effect.id.process() => Some(at),
+fn killed_at(history: &History, effect: &Effect) -> Option<Timestamp> {
+    history.incidents.iter().find_map(|incident| match incident.what {
+        IncidentKind::Killed(at) if incident.process == effect.id.process() => Some(at),
         _ => None,
     })
 }

@@ -19,9 +19,9 @@ use idempotent_core::Guarantee;
 
 pub use self::duplicates::{Cause, Duplicate};
 pub use self::verdict::{Fault, Verdict};
-use crate::ledger::{Answer, Effect, Process, Vitals};
-use crate::moment::Moment;
+use crate::ledger::{Answer, Effect, Process, ResourceUsage};
 use crate::row::Promise;
+use crate::timestamp::Timestamp;
 
 /// All that is known of a run when it is over.
 #[derive(Clone, Debug, Default)]
@@ -31,29 +31,29 @@ pub struct History {
     /// Every answer, with the process whose caller got it.
     pub answers: Vec<(Process, Answer)>,
     /// What befell workers.
-    pub fates: Vec<Fate>,
+    pub incidents: Vec<Incident>,
     /// When servers were not as they should be.
     pub outages: Vec<Span>,
     /// What the workers that lived to the end held, before and after.
-    pub vitals: Vec<(Process, Vitals, Vitals)>,
+    pub resources: Vec<(Process, ResourceUsage, ResourceUsage)>,
     /// Workers that did not end what they had begun.
     pub hung: Vec<Process>,
 }
 
 /// What befell a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fate {
+pub struct Incident {
     /// Which process.
     pub process: Process,
     /// What.
-    pub what: Befell,
+    pub what: IncidentKind,
 }
 
-/// The kinds of [`Fate`].
+/// The kinds of [`Incident`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Befell {
+pub enum IncidentKind {
     /// It was killed.
-    Killed(Moment),
+    Killed(Timestamp),
     /// It stood still.
     Paused(Span),
 }
@@ -62,9 +62,9 @@ pub enum Befell {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
     /// The first moment.
-    pub from: Moment,
+    pub from: Timestamp,
     /// The last.
-    pub to: Moment,
+    pub to: Timestamp,
 }
 
 impl Span {
@@ -129,7 +129,7 @@ fn judge_workers(history: &History, rules: &Rules, faults: &mut Vec<Fault>) {
     for &process in &history.hung {
         faults.push(Fault::Hung { process });
     }
-    for &(process, before, after) in &history.vitals {
+    for &(process, before, after) in &history.resources {
         if after.tasks > before.tasks + rules.spare_tasks {
             faults.push(Fault::Tasks { process, before: before.tasks, after: after.tasks });
         }

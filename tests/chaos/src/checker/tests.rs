@@ -12,12 +12,12 @@ const LEASE: Duration = Duration::from_micros(100);
 
 /// A history in the making: one key, workers 1 and 2.
 #[derive(Default)]
-struct Told(History);
+struct HistoryBuilder(History);
 
-impl Told {
+impl HistoryBuilder {
     fn effect(mut self, process: Process, count: u32, at: u64) -> Self {
         let id = EffectId::new(process, count);
-        self.0.effects.push(Effect { id, key: KEY, began: Moment(at - 1), at: Moment(at) });
+        self.0.effects.push(Effect { id, key: KEY, began: Timestamp(at - 1), at: Timestamp(at) });
         self
     }
 
@@ -26,23 +26,23 @@ impl Told {
     }
 
     fn answer_during(mut self, during: Phase, process: Process, at: u64, said: Said) -> Self {
-        self.0.answers.push((process, Answer { at: Moment(at), key: KEY, during, said }));
+        self.0.answers.push((process, Answer { at: Timestamp(at), key: KEY, during, said }));
         self
     }
 
     fn killed(mut self, process: Process, at: u64) -> Self {
-        self.0.fates.push(Fate { process, what: Befell::Killed(Moment(at)) });
+        self.0.incidents.push(Incident { process, what: IncidentKind::Killed(Timestamp(at)) });
         self
     }
 
     fn paused(mut self, process: Process, from: u64, to: u64) -> Self {
-        let span = Span { from: Moment(from), to: Moment(to) };
-        self.0.fates.push(Fate { process, what: Befell::Paused(span) });
+        let span = Span { from: Timestamp(from), to: Timestamp(to) };
+        self.0.incidents.push(Incident { process, what: IncidentKind::Paused(span) });
         self
     }
 
     fn outage(mut self, from: u64, to: u64) -> Self {
-        self.0.outages.push(Span { from: Moment(from), to: Moment(to) });
+        self.0.outages.push(Span { from: Timestamp(from), to: Timestamp(to) });
         self
     }
 
@@ -52,9 +52,9 @@ impl Told {
     }
 
     fn lives(mut self, process: Process, tasks: usize, memory: u64) -> Self {
-        let before = Vitals { tasks: 10, memory: 100 };
-        let after = Vitals { tasks: 10 + tasks, memory: 100 + memory };
-        self.0.vitals.push((process, before, after));
+        let before = ResourceUsage { tasks: 10, memory: 100 };
+        let after = ResourceUsage { tasks: 10 + tasks, memory: 100 + memory };
+        self.0.resources.push((process, before, after));
         self
     }
 
@@ -91,12 +91,12 @@ fn indeterminate() -> Said {
     Said::Refused("indeterminate".to_owned())
 }
 
-fn told() -> Told {
-    Told::default()
+fn told() -> HistoryBuilder {
+    HistoryBuilder::default()
 }
 
 /// Both owners took effect; the first is worker 1 at 1,000, the second worker 2 at 2,000.
-fn twice() -> Told {
+fn twice() -> HistoryBuilder {
     told().effect(1, 0, 1_000).effect(2, 0, 2_000).ends_well(replayed(2, 0))
 }
 

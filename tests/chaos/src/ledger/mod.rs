@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::read::{answers_in, read};
 pub(crate) use self::write::Ledger;
-use crate::moment::Moment;
+use crate::timestamp::Timestamp;
 
 /// One worker process: its number says which file is its own.
 pub type Process = u32;
@@ -44,11 +44,11 @@ pub enum Event {
     /// A caller got an answer.
     Answer(Answer),
     /// What a process held before the load and after it.
-    Vitals {
+    ResourceUsage {
         /// Before the load.
-        before: Vitals,
+        before: ResourceUsage,
         /// After it.
-        after: Vitals,
+        after: ResourceUsage,
     },
 }
 
@@ -60,16 +60,16 @@ pub struct Effect {
     /// For which key.
     pub key: u32,
     /// When its body began.
-    pub began: Moment,
+    pub began: Timestamp,
     /// When it took effect.
-    pub at: Moment,
+    pub at: Timestamp,
 }
 
 /// What a caller got.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
     /// When it came.
-    pub at: Moment,
+    pub at: Timestamp,
     /// For which key.
     pub key: u32,
     /// In which part of the run.
@@ -106,7 +106,7 @@ pub enum Said {
 
 /// What a process holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Vitals {
+pub struct ResourceUsage {
     /// Tasks of its runtime.
     pub tasks: usize,
     /// Resident memory, in bytes.

@@ -43,13 +43,13 @@ mod tests {
 
     use super::super::{EffectId, Ledger};
     use super::*;
-    use crate::moment::Moment;
+    use crate::timestamp::Timestamp;
 
     #[test]
     fn a_line_that_a_kill_cut_in_two_never_happened() {
         let folder = tempfile::tempdir().unwrap();
         let ledger = Ledger::open(folder.path(), 3).unwrap();
-        let first = ledger.take_effect(7, Moment(1)).unwrap();
+        let first = ledger.take_effect(7, Timestamp(1)).unwrap();
         fs::OpenOptions::new()
             .append(true)
             .open(path(folder.path(), 3))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{Effect, EffectId, Event, Process};
-use crate::moment::Moment;
+use crate::timestamp::Timestamp;
 
 /// The ledger of one process.
 #[derive(Debug)]
@@ -29,9 +29,9 @@ impl Ledger {
     }
 
     /// Makes an effect. It has happened when this returns, whatever becomes of the process.
-    pub(crate) fn take_effect(&self, key: u32, began: Moment) -> io::Result<EffectId> {
+    pub(crate) fn take_effect(&self, key: u32, began: Timestamp) -> io::Result<EffectId> {
         let id = EffectId::new(self.process, self.effects.fetch_add(1, Ordering::Relaxed));
-        self.write(&Event::Effect(Effect { id, key, began, at: Moment::now() }))?;
+        self.write(&Event::Effect(Effect { id, key, began, at: Timestamp::now() }))?;
         Ok(id)
     }
 

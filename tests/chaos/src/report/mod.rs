@@ -8,8 +8,8 @@ use serde::Serialize;
 
 pub(crate) use self::table::{markdown, plain};
 use crate::checker::Cause;
-use crate::conduct::Outcome;
 use crate::row::Row;
+use crate::runner::Outcome;
 
 /// The runs of one row, together.
 #[derive(Clone, Debug, Serialize)]

@@ -1,21 +1,21 @@
 //! One run from its beginning to its verdict.
 
-mod crew;
-mod member;
+mod worker_process;
+mod workers;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use self::crew::Crew;
-use crate::checker::{Fate, History, Rules, Span, Verdict, check};
+use self::workers::Workers;
+use crate::checker::{History, Incident, Rules, Span, Verdict, check};
 use crate::ledger::{self, Event, Process};
-use crate::moment::Moment;
 use crate::row::Row;
 use crate::schedule::Schedule;
-use crate::stage::Stage;
-use crate::worker::{Assignment, LONGEST_BODY, Load, Order, Reach, Report};
+use crate::servers::Servers;
+use crate::timestamp::Timestamp;
+use crate::worker::{Assignment, Instruction, LONGEST_BODY, Load, Report, StoreSettings};
 
 /// What the program was asked for, beside rows and seeds.
 #[derive(Clone, Debug)]
@@ -81,10 +81,10 @@ pub async fn run(
     let folder = tempfile::Builder::new().prefix("chaos-").tempdir()?;
     let schedule = Schedule::draw(row, seed, settings.workers);
     tell("starting servers");
-    let stage = Stage::start(row.topology).await?;
+    let servers = Servers::start(row.topology).await?;
     tell("starting workers");
-    let history = carry_out(row, seed, &schedule, settings, (&stage, folder.path()), &tell).await;
-    drop(stage);
+    let history = carry_out(row, seed, &schedule, settings, (&servers, folder.path()), &tell).await;
+    drop(servers);
     let ledgers = settings.keep.then(|| folder.keep());
     let kept = ledgers.as_deref().map_or_else(String::new, |at| format!(" in {}", at.display()));
     let history = history.with_context(|| format!("{} with seed {seed}{kept}", row.name))?;
@@ -111,13 +111,13 @@ async fn carry_out(
     seed: u64,
     schedule: &Schedule,
     settings: &Settings,
-    (stage, folder): (&Stage, &Path),
+    (servers, folder): (&Servers, &Path),
     tell: impl Fn(&str),
 ) -> Result<History> {
     let assignment = Assignment {
         process: 0,
-        reach: Reach {
-            endpoint: stage.endpoint(),
+        store_settings: StoreSettings {
+            endpoint: servers.endpoint(),
             min_replicas: row.min_replicas,
             timeout: STORE_TIMEOUT,
         },
@@ -128,58 +128,59 @@ async fn carry_out(
         tasks: settings.tasks,
         folder: folder.to_owned(),
     };
-    let mut crew = Crew::start(stage, &settings.program, assignment, settings.workers).await?;
+    let mut workers =
+        Workers::start(servers, &settings.program, assignment, settings.workers).await?;
 
     tell("load and faults");
-    let from = Moment::now();
+    let from = Timestamp::now();
     let until = from.after(row.load);
     let operations = settings.operations.unwrap_or(row.operations);
-    crew.load(Load { from, until, operations }).await?;
-    let (outages, fates) =
-        tokio::join!(disturb(stage, schedule, from), crew.disturb(&schedule.workers, from),);
-    let (outages, fates) = (outages?, fates?);
-    let faults_over = Moment::now();
+    workers.load(Load { from, until, operations }).await?;
+    let (outages, incidents) =
+        tokio::join!(disturb(servers, schedule, from), workers.disturb(&schedule.workers, from),);
+    let (outages, incidents) = (outages?, incidents?);
+    let faults_over = Timestamp::now();
 
     // What the faults held up is caught up with soon, or given up.
-    let hung = finish(&mut crew, until.max(faults_over).after(row.load)).await?;
+    let hung = finish(&mut workers, until.max(faults_over).after(row.load)).await?;
     tell("waiting for leases");
-    faults_over.after(row.lease + GRACE).arrives().await;
+    faults_over.after(row.lease + GRACE).reached().await;
     tell("asking for every key");
-    ask(&mut crew, row).await?;
-    let processes = crew.end().await?;
-    collect(folder, processes, (fates, outages, hung))
+    ask(&mut workers, row).await?;
+    let processes = workers.end().await?;
+    collect(folder, processes, (incidents, outages, hung))
 }
 
 /// Ends the load, and gives those that could not, which are gone then.
-async fn finish(crew: &mut Crew<'_>, patience: Moment) -> Result<Vec<Process>> {
-    crew.hear(Report::Done, patience.since(Moment::now())).await?;
-    crew.say(&Order::Stop).await?;
-    let hung = crew.hear(Report::Stopped, LONGEST_BODY + 10 * STORE_TIMEOUT).await?;
-    crew.dismiss(&hung).await?;
+async fn finish(workers: &mut Workers<'_>, patience: Timestamp) -> Result<Vec<Process>> {
+    workers.hear(Report::Done, patience.since(Timestamp::now())).await?;
+    workers.say(&Instruction::Stop).await?;
+    let hung = workers.hear(Report::Stopped, LONGEST_BODY + 10 * STORE_TIMEOUT).await?;
+    workers.kill_all(&hung).await?;
     Ok(hung)
 }
 
 /// Every survivor asks for every key, one after the other, and what is indeterminate is resolved.
-async fn ask(crew: &mut Crew<'_>, row: &Row) -> Result<()> {
-    crew.ask_each(&Order::Probe, Report::Probed).await?;
+async fn ask(workers: &mut Workers<'_>, row: &Row) -> Result<()> {
+    workers.ask_each(&Instruction::Probe, Report::Probed).await?;
     if row.guarantee == idempotent_core::Guarantee::AtMostOnce {
-        let processes = crew.processes();
-        crew.ask_one(&Order::Resolve { processes }, Report::Resolved).await?;
-        crew.ask_each(&Order::ProbeAgain, Report::Probed).await?;
+        let processes = workers.processes();
+        workers.ask_one(&Instruction::Resolve { processes }, Report::Resolved).await?;
+        workers.ask_each(&Instruction::ProbeAgain, Report::Probed).await?;
     }
     Ok(())
 }
 
 /// Brings about the servers' faults, and gives when they were not as they should be.
-async fn disturb(stage: &Stage, schedule: &Schedule, from: Moment) -> Result<Vec<Span>> {
+async fn disturb(servers: &Servers, schedule: &Schedule, from: Timestamp) -> Result<Vec<Span>> {
     let mut outages = Vec::new();
     for planned in &schedule.servers {
-        from.after(planned.at).arrives().await;
-        let began = Moment::now();
-        let ongoing = stage.begin(planned.fault).await?;
-        began.after(planned.lasts).arrives().await;
-        stage.end(ongoing).await?;
-        outages.push(Span { from: began, to: Moment::now() });
+        from.after(planned.at).reached().await;
+        let began = Timestamp::now();
+        let ongoing = servers.begin(planned.fault).await?;
+        began.after(planned.lasts).reached().await;
+        servers.end(ongoing).await?;
+        outages.push(Span { from: began, to: Timestamp::now() });
     }
     Ok(outages)
 }
@@ -187,15 +188,17 @@ async fn disturb(stage: &Stage, schedule: &Schedule, from: Moment) -> Result<Vec
 fn collect(
     folder: &Path,
     processes: Process,
-    (fates, outages, hung): (Vec<Fate>, Vec<Span>, Vec<Process>),
+    (incidents, outages, hung): (Vec<Incident>, Vec<Span>, Vec<Process>),
 ) -> Result<History> {
-    let mut history = History { fates, outages, hung, ..History::default() };
+    let mut history = History { incidents, outages, hung, ..History::default() };
     for process in 0..processes {
         for event in ledger::read(folder, process)? {
             match event {
                 Event::Effect(effect) => history.effects.push(effect),
                 Event::Answer(answer) => history.answers.push((process, answer)),
-                Event::Vitals { before, after } => history.vitals.push((process, before, after)),
+                Event::ResourceUsage { before, after } => {
+                    history.resources.push((process, before, after))
+                }
             }
         }
     }

@@ -12,23 +12,27 @@ use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::{Instant, timeout_at};
 
 use crate::ledger::Process;
-use crate::stage::Stage;
-use crate::worker::{Assignment, Order, Report};
+use crate::servers::Servers;
+use crate::worker::{Assignment, Instruction, Report};
 
 #[derive(Debug)]
-pub(super) struct Member {
+pub(super) struct WorkerProcess {
     pub(super) process: Process,
     child: Child,
-    orders: ChildStdin,
+    stdin: ChildStdin,
     reports: Lines<BufReader<ChildStdout>>,
     log: std::path::PathBuf,
 }
 
-impl Member {
-    pub(super) fn start(stage: &Stage, program: &Path, assignment: &Assignment) -> Result<Self> {
+impl WorkerProcess {
+    pub(super) fn start(
+        servers: &Servers,
+        program: &Path,
+        assignment: &Assignment,
+    ) -> Result<Self> {
         let process = assignment.process;
         let log = assignment.folder.join(format!("log-{process}"));
-        let mut child = stage
+        let mut child = servers
             .command(program)
             .arg("worker")
             .arg(serde_json::to_string(assignment)?)
@@ -38,15 +42,15 @@ impl Member {
             .kill_on_drop(true)
             .spawn()
             .with_context(|| format!("starting {} as a worker", program.display()))?;
-        let orders = child.stdin.take().context("a worker has a standard input")?;
+        let stdin = child.stdin.take().context("a worker has a standard input")?;
         let reports = child.stdout.take().context("a worker has a standard output")?;
-        Ok(Self { process, child, orders, reports: BufReader::new(reports).lines(), log })
+        Ok(Self { process, child, stdin, reports: BufReader::new(reports).lines(), log })
     }
 
-    pub(super) async fn say(&mut self, order: &Order) -> Result<()> {
-        let mut line = serde_json::to_vec(order)?;
+    pub(super) async fn say(&mut self, instruction: &Instruction) -> Result<()> {
+        let mut line = serde_json::to_vec(instruction)?;
         line.push(b'\n');
-        match self.orders.write_all(&line).await {
+        match self.stdin.write_all(&line).await {
             Ok(()) => Ok(()),
             Err(_) => self.died(),
         }

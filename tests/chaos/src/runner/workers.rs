@@ -7,18 +7,18 @@ use anyhow::{Result, ensure};
 use rustix::process::Signal;
 use tokio::time::Instant;
 
-use super::member::Member;
-use crate::checker::{Befell, Fate, Span};
+use super::worker_process::WorkerProcess;
+use crate::checker::{Incident, IncidentKind, Span};
 use crate::ledger::{self, Process};
-use crate::moment::Moment;
 use crate::row::WorkerFault;
 use crate::schedule::{AtWorker, Planned};
-use crate::stage::Stage;
-use crate::worker::{Assignment, Load, Order, Report};
+use crate::servers::Servers;
+use crate::timestamp::Timestamp;
+use crate::worker::{Assignment, Instruction, Load, Report};
 
 #[derive(Debug)]
-pub(super) struct Crew<'a> {
-    stage: &'a Stage,
+pub(super) struct Workers<'a> {
+    servers: &'a Servers,
     program: &'a Path,
     assignment: Assignment,
     slots: Vec<Slot>,
@@ -28,15 +28,15 @@ pub(super) struct Crew<'a> {
 /// A worker's place, and its share of the load.
 #[derive(Debug)]
 struct Slot {
-    member: Option<Member>,
+    worker: Option<WorkerProcess>,
     load: Option<Load>,
     /// Who had it last, while nobody has.
     lost: Option<Process>,
 }
 
-/// What is done to a slot at a moment.
+/// What is done to a slot.
 #[derive(Clone, Copy, Debug)]
-enum Deed {
+enum Action {
     Kill,
     Replace,
     Pause,
@@ -46,30 +46,30 @@ enum Deed {
 const START: Duration = Duration::from_secs(30);
 const ANSWER: Duration = Duration::from_secs(60);
 
-impl<'a> Crew<'a> {
+impl<'a> Workers<'a> {
     /// Starts the workers, and waits until all are warm.
     pub(super) async fn start(
-        stage: &'a Stage,
+        servers: &'a Servers,
         program: &'a Path,
         assignment: Assignment,
-        workers: usize,
+        count: usize,
     ) -> Result<Self> {
-        let mut crew = Self { stage, program, assignment, slots: Vec::new(), processes: 0 };
-        for _ in 0..workers {
-            let member = Some(crew.hire()?);
-            crew.slots.push(Slot { member, load: None, lost: None });
+        let mut workers = Self { servers, program, assignment, slots: Vec::new(), processes: 0 };
+        for _ in 0..count {
+            let worker = Some(workers.start_process()?);
+            workers.slots.push(Slot { worker, load: None, lost: None });
         }
-        let late = crew.hear(Report::Ready, START).await?;
+        let late = workers.hear(Report::Ready, START).await?;
         ensure!(late.is_empty(), "workers {late:?} do not start");
-        Ok(crew)
+        Ok(workers)
     }
 
-    fn hire(&mut self) -> Result<Member> {
+    fn start_process(&mut self) -> Result<WorkerProcess> {
         let process = self.processes;
         self.processes += 1;
         let seed = self.assignment.seed.wrapping_add(u64::from(process) << 32);
         let assignment = Assignment { process, seed, ..self.assignment.clone() };
-        Member::start(self.stage, self.program, &assignment)
+        WorkerProcess::start(self.servers, self.program, &assignment)
     }
 
     /// How many processes there were.
@@ -77,14 +77,14 @@ impl<'a> Crew<'a> {
         self.processes
     }
 
-    fn members(&mut self) -> impl Iterator<Item = &mut Member> {
-        self.slots.iter_mut().filter_map(|slot| slot.member.as_mut())
+    fn running(&mut self) -> impl Iterator<Item = &mut WorkerProcess> {
+        self.slots.iter_mut().filter_map(|slot| slot.worker.as_mut())
     }
 
     /// Tells all.
-    pub(super) async fn say(&mut self, order: &Order) -> Result<()> {
-        for member in self.members() {
-            member.say(order).await?;
+    pub(super) async fn say(&mut self, instruction: &Instruction) -> Result<()> {
+        for worker in self.running() {
+            worker.say(instruction).await?;
         }
         Ok(())
     }
@@ -97,26 +97,34 @@ impl<'a> Crew<'a> {
     ) -> Result<Vec<Process>> {
         let deadline = Instant::now() + patience;
         let mut silent = Vec::new();
-        for member in self.members() {
-            if !member.hear(wanted, deadline).await? {
-                silent.push(member.process);
+        for worker in self.running() {
+            if !worker.hear(wanted, deadline).await? {
+                silent.push(worker.process);
             }
         }
         Ok(silent)
     }
 
     /// Tells the first, and waits for what it says.
-    pub(super) async fn ask_one(&mut self, order: &Order, wanted: Report) -> Result<()> {
-        match self.members().next() {
-            Some(member) => ask(member, order, wanted).await,
+    pub(super) async fn ask_one(
+        &mut self,
+        instruction: &Instruction,
+        wanted: Report,
+    ) -> Result<()> {
+        match self.running().next() {
+            Some(worker) => ask(worker, instruction, wanted).await,
             None => Ok(()),
         }
     }
 
     /// Tells one after the other, so that none meets another.
-    pub(super) async fn ask_each(&mut self, order: &Order, wanted: Report) -> Result<()> {
-        for member in self.members() {
-            ask(member, order, wanted).await?;
+    pub(super) async fn ask_each(
+        &mut self,
+        instruction: &Instruction,
+        wanted: Report,
+    ) -> Result<()> {
+        for worker in self.running() {
+            ask(worker, instruction, wanted).await?;
         }
         Ok(())
     }
@@ -127,8 +135,8 @@ impl<'a> Crew<'a> {
         for slot in &mut self.slots {
             let load = Load { operations: share, ..load };
             slot.load = Some(load);
-            if let Some(member) = &mut slot.member {
-                member.say(&Order::Load(load)).await?;
+            if let Some(worker) = &mut slot.worker {
+                worker.say(&Instruction::Load(load)).await?;
             }
         }
         Ok(())
@@ -138,70 +146,80 @@ impl<'a> Crew<'a> {
     pub(super) async fn disturb(
         &mut self,
         planned: &[Planned<AtWorker>],
-        from: Moment,
-    ) -> Result<Vec<Fate>> {
-        let mut fates = Vec::new();
-        let mut paused: Vec<Option<(Process, Moment)>> = self.slots.iter().map(|_| None).collect();
-        for (at, slot, deed) in timeline(planned) {
-            from.after(at).arrives().await;
-            match deed {
-                Deed::Kill => fates.extend(self.kill(slot, paused[slot].take()).await?),
-                Deed::Replace => self.replace(slot).await?,
-                Deed::Pause if paused[slot].is_none() => paused[slot] = self.pause(slot)?,
-                Deed::Resume => fates.extend(self.resume(slot, paused[slot].take())?),
-                Deed::Pause => {}
+        from: Timestamp,
+    ) -> Result<Vec<Incident>> {
+        let mut incidents = Vec::new();
+        let mut paused: Vec<Option<(Process, Timestamp)>> =
+            self.slots.iter().map(|_| None).collect();
+        for (at, slot, actions) in timeline(planned) {
+            from.after(at).reached().await;
+            match actions {
+                Action::Kill => incidents.extend(self.kill(slot, paused[slot].take()).await?),
+                Action::Replace => self.replace(slot).await?,
+                Action::Pause if paused[slot].is_none() => paused[slot] = self.pause(slot)?,
+                Action::Resume => incidents.extend(self.resume(slot, paused[slot].take())?),
+                Action::Pause => {}
             }
         }
-        Ok(fates)
+        Ok(incidents)
     }
 
-    async fn kill(&mut self, slot: usize, paused: Option<(Process, Moment)>) -> Result<Vec<Fate>> {
-        let Some(mut member) = self.slots[slot].member.take() else { return Ok(Vec::new()) };
-        member.kill().await?;
-        let now = Moment::now();
-        let process = member.process;
+    async fn kill(
+        &mut self,
+        slot: usize,
+        paused: Option<(Process, Timestamp)>,
+    ) -> Result<Vec<Incident>> {
+        let Some(mut worker) = self.slots[slot].worker.take() else { return Ok(Vec::new()) };
+        worker.kill().await?;
+        let now = Timestamp::now();
+        let process = worker.process;
         self.slots[slot].lost = Some(process);
-        let mut fates = vec![Fate { process, what: Befell::Killed(now) }];
+        let mut incidents = vec![Incident { process, what: IncidentKind::Killed(now) }];
         if let Some((process, from)) = paused {
-            fates.push(Fate { process, what: Befell::Paused(Span { from, to: now }) });
+            incidents
+                .push(Incident { process, what: IncidentKind::Paused(Span { from, to: now }) });
         }
-        Ok(fates)
+        Ok(incidents)
     }
 
     /// A new process, which does what the old one did not come to.
     async fn replace(&mut self, slot: usize) -> Result<()> {
         let Some(lost) = self.slots[slot].lost.take() else { return Ok(()) };
-        let mut member = self.hire()?;
+        let mut worker = self.start_process()?;
         if let Some(load) = &mut self.slots[slot].load {
             let done = ledger::answers_in(&self.assignment.folder, lost)?;
             load.operations = load.operations.saturating_sub(done);
-            member.say(&Order::Load(*load)).await?;
+            worker.say(&Instruction::Load(*load)).await?;
         }
-        self.slots[slot].member = Some(member);
+        self.slots[slot].worker = Some(worker);
         Ok(())
     }
 
-    fn pause(&self, slot: usize) -> Result<Option<(Process, Moment)>> {
-        let Some(member) = &self.slots[slot].member else { return Ok(None) };
-        let now = Moment::now();
-        member.signal(Signal::STOP)?;
-        Ok(Some((member.process, now)))
+    fn pause(&self, slot: usize) -> Result<Option<(Process, Timestamp)>> {
+        let Some(worker) = &self.slots[slot].worker else { return Ok(None) };
+        let now = Timestamp::now();
+        worker.signal(Signal::STOP)?;
+        Ok(Some((worker.process, now)))
     }
 
-    fn resume(&self, slot: usize, paused: Option<(Process, Moment)>) -> Result<Option<Fate>> {
-        let (Some(member), Some((process, from))) = (&self.slots[slot].member, paused) else {
+    fn resume(
+        &self,
+        slot: usize,
+        paused: Option<(Process, Timestamp)>,
+    ) -> Result<Option<Incident>> {
+        let (Some(worker), Some((process, from))) = (&self.slots[slot].worker, paused) else {
             return Ok(None);
         };
-        member.signal(Signal::CONT)?;
-        let span = Span { from, to: Moment::now() };
-        Ok(Some(Fate { process, what: Befell::Paused(span) }))
+        worker.signal(Signal::CONT)?;
+        let span = Span { from, to: Timestamp::now() };
+        Ok(Some(Incident { process, what: IncidentKind::Paused(span) }))
     }
 
     /// Lets these go, as they are.
-    pub(super) async fn dismiss(&mut self, processes: &[Process]) -> Result<()> {
+    pub(super) async fn kill_all(&mut self, processes: &[Process]) -> Result<()> {
         for slot in &mut self.slots {
-            if let Some(mut member) = slot.member.take_if(|it| processes.contains(&it.process)) {
-                member.kill().await?;
+            if let Some(mut worker) = slot.worker.take_if(|it| processes.contains(&it.process)) {
+                worker.kill().await?;
             }
         }
         Ok(())
@@ -209,34 +227,34 @@ impl<'a> Crew<'a> {
 
     /// Lets all write down what is left and end. Gives how many processes there were.
     pub(super) async fn end(mut self) -> Result<Process> {
-        self.say(&Order::Quit).await?;
+        self.say(&Instruction::Quit).await?;
         let patience = self.assignment.lease + Duration::from_secs(10);
-        for member in self.members() {
-            member.ended(patience).await?;
+        for worker in self.running() {
+            worker.ended(patience).await?;
         }
         Ok(self.processes)
     }
 }
 
-async fn ask(member: &mut Member, order: &Order, wanted: Report) -> Result<()> {
-    member.say(order).await?;
-    let heard = member.hear(wanted, Instant::now() + ANSWER).await?;
-    ensure!(heard, "worker {} does not answer", member.process);
+async fn ask(worker: &mut WorkerProcess, instruction: &Instruction, wanted: Report) -> Result<()> {
+    worker.say(instruction).await?;
+    let heard = worker.hear(wanted, Instant::now() + ANSWER).await?;
+    ensure!(heard, "worker {} does not answer", worker.process);
     Ok(())
 }
 
 /// The faults with their ends, in order.
-fn timeline(planned: &[Planned<AtWorker>]) -> Vec<(Duration, usize, Deed)> {
-    let mut deeds: Vec<_> = planned
+fn timeline(planned: &[Planned<AtWorker>]) -> Vec<(Duration, usize, Action)> {
+    let mut actions: Vec<_> = planned
         .iter()
         .flat_map(|&Planned { at, lasts, fault: AtWorker { slot, what } }| {
             let (begin, end) = match what {
-                WorkerFault::Kill => (Deed::Kill, Deed::Replace),
-                WorkerFault::Pause => (Deed::Pause, Deed::Resume),
+                WorkerFault::Kill => (Action::Kill, Action::Replace),
+                WorkerFault::Pause => (Action::Pause, Action::Resume),
             };
             [(at, slot, begin), (at + lasts, slot, end)]
         })
         .collect();
-    deeds.sort_by_key(|&(at, ..)| at);
-    deeds
+    actions.sort_by_key(|&(at, ..)| at);
+    actions
 }

@@ -15,14 +15,14 @@ use crate::worker::Endpoint;
 const MASTERS: usize = 3;
 
 #[derive(Debug)]
-pub(crate) struct Clustered {
+pub(crate) struct ClusterServers {
     // Before the namespace, so that nothing runs in that any more when it goes.
     cluster: Cluster,
     namespace: Option<Namespace>,
 }
 
 #[derive(Debug)]
-pub(crate) enum Ongoing {
+pub(crate) enum ActiveFault {
     /// Another is to take over from this master, which then returns.
     Killed(usize),
     /// This master returns before anybody takes over.
@@ -30,7 +30,7 @@ pub(crate) enum Ongoing {
     Parted,
 }
 
-impl Clustered {
+impl ClusterServers {
     pub(super) async fn start(
         replicas: u8,
         persistence: Persistence,
@@ -68,7 +68,7 @@ impl Clustered {
         }
     }
 
-    pub(super) async fn begin(&self, fault: AtServer) -> Result<Ongoing> {
+    pub(super) async fn begin(&self, fault: AtServer) -> Result<ActiveFault> {
         let masters = self.cluster.masters().await;
         let Some(&master) = masters.get(fault.pick as usize % masters.len().max(1)) else {
             bail!("the cluster has no master");
@@ -76,11 +76,11 @@ impl Clustered {
         Ok(match fault.what {
             ServerFault::KillMaster => {
                 self.cluster.node(master).kill();
-                Ongoing::Killed(master)
+                ActiveFault::Killed(master)
             }
             ServerFault::RestartMaster => {
                 self.cluster.node(master).kill();
-                Ongoing::Down(master)
+                ActiveFault::Down(master)
             }
             ServerFault::CutMaster => self.part(&[master])?,
             ServerFault::CutMasterWithReplica => {
@@ -93,24 +93,24 @@ impl Clustered {
     }
 
     /// Parts these nodes from all others. Clients reach both sides.
-    fn part(&self, nodes: &[usize]) -> Result<Ongoing> {
+    fn part(&self, nodes: &[usize]) -> Result<ActiveFault> {
         let Some(namespace) = &self.namespace else { bail!("nothing can be parted here") };
         let address = |node: usize| self.cluster.node(node).address().ip();
         let (here, there): (Vec<usize>, Vec<usize>) =
             (0..self.cluster.nodes().len()).partition(|node| nodes.contains(node));
         let addresses = |nodes: Vec<usize>| nodes.into_iter().map(address).collect::<Vec<IpAddr>>();
         namespace.cut(&addresses(here), &addresses(there));
-        Ok(Ongoing::Parted)
+        Ok(ActiveFault::Parted)
     }
 
-    pub(super) async fn end(&self, ongoing: Ongoing) {
+    pub(super) async fn end(&self, ongoing: ActiveFault) {
         match ongoing {
-            Ongoing::Killed(master) => {
+            ActiveFault::Killed(master) => {
                 self.cluster.wait_for_new_master(master).await;
                 self.cluster.node(master).restart(Data::Keep).await;
             }
-            Ongoing::Down(master) => self.cluster.node(master).restart(Data::Keep).await,
-            Ongoing::Parted => {
+            ActiveFault::Down(master) => self.cluster.node(master).restart(Data::Keep).await,
+            ActiveFault::Parted => {
                 if let Some(namespace) = &self.namespace {
                     namespace.heal();
                 }

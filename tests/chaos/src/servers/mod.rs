@@ -10,8 +10,8 @@ use anyhow::{Result, ensure};
 use idempotent_servers::Server;
 use tokio::process::Command;
 
-use self::cluster::Clustered;
-use self::sentinel::Watched;
+use self::cluster::ClusterServers;
+use self::sentinel::SentinelServers;
 use self::single::Single;
 use crate::row::Topology;
 use crate::schedule::AtServer;
@@ -19,37 +19,39 @@ use crate::worker::Endpoint;
 
 /// The servers of a run. Dropping it stops them.
 #[derive(Debug)]
-pub(crate) enum Stage {
+pub(crate) enum Servers {
     /// One server.
     Single(Single),
     /// A master that sentinels watch.
-    Sentinel(Watched),
+    Sentinel(SentinelServers),
     /// A cluster.
-    Cluster(Clustered),
+    Cluster(ClusterServers),
 }
 
 /// A fault that has begun.
 #[derive(Debug)]
-pub(crate) enum Ongoing {
+pub(crate) enum ActiveFault {
     /// One of a single server.
-    Single(single::Ongoing),
+    Single(single::ActiveFault),
     /// This server, once the master, was killed.
     Sentinel(usize),
     /// One of a cluster.
-    Cluster(cluster::Ongoing),
+    Cluster(cluster::ActiveFault),
 }
 
-impl Stage {
+impl Servers {
     /// Starts them, and waits until they are whole.
     pub(crate) async fn start(topology: Topology) -> Result<Self> {
         Ok(match topology {
             Topology::Redis(_) | Topology::Proxied | Topology::Valkey(_) => {
                 Self::Single(Single::start(topology).await?)
             }
-            Topology::Sentinel => Self::Sentinel(Watched::start(topology.replicas()).await?),
-            Topology::Cluster { replicas, persistence, validity, namespace } => {
-                Self::Cluster(Clustered::start(replicas, persistence, validity, namespace).await?)
+            Topology::Sentinel => {
+                Self::Sentinel(SentinelServers::start(topology.replicas()).await?)
             }
+            Topology::Cluster { replicas, persistence, validity, namespace } => Self::Cluster(
+                ClusterServers::start(replicas, persistence, validity, namespace).await?,
+            ),
         })
     }
 
@@ -71,24 +73,24 @@ impl Stage {
     }
 
     /// Brings a fault about.
-    pub(crate) async fn begin(&self, fault: AtServer) -> Result<Ongoing> {
+    pub(crate) async fn begin(&self, fault: AtServer) -> Result<ActiveFault> {
         Ok(match self {
-            Self::Single(single) => Ongoing::Single(single.begin(fault).await?),
-            Self::Sentinel(watched) => Ongoing::Sentinel(watched.begin(fault).await?),
-            Self::Cluster(cluster) => Ongoing::Cluster(cluster.begin(fault).await?),
+            Self::Single(single) => ActiveFault::Single(single.begin(fault).await?),
+            Self::Sentinel(watched) => ActiveFault::Sentinel(watched.begin(fault).await?),
+            Self::Cluster(cluster) => ActiveFault::Cluster(cluster.begin(fault).await?),
         })
     }
 
     /// Ends it, and returns when the servers are whole again.
-    pub(crate) async fn end(&self, ongoing: Ongoing) -> Result<()> {
+    pub(crate) async fn end(&self, ongoing: ActiveFault) -> Result<()> {
         match (self, ongoing) {
-            (Self::Single(single), Ongoing::Single(ongoing)) => single.end(ongoing).await,
-            (Self::Sentinel(watched), Ongoing::Sentinel(killed)) => watched.end(killed).await,
-            (Self::Cluster(cluster), Ongoing::Cluster(ongoing)) => {
+            (Self::Single(single), ActiveFault::Single(ongoing)) => single.end(ongoing).await,
+            (Self::Sentinel(watched), ActiveFault::Sentinel(killed)) => watched.end(killed).await,
+            (Self::Cluster(cluster), ActiveFault::Cluster(ongoing)) => {
                 cluster.end(ongoing).await;
                 Ok(())
             }
-            (_, ongoing) => anyhow::bail!("{ongoing:?} is another stage's"),
+            (_, ongoing) => anyhow::bail!("{ongoing:?} is a fault of other servers"),
         }
     }
 }

@@ -15,12 +15,12 @@ const SENTINELS: usize = 3;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug)]
-pub(crate) struct Watched {
+pub(crate) struct SentinelServers {
     group: Sentinel,
     replicas: u8,
 }
 
-impl Watched {
+impl SentinelServers {
     pub(super) async fn start(replicas: u8) -> Result<Self> {
         need(Server::Redis)?;
         let group = Sentinel::start(usize::from(replicas), SENTINELS).await;

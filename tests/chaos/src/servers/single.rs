@@ -20,7 +20,7 @@ pub(crate) struct Single {
 }
 
 #[derive(Debug)]
-pub(crate) enum Ongoing {
+pub(crate) enum ActiveFault {
     Over,
     Paused,
     Killed,
@@ -57,57 +57,57 @@ impl Single {
         Endpoint::Single(url)
     }
 
-    pub(super) async fn begin(&self, fault: AtServer) -> Result<Ongoing> {
+    pub(super) async fn begin(&self, fault: AtServer) -> Result<ActiveFault> {
         Ok(match (fault.what, &self.proxy) {
             (ServerFault::Pause, _) => {
                 self.server.stop_process();
-                Ongoing::Paused
+                ActiveFault::Paused
             }
             (ServerFault::Restart, _) => {
                 self.server.kill();
-                Ongoing::Killed
+                ActiveFault::Killed
             }
             (ServerFault::FlushScripts, _) => {
                 self.ask(&["SCRIPT", "FLUSH"]).await?;
-                Ongoing::Over
+                ActiveFault::Over
             }
             (ServerFault::FillMemory, _) => {
                 // Less than an empty server uses.
                 self.ask(&["CONFIG", "SET", "maxmemory", "1"]).await?;
-                Ongoing::Full
+                ActiveFault::Full
             }
             (ServerFault::LoseAnswers, Some(proxy)) => {
-                Ongoing::Losing(tokio::spawn(lose_answers(Arc::clone(proxy))))
+                ActiveFault::Losing(tokio::spawn(lose_answers(Arc::clone(proxy))))
             }
             (ServerFault::Delay, Some(proxy)) => {
                 // Sometimes longer, there and back, than a call of the store may take.
                 let by = Duration::from_millis(u64::from(20 + fault.pick % 580));
                 proxy.delay_requests(by);
                 proxy.delay_replies(by);
-                Ongoing::Delayed
+                ActiveFault::Delayed
             }
             (ServerFault::DropConnections, Some(proxy)) => {
                 proxy.cut();
-                Ongoing::Over
+                ActiveFault::Over
             }
             (fault, _) => bail!("{fault:?} is not for one server"),
         })
     }
 
-    pub(super) async fn end(&self, ongoing: Ongoing) -> Result<()> {
+    pub(super) async fn end(&self, ongoing: ActiveFault) -> Result<()> {
         match ongoing {
-            Ongoing::Over => {}
-            Ongoing::Paused => self.server.resume(),
-            Ongoing::Killed => self.server.restart(Data::Keep).await,
-            Ongoing::Full => {
+            ActiveFault::Over => {}
+            ActiveFault::Paused => self.server.resume(),
+            ActiveFault::Killed => self.server.restart(Data::Keep).await,
+            ActiveFault::Full => {
                 self.ask(&["CONFIG", "SET", "maxmemory", "0"]).await?;
             }
-            Ongoing::Losing(task) => {
+            ActiveFault::Losing(task) => {
                 task.abort();
                 let _ = task.await;
                 self.disarmed().await;
             }
-            Ongoing::Delayed => {
+            ActiveFault::Delayed => {
                 if let Some(proxy) = &self.proxy {
                     proxy.delay_requests(Duration::ZERO);
                     proxy.delay_replies(Duration::ZERO);

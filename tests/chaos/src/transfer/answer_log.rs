@@ -6,11 +6,11 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
-/// A worker's own book.
+/// A worker's own file.
 #[derive(Debug)]
-pub(super) struct Book(File);
+pub(super) struct AnswerLog(File);
 
-impl Book {
+impl AnswerLog {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         OpenOptions::new().create(true).append(true).open(path).map(Self)
     }
@@ -30,15 +30,15 @@ impl Book {
     }
 }
 
-/// All that a book says.
+/// All that such a file says.
 #[derive(Debug, Default)]
-pub(super) struct Entries {
+pub(super) struct LoggedAnswers {
     pub(super) answers: HashMap<u32, Vec<i64>>,
     pub(super) not_answered: BTreeMap<String, u64>,
     pub(super) broken: Vec<String>,
 }
 
-impl Entries {
+impl LoggedAnswers {
     pub(super) fn read(path: &Path) -> io::Result<Self> {
         let mut entries = Self::default();
         entries.add(&std::fs::read_to_string(path)?);
@@ -63,17 +63,17 @@ impl Entries {
     }
 }
 
-/// Counts the answers in a book that is being written.
+/// Counts the answers in a file that is being written.
 #[derive(Debug)]
-pub(super) struct Count {
+pub(super) struct AnswerCount {
     file: File,
     at: u64,
     answers: u64,
 }
 
-impl Count {
+impl AnswerCount {
     pub(super) fn open(path: &Path) -> io::Result<Self> {
-        Book::open(path)?;
+        AnswerLog::open(path)?;
         Ok(Self { file: File::open(path)?, at: 0, answers: 0 })
     }
 

@@ -13,14 +13,14 @@ use tokio::time::sleep;
 use super::Level;
 use super::bank::{BankError, Order, Terms, transfer};
 
-pub(super) struct Desk {
+pub(super) struct BankClient {
     pub(super) level: Level,
     pub(super) pool: PgPool,
     pub(super) engine: Idempotency,
     retry: RetryTransaction,
 }
 
-impl Desk {
+impl BankClient {
     /// Opens it once there is a server. Its connections are called `name`.
     pub(super) async fn open(
         url: &str,

@@ -1,16 +1,17 @@
 //! Money between accounts, exactly once: several processes make the same transfers, while they and
 //! their PostgreSQL are killed and calls are dropped half way.
 //!
-//! `bank` is what an application has to write, and `desk` where it calls it; `worker` makes the calls,
-//! breaks them, and writes what it was told into a `book` outside of the database; `conduct` kills, at random
-//! and at the `stops` that a call has, and `verdict` holds the books against the accounts. The program is the example `transfer`.
+//! `bank` is what an application has to write, and `bank_client` calls it as one would. `worker` makes
+//! the calls, breaks them, and writes each answer to an `answer_log` outside of the database. `runner`
+//! kills at random and, with `step_kills`, at the steps of a call; `verdict` compares the logs with the
+//! accounts. The program is `transfer`; [`steps`] kills at every step in turn.
 
+mod answer_log;
 mod bank;
-mod book;
-mod conduct;
-mod desk;
+mod bank_client;
+mod runner;
+mod step_kills;
 pub mod steps;
-mod stops;
 mod verdict;
 mod worker;
 
@@ -22,8 +23,8 @@ use idempotent_core::store::RetryTransaction;
 use idempotent_servers::Server;
 use serde::{Deserialize, Serialize};
 
-pub use self::conduct::{Settings, run};
-pub use self::stops::Stopped;
+pub use self::runner::{Settings, run};
+pub use self::step_kills::Stopped;
 pub use self::verdict::Outcome;
 
 /// The first argument of a worker.
@@ -90,7 +91,7 @@ pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let ended = match (arguments.next().as_deref(), arguments.next()) {
         (Some(WORKER), Some(assignment)) => worker::main(&assignment),
-        (Some(steps::ONCE), Some(errand)) => steps::main(&errand),
+        (Some(steps::ONCE), Some(single_call)) => steps::main(&single_call),
         _ => all(&Flags::parse()),
     };
     ended.unwrap_or_else(|error| {

@@ -13,9 +13,9 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::sleep;
 
+use super::answer_log::AnswerCount;
 use super::bank::{ACCOUNTS, BALANCE, TABLES};
-use super::book::Count;
-use super::stops::Stops;
+use super::step_kills::StepKills;
 use super::verdict::{Outcome, verdict};
 use super::worker::Assignment;
 use super::{Level, WORKER};
@@ -81,13 +81,14 @@ pub async fn run(level: Level, settings: &Settings) -> Result<Outcome> {
     PostgresStore::connect(server.url()).await?.migrate().await?;
     let folder = TempDir::new().context("a folder")?;
     let began = Instant::now();
-    let mut crew = Crew::start(level, settings, &server, folder.path()).await?;
+    let mut workers = Workers::start(level, settings, &server, folder.path()).await?;
     let faults = faults(settings);
-    crew.until_done(&server, &faults).await?;
-    let mut outcome = verdict(&server, settings, &crew.books).await?;
+    workers.until_done(&server, &faults).await?;
+    let mut outcome = verdict(&server, settings, &workers.answer_logs).await?;
     (outcome.level, outcome.took) = (Some(level), began.elapsed());
-    (outcome.worker_kills, outcome.server_kills) = (crew.worker_kills, crew.server_kills);
-    (outcome.step_kills, outcome.points) = (crew.stops.stopped, crew.stops.points.len());
+    (outcome.worker_kills, outcome.server_kills) = (workers.worker_kills, workers.server_kills);
+    (outcome.step_kills, outcome.points) =
+        (workers.step_kills.stopped, workers.step_kills.points.len());
     Ok(outcome)
 }
 
@@ -113,19 +114,19 @@ fn faults(settings: &Settings) -> Vec<(u64, Fault)> {
     faults
 }
 
-struct Crew {
+struct Workers {
     settings: Settings,
     assignments: Vec<Assignment>,
-    workers: Vec<Option<Child>>,
-    books: Vec<PathBuf>,
-    counts: Vec<Count>,
-    stops: Stops,
+    running: Vec<Option<Child>>,
+    answer_logs: Vec<PathBuf>,
+    counts: Vec<AnswerCount>,
+    step_kills: StepKills,
     random: Rng,
     worker_kills: u32,
     server_kills: u32,
 }
 
-impl Crew {
+impl Workers {
     async fn start(
         level: Level,
         settings: &Settings,
@@ -133,41 +134,44 @@ impl Crew {
         folder: &Path,
     ) -> Result<Self> {
         let (processes, seed) = (settings.processes, settings.seed.wrapping_add(2));
-        let stops = Stops::start(server, processes, seed).await?;
-        let books: Vec<PathBuf> =
-            (0..settings.processes).map(|n| folder.join(format!("book-{n}"))).collect();
-        let places = stops.urls(server).into_iter().zip(&books);
-        let assignments = places.map(|(url, book)| Assignment {
+        let step_kills = StepKills::start(server, processes, seed).await?;
+        let answer_logs: Vec<PathBuf> =
+            (0..settings.processes).map(|n| folder.join(format!("answers-{n}"))).collect();
+        let places = step_kills.urls(server).into_iter().zip(&answer_logs);
+        let assignments = places.map(|(url, answer_log)| Assignment {
             url,
             level,
             transfers: settings.transfers,
             tasks: settings.tasks,
             seed: settings.seed,
-            mischief: 0,
-            book: book.clone(),
+            fault_seed: 0,
+            answer_log: answer_log.clone(),
         });
-        let mut crew = Self {
+        let mut workers = Self {
             settings: settings.clone(),
             assignments: assignments.collect(),
-            workers: Vec::new(),
-            counts: books.iter().map(|book| Count::open(book)).collect::<Result<_, _>>()?,
-            books,
-            stops,
+            running: Vec::new(),
+            counts: answer_logs
+                .iter()
+                .map(|log| AnswerCount::open(log))
+                .collect::<Result<_, _>>()?,
+            answer_logs,
+            step_kills,
             random: Rng::with_seed(settings.seed.wrapping_add(1)),
             worker_kills: 0,
             server_kills: 0,
         };
-        for worker in 0..crew.assignments.len() {
-            let started = crew.hire(worker)?;
-            crew.workers.push(Some(started));
+        for worker in 0..workers.assignments.len() {
+            let started = workers.start_worker(worker)?;
+            workers.running.push(Some(started));
         }
-        Ok(crew)
+        Ok(workers)
     }
 
-    fn hire(&mut self, worker: usize) -> Result<Child> {
+    fn start_worker(&mut self, worker: usize) -> Result<Child> {
         let assignment = &mut self.assignments[worker];
-        assignment.mischief = self.random.u64(..);
-        let log = File::options().create(true).append(true).open(log(&assignment.book))?;
+        assignment.fault_seed = self.random.u64(..);
+        let log = File::options().create(true).append(true).open(log(&assignment.answer_log))?;
         Command::new(&self.settings.program)
             .arg(WORKER)
             .arg(serde_json::to_string(assignment)?)
@@ -182,7 +186,7 @@ impl Crew {
     async fn until_done(&mut self, server: &Postgres, faults: &[(u64, Fault)]) -> Result<()> {
         let mut faults = faults.iter().copied().peekable();
         let (mut seen, mut seen_at) = (0, Instant::now());
-        while self.workers.iter().any(Option::is_some) {
+        while self.running.iter().any(Option::is_some) {
             let answers = self.answers()?;
             if answers > seen {
                 (seen, seen_at) = (answers, Instant::now());
@@ -194,7 +198,7 @@ impl Crew {
             {
                 faults.next();
             }
-            for worker in self.stops.standing() {
+            for worker in self.step_kills.standing() {
                 self.kill(worker).await?;
             }
             self.see_who_ended()?;
@@ -216,13 +220,13 @@ impl Crew {
         match fault {
             Fault::Worker => self.kill_a_worker().await?,
             Fault::Server => self.kill_the_server(server).await,
-            Fault::Step => return Ok(self.stops.next()),
+            Fault::Step => return Ok(self.step_kills.next()),
         }
         Ok(true)
     }
 
     async fn kill_a_worker(&mut self) -> Result<()> {
-        let running = (0..self.workers.len()).filter(|worker| self.workers[*worker].is_some());
+        let running = (0..self.running.len()).filter(|worker| self.running[*worker].is_some());
         let running: Vec<usize> = running.collect();
         let Some(worker) = self.random.choice(running) else { return Ok(()) };
         self.worker_kills += 1;
@@ -231,9 +235,9 @@ impl Crew {
 
     /// Another one takes the place of one that runs.
     async fn kill(&mut self, worker: usize) -> Result<()> {
-        if let Some(mut child) = self.workers[worker].take() {
+        if let Some(mut child) = self.running[worker].take() {
             child.kill().await.context("killing a worker")?;
-            self.workers[worker] = Some(self.hire(worker)?);
+            self.running[worker] = Some(self.start_worker(worker)?);
         }
         Ok(())
     }
@@ -246,13 +250,13 @@ impl Crew {
     }
 
     fn see_who_ended(&mut self) -> Result<()> {
-        for (worker, book) in self.workers.iter_mut().zip(&self.books) {
+        for (worker, answer_log) in self.running.iter_mut().zip(&self.answer_logs) {
             let Some(child) = worker else { continue };
             match child.try_wait().context("waiting for a worker")? {
                 None => {}
                 Some(status) if status.success() => *worker = None,
                 Some(status) => {
-                    let log = std::fs::read_to_string(log(book)).unwrap_or_default();
+                    let log = std::fs::read_to_string(log(answer_log)).unwrap_or_default();
                     bail!("a worker ended with {status}:\n{log}");
                 }
             }
@@ -261,6 +265,6 @@ impl Crew {
     }
 }
 
-fn log(book: &Path) -> PathBuf {
-    book.with_extension("log")
+fn log(answer_log: &Path) -> PathBuf {
+    answer_log.with_extension("log")
 }

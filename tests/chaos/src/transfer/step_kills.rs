@@ -19,7 +19,7 @@ pub type Stopped = BTreeMap<(&'static str, &'static str, Halt), u32>;
 type Point = (u32, Step, Halt);
 
 #[derive(Debug)]
-pub(super) struct Stops {
+pub(super) struct StepKills {
     proxies: Vec<StepProxy>,
     /// Once such a transfer was seen, in the order of their turns.
     pub(super) points: Vec<Point>,
@@ -30,7 +30,7 @@ pub(super) struct Stops {
     pub(super) stopped: Stopped,
 }
 
-impl Stops {
+impl StepKills {
     pub(super) async fn start(server: &Postgres, workers: u32, seed: u64) -> Result<Self> {
         let mut proxies = Vec::new();
         for _ in 0..workers {

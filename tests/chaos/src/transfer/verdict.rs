@@ -1,4 +1,4 @@
-//! What became of the transfers: the books of the workers, held against the bank's tables.
+//! What became of the transfers: the answers of the workers, compared with the bank's tables.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -8,9 +8,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use idempotent_servers::Postgres;
 
+use super::answer_log::LoggedAnswers;
 use super::bank::{ACCOUNTS, BALANCE, Order};
-use super::book::Entries;
-use super::stops::Stopped;
+use super::step_kills::Stopped;
 use super::{Level, Settings};
 
 /// What became of a run.
@@ -80,7 +80,7 @@ impl fmt::Display for Outcome {
 pub(super) async fn verdict(
     server: &Postgres,
     settings: &Settings,
-    books: &[PathBuf],
+    answer_logs: &[PathBuf],
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
     let journal = journal(server).await?;
@@ -91,8 +91,8 @@ pub(super) async fn verdict(
             outcome.broken.push(format!("transfer {number} was made {made} times"));
         }
     }
-    for book in books {
-        let entries = Entries::read(book)?;
+    for answer_log in answer_logs {
+        let entries = LoggedAnswers::read(answer_log)?;
         for number in 0..settings.transfers {
             let answers = entries.answers.get(&number).map_or(&[][..], Vec::as_slice);
             outcome.answers += answers.len() as u64;

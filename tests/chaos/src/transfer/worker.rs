@@ -16,9 +16,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::Level;
+use super::answer_log::{AnswerLog, LoggedAnswers};
 use super::bank::{BankError, Order, Terms, transfer};
-use super::book::{Book, Entries};
-use super::desk::Desk;
+use super::bank_client::BankClient;
 
 /// What refuses a commit whose call has not ended.
 const NOT_ENDED: &str = "idempotent_call_dropped_half_way";
@@ -33,8 +33,8 @@ pub(super) struct Assignment {
     /// Says what each transfer is.
     pub(super) seed: u64,
     /// Says how this process breaks its calls.
-    pub(super) mischief: u64,
-    pub(super) book: PathBuf,
+    pub(super) fault_seed: u64,
+    pub(super) answer_log: PathBuf,
 }
 
 pub(super) fn main(assignment: &str) -> Result<ExitCode> {
@@ -50,19 +50,20 @@ pub(super) fn main(assignment: &str) -> Result<ExitCode> {
 
 async fn work(assignment: Assignment) -> Result<()> {
     // Answers of an earlier life are not asked for again; all else is.
-    let known: HashSet<u32> = Entries::read(&assignment.book)?.answers.into_keys().collect();
+    let known: HashSet<u32> =
+        LoggedAnswers::read(&assignment.answer_log)?.answers.into_keys().collect();
     let (level, tasks) = (assignment.level, assignment.tasks);
-    let desk = Desk::open(&assignment.url, level, "worker", tasks).await?;
-    let book = Book::open(&assignment.book)?;
-    let teller = Arc::new(Teller { assignment, desk, book });
+    let client = BankClient::open(&assignment.url, level, "worker", tasks).await?;
+    let answer_log = AnswerLog::open(&assignment.answer_log)?;
+    let worker = Arc::new(Worker { assignment, client, answer_log });
     let mut tasks = JoinSet::new();
-    for task in 0..teller.assignment.tasks {
-        let (teller, known) = (teller.clone(), known.clone());
+    for task in 0..worker.assignment.tasks {
+        let (worker, known) = (worker.clone(), known.clone());
         tasks.spawn(async move {
-            let mut random = Rng::with_seed(teller.assignment.mischief ^ u64::from(task));
-            let own = (task..teller.assignment.transfers).step_by(teller.assignment.tasks as usize);
+            let mut random = Rng::with_seed(worker.assignment.fault_seed ^ u64::from(task));
+            let own = (task..worker.assignment.transfers).step_by(worker.assignment.tasks as usize);
             for number in own.filter(|number| !known.contains(number)) {
-                teller.handle(number, &mut random).await?;
+                worker.handle(number, &mut random).await?;
             }
             Ok(())
         });
@@ -70,16 +71,16 @@ async fn work(assignment: Assignment) -> Result<()> {
     tasks.join_all().await.into_iter().collect()
 }
 
-struct Teller {
+struct Worker {
     assignment: Assignment,
-    desk: Desk,
-    book: Book,
+    client: BankClient,
+    answer_log: AnswerLog,
 }
 
 /// How a call ended that has no answer.
 type Missed = (&'static str, Option<BankError>);
 
-impl Teller {
+impl Worker {
     /// Until there is an answer.
     async fn handle(&self, number: u32, random: &mut Rng) -> Result<()> {
         let order = Order::numbered(number, self.assignment.seed);
@@ -91,19 +92,19 @@ impl Teller {
             let ended = match random.u8(..) {
                 0..8 => self.hang_up(&order, terms, random).await,
                 8..24 => self.abandon(&order, terms, random).await,
-                _ => self.desk.call(&order, terms).await.map_err(missed),
+                _ => self.client.call(&order, terms).await.map_err(missed),
             };
             let (why, error) = match ended {
-                Ok(answer) => return Ok(self.book.answered(number, answer)?),
+                Ok(answer) => return Ok(self.answer_log.answered(number, answer)?),
                 Err(missed) => missed,
             };
             if let Some(BankError::Idempotency(error)) = &error
                 && !error.is_retryable()
             {
-                self.book.broken(number, &error.to_string())?;
+                self.answer_log.broken(number, &error.to_string())?;
                 bail!("transfer {number}: {error}");
             }
-            self.book.not_answered(number, why)?;
+            self.answer_log.not_answered(number, why)?;
             sleep(Duration::from_millis(random.u64(1..30))).await;
         }
     }
@@ -111,7 +112,7 @@ impl Teller {
     /// The whole of it is dropped after some time, wherever it is: its commit, too.
     async fn hang_up(&self, order: &Order, terms: Terms, random: &mut Rng) -> Result<i64, Missed> {
         let after = Duration::from_micros(random.u64(0..30_000));
-        match timeout(after, self.desk.call(order, terms)).await {
+        match timeout(after, self.client.call(order, terms)).await {
             Ok(called) => called.map_err(missed),
             Err(_) => Err(("hung up", None)),
         }
@@ -119,10 +120,10 @@ impl Teller {
 
     /// The call is dropped after some time, and its transaction committed all the same.
     async fn abandon(&self, order: &Order, terms: Terms, random: &mut Rng) -> Result<i64, Missed> {
-        let begun = self.desk.pool.begin_with(self.desk.level.begin()).await;
+        let begun = self.client.pool.begin_with(self.client.level.begin()).await;
         let mut tx = begun.map_err(|error| missed(error.into()))?;
         let after = Duration::from_micros(random.u64(0..15_000));
-        let called = timeout(after, transfer(&self.desk.engine, &mut tx, order, terms)).await;
+        let called = timeout(after, transfer(&self.client.engine, &mut tx, order, terms)).await;
         let committed = tx.commit().await;
         match called {
             Ok(Ok(answer)) => committed.map(|()| answer).map_err(|error| missed(error.into())),

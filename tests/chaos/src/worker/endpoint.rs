@@ -19,7 +19,7 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_millis(300);
 
 /// How to use a store.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Reach {
+pub(crate) struct StoreSettings {
     /// Where it is.
     pub(crate) endpoint: Endpoint,
     /// How many replicas acknowledge a write.
@@ -46,10 +46,10 @@ pub(crate) enum Endpoint {
 }
 
 /// Connects, also to servers that are about to be there: a worker may be started during a fault.
-pub(super) async fn connect(reach: &Reach) -> Result<Arc<dyn Store>> {
+pub(super) async fn connect(store_settings: &StoreSettings) -> Result<Arc<dyn Store>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match store(reach).connect().await {
+        match store(store_settings).connect().await {
             Ok(store) => return Ok(Arc::new(store)),
             Err(error) if Instant::now() >= deadline => return Err(error.into()),
             Err(_) => sleep(Duration::from_millis(50)).await,
@@ -57,14 +57,14 @@ pub(super) async fn connect(reach: &Reach) -> Result<Arc<dyn Store>> {
     }
 }
 
-fn store(reach: &Reach) -> RedisStoreBuilder {
-    let builder = match &reach.endpoint {
+fn store(store_settings: &StoreSettings) -> RedisStoreBuilder {
+    let builder = match &store_settings.endpoint {
         Endpoint::Single(url) => RedisStore::builder(url),
         Endpoint::Sentinel { urls, master } => RedisStore::sentinel(urls.clone(), master),
         Endpoint::Cluster(urls) => RedisStore::cluster(urls.clone()),
     };
-    let builder = builder.response_timeout(reach.timeout);
-    match reach.min_replicas {
+    let builder = builder.response_timeout(store_settings.timeout);
+    match store_settings.min_replicas {
         MinReplicas::None => builder,
         MinReplicas::Some(count) => builder.min_replicas(usize::from(count), ACKNOWLEDGED_WITHIN),
     }

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::operation::{Body, Draw, Shop};
 use super::{Assignment, Report};
 use crate::ledger::Phase;
-use crate::moment::Moment;
+use crate::timestamp::Timestamp;
 
 /// The longest that a body of the load takes. With most leases that is long enough to need renewing.
 pub(crate) const LONGEST_BODY: Duration = Duration::from_millis(2_400);
@@ -21,26 +21,26 @@ pub(crate) const LONGEST_BODY: Duration = Duration::from_millis(2_400);
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Load {
     /// When the load of the run began.
-    pub(crate) from: Moment,
+    pub(crate) from: Timestamp,
     /// When it should end.
-    pub(crate) until: Moment,
+    pub(crate) until: Timestamp,
     /// How many operations are this process's.
     pub(crate) operations: u64,
 }
 
 /// A load that runs.
 #[derive(Debug)]
-pub(super) struct Loading {
+pub(super) struct RunningLoad {
     stop: watch::Sender<bool>,
     tasks: JoinHandle<Result<()>>,
 }
 
 impl Load {
     /// Begins it.
-    pub(super) fn begin(self, shop: Arc<Shop>, assignment: &Assignment) -> Loading {
+    pub(super) fn begin(self, shop: Arc<Shop>, assignment: &Assignment) -> RunningLoad {
         let (stop, stopped) = watch::channel(false);
         let (tasks, keys, seed) = (assignment.tasks, assignment.keys, assignment.seed);
-        let start = Moment::now().max(self.from);
+        let start = Timestamp::now().max(self.from);
         let tasks = tokio::spawn(async move {
             let mut running = JoinSet::new();
             for task in 0..tasks {
@@ -54,11 +54,11 @@ impl Load {
             Report::Done.send()?;
             Ok(())
         });
-        Loading { stop, tasks }
+        RunningLoad { stop, tasks }
     }
 }
 
-impl Loading {
+impl RunningLoad {
     /// Begins no more operations, and returns when those that run have ended.
     pub(super) async fn stop(self) -> Result<()> {
         self.stop.send_replace(true);
@@ -70,7 +70,7 @@ impl Loading {
 #[derive(Clone, Copy, Debug)]
 struct Share {
     load: Load,
-    start: Moment,
+    start: Timestamp,
     task: u64,
     of: u64,
     keys: u32,
@@ -88,7 +88,7 @@ impl Share {
             tokio::select! {
                 // Returns at once when this is already so.
                 _ = stop.wait_for(|stop| *stop) => return,
-                () = self.planned(next).arrives() => {}
+                () = self.planned(next).reached() => {}
             }
             let draw = draw(&mut random, self.progress(), self.keys);
             shop.order(draw, Phase::Load).await;
@@ -96,14 +96,14 @@ impl Share {
         }
     }
 
-    fn planned(&self, operation: u64) -> Moment {
+    fn planned(&self, operation: u64) -> Timestamp {
         let whole = self.load.until.since(self.start);
         self.start.after(whole.mul_f64(operation as f64 / self.load.operations.max(1) as f64))
     }
 
     fn progress(&self) -> f64 {
         let whole = self.load.until.since(self.load.from).as_secs_f64();
-        let past = Moment::now().since(self.load.from).as_secs_f64();
+        let past = Timestamp::now().since(self.load.from).as_secs_f64();
         if whole > 0.0 { (past / whole).min(1.0) } else { 1.0 }
     }
 }

@@ -1,14 +1,14 @@
 //! A worker process: the same executable with other arguments.
 //!
-//! It connects, warms up, and then does what it is told on its standard input, one order a line,
+//! It connects, warms up, and then does what it is told on its standard input, one instruction a line,
 //! until that is closed: a worker never outlives the run that started it.
 
 mod endpoint;
 mod load;
 mod operation;
-mod orders;
 mod probe;
-mod vitals;
+mod protocol;
+mod resources;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,11 +19,11 @@ use idempotent_core::{Guarantee, Idempotency};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-pub(crate) use self::endpoint::{Endpoint, Reach};
+pub(crate) use self::endpoint::{Endpoint, StoreSettings};
 pub(crate) use self::load::{LONGEST_BODY, Load};
-pub(crate) use self::orders::{Order, Report};
+pub(crate) use self::protocol::{Instruction, Report};
 
-use self::load::Loading;
+use self::load::RunningLoad;
 use self::operation::Shop;
 use self::probe::Probe;
 use crate::ledger::{Event, Ledger, Phase, Process};
@@ -34,7 +34,7 @@ pub(crate) struct Assignment {
     /// Its number.
     pub(crate) process: Process,
     /// Where the store is, and how to use it.
-    pub(crate) reach: Reach,
+    pub(crate) store_settings: StoreSettings,
     /// Whether the guarantee is *at most once*.
     pub(crate) at_most_once: bool,
     /// How long a reservation outlives its owner.
@@ -70,43 +70,45 @@ pub(crate) fn main(assignment: &str) -> Result<()> {
 
 async fn live(assignment: Assignment) -> Result<()> {
     let ledger = Arc::new(Ledger::open(&assignment.folder, assignment.process)?);
-    let store = endpoint::connect(&assignment.reach).await?;
-    let engine = Idempotency::builder(store).store_timeout(assignment.reach.timeout).build();
+    let store = endpoint::connect(&assignment.store_settings).await?;
+    let engine =
+        Idempotency::builder(store).store_timeout(assignment.store_settings.timeout).build();
     let shop = Arc::new(Shop::new(engine, Arc::clone(&ledger), &assignment));
     shop.warm_up(assignment.tasks).await;
-    let before = vitals::now();
+    let before = resources::now();
     Report::Ready.send()?;
 
-    let mut orders = BufReader::new(tokio::io::stdin()).lines();
-    let mut loading: Option<Loading> = None;
+    let mut instructions = BufReader::new(tokio::io::stdin()).lines();
+    let mut loading: Option<RunningLoad> = None;
     let mut probe = Probe::new(Arc::clone(&shop), &assignment);
-    while let Some(line) = orders.next_line().await? {
+    while let Some(line) = instructions.next_line().await? {
         match serde_json::from_str(&line)? {
-            Order::Load(load) => {
+            Instruction::Load(load) => {
                 loading = Some(load.begin(Arc::clone(&shop), &assignment));
             }
-            Order::Stop => {
+            Instruction::Stop => {
                 if let Some(loading) = loading.take() {
                     loading.stop().await?;
                 }
-                vitals::settled(before.tasks, LONGEST_BODY + assignment.reach.timeout).await;
+                resources::settled(before.tasks, LONGEST_BODY + assignment.store_settings.timeout)
+                    .await;
                 Report::Stopped.send()?;
             }
-            Order::Probe => {
+            Instruction::Probe => {
                 probe.every_key(Phase::Probe).await?;
                 Report::Probed.send()?;
             }
-            Order::Resolve { processes } => {
+            Instruction::Resolve { processes } => {
                 probe.resolve(processes).await?;
                 Report::Resolved.send()?;
             }
-            Order::ProbeAgain => {
+            Instruction::ProbeAgain => {
                 probe.indeterminate_keys().await?;
                 Report::Probed.send()?;
             }
-            Order::Quit => {
-                let after = vitals::settled(before.tasks, Duration::from_secs(2)).await;
-                ledger.write(&Event::Vitals { before, after })?;
+            Instruction::Quit => {
+                let after = resources::settled(before.tasks, Duration::from_secs(2)).await;
+                ledger.write(&Event::ResourceUsage { before, after })?;
                 return Ok(());
             }
         }

@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::Assignment;
 use crate::ledger::{Answer, EffectId, Event, Ledger, Phase, Said};
-use crate::moment::Moment;
+use crate::timestamp::Timestamp;
 
 /// The operation, and what it needs.
 #[derive(Debug)]
@@ -124,14 +124,14 @@ impl Shop {
                 said(result, executed)
             }
         };
-        let answer = Answer { at: Moment::now(), key, during, said: said.clone() };
+        let answer = Answer { at: Timestamp::now(), key, during, said: said.clone() };
         must(self.ledger.write(&Event::Answer(answer)));
         Some(said)
     }
 }
 
 async fn body(ledger: &Ledger, key: u32, body: Body) -> Result<EffectId, Failure> {
-    let began = Moment::now();
+    let began = Timestamp::now();
     if body.declines {
         return Err(Failure::Declined);
     }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use super::Load;
 use crate::ledger::Process;
 
-/// An order to a worker.
+/// An instruction to a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Order {
+pub(crate) enum Instruction {
     /// Run operations.
     Load(Load),
     /// Begin no more of them, and end those that run.

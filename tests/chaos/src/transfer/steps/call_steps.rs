@@ -32,7 +32,7 @@ pub enum Point {
 
 /// What the same call comes to, made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum RepeatOutcome {
     /// Nothing was left of the first one.
     RunsAgain,
     /// The first one's answer.
@@ -41,14 +41,14 @@ pub enum Fate {
 
 /// What a call sends to the database, in its order.
 #[derive(Clone, Debug)]
-pub struct Course {
+pub struct CallSteps {
     /// Which call.
     pub call: Call,
     /// The names of its steps and of their messages.
     pub steps: Vec<(&'static str, &'static str)>,
 }
 
-impl Course {
+impl CallSteps {
     pub(super) fn new(call: Call, steps: &[Step]) -> Result<Self> {
         let named = steps.iter().map(|step| {
             let unknown = || format!("a step that nobody knows: {}", step.statement());
@@ -73,7 +73,7 @@ impl Course {
     /// What has to come of the call when it is made again: an effect is there from the moment on at
     /// which the server commits it, and not before.
     #[must_use]
-    pub fn fate(&self, point: Point) -> Fate {
+    pub fn outcome(&self, point: Point) -> RepeatOutcome {
         let committed = match point {
             Point::Step(_, Halt::Unanswered | Halt::Answered) => {
                 self.step(point).is_some_and(|(name, _)| name == "commit")
@@ -82,9 +82,9 @@ impl Course {
             Point::Acknowledged => true,
         };
         match self.call {
-            Call::Transfer if !committed => Fate::RunsAgain,
-            Call::Declined => Fate::RunsAgain,
-            Call::Transfer | Call::Replay => Fate::Replays,
+            Call::Transfer if !committed => RepeatOutcome::RunsAgain,
+            Call::Declined => RepeatOutcome::RunsAgain,
+            Call::Transfer | Call::Replay => RepeatOutcome::Replays,
         }
     }
 
@@ -119,7 +119,7 @@ pub(in crate::transfer) fn name(statement: &str) -> Option<&'static str> {
     Some(name)
 }
 
-impl fmt::Display for Fate {
+impl fmt::Display for RepeatOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::RunsAgain => "runs again",

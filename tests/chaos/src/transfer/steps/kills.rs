@@ -14,9 +14,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use super::ONCE;
-use super::course::{Call, Course, Point, name};
-use super::errand::{Errand, Told};
-use super::second::Second;
+use super::call_steps::{Call, CallSteps, Point, name};
+use super::repeat_caller::RepeatCaller;
+use super::single_call::{CallAnswer, SingleCall};
 use super::verdict::Ended;
 use crate::transfer::Level;
 use crate::transfer::bank::Order;
@@ -47,13 +47,14 @@ pub(super) struct Case {
     pub(super) call: Call,
     pub(super) victim: Victim,
     pub(super) point: Point,
-    /// What the course calls the step.
+    /// The name of the step, and its message.
     pub(super) step: Option<(&'static str, &'static str)>,
     pub(super) order: Order,
 }
 
+/// The bank, and how it is called.
 #[derive(Debug)]
-pub(super) struct Scene {
+pub(super) struct Setup {
     pub(super) server: Postgres,
     pub(super) program: PathBuf,
     pub(super) level: Level,
@@ -63,7 +64,7 @@ pub(super) struct Scene {
 struct Worker {
     child: Child,
     /// Until this is dropped it stays.
-    _orders: ChildStdin,
+    _stdin: ChildStdin,
     out: BufReader<ChildStdout>,
     line: Vec<u8>,
 }
@@ -71,20 +72,20 @@ struct Worker {
 /// How a call stops.
 enum Stops {
     At(Halted),
-    Told(Told),
+    Answered(CallAnswer),
 }
 
 /// A call as a task of this process.
 struct Going {
     proxy: StepProxy,
-    errand: Errand,
-    call: JoinHandle<Result<Told>>,
-    told: Option<Told>,
+    single_call: SingleCall,
+    call: JoinHandle<Result<CallAnswer>>,
+    told: Option<CallAnswer>,
 }
 
-impl Scene {
-    fn errand(&self, case: &Case, proxy: &StepProxy) -> Errand {
-        Errand {
+impl Setup {
+    fn single_call(&self, case: &Case, proxy: &StepProxy) -> SingleCall {
+        SingleCall {
             url: self.server.url_at(proxy.address()),
             level: self.level,
             order: case.order.clone(),
@@ -93,46 +94,47 @@ impl Scene {
     }
 
     /// The steps of a call that nobody disturbs.
-    pub(super) async fn course(&self, case: &Case) -> Result<Course> {
+    pub(super) async fn call_steps(&self, case: &Case) -> Result<CallSteps> {
         let proxy = StepProxy::start(self.server.address()).await?;
-        let mut worker = self.hire(&self.errand(case, &proxy))?;
+        let mut worker = self.start_worker(&self.single_call(case, &proxy))?;
         worker.told().await?.context("an answer")?;
         worker.kill().await?;
         let seen = proxy.seen();
         ensure!(seen.len() == 1, "a call made {} transactions", seen.len());
-        Course::new(case.call, seen.first().context("a transaction")?)
+        CallSteps::new(case.call, seen.first().context("a transaction")?)
     }
 
     /// Each in a process of its own. The call is made again as soon as that is dead.
     pub(super) async fn kill_workers(
         self: &Arc<Self>,
         cases: Vec<Case>,
-        second: &Second,
+        repeat_caller: &RepeatCaller,
     ) -> Result<Vec<(Case, Ended)>> {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let mut running = JoinSet::new();
         for case in cases {
-            let (scene, second, places) = (Arc::clone(self), second.clone(), Arc::clone(&places));
+            let (setup, repeat_caller, places) =
+                (Arc::clone(self), repeat_caller.clone(), Arc::clone(&places));
             running.spawn(async move {
                 let _place = places.acquire().await?;
-                let earlier = second.prepare(&case).await?;
-                let first = in_time(&case, scene.kill_a_worker(&case)).await?;
-                let again = second.again(&case).await;
+                let earlier = repeat_caller.prepare(&case).await?;
+                let first = in_time(&case, setup.kill_a_worker(&case)).await?;
+                let again = repeat_caller.again(&case).await;
                 Ok((case, Ended { earlier, first, again }))
             });
         }
         running.join_all().await.into_iter().collect()
     }
 
-    async fn kill_a_worker(&self, case: &Case) -> Result<Option<Told>> {
+    async fn kill_a_worker(&self, case: &Case) -> Result<Option<CallAnswer>> {
         let proxy = StepProxy::start(self.server.address()).await?;
         case.arm(&proxy);
-        let errand = self.errand(case, &proxy);
+        let single_call = self.single_call(case, &proxy);
         loop {
-            let mut worker = self.hire(&errand)?;
+            let mut worker = self.start_worker(&single_call)?;
             let stops = tokio::select! {
                 halted = proxy.halted() => Stops::At(halted),
-                told = worker.told() => Stops::Told(told?.context("it ended")?),
+                told = worker.told() => Stops::Answered(told?.context("it ended")?),
             };
             let there = case.is_there(&proxy, stops).await?;
             worker.kill().await?;
@@ -142,34 +144,34 @@ impl Scene {
         }
     }
 
-    fn hire(&self, errand: &Errand) -> Result<Worker> {
+    fn start_worker(&self, single_call: &SingleCall) -> Result<Worker> {
         let mut child = Command::new(&self.program)
             .arg(ONCE)
-            .arg(serde_json::to_string(errand)?)
+            .arg(serde_json::to_string(single_call)?)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .context("starting a worker")?;
-        let orders = child.stdin.take().context("a worker's input")?;
+        let stdin = child.stdin.take().context("a worker's input")?;
         let out = BufReader::new(child.stdout.take().context("a worker's output")?);
-        Ok(Worker { child, _orders: orders, out, line: Vec::new() })
+        Ok(Worker { child, _stdin: stdin, out, line: Vec::new() })
     }
 
     /// All at once, when each of them is at its point.
     pub(super) async fn kill_the_server(
         &self,
         cases: Vec<Case>,
-        second: &Second,
+        repeat_caller: &RepeatCaller,
     ) -> Result<Vec<(Case, Ended)>> {
         let mut calls = Vec::new();
         for case in cases {
-            let earlier = second.prepare(&case).await?;
+            let earlier = repeat_caller.prepare(&case).await?;
             let proxy = StepProxy::start(self.server.address()).await?;
             case.arm(&proxy);
-            let errand = self.errand(&case, &proxy);
-            let call = errand.clone().spawn();
-            calls.push((case, earlier, Going { proxy, errand, call, told: None }));
+            let single_call = self.single_call(&case, &proxy);
+            let call = single_call.clone().spawn();
+            calls.push((case, earlier, Going { proxy, single_call, call, told: None }));
         }
         for (case, _, call) in &mut calls {
             in_time(case, call.comes_to(case)).await?;
@@ -181,10 +183,10 @@ impl Scene {
         }
         self.server.restart().await;
         // Of the other one's connections none is alive.
-        let second = Second::of(self).await?;
+        let repeat_caller = RepeatCaller::of(self).await?;
         let mut ended = Vec::new();
         for (case, earlier, first) in told {
-            let again = second.again(&case).await;
+            let again = repeat_caller.again(&case).await;
             ended.push((case, Ended { earlier, first, again }));
         }
         Ok(ended)
@@ -208,13 +210,13 @@ impl Case {
     /// transaction away before it came there, or a busy machine let it wait too long.
     async fn is_there(&self, proxy: &StepProxy, stops: Stops) -> Result<bool> {
         let Some(wanted) = self.step else {
-            return Ok(!matches!(stops, Stops::Told(Told::Failed(_))));
+            return Ok(!matches!(stops, Stops::Answered(CallAnswer::Failed(_))));
         };
         let halted = match stops {
             Stops::At(halted) => halted,
             // Its caller has all its answers.
-            Stops::Told(_) if proxy.is_armed() => return Ok(false),
-            Stops::Told(_) => proxy.halted().await,
+            Stops::Answered(_) if proxy.is_armed() => return Ok(false),
+            Stops::Answered(_) => proxy.halted().await,
         };
         // The number alone would not do: an attempt may send less than another.
         let (name, message) = (name(halted.step().statement()), halted.step().message());
@@ -225,7 +227,7 @@ impl Case {
 
 impl Worker {
     /// The line that it wrote, if it came to that.
-    async fn told(&mut self) -> Result<Option<Told>> {
+    async fn told(&mut self) -> Result<Option<CallAnswer>> {
         if !self.line.ends_with(b"\n") {
             self.out.read_until(b'\n', &mut self.line).await?;
         }
@@ -243,16 +245,16 @@ impl Going {
         loop {
             let stops = tokio::select! {
                 halted = self.proxy.halted() => Stops::At(halted),
-                told = &mut self.call => Stops::Told(self.told.insert(told??).clone()),
+                told = &mut self.call => Stops::Answered(self.told.insert(told??).clone()),
             };
             if case.is_there(&self.proxy, stops).await? {
                 return Ok(());
             }
-            (self.call, self.told) = (self.errand.clone().spawn(), None);
+            (self.call, self.told) = (self.single_call.clone().spawn(), None);
         }
     }
 
-    async fn ends(self) -> Result<Told> {
+    async fn ends(self) -> Result<CallAnswer> {
         match self.told {
             Some(told) => Ok(told),
             None => self.call.await?,

@@ -4,14 +4,14 @@
 //!
 //! A step's number is found by counting the messages of a call that nobody disturbs, so none is left
 //! out. They are stopped by a proxy between worker and server, of which the harness's `StepProxy` says
-//! why that is every point at which a crash can make a difference. `course` names the steps and knows
-//! what has to come of each, `errand` is the worker, `scene` kills, `second`
-//! calls again, `verdict` judges.
+//! why that is every point at which a crash can make a difference. `call_steps` names the steps and knows
+//! what has to come of each, `single_call` is the worker, `kills` kills, `repeat_caller` calls again,
+//! `verdict` judges.
 
-mod course;
-mod errand;
-mod scene;
-mod second;
+mod call_steps;
+mod kills;
+mod repeat_caller;
+mod single_call;
 mod verdict;
 
 use std::fmt;
@@ -23,13 +23,13 @@ use anyhow::Result;
 use idempotent_core::store::PostgresStore;
 use idempotent_servers::{Halt, Postgres};
 
-pub(super) use self::course::name;
-pub use self::course::{Call, Course, Fate, Point};
-pub(super) use self::errand::main;
-pub use self::scene::Victim;
+pub(super) use self::call_steps::name;
+pub use self::call_steps::{Call, CallSteps, Point, RepeatOutcome};
+pub use self::kills::Victim;
+pub(super) use self::single_call::main;
 
-use self::scene::{Case, Scene};
-use self::second::Second;
+use self::kills::{Case, Setup};
+use self::repeat_caller::RepeatCaller;
 use self::verdict::Tables;
 use super::Level;
 use super::bank::{BALANCE, Order, TABLES};
@@ -48,9 +48,9 @@ pub struct Report {
     /// At which level.
     pub level: Level,
     /// The calls and their steps.
-    pub courses: Vec<Course>,
+    pub calls: Vec<CallSteps>,
     /// What came of each call that was broken. What is not here broke a promise.
-    pub fates: Vec<(Call, Victim, Point, Fate)>,
+    pub outcomes: Vec<(Call, Victim, Point, RepeatOutcome)>,
     /// Every promise that was broken.
     pub broken: Vec<String>,
     /// How long it took.
@@ -65,44 +65,45 @@ pub struct Report {
 /// When that cannot be carried out. A promise that was broken is part of the report.
 pub async fn run(level: Level, program: PathBuf) -> Result<Report> {
     let began = Instant::now();
-    let scene = Arc::new(Scene { server: bank().await?, program, level });
-    let second = Second::of(&scene).await?;
+    let setup = Arc::new(Setup { server: bank().await?, program, level });
+    let repeat_caller = RepeatCaller::of(&setup).await?;
     let mut orders = (0..ORDERS).map(order);
-    let mut courses = Vec::new();
+    let mut calls = Vec::new();
     for (call, order) in Call::ALL.into_iter().zip(&mut orders) {
         let (victim, point) = (Victim::Worker, Point::Acknowledged);
         let undisturbed = Case { call, victim, point, step: None, order };
-        second.prepare(&undisturbed).await?;
-        courses.push(scene.course(&undisturbed).await?);
+        repeat_caller.prepare(&undisturbed).await?;
+        calls.push(setup.call_steps(&undisturbed).await?);
     }
     let mut cases = |victim| -> Vec<Case> {
-        let points = courses.iter().flat_map(|course| course.points().map(move |at| (course, at)));
-        let case = |((course, point), order): ((&Course, Point), Order)| Case {
-            call: course.call,
+        let points =
+            calls.iter().flat_map(|call_steps| call_steps.points().map(move |at| (call_steps, at)));
+        let case = |((call_steps, point), order): ((&CallSteps, Point), Order)| Case {
+            call: call_steps.call,
             victim,
             point,
-            step: course.step(point),
+            step: call_steps.step(point),
             order,
         };
         points.zip(&mut orders).map(case).collect()
     };
-    let mut ended = scene.kill_workers(cases(Victim::Worker), &second).await?;
-    ended.extend(scene.kill_the_server(cases(Victim::Server), &second).await?);
-    let tables = Tables::read(&scene.server).await?;
+    let mut ended = setup.kill_workers(cases(Victim::Worker), &repeat_caller).await?;
+    ended.extend(setup.kill_the_server(cases(Victim::Server), &repeat_caller).await?);
+    let tables = Tables::read(&setup.server).await?;
     let mut report = Report {
         level,
-        courses,
-        fates: Vec::new(),
+        calls,
+        outcomes: Vec::new(),
         broken: tables.broken(),
         took: began.elapsed(),
     };
     for (case, ended) in &ended {
-        match tables.fate(case, ended) {
-            Ok(fate) => report.fates.push((case.call, case.victim, case.point, fate)),
+        match tables.outcome(case, ended) {
+            Ok(outcome) => report.outcomes.push((case.call, case.victim, case.point, outcome)),
             Err(why) => report.broken.push(format!("{case:?}: {why}")),
         }
     }
-    report.hold_against_the_courses();
+    report.check_outcomes();
     Ok(report)
 }
 
@@ -132,21 +133,23 @@ impl Report {
     /// How many steps there are, of all calls.
     #[must_use]
     pub fn steps(&self) -> usize {
-        self.courses.iter().map(|course| course.steps.len()).sum()
+        self.calls.iter().map(|call_steps| call_steps.steps.len()).sum()
     }
 
     /// Every point of every call, with each victim, and what came of it is what has to.
-    fn hold_against_the_courses(&mut self) {
-        for course in &self.courses {
-            for (victim, point) in
-                Victim::ALL.into_iter().flat_map(|victim| course.points().map(move |p| (victim, p)))
+    fn check_outcomes(&mut self) {
+        for call_steps in &self.calls {
+            for (victim, point) in Victim::ALL
+                .into_iter()
+                .flat_map(|victim| call_steps.points().map(move |p| (victim, p)))
             {
-                let (found, fate) = (self.fate(course.call, victim, point), course.fate(point));
-                if found != Some(fate) {
+                let (found, outcome) =
+                    (self.outcome(call_steps.call, victim, point), call_steps.outcome(point));
+                if found != Some(outcome) {
                     let what = format!(
-                        "{level:?}, {call:?}, the {victim:?} killed at {point:?}: {found:?} and not {fate:?}",
+                        "{level:?}, {call:?}, the {victim:?} killed at {point:?}: {found:?} and not {outcome:?}",
                         level = self.level,
-                        call = course.call,
+                        call = call_steps.call,
                     );
                     self.broken.push(what);
                 }
@@ -156,30 +159,37 @@ impl Report {
 
     /// What came of a call that was broken.
     #[must_use]
-    pub fn fate(&self, call: Call, victim: Victim, point: Point) -> Option<Fate> {
-        let mut fates = self.fates.iter();
-        fates.find(|fate| (fate.0, fate.1, fate.2) == (call, victim, point)).map(|fate| fate.3)
+    pub fn outcome(&self, call: Call, victim: Victim, point: Point) -> Option<RepeatOutcome> {
+        let mut outcomes = self.outcomes.iter();
+        outcomes
+            .find(|outcome| (outcome.0, outcome.1, outcome.2) == (call, victim, point))
+            .map(|outcome| outcome.3)
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (cases, took) = (self.fates.len(), self.took.as_secs_f64());
+        let (cases, took) = (self.outcomes.len(), self.took.as_secs_f64());
         writeln!(f, "{:?}: {cases} kills at {} steps, {took:.1} s", self.level, self.steps())?;
-        for course in &self.courses {
-            writeln!(f, "\n{:?}: made again after a kill, it", course.call)?;
+        for call_steps in &self.calls {
+            writeln!(f, "\n{:?}: made again after a kill, it", call_steps.call)?;
             let titles = ["before", "unanswered", "answered"].map(|title| format!("{title:<12}"));
             writeln!(f, "     {:<34}{}", "step", titles.concat())?;
-            let fate = |point| {
-                let fate = self.fate(course.call, Victim::Worker, point);
-                fate.map_or_else(|| "BROKEN".to_owned(), |fate| fate.to_string())
+            let outcome = |point| {
+                let outcome = self.outcome(call_steps.call, Victim::Worker, point);
+                outcome.map_or_else(|| "BROKEN".to_owned(), |outcome| outcome.to_string())
             };
-            for (number, (name, message)) in (1..).zip(&course.steps) {
-                let fates =
-                    Halt::ALL.map(|halt| format!("{:<12}", fate(Point::Step(number, halt))));
-                writeln!(f, "{number:>3}  {:<34}{}", format!("{name}: {message}"), fates.concat())?;
+            for (number, (name, message)) in (1..).zip(&call_steps.steps) {
+                let outcomes =
+                    Halt::ALL.map(|halt| format!("{:<12}", outcome(Point::Step(number, halt))));
+                writeln!(
+                    f,
+                    "{number:>3}  {:<34}{}",
+                    format!("{name}: {message}"),
+                    outcomes.concat()
+                )?;
             }
-            writeln!(f, "     {:<58}{}", "answer acknowledged", fate(Point::Acknowledged))?;
+            writeln!(f, "     {:<58}{}", "answer acknowledged", outcome(Point::Acknowledged))?;
         }
         self.broken.iter().take(20).try_for_each(|what| writeln!(f, "  BROKEN  {what}"))
     }

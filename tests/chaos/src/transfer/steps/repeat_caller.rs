@@ -4,18 +4,18 @@ use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
-use super::course::Call;
-use super::errand::{Told, until_told};
-use super::scene::{Case, Scene};
-use crate::transfer::desk::Desk;
+use super::call_steps::Call;
+use super::kills::{Case, Setup};
+use super::single_call::{CallAnswer, until_told};
+use crate::transfer::bank_client::BankClient;
 
 #[derive(Clone)]
-pub(super) struct Second(Arc<Desk>);
+pub(super) struct RepeatCaller(Arc<BankClient>);
 
-impl Second {
-    pub(super) async fn of(scene: &Scene) -> Result<Self> {
-        let desk = Desk::open(&scene.server.url(), scene.level, "second", 8).await?;
-        Ok(Self(Arc::new(desk)))
+impl RepeatCaller {
+    pub(super) async fn of(setup: &Setup) -> Result<Self> {
+        let client = BankClient::open(&setup.server.url(), setup.level, "second", 8).await?;
+        Ok(Self(Arc::new(client)))
     }
 
     /// What was answered before the call that is broken, if anything.
@@ -24,13 +24,13 @@ impl Second {
             return Ok(None);
         }
         match until_told(&self.0, &case.order).await {
-            Told::Answer(answer) => Ok(Some(answer)),
+            CallAnswer::Answer(answer) => Ok(Some(answer)),
             told => bail!("a transfer that nobody disturbs: {told:?}"),
         }
     }
 
     /// What the call is answered afterwards, twice.
-    pub(super) async fn again(&self, case: &Case) -> [Told; 2] {
+    pub(super) async fn again(&self, case: &Case) -> [CallAnswer; 2] {
         let first = until_told(&self.0, &case.order).await;
         [first, until_told(&self.0, &case.order).await]
     }

@@ -14,7 +14,7 @@ use tokio::time::sleep;
 
 use crate::transfer::Level;
 use crate::transfer::bank::{BankError, Order, Terms};
-use crate::transfer::desk::Desk;
+use crate::transfer::bank_client::BankClient;
 
 /// How long a call is made again where only another one is in its way.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 /// What a worker is told to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Errand {
+pub(super) struct SingleCall {
     pub(super) url: String,
     pub(super) level: Level,
     pub(super) order: Order,
@@ -32,18 +32,18 @@ pub(super) struct Errand {
 
 /// What a call told its caller.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Told {
+pub(super) enum CallAnswer {
     Answer(i64),
     Declined,
     Failed(String),
 }
 
 /// The process. The line that it writes has left it before it goes on.
-pub(in crate::transfer) fn main(errand: &str) -> Result<ExitCode> {
-    let errand: Errand = serde_json::from_str(errand).context("an errand")?;
+pub(in crate::transfer) fn main(single_call: &str) -> Result<ExitCode> {
+    let single_call: SingleCall = serde_json::from_str(single_call).context("the call to make")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let told = errand.run("first").await?;
+        let told = single_call.run("first").await?;
         let mut out = std::io::stdout().lock();
         writeln!(out, "{}", serde_json::to_string(&told)?)?;
         out.flush()?;
@@ -53,30 +53,31 @@ pub(in crate::transfer) fn main(errand: &str) -> Result<ExitCode> {
     })
 }
 
-impl Errand {
+impl SingleCall {
     /// With one connection of that name, and with another one where the call has to be made again: so
     /// each attempt sends the same.
-    pub(super) async fn run(&self, name: &str) -> Result<Told> {
+    pub(super) async fn run(&self, name: &str) -> Result<CallAnswer> {
         let began = Instant::now();
         loop {
-            let desk = Desk::open(&self.url, self.level, name, 1).await?.trying_once();
-            if let Some(told) = told(&desk, &self.order, self.decline, began, is_in_the_way).await {
+            let client = BankClient::open(&self.url, self.level, name, 1).await?.trying_once();
+            if let Some(told) = told(&client, &self.order, self.decline, began, is_in_the_way).await
+            {
                 return Ok(told);
             }
         }
     }
 
     /// The same as a task of this process.
-    pub(super) fn spawn(self) -> JoinHandle<Result<Told>> {
+    pub(super) fn spawn(self) -> JoinHandle<Result<CallAnswer>> {
         tokio::spawn(async move { self.run("first").await })
     }
 }
 
 /// Makes the call until there is an answer, also where a busy machine let it wait too long.
-pub(super) async fn until_told(desk: &Desk, order: &Order) -> Told {
+pub(super) async fn until_told(client: &BankClient, order: &Order) -> CallAnswer {
     let began = Instant::now();
     loop {
-        if let Some(told) = told(desk, order, false, began, is_worth_another).await {
+        if let Some(told) = told(client, order, false, began, is_worth_another).await {
             return told;
         }
     }
@@ -84,21 +85,21 @@ pub(super) async fn until_told(desk: &Desk, order: &Order) -> Told {
 
 /// `None` where the call is to be made again.
 async fn told(
-    desk: &Desk,
+    client: &BankClient,
     order: &Order,
     decline: bool,
     began: Instant,
     again: fn(&BankError) -> bool,
-) -> Option<Told> {
+) -> Option<CallAnswer> {
     let terms = Terms { patience: Duration::from_secs(5), decline };
-    match desk.call(order, terms).await {
-        Ok(answer) => Some(Told::Answer(answer)),
-        Err(BankError::Declined) => Some(Told::Declined),
+    match client.call(order, terms).await {
+        Ok(answer) => Some(CallAnswer::Answer(answer)),
+        Err(BankError::Declined) => Some(CallAnswer::Declined),
         Err(error) if again(&error) && began.elapsed() < PATIENCE => {
             sleep(PAUSE).await;
             None
         }
-        Err(error) => Some(Told::Failed(error.to_string())),
+        Err(error) => Some(CallAnswer::Failed(error.to_string())),
     }
 }
 

@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use anyhow::{Context as _, Result};
 use idempotent_servers::Postgres;
 
-use super::course::{Call, Fate};
-use super::errand::Told;
-use super::scene::Case;
+use super::call_steps::{Call, RepeatOutcome};
+use super::kills::Case;
+use super::single_call::CallAnswer;
 use crate::transfer::bank::BALANCE;
 use crate::transfer::verdict::{numbers, unfinished};
 
@@ -18,9 +18,9 @@ pub(super) struct Ended {
     /// Of a replay, what the call was answered before.
     pub(super) earlier: Option<i64>,
     /// What the caller was told that was broken, if anything.
-    pub(super) first: Option<Told>,
+    pub(super) first: Option<CallAnswer>,
     /// What it was told when the call was made again, twice.
-    pub(super) again: [Told; 2],
+    pub(super) again: [CallAnswer; 2],
 }
 
 /// What the bank's tables say.
@@ -56,18 +56,18 @@ impl Tables {
     }
 
     /// What the call came to when it was made again. `Err` is a promise that was broken.
-    pub(super) fn fate(&self, case: &Case, ended: &Ended) -> Result<Fate, String> {
+    pub(super) fn outcome(&self, case: &Case, ended: &Ended) -> Result<RepeatOutcome, String> {
         let made = self.journal.get(&case.order.number.into()).map_or(&[][..], Vec::as_slice);
         let [(id, made_by)] = made else { return Err(format!("it was made {} times", made.len())) };
-        let answer = Told::Answer(*id);
+        let answer = CallAnswer::Answer(*id);
         if ended.again.iter().any(|again| *again != answer) {
             return Err(format!("it was made as {id}, and answered {:?}", ended.again));
         }
         match &ended.first {
-            Some(Told::Answer(_)) if ended.first.as_ref() != Some(&answer) => {
+            Some(CallAnswer::Answer(_)) if ended.first.as_ref() != Some(&answer) => {
                 return Err(format!("it was made as {id}, and answered {:?}", ended.first));
             }
-            Some(Told::Declined) if case.call != Call::Declined => {
+            Some(CallAnswer::Declined) if case.call != Call::Declined => {
                 return Err("it was declined".to_owned());
             }
             _ => {}
@@ -81,6 +81,6 @@ impl Tables {
             return Err(format!("its accounts hold {held:?}"));
         }
         let replays = made_by == "first" || ended.earlier.is_some();
-        Ok(if replays { Fate::Replays } else { Fate::RunsAgain })
+        Ok(if replays { RepeatOutcome::Replays } else { RepeatOutcome::RunsAgain })
     }
 }
