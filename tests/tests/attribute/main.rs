@@ -5,15 +5,15 @@
 #![allow(clippy::unwrap_used, reason = "everything here is a test or helps one")]
 
 mod async_trait_methods;
+mod function_kinds;
 mod futures;
 mod generated;
 mod hostile;
 mod instrumented;
 mod keys;
-mod kinds;
+mod lints;
 mod methods;
 mod options;
-mod pedantic;
 mod results;
 
 use std::future::Future;

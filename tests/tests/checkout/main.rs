@@ -9,6 +9,6 @@ mod clicks;
 #[path = "../../../examples/checkout/log.rs"]
 mod log;
 mod page;
-mod picture;
+mod screenshot;
 #[path = "../../../examples/checkout/shop.rs"]
 mod shop;

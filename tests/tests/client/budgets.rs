@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use idempotent_core::client::{GaveUp, GaveUpReason, IdempotentRetry, Sent};
 use idempotent_tests::{millis, secs};
 
-use crate::scene::{client, skipping};
+use crate::recorded_pauses::{client, skipping};
 use crate::server::{Server, Step, answer, status};
 
 fn still() -> IdempotentRetry {

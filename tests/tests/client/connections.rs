@@ -7,7 +7,7 @@ use idempotent_core::client::{GaveUp, GaveUpReason, IdempotentRetry};
 use reqwest::Body;
 use tokio::net::TcpListener;
 
-use crate::scene::{client, quick, skipping};
+use crate::recorded_pauses::{client, quick, skipping};
 use crate::server::{Server, Step, answer, status};
 
 /// A shop that takes an order once per key and answers later requests with the first receipt, in

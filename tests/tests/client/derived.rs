@@ -9,7 +9,7 @@ use idempotent_tests::engine;
 use reqwest_middleware::ClientWithMiddleware;
 use uuid::Uuid;
 
-use crate::scene::{quick, skipping};
+use crate::recorded_pauses::{quick, skipping};
 use crate::server::{Server, Step, answer, status};
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use crate::scene::{posted, quick};
+use crate::recorded_pauses::{posted, quick};
 use crate::server::{Server, status};
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use reqwest::Method;
 use reqwest::header::HeaderName;
 use uuid::Uuid;
 
-use crate::scene::{client, quick};
+use crate::recorded_pauses::{client, quick};
 use crate::server::{Server, status};
 
 /// The UUID in an RFC 8941 String.

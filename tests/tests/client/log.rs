@@ -4,7 +4,7 @@ use idempotent_core::client::IdempotentRetry;
 use idempotent_tests::Log;
 use tracing::Level;
 
-use crate::scene::skipping;
+use crate::recorded_pauses::skipping;
 use crate::server::{Server, Step, status};
 
 #[tokio::test]

@@ -13,7 +13,7 @@ mod draft;
 mod keys;
 mod log;
 mod pauses;
+mod recorded_pauses;
 mod redirects;
-mod scene;
 mod server;
 mod statuses;

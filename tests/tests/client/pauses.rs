@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime};
 use idempotent_core::client::IdempotentRetry;
 use idempotent_tests::{millis, secs};
 
-use crate::scene::{client, skipping};
+use crate::recorded_pauses::{client, skipping};
 use crate::server::{Server, Step, answer, status};
 
 /// The pauses of a request that is answered so, and by 201 afterwards.

@@ -1,6 +1,6 @@
 //! Redirects, which `reqwest` follows within an attempt.
 
-use crate::scene::{quick, skipping};
+use crate::recorded_pauses::{quick, skipping};
 use crate::server::{Server, Step, answer, status};
 use idempotent_core::client::IdempotentRetry;
 

@@ -3,7 +3,7 @@
 use idempotent_core::client::IdempotentRetry;
 use reqwest::{Method, StatusCode};
 
-use crate::scene::{posted, quick, skipping};
+use crate::recorded_pauses::{posted, quick, skipping};
 use crate::server::{Server, Step, answer, problem, status};
 
 #[tokio::test]

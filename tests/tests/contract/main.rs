@@ -1,10 +1,10 @@
 //! The store contract: the stores that keep it, and broken ones that do not.
 
-mod broken;
-mod faulty;
-mod flaws;
+mod broken_stores;
+mod failing_cases;
+mod faulty_store;
+mod flaws_found;
 mod memory;
-mod observed;
-mod reference;
-mod verdicts;
+mod observed_store;
+mod reference_store;
 mod wrappers;

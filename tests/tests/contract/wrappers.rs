@@ -10,7 +10,7 @@ use idempotent_core::store::{Complete, CompleteOutcome, Reserve, ReserveOutcome,
 use idempotent_core::testing::contract::Subject;
 use idempotent_core::testing::{Call, Fault, FaultyStore, Observed, When};
 
-use super::reference::ReferenceStore;
+use super::reference_store::ReferenceStore;
 
 pub(crate) const CALLS: [Call; 8] = [
     Call::Reserve,

@@ -3,25 +3,25 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
-mod at_once;
+mod admin;
 mod checks;
 mod codec;
 mod concurrency;
-mod current;
+mod current_call;
+mod default_engine;
 mod detach;
 mod dispositions;
 mod drops;
-mod engines;
 mod errors;
 mod fail_open;
 mod faults;
-mod heartbeat;
 mod identity;
 mod lapses;
+mod local_store;
 mod names;
 mod nested;
-mod operate;
-mod own_limit;
+mod renewal;
 mod results;
 mod runtimes;
+mod store_timeouts;
 mod telemetry;

@@ -6,7 +6,7 @@ use idempotent_tests::secs;
 use tonic::{Code, Response, Status};
 
 use super::payments::Answer;
-use super::wire::{is_replay, refusal, tea};
+use super::server::{is_replay, refusal, tea};
 use super::{Client, Receipt, Shop};
 
 #[tokio::test]

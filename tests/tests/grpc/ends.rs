@@ -6,7 +6,7 @@ use futures::future::join_all;
 use idempotent_tests::secs;
 use tonic::{Code, Status};
 
-use super::wire::{is_replay, keyed, refusal, tea};
+use super::server::{is_replay, keyed, refusal, tea};
 use super::{Charge, Client, Shop};
 
 fn in_progress() -> (Code, String) {

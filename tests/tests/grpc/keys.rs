@@ -2,7 +2,7 @@
 
 use tonic::{Code, Request};
 
-use super::wire::{keyed, refusal, tea};
+use super::server::{keyed, refusal, tea};
 use super::{Client, Shop};
 
 #[tokio::test]

@@ -5,15 +5,15 @@
 
 mod dispositions;
 mod ends;
+mod inside_http_layer;
 mod keys;
-mod layered;
 mod payments;
 mod processes;
 mod refusals;
 mod replay;
+mod server;
 mod shop;
-mod wire;
 
 use payments::{Charge, Receipt};
+use server::Client;
 use shop::Shop;
-use wire::Client;

@@ -4,7 +4,7 @@ use idempotent_core::store::RedisStore;
 use idempotent_servers::{Redis, Server, require};
 use tonic::Code;
 
-use super::wire::{is_replay, tea};
+use super::server::{is_replay, tea};
 use super::{Client, Shop};
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
 
 use super::payments::Answer;
-use super::wire::{is_replay, refusal, tea};
+use super::server::{is_replay, refusal, tea};
 use super::{Charge, Client, Receipt, Shop};
 
 /// When a status says to come back, in its details and to the retries built into clients.

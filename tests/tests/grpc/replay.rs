@@ -6,7 +6,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
 
 use super::payments::Answer;
-use super::wire::{is_replay, keyed, refusal, tea};
+use super::server::{is_replay, keyed, refusal, tea};
 use super::{Client, Receipt, Shop};
 
 /// What the methods put into their answers' metadata, of those names that come to clients as sent.

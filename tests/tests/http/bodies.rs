@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{Server, layer, post};
-use crate::wire::Reply;
+use crate::raw_client::Reply;
 
 async fn echo(headers: HeaderMap, body: Bytes) -> (HeaderMap, Bytes) {
     let mut shown = HeaderMap::new();

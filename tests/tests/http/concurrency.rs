@@ -3,7 +3,7 @@
 use idempotent_tests::{secs, until_within};
 
 use super::{Server, Shop, layer, post};
-use crate::wire::{Reply, Wire};
+use crate::raw_client::{Reply, Wire};
 
 const REQUESTS: usize = 100;
 

@@ -6,7 +6,7 @@ use idempotent_core::http::IdempotencyLayer;
 use idempotent_tests::{engine, secs};
 
 use super::{KEY, Shop, layer, post};
-use crate::wire::Reply;
+use crate::raw_client::Reply;
 
 /// A problem with a link to relevant documentation, in both places that the draft names.
 fn links_to_documentation(reply: &Reply) -> bool {

@@ -13,8 +13,8 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_http::timeout::TimeoutLayer;
 
 use super::{Server, Shop, layer, post};
+use crate::raw_client::Reply;
 use crate::server::layer_with_clock;
-use crate::wire::Reply;
 
 #[tokio::test]
 async fn a_handler_runs_to_its_end_when_its_client_goes_away() {

@@ -4,7 +4,7 @@ use axum::Router;
 use idempotent_core::http::RequestFingerprint;
 
 use super::{Server, Shop, layer, post};
-use crate::wire::{Wire, method};
+use crate::raw_client::{Wire, method};
 
 /// What the second request of one key gets after the first one.
 async fn second(server: &Server, first: Wire, second: Wire) -> u16 {

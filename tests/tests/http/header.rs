@@ -4,7 +4,7 @@ use idempotent_core::http::IdempotencyLayer;
 use idempotent_tests::engine;
 
 use super::{KEY, Shop, get, layer, post};
-use crate::wire::{Wire, method};
+use crate::raw_client::{Wire, method};
 
 #[tokio::test]
 async fn a_header_that_is_no_key_is_400_and_runs_nothing() {

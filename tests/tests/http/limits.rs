@@ -4,7 +4,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::{Shop, layer, post};
-use crate::wire::Reply;
+use crate::raw_client::Reply;
 
 #[tokio::test]
 async fn a_request_over_the_limit_is_413_and_runs_nothing() {

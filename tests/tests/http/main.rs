@@ -14,17 +14,17 @@ mod fuzz;
 mod header;
 mod limits;
 mod options;
-mod owners;
 mod properties;
+mod raw_client;
 mod replay;
 mod response_flag;
+mod scopes;
 mod server;
 mod stores;
-mod unkept;
-mod wire;
+mod tombstones;
 
+use raw_client::{get, post};
 use server::{Server, Shop, layer};
-use wire::{get, post};
 
 /// A key worth 128 bits.
 const KEY: &str = "8e03978e-40d5-43e8-bc93-6894a57f9324";

@@ -4,7 +4,7 @@ use http::header::HeaderName;
 use idempotent_tests::secs;
 
 use super::{Shop, layer, post};
-use crate::wire::method;
+use crate::raw_client::method;
 
 #[tokio::test]
 async fn headers_have_the_names_that_the_layer_says() {

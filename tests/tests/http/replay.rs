@@ -7,7 +7,7 @@ use axum::routing::post as on_post;
 use http::header::{HeaderName, HeaderValue};
 
 use super::{Server, Shop, layer, post};
-use crate::wire::Reply;
+use crate::raw_client::Reply;
 
 /// A server whose one handler gives the response that `make` makes.
 async fn server_of(make: fn() -> Response) -> Server {

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
-use crate::wire::{Reply, Wire};
+use crate::raw_client::{Reply, Wire};
 
 /// A server that serves until it is dropped.
 pub(crate) struct Server {

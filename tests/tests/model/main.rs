@@ -4,26 +4,26 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
+mod engine_driver;
 mod reference;
 mod script;
-mod world;
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
+use self::engine_driver::EngineDriver;
 use self::reference::Reference;
 use self::script::Step;
-use self::world::World;
 
 const SCRIPTS: u32 = 1500;
 
 /// Plays a script in both, and compares them after each step.
 async fn play(steps: &[Step]) -> Result<(), TestCaseError> {
-    let (mut world, mut reference) = (World::new(), Reference::default());
+    let (mut engine, mut reference) = (EngineDriver::new(), Reference::default());
     for (at, step) in steps.iter().enumerate() {
-        world.take(step).await;
-        reference.take(step, &world.running());
-        let (seen, expected) = (world.view().await, reference.view());
+        engine.take(step).await;
+        reference.take(step, &engine.running());
+        let (seen, expected) = (engine.view().await, reference.view());
         if seen != expected {
             let why = format!("after step {at}, {step:?}:\n  seen {seen:?}\n  want {expected:?}");
             return Err(TestCaseError::fail(why));

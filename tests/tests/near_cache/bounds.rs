@@ -8,13 +8,13 @@ use idempotent_core::testing::FaultyStore;
 use idempotent_tests::settle;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
-use super::distant::{Distant, Near, fresh_id, loads, near, replay, replayed};
+use super::remote_store::{Near, RemoteStore, fresh_id, loads, near, replay, replayed};
 
 const KIB: usize = 1024;
 const MIB: usize = 1024 * KIB;
 
 fn near_of(bytes: usize) -> Near {
-    let store = FaultyStore::new(Distant::default());
+    let store = FaultyStore::new(RemoteStore::default());
     NearCache::builder(store).capacity_bytes(bytes as u64).build()
 }
 
@@ -79,7 +79,7 @@ async fn a_cache_without_room_is_a_store_like_any_other() {
 async fn debug_shows_no_keys_and_no_results() {
     let near = near();
     let id = replayed(&near, b"secret").await;
-    let shown = format!("{near:?} {:?}", NearCache::builder(Distant::default()));
+    let shown = format!("{near:?} {:?}", NearCache::builder(RemoteStore::default()));
     let hash = id.to_string().split_off("charge:".len());
     assert!(!shown.contains("secret") && !shown.contains(&hash[..8]), "{shown}");
     assert!(shown.contains("capacity_bytes: 67108864"), "{shown}");
@@ -87,10 +87,10 @@ async fn debug_shows_no_keys_and_no_results() {
 
 #[tokio::test]
 async fn the_cache_does_not_keep_its_store_alive() {
-    let distant = Arc::new(Distant::default());
-    let near = NearCache::new(distant.clone());
+    let remote = Arc::new(RemoteStore::default());
+    let near = NearCache::new(remote.clone());
     drop(near);
-    assert_eq!(Arc::strong_count(&distant), 1);
+    assert_eq!(Arc::strong_count(&remote), 1);
 }
 
 #[tokio::test]

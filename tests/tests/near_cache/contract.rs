@@ -13,18 +13,18 @@ use idempotent_core::store::{
 use idempotent_core::testing::ManualClock;
 use idempotent_core::testing::contract::{Lapsed, Subject};
 
-use super::distant::Distant;
+use super::remote_store::RemoteStore;
 
 /// How the store inside is reached.
 #[derive(Clone, Copy)]
 enum Inside {
     Memory,
-    Distant,
+    RemoteStore,
 }
 
 struct Cached {
     memory: MemoryStore,
-    distant: Distant,
+    remote: RemoteStore,
     clock: ManualClock,
     inside: Inside,
     capacity_bytes: u64,
@@ -34,14 +34,14 @@ impl Cached {
     fn new(inside: Inside, capacity_bytes: u64) -> Self {
         let clock = ManualClock::new();
         let memory = MemoryStore::builder().clock(Arc::new(clock.clone())).build();
-        let distant = Distant::over(memory.clone());
-        Self { memory, distant, clock, inside, capacity_bytes }
+        let remote = RemoteStore::over(memory.clone());
+        Self { memory, remote, clock, inside, capacity_bytes }
     }
 
     fn handle(&self) -> NearCache<Arc<dyn Store>> {
         let store: Arc<dyn Store> = match self.inside {
             Inside::Memory => Arc::new(self.memory.clone()),
-            Inside::Distant => Arc::new(self.distant.clone()),
+            Inside::RemoteStore => Arc::new(self.remote.clone()),
         };
         NearCache::builder(store)
             .capacity_bytes(self.capacity_bytes)
@@ -172,18 +172,18 @@ mod over_memory {
     idempotent_core::testing::contract_tests! { super::Cached::new(super::Inside::Memory, super::ROOM) }
 }
 
-mod over_a_distant_store {
-    idempotent_core::testing::contract_tests! { super::Cached::new(super::Inside::Distant, super::ROOM) }
+mod over_a_remote_store {
+    idempotent_core::testing::contract_tests! { super::Cached::new(super::Inside::RemoteStore, super::ROOM) }
 }
 
 mod shown_from_the_cache {
     idempotent_core::testing::contract_tests! {
-        super::Shown(super::Cached::new(super::Inside::Distant, super::ROOM))
+        super::Shown(super::Cached::new(super::Inside::RemoteStore, super::ROOM))
     }
 }
 
 mod shown_from_a_small_cache {
     idempotent_core::testing::contract_tests! {
-        super::Shown(super::Cached::new(super::Inside::Distant, super::HARDLY_ANY))
+        super::Shown(super::Cached::new(super::Inside::RemoteStore, super::HARDLY_ANY))
     }
 }

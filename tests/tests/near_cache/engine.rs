@@ -4,7 +4,7 @@ use idempotent_core::testing::{Call, Fault, When};
 use idempotent_core::{ErrorKind, Idempotency, Operation, Store};
 use idempotent_tests::{Answer, Runs, call, secs, settle};
 
-use super::distant::{Distant, Near, near_to};
+use super::remote_store::{Near, RemoteStore, near_to};
 
 const V0: Operation = Operation::new("charge").lease(secs(30));
 
@@ -20,8 +20,8 @@ const CALLS: [Call; 8] = [
 ];
 
 /// An engine in this process, and its cache.
-fn process(distant: &Distant) -> (Idempotency, Near) {
-    let near = near_to(distant);
+fn process(remote: &RemoteStore) -> (Idempotency, Near) {
+    let near = near_to(remote);
     (Idempotency::new(near.clone()), near)
 }
 
@@ -36,7 +36,7 @@ async fn pay(engine: &Idempotency, operation: Operation, payload: &str, runs: &R
 
 /// A process that has the result of payload "a" near.
 async fn with_result_near(operation: Operation) -> (Idempotency, Near) {
-    let (engine, near) = process(&Distant::default());
+    let (engine, near) = process(&RemoteStore::default());
     let runs = Runs::new();
     for _ in 0..2 {
         assert_eq!(pay(&engine, operation, "a", &runs).await.expect("a result"), 1);
@@ -59,7 +59,7 @@ async fn a_replay_from_the_cache_makes_no_round_trip() {
 
 #[tokio::test]
 async fn an_execution_makes_two_round_trips_and_a_first_replay_one_and_one_behind() {
-    let (engine, near) = process(&Distant::default());
+    let (engine, near) = process(&RemoteStore::default());
     let runs = Runs::new();
     call(&engine, V0, "k", &runs).await.unwrap();
     assert_eq!(trips(&near), 2);
@@ -88,7 +88,7 @@ async fn a_copy_with_another_fingerprint_is_refused_and_leaks_nothing() {
 
 #[tokio::test]
 async fn a_copy_without_a_result_is_refused_as_the_record_would_be() {
-    let near = near_to(&Distant::default());
+    let near = near_to(&RemoteStore::default());
     let engine = Idempotency::builder(near.clone()).max_result_bytes(0).build();
     let runs = Runs::new();
     call(&engine, V0, "k", &runs).await.unwrap();
@@ -102,8 +102,8 @@ async fn a_copy_without_a_result_is_refused_as_the_record_would_be() {
 
 #[tokio::test]
 async fn a_result_of_another_process_is_replayed_from_the_cache() {
-    let distant = Distant::default();
-    let ((one, _), (other, near)) = (process(&distant), process(&distant));
+    let remote = RemoteStore::default();
+    let ((one, _), (other, near)) = (process(&remote), process(&remote));
     let runs = Runs::new();
     call(&one, V0, "k", &runs).await.unwrap();
     for _ in 0..3 {
@@ -115,8 +115,8 @@ async fn a_result_of_another_process_is_replayed_from_the_cache() {
 
 #[tokio::test]
 async fn a_purge_by_another_process_lets_the_call_run_again_here() {
-    let distant = Distant::default();
-    let ((one, _), (other, _)) = (process(&distant), process(&distant));
+    let remote = RemoteStore::default();
+    let ((one, _), (other, _)) = (process(&remote), process(&remote));
     let runs = Runs::new();
     for _ in 0..2 {
         call(&one, V0, "k", &runs).await.unwrap();
@@ -138,7 +138,7 @@ async fn a_copy_is_replayed_while_the_store_is_down() {
 
 #[tokio::test]
 async fn engines_with_other_secrets_do_not_share_copies() {
-    let near = near_to(&Distant::default());
+    let near = near_to(&RemoteStore::default());
     let keyed = |secret: u8| Idempotency::builder(near.clone()).secret([secret; 32]).build();
     let (one, other, runs) = (keyed(1), keyed(2), Runs::new());
     for _ in 0..2 {

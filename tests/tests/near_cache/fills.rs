@@ -8,7 +8,9 @@ use idempotent_tests::{HOUR, millis, secs, settle};
 use tokio::task::JoinSet;
 use tokio::time::advance;
 
-use super::distant::{Distant, Near, complete, fresh_id, loads, near, near_to, replay, replayed};
+use super::remote_store::{
+    Near, RemoteStore, complete, fresh_id, loads, near, near_to, replay, replayed,
+};
 
 #[tokio::test]
 async fn the_first_replay_fills_the_cache() {
@@ -105,7 +107,7 @@ async fn a_store_that_hangs_is_asked_for_64_records_and_for_more_after_5_seconds
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_cannot_tell_the_end_is_not_asked_at_every_replay() {
-    let near = near_to(&Distant::without_ends());
+    let near = near_to(&RemoteStore::without_ends());
     let id = replayed(&near, b"receipt").await;
     for _ in 0..10 {
         replay(&near, &id).await;

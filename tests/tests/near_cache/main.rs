@@ -2,8 +2,8 @@
 
 mod bounds;
 mod contract;
-mod distant;
 mod engine;
 mod fills;
 mod purges;
+mod remote_store;
 mod times;

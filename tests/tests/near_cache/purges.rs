@@ -10,11 +10,13 @@ use idempotent_core::testing::{Call, Fault, FaultyStore, Observed, When};
 use idempotent_tests::{HOUR, secs, settle};
 use tokio::time::{advance, timeout};
 
-use super::distant::{Distant, Near, complete, fresh_id, loads, near, near_to, replay, replayed};
+use super::remote_store::{
+    Near, RemoteStore, complete, fresh_id, loads, near, near_to, replay, replayed,
+};
 
 #[tokio::test]
 async fn a_purge_through_the_cache_drops_the_copy() {
-    let near = near_to(&Distant::mute());
+    let near = near_to(&RemoteStore::mute());
     let id = replayed(&near, b"receipt").await;
     assert!(near.purge(&id).await.unwrap());
     assert!(near.at_hand(&id).is_none());
@@ -22,8 +24,8 @@ async fn a_purge_through_the_cache_drops_the_copy() {
 
 #[tokio::test]
 async fn a_purge_through_another_cache_drops_the_copy() {
-    let distant = Distant::default();
-    let (near, other) = (near_to(&distant), near_to(&distant));
+    let remote = RemoteStore::default();
+    let (near, other) = (near_to(&remote), near_to(&remote));
     let id = replayed(&near, b"receipt").await;
     assert!(near.hears_purges());
     assert!(other.purge(&id).await.unwrap());
@@ -40,8 +42,8 @@ async fn a_purge_of_one_record_leaves_the_others() {
 
 #[tokio::test]
 async fn a_store_that_cannot_tell_of_purges_is_known_to_be_one() {
-    let distant = Distant::mute();
-    let (near, other) = (near_to(&distant), near_to(&distant));
+    let remote = RemoteStore::mute();
+    let (near, other) = (near_to(&remote), near_to(&remote));
     let id = replayed(&near, b"receipt").await;
     assert!(!near.hears_purges());
     other.purge(&id).await.unwrap();
@@ -50,15 +52,15 @@ async fn a_store_that_cannot_tell_of_purges_is_known_to_be_one() {
 
 #[tokio::test]
 async fn wrappers_pass_purges_on() {
-    let distant = Distant::default();
-    let wrapped = Observed::new(FaultyStore::new(Arc::new(distant.clone())));
+    let remote = RemoteStore::default();
+    let wrapped = Observed::new(FaultyStore::new(Arc::new(remote.clone())));
     let near = NearCache::new(NearCache::new(wrapped));
     let id = fresh_id();
-    complete(&distant, &id, b"receipt", HOUR).await;
+    complete(&remote, &id, b"receipt", HOUR).await;
     replay(&near, &id).await;
     settle().await;
     assert!(near.at_hand(&id).is_some());
-    distant.purge(&id).await.unwrap();
+    remote.purge(&id).await.unwrap();
     assert!(near.at_hand(&id).is_none());
 }
 
@@ -91,7 +93,7 @@ async fn let_the_fill_end() {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_is_purged_while_it_is_read_is_not_kept() {
-    let near = near_to(&Distant::mute());
+    let near = near_to(&RemoteStore::mute());
     let id = with_fill_under_way(&near).await;
     near.purge(&id).await.unwrap();
     let_the_fill_end().await;
@@ -118,7 +120,7 @@ async fn a_record_that_is_read_while_purges_go_unheard_is_not_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_was_told_at_once_and_is_purged_meanwhile_is_not_kept() {
-    let memory = FaultyStore::new(Distant::default().memory);
+    let memory = FaultyStore::new(RemoteStore::default().memory);
     let (near, id) = (NearCache::new(memory), fresh_id());
     complete(near.inner(), &id, b"receipt", HOUR).await;
     near.inner().inject(Call::Reserve, When::Always, Fault::DelayAnswer(secs(1)));
@@ -134,7 +136,7 @@ async fn a_record_that_was_told_at_once_and_is_purged_meanwhile_is_not_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_is_read_while_its_purge_is_on_its_way_is_not_kept() {
-    let near = near_to(&Distant::mute());
+    let near = near_to(&RemoteStore::mute());
     let id = replayed(&near, b"receipt").await;
     near.inner().inject(Call::Purge, When::Always, Fault::Delay(secs(1)));
     let purging = tokio::spawn({
@@ -152,7 +154,7 @@ async fn a_record_that_is_read_while_its_purge_is_on_its_way_is_not_kept() {
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_is_read_before_its_purge_and_answered_after_it_is_not_kept() {
-    let near = near_to(&Distant::mute());
+    let near = near_to(&RemoteStore::mute());
     let id = replayed(&near, b"receipt").await;
     near.inner().inject(Call::Purge, When::Always, Fault::Delay(secs(1)));
     near.inner().inject(Call::Load, When::Always, Fault::DelayAnswer(secs(2)));

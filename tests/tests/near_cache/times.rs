@@ -6,7 +6,7 @@ use idempotent_core::testing::{Call, Fault, FaultyStore, When};
 use idempotent_tests::{millis, secs, settle};
 use tokio::time::advance;
 
-use super::distant::{complete, fresh_id, near, replay};
+use super::remote_store::{complete, fresh_id, near, replay};
 
 #[tokio::test(start_paused = true)]
 async fn a_copy_ends_with_its_record() {

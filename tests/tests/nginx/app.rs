@@ -16,7 +16,7 @@ use idempotent_core::store::RedisStore;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 
-use crate::fault::Fault;
+use crate::fault_plan::Fault;
 use crate::ledger::{Event, Ledger, Life};
 
 /// The environment variable with an app's [`Settings`].

@@ -10,8 +10,8 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::fault::{Draw, Fault};
-use crate::stage::Stage;
+use crate::fault_plan::{Draw, Fault};
+use crate::servers::Servers;
 
 /// nginx's, in milliseconds.
 pub(crate) const PATIENCE: u64 = 400;
@@ -31,13 +31,13 @@ pub(crate) struct End {
 }
 
 /// The ends of all orders.
-pub(crate) async fn load(stage: &Stage, seed: u64) -> Vec<End> {
+pub(crate) async fn load(servers: &Servers, seed: u64) -> Vec<End> {
     let client = client();
     let (all, kills) = (Arc::new(Semaphore::new(AT_ONCE)), Arc::new(Semaphore::new(KILLS_AT_ONCE)));
     let mut draw = Draw(seed);
     let mut tasks = JoinSet::new();
     for order in 0..ORDERS {
-        let (fault, url, client) = (draw.fault(PATIENCE), stage.url(order), client.clone());
+        let (fault, url, client) = (draw.fault(PATIENCE), servers.url(order), client.clone());
         let (all, kills) = (Arc::clone(&all), Arc::clone(&kills));
         tasks.spawn(async move {
             // The kill's first, so that orders without one do not wait behind those with one.

@@ -5,9 +5,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod app;
-mod fault;
-mod faults;
+mod failing_apps;
+mod fault_plan;
 mod ledger;
 mod load;
-mod stage;
-mod waiting;
+mod servers;
+mod slow_apps;

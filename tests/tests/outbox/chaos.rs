@@ -51,7 +51,7 @@ async fn every_committed_message_has_one_effect_though_all_is_killed() {
     let outcome = shop.outcome().await;
     let firsts = outcome.delivered.iter().map(|(key, ids)| (key.clone(), firsts(ids))).collect();
     print(seed, &harm, &outcome);
-    assert_eq!(shop.scene.backlog().await, (0, 0));
+    assert_eq!(shop.database.backlog().await, (0, 0));
     assert_eq!(differences(&outcome.committed, &firsts), Vec::<String>::new(), "seed {seed}");
     let twice: Vec<_> = outcome.effects.iter().filter(|(_, times)| **times != 1).collect();
     assert!(twice.is_empty(), "seed {seed}: {twice:?}");
@@ -95,15 +95,15 @@ async fn harm(shop: &Shop, mut dice: Dice, ends: Instant) -> Harm {
                 relay.stop_process();
                 let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                            WHERE state = 'idle in transaction'";
-                shop.scene.server.sql(cut).await;
+                shop.database.server.sql(cut).await;
                 sleep(while_).await;
                 relay.resume();
                 harm.relays_cut_off += 1;
             }
             4 => {
-                shop.scene.server.kill();
+                shop.database.server.kill();
                 sleep(while_).await;
-                shop.scene.server.restart().await;
+                shop.database.server.restart().await;
                 harm.databases_killed += 1;
             }
             _ => {}

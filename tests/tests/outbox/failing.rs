@@ -9,20 +9,20 @@ use idempotent_servers::{Server, TcpProxy, require};
 use idempotent_tests::{Log, millis};
 
 use crate::broker::{Broker, Fault, text};
-use crate::scene::{Running, Scene, brisk, numbers, pool};
+use crate::database::{Database, Running, brisk, numbers, pool};
 
 #[tokio::test]
 async fn a_refused_message_is_parked_in_the_end_and_its_key_goes_on() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
+    let database = Database::new().await;
     let (log, _listening) = Log::listen();
-    scene.publish("order-1", 1..=3).await;
-    scene.publish("order-2", 1..=3).await;
+    database.publish("order-1", 1..=3).await;
+    database.publish("order-2", 1..=3).await;
     let broker = Broker::that(|message| {
         (message.key == "order-1" && text(message) == "2").then_some(Fault::Refused)
     });
 
-    let relay = Running::start(scene.relay(broker.clone()).park_after(3));
+    let relay = Running::start(database.relay(broker.clone()).park_after(3));
     broker.until(|broker| broker.of("order-1").contains(&"3".to_owned())).await;
     relay.stop().await;
 
@@ -31,20 +31,20 @@ async fn a_refused_message_is_parked_in_the_end_and_its_key_goes_on() {
     let tried: Vec<_> = broker.attempts().into_iter().filter(|(text, _)| text == "2").collect();
     let attempts: Vec<_> = tried.iter().map(|(_, attempt)| *attempt).collect();
     assert_eq!(attempts, [1, 1, 2, 3], "order-2's, and three of order-1's: {tried:?}");
-    assert_eq!(scene.backlog().await, (0, 1));
+    assert_eq!(database.backlog().await, (0, 1));
     let events = log.events("is parked");
     assert_eq!(events.len(), 1);
-    assert_eq!(events[0].field("topic"), crate::scene::TOPIC);
+    assert_eq!(events[0].field("topic"), crate::database::TOPIC);
 }
 
 #[tokio::test]
 async fn poison_is_parked_at_once() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    scene.publish("order-1", 1..=2).await;
+    let database = Database::new().await;
+    database.publish("order-1", 1..=2).await;
     let broker = Broker::that(|message| (text(message) == "1").then_some(Fault::Poison));
 
-    let pass = scene.relay(broker.clone()).pass().await.unwrap();
+    let pass = database.relay(broker.clone()).pass().await.unwrap();
 
     assert_eq!((pass.delivered, pass.refused, pass.parked), (1, 1, 1));
     assert_eq!(broker.of("order-1"), ["2"]);
@@ -53,14 +53,14 @@ async fn poison_is_parked_at_once() {
 #[tokio::test]
 async fn a_key_that_fails_waits_and_the_others_do_not() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    scene.publish("order-1", 1..=2).await;
+    let database = Database::new().await;
+    database.publish("order-1", 1..=2).await;
     let broker = Broker::that(|message| (message.key == "order-1").then_some(Fault::Refused));
     let hour = Duration::from_secs(3600);
-    let relay = scene.relay(broker.clone()).backoff(hour, hour);
+    let relay = database.relay(broker.clone()).backoff(hour, hour);
 
     relay.pass().await.unwrap();
-    scene.publish("order-2", 1..=2).await;
+    database.publish("order-2", 1..=2).await;
     relay.pass().await.unwrap();
 
     assert_eq!(broker.of("order-2"), numbers(2));
@@ -72,11 +72,11 @@ async fn a_key_that_fails_waits_and_the_others_do_not() {
 #[tokio::test]
 async fn a_broker_that_is_down_parks_nothing_however_long() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    scene.publish("order-1", 1..=2).await;
-    scene.publish("order-2", 1..=2).await;
+    let database = Database::new().await;
+    database.publish("order-1", 1..=2).await;
+    database.publish("order-2", 1..=2).await;
     let broker = Broker::that(|_| Some(Fault::Unavailable));
-    let relay = Running::start(scene.relay(broker.clone()).park_after(1));
+    let relay = Running::start(database.relay(broker.clone()).park_after(1));
     broker.until(|broker| broker.attempts().len() > 20).await;
 
     broker.turn_to(|_| None);
@@ -84,18 +84,18 @@ async fn a_broker_that_is_down_parks_nothing_however_long() {
     relay.stop().await;
 
     assert_eq!((broker.of("order-1"), broker.of("order-2")), (numbers(2), numbers(2)));
-    assert_eq!(scene.backlog().await, (0, 0));
+    assert_eq!(database.backlog().await, (0, 0));
 }
 
 #[tokio::test]
 async fn one_topic_that_is_down_parks_nothing_and_holds_up_no_other_key() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    scene.publish("order-1", 1..=2).await;
+    let database = Database::new().await;
+    database.publish("order-1", 1..=2).await;
     let broker = Broker::that(|message| (message.key == "order-1").then_some(Fault::Unavailable));
-    let relay = Running::start(scene.relay(broker.clone()).park_after(1));
+    let relay = Running::start(database.relay(broker.clone()).park_after(1));
     for number in 1..=10 {
-        scene.publish("order-2", [number]).await;
+        database.publish("order-2", [number]).await;
         broker.until(|broker| broker.of("order-2").len() as u32 == number).await;
     }
 
@@ -103,18 +103,18 @@ async fn one_topic_that_is_down_parks_nothing_and_holds_up_no_other_key() {
     broker.until(|broker| broker.of("order-1") == numbers(2)).await;
     relay.stop().await;
 
-    assert_eq!(scene.backlog().await, (0, 0));
+    assert_eq!(database.backlog().await, (0, 0));
 }
 
 /// Pauses that doubled with every attempt would keep it waiting for a minute.
 #[tokio::test]
 async fn a_broker_that_was_down_for_long_gets_its_messages_at_once() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    scene.publish("order-1", [1]).await;
+    let database = Database::new().await;
+    database.publish("order-1", [1]).await;
     let broker = Broker::that(|_| Some(Fault::Unavailable));
     let minute = Duration::from_secs(60);
-    let relay = Running::start(scene.relay(broker.clone()).backoff(millis(50), minute));
+    let relay = Running::start(database.relay(broker.clone()).backoff(millis(50), minute));
     broker.until(|broker| broker.attempts().len() > 10).await;
 
     broker.turn_to(|_| None);
@@ -128,37 +128,37 @@ async fn a_broker_that_was_down_for_long_gets_its_messages_at_once() {
 #[tokio::test]
 async fn a_topic_that_is_down_for_many_keys_is_not_asked_for_them_over_and_over() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
+    let database = Database::new().await;
     for key in 0..40 {
-        scene.publish(&format!("order-{key}"), [0]).await;
+        database.publish(&format!("order-{key}"), [0]).await;
     }
-    scene.publish("z", [1]).await;
+    database.publish("z", [1]).await;
     let broker = Broker::that(|message| (message.key != "z").then_some(Fault::Unavailable));
     let hour = Duration::from_secs(3600);
 
-    let relay = Running::start(scene.relay(broker.clone()).batch(5).backoff(hour, hour));
+    let relay = Running::start(database.relay(broker.clone()).batch(5).backoff(hour, hour));
     broker.until(|broker| broker.of("z") == numbers(1)).await;
     for number in 2..=5 {
-        scene.publish("z", [number]).await;
+        database.publish("z", [number]).await;
         broker.until(|broker| broker.of("z").len() as u32 == number).await;
     }
     relay.stop().await;
 
     let down = broker.attempts().iter().filter(|(text, _)| text == "0").count();
-    assert_eq!((down, scene.backlog().await), (40, (40, 0)));
+    assert_eq!((down, database.backlog().await), (40, (40, 0)));
 }
 
 #[tokio::test]
 async fn a_message_whose_answer_was_lost_comes_again_under_the_same_id() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    scene.publish("order-1", 1..=2).await;
+    let database = Database::new().await;
+    database.publish("order-1", 1..=2).await;
     let lost = AtomicU32::new(0);
     let broker = Broker::that(move |_| {
         (lost.fetch_add(1, Ordering::SeqCst) == 0).then_some(Fault::AnswerLost)
     });
 
-    let relay = Running::start(scene.relay(broker.clone()));
+    let relay = Running::start(database.relay(broker.clone()));
     broker.until(|broker| broker.has().len() == 3).await;
     relay.stop().await;
 
@@ -171,29 +171,29 @@ async fn a_message_whose_answer_was_lost_comes_again_under_the_same_id() {
 #[tokio::test]
 async fn a_broker_that_does_not_answer_holds_a_message_no_longer_than_its_deadline() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    scene.publish("order-1", [1]).await;
-    scene.publish("order-2", [1]).await;
+    let database = Database::new().await;
+    database.publish("order-1", [1]).await;
+    database.publish("order-2", [1]).await;
     let broker = Broker::that(|message| (message.key == "order-1").then_some(Fault::Silent));
 
-    let pass = scene.relay(broker.clone()).deadline(millis(50)).pass().await.unwrap();
+    let pass = database.relay(broker.clone()).deadline(millis(50)).pass().await.unwrap();
 
     assert_eq!(broker.of("order-2"), numbers(1));
     assert!(pass.unavailable >= 1);
-    assert_eq!((pass.parked, scene.backlog().await), (0, (1, 0)));
+    assert_eq!((pass.parked, database.backlog().await), (0, (1, 0)));
 }
 
 #[tokio::test]
 async fn a_publisher_that_panics_refuses_its_message_and_takes_no_other_along() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    scene.publish("order-1", 1..=3).await;
-    scene.publish("order-2", 1..=3).await;
+    let database = Database::new().await;
+    database.publish("order-1", 1..=3).await;
+    database.publish("order-2", 1..=3).await;
     let broker = Broker::that(|message| {
         (message.key == "order-1" && text(message) == "2").then_some(Fault::Panic)
     });
 
-    let relay = Running::start(scene.relay(broker.clone()).park_after(2));
+    let relay = Running::start(database.relay(broker.clone()).park_after(2));
     broker.until(|broker| broker.has().len() == 5).await;
     relay.stop().await;
 
@@ -201,20 +201,20 @@ async fn a_publisher_that_panics_refuses_its_message_and_takes_no_other_along() 
         (broker.of("order-1"), broker.of("order-2")),
         (vec!["1".into(), "3".into()], numbers(3))
     );
-    assert_eq!(scene.backlog().await, (0, 1));
+    assert_eq!(database.backlog().await, (0, 1));
 }
 
 #[tokio::test]
 async fn a_relay_outlives_its_database() {
     require!(Server::Postgres);
-    let scene = Scene::alone().await;
+    let database = Database::alone().await;
     let broker = Broker::new();
-    let relay = Running::start(scene.relay(broker.clone()));
-    scene.publish("order-1", [1]).await;
+    let relay = Running::start(database.relay(broker.clone()));
+    database.publish("order-1", [1]).await;
     broker.until(|broker| broker.has().len() == 1).await;
 
-    scene.server.restart().await;
-    let again = pool(&scene.server.url()).await;
+    database.server.restart().await;
+    let again = pool(&database.server.url()).await;
     let mut tx = again.begin().await.unwrap();
     idempotent_core::outbox::publish(&mut tx, "t", "order-1", "2").await.unwrap();
     tx.commit().await.unwrap();
@@ -227,10 +227,10 @@ async fn a_relay_outlives_its_database() {
 #[tokio::test]
 async fn a_relay_whose_answers_are_lost_delivers_again_and_loses_nothing() {
     require!(Server::Postgres);
-    let scene = Scene::alone().await;
-    let proxy = TcpProxy::start(scene.server.address()).await;
-    let through = pool(&scene.server.url_at(proxy.address())).await;
-    scene.publish("order-1", 1..=5).await;
+    let database = Database::alone().await;
+    let proxy = TcpProxy::start(database.server.address()).await;
+    let through = pool(&database.server.url_at(proxy.address())).await;
+    database.publish("order-1", 1..=5).await;
     let broker = Broker::new();
     let relay = Running::start(
         brisk(idempotent_core::outbox::Outbox::new(through), broker.clone())
@@ -245,7 +245,7 @@ async fn a_relay_whose_answers_are_lost_delivers_again_and_loses_nothing() {
     }
 
     broker.until(|broker| broker.of("order-1").contains(&"5".to_owned())).await;
-    scene.drained().await;
+    database.drained().await;
     relay.stop().await;
 
     let mut came = broker.of("order-1");
@@ -256,9 +256,9 @@ async fn a_relay_whose_answers_are_lost_delivers_again_and_loses_nothing() {
 #[tokio::test]
 async fn a_pass_says_that_the_database_cannot_be_asked() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    let relay = scene.relay(Broker::new());
-    sqlx::query("DROP TABLE idempotent.records_outbox").execute(&scene.pool).await.unwrap();
+    let database = Database::new().await;
+    let relay = database.relay(Broker::new());
+    sqlx::query("DROP TABLE idempotent.records_outbox").execute(&database.pool).await.unwrap();
 
     let error = relay.pass().await.unwrap_err();
 

@@ -7,10 +7,10 @@
 
 mod broker;
 mod chaos;
+mod database;
 mod failing;
 mod nats;
 mod operating;
 mod publishing;
 mod relaying;
-mod scene;
 mod shop;

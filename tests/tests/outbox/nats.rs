@@ -13,13 +13,13 @@ use idempotent_servers::{Nats, Server, require};
 use idempotent_tests::millis;
 
 use crate::broker::text;
-use crate::scene::{Running, Scene, TOPIC, numbers};
+use crate::database::{Database, Running, TOPIC, numbers};
 
 pub(crate) const STREAM: &str = "ORDERS";
 
 /// A server with a database beside it.
 struct Brokered {
-    scene: Scene,
+    database: Database,
     nats: Nats,
     context: Context,
 }
@@ -33,9 +33,9 @@ impl Brokered {
     }
 
     async fn without_stream() -> Self {
-        let (scene, nats) = (Scene::new().await, Nats::start().await);
+        let (database, nats) = (Database::new().await, Nats::start().await);
         let context = context(&nats.url()).await;
-        Self { scene, nats, context }
+        Self { database, nats, context }
     }
 
     async fn add(&self, config: Config) {
@@ -43,7 +43,7 @@ impl Brokered {
     }
 
     fn relay(&self) -> Relay {
-        self.scene.relay(JetStream::new(self.context.clone())).deadline(millis(500))
+        self.database.relay(JetStream::new(self.context.clone())).deadline(millis(500))
     }
 
     async fn has(&self, messages: usize) -> Vec<Message> {
@@ -81,7 +81,7 @@ async fn all_of_a_message_arrives_and_is_read_back() {
     require!(Server::Postgres, Server::Nats);
     let brokered = Brokered::new(Config::default()).await;
     let began = SystemTime::now();
-    let mut tx = brokered.scene.pool.begin().await.unwrap();
+    let mut tx = brokered.database.pool.begin().await.unwrap();
     let id = Draft::new("orders.paid", "ключ ' \" 1", &[0, 255, 10])
         .header("traceparent", "00-1")
         .header("b", "zwei,  \"ü\"")
@@ -138,14 +138,14 @@ async fn what_no_relay_published_is_no_message() {
 async fn a_subject_without_a_stream_waits_until_there_is_one() {
     require!(Server::Postgres, Server::Nats);
     let brokered = Brokered::without_stream().await;
-    brokered.scene.publish("order-1", 1..=2).await;
+    brokered.database.publish("order-1", 1..=2).await;
     let relay = brokered.relay().park_after(1);
     let pass = relay.pass().await.unwrap();
     assert_eq!((pass.delivered, pass.unavailable, pass.parked), (0, 1, 0));
 
     let running = Running::start(relay);
     brokered.add(Config::default()).await;
-    brokered.scene.drained().await;
+    brokered.database.drained().await;
     running.stop().await;
 
     assert_eq!(texts(&brokered.has(2).await), numbers(2));
@@ -157,7 +157,7 @@ async fn what_the_stream_or_the_server_finds_too_large_is_parked_and_its_key_goe
     let config = Config { max_message_size: 1_000, ..Config::default() };
     let brokered = Brokered::new(config).await;
     let (large, larger) = (vec![0; 2_000], vec![0; 3 << 20]);
-    let mut tx = brokered.scene.pool.begin().await.unwrap();
+    let mut tx = brokered.database.pool.begin().await.unwrap();
     for payload in [&large[..], &larger[..], b"1"] {
         Draft::new(TOPIC, "order-1", payload).publish(&mut tx).await.unwrap();
     }
@@ -167,7 +167,7 @@ async fn what_the_stream_or_the_server_finds_too_large_is_parked_and_its_key_goe
 
     assert_eq!((pass.delivered, pass.refused, pass.parked), (1, 2, 2));
     assert_eq!(texts(&brokered.has(1).await), numbers(1));
-    let parked = brokered.scene.outbox().parked(None, 10).await.unwrap();
+    let parked = brokered.database.outbox().parked(None, 10).await.unwrap();
     let reasons: Vec<_> = parked.iter().map(|parked| &*parked.reason).collect();
     assert!(reasons[0].contains("message size exceeds maximum allowed"), "{reasons:?}");
     assert!(reasons[1].contains("max payload size exceeded"), "{reasons:?}");
@@ -177,7 +177,7 @@ async fn what_the_stream_or_the_server_finds_too_large_is_parked_and_its_key_goe
 async fn a_topic_that_is_no_subject_is_parked() {
     require!(Server::Postgres, Server::Nats);
     let brokered = Brokered::new(Config::default()).await;
-    let mut tx = brokered.scene.pool.begin().await.unwrap();
+    let mut tx = brokered.database.pool.begin().await.unwrap();
     for topic in
         ["orders paid", "orders..paid", ".orders", "orders.", "orders.*", "orders.>", TOPIC]
     {
@@ -195,7 +195,7 @@ async fn a_stream_that_is_full_waits_for_room() {
     require!(Server::Postgres, Server::Nats);
     let config = Config { max_messages: 1, discard: DiscardPolicy::New, ..Config::default() };
     let brokered = Brokered::new(config).await;
-    brokered.scene.publish("order-1", 1..=2).await;
+    brokered.database.publish("order-1", 1..=2).await;
     let relay = brokered.relay().park_after(1);
     let pass = relay.pass().await.unwrap();
     assert_eq!((pass.delivered, pass.parked), (1, 0));
@@ -204,7 +204,7 @@ async fn a_stream_that_is_full_waits_for_room() {
     let stream = brokered.context.get_stream(STREAM).await.unwrap();
     stream.purge().await.unwrap();
     let running = Running::start(relay);
-    brokered.scene.drained().await;
+    brokered.database.drained().await;
     running.stop().await;
 
     assert_eq!(texts(&brokered.has(1).await), ["2"]);
@@ -215,15 +215,15 @@ async fn a_server_that_was_killed_and_comes_back_gets_every_message_in_order() {
     require!(Server::Postgres, Server::Nats);
     let brokered = Brokered::new(Config::default()).await;
     let relay = Running::start(brokered.relay().park_after(1));
-    brokered.scene.publish("order-1", 1..=5).await;
-    brokered.scene.drained().await;
+    brokered.database.publish("order-1", 1..=5).await;
+    brokered.database.drained().await;
 
     brokered.nats.kill();
-    brokered.scene.publish("order-1", 6..=10).await;
+    brokered.database.publish("order-1", 6..=10).await;
     tokio::time::sleep(millis(700)).await;
-    assert_eq!(brokered.scene.backlog().await, (5, 0), "nobody was there to take them");
+    assert_eq!(brokered.database.backlog().await, (5, 0), "nobody was there to take them");
     brokered.nats.restart().await;
-    brokered.scene.drained().await;
+    brokered.database.drained().await;
     relay.stop().await;
 
     assert_eq!(texts(&brokered.has(10).await), numbers(10));

@@ -5,7 +5,7 @@ use idempotent_tests::millis;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 
 use crate::broker::{Broker, Fault, text};
-use crate::scene::{Scene, numbers};
+use crate::database::{Database, numbers};
 
 /// A broker that takes no even number.
 fn odd() -> Broker {
@@ -17,10 +17,10 @@ fn odd() -> Broker {
 #[tokio::test]
 async fn parked_messages_are_listed_page_by_page_with_the_reason() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    scene.publish("order-1", 1..=6).await;
-    scene.relay(odd()).pass().await.unwrap();
-    let outbox = scene.outbox();
+    let database = Database::new().await;
+    database.publish("order-1", 1..=6).await;
+    database.relay(odd()).pass().await.unwrap();
+    let outbox = database.outbox();
 
     let first = outbox.parked(None, 2).await.unwrap();
     let second = outbox.parked(first.last(), 2).await.unwrap();
@@ -35,11 +35,11 @@ async fn parked_messages_are_listed_page_by_page_with_the_reason() {
 #[tokio::test]
 async fn a_parked_message_is_retried_or_discarded_once() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    scene.publish("order-1", 1..=4).await;
+    let database = Database::new().await;
+    database.publish("order-1", 1..=4).await;
     let broker = odd();
-    scene.relay(broker.clone()).pass().await.unwrap();
-    let outbox = scene.outbox();
+    database.relay(broker.clone()).pass().await.unwrap();
+    let outbox = database.outbox();
     let parked = outbox.parked(None, 10).await.unwrap();
 
     assert!(outbox.retry(&parked[0]).await.unwrap());
@@ -48,24 +48,24 @@ async fn a_parked_message_is_retried_or_discarded_once() {
     assert!(!outbox.discard(&parked[0]).await.unwrap(), "it waits, and is not to be lost");
     assert!(!outbox.discard(&parked[1]).await.unwrap());
     broker.turn_to(|_| None);
-    scene.relay(broker.clone()).pass().await.unwrap();
+    database.relay(broker.clone()).pass().await.unwrap();
 
     assert_eq!(broker.of("order-1"), ["1", "3", "2"]);
-    assert_eq!(scene.backlog().await, (0, 0));
+    assert_eq!(database.backlog().await, (0, 0));
     assert_eq!(broker.messages()[2].attempt, 1);
 }
 
 #[tokio::test]
 async fn the_backlog_tells_how_much_waits_and_for_how_long() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    let empty = scene.outbox().backlog().await.unwrap();
-    scene.publish("order-1", 1..=3).await;
-    scene.relay(odd()).park_after(1).pass().await.unwrap();
-    scene.publish("order-1", numbers(2).iter().map(|number| number.parse().unwrap())).await;
+    let database = Database::new().await;
+    let empty = database.outbox().backlog().await.unwrap();
+    database.publish("order-1", 1..=3).await;
+    database.relay(odd()).park_after(1).pass().await.unwrap();
+    database.publish("order-1", numbers(2).iter().map(|number| number.parse().unwrap())).await;
     tokio::time::sleep(millis(20)).await;
 
-    let backlog = scene.outbox().backlog().await.unwrap();
+    let backlog = database.outbox().backlog().await.unwrap();
 
     assert_eq!((empty.pending, empty.age, empty.parked), (0, None, 0));
     assert_eq!((backlog.pending, backlog.parked), (2, 1));
@@ -75,13 +75,13 @@ async fn the_backlog_tells_how_much_waits_and_for_how_long() {
 #[tokio::test]
 async fn attempts_ages_and_parked_messages_are_counted() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    scene.publish("order-1", 1..=3).await;
+    let database = Database::new().await;
+    database.publish("order-1", 1..=3).await;
     let recorder = DebuggingRecorder::new();
     let seen = recorder.snapshotter();
     let _here = metrics::set_default_local_recorder(&recorder);
 
-    scene.relay(odd()).pass().await.unwrap();
+    database.relay(odd()).pass().await.unwrap();
 
     let mut counted: Vec<_> = seen
         .snapshot()

@@ -9,33 +9,33 @@ use idempotent_tests::{engine, millis};
 use sqlx::{Acquire, PgPool};
 
 use crate::broker::{Broker, text};
-use crate::scene::{Running, Scene, TOPIC, numbers};
+use crate::database::{Database, Running, TOPIC, numbers};
 
 #[tokio::test]
 async fn a_committed_message_is_delivered_and_one_that_rolled_back_is_not() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
+    let database = Database::new().await;
     let broker = Broker::new();
-    let mut gone = scene.pool.begin().await.unwrap();
+    let mut gone = database.pool.begin().await.unwrap();
     outbox::publish(&mut gone, TOPIC, "order-1", "gone").await.unwrap();
     gone.rollback().await.unwrap();
-    let mut dropped = scene.pool.begin().await.unwrap();
+    let mut dropped = database.pool.begin().await.unwrap();
     outbox::publish(&mut dropped, TOPIC, "order-1", "dropped").await.unwrap();
     drop(dropped);
-    scene.publish("order-1", [1]).await;
+    database.publish("order-1", [1]).await;
 
-    let pass = scene.relay(broker.clone()).pass().await.unwrap();
+    let pass = database.relay(broker.clone()).pass().await.unwrap();
 
     assert_eq!(broker.has(), [("order-1".to_owned(), "1".to_owned())]);
-    assert_eq!((pass.delivered, scene.backlog().await), (1, (0, 0)));
+    assert_eq!((pass.delivered, database.backlog().await), (1, (0, 0)));
 }
 
 #[tokio::test]
 async fn what_a_savepoint_takes_back_is_not_delivered() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
+    let database = Database::new().await;
     let broker = Broker::new();
-    let mut tx = scene.pool.begin().await.unwrap();
+    let mut tx = database.pool.begin().await.unwrap();
     outbox::publish(&mut tx, TOPIC, "order-1", "1").await.unwrap();
     let mut part = tx.begin().await.unwrap();
     outbox::publish(&mut part, TOPIC, "order-1", "taken back").await.unwrap();
@@ -43,7 +43,7 @@ async fn what_a_savepoint_takes_back_is_not_delivered() {
     outbox::publish(&mut tx, TOPIC, "order-1", "2").await.unwrap();
     tx.commit().await.unwrap();
 
-    scene.relay(broker.clone()).pass().await.unwrap();
+    database.relay(broker.clone()).pass().await.unwrap();
 
     assert_eq!(broker.of("order-1"), numbers(2));
 }
@@ -51,10 +51,10 @@ async fn what_a_savepoint_takes_back_is_not_delivered() {
 #[tokio::test]
 async fn nothing_is_delivered_before_its_transaction_commits() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
+    let database = Database::new().await;
     let broker = Broker::new();
-    let relay = scene.relay(broker.clone());
-    let mut tx = scene.pool.begin().await.unwrap();
+    let relay = database.relay(broker.clone());
+    let mut tx = database.pool.begin().await.unwrap();
     outbox::publish(&mut tx, TOPIC, "order-1", "1").await.unwrap();
 
     assert_eq!(relay.pass().await.unwrap().delivered, 0);
@@ -68,24 +68,24 @@ async fn nothing_is_delivered_before_its_transaction_commits() {
 #[tokio::test]
 async fn a_key_is_held_until_its_transaction_ends_and_others_are_not() {
     require!(Server::Postgres);
-    let scene = Scene::alone().await;
+    let database = Database::alone().await;
     let broker = Broker::new();
-    let relay = scene.relay(broker.clone());
-    let mut slow = scene.pool.begin().await.unwrap();
+    let relay = database.relay(broker.clone());
+    let mut slow = database.pool.begin().await.unwrap();
     outbox::publish(&mut slow, TOPIC, "order-1", "1").await.unwrap();
-    let pool = scene.pool.clone();
+    let pool = database.pool.clone();
     let quick = tokio::spawn(async move {
         let mut tx = pool.begin().await.unwrap();
         outbox::publish(&mut tx, TOPIC, "order-1", "2").await.unwrap();
         tx.commit().await.unwrap();
     });
     let waits = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-    while scene.server.sql(waits).await.is_empty() {
+    while database.server.sql(waits).await.is_empty() {
         assert!(!quick.is_finished(), "it did not wait for the key");
         tokio::time::sleep(millis(5)).await;
     }
 
-    scene.publish("order-2", [1]).await;
+    database.publish("order-2", [1]).await;
     relay.pass().await.unwrap();
     assert_eq!(broker.has(), [("order-2".to_owned(), "1".to_owned())]);
     slow.commit().await.unwrap();
@@ -100,21 +100,21 @@ async fn a_key_is_held_until_its_transaction_ends_and_others_are_not() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn the_order_of_commits_is_the_order_of_delivery_under_concurrent_publishers() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
+    let database = Database::new().await;
     let counters =
         "CREATE TABLE counters AS SELECT 'key-' || i AS key, 0 AS n FROM generate_series(0, 4) i";
-    sqlx::query(counters).execute(&scene.pool).await.unwrap();
+    sqlx::query(counters).execute(&database.pool).await.unwrap();
     let broker = Broker::new();
-    let relays: Vec<_> = (0..2).map(|_| Running::start(scene.relay(broker.clone()))).collect();
+    let relays: Vec<_> = (0..2).map(|_| Running::start(database.relay(broker.clone()))).collect();
 
     let publishers: Vec<_> = (0..8)
-        .map(|publisher| tokio::spawn(publish_and_count(scene.pool.clone(), publisher)))
+        .map(|publisher| tokio::spawn(publish_and_count(database.pool.clone(), publisher)))
         .collect();
     let mut committed = Vec::new();
     for publisher in publishers {
         committed.extend(publisher.await.unwrap());
     }
-    scene.drained().await;
+    database.drained().await;
     for relay in relays {
         relay.stop().await;
     }
@@ -152,11 +152,11 @@ async fn publish_and_count(pool: PgPool, publisher: u32) -> Vec<(String, i32, Me
 #[tokio::test]
 async fn all_of_a_message_arrives() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
+    let database = Database::new().await;
     let broker = Broker::new();
     let id = MessageId::random();
     let began = SystemTime::now() - Duration::from_secs(1);
-    let mut tx = scene.pool.begin().await.unwrap();
+    let mut tx = database.pool.begin().await.unwrap();
     Draft::new("t", "ключ ' \" $1", &[0, 255, 10])
         .header("a", "1")
         .header("b", "zwei, \"ü\"")
@@ -167,7 +167,7 @@ async fn all_of_a_message_arrives() {
         .unwrap();
     tx.commit().await.unwrap();
 
-    scene.relay(broker.clone()).pass().await.unwrap();
+    database.relay(broker.clone()).pass().await.unwrap();
 
     let message = &broker.messages()[0];
     assert_eq!((message.id, &*message.topic, &*message.key), (id, "t", "ключ ' \" $1"));
@@ -180,23 +180,23 @@ async fn all_of_a_message_arrives() {
 #[tokio::test]
 async fn what_is_no_message_leaves_the_transaction_as_it_was() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    let mut tx = scene.pool.begin().await.unwrap();
+    let database = Database::new().await;
+    let mut tx = database.pool.begin().await.unwrap();
 
     let refused = outbox::publish(&mut tx, TOPIC, "", "1").await.unwrap_err();
 
     assert_eq!(refused.kind(), OutboxErrorKind::Invalid);
     outbox::publish(&mut tx, TOPIC, "order-1", "1").await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(scene.backlog().await, (1, 0));
+    assert_eq!(database.backlog().await, (1, 0));
 }
 
 #[tokio::test]
 async fn a_deadlock_of_two_publishers_is_the_databases_refusal() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
-    let mut left = scene.pool.begin().await.unwrap();
-    let mut right = scene.pool.begin().await.unwrap();
+    let database = Database::new().await;
+    let mut left = database.pool.begin().await.unwrap();
+    let mut right = database.pool.begin().await.unwrap();
     outbox::publish(&mut left, TOPIC, "a", "1").await.unwrap();
     outbox::publish(&mut right, TOPIC, "b", "1").await.unwrap();
 
@@ -216,10 +216,10 @@ async fn a_deadlock_of_two_publishers_is_the_databases_refusal() {
 #[tokio::test]
 async fn a_call_that_runs_again_publishes_the_same_messages() {
     require!(Server::Postgres);
-    let scene = Scene::new().await;
+    let database = Database::new().await;
     let broker = Broker::new();
     for payloads in [["a", "b", "a"], ["b", "a", "a"]] {
-        let pool = scene.pool.clone();
+        let pool = database.pool.clone();
         let engine = engine();
         let call =
             Operation::new("pay").key("order-1").store(&engine).returning::<Result<(), Error>>();
@@ -235,7 +235,7 @@ async fn a_call_that_runs_again_publishes_the_same_messages() {
         .unwrap();
     }
 
-    scene.relay(broker.clone()).pass().await.unwrap();
+    database.relay(broker.clone()).pass().await.unwrap();
 
     let mut ids: Vec<_> =
         broker.messages().iter().map(|message| (text(message), message.id)).collect();

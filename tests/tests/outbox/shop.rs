@@ -18,8 +18,8 @@ use idempotent_tests::millis;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{PgConnection, PgPool};
 
+use crate::database::{Database, TOPIC, brisk};
 use crate::nats::{STREAM, context, orders, stored};
-use crate::scene::{Scene, TOPIC, brisk};
 
 /// The environment variable with a relay's port, database and broker.
 const VARIABLE: &str = "IDEMPOTENT_TESTS_OUTBOX_RELAY";
@@ -30,7 +30,7 @@ const KEYS: u64 = 8;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) struct Shop {
-    pub(crate) scene: Scene,
+    pub(crate) database: Database,
     pub(crate) nats: Nats,
     pub(crate) relays: Vec<Program>,
     engine: Idempotency,
@@ -60,8 +60,8 @@ impl Dice {
 
 impl Shop {
     pub(crate) async fn open(relays: usize) -> Self {
-        let (scene, nats) = tokio::join!(Scene::alone(), Nats::start());
-        scene
+        let (database, nats) = tokio::join!(Database::alone(), Nats::start());
+        database
             .server
             .sql(
                 "CREATE TABLE counters (key text PRIMARY KEY, n int NOT NULL);
@@ -72,8 +72,8 @@ impl Shop {
         let fill = format!(
             "INSERT INTO counters SELECT 'order-' || i, 0 FROM generate_series(1, {KEYS}) i"
         );
-        scene.server.sql(&fill).await;
-        let store = PostgresStore::from_pool(scene.pool.clone()).connect().await.unwrap();
+        database.server.sql(&fill).await;
+        let store = PostgresStore::from_pool(database.pool.clone()).connect().await.unwrap();
         // So short that a relay which died or did not hear of it delivers again.
         let config = orders(Config { duplicate_window: millis(100), ..Config::default() });
         let stream = context(&nats.url()).await.create_stream(config).await.unwrap();
@@ -86,7 +86,7 @@ impl Shop {
         };
         stream.create_consumer(config).await.unwrap();
         let engine = Idempotency::new(store);
-        let mut shop = Self { scene, nats, relays: Vec::new(), engine };
+        let mut shop = Self { database, nats, relays: Vec::new(), engine };
         for _ in 0..relays {
             let relay = Program::start(|port| shop.relay(port)).await;
             shop.relays.push(relay);
@@ -95,7 +95,8 @@ impl Shop {
     }
 
     fn relay(&self, port: u16) -> Vec<OsString> {
-        let settings = format!("{VARIABLE}={port} {} {}", self.scene.server.url(), self.nats.url());
+        let settings =
+            format!("{VARIABLE}={port} {} {}", self.database.server.url(), self.nats.url());
         let program = std::env::current_exe().unwrap();
         let mut command: Vec<OsString> = vec!["env".into(), settings.into(), program.into()];
         command.extend([TEST, "--exact", "--ignored", "--nocapture"].map(OsString::from));
@@ -115,7 +116,7 @@ impl Shop {
     /// transaction holds: it is the order of commits.
     async fn pay(&self, dice: &mut Dice) -> Result<(), Failure> {
         let key = format!("order-{}", 1 + dice.below(KEYS));
-        let mut tx = self.scene.pool.begin().await?;
+        let mut tx = self.database.pool.begin().await?;
         for _ in 0..=dice.below(3) {
             let id = outbox::publish(&mut tx, TOPIC, &key, "paid").await?;
             let draw = "UPDATE counters SET n = n + 1 WHERE key = $1 RETURNING n";
@@ -164,20 +165,20 @@ impl Shop {
     }
 
     async fn act(&self, message: Message) -> Result<(), Failure> {
-        let mut tx = self.scene.pool.begin().await?;
+        let mut tx = self.database.pool.begin().await?;
         on_paid(message, &self.engine, &mut tx).await?;
         Ok(tx.commit().await?)
     }
 
     /// Until all that was committed was delivered and acted upon.
     pub(crate) async fn settle(&self) {
-        self.scene.drained().await;
+        self.database.drained().await;
         let missing = "SELECT id FROM committed EXCEPT SELECT id FROM effects";
         let (mut least, mut since) = (usize::MAX, Instant::now());
         // What is missing when nothing has come for that long, the outcome says.
         while least > 0 && since.elapsed() < Duration::from_secs(30) {
             tokio::time::sleep(millis(50)).await;
-            let left = self.scene.server.sql(missing).await.len();
+            let left = self.database.server.sql(missing).await.len();
             if left < least {
                 (least, since) = (left, Instant::now());
             }
@@ -187,7 +188,7 @@ impl Shop {
     pub(crate) async fn outcome(&self) -> Outcome {
         let mut committed: HashMap<_, Vec<_>> = HashMap::new();
         let ledger = "SELECT key, id::text FROM committed ORDER BY key, n";
-        for mut row in self.scene.server.sql(ledger).await {
+        for mut row in self.database.server.sql(ledger).await {
             let (id, key) = (row.pop().flatten().unwrap(), row.pop().flatten().unwrap());
             committed.entry(key).or_default().push(id);
         }
@@ -199,7 +200,7 @@ impl Shop {
             delivered.entry(message.key).or_default().push(message.id.to_string());
         }
         let effects = "SELECT id::text, count(*) FROM effects GROUP BY id";
-        let effects = self.scene.server.sql(effects).await.into_iter().map(|mut row| {
+        let effects = self.database.server.sql(effects).await.into_iter().map(|mut row| {
             let (times, id) = (row.pop().flatten().unwrap(), row.pop().flatten().unwrap());
             (id, times.parse().unwrap())
         });

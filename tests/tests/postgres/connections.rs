@@ -9,7 +9,7 @@ use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Attempt, until};
 use tokio::runtime::{Builder, Handle, Runtime};
 
-use crate::scene::{migrated, number, patient};
+use crate::setup::{migrated, number, patient};
 
 const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";

@@ -9,7 +9,7 @@ use idempotent_servers::{Postgres, PostgresVersion};
 use idempotent_tests::TwoHandles;
 use tokio::sync::OnceCell;
 
-use crate::scene::migrated;
+use crate::setup::migrated;
 
 /// Two handles to one server.
 async fn subject_of(server: &Postgres) -> TwoHandles {

@@ -5,7 +5,7 @@ use idempotent_core::{ErrorKind, Idempotency, Operation};
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Attempt, Runs, call};
 
-use crate::scene::{migrated, patient, records};
+use crate::setup::{migrated, patient, records};
 
 const KEYS: [&str; 9] = [
     "'; DROP TABLE idempotent.records; --",

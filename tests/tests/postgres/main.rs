@@ -4,16 +4,16 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
-mod answers;
 mod connections;
 mod contract;
-mod down;
 mod hostile;
+mod lost_connections;
+mod outages;
 mod purges;
 mod races;
 mod refusals;
-mod scene;
 mod schema;
+mod setup;
 mod statements;
 mod sweeping;
 mod waking;

@@ -5,7 +5,7 @@ use idempotent_core::store::{NearCache, PostgresStore, Reserve, Store};
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Attempt, until};
 
-use crate::scene::{listeners, migrated, never_looking};
+use crate::setup::{listeners, migrated, never_looking};
 
 /// A cache that listens.
 async fn near(server: &Postgres) -> NearCache<PostgresStore> {

@@ -10,7 +10,7 @@ use idempotent_core::store::{
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::Attempt;
 
-use crate::scene::{VERSIONS, migrated, patient};
+use crate::setup::{VERSIONS, migrated, patient};
 
 fn won(outcome: &Result<ReserveOutcome, StoreError>) -> bool {
     matches!(outcome.as_ref().unwrap(), ReserveOutcome::Won)

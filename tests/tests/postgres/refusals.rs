@@ -10,7 +10,7 @@ use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Attempt, SOON, until, waiter, wakes};
 use sqlx::postgres::PgPoolOptions;
 
-use crate::scene::{migrated, patient, records};
+use crate::setup::{migrated, patient, records};
 
 fn is(error: &StoreError, kind: StoreErrorKind, says: &str) {
     assert_eq!(error.kind(), kind, "{error:?}");
@@ -159,7 +159,7 @@ async fn a_pool_of_one_connection_is_enough_to_wait_and_to_complete() {
     let attempt = Attempt::new();
     let owner = attempt.win(&store).await;
     let waiter = waiter(&store, &attempt.id, &owner);
-    until(|| async { crate::scene::awaited(&server).await == 1 }).await;
+    until(|| async { crate::setup::awaited(&server).await == 1 }).await;
     attempt.record(&store, &owner, b"result").await;
     wakes(waiter).await;
 }

@@ -5,7 +5,7 @@ use idempotent_core::{Idempotency, Operation};
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Attempt, Runs, SOON, call, until};
 
-use crate::scene::{VERSIONS, migrated, number, patient};
+use crate::setup::{VERSIONS, migrated, number, patient};
 
 /// Every statement of the role that the store logs in as, whatever it is.
 const COUNT: &str = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements

@@ -7,7 +7,7 @@ use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Attempt, Log, until};
 use sqlx::{Connection, PgConnection};
 
-use crate::scene::{migrated, patient, records};
+use crate::setup::{migrated, patient, records};
 
 const EXPIRE: &str =
     "UPDATE idempotent.records SET expires_at = now() WHERE expires_at IS NOT NULL";

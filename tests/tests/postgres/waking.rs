@@ -9,7 +9,7 @@ use idempotent_tests::{Attempt, HOUR, SOON, until, waiter, wakes};
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
-use crate::scene::{awaited, known_waiter, listeners, migrated, never_looking};
+use crate::setup::{awaited, known_waiter, listeners, migrated, never_looking};
 
 const CHANNEL: &str = "idempotent.records";
 

@@ -13,10 +13,10 @@ use sqlx::Connection as _;
 use sqlx::sqlite::SqlitePoolOptions;
 use tokio::task::JoinSet;
 
-use super::desk::Desk;
+use super::database::Database;
 
 /// A pool whose commits are counted.
-async fn counted(desk: &Desk) -> (SqliteStore, Arc<AtomicUsize>) {
+async fn counted(database: &Database) -> (SqliteStore, Arc<AtomicUsize>) {
     let commits = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&commits);
     let pool = SqlitePoolOptions::new()
@@ -31,14 +31,14 @@ async fn counted(desk: &Desk) -> (SqliteStore, Arc<AtomicUsize>) {
                 Ok(())
             })
         })
-        .connect_lazy_with(desk.options().create_if_missing(true));
+        .connect_lazy_with(database.options().create_if_missing(true));
     (SqliteStore::from_pool(pool).sweep_every(None).connect().await.unwrap(), commits)
 }
 
 #[tokio::test]
 async fn an_execution_commits_twice_and_a_replay_never() {
-    let desk = Desk::new();
-    let (store, commits) = counted(&desk).await;
+    let database = Database::new();
+    let (store, commits) = counted(&database).await;
     let (engine, runs) = (Idempotency::new(store.clone()), Runs::new());
     commits.store(0, Ordering::Relaxed);
     call(&engine, Operation::new("charge"), "k", &runs).await.unwrap();
@@ -71,10 +71,10 @@ async fn won(store: &SqliteStore) -> Vec<(Attempt, idempotent_core::record::Reco
 
 #[tokio::test]
 async fn writes_that_come_while_the_file_is_busy_are_one_commit() {
-    let desk = Desk::new();
-    let (store, commits) = counted(&desk).await;
+    let database = Database::new();
+    let (store, commits) = counted(&database).await;
     let won = won(&store).await;
-    let mut aside = desk.aside().await;
+    let mut aside = database.aside().await;
     let busy = aside.begin_with("BEGIN IMMEDIATE").await.unwrap();
     commits.store(0, Ordering::SeqCst);
     let mut tasks = JoinSet::new();
@@ -88,21 +88,21 @@ async fn writes_that_come_while_the_file_is_busy_are_one_commit() {
     tasks.join_all().await;
     let commits = commits.load(Ordering::SeqCst);
     assert!(commits < AT_ONCE / 4, "{commits} commits for {AT_ONCE} writes");
-    let done = desk.number("SELECT count(expires_at) FROM idempotent_records").await;
+    let done = database.number("SELECT count(expires_at) FROM idempotent_records").await;
     assert_eq!(done, AT_ONCE as i64);
 }
 
 #[tokio::test]
 async fn a_write_that_the_file_has_no_room_for_takes_no_other_with_it() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     let won = won(&store).await;
     store.close().await;
-    let pages = desk.number("PRAGMA page_count").await + 4;
-    let options = desk.options().pragma("max_page_count", pages.to_string());
-    let pool = desk.pool(1, options);
+    let pages = database.number("PRAGMA page_count").await + 4;
+    let options = database.options().pragma("max_page_count", pages.to_string());
+    let pool = database.pool(1, options);
     let store = SqliteStore::from_pool(pool).sweep_every(None).connect().await.unwrap();
-    let mut aside = desk.aside().await;
+    let mut aside = database.aside().await;
     let busy = aside.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let mut tasks = JoinSet::new();
     for (number, (attempt, owner)) in won.into_iter().enumerate() {
@@ -126,14 +126,14 @@ async fn a_write_that_the_file_has_no_room_for_takes_no_other_with_it() {
     let attempt = Attempt::new();
     attempt.win(&store).await;
     assert!(store.purge(&attempt.id).await.unwrap());
-    assert_eq!(desk.number("SELECT count(*) FROM idempotent_records_purges").await, 1);
+    assert_eq!(database.number("SELECT count(*) FROM idempotent_records_purges").await, 1);
 }
 
 #[tokio::test]
 async fn a_write_whose_time_is_over_before_its_turn_does_not_happen_later() {
-    let desk = Desk::new();
-    let store = desk.impatient().await;
-    let mut aside = desk.aside().await;
+    let database = Database::new();
+    let store = database.impatient().await;
+    let mut aside = database.aside().await;
     let busy = aside.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let mut tasks = JoinSet::new();
     for _ in 0..AT_ONCE {
@@ -149,6 +149,6 @@ async fn a_write_whose_time_is_over_before_its_turn_does_not_happen_later() {
     let stands = store.load(&attempt.id).await.unwrap().unwrap();
     assert_eq!(stands.state, State::Reserved);
     // What was on its way into the file when its time was over may be there.
-    let rows = desk.rows().await;
+    let rows = database.rows().await;
     assert!(rows < AT_ONCE as i64, "{rows} rows");
 }

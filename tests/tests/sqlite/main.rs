@@ -6,8 +6,8 @@
 
 mod commits;
 mod contract;
-mod desk;
-mod news;
+mod database;
+mod notify;
 mod processes;
 mod refusals;
 mod restart;
@@ -15,6 +15,6 @@ mod runtimes;
 mod schema;
 mod sweeping;
 mod times;
+mod transactions;
 mod values;
-mod within;
 mod worker;

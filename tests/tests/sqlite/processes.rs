@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::desk::Desk;
+use super::database::Database;
 use super::worker::{Said, Work, Worker};
 
 const KEYS: u32 = 60;
@@ -26,9 +26,9 @@ impl Books {
 }
 
 /// Workers that begin at the same moment.
-async fn hire(desk: &Desk) -> Vec<Worker> {
-    let hire = |name| Worker::start(&desk.file(), name, Work::Each { keys: KEYS });
-    let mut workers: Vec<_> = (0..WORKERS).map(hire).collect();
+async fn start_workers(database: &Database) -> Vec<Worker> {
+    let start = |name| Worker::start(&database.file(), name, Work::Each { keys: KEYS });
+    let mut workers: Vec<_> = (0..WORKERS).map(start).collect();
     for worker in &mut workers {
         assert_eq!(worker.says().await, Some(Said::Ready));
     }
@@ -38,9 +38,9 @@ async fn hire(desk: &Desk) -> Vec<Worker> {
 
 #[tokio::test]
 async fn of_all_processes_that_call_a_key_one_runs_it_and_all_have_its_answer() {
-    let desk = Desk::new();
+    let database = Database::new();
     let mut books = Books::default();
-    for (name, worker) in hire(&desk).await.iter_mut().enumerate() {
+    for (name, worker) in start_workers(&database).await.iter_mut().enumerate() {
         worker.rest().await.into_iter().for_each(|said| books.note(name as u32, said));
     }
     assert_eq!(books.runs.len(), KEYS as usize);
@@ -57,9 +57,9 @@ async fn of_all_processes_that_call_a_key_one_runs_it_and_all_have_its_answer() 
 
 #[tokio::test]
 async fn what_a_killed_process_had_begun_another_runs_and_nothing_else_runs_twice() {
-    let desk = Desk::new();
+    let database = Database::new();
     let mut books = Books::default();
-    let mut workers = hire(&desk).await;
+    let mut workers = start_workers(&database).await;
     let victim = &mut workers[0];
     for _ in 0..6 {
         books.note(0, victim.says().await.unwrap());

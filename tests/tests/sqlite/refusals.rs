@@ -13,7 +13,7 @@ use idempotent_tests::{Attempt, Runs, call};
 use sqlx::Connection as _;
 use sqlx::sqlite::SqlitePoolOptions;
 
-use super::desk::{Desk, SLACK, TIMEOUT};
+use super::database::{Database, SLACK, TIMEOUT};
 
 fn taken(outcome: Result<ReserveOutcome, StoreError>) -> State {
     match outcome {
@@ -41,12 +41,12 @@ async fn assert_refuses(store: &SqliteStore, kind: StoreErrorKind, says: &str) {
 
 #[tokio::test]
 async fn a_file_that_another_connection_keeps_locked_times_out_and_results_replay_meanwhile() {
-    let desk = Desk::new();
-    let store = desk.impatient().await;
+    let database = Database::new();
+    let store = database.impatient().await;
     let done = completed(&store).await;
     let running = Attempt::new();
     let owner = running.win(&store).await;
-    let mut aside = desk.aside().await;
+    let mut aside = database.aside().await;
     let lock = aside.begin_with("BEGIN IMMEDIATE").await.unwrap();
     for _ in 0..3 {
         assert_refuses(&store, StoreErrorKind::Timeout, "").await;
@@ -59,28 +59,28 @@ async fn a_file_that_another_connection_keeps_locked_times_out_and_results_repla
 
 #[tokio::test]
 async fn a_file_that_stays_locked_cannot_be_opened_and_says_so_in_time() {
-    let desk = Desk::new();
-    let mut aside = desk.options().create_if_missing(true);
+    let database = Database::new();
+    let mut aside = database.options().create_if_missing(true);
     aside = aside.locking_mode(sqlx::sqlite::SqliteLockingMode::Exclusive);
     let mut aside = sqlx::ConnectOptions::connect(&aside).await.unwrap();
     sqlx::raw_sql("BEGIN EXCLUSIVE; CREATE TABLE t (i)").execute(&mut aside).await.unwrap();
     let begin = Instant::now();
-    let error = desk.builder().response_timeout(TIMEOUT).connect().await.unwrap_err();
+    let error = database.builder().response_timeout(TIMEOUT).connect().await.unwrap_err();
     assert!(begin.elapsed() < TIMEOUT + SLACK, "{:?}", begin.elapsed());
     assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error:?}");
 }
 
 #[tokio::test]
 async fn a_full_file_is_full_and_results_replay() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     let done = completed(&store).await;
     let running = Attempt::new();
     let owner = running.win(&store).await;
     store.close().await;
-    let pages = desk.number("PRAGMA page_count").await;
-    let options = desk.options().pragma("max_page_count", pages.to_string());
-    let store = SqliteStore::from_pool(desk.pool(2, options)).connect().await.unwrap();
+    let pages = database.number("PRAGMA page_count").await;
+    let options = database.options().pragma("max_page_count", pages.to_string());
+    let store = SqliteStore::from_pool(database.pool(2, options)).connect().await.unwrap();
     let large = running.complete(&store, &owner, &[7; 100_000]).await.unwrap_err();
     assert_eq!(large.kind(), StoreErrorKind::Full, "{large:?}");
     assert_eq!(taken(done.reserve(&store).await), State::Completed);
@@ -90,10 +90,10 @@ async fn a_full_file_is_full_and_results_replay() {
 
 #[tokio::test]
 async fn a_file_that_can_only_be_read_replays_and_says_what_is_wrong() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     let done = completed(&store).await;
-    let pool = desk.pool(2, desk.options().read_only(true));
+    let pool = database.pool(2, database.options().read_only(true));
     let reader = SqliteStore::from_pool(pool).connect().await.unwrap();
     assert_eq!(taken(done.reserve(&reader).await), State::Completed);
     assert_refuses(&reader, StoreErrorKind::Unavailable, "can only be read").await;
@@ -104,10 +104,10 @@ async fn a_file_that_can_only_be_read_replays_and_says_what_is_wrong() {
 
 #[tokio::test]
 async fn a_file_that_can_only_be_read_and_has_no_tables_is_refused() {
-    let desk = Desk::new();
-    desk.pool(1, desk.options().create_if_missing(true)).acquire().await.unwrap();
-    desk.run("PRAGMA journal_mode = DELETE; CREATE TABLE other (i)").await;
-    let pool = desk.pool(1, desk.options().read_only(true));
+    let database = Database::new();
+    database.pool(1, database.options().create_if_missing(true)).acquire().await.unwrap();
+    database.run("PRAGMA journal_mode = DELETE; CREATE TABLE other (i)").await;
+    let pool = database.pool(1, database.options().read_only(true));
     let error = SqliteStore::from_pool(pool).connect().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("can only be read"), "{error}");
@@ -115,30 +115,30 @@ async fn a_file_that_can_only_be_read_and_has_no_tables_is_refused() {
 
 #[tokio::test]
 async fn a_file_that_is_no_database_is_refused_and_stays_as_it_is() {
-    let desk = Desk::new();
+    let database = Database::new();
     let letter = "Dear Sir or Madam, ".repeat(500);
-    std::fs::write(desk.file(), &letter).unwrap();
-    let error = desk.builder().connect().await.unwrap_err();
+    std::fs::write(database.file(), &letter).unwrap();
+    let error = database.builder().connect().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Malformed, "{error:?}");
     assert!(error.to_string().contains("no sqlite database"), "{error}");
-    assert_eq!(std::fs::read_to_string(desk.file()).unwrap(), letter);
+    assert_eq!(std::fs::read_to_string(database.file()).unwrap(), letter);
 }
 
 #[tokio::test]
 async fn a_damaged_file_is_malformed_and_runs_nothing() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     completed(&store).await;
     store.close().await;
     let page = "SELECT rootpage - 1 FROM sqlite_schema WHERE name = 'idempotent_records'";
-    let page = desk.number(page).await as u64;
-    let size = desk.number("PRAGMA page_size").await as u64;
-    let mut file = std::fs::File::options().write(true).open(desk.file()).unwrap();
+    let page = database.number(page).await as u64;
+    let size = database.number("PRAGMA page_size").await as u64;
+    let mut file = std::fs::File::options().write(true).open(database.file()).unwrap();
     for page in [page, page + 1] {
         file.seek(SeekFrom::Start(page * size)).unwrap();
         file.write_all(&vec![0xA5; size as usize]).unwrap();
     }
-    let (runs, store) = (Runs::new(), desk.impatient().await);
+    let (runs, store) = (Runs::new(), database.impatient().await);
     let error = Attempt::new().reserve(&store).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Malformed, "{error:?}");
     let refused = call(&Idempotency::new(store), Operation::new("charge"), "k", &runs).await;
@@ -148,8 +148,8 @@ async fn a_damaged_file_is_malformed_and_runs_nothing() {
 
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_no_place_for_a_file() {
-    let desk = Desk::new();
-    let error = SqliteStore::open(desk.file().join("deeper")).await.unwrap_err();
+    let database = Database::new();
+    let error = SqliteStore::open(database.file().join("deeper")).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
     assert!(error.to_string().contains("cannot be opened"), "{error}");
     assert!(error.source().is_some());
@@ -167,10 +167,10 @@ async fn a_database_without_a_file_is_refused() {
 
 #[tokio::test]
 async fn a_missing_table_is_told_and_runs_nothing() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     completed(&store).await;
-    desk.run("DROP TABLE idempotent_records").await;
+    database.run("DROP TABLE idempotent_records").await;
     assert_refuses(&store, StoreErrorKind::Unavailable, "tables of the store are missing").await;
     let (runs, engine) = (Runs::new(), Idempotency::new(store));
     let refused = call(&engine, Operation::new("charge"), "k", &runs).await.unwrap_err();
@@ -180,11 +180,13 @@ async fn a_missing_table_is_told_and_runs_nothing() {
 
 #[tokio::test]
 async fn what_is_no_record_is_malformed_and_a_scan_passes_over_it() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     let (garbage, other) = (completed(&store).await, completed(&store).await);
     let id: String = garbage.id.hash().iter().map(|byte| format!("{byte:02x}")).collect();
-    desk.run(&format!("UPDATE idempotent_records SET record = x'00ff' WHERE id = x'{id}'")).await;
+    database
+        .run(&format!("UPDATE idempotent_records SET record = x'00ff' WHERE id = x'{id}'"))
+        .await;
     let error = garbage.reserve(&store).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Malformed, "{error:?}");
     let page = store.scan(&idempotent_core::store::Scan::all()).await.unwrap();
@@ -196,8 +198,8 @@ async fn what_is_no_record_is_malformed_and_a_scan_passes_over_it() {
 
 #[tokio::test]
 async fn a_pool_without_a_free_connection_times_out_and_is_used_again() {
-    let desk = Desk::new();
-    let pool = desk.pool(1, desk.options().create_if_missing(true));
+    let database = Database::new();
+    let pool = database.pool(1, database.options().create_if_missing(true));
     let store = SqliteStore::from_pool(pool.clone()).response_timeout(TIMEOUT);
     let store = store.connect().await.unwrap();
     let done = completed(&store).await;
@@ -209,11 +211,11 @@ async fn a_pool_without_a_free_connection_times_out_and_is_used_again() {
 
 #[tokio::test]
 async fn a_closed_pool_and_a_closed_store_are_unavailable() {
-    let desk = Desk::new();
-    let pool = desk.pool(2, desk.options().create_if_missing(true));
+    let database = Database::new();
+    let pool = database.pool(2, database.options().create_if_missing(true));
     let pooled = SqliteStore::from_pool(pool.clone()).connect().await.unwrap();
     pool.close().await;
-    let own = desk.store().await;
+    let own = database.store().await;
     own.close().await;
     for store in [pooled, own] {
         assert_refuses(&store, StoreErrorKind::Unavailable, "pool of connections is closed").await;
@@ -224,8 +226,8 @@ async fn a_closed_pool_and_a_closed_store_are_unavailable() {
 
 #[tokio::test]
 async fn a_store_that_is_closed_leaves_the_applications_pool_open() {
-    let desk = Desk::new();
-    let pool = desk.pool(2, desk.options().create_if_missing(true));
+    let database = Database::new();
+    let pool = database.pool(2, database.options().create_if_missing(true));
     let store = SqliteStore::from_pool(pool.clone()).connect().await.unwrap();
     store.close().await;
     pool.acquire().await.unwrap();

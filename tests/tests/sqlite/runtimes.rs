@@ -9,33 +9,33 @@ use idempotent_core::store::{SqliteStore, StoreErrorKind, Wait};
 use idempotent_tests::Attempt;
 use tokio::runtime::{Builder, Runtime};
 
-use super::desk::Desk;
+use super::database::Database;
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-fn opened(desk: &Desk) -> (Runtime, SqliteStore) {
+fn opened(database: &Database) -> (Runtime, SqliteStore) {
     let runtime = runtime();
-    let store = runtime.block_on(desk.store());
+    let store = runtime.block_on(database.store());
     (runtime, store)
 }
 
 #[test]
 fn a_question_outside_of_a_runtime_is_an_error() {
-    let desk = Desk::new();
-    let (_runtime, store) = opened(&desk);
+    let database = Database::new();
+    let (_runtime, store) = opened(&database);
     let error = futures::executor::block_on(Attempt::new().reserve(&store)).unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("tokio runtime"), "{error}");
-    let opening = futures::executor::block_on(desk.builder().connect()).unwrap_err();
+    let opening = futures::executor::block_on(database.builder().connect()).unwrap_err();
     assert!(opening.to_string().contains("tokio runtime"), "{opening}");
 }
 
 #[test]
 fn a_question_that_is_dropped_outside_of_its_runtime_does_no_harm() {
-    let desk = Desk::new();
-    let (runtime, store) = opened(&desk);
+    let database = Database::new();
+    let (runtime, store) = opened(&database);
     for polls in 1..40 {
         let attempt = Attempt::new();
         let mut question = Box::pin(attempt.reserve(&store));
@@ -54,8 +54,8 @@ fn a_question_that_is_dropped_outside_of_its_runtime_does_no_harm() {
 
 #[test]
 fn a_store_is_used_on_when_the_runtime_that_opened_it_is_gone() {
-    let desk = Desk::new();
-    let (first, store) = opened(&desk);
+    let database = Database::new();
+    let (first, store) = opened(&database);
     let attempt = Attempt::new();
     let owner = first.block_on(attempt.win(&store));
     drop(first);

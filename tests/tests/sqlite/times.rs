@@ -8,24 +8,25 @@ use idempotent_core::store::{
 };
 use idempotent_tests::{Attempt, fresh_id};
 
-use super::desk::Desk;
+use super::database::Database;
 
 /// As if the clock had been set forward by so many seconds, or back.
-async fn clock_jumps(desk: &Desk, seconds: i64) {
-    desk.run(&format!(
-        "UPDATE idempotent_records
+async fn clock_jumps(database: &Database, seconds: i64) {
+    database
+        .run(&format!(
+            "UPDATE idempotent_records
          SET lapses_at = lapses_at - {seconds} * 1000, expires_at = expires_at - {seconds} * 1000"
-    ))
-    .await;
+        ))
+        .await;
 }
 
 #[tokio::test]
 async fn a_clock_set_forward_ends_leases_and_their_owners_are_fenced() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     let attempt = Attempt::new();
     let first = attempt.win(&store).await;
-    clock_jumps(&desk, 3600).await;
+    clock_jumps(&database, 3600).await;
     let second = attempt.win(&store).await;
     assert_eq!(attempt.renew(&store, &first).await.unwrap(), RenewOutcome::Lost);
     attempt.release(&store, &first).await.unwrap();
@@ -37,11 +38,11 @@ async fn a_clock_set_forward_ends_leases_and_their_owners_are_fenced() {
 #[tokio::test]
 async fn a_clock_set_forward_makes_calls_at_most_once_indeterminate_and_their_owners_complete_them()
 {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     let attempt = Attempt::at_most_once();
     let owner = attempt.win(&store).await;
-    clock_jumps(&desk, 3600).await;
+    clock_jumps(&database, 3600).await;
     let ReserveOutcome::Taken(entry) = attempt.reserve(&store).await.unwrap() else {
         panic!("nobody knows whether it happened");
     };
@@ -51,11 +52,11 @@ async fn a_clock_set_forward_makes_calls_at_most_once_indeterminate_and_their_ow
 
 #[tokio::test]
 async fn a_clock_set_back_makes_leases_last_longer_until_they_are_renewed() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     let attempt = Attempt::new();
     let owner = attempt.win(&store).await;
-    clock_jumps(&desk, -3600).await;
+    clock_jumps(&database, -3600).await;
     let remaining = store.load(&attempt.id).await.unwrap().unwrap().remaining.unwrap();
     assert!(remaining > Duration::from_secs(3000), "{remaining:?}");
     assert_eq!(attempt.renew(&store, &owner).await.unwrap(), RenewOutcome::Renewed);
@@ -66,8 +67,8 @@ async fn a_clock_set_back_makes_leases_last_longer_until_they_are_renewed() {
 
 #[tokio::test]
 async fn settings_and_deadlines_without_end_do_no_harm() {
-    let desk = Desk::new();
-    let builder = desk
+    let database = Database::new();
+    let builder = database
         .builder()
         .response_timeout(Duration::MAX)
         .sweep_every(Duration::MAX)

@@ -5,12 +5,12 @@ use idempotent_core::store::{CompleteOutcome, ReserveOutcome, Store};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_tests::{Attempt, Runs, call};
 
-use super::desk::Desk;
+use super::database::Database;
 
 #[tokio::test]
 async fn any_key_is_only_a_key() {
-    let (desk, runs) = (Desk::new(), Runs::new());
-    let engine = Idempotency::new(desk.store().await);
+    let (database, runs) = (Database::new(), Runs::new());
+    let engine = Idempotency::new(database.store().await);
     let keys = [
         "'; DROP TABLE idempotent_records; --",
         "\" OR 1 = 1",
@@ -37,15 +37,16 @@ async fn any_key_is_only_a_key() {
 
 #[tokio::test]
 async fn a_result_of_one_mebibyte_with_nul_survives_another_store_and_another_process() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     let mut payload: Vec<u8> = (0..1 << 20).map(|at: u32| (at % 251) as u8).collect();
     (payload[0], payload[9]) = (0, 0);
     let attempt = Attempt::at_most_once();
     let owner = attempt.win(&store).await;
     attempt.record(&store, &owner, &payload).await;
     store.close().await;
-    let ReserveOutcome::Taken(entry) = attempt.reserve(&desk.store().await).await.unwrap() else {
+    let ReserveOutcome::Taken(entry) = attempt.reserve(&database.store().await).await.unwrap()
+    else {
         panic!("the record is gone");
     };
     assert!(entry.record.outcome() == Outcome::Kept(&payload));
@@ -54,8 +55,8 @@ async fn a_result_of_one_mebibyte_with_nul_survives_another_store_and_another_pr
 
 #[tokio::test]
 async fn an_empty_result_is_a_result() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     let attempt = Attempt::new();
     let owner = attempt.win(&store).await;
     attempt.record(&store, &owner, b"").await;
@@ -65,10 +66,10 @@ async fn an_empty_result_is_a_result() {
 
 #[tokio::test]
 async fn stores_of_different_tables_share_a_file_and_nothing_else() {
-    let desk = Desk::new();
+    let database = Database::new();
     let mut stores = Vec::new();
     for table in ["idempotent_records", "select", "Mandant-1", "записи", "2"] {
-        let store = desk.builder().table(table).connect().await.unwrap();
+        let store = database.builder().table(table).connect().await.unwrap();
         stores.push(store);
     }
     let attempt = Attempt::new();
@@ -78,17 +79,17 @@ async fn stores_of_different_tables_share_a_file_and_nothing_else() {
     }
     assert!(stores[1].purge(&attempt.id).await.unwrap());
     assert!(stores[2].load(&attempt.id).await.unwrap().is_some());
-    assert!(desk.builder().table("a\"; --").connect().await.is_err());
+    assert!(database.builder().table("a\"; --").connect().await.is_err());
 }
 
 #[tokio::test]
 async fn a_row_is_a_hash_and_not_the_key() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     let attempt = Attempt::new();
     let owner = attempt.win(&store).await;
     let outcome = attempt.complete(&store, &owner, b"receipt").await.unwrap();
     assert!(matches!(outcome, CompleteOutcome::Recorded));
-    assert_eq!(desk.number("SELECT length(id) FROM idempotent_records").await, 32);
-    assert_eq!(desk.text("SELECT operation FROM idempotent_records").await, "shop::charge");
+    assert_eq!(database.number("SELECT length(id) FROM idempotent_records").await, 32);
+    assert_eq!(database.text("SELECT operation FROM idempotent_records").await, "shop::charge");
 }

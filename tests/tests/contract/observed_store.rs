@@ -7,7 +7,7 @@ use idempotent_core::store::{Complete, MemoryStore, Reserve};
 use idempotent_core::testing::Observed;
 use idempotent_core::{Error, Guarantee, Idempotency, Operation, Store};
 
-use super::reference::ReferenceStore;
+use super::reference_store::ReferenceStore;
 use super::wrappers::{charge, complete, request, reserve};
 
 #[tokio::test]

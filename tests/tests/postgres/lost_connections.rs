@@ -8,7 +8,7 @@ use idempotent_tests::{Attempt, SOON, until};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 
-use crate::scene::migrated;
+use crate::setup::migrated;
 
 /// A store whose every byte goes through a proxy, over one connection that knows every statement.
 struct Behind {

@@ -76,8 +76,8 @@ async fn a_transaction_that_has_not_begun_to_read_waits_for_one_that_writes() {
 #[tokio::test]
 async fn a_duplicate_waits_as_long_as_its_operation_says_where_the_connection_does_not() {
     let shop = Shop::open().await;
-    let impatient = shop.desk.options().busy_timeout(std::time::Duration::ZERO);
-    let impatient = shop.desk.pool(1, impatient);
+    let impatient = shop.database.options().busy_timeout(std::time::Duration::ZERO);
+    let impatient = shop.database.pool(1, impatient);
     let mut first = shop.begin().await;
     shop.charge(&mut first, "k").await.unwrap();
     let duplicate = async |wait: Option<std::time::Duration>| {

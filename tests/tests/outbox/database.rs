@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) const TOPIC: &str = "orders.paid";
 
-pub(crate) struct Scene {
+pub(crate) struct Database {
     pub(crate) server: Arc<Postgres>,
     pub(crate) pool: PgPool,
     pub(crate) url: String,
@@ -25,7 +25,7 @@ pub(crate) struct Scene {
 /// The server of the tests that do it no harm, while one of them runs.
 static SHARED: Mutex<Weak<Postgres>> = Mutex::const_new(Weak::new());
 
-impl Scene {
+impl Database {
     /// A database of its own, with the schema of the store, on a server that others use too.
     pub(crate) async fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -35,7 +35,7 @@ impl Scene {
             None => Arc::new(Postgres::start().await),
         };
         *shared = Arc::downgrade(&server);
-        let name = format!("scene_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+        let name = format!("outbox_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         server.sql(&format!("CREATE DATABASE {name}")).await;
         drop(shared);
         let url = format!("{}{name}", server.url().trim_end_matches("postgres"));

@@ -1,4 +1,4 @@
-//! Trying the contract on a store with a flaw. What each flaw fails is listed in `verdicts`.
+//! Trying the contract on a store with a flaw. What each flaw fails is listed in `flaws_found`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,11 +8,11 @@ use idempotent_core::Store;
 use idempotent_core::testing::contract::{self, Subject};
 use tokio::task::JoinSet;
 
-use super::flaws::{Broken, Flaw};
-use super::reference::ReferenceStore;
+use super::broken_stores::{BrokenStore, Flaw};
+use super::reference_store::ReferenceStore;
 
 #[async_trait::async_trait]
-impl Subject for Broken {
+impl Subject for BrokenStore {
     fn store(&self) -> Arc<dyn Store> {
         Arc::new(self.clone())
     }
@@ -44,7 +44,7 @@ pub(crate) async fn failures(flaw: Flaw) -> BTreeSet<&'static str> {
     let mut tries = JoinSet::new();
     for case in contract::cases() {
         tries.spawn(async move {
-            let subject = Broken::new(flaw, ReferenceStore::default());
+            let subject = BrokenStore::new(flaw, ReferenceStore::default());
             let passed = tokio::spawn(async move { case.run(subject).await }).await;
             passed.is_err().then_some(case.name())
         });

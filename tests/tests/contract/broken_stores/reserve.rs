@@ -7,11 +7,11 @@ use idempotent_core::store::{
 };
 use tokio::task::yield_now;
 
-use super::{Broken, Flaw};
+use super::{BrokenStore, Flaw};
 
 type Answer = Result<ReserveOutcome, StoreError>;
 
-impl Broken {
+impl BrokenStore {
     pub(super) async fn reserve_wrongly(&self, request: &Reserve<'_>) -> Option<Answer> {
         let found = self.found(request.id);
         if let Some(entry) = found.filter(|entry| entry.state != State::Lapsed) {

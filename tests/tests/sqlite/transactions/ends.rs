@@ -17,10 +17,10 @@ async fn record_effect_and_result_are_seen_at_the_commit_and_not_before() {
     let shop = Shop::open().await;
     let mut tx = shop.begin().await;
     assert_eq!(shop.charge(&mut tx, "k").await.unwrap(), 1);
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (0, 0));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (0, 0));
     assert_eq!(shop.charge(&mut tx, "k").await.unwrap(), 1, "its own transaction replays it");
     tx.commit().await.unwrap();
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (1, 1));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (1, 1));
     assert_eq!(shop.charge_and_commit("k").await.unwrap(), 1);
     assert_eq!(shop.effects().await, 1);
     let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
@@ -33,7 +33,7 @@ async fn a_caller_that_rolls_back_takes_record_and_effect_along() {
     let mut tx = shop.begin().await;
     shop.charge(&mut tx, "k").await.unwrap();
     tx.rollback().await.unwrap();
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (0, 0));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (0, 0));
     assert_eq!(shop.charge_and_commit("k").await.unwrap(), 1);
 }
 
@@ -56,7 +56,7 @@ async fn an_err_undoes_the_bodys_effects_and_leaves_the_transaction_usable() {
     assert!(matches!(declined, Err(ShopError::Declined)), "{declined:?}");
     effect(&mut tx, "after").await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (2, 0));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (2, 0));
     assert_eq!(shop.charge_and_commit("k").await.unwrap(), 3);
 }
 
@@ -82,7 +82,7 @@ async fn an_err_that_the_call_keeps_is_recorded_and_its_effects_are_undone() {
     let shop = Shop::open().await;
     let declined = charge_as(&shop, |_| Disposition::Keep, Err(Fail::Declined)).await;
     assert_eq!(declined, Err(Fail::Declined));
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (0, 1));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (0, 1));
     let replayed = charge_as(&shop, |_| Disposition::Keep, Ok(7)).await;
     assert_eq!(replayed, Err(Fail::Declined));
 }
@@ -91,7 +91,7 @@ async fn an_err_that_the_call_keeps_is_recorded_and_its_effects_are_undone() {
 async fn a_result_that_is_released_leaves_its_effects_and_no_record() {
     let shop = Shop::open().await;
     assert_eq!(charge_as(&shop, |_| Disposition::Release, Ok(7)).await, Ok(7));
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (1, 0));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (1, 0));
 }
 
 /// Runs a body that never ends, until it waits for ever, and drops it.
@@ -116,7 +116,7 @@ async fn a_call_that_was_dropped_half_way_cannot_be_committed() {
     dropped_half_way(&shop, &mut tx).await;
     let refused = tx.commit().await.unwrap_err();
     assert!(refused.to_string().contains("FOREIGN KEY"), "{refused}");
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (0, 0));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (0, 0));
     assert_eq!(shop.charge_and_commit("k").await.unwrap(), 1);
 }
 
@@ -129,7 +129,7 @@ async fn a_dropped_call_may_be_undone_by_a_savepoint_of_the_callers() {
     savepoint.rollback().await.unwrap();
     effect(&mut tx, "after").await.unwrap();
     tx.commit().await.unwrap();
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (1, 0));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (1, 0));
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn a_call_dropped_at_any_moment_takes_effect_whole_or_not_at_all() {
         let committed = tx.commit().await.is_ok();
         effects += i64::from(ended && committed);
         let of_key = format!("SELECT count(*) FROM effects WHERE key = '{key}'");
-        let (effect, rows) = (shop.desk.number(&of_key).await, shop.desk.rows().await);
+        let (effect, rows) = (shop.database.number(&of_key).await, shop.database.rows().await);
         assert_eq!(rows, shop.effects().await, "after {polls} polls");
         assert!(effect == 1 || !ended || !committed, "after {polls} polls");
         if ended {
@@ -182,7 +182,7 @@ async fn a_body_that_ends_the_transaction_itself_fails() {
             Ok(_) => assert_eq!(ends, "COMMIT", "the transaction is still there"),
         }
         connection.execute("ROLLBACK").await.ok();
-        assert_eq!((shop.effects().await, shop.desk.rows().await), (0, 0));
+        assert_eq!((shop.effects().await, shop.database.rows().await), (0, 0));
     }
 }
 
@@ -192,14 +192,14 @@ async fn a_connection_without_a_transaction_is_refused_and_nothing_is_left() {
     let mut connection = shop.pool.acquire().await.unwrap();
     let refused = shop.charge(&mut connection, "k").await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (0, 0));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (0, 0));
 }
 
 #[tokio::test]
 async fn a_connection_that_would_commit_an_unfinished_call_is_refused_and_replays_all_the_same() {
     let shop = Shop::open().await;
     shop.charge_and_commit("done").await.unwrap();
-    let pool = shop.desk.pool(1, shop.desk.options().foreign_keys(false));
+    let pool = shop.database.pool(1, shop.database.options().foreign_keys(false));
     let mut tx = pool.begin().await.unwrap();
     let refused = shop.charge(&mut tx, "k").await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
@@ -207,7 +207,7 @@ async fn a_connection_that_would_commit_an_unfinished_call_is_refused_and_replay
     assert!(format!("{error:?} {error}").contains("foreign keys"), "{error}");
     assert_eq!(shop.charge(&mut tx, "done").await.unwrap(), 1);
     tx.commit().await.unwrap();
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (1, 1));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (1, 1));
 }
 
 #[tokio::test]
@@ -225,23 +225,23 @@ async fn calls_within_calls_are_one_transaction_and_an_inner_err_undoes_only_its
     });
     assert_eq!(done.await.unwrap(), 2);
     tx.commit().await.unwrap();
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (2, 2));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (2, 2));
 }
 
 #[tokio::test]
 async fn a_process_that_is_killed_half_way_leaves_neither_record_nor_effect() {
     let shop = Shop::open().await;
-    let mut worker = Worker::start(&shop.desk.file(), 1, Work::HoldWithin { key: 7 });
+    let mut worker = Worker::start(&shop.database.file(), 1, Work::HoldWithin { key: 7 });
     assert_eq!(worker.says().await, Some(Said::Ran(7)));
     worker.kill();
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (0, 0));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (0, 0));
     assert_eq!(call(&shop.engine, order(false), 7, "again").await.unwrap(), "again");
 }
 
 #[tokio::test]
 async fn a_cache_in_front_of_the_store_knows_where_its_records_are() {
     let mut shop = Shop::open().await;
-    shop.engine = Idempotency::new(NearCache::new(shop.desk.store().await));
+    shop.engine = Idempotency::new(NearCache::new(shop.database.store().await));
     for _ in 0..2 {
         assert_eq!(shop.charge_and_commit("k").await.unwrap(), 1);
     }

@@ -6,7 +6,7 @@ use idempotent_core::Store;
 use idempotent_core::store::{Release, ReserveOutcome, StoreErrorKind};
 use idempotent_core::testing::{Call, Fault, FaultyStore, When};
 
-use super::reference::ReferenceStore;
+use super::reference_store::ReferenceStore;
 use super::wrappers::{CALLS, charge, complete, request, reserve};
 
 fn faulty(call: Call, when: When, fault: Fault) -> FaultyStore<ReferenceStore> {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use idempotent_core::record::{Outcome, RecordId};
 use idempotent_core::store::{Cursor, Entry, Page, Scan, State, Store, StoreError, Wait};
 
-use super::{Broken, Flaw};
+use super::{BrokenStore, Flaw};
 
-impl Broken {
+impl BrokenStore {
     pub(super) async fn wait_wrongly(&self, request: &Wait<'_>) -> Option<()> {
         let mut request = *request;
         match self.flaw {

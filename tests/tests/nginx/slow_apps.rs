@@ -7,18 +7,18 @@ use idempotent_servers::{Server, require};
 use idempotent_tests::secs;
 
 use crate::app::receipt;
-use crate::fault::Fault;
+use crate::fault_plan::Fault;
 use crate::ledger::Event;
-use crate::stage::{Promise, Stage};
+use crate::servers::{Promise, Servers};
 
 #[tokio::test]
 async fn a_client_that_never_retries_sees_the_first_answer_from_the_app_that_waited_for_it() {
     require!(Server::Nginx, Server::Redis);
     let promise = Promise { at_most_once: true, lease: secs(5), wait: Some(secs(10)) };
-    let stage = Stage::set(&promise, secs(2)).await;
+    let servers = Servers::start(&promise, secs(2)).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = client
-        .post(stage.url(7))
+        .post(servers.url(7))
         .header("content-type", "application/json")
         .header("idempotency-key", Token::random().to_string())
         .body(serde_json::to_vec(&Fault::Stall(2_400)).unwrap());
@@ -29,7 +29,7 @@ async fn a_client_that_never_retries_sees_the_first_answer_from_the_app_that_wai
     assert_eq!(answer.headers()["idempotency-replayed"], "true");
     let text = answer.text().await.unwrap();
     let (mut arrived, mut effects) = (Vec::new(), Vec::new());
-    for event in stage.events() {
+    for event in servers.events() {
         match event {
             Event::Arrived { life, .. } => arrived.push(life),
             Event::Effect { life, .. } => effects.push(life),

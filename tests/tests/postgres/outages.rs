@@ -8,7 +8,7 @@ use idempotent_tests::{Attempt, SOON, until};
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
-use crate::scene::{migrated, number, patient};
+use crate::setup::{migrated, number, patient};
 
 const TIMEOUT: Duration = Duration::from_millis(300);
 

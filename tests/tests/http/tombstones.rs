@@ -19,7 +19,7 @@ use tokio::io::AsyncReadExt;
 use tower::{Layer, ServiceExt, service_fn};
 
 use super::{Server, layer, post};
-use crate::wire::Reply;
+use crate::raw_client::Reply;
 
 /// A server with one handler, and how often that ran.
 async fn serve(layer: IdempotencyLayer, make: fn() -> Response) -> (Server, Runs) {

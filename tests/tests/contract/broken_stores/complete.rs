@@ -6,9 +6,9 @@ use idempotent_core::record::{Outcome, Record};
 use idempotent_core::store::{Complete, CompleteOutcome, Entry, State, Vacant};
 use tokio::task::yield_now;
 
-use super::{Broken, Flaw};
+use super::{BrokenStore, Flaw};
 
-impl Broken {
+impl BrokenStore {
     pub(super) async fn complete_wrongly(&self, request: &Complete<'_>) -> Option<CompleteOutcome> {
         let Some(entry) = self.found(request.id).filter(|entry| entry.state != State::Lapsed)
         else {

@@ -3,8 +3,8 @@
 //! Each method asks first whether its flaw makes it answer wrongly, and is right otherwise.
 
 mod complete;
-mod look;
-mod owner;
+mod read;
+mod renew_release;
 mod reserve;
 
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ use idempotent_core::store::{
     ReserveOutcome, Scan, Store, StoreError, Wait,
 };
 
-use super::reference::{ReferenceStore, Slot};
+use super::reference_store::{ReferenceStore, Slot};
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,14 +95,14 @@ pub(crate) enum Flaw {
 }
 
 #[derive(Clone)]
-pub(crate) struct Broken {
+pub(crate) struct BrokenStore {
     pub(crate) store: ReferenceStore,
     pub(crate) flaw: Flaw,
     /// Every token that ever won.
     journal: Arc<Mutex<HashSet<Token>>>,
 }
 
-impl Broken {
+impl BrokenStore {
     pub(crate) fn new(flaw: Flaw, store: ReferenceStore) -> Self {
         Self { store, flaw, journal: Arc::default() }
     }
@@ -139,7 +139,7 @@ impl Broken {
 }
 
 #[async_trait::async_trait]
-impl Store for Broken {
+impl Store for BrokenStore {
     fn at_hand(&self, id: &RecordId) -> Option<Entry> {
         self.at_hand_wrongly(id)
     }

@@ -9,7 +9,7 @@ use idempotent_core::Store;
 use idempotent_core::store::{NearCache, Observer, Wait};
 use idempotent_tests::{Attempt, secs, until_within};
 
-use super::desk::Desk;
+use super::database::Database;
 
 const NEVER: Duration = Duration::from_secs(3600);
 
@@ -18,8 +18,8 @@ const SOON: Duration = Duration::from_secs(5);
 
 #[tokio::test]
 async fn a_waiter_in_the_owners_process_is_woken_without_looking() {
-    let desk = Desk::new();
-    let store = desk.builder().wait_pauses(NEVER, NEVER).connect().await.unwrap();
+    let database = Database::new();
+    let store = database.builder().wait_pauses(NEVER, NEVER).connect().await.unwrap();
     let attempt = Attempt::new();
     let owner = attempt.win(&store).await;
     let waiter = tokio::spawn({
@@ -36,8 +36,8 @@ async fn a_waiter_in_the_owners_process_is_woken_without_looking() {
 
 #[tokio::test]
 async fn a_waiter_in_another_process_wakes_soon_after_the_end() {
-    let desk = Desk::new();
-    let (owners, waiters) = (desk.store().await, desk.store().await);
+    let database = Database::new();
+    let (owners, waiters) = (database.store().await, database.store().await);
     let attempt = Attempt::new();
     let owner = attempt.win(&owners).await;
     let waiter = tokio::spawn({
@@ -55,9 +55,9 @@ async fn a_waiter_in_another_process_wakes_soon_after_the_end() {
 
 #[tokio::test]
 async fn a_purge_by_another_process_drops_the_copy_and_no_other() {
-    let desk = Desk::new();
-    let near = NearCache::new(desk.store().await);
-    let operator = desk.store().await;
+    let database = Database::new();
+    let near = NearCache::new(database.store().await);
+    let operator = database.store().await;
     let (gone, kept) = (copied(&near).await, copied(&near).await);
     assert!(near.hears_purges());
     // A cache doubts its copies when it begins to listen.
@@ -102,8 +102,8 @@ impl Observer for Heard {
 
 #[tokio::test]
 async fn purges_that_are_not_told_any_more_are_missed_and_so_are_those_of_an_unreadable_file() {
-    let desk = Desk::new();
-    let (store, operator) = (desk.store().await, desk.store().await);
+    let database = Database::new();
+    let (store, operator) = (database.store().await, database.store().await);
     let heard = Arc::new(Heard::default());
     let observer: Arc<dyn Observer> = heard.clone();
     assert!(store.observe(Arc::downgrade(&observer)));
@@ -116,27 +116,27 @@ async fn purges_that_are_not_told_any_more_are_missed_and_so_are_those_of_an_unr
     until_within(secs(20), || async { heard.purged.load(Ordering::SeqCst) == 3 }).await;
     assert_eq!(heard.missed.load(Ordering::SeqCst), 1);
     // As if it had slept while others purged and swept.
-    desk.run("UPDATE idempotent_records_purges SET number = number + 10").await;
+    database.run("UPDATE idempotent_records_purges SET number = number + 10").await;
     until_within(secs(20), || async { heard.missed.load(Ordering::SeqCst) == 2 }).await;
-    desk.run("ALTER TABLE idempotent_records_purges RENAME TO aside").await;
+    database.run("ALTER TABLE idempotent_records_purges RENAME TO aside").await;
     until_within(secs(20), || async { heard.missed.load(Ordering::SeqCst) == 3 }).await;
-    desk.run("ALTER TABLE aside RENAME TO idempotent_records_purges").await;
+    database.run("ALTER TABLE aside RENAME TO idempotent_records_purges").await;
     until_within(secs(20), || async { heard.missed.load(Ordering::SeqCst) == 4 }).await;
 }
 
 #[tokio::test]
 async fn purges_are_numbered_on_after_a_sweep() {
-    let desk = Desk::new();
-    let store = desk.store().await;
+    let database = Database::new();
+    let store = database.store().await;
     for number in 1..=3 {
         let attempt = Attempt::new();
         attempt.win(&store).await;
         store.purge(&attempt.id).await.unwrap();
-        desk.run("UPDATE idempotent_records_purges SET purged_at = 0").await;
+        database.run("UPDATE idempotent_records_purges SET purged_at = 0").await;
         store.sweep().await.unwrap();
         let (count, last) = (
-            desk.number("SELECT count(*) FROM idempotent_records_purges").await,
-            desk.number("SELECT max(number) FROM idempotent_records_purges").await,
+            database.number("SELECT count(*) FROM idempotent_records_purges").await,
+            database.number("SELECT max(number) FROM idempotent_records_purges").await,
         );
         assert_eq!((count, last), (1, number));
     }

@@ -9,7 +9,7 @@ use idempotent_core::http::IdempotencyLayer;
 use idempotent_tests::engine;
 
 use super::{Server, Shop, post};
-use crate::wire::Wire;
+use crate::raw_client::Wire;
 
 #[derive(Clone)]
 struct Account(String);

@@ -2,8 +2,8 @@
 
 use idempotent_core::testing::contract;
 
-use super::broken::{fails, failures};
-use super::flaws::Flaw;
+use super::broken_stores::Flaw;
+use super::failing_cases::{fails, failures};
 
 fails! {
     handles_share_nothing: HandlesShareNothing fails [

@@ -15,9 +15,9 @@ pub(crate) const TIMEOUT: Duration = Duration::from_millis(300);
 pub(crate) const SLACK: Duration = Duration::from_secs(3);
 
 /// A folder with a file, which goes with it.
-pub(crate) struct Desk(TempDir);
+pub(crate) struct Database(TempDir);
 
-impl Desk {
+impl Database {
     pub(crate) fn new() -> Self {
         Self(TempDir::new().unwrap())
     }

@@ -7,10 +7,10 @@ use idempotent_servers::{Server, require};
 use idempotent_tests::{millis, secs};
 
 use crate::app::receipt;
-use crate::fault::Fault;
+use crate::fault_plan::Fault;
 use crate::ledger::{Event, Life};
 use crate::load::{End, PATIENCE, load};
-use crate::stage::{Promise, Stage};
+use crate::servers::{Promise, Servers};
 
 const SEED: u64 = 20_240_817;
 
@@ -27,15 +27,15 @@ struct Outcome {
 impl Outcome {
     async fn of(at_most_once: bool) -> Outcome {
         let promise = Promise { at_most_once, lease: secs(2), wait: None };
-        let stage = Stage::set(&promise, millis(PATIENCE)).await;
+        let servers = Servers::start(&promise, millis(PATIENCE)).await;
         let begin = Instant::now();
         let ends = tokio::select! {
-            ends = load(&stage, SEED) => ends,
-            () = stage.revive() => unreachable!("it never ends"),
+            ends = load(&servers, SEED) => ends,
+            () = servers.revive() => unreachable!("it never ends"),
         };
         let (mut effects, mut arrivals) = (HashMap::new(), HashMap::new());
         let mut killed = HashSet::new();
-        for event in stage.events() {
+        for event in servers.events() {
             let (map, life, order) = match event {
                 Event::Arrived { life, order } => (&mut arrivals, life, order),
                 Event::Effect { life, order } => (&mut effects, life, order),

@@ -4,10 +4,10 @@ use idempotent_core::record::{Envelope, Record, Token};
 use idempotent_core::store::{Clock, Release, Renew, RenewOutcome, State};
 use tokio::task::yield_now;
 
-use super::super::reference::Slot;
-use super::{Broken, Flaw};
+use super::super::reference_store::Slot;
+use super::{BrokenStore, Flaw};
 
-impl Broken {
+impl BrokenStore {
     pub(super) async fn renew_wrongly(&self, request: &Renew<'_>) -> Option<RenewOutcome> {
         let until = self.store.clock.now().saturating_add(request.lease);
         let renewed = || {

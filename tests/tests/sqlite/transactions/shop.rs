@@ -6,12 +6,12 @@ use std::time::Duration;
 use idempotent_core::{Error, ErrorKind, Idempotency, Operation};
 use sqlx::{Sqlite, SqliteConnection, SqlitePool, Transaction};
 
-use crate::desk::Desk;
+use crate::database::Database;
 
 pub(crate) const CHARGE: Operation = Operation::new("shop::charge");
 
 pub(crate) struct Shop {
-    pub(crate) desk: Desk,
+    pub(crate) database: Database,
     pub(crate) engine: Idempotency,
     /// The application's connections.
     pub(crate) pool: SqlitePool,
@@ -19,11 +19,11 @@ pub(crate) struct Shop {
 
 impl Shop {
     pub(crate) async fn open() -> Self {
-        let desk = Desk::new();
-        let engine = Idempotency::new(desk.store().await);
-        desk.run("CREATE TABLE effects (key TEXT NOT NULL) STRICT").await;
-        let pool = desk.pool(8, desk.options().busy_timeout(Duration::from_secs(30)));
-        Self { desk, engine, pool }
+        let database = Database::new();
+        let engine = Idempotency::new(database.store().await);
+        database.run("CREATE TABLE effects (key TEXT NOT NULL) STRICT").await;
+        let pool = database.pool(8, database.options().busy_timeout(Duration::from_secs(30)));
+        Self { database, engine, pool }
     }
 
     pub(crate) async fn begin(&self) -> Transaction<'static, Sqlite> {
@@ -50,7 +50,7 @@ impl Shop {
 
     /// How many effects everybody sees.
     pub(crate) async fn effects(&self) -> i64 {
-        self.desk.number("SELECT count(*) FROM effects").await
+        self.database.number("SELECT count(*) FROM effects").await
     }
 }
 

@@ -33,7 +33,7 @@ async fn functions_that_take_a_transaction_take_effect_once() {
         assert_eq!(take(&mut tx, &shop.engine, "7").await.unwrap(), 1);
         tx.commit().await.unwrap();
     }
-    assert_eq!((shop.effects().await, shop.desk.rows().await), (2, 2));
+    assert_eq!((shop.effects().await, shop.database.rows().await), (2, 2));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use tonic::{Code, Request};
 
 use super::Shop;
 use super::payments::PaymentsServer;
-use super::wire::{Server, is_replay, refusal, tea};
+use super::server::{Server, is_replay, refusal, tea};
 
 #[tokio::test]
 async fn the_layer_leaves_the_keys_of_grpc_to_the_attribute_and_warns_once() {

@@ -54,7 +54,7 @@ async fn the_engine_that_a_call_names_comes_before_the_tasks() {
 /// Runs one of the ignored cases below in a process of its own.
 fn in_a_process(case: &str) {
     let this = std::env::current_exe().unwrap();
-    let arguments = ["--ignored", "--exact", "--nocapture", &format!("engines::{case}")];
+    let arguments = ["--ignored", "--exact", "--nocapture", &format!("default_engine::{case}")];
     let output = Command::new(this).args(arguments).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");

@@ -14,14 +14,14 @@ use idempotent_tests::{HOUR, settle};
 /// It shows nothing at hand, does not say in `reserve` when a completed record ends, and tells of
 /// purges. Clones are handles to the same records.
 #[derive(Clone, Default)]
-pub(crate) struct Distant {
+pub(crate) struct RemoteStore {
     pub(crate) memory: MemoryStore,
     never_tells_ends: bool,
     is_mute: bool,
     observers: Arc<Mutex<Vec<Weak<dyn Observer>>>>,
 }
 
-impl Distant {
+impl RemoteStore {
     pub(crate) fn over(memory: MemoryStore) -> Self {
         Self { memory, ..Self::default() }
     }
@@ -52,7 +52,7 @@ impl Distant {
 }
 
 #[async_trait::async_trait]
-impl Store for Distant {
+impl Store for RemoteStore {
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
         let mut outcome = self.memory.reserve(request).await?;
         if let ReserveOutcome::Taken(entry) = &mut outcome {
@@ -103,15 +103,15 @@ impl Store for Distant {
     }
 }
 
-/// A cache over a distant store, whose calls are counted and can be made to go wrong.
-pub(crate) type Near = NearCache<FaultyStore<Distant>>;
+/// A cache over a remote store, whose calls are counted and can be made to go wrong.
+pub(crate) type Near = NearCache<FaultyStore<RemoteStore>>;
 
 pub(crate) fn near() -> Near {
-    near_to(&Distant::default())
+    near_to(&RemoteStore::default())
 }
 
-pub(crate) fn near_to(distant: &Distant) -> Near {
-    NearCache::new(FaultyStore::new(distant.clone()))
+pub(crate) fn near_to(remote: &RemoteStore) -> Near {
+    NearCache::new(FaultyStore::new(remote.clone()))
 }
 
 /// An id that nobody else uses.

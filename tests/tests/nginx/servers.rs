@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::app::{Settings, TEST, VARIABLE};
 use crate::ledger::{Event, Ledger};
 
-pub(crate) struct Stage {
+pub(crate) struct Servers {
     pub(crate) nginx: Nginx,
     pub(crate) apps: [Program; 2],
     folder: TempDir,
@@ -23,9 +23,9 @@ pub(crate) struct Promise {
     pub(crate) wait: Option<Duration>,
 }
 
-impl Stage {
+impl Servers {
     /// nginx asks the second app when the first has not answered for `patience`.
-    pub(crate) async fn set(promise: &Promise, patience: Duration) -> Stage {
+    pub(crate) async fn start(promise: &Promise, patience: Duration) -> Servers {
         let (redis, folder) = (Redis::start().await, tempfile::tempdir().unwrap());
         let app = || Program::start(|port| command(port, &redis, folder.path(), promise));
         let apps = [app().await, app().await];
@@ -47,7 +47,7 @@ impl Stage {
             )
         })
         .await;
-        Stage { nginx, apps, folder, _redis: redis }
+        Servers { nginx, apps, folder, _redis: redis }
     }
 
     pub(crate) fn url(&self, order: u32) -> String {

@@ -18,7 +18,7 @@ use super::script::{End, KEYS, LEASE_MS, RETRY_MS, Step, TTL_MS, WAIT_MS};
 
 const OPERATION: Operation = Operation::new("model").lease(millis(LEASE_MS)).ttl(millis(TTL_MS));
 
-pub(crate) struct World {
+pub(crate) struct EngineDriver {
     engine: Idempotency,
     store: FaultyStore<MemoryStore>,
     clock: ManualClock,
@@ -50,7 +50,7 @@ fn disposition(failure: &Failure) -> Disposition {
     }
 }
 
-impl World {
+impl EngineDriver {
     pub(crate) fn new() -> Self {
         let clock = ManualClock::new();
         let store = MemoryStore::builder().clock(Arc::new(clock.clone())).build();
