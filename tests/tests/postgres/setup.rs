@@ -26,6 +26,12 @@ pub(crate) fn never_looking(server: &Postgres) -> PostgresStoreBuilder {
     patient(server).wait_pauses(HOUR, HOUR)
 }
 
+/// Two stores of that kind, as two processes have them.
+pub(crate) async fn two_stores(server: &Postgres) -> [PostgresStore; 2] {
+    let owner = migrated(never_looking(server)).await;
+    [owner, never_looking(server).connect().await.unwrap()]
+}
+
 /// The number that a query of one row and one column gives.
 pub(crate) async fn number(server: &Postgres, query: &str) -> usize {
     let rows = server.sql(query).await;
@@ -61,4 +67,16 @@ pub(crate) async fn known_waiter(
     let waiter = waiter(store, &attempt.id, reservation);
     until(|| async { awaited(server).await > before && listeners(server).await > 0 }).await;
     waiter
+}
+
+/// A call of one store that another waits for, as the server knows.
+pub(crate) async fn waited_for(
+    server: &Postgres,
+    owner: &PostgresStore,
+    other: &PostgresStore,
+) -> (Attempt, Record, JoinHandle<()>) {
+    let attempt = Attempt::new();
+    let reservation = attempt.win(owner).await;
+    let waiter = known_waiter(server, other, &attempt, &reservation).await;
+    (attempt, reservation, waiter)
 }

@@ -9,7 +9,9 @@ use idempotent_tests::{Attempt, HOUR, SOON, until, waiter, wakes};
 use sqlx::postgres::PgListener;
 use tokio::time::timeout;
 
-use crate::setup::{awaited, known_waiter, listeners, migrated, never_looking};
+use crate::setup::{
+    awaited, known_waiter, listeners, migrated, never_looking, two_stores, waited_for,
+};
 
 const CHANNEL: &str = "idempotent.records";
 
@@ -29,11 +31,8 @@ async fn said(listener: &mut PgListener) -> String {
 async fn a_waiter_is_woken_when_the_call_completes_elsewhere() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let owner = migrated(never_looking(&server)).await;
-    let other = never_looking(&server).connect().await.unwrap();
-    let attempt = Attempt::new();
-    let reservation = attempt.win(&owner).await;
-    let waiter = known_waiter(&server, &other, &attempt, &reservation).await;
+    let [owner, other] = two_stores(&server).await;
+    let (attempt, reservation, waiter) = waited_for(&server, &owner, &other).await;
     attempt.record(&owner, &reservation, b"result").await;
     wakes(waiter).await;
     assert_eq!(listeners(&server).await, 1, "the owner has nobody to hear for");
@@ -43,11 +42,8 @@ async fn a_waiter_is_woken_when_the_call_completes_elsewhere() {
 async fn a_waiter_is_woken_when_the_call_is_released_elsewhere() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let owner = migrated(never_looking(&server)).await;
-    let other = never_looking(&server).connect().await.unwrap();
-    let attempt = Attempt::new();
-    let reservation = attempt.win(&owner).await;
-    let waiter = known_waiter(&server, &other, &attempt, &reservation).await;
+    let [owner, other] = two_stores(&server).await;
+    let (attempt, reservation, waiter) = waited_for(&server, &owner, &other).await;
     attempt.release(&owner, &reservation).await.unwrap();
     wakes(waiter).await;
 }
@@ -56,11 +52,8 @@ async fn a_waiter_is_woken_when_the_call_is_released_elsewhere() {
 async fn a_waiter_is_woken_when_its_id_is_purged_elsewhere() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let owner = migrated(never_looking(&server)).await;
-    let other = never_looking(&server).connect().await.unwrap();
-    let attempt = Attempt::new();
-    let reservation = attempt.win(&owner).await;
-    let waiter = known_waiter(&server, &other, &attempt, &reservation).await;
+    let [owner, other] = two_stores(&server).await;
+    let (attempt, reservation, waiter) = waited_for(&server, &owner, &other).await;
     assert!(owner.purge(&attempt.id).await.unwrap());
     wakes(waiter).await;
 }
@@ -100,8 +93,7 @@ async fn nothing_is_said_while_nobody_waits() {
 async fn a_hundred_waiters_of_one_process_are_one_mark_and_one_notification() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let owner = migrated(never_looking(&server)).await;
-    let other = never_looking(&server).connect().await.unwrap();
+    let [owner, other] = two_stores(&server).await;
     let mut listener = overhear(&server).await;
     let attempt = Attempt::new();
     let reservation = attempt.win(&owner).await;
@@ -121,8 +113,7 @@ async fn a_hundred_waiters_of_one_process_are_one_mark_and_one_notification() {
 async fn waiters_for_many_calls_all_wake() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let owner = migrated(never_looking(&server)).await;
-    let other = never_looking(&server).connect().await.unwrap();
+    let [owner, other] = two_stores(&server).await;
     let mut calls = Vec::new();
     for _ in 0..100 {
         let attempt = Attempt::new();
@@ -144,11 +135,8 @@ async fn waiters_for_many_calls_all_wake() {
 async fn a_mark_does_not_outlive_its_reservation() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let owner = migrated(never_looking(&server)).await;
-    let other = never_looking(&server).connect().await.unwrap();
-    let attempt = Attempt::new();
-    let reservation = attempt.win(&owner).await;
-    let waiter = known_waiter(&server, &other, &attempt, &reservation).await;
+    let [owner, other] = two_stores(&server).await;
+    let (attempt, reservation, waiter) = waited_for(&server, &owner, &other).await;
     server.sql("UPDATE idempotent.records SET lapses_at = now()").await;
     attempt.win(&owner).await;
     assert_eq!(awaited(&server).await, 0);
@@ -160,11 +148,8 @@ async fn a_mark_does_not_outlive_its_reservation() {
 async fn a_waiter_whose_listening_connection_was_lost_still_wakes() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let owner = migrated(never_looking(&server)).await;
-    let other = never_looking(&server).connect().await.unwrap();
-    let attempt = Attempt::new();
-    let reservation = attempt.win(&owner).await;
-    let waiter = known_waiter(&server, &other, &attempt, &reservation).await;
+    let [owner, other] = two_stores(&server).await;
+    let (attempt, reservation, waiter) = waited_for(&server, &owner, &other).await;
     server
         .sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -179,11 +164,8 @@ async fn a_waiter_whose_listening_connection_was_lost_still_wakes() {
 async fn a_waiter_outlives_a_restart_of_the_server() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let owner = migrated(never_looking(&server)).await;
-    let other = never_looking(&server).connect().await.unwrap();
-    let attempt = Attempt::new();
-    let reservation = attempt.win(&owner).await;
-    let waiter = known_waiter(&server, &other, &attempt, &reservation).await;
+    let [owner, other] = two_stores(&server).await;
+    let (attempt, reservation, waiter) = waited_for(&server, &owner, &other).await;
     server.restart().await;
     attempt.record(&owner, &reservation, b"result").await;
     wakes(waiter).await;
@@ -212,11 +194,8 @@ async fn without_notifications_a_waiter_looks() {
 async fn listening_ends_with_the_store() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let owner = migrated(never_looking(&server)).await;
-    let other = never_looking(&server).connect().await.unwrap();
-    let attempt = Attempt::new();
-    let reservation = attempt.win(&owner).await;
-    let waiter = known_waiter(&server, &other, &attempt, &reservation).await;
+    let [owner, other] = two_stores(&server).await;
+    let (attempt, reservation, waiter) = waited_for(&server, &owner, &other).await;
     waiter.abort();
     drop(other);
     until(|| async { listeners(&server).await == 0 }).await;

@@ -1,7 +1,7 @@
 //! Bodies that do not end: dropped by a timeout or a client that hung up, or panicked. Half an effect
 //! is not committed.
 
-use std::future::{pending, poll_fn};
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::task::Poll;
@@ -10,11 +10,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use idempotent_core::store::State;
 use idempotent_core::{ErrorKind, Resolution};
-use sqlx::PgConnection;
-use tokio::sync::Notify;
 use tokio::task::yield_now;
 
-use crate::setup::{CHARGE, Shop, ShopError, effect, execute, is_unfinished};
+use crate::setup::{CHARGE, Shop, ShopError, dropped_half_way, effect, execute, is_unfinished};
 
 scenarios! {
     all:
@@ -24,22 +22,6 @@ scenarios! {
     a_call_dropped_at_any_moment_takes_effect_whole_or_not_at_all,
     a_body_that_panics_cannot_be_committed,
     a_reservation_that_was_committed_all_the_same_is_indeterminate,
-}
-
-/// A call whose future is dropped after the effect.
-async fn dropped_half_way(shop: &Shop, tx: &mut PgConnection) {
-    let half = Notify::new();
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
-    let running = call.run_in(tx, async |tx| {
-        let run = effect(tx, "k").await?;
-        half.notify_one();
-        pending::<()>().await;
-        Ok(run)
-    });
-    tokio::select! {
-        result = running => panic!("it ended: {result:?}"),
-        () = half.notified() => {}
-    }
 }
 
 async fn vacant(shop: &Shop) {
@@ -53,7 +35,7 @@ async fn vacant(shop: &Shop) {
 
 async fn a_dropped_body_cannot_be_committed(shop: Shop) {
     let mut tx = shop.begin().await;
-    dropped_half_way(&shop, &mut tx).await;
+    dropped_half_way(&shop, &mut tx, "k").await;
     let error = tx.commit().await.unwrap_err();
     assert!(error.to_string().contains(r#""idempotent_call_dropped_half_way""#), "{error}");
     let error = error.as_database_error().unwrap();
@@ -64,7 +46,7 @@ async fn a_dropped_body_cannot_be_committed(shop: Shop) {
 
 async fn a_dropped_body_cannot_be_committed_by_a_caller_who_checks_constraints_early(shop: Shop) {
     let mut tx = shop.begin().await;
-    dropped_half_way(&shop, &mut tx).await;
+    dropped_half_way(&shop, &mut tx, "k").await;
     let error = execute(&mut tx, "SET CONSTRAINTS ALL IMMEDIATE").await.unwrap_err();
     assert!(is_unfinished(&error), "{error:?}");
     tx.commit().await.ok();
@@ -74,7 +56,7 @@ async fn a_dropped_body_cannot_be_committed_by_a_caller_who_checks_constraints_e
 async fn a_dropped_body_may_be_undone_by_a_savepoint_of_the_callers(shop: Shop) {
     let mut tx = shop.begin().await;
     execute(&mut tx, "SAVEPOINT own").await.unwrap();
-    dropped_half_way(&shop, &mut tx).await;
+    dropped_half_way(&shop, &mut tx, "k").await;
     execute(&mut tx, "ROLLBACK TO SAVEPOINT own").await.unwrap();
     tx.commit().await.unwrap();
     vacant(&shop).await;
@@ -142,7 +124,7 @@ async fn a_reservation_that_was_committed_all_the_same_is_indeterminate(shop: Sh
     let mut tx = shop.begin().await;
     // What a superuser can do, and a damaged schema would.
     execute(&mut tx, "SET LOCAL session_replication_role = replica").await.unwrap();
-    dropped_half_way(&shop, &mut tx).await;
+    dropped_half_way(&shop, &mut tx, "k").await;
     tx.commit().await.unwrap();
     let found = shop.engine.inspect(&shop.id("k")).await.unwrap().unwrap();
     assert_eq!(found.state(), State::Indeterminate);

@@ -1,12 +1,9 @@
 //! Calls within the bodies of others, in the same transaction.
 
-use std::future::pending;
-
 use idempotent_core::Operation;
 use sqlx::PgConnection;
-use tokio::sync::Notify;
 
-use crate::setup::{CHARGE, Shop, ShopError, effect, is_unfinished};
+use crate::setup::{CHARGE, Shop, ShopError, dropped_half_way, effect, is_unfinished};
 
 const ORDER: Operation = Operation::new("shop.order");
 
@@ -26,21 +23,6 @@ async fn decline(shop: &Shop, tx: &mut PgConnection) -> Result<i64, ShopError> {
         Err(ShopError::Declined)
     })
     .await
-}
-
-async fn dropped(shop: &Shop, tx: &mut PgConnection) {
-    let half = Notify::new();
-    let call = CHARGE.key("inner").store(&shop.engine).returning::<Result<i64, ShopError>>();
-    let running = call.run_in(tx, async |tx| {
-        let run = effect(tx, "inner").await?;
-        half.notify_one();
-        pending::<()>().await;
-        Ok(run)
-    });
-    tokio::select! {
-        result = running => panic!("it ended: {result:?}"),
-        () = half.notified() => {}
-    }
 }
 
 /// A call around another one.
@@ -93,7 +75,7 @@ async fn an_outer_call_that_fails_takes_the_inner_along(shop: Shop) {
 async fn an_inner_call_that_was_dropped_goes_with_an_outer_one_that_fails(shop: Shop) {
     let mut tx = shop.begin().await;
     let run = order(&shop, &mut tx, async |tx| {
-        dropped(&shop, tx).await;
+        dropped_half_way(&shop, tx, "inner").await;
         Err(ShopError::Declined)
     });
     assert!(matches!(run.await, Err(ShopError::Declined)));
@@ -105,7 +87,7 @@ async fn an_inner_call_that_was_dropped_goes_with_an_outer_one_that_fails(shop: 
 async fn an_inner_call_that_was_dropped_cannot_be_committed(shop: Shop) {
     let mut tx = shop.begin().await;
     let run = order(&shop, &mut tx, async |tx| {
-        dropped(&shop, tx).await;
+        dropped_half_way(&shop, tx, "inner").await;
         Ok(7)
     });
     assert_eq!(run.await.unwrap(), 7);

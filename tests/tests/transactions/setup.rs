@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::future::pending;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -11,7 +12,7 @@ use idempotent_core::{Error, ErrorKind, Idempotency, Operation, RecordId};
 use idempotent_servers::{Postgres, PostgresVersion};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres as Pg, Transaction};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 
 pub(crate) const CHARGE: Operation = Operation::new("shop.charge");
 
@@ -193,6 +194,22 @@ pub(crate) async fn effect(tx: &mut PgConnection, key: &str) -> Result<i64, Shop
 
 pub(crate) async fn execute(tx: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
     sqlx::query(AssertSqlSafe(statement.to_owned())).execute(tx).await.map(drop)
+}
+
+/// A call whose future is dropped after the effect.
+pub(crate) async fn dropped_half_way(shop: &Shop, tx: &mut PgConnection, key: &str) {
+    let half = Notify::new();
+    let call = CHARGE.key(key).store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let running = call.run_in(tx, async |tx| {
+        let run = effect(tx, key).await?;
+        half.notify_one();
+        pending::<()>().await;
+        Ok(run)
+    });
+    tokio::select! {
+        result = running => panic!("it ended: {result:?}"),
+        () = half.notified() => {}
+    }
 }
 
 /// Whether a commit was refused since a call within it has not ended.

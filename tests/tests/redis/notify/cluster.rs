@@ -10,7 +10,7 @@ use idempotent_tests::{HOUR, fresh_id, until, wakes};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::stores::{CHANNEL, complete, known_waiter, listeners, published, reserved};
+use super::stores::{CHANNEL, complete, known_waiter, listeners, published, reserved, waited_for};
 
 /// How long a store takes to notice by itself that nothing is said any more.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -99,9 +99,7 @@ async fn a_channel_whose_slot_moves_is_followed() {
     let node = cluster.node(new);
     let heard = until(|| async { listeners(node).await == 2 && published(node).await >= 2 });
     timeout(SILENCE / 2, heard).await.expect("the old node says that the slot moved");
-    let id = fresh_id();
-    let reservation = reserved(&owner, &id).await;
-    let waiter = known_waiter(node, &other, &id, &reservation).await;
+    let (id, reservation, waiter) = waited_for(node, &owner, &other).await;
     complete(&owner, &id, &reservation).await;
     wakes(waiter).await;
 }

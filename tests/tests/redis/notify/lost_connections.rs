@@ -9,7 +9,9 @@ use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
 use idempotent_tests::{Log, fresh_id, until, waiter, wakes};
 use tokio::time::sleep;
 
-use super::stores::{CHANNEL, complete, fleet, known_waiter, listeners, published, reserved};
+use super::stores::{
+    CHANNEL, complete, fleet, known_waiter, listeners, published, reserved, waited_for,
+};
 
 #[tokio::test]
 async fn a_subscription_that_was_killed_comes_back() {
@@ -32,9 +34,7 @@ async fn who_waits_while_the_subscription_is_lost_wakes() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let [owner, other] = fleet(&redis).await;
-    let id = fresh_id();
-    let reservation = reserved(&owner, &id).await;
-    let waiter = known_waiter(&redis, &other, &id, &reservation).await;
+    let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
     let before = published(&redis).await;
     redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
     until(|| async { listeners(&redis).await == 2 }).await;
@@ -52,9 +52,7 @@ async fn a_server_that_was_restarted_is_listened_to_again() {
     let [owner, other] = fleet(&redis).await;
     redis.restart(Data::Drop).await;
     until(|| async { listeners(&redis).await == 2 }).await;
-    let id = fresh_id();
-    let reservation = reserved(&owner, &id).await;
-    let waiter = known_waiter(&redis, &other, &id, &reservation).await;
+    let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
     complete(&owner, &id, &reservation).await;
     wakes(waiter).await;
 }
@@ -115,9 +113,7 @@ async fn what_makes_no_sense_is_ignored() {
     for nonsense in ["", "h", "d", "wwwwwwwww", &long, "pééééééééé", "?somebody"] {
         redis.cli(&["SPUBLISH", CHANNEL, nonsense]).await;
     }
-    let id = fresh_id();
-    let reservation = reserved(&owner, &id).await;
-    let waiter = known_waiter(&redis, &other, &id, &reservation).await;
+    let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
     complete(&owner, &id, &reservation).await;
     wakes(waiter).await;
 }

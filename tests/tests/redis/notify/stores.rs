@@ -98,3 +98,18 @@ where
     sleep(Duration::from_millis(50)).await;
     waiter
 }
+
+/// A call of one store that another waits for, as every store that listens has heard.
+pub(crate) async fn waited_for<S>(
+    redis: &Redis,
+    owner: &S,
+    other: &S,
+) -> (RecordId, Record, JoinHandle<()>)
+where
+    S: Store + Clone + 'static,
+{
+    let id = fresh_id();
+    let reservation = reserved(owner, &id).await;
+    let waiter = known_waiter(redis, other, &id, &reservation).await;
+    (id, reservation, waiter)
+}

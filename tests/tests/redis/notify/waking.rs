@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::stores::{
     complete, fleet, known_waiter, listeners, never_looking, published, release, reserved,
-    reserved_for, until_listening,
+    reserved_for, until_listening, waited_for,
 };
 use crate::support::calls;
 
@@ -19,9 +19,7 @@ async fn a_waiter_in_another_process_wakes_when_the_call_completes() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let [owner, other] = fleet(&redis).await;
-    let id = fresh_id();
-    let reservation = reserved(&owner, &id).await;
-    let waiter = known_waiter(&redis, &other, &id, &reservation).await;
+    let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
     let looks = calls(&redis, "exec").await;
     complete(&owner, &id, &reservation).await;
     wakes(waiter).await;
@@ -33,9 +31,7 @@ async fn a_waiter_in_another_process_wakes_when_the_call_is_released() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let [owner, other] = fleet(&redis).await;
-    let id = fresh_id();
-    let reservation = reserved(&owner, &id).await;
-    let waiter = known_waiter(&redis, &other, &id, &reservation).await;
+    let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
     release(&owner, &id, &reservation).await;
     wakes(waiter).await;
 }
@@ -45,9 +41,7 @@ async fn a_waiter_in_another_process_wakes_when_the_record_is_purged() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let [owner, other, operator] = fleet(&redis).await;
-    let id = fresh_id();
-    let reservation = reserved(&owner, &id).await;
-    let waiter = known_waiter(&redis, &other, &id, &reservation).await;
+    let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
     assert!(operator.purge(&id).await.unwrap());
     wakes(waiter).await;
 }
@@ -57,9 +51,7 @@ async fn a_waiter_of_the_same_store_wakes_without_a_message() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let [owner] = fleet(&redis).await;
-    let id = fresh_id();
-    let reservation = reserved(&owner, &id).await;
-    let waiter = known_waiter(&redis, &owner, &id, &reservation).await;
+    let (id, reservation, waiter) = waited_for(&redis, &owner, &owner).await;
     let before = published(&redis).await;
     complete(&owner, &id, &reservation).await;
     wakes(waiter).await;
@@ -144,9 +136,7 @@ async fn a_process_that_only_resolves_wakes_who_waits() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let [owner, other] = fleet(&redis).await;
-    let id = fresh_id();
-    let reservation = reserved(&owner, &id).await;
-    let waiter = known_waiter(&redis, &other, &id, &reservation).await;
+    let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
     let operator = never_looking(&redis).connect().await.unwrap();
     complete(&operator, &id, &reservation).await;
     wakes(waiter).await;
@@ -157,9 +147,7 @@ async fn a_process_that_comes_late_hears_who_waits() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let [owner, other] = fleet(&redis).await;
-    let id = fresh_id();
-    let reservation = reserved(&owner, &id).await;
-    let waiter = known_waiter(&redis, &other, &id, &reservation).await;
+    let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
     let late = never_looking(&redis).connect().await.unwrap();
     let before = published(&redis).await;
     reserved(&late, &fresh_id()).await;
@@ -231,9 +219,7 @@ async fn a_waiter_that_goes_away_leaves_nothing_that_keeps_the_store() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let [owner, other] = fleet(&redis).await;
-    let id = fresh_id();
-    let reservation = reserved(&owner, &id).await;
-    let waiter = known_waiter(&redis, &other, &id, &reservation).await;
+    let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
     waiter.abort();
     drop(other);
     until(|| async { listeners(&redis).await == 1 }).await;
