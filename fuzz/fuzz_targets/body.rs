@@ -1,6 +1,5 @@
+//! Arbitrary bytes as bodies that say they are JSON.
+
 #![no_main]
 
-#[path = "../src/body.rs"]
-mod body;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| body::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| idempotent_fuzz::body::check(bytes));

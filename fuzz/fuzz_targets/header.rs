@@ -1,6 +1,5 @@
+//! Arbitrary bytes as values of the header `Idempotency-Key`.
+
 #![no_main]
 
-#[path = "../src/header.rs"]
-mod header;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| header::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| idempotent_fuzz::header::check(bytes));

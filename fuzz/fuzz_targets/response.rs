@@ -1,6 +1,5 @@
+//! Arbitrary bytes as stored responses.
+
 #![no_main]
 
-#[path = "../src/response.rs"]
-mod response;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| response::check(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| idempotent_fuzz::response::check(bytes));

@@ -6,10 +6,12 @@ use http::header::CONTENT_TYPE;
 use idempotent_core::http::RequestFingerprint;
 use serde_json::Value;
 
+/// Checks it.
+///
 /// # Panics
 ///
 /// When it does not hold.
-pub(crate) fn check(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     let mut bodies = bytes.splitn(2, |byte| *byte == b'\n');
     let (one, other) = (bodies.next().unwrap_or_default(), bodies.next().unwrap_or_default());
     let alike = digest(one) == digest(other);

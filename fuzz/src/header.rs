@@ -3,10 +3,12 @@
 use http::{HeaderMap, HeaderValue};
 use idempotent_core::http::IdempotencyKey;
 
+/// Checks it.
+///
 /// # Panics
 ///
 /// When it does not hold.
-pub(crate) fn check(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     let key = IdempotencyKey::from_bytes(bytes);
     if let Ok(value) = HeaderValue::from_bytes(bytes) {
         let headers = HeaderMap::from_iter([(IdempotencyKey::HEADER, value)]);

@@ -3,10 +3,12 @@
 use idempotent_core::Encoded;
 use idempotent_core::http::StoredResponse;
 
+/// Checks it.
+///
 /// # Panics
 ///
 /// When it does not hold.
-pub(crate) fn check(bytes: &[u8]) {
+pub fn check(bytes: &[u8]) {
     let Ok(stored) = StoredResponse::decode(bytes) else { return };
     assert!((100..=999).contains(&stored.status().as_u16()), "{stored:?}");
     let mut encoded = Vec::new();

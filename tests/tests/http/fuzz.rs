@@ -7,16 +7,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use idempotent_fuzz::{body, header, response};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
-
-#[path = "../../../fuzz/src/body.rs"]
-mod body;
-#[path = "../../../fuzz/src/header.rs"]
-mod header;
-#[path = "../../../fuzz/src/response.rs"]
-mod response;
 
 const SECONDS: &str = "IDEMPOTENT_FUZZ_SECONDS";
 

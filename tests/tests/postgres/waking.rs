@@ -53,7 +53,7 @@ async fn a_waiter_is_woken_when_its_id_is_purged_elsewhere() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     let [owner, other] = two_stores(&server).await;
-    let (attempt, reservation, waiter) = waited_for(&server, &owner, &other).await;
+    let (attempt, _, waiter) = waited_for(&server, &owner, &other).await;
     assert!(owner.purge(&attempt.id).await.unwrap());
     wakes(waiter).await;
 }
@@ -136,7 +136,7 @@ async fn a_mark_does_not_outlive_its_reservation() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     let [owner, other] = two_stores(&server).await;
-    let (attempt, reservation, waiter) = waited_for(&server, &owner, &other).await;
+    let (attempt, _, waiter) = waited_for(&server, &owner, &other).await;
     server.sql("UPDATE idempotent.records SET lapses_at = now()").await;
     attempt.win(&owner).await;
     assert_eq!(awaited(&server).await, 0);
@@ -195,7 +195,7 @@ async fn listening_ends_with_the_store() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     let [owner, other] = two_stores(&server).await;
-    let (attempt, reservation, waiter) = waited_for(&server, &owner, &other).await;
+    let (_, _, waiter) = waited_for(&server, &owner, &other).await;
     waiter.abort();
     drop(other);
     until(|| async { listeners(&server).await == 0 }).await;

@@ -41,7 +41,7 @@ async fn a_waiter_in_another_process_wakes_when_the_record_is_purged() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let [owner, other, operator] = fleet(&redis).await;
-    let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
+    let (id, _, waiter) = waited_for(&redis, &owner, &other).await;
     assert!(operator.purge(&id).await.unwrap());
     wakes(waiter).await;
 }
@@ -219,7 +219,7 @@ async fn a_waiter_that_goes_away_leaves_nothing_that_keeps_the_store() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let [owner, other] = fleet(&redis).await;
-    let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
+    let (_, _, waiter) = waited_for(&redis, &owner, &other).await;
     waiter.abort();
     drop(other);
     until(|| async { listeners(&redis).await == 1 }).await;
