@@ -197,7 +197,7 @@ fn collect(
                 Event::Effect(effect) => history.effects.push(effect),
                 Event::Answer(answer) => history.answers.push((process, answer)),
                 Event::ResourceUsage { before, after } => {
-                    history.resources.push((process, before, after))
+                    history.resources.push((process, before, after));
                 }
             }
         }
