@@ -1,6 +1,6 @@
 //! What must hold of any bytes that a store gives back as a stored response.
 
-use idempotent_core::Encoded;
+use idempotent_core::call::BinaryResult;
 use idempotent_core::http::StoredResponse;
 
 /// Checks it.

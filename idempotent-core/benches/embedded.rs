@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use idempotent_core::store::MemoryStore;
+use idempotent_core::backends::MemoryStore;
 use idempotent_core::{Error, Idempotency, Operation};
 use moka::sync::Cache;
 use serde::{Deserialize, Serialize};
@@ -96,7 +96,7 @@ impl Limit {
 
 async fn call(engine: &Idempotency, key: &Key) -> Receipt {
     let key = std::str::from_utf8(key).expect("hexadecimal digits");
-    let call = CHARGE.key(key).store(engine).returning::<Result<Receipt, Error>>();
+    let call = CHARGE.key(key).engine(engine).returning::<Result<Receipt, Error>>();
     call.run(|| async { Ok(receipt()) }).await.expect("it runs or is replayed")
 }
 
@@ -270,7 +270,7 @@ fn wake(c: &mut Criterion) {
 async fn one_wake(engine: &Idempotency, key: u64) -> Duration {
     let operation = CHARGE.wait(Duration::from_secs(5));
     let call = move |engine: &Idempotency| {
-        operation.key(&key).store(engine).returning::<Result<u64, Error>>()
+        operation.key(&key).engine(engine).returning::<Result<u64, Error>>()
     };
     let (release, released) = tokio::sync::oneshot::channel::<()>();
     let (started, has_started) = tokio::sync::oneshot::channel::<()>();

@@ -7,9 +7,11 @@ use std::alloc::System;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use idempotent_core::key::{Key, KeyParts};
-use idempotent_core::record::{Envelope, Guarantee, RecordId};
-use idempotent_core::store::{Complete, MemoryStore, Reserve, Store};
+use idempotent_core::Key;
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::model::KeyParts;
+use idempotent_core::model::{Envelope, Guarantee, RecordId};
+use idempotent_core::store::{Complete, Reserve, Store};
 use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};

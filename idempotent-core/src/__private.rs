@@ -1,15 +1,15 @@
-//! What the attribute's expansion names and nobody else should.
+//! What the attribute's expansion uses. None of this is public API.
 
-/// A value of any type, in code that never runs. It tells the compiler what a body gives, so that a
-/// wrong last expression is one error, on that expression.
+/// A value of any type, in code that never runs. It tells the compiler which type a body returns,
+/// so that a wrong last expression causes one error, at that expression.
 #[must_use]
 pub fn output<R>() -> R {
     unreachable!("this is behind `if false`")
 }
 
-/// What a handler with `response` returns.
+/// The return type of a handler with the flag `response`.
 #[cfg(feature = "axum")]
 pub type Response = axum::response::Response;
 
 #[cfg(not(feature = "axum"))]
-pub use crate::operation::Response;
+pub use crate::call::missing_feature::Response;

@@ -1,16 +1,16 @@
-//! Why an idempotent call did not give the body's own answer.
+//! [`Error`]: why an idempotent call was refused or failed.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use crate::record::RecordId;
+use crate::model::RecordId;
 
-/// Why an idempotent call was refused, or could not be asked for.
+/// Why an idempotent call was refused or failed.
 ///
-/// An error names the operation and the record, never another caller's payload or key. The kinds,
-/// with the status an HTTP service answers them with:
+/// An error names the operation and the record. It never reveals another caller's payload or key.
+/// These are its kinds, with the HTTP status that a service should answer:
 ///
 /// | kind | code | HTTP | retry |
 /// |---|---|---|---|
@@ -18,13 +18,14 @@ use crate::record::RecordId;
 /// | `InProgress` | `in_progress` | 409 | yes |
 /// | `ResultNotKept` | `result_not_kept` | 410 | no |
 /// | `FingerprintMismatch` | `fingerprint_mismatch` | 422 | no |
-/// | `Indeterminate` | `indeterminate` | 423 | no, it needs resolving |
+/// | `Indeterminate` | `indeterminate` | 423 | no, resolve it first |
 /// | `Incompatible` | `incompatible_record` | 500 | no |
 /// | `Encode`, `Decode` | `encode`, `decode` | 500 | no |
 /// | `Misconfigured` | `misconfigured` | 500 | no |
 /// | `Store` | `store_unavailable` | 503 | yes |
 ///
-/// A function under the attribute carries it in its own error type, by `From` or `map_error`:
+/// A function with the attribute returns it inside its own error type, converted by `From` or
+/// `map_error`:
 ///
 /// ```
 /// #[derive(Debug)]
@@ -54,36 +55,39 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The key or the scope is `None`.
+    /// The key or the scope, or a part of one, is `None`.
     MissingKey,
-    /// The key is empty, has an empty part, or is over the engine's limit.
+    /// The key or the scope is empty, has an empty part, or exceeds the engine's limit.
     InvalidKey,
-    /// Another call with this key runs. Nothing was run.
+    /// Another call with this key is running. The body did not run.
     InProgress,
-    /// The key was used with another payload. Nothing was run.
+    /// The key was already used with a different payload. The body did not run.
     FingerprintMismatch,
-    /// A call with this key was lost under *at most once*: nobody knows whether it took effect.
-    /// [Resolve](crate::Idempotency::resolve) it.
+    /// The owner of this key was lost under *at most once*, so it is unknown whether the call took
+    /// effect. [Resolve](crate::Idempotency::resolve) it. The body did not run again.
     Indeterminate,
-    /// The call ran before, and its result was not kept: it was too large, evicted, or not
-    /// encodable. Nothing was run.
+    /// The call already ran, but its result was not kept: for example, it was too large, was
+    /// evicted, or could not be encoded. The body did not run again.
     ResultNotKept,
-    /// The record was written by a version of the operation or of the library that this one does
-    /// not read. Nothing was run.
+    /// The record was written by a version of the operation or of this library that this version
+    /// cannot read. The body did not run.
     Incompatible,
-    /// The store could not be asked. Nothing was run: the engine fails closed.
+    /// The store failed: it is unreachable, too slow or full. The body did not run, because the
+    /// engine fails closed. In a [transaction](crate::Call::run_in) it may have run, and the
+    /// transaction must be rolled back.
     Store,
-    /// The payload of the fingerprint could not be encoded.
+    /// The payload of the fingerprint, or the value of a [resolution](crate::engine::Resolution),
+    /// could not be encoded.
     Encode,
-    /// The recorded result is not one of this call's type. Nothing was run.
+    /// The recorded result cannot be decoded as this call's type. The body did not run.
     Decode,
-    /// The operation or the runtime cannot do what was asked: a name that `strict_names()` refuses,
-    /// a `ttl` of zero, a tokio runtime without a timer.
+    /// The operation, the engine or the runtime does not allow this call: for example, the name is
+    /// one that `strict_names()` refuses, the `ttl` is zero, or the tokio runtime has no timer.
     Misconfigured,
 }
 
 impl ErrorKind {
-    /// A stable word for this kind, for clients and dashboards.
+    /// A stable identifier of this kind, for clients and dashboards.
     #[must_use]
     pub const fn code(self) -> &'static str {
         match self {
@@ -101,10 +105,10 @@ impl ErrorKind {
         }
     }
 
-    /// The HTTP status that answers this kind.
+    /// The HTTP status for this kind.
     ///
-    /// 400, 409 and 422 are those of the IETF draft on the `Idempotency-Key` header (-07, section
-    /// 2.7). 409 means *retry later* and nothing else, since generic clients loop on it.
+    /// 400, 409 and 422 follow the IETF draft on the `Idempotency-Key` header (-07, section 2.7).
+    /// 409 always means *retry later*, because generic clients retry on it.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
@@ -118,22 +122,24 @@ impl ErrorKind {
         }
     }
 
-    /// Whether the same call, sent again later, may succeed.
+    /// Whether the same call may succeed if it is sent again later.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
         matches!(self, Self::InProgress | Self::Store)
     }
 
-    /// One line on what it means, the same for every error of the kind.
+    /// A one-line description, the same for every error of this kind.
     pub(crate) const fn summary(self) -> &'static str {
         match self {
             Self::MissingKey => "the idempotency key is missing",
             Self::InvalidKey => "the idempotency key is invalid",
             Self::InProgress => "a call with this key is in progress",
-            Self::FingerprintMismatch => "this key was used with another payload",
-            Self::Indeterminate => "the outcome of the call with this key is not known",
-            Self::ResultNotKept => "the call with this key has ended and its result was not kept",
-            Self::Incompatible => "the record of this key cannot be read by this version",
+            Self::FingerprintMismatch => "this key was already used with a different payload",
+            Self::Indeterminate => "the outcome of the call with this key is unknown",
+            Self::ResultNotKept => {
+                "the call with this key has completed, but its result was not kept"
+            }
+            Self::Incompatible => "this version cannot read the record of this key",
             Self::Store => "the idempotency store is unavailable",
             Self::Encode => "the payload cannot be encoded",
             Self::Decode => "the recorded result cannot be decoded",
@@ -181,38 +187,39 @@ impl Error {
         self.0.kind
     }
 
-    /// A stable word for the kind. See [`ErrorKind::code`].
+    /// A stable identifier of the kind. See [`ErrorKind::code`].
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.0.kind.code()
     }
 
-    /// The HTTP status that answers it. See [`ErrorKind::status`].
+    /// The HTTP status for the kind. See [`ErrorKind::status`].
     #[must_use]
     pub fn status(&self) -> u16 {
         self.0.kind.status()
     }
 
-    /// Whether the same call, sent again later, may succeed.
+    /// Whether the same call may succeed if it is sent again later.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         self.0.kind.is_retryable()
     }
 
-    /// When a retry has a fair chance, if it has one at all: soon after a running call, which
-    /// cannot say when it ends, but never later than its lease could lapse.
+    /// How long to wait before a retry; `None` if a retry does not help or the delay is unknown.
+    /// For a call in progress this is at most one second, and no longer than its lease lasts. Zero
+    /// means that the whole transaction should run again at once.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
 
-    /// The operation's name.
+    /// The name of the operation.
     #[must_use]
     pub fn operation(&self) -> &str {
         &self.0.operation
     }
 
-    /// The record in question, if the call came as far as having one.
+    /// The id of the record, if it was known when the call failed.
     #[must_use]
     pub fn record_id(&self) -> Option<&RecordId> {
         self.0.record.as_ref()

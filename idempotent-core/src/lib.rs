@@ -1,64 +1,74 @@
-//! Make an async operation safe to repeat: reserve its key, run it once, replay its result.
+//! Make an async function safe to repeat: reserve its key, run it once, replay its result.
 //!
 //! ```
 //! use idempotent_core::{Error, idempotent};
 //!
-//! #[idempotent(key = "order:{order}", name = "shop::charge", wait = "5s")]
+//! #[idempotent(key = order, name = "shop.charge", ttl = "24h", wait = "5s")]
 //! async fn charge(order: u64, cents: u64) -> Result<String, Error> {
-//!     Ok(format!("charged {cents} for order {order}"))
+//!     Ok(format!("{cents} cents charged for order {order}"))
 //! }
 //!
 //! # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Error> {
-//! let first = charge(7, 1990).await?;
-//! let again = charge(7, 1990).await?;
-//! assert_eq!(first, again);
+//! let receipt = charge(7, 1990).await?;
+//! let retried = charge(7, 1990).await?; // the body does not run again
+//! assert_eq!(receipt, retried);
 //! # Ok(()) }
 //! ```
 //!
+//! Without configuration, records live in the memory of this process. One line at startup selects
+//! another store: `install(Idempotency::new(RedisStore::connect(url).await?))?`.
+//!
+//! # Where to start
+//!
+//! The [`guide`] answers one question per page: [choosing a store](guide::choosing_a_store),
+//! [keys and scopes](guide::keys_and_scopes), [guarantees and errors](guide::guarantees_and_errors),
+//! [an HTTP service](guide::http_service),
+//! [transactions and the outbox](guide::transactions_and_outbox), [testing](guide::testing),
+//! [production](guide::production), and
+//! [moving from a hand-written `SET NX`](guide::moving_from_set_nx).
+//!
 //! # The parts
 //!
-//! * [`idempotent`] is the attribute; its page lists every option.
-//! * [`Operation`] is the same without the attribute: a policy, of which a key makes a call.
-//! * [`Idempotency`] is the engine: a [`Store`], defaults, limits. [`install`] makes one the
-//!   process's, [`with`] a task's; `store = …` names one.
-//! * [`Disposition`] says what becomes of a key when its body ends, [`Guarantee`] what it means that
-//!   its owner was lost.
-//! * [`current`] is the call that runs here: its token, and keys derived from it for other systems.
-//! * [`Error`] is why a call was refused, with the HTTP status that says so.
-//! * [`store`] is for those who write a store, `testing` for those who test one, or their own
-//!   handlers.
+//! * [`idempotent`] is the attribute. Its page lists every option.
+//! * [`Operation`] does the same without the attribute: it holds the policy, and giving it a key
+//!   makes a [`Call`]. Use [`Reservation`] when the work does not fit into one function.
+//! * [`Idempotency`] is the engine: a [`Store`], defaults and limits. [`install`] sets the default
+//!   engine of the process, [`engine::with_engine`] that of one future, and `engine = …` that of
+//!   one function.
+//! * [`Guarantee`] decides what happens to a key after a crash, [`Disposition`] what happens to it
+//!   after a result.
+//! * [`Error`] says why a call was refused. Each [`kind`](ErrorKind) has an HTTP status.
+//! * [`current`] returns the call whose body is running: its fencing token, and keys derived from
+//!   it for other systems.
 //!
-//! # Choosing
-//!
-//! **Name** every operation that goes to production, and let
-//! [`strict_names`](Builder::strict_names) insist on it: a default name changes when its function
-//! moves, and its records are then not found.
-//!
-//! **Key** by what makes two requests the same one, not by what they contain; give the contents as
-//! `fingerprint`. Put the tenant into `scope`.
-//!
-//! **Guarantee**: `at_least_once` where a second effect after a crash is bearable, or the other side
-//! deduplicates; `at_most_once` with `detach` where it is not, and somebody will
-//! [resolve](Idempotency::resolve) what was lost.
-//!
-//! **Errors** release their key by default, which is right for those that come before any effect. A
-//! timeout of the other side is not one of these: [`Hold`](Disposition::Hold) it.
+//! | module | what is in it |
+//! |---|---|
+//! | [`backends`] | the stores: `MemoryStore`, `NearCache`, `RedisStore`, `PostgresStore`, `SqliteStore` |
+//! | [`call`] | the types behind [`Call`]: outcomes, calls in a transaction, results with their own encoding |
+//! | [`engine`] | an engine for one task, and the operator's side: inspecting and resolving records |
+//! | [`model`] | what a record is: its id, its key's parts, its state |
+//! | [`store`] | the contract that every store implements |
+//! | `http`, `grpc`, `client`, `outbox` | the integrations, each behind its feature |
+//! | `testing` | the contract suite, a controllable clock, injected faults |
 //!
 //! # Results
 //!
-//! Results are MessagePack with named fields, in serde's human-readable form. That carries flattened,
-//! untagged and tagged enums, maps with keys of any type, `NaN` and infinities, bytes, `IpAddr`, and
-//! the types of `chrono` and `uuid`. It does not carry `u128` and `i128` inside internally tagged or
-//! untagged enums and flattened fields, which is an error, nor `Some(())` and `Some(None)`, which
-//! come back as `None`.
+//! The `Ok` type must be `Serialize` and `DeserializeOwned`. Results are stored as MessagePack with
+//! named fields, in serde's human-readable form. This supports flattened, untagged and tagged
+//! enums, maps with keys of any type, `NaN` and infinities, bytes, `IpAddr`, and the types of
+//! `chrono` and `uuid`. It has two limits. `u128` and `i128` inside internally tagged or untagged
+//! enums, or inside flattened fields, are an error. Nested options lose a level **silently**:
+//! `Some(None)` and `Some(())` come back as `None`.
 //!
-//! A result that cannot be encoded, or is over the engine's limit, reaches its caller and leaves a
-//! *tombstone*: retries are refused with [`ErrorKind::ResultNotKept`], and run nothing.
+//! If a result cannot be encoded or exceeds the engine's limit, the caller still receives it, but
+//! the record becomes a *tombstone*: retries are refused with [`ErrorKind::ResultNotKept`], and the
+//! body does not run again.
 //!
-//! # Seen from outside
+//! # Observing calls
 //!
 //! Every call has a `tracing` span `idempotent` with the fields `operation`, `outcome` (`executed`,
-//! `replayed`, or the code of a refusal), `attempt` and `waited_ms`. With feature `metrics`:
+//! `replayed`, `unrecorded`, or the code of an error), `attempt` and `waited_ms`. The feature
+//! `metrics` adds:
 //!
 //! | metric | kind | labels |
 //! |---|---|---|
@@ -73,75 +83,69 @@
 //! | `idempotent_tombstones_total` | counter | `operation` |
 //! | `idempotent_near_hits_total` | counter | |
 //!
+//! The page on [production](guide::production#alerts) has alert rules for these metrics.
+//!
 //! # Features
 //!
-//! | feature | default | what |
+//! | feature | default | what it adds |
 //! |---|---|---|
 //! | `macros` | yes | the attribute |
-//! | `moka` | yes | [`store::MemoryStore`], and the default engine on it; [`store::NearCache`] |
+//! | `moka` | yes | `MemoryStore`, `NearCache`, and the default engine |
 //! | `redis` | | `RedisStore`, on one Redis or Valkey server |
-//! | `redis-sentinel` | | `RedisStore` on a group that Sentinel watches |
+//! | `redis-sentinel` | | `RedisStore` on servers that Sentinel monitors |
 //! | `redis-cluster` | | `RedisStore` on a Redis Cluster |
-//! | `postgres` | | `PostgresStore`, in a table of PostgreSQL; calls within the caller's transaction; `outbox`, messages that commit with a transaction |
-//! | `nats` | | `outbox::nats`: NATS JetStream as the outbox's broker |
-//! | `sqlite` | | `SqliteStore`: records in a file of this machine, which survive a restart; calls within the caller's transaction |
+//! | `postgres` | | `PostgresStore`; calls in the caller's transaction; `outbox`, messages that commit with a transaction |
+//! | `nats` | | NATS JetStream as the outbox's broker |
+//! | `sqlite` | | `SqliteStore`, in a file on this machine; calls in the caller's transaction |
 //! | `metrics` | | the metrics above, through the `metrics` facade |
-//! | `uuid` | | `uuid::Uuid` as a key, and a [`DerivedKey`] as one |
-//! | `reqwest` | | `client`: the middleware that sends one key and retries correctly |
+//! | `uuid` | | `uuid::Uuid` as a key, and conversion of a [`DerivedKey`](model::DerivedKey) into a `Uuid` |
+//! | `reqwest` | | `client`: a middleware that retries a request safely, with one key for all attempts |
 //! | `http` | | `http`: the `Idempotency-Key` header, a tower layer |
 //! | `axum` | | extractor and responses for axum |
 //! | `tonic` | | `grpc`: keys from metadata, refusals as statuses, prost messages as results |
-//! | `testing` | | the contract suite for stores, a controllable clock, faults, helpers |
+//! | `testing` | | `testing`: the contract suite, a controllable clock, injected faults |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[doc(hidden)]
 pub mod __private;
-#[cfg(any(feature = "postgres", feature = "reqwest"))]
-mod backoff;
+pub mod backends;
+pub mod call;
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod client;
 mod codec;
-mod disposition;
-mod engine;
+mod default_engine;
+pub mod engine;
 mod error;
 #[cfg(feature = "tonic")]
 #[cfg_attr(docsrs, doc(cfg(feature = "tonic")))]
 pub mod grpc;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 #[cfg(feature = "http")]
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 pub mod http;
-pub mod key;
-mod operation;
+pub mod model;
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub mod outbox;
-pub mod record;
 pub mod store;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
-mod uuid_text;
 
 #[cfg(feature = "macros")]
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use idempotent_macros::idempotent;
 
-pub use self::disposition::Disposition;
-pub use self::engine::{
-    AlreadyInUse, Builder, Current, Idempotency, Inspection, InspectionPage, Resolution, current,
-    install, with,
-};
+pub use self::call::{Call, Reservation};
+pub use self::default_engine::install;
+pub use self::engine::{Idempotency, IdempotencyBuilder, current};
 pub use self::error::{Error, ErrorKind};
-pub use self::key::Key;
-pub use self::operation::{
-    Call, CallBuilder, CallWithin, Encoded, Ended, FromError, Operation, Reservation, Returned,
-    Run, Started, Stored, Undecodable,
-};
-pub use self::record::{DerivedKey, Guarantee, RecordId};
+pub use self::model::{Disposition, Guarantee, Key, Operation};
 pub use self::store::Store;
 
-#[cfg(all(doctest, feature = "macros", feature = "moka"))]
-#[doc = include_str!("../../README.md")]
+#[cfg(all(doctest, feature = "macros", feature = "moka", feature = "axum"))]
+#[doc = include_str!("../README.md")]
 struct ReadmeDoctests;

@@ -1,4 +1,4 @@
-//! The collector of mistakes: all of them are reported at once, each at its own tokens.
+//! Collects mistakes, so that all of them are reported at once, each at its own tokens.
 
 use std::fmt::Display;
 use std::thread;
@@ -6,8 +6,8 @@ use std::thread;
 use proc_macro2::Span;
 use quote::ToTokens;
 
-/// Mistakes found so far. It must end in [`Errors::finish`]: dropping it unseen is a bug of ours
-/// and panics, since a mistake that nobody reports would compile into something else.
+/// The mistakes found so far. Must end in [`Errors::finish`]: dropping it without that is a bug in this
+/// crate and panics, since code with an unreported mistake would compile into something else.
 pub(crate) struct Errors {
     found: Option<Vec<syn::Error>>,
 }
@@ -17,12 +17,12 @@ impl Errors {
         Self { found: Some(Vec::new()) }
     }
 
-    /// A mistake at these tokens: what is wrong, and what to write instead.
+    /// Adds a mistake at these tokens: what is wrong, and what to write instead.
     pub(crate) fn at(&mut self, tokens: impl ToTokens, what: impl Display, help: impl Display) {
         self.push(syn::Error::new_spanned(tokens, text(what, help)));
     }
 
-    /// A mistake at a span that no single token has.
+    /// Adds a mistake at a span that is not the span of any tokens.
     pub(crate) fn at_span(&mut self, span: Span, what: impl Display, help: impl Display) {
         self.push(syn::Error::new(span, text(what, help)));
     }
@@ -31,7 +31,7 @@ impl Errors {
         self.found.get_or_insert_default().push(error);
     }
 
-    /// What was made of the input, if there was no mistake in it.
+    /// Returns what was made of the input, unless there were mistakes.
     pub(crate) fn finish<T>(mut self, made: Option<T>) -> syn::Result<T> {
         let found = self.found.take().unwrap_or_default();
         let all = found.into_iter().reduce(|mut all, error| {
@@ -43,7 +43,7 @@ impl Errors {
             (Some(all), _) => Err(all),
             (None, None) => Err(syn::Error::new(
                 Span::call_site(),
-                "`#[idempotent]` refused this without saying why, which is a bug in it",
+                "`#[idempotent]` failed without an error message: please report this as a bug",
             )),
         }
     }

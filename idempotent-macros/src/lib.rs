@@ -1,8 +1,8 @@
 //! The `#[idempotent]` attribute of `idempotent-core`.
 //!
-//! Use it from there; this crate knows no store and runs nothing. It works in three phases that
-//! cannot be skipped: `parse` says what was written, `check` what is meant or everything that
-//! is wrong with it, and `expand` writes two statements around the body.
+//! Use it from there: this crate knows no store and runs nothing. It works in three phases, none of
+//! which can be skipped: `parse` reads what was written, `check` finds every mistake in it or makes a
+//! plan, and `expand` writes two statements around the body.
 
 mod check;
 mod errors;
@@ -23,8 +23,8 @@ pub fn idempotent(
     expand(args.into(), item.into()).into()
 }
 
-/// The whole macro. What is wrong is reported next to the function as it was written, so that
-/// editors still understand its body and its callers do not fail too.
+/// The whole macro. On an error, the function is emitted as it was written, next to the error
+/// messages, so that editors still understand its body and its callers compile.
 fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     match plan(args, item.clone()) {
         Ok(plan) => expand::expand(plan),

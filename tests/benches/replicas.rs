@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use idempotent_core::Store;
-use idempotent_core::record::{Envelope, RecordId, Token};
-use idempotent_core::store::{Complete, CompleteOutcome, RedisStore, Reserve, ReserveOutcome};
+use idempotent_core::backends::RedisStore;
+use idempotent_core::model::{Envelope, RecordId, Token};
+use idempotent_core::store::{Complete, CompleteOutcome, Reserve, ReserveOutcome};
 use idempotent_servers::{Flavor, Redis};
 use tokio::task::JoinSet;
 use tokio::time::sleep;

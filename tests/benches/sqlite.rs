@@ -7,7 +7,7 @@
 use std::error::Error as StdError;
 use std::time::{Duration, Instant};
 
-use idempotent_core::store::SqliteStore;
+use idempotent_core::backends::SqliteStore;
 use idempotent_core::{Error, Idempotency, Operation};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::{
@@ -49,7 +49,7 @@ impl Side {
         match self {
             Self::Plain(pool) => plain(pool, key).await,
             Self::Call(engine) => {
-                let call = CHARGE.key(&key).store(engine).returning::<Result<Receipt, Error>>();
+                let call = CHARGE.key(&key).engine(engine).returning::<Result<Receipt, Error>>();
                 Ok(call.run(|| async move { Ok(Receipt::of(key)) }).await?)
             }
         }

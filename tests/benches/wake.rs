@@ -9,8 +9,9 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use idempotent_core::Store;
-use idempotent_core::record::{Envelope, RecordId, Token};
-use idempotent_core::store::{Complete, RedisStore, Reserve, ReserveOutcome, Wait};
+use idempotent_core::backends::RedisStore;
+use idempotent_core::model::{Envelope, RecordId, Token};
+use idempotent_core::store::{Complete, Reserve, ReserveOutcome, Wait};
 use idempotent_servers::Redis;
 
 const CALLS: usize = 1000;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::record::{Envelope, Guarantee, Record, RecordId, Token};
+use idempotent_core::model::{Envelope, Guarantee, Record, RecordId, Token};
 use idempotent_core::store::{
     Complete, CompleteOutcome, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Store,
     StoreError,

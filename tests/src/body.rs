@@ -38,7 +38,7 @@ impl Runs {
 ///
 /// The refusal.
 pub async fn call(engine: &Idempotency, operation: Operation, key: &str, runs: &Runs) -> Answer {
-    let call = operation.key(key).store(engine).returning::<Answer>();
+    let call = operation.key(key).engine(engine).returning::<Answer>();
     call.run(|| async { Ok(runs.note()) }).await
 }
 
@@ -50,7 +50,7 @@ pub fn call_for(
     runs: &Runs,
     time: Duration,
 ) -> tokio::task::JoinHandle<Answer> {
-    let call = operation.key(key).store(engine).returning::<Answer>();
+    let call = operation.key(key).engine(engine).returning::<Answer>();
     let runs = runs.clone();
     tokio::spawn(call.run(move || async move {
         let run = runs.note();

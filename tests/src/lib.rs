@@ -18,7 +18,7 @@ pub use self::wait::{HOUR, SOON, until, until_within, waiter, wakes};
 use std::time::Duration;
 
 use idempotent_core::Idempotency;
-use idempotent_core::store::MemoryStore;
+use idempotent_core::backends::MemoryStore;
 
 /// Seconds.
 #[must_use]

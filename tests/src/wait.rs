@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::record::{Record, RecordId};
+use idempotent_core::model::{Record, RecordId};
 use idempotent_core::store::{Store, Wait};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use idempotent_core::Store;
-use idempotent_core::record::{Envelope, RecordId, Token};
+use idempotent_core::model::{Envelope, RecordId, Token};
 use idempotent_core::store::{Complete, Reserve, State};
 use idempotent_core::testing::contract::Subject;
 
 #[expect(dead_code, reason = "the example's own program")]
-#[path = "../../examples/custom_store.rs"]
+#[path = "../../examples/basics/custom_store.rs"]
 mod custom_store;
 
 use custom_store::JournalStore;

@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use idempotent_core::store::{RedisStore, StoreErrorKind};
+use idempotent_core::backends::RedisStore;
+use idempotent_core::store::StoreErrorKind;
 use idempotent_servers::{Redis, Server, require};
 use idempotent_tests::Attempt;
 use tokio::runtime::Handle;

@@ -1,6 +1,6 @@
-//! Mistakes and what the compiler says of each: one error for one fault, at the user's token.
+//! Common mistakes and the compiler's messages for them: one error for one mistake, at the user's token.
 //!
-//! `TRYBUILD=overwrite cargo test -p idempotent-tests --test ui` writes the texts anew.
+//! `TRYBUILD=overwrite cargo test -p idempotent-tests --test ui` writes the expected messages again.
 
 #[test]
 fn every_mistake_is_taught() {

@@ -9,7 +9,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use idempotent_core::Idempotency;
 use idempotent_core::http::{IdempotencyLayer, RequestFingerprint};
-use idempotent_core::store::MemoryStore;
+use idempotent_core::backends::MemoryStore;
 use serde::{Deserialize, Serialize};
 use tower_layer::Identity;
 

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use idempotent_core::store::{NearCache, PostgresStore};
+use idempotent_core::backends::{NearCache, PostgresStore};
 use idempotent_core::{Idempotency, Operation};
 use sqlx::PgPool;
 
@@ -33,7 +33,7 @@ impl Ours {
 
     /// On a pool that the application shares with it, the plain statements' own.
     pub(crate) async fn on(pool: PgPool) -> Result<Self, Box<dyn Error>> {
-        let store = PostgresStore::from_pool(pool).response_timeout(PATIENCE).connect().await?;
+        let store = PostgresStore::builder(pool).response_timeout(PATIENCE).connect().await?;
         let (name, engine) = ("idempotent-core, on a pool", Idempotency::new(store));
         Ok(Self { name, operation: CHARGE_ON_POOL, engine })
     }
@@ -48,7 +48,7 @@ impl Ours {
         let call = self
             .operation
             .key(key)
-            .store(&self.engine)
+            .engine(&self.engine)
             .returning::<Result<Receipt, idempotent_core::Error>>();
         std::hint::black_box(call.run(|| async { Ok(receipt()) }).await?);
         Ok(())
@@ -56,10 +56,7 @@ impl Ours {
 }
 
 pub(crate) async fn store(url: &str) -> Result<PostgresStore, Box<dyn Error>> {
-    let store = PostgresStore::builder(url).response_timeout(PATIENCE);
-    let store = store.connect().await?;
-    store.migrate().await?;
-    Ok(store)
+    Ok(PostgresStore::builder(url).response_timeout(PATIENCE).connect().await?)
 }
 
 impl Side for Ours {

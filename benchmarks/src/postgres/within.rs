@@ -68,8 +68,8 @@ impl RunIn {
 
     async fn call(&self, key: &str) -> Outcome {
         let mut tx = self.pool.begin().await?;
-        let call = CHARGE.key(key).store(&self.engine).returning::<Result<Receipt, Failure>>();
-        let call = call.within(&mut tx).run(|tx| async move {
+        let call = CHARGE.key(key).engine(&self.engine).returning::<Result<Receipt, Failure>>();
+        let call = call.in_transaction(&mut tx).run(|tx| async move {
             let receipt = book(tx).await;
             (tx, receipt.map_err(Failure::from))
         });

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use idempotent_core::store::{NearCache, RedisStore};
+use idempotent_core::backends::{NearCache, RedisStore};
 use idempotent_core::{Idempotency, Operation};
 use redis::Client;
 use tokio::sync::OnceCell;
@@ -50,7 +50,7 @@ impl Ours {
 
     async fn call(&self, key: &str) -> Outcome {
         let call = match &self.engine {
-            Some(engine) => CHARGE.key(key).store(engine),
+            Some(engine) => CHARGE.key(key).engine(engine),
             None => CHARGE.key(key),
         };
         let call = call.returning::<Result<Receipt, idempotent_core::Error>>();
@@ -60,7 +60,7 @@ impl Ours {
 }
 
 async fn store(client: &Client) -> Result<RedisStore, Box<dyn Error>> {
-    Ok(RedisStore::from_client(client.clone()).connect().await?)
+    Ok(RedisStore::builder(client.clone()).connect().await?)
 }
 
 async fn near_engine(client: &Client) -> Result<Idempotency, Box<dyn Error>> {

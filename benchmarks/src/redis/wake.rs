@@ -4,7 +4,7 @@ use std::error::Error;
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use idempotent_core::store::RedisStore;
+use idempotent_core::backends::RedisStore;
 use idempotent_core::{Idempotency, Operation};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -19,7 +19,7 @@ pub(crate) async fn wait_for_orders(url: &str) -> Result<(), Box<dyn Error>> {
     let mut orders = BufReader::new(tokio::io::stdin()).lines();
     while let Some(order) = orders.next_line().await? {
         let call =
-            CHARGE.key(&order).store(&engine).returning::<Result<u64, idempotent_core::Error>>();
+            CHARGE.key(&order).engine(&engine).returning::<Result<u64, idempotent_core::Error>>();
         call.run(|| async { Ok(0) }).await?;
         println!("{}", now());
     }
@@ -34,7 +34,7 @@ pub(crate) async fn measure(url: &str) -> Result<(), Box<dyn Error>> {
     for order in 0..ORDERS {
         let order = order.to_string();
         let call =
-            CHARGE.key(&order).store(&engine).returning::<Result<u64, idempotent_core::Error>>();
+            CHARGE.key(&order).engine(&engine).returning::<Result<u64, idempotent_core::Error>>();
         let ended = call.run(|| async {
             orders.write_all(format!("{order}\n").as_bytes()).await.expect("it listens");
             tokio::time::sleep(Duration::from_millis(60)).await;

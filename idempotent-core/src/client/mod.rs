@@ -1,8 +1,8 @@
-//! The client's side of idempotency: requests that carry a key and are retried correctly.
+//! The client side of idempotency: requests that carry a key and are retried correctly.
 //!
-//! [`IdempotentRetry`] is a middleware for [`reqwest_middleware`]. It gives each `POST` and `PATCH`
-//! an `Idempotency-Key`, keeps it over retries and redirects, and sends the request again until it
-//! has a final answer or its budget is used up:
+//! [`IdempotentRetry`] is a middleware for [`reqwest_middleware`]. It adds an `Idempotency-Key` to each
+//! `POST` and `PATCH`, keeps it through retries and redirects, and sends the request again until it has
+//! a final response or attempts or time run out:
 //!
 //! ```no_run
 //! # async fn pay() -> Result<(), reqwest_middleware::Error> {
@@ -14,97 +14,98 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Put it first: middlewares that come after it run for every attempt, which is right for signing
-//! and tracing.
+//! Add it before other middlewares. Those that come after it run for every attempt, which is right for
+//! signing and tracing.
 //!
 //! # Which key
 //!
-//! A request that carries the header already keeps it. Otherwise the key is
+//! A request that already has the header keeps it. Otherwise the key depends on where it is sent:
 //!
-//! * within an idempotent call, *derived* from that call, so that a call which crashed and runs
-//!   again sends the same keys: see [`Current::derive_next`](crate::Current::derive_next). The label
-//!   is made of [`IdempotentRetry::label`], the method and the URL without its query, and the first,
-//!   second and third request of a call with one such label have keys of their own. A body whose
-//!   requests come in another order when it runs again, or that repeats a request itself, names them
-//!   by [`KeyLabel`];
-//! * elsewhere a fresh UUID of version 4. Whoever wants to try again tomorrow makes a key and sends
-//!   it as a header.
+//! * Inside an idempotent call it is *derived* from that call, so that a call which crashed and runs
+//!   again sends the same keys: see [`CurrentCall::derive_next`](crate::engine::CurrentCall::derive_next).
+//!   Its label consists of [`IdempotentRetry::label`], the method, and the URL without its query. If a
+//!   call sends several requests with the same label, the first, the second and so on have different
+//!   keys. If the order of the requests may change when the body runs again, or if the body repeats a
+//!   request itself, name them with [`KeyLabel`].
+//! * Anywhere else it is a random UUID of version 4. To be able to try again tomorrow, generate a key
+//!   yourself and set the header.
 //!
-//! The body is no part of a derived key: should it change between two runs, the server sees one key
-//! with two payloads and refuses (422), where another key would be a second effect.
+//! The request body is not part of a derived key. If it changes between two runs, the server sees the
+//! same key with another payload and refuses it (422). Another key would cause a second effect.
 //!
-//! Keys are sent as the IETF draft asks, as an RFC 8941 String (`"8e03978e-…"`), or bare for services
-//! that want them so.
+//! Keys are sent as an RFC 8941 String (`"8e03978e-…"`), as the IETF draft requires, or
+//! [bare](IdempotentRetry::bare_keys) for services that expect them so.
 //!
 //! # What is retried
 //!
-//! Requests that carry a key, and requests whose method is idempotent by HTTP (GET, HEAD, PUT, DELETE
-//! and OPTIONS). Others are passed through untouched.
+//! Requests with a key, and requests whose method is idempotent by HTTP (GET, HEAD, PUT, DELETE and
+//! OPTIONS). All others pass through untouched.
 //!
 //! | outcome | retried |
 //! |---|---|
-//! | no connection, a connection that breaks, a timeout | yes |
+//! | no connection, a broken connection, a timeout | yes |
 //! | 408, 425, 429, 500, 502, 503, 504 | yes |
-//! | 409 under a key | yes: it means that the first request with this key is running |
-//! | 409 without a key | no: it is a conflict with the resource's state |
-//! | 400, 410, 422, 423 | never, whatever is set |
-//! | an answer with `Idempotency-Replayed: true`, or Stripe's `Idempotent-Replayed` | no: it is the recorded end, and will not change |
-//! | any other answer | no |
+//! | 409 with a key | yes: the first request with this key is still running |
+//! | 409 without a key | no: it is a conflict with the state of the resource |
+//! | 400, 410, 422, 423 | never, whatever the settings |
+//! | a response with `Idempotency-Replayed: true`, or Stripe's `Idempotent-Replayed` | no: it is the recorded response and will not change |
+//! | any other response | no |
 //!
-//! A problem body (RFC 9457) can only say no: one with `"retryable": false` ends the retries, and so
-//! does, under 409, one whose `code` is another than `in_progress`. A service that answers its own
-//! conflicts with a bare 409 costs its clients their whole budget: leave 409 out of
-//! [`retry_statuses`](IdempotentRetry::retry_statuses) for it.
+//! A problem document (RFC 9457) can only prevent retries: one with `"retryable": false` does, and so
+//! does a 409 whose `code` is not `in_progress`. If a service sends a bare 409 for its own conflicts,
+//! remove 409 from [`retry_statuses`](IdempotentRetry::retry_statuses); otherwise each of them uses up
+//! the whole budget.
 //!
-//! A body that is a stream cannot be sent twice. Such a request gets its key, is sent once, and its
-//! outcome is handed on, whatever it is.
+//! A streaming body cannot be sent twice. Such a request gets its key, is sent once, and its outcome is
+//! returned whatever it is.
 //!
-//! # How long
+//! # Pauses and limits
 //!
-//! Before the nth retry it pauses for a random time between zero and `first_pause` × 2ⁿ⁻¹, at most
-//! `longest_pause` (exponential backoff with full jitter). Where the answer has a `Retry-After`, in
-//! seconds or as a date, the pause comes on top of it: nobody is asked earlier than it said, and
-//! clients that were sent away together do not come back together. A date is read by the server's
-//! own clock, if the answer has a `Date`.
+//! Before the nth retry the client pauses for a random time between zero and `first_pause` × 2ⁿ⁻¹, at
+//! most `max_pause` (exponential backoff with full jitter). If the response has a `Retry-After`, in
+//! seconds or as a date, the pause is added to it: no client retries earlier than asked, and clients that
+//! were turned away together do not return together. A date is compared with the `Date` of the response,
+//! if there is one.
 //!
-//! It ends with [`attempts`](IdempotentRetry::attempts) or
-//! [`total_time`](IdempotentRetry::total_time), whichever is used up first. A pause that would end
-//! after the total time is not begun. **What the last attempt gave is what the caller gets**: its
-//! answer, a 503 for instance, as it is; or [`GaveUp`], with the last error as its source. Either way
-//! the outcome is not known, and the key, from [`Sent::of`] or [`GaveUp::key`], is what to ask again
-//! with.
+//! The client gives up after [`max_attempts`](IdempotentRetry::max_attempts) or
+//! [`total_timeout`](IdempotentRetry::total_timeout), whichever comes first. It does not begin a pause
+//! that would end after the total timeout. **The caller then gets the outcome of the last attempt**: its
+//! response, for instance a 503, or [`GaveUp`] with the last error as its source. Either way the outcome
+//! of the request is unknown. Try again later with the same key, which is in [`RetryInfo`] or
+//! [`GaveUp::key`].
 //!
-//! # Answers that are cut off
+//! # Responses that are cut off
 //!
-//! An answer to a request with a key that states its length, of at most
-//! [`whole_answers`](IdempotentRetry::whole_answers) bytes, is read whole before it is handed on, so
-//! that a connection which breaks within it is a failed attempt like any other. Larger answers and
-//! streams are handed on with their head.
+//! If a request has a key and its response has a `Content-Length` of at most
+//! [`max_buffered_bytes`](IdempotentRetry::max_buffered_bytes), the response is read into memory before
+//! it is returned. A connection that breaks meanwhile is then a failed attempt like any other. Larger
+//! responses and streams are returned as soon as their head is there.
 //!
 //! # Redirects
 //!
-//! `reqwest` follows them within one attempt. 307 and 308 repeat the request with its key, also to
-//! another origin: `reqwest` strips only credentials and cookies there. 303 (and 301 and 302, for a
-//! `POST`) ask for the answer with a `GET`. A retry starts at the first URL again.
+//! `reqwest` follows redirects within one attempt. 307 and 308 repeat the request with its key, even to
+//! another origin: `reqwest` removes only credentials and cookies. 303 (and 301 and 302, for a `POST`)
+//! fetch the response with a `GET`. A retry starts at the first URL again.
 //!
-//! # Seen from outside
+//! # Logging
 //!
-//! Each retry is a `tracing` event at `INFO` with method, host, attempt, reason and pause; each end of
-//! a budget one at `WARN`. Neither path, query, key nor body is logged.
+//! Each retry is a `tracing` event at `INFO`, with method, host, attempt, reason and pause. Giving up is
+//! an event at `WARN`. Path, query, key and body are never logged.
 
-mod answer;
 mod budget;
-mod error;
-mod key;
+mod buffered_response;
+mod clock;
+mod gave_up;
+mod idempotent_retry;
+mod key_label;
 mod middleware;
+mod request_key;
 mod retry_after;
-mod sent;
-mod settings;
-mod timer;
-mod verdict;
+mod retry_decision;
+mod retry_info;
 
-pub use self::error::{AttemptTimedOut, GaveUp, GaveUpReason};
-pub use self::key::KeyLabel;
-pub use self::sent::Sent;
-pub use self::settings::IdempotentRetry;
-pub use self::timer::Timer;
+pub use self::clock::Clock;
+pub use self::gave_up::{AttemptTimedOut, GaveUp, GaveUpReason};
+pub use self::idempotent_retry::IdempotentRetry;
+pub use self::key_label::KeyLabel;
+pub use self::retry_info::RetryInfo;

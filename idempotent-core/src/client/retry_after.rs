@@ -1,18 +1,18 @@
-//! The `Retry-After` header: seconds, or a date.
+//! Parsing the `Retry-After` header: seconds, or a date.
 
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
-/// How long the server asks to be left alone. A header that is neither form is no request.
+/// How long the server asks to wait. An invalid header is ignored.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let value = text(headers, &RETRY_AFTER)?;
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
-        // Digits that are no number are too large for one.
+        // Digits fail to parse only if the number is too large.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(value).ok()?;
-    // The server's clock and this one need not agree; the server's own two dates do.
+    // The clocks of server and client may differ, so the date is compared with the server's own `Date`.
     let now =
         text(headers, &DATE).and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
     Some(date.duration_since(now).unwrap_or_default())
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_date_is_read_by_the_servers_own_clock() {
+    fn a_date_is_compared_with_the_servers_own_clock() {
         let headers = [
             (RETRY_AFTER, "Wed, 21 Oct 2015 13:00:30 GMT"),
             (DATE, "Wed, 21 Oct 2015 13:00:00 GMT"),
@@ -64,12 +64,12 @@ mod tests {
     }
 
     #[test]
-    fn a_date_in_the_past_asks_for_no_time() {
+    fn a_date_in_the_past_asks_for_no_pause() {
         assert_eq!(read(&[(RETRY_AFTER, "Wed, 21 Oct 2015 11:00:00 GMT")]), Some(0));
     }
 
     #[test]
-    fn what_is_neither_is_no_request() {
+    fn an_invalid_value_is_ignored() {
         for value in ["", "-1", "+1", "1.5", "soon", "Wed, 21 Oct 2015"] {
             assert_eq!(read(&[(RETRY_AFTER, value)]), None, "{value}");
         }

@@ -1,41 +1,41 @@
-//! Every call of the store has a deadline.
+//! The deadline of a store call: every call has one.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::task::unconstrained;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
-use super::Engine;
-use super::heartbeat::Pulse;
+use super::idempotency::Engine;
+use super::lease::RenewalTask;
+use super::runtime::{NoRuntime, unbudgeted_sleep};
 use super::telemetry::{Telemetry, Transition};
 use crate::store::{StoreError, StoreErrorKind, Wait};
 
-/// What ends a call that takes too long.
+/// What ends a store call that takes too long.
 enum Timer<'a> {
-    /// One that has to be made, where the runtime has timers.
+    /// A new timer, after a check that the runtime has timers.
     Needed,
-    /// The same; where this heartbeat runs, there are timers.
-    Beside(&'a Pulse),
-    /// The store itself.
-    Superfluous,
+    /// A new timer. The check is skipped on the runtime of this task.
+    OnRuntimeOf(&'a RenewalTask),
+    /// The store, which enforces a limit of its own.
+    Unneeded,
 }
 
 impl Timer<'_> {
-    /// Whether the runtime surely has timers.
+    /// Whether the runtime is known to have timers.
     fn is_there(&self) -> bool {
-        matches!(self, Self::Beside(pulse) if pulse.runs_here())
+        matches!(self, Self::OnRuntimeOf(task) if task.is_on_current_runtime())
     }
 }
 
 impl Engine {
-    /// One call of the store, given up after `limit` or the engine's own timeout.
+    /// Makes one store call, with a timeout of `limit` or the engine's own, whichever is shorter.
     ///
     /// The first poll comes before any timer is made: a store in memory answers at once, and then
     /// the deadline costs nothing.
-    pub(super) async fn call<T>(
+    pub(in crate::engine) async fn call<T>(
         &self,
         transition: Transition,
         limit: Duration,
@@ -44,8 +44,8 @@ impl Engine {
         self.call_for(transition, limit.min(self.settings.store_timeout), call).await
     }
 
-    /// One call of the store that may take longer than the engine's own timeout, since it waits.
-    pub(super) async fn call_for<T>(
+    /// Makes one store call that may take longer than the engine's own timeout, because it waits.
+    pub(in crate::engine) async fn call_for<T>(
         &self,
         transition: Transition,
         limit: Duration,
@@ -54,18 +54,20 @@ impl Engine {
         self.bounded(Timer::Needed, transition, limit, call).await
     }
 
-    /// One transition of a call that has a heartbeat. Where the store keeps to a limit of its own that is
-    /// no longer, there is no timer: each costs both ways of a lock that all threads share.
-    pub(super) async fn transition<T>(
+    /// Makes one store call on behalf of a call that has a renewal task. If the store enforces a
+    /// limit of its own that is short enough, no timer is made: each timer takes a lock twice that
+    /// all threads share.
+    pub(in crate::engine) async fn transition<T>(
         &self,
-        pulse: &Pulse,
+        task: &RenewalTask,
         transition: Transition,
         limit: Duration,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let limit = limit.min(self.settings.store_timeout);
-        let keeps_to_it = self.store.answers_within().is_some_and(|longest| longest <= limit);
-        let timer = if keeps_to_it { Timer::Superfluous } else { Timer::Beside(pulse) };
+        let store_keeps_limit =
+            self.store.response_timeout().is_some_and(|longest| longest <= limit);
+        let timer = if store_keeps_limit { Timer::Unneeded } else { Timer::OnRuntimeOf(task) };
         self.bounded(timer, transition, limit, call).await
     }
 
@@ -76,38 +78,34 @@ impl Engine {
         limit: Duration,
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let watch = Telemetry::store_call(transition);
+        let timer_metric = Telemetry::store_call(transition);
         let (mut call, mut deadline) = (pin!(call), pin!(None));
         let answer = poll_fn(|cx| {
             if let Poll::Ready(answer) = call.as_mut().poll(cx) {
                 return Poll::Ready(answer);
             }
-            if let Timer::Superfluous = timer {
+            if let Timer::Unneeded = timer {
                 return Poll::Pending;
             }
             if deadline.is_none() {
                 if !timer.is_there() {
-                    self.heartbeats.current().map_err(|error| {
-                        StoreError::new(StoreErrorKind::Unavailable, error.to_string())
-                    })?;
+                    self.renewals.current().map_err(no_runtime)?;
                 }
-                // A store that spends the task's budget has a deadline all the same.
-                deadline.set(Some(unconstrained(sleep(limit))));
+                // The deadline works even if the store uses up the task's cooperative budget.
+                deadline.set(Some(unbudgeted_sleep(limit)));
             }
             let over = deadline.as_mut().as_pin_mut().map_or(Poll::Pending, |it| it.poll(cx));
-            over.map(|()| Err(no_answer()))
+            over.map(|()| Err(StoreError::timed_out()))
         })
         .await;
-        watch.end(answer.as_ref().err());
+        timer_metric.stop(answer.as_ref().err());
         answer
     }
 
-    /// Waits as the store can. The wait has its own timeout, so only a store that ignores it is cut
-    /// off.
-    pub(super) async fn listen(&self, request: &Wait<'_>) -> Result<(), StoreError> {
-        if let Err(error) = self.heartbeats.current() {
-            return Err(StoreError::new(StoreErrorKind::Unavailable, error.to_string()));
-        }
+    /// Waits for the end of a reservation. The request has its own timeout, so this cuts off only a
+    /// store that ignores it.
+    pub(in crate::engine) async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {
+        self.renewals.current().map_err(no_runtime)?;
         let longest = request.timeout.saturating_add(Duration::from_millis(100));
         match timeout(longest, self.store.wait(request)).await {
             Ok(answer) => answer,
@@ -116,6 +114,6 @@ impl Engine {
     }
 }
 
-pub(super) fn no_answer() -> StoreError {
-    StoreError::new(StoreErrorKind::Timeout, "the store did not answer in time")
+fn no_runtime(error: NoRuntime) -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, error.to_string())
 }

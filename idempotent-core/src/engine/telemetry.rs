@@ -1,6 +1,6 @@
-//! What is seen from outside: one span a call, log lines, and with feature `metrics` the metrics.
+//! Spans, log lines and metrics: one span per call, and the metrics with the feature `metrics`.
 //!
-//! The crate's front page lists the span's fields and the metrics.
+//! The front page of the crate lists the span's fields and the metrics.
 
 use std::future::Future;
 use std::time::Duration;
@@ -9,13 +9,11 @@ use tracing::instrument::Instrumented;
 use tracing::span::Entered;
 use tracing::{Instrument, Span, field};
 
-use super::Elsewhere;
 use crate::error::Error;
-use crate::operation::{Ended, Operation};
-use crate::record::{Guarantee, RecordId};
+use crate::model::{CallOutcome, Guarantee, Operation, RecordId};
 use crate::store::{State, StoreError};
 
-/// A transition of a record, as metrics and logs name it.
+/// A store call, as metrics and logs name it.
 #[derive(Clone, Copy)]
 pub(super) enum Transition {
     Reserve,
@@ -23,7 +21,7 @@ pub(super) enum Transition {
     Complete,
     Release,
     Wait,
-    Operate,
+    Admin,
 }
 
 impl Transition {
@@ -34,7 +32,7 @@ impl Transition {
             Self::Complete => "complete",
             Self::Release => "release",
             Self::Wait => "wait",
-            Self::Operate => "operate",
+            Self::Admin => "operate",
         }
     }
 }
@@ -59,10 +57,6 @@ impl CallSpan {
         Self { span, operation: operation.name, attempts: 1 }
     }
 
-    pub(crate) fn operation(&self) -> &'static str {
-        self.operation
-    }
-
     pub(crate) fn enter(&self) -> Entered<'_> {
         self.span.enter()
     }
@@ -71,16 +65,8 @@ impl CallSpan {
         future.instrument(self.span.clone())
     }
 
-    /// `future` in this span, going on elsewhere if it is dropped.
-    pub(super) fn elsewhere<F>(&self, future: F) -> Elsewhere<F::Output>
-    where
-        F: Future<Output: Send> + Send + 'static,
-    {
-        if self.span.is_disabled() {
-            Elsewhere::new(future)
-        } else {
-            Elsewhere::new(self.instrument(future))
-        }
+    pub(super) fn is_disabled(&self) -> bool {
+        self.span.is_disabled()
     }
 
     pub(super) fn another_attempt(&mut self) {
@@ -92,7 +78,7 @@ impl CallSpan {
         self.span.record("waited_ms", waited.as_millis() as u64);
     }
 
-    pub(crate) fn ended(&self, ended: Ended) {
+    pub(crate) fn ended(&self, ended: CallOutcome) {
         self.outcome(ended.as_str());
     }
 
@@ -112,12 +98,12 @@ impl CallSpan {
     }
 }
 
-/// Log lines and counters of what happens outside the straight way.
+/// The log lines and counters of everything out of the ordinary.
 pub(crate) struct Telemetry;
 
 impl Telemetry {
-    pub(super) fn store_call(transition: Transition) -> Watch {
-        Watch {
+    pub(super) fn store_call(transition: Transition) -> StoreCallTimer {
+        StoreCallTimer {
             transition,
             #[cfg(feature = "metrics")]
             start: std::time::Instant::now(),
@@ -145,17 +131,20 @@ impl Telemetry {
     pub(super) fn lost_lease(id: &RecordId) {
         tracing::warn!(
             record = %id,
-            "a running call lost its lease: another caller may run the body beside it"
+            "a running call lost its lease: another caller may run the body at the same time"
         );
         count("idempotent_lost_leases_total", id);
     }
 
     pub(super) fn max_run(id: &RecordId) {
-        tracing::warn!(record = %id, "a running call reached its max_run: its lease is not renewed");
+        tracing::warn!(
+            record = %id,
+            "a running call reached its max_run: its lease is no longer renewed"
+        );
     }
 
     pub(super) fn late(id: &RecordId) {
-        tracing::warn!(record = %id, "a call that had lost its lease was recorded all the same");
+        tracing::warn!(record = %id, "a call that had lost its lease was recorded nevertheless");
     }
 
     pub(super) fn superseded(id: &RecordId, state: State) {
@@ -163,7 +152,7 @@ impl Telemetry {
             record = %id,
             successor = ?state,
             "a call ended after another one had taken its key: the body may have run twice, and \
-             the other one's record stands"
+             the other call's record is kept"
         );
         count("idempotent_superseded_total", id);
     }
@@ -174,28 +163,31 @@ impl Telemetry {
             record = %id,
             guarantee = guarantee.as_str(),
             panicked,
-            "a body was dropped while it ran: its key stays reserved until the lease ends"
+            "a body was dropped while it ran: its key stays reserved until the lease lapses"
         );
         count("idempotent_dropped_total", id);
     }
 
-    pub(super) fn dropped_within(id: &RecordId) {
+    pub(super) fn dropped_in_transaction(id: &RecordId) {
         let panicked = std::thread::panicking();
         tracing::warn!(
             record = %id,
             panicked,
-            "a body was dropped while it ran within a transaction, which cannot be committed now"
+            "a body was dropped while it ran in a transaction: the transaction cannot be committed"
         );
         count("idempotent_dropped_total", id);
     }
 
     pub(super) fn not_released(id: &RecordId) {
-        tracing::warn!(record = %id, "too many unused reservations to release; leases end them");
+        tracing::warn!(
+            record = %id,
+            "too many unused reservations are being released: this one lapses with its lease"
+        );
     }
 
-    /// A result that is delivered, and leaves a tombstone.
+    /// A result that the caller receives, and that leaves a tombstone.
     pub(crate) fn not_kept(id: &RecordId, why: &str) {
-        tracing::warn!(record = %id, why, "a result is not kept: retries are refused");
+        tracing::warn!(record = %id, why, "a result is not kept: retries will be refused");
         count("idempotent_tombstones_total", id);
     }
 
@@ -203,7 +195,7 @@ impl Telemetry {
         tracing::error!(
             record = %id,
             error = error as &dyn std::error::Error,
-            "a result could not be encoded: its caller has it, and retries are refused"
+            "a result could not be encoded: the caller received it, but retries will be refused"
         );
         count("idempotent_tombstones_total", id);
     }
@@ -214,16 +206,16 @@ fn count(_counter: &'static str, _id: &RecordId) {
     metrics::counter!(_counter, "operation" => _id.operation().to_owned()).increment(1);
 }
 
-/// Times one call of the store.
-pub(super) struct Watch {
+/// Times one store call.
+pub(super) struct StoreCallTimer {
     #[cfg_attr(not(feature = "metrics"), allow(dead_code))]
     transition: Transition,
     #[cfg(feature = "metrics")]
     start: std::time::Instant,
 }
 
-impl Watch {
-    pub(super) fn end(self, _error: Option<&StoreError>) {
+impl StoreCallTimer {
+    pub(super) fn stop(self, _error: Option<&StoreError>) {
         #[cfg(feature = "metrics")]
         metrics::histogram!(
             "idempotent_store_seconds",

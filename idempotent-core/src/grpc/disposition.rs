@@ -1,26 +1,27 @@
-//! What a status says about its effect.
+//! What a status says about the effect of its call.
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::refusal::{DOMAIN, reason_of};
+use super::error_status::{DOMAIN, reason_of};
 use crate::{Disposition, ErrorKind};
 
-/// The disposition of a status by its code, unless a call says otherwise.
+/// The disposition of a status, judging by its code. This is the default of a gRPC call.
 ///
-/// * [`Keep`](Disposition::Keep), so that a retry gets it again, for final refusals:
+/// * [`Keep`](Disposition::Keep) replays the status to retries. Final refusals get it:
 ///   `INVALID_ARGUMENT`, `NOT_FOUND`, `ALREADY_EXISTS`, `FAILED_PRECONDITION`, `OUT_OF_RANGE`.
-/// * [`Release`](Disposition::Release), so that a retry runs at once, only for what is known to
-///   precede the effect: `UNAUTHENTICATED` and `PERMISSION_DENIED`.
-/// * [`Hold`](Disposition::Hold) for what leaves it open: `CANCELLED`, `UNKNOWN`,
-///   `DEADLINE_EXCEEDED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`. So does `ABORTED`: a transaction was
-///   undone, which does not undo what happened outside of it. Methods often pass on the statuses of
-///   those they call, and then `RESOURCE_EXHAUSTED` is a quota or an answer that was too large to be
-///   received, and `UNIMPLEMENTED` a method or an answer that could not be decompressed. A refusal of
-///   another idempotent call that is passed on and says `INDETERMINATE` leaves it open as well.
+/// * [`Release`](Disposition::Release) lets a retry run at once. Only codes that are known to precede the
+///   effect get it: `UNAUTHENTICATED` and `PERMISSION_DENIED`.
+/// * [`Hold`](Disposition::Hold) is for codes that do not say whether the call took effect: `CANCELLED`,
+///   `UNKNOWN`, `DEADLINE_EXCEEDED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`, and
+///   * `ABORTED`: a transaction was rolled back, but not what happened outside of it;
+///   * `RESOURCE_EXHAUSTED` and `UNIMPLEMENTED`: methods often return the statuses of methods they call.
+///     The first may then mean a quota or a response that was too large to receive, the second an
+///     unknown method or a response that could not be decompressed;
+///   * the refusal of another idempotent call with the reason `INDETERMINATE`.
 ///
-/// A method whose quota comes before everything else says so with `on_error`; so does one that passes
-/// on a `PERMISSION_DENIED` which it gets after its own effect:
+/// If a method checks its quota before everything else, say so with `on_error`. Do so as well if it
+/// returns a `PERMISSION_DENIED` that it may get after its own effect:
 ///
 /// ```
 /// use idempotent_core::Disposition;
@@ -62,7 +63,7 @@ pub fn disposition_of(status: &Status) -> Disposition {
     }
 }
 
-/// Kept, it would be replayed long after somebody resolved the other call.
+/// If such a status were kept, it would be replayed long after somebody resolved the other call.
 fn is_indeterminate(status: &Status) -> bool {
     let info = status.get_details_error_info();
     info.is_some_and(|info| {

@@ -1,16 +1,17 @@
-//! The key of a request, from its metadata.
+//! Reading the key from a request's metadata.
 
 use tonic::metadata::MetadataValue;
 use tonic::{Request, Status};
 
-use super::{IdempotencyKey, InvalidKey, refusal};
+use super::error_status;
 use crate::ErrorKind;
+use crate::http::{IdempotencyKey, InvalidKey};
 
-/// The metadata that holds the key, `idempotency-key`.
+/// The metadata key that carries the idempotency key: `idempotency-key`.
 pub const KEY: &str = "idempotency-key";
 
-/// The request's key, from the metadata [`KEY`], written as in the HTTP header: an RFC 8941 String or
-/// the bare text, 1 to 255 printable ASCII characters.
+/// Reads the request's key from its metadata ([`KEY`]). The value has the same form as in HTTP: an
+/// RFC 8941 String or the bare text, 1 to 255 printable ASCII characters.
 ///
 /// ```
 /// use idempotent_core::grpc;
@@ -25,26 +26,26 @@ pub const KEY: &str = "idempotency-key";
 /// # Ok::<(), grpc::InvalidKey>(())
 /// ```
 ///
-/// In options it is `key = grpc::key(&request)?`. Keys are the clients' own, so give the attribute a
-/// `scope` where there is more than one client: the caller that the request was authenticated as.
+/// In the attribute, write `key = grpc::key(&request)?`. Clients choose their own keys, so if there is
+/// more than one client, also give the attribute a `scope`: the authenticated caller.
 ///
 /// # Errors
 ///
-/// [`InvalidKey`], which is a [`Status`] with `INVALID_ARGUMENT`.
+/// [`InvalidKey`], which converts into a [`Status`] with `INVALID_ARGUMENT`.
 pub fn key<T>(request: &Request<T>) -> Result<IdempotencyKey, InvalidKey> {
     let lines = request.metadata().get_all(KEY);
-    let found = IdempotencyKey::from_lines(lines.iter().map(MetadataValue::as_bytes))?;
-    found.ok_or(InvalidKey::Missing)
+    let key = IdempotencyKey::from_lines(lines.iter().map(MetadataValue::as_bytes))?;
+    key.ok_or(InvalidKey::Missing)
 }
 
 impl From<InvalidKey> for Status {
-    fn from(why: InvalidKey) -> Self {
-        let kind = match why {
+    fn from(error: InvalidKey) -> Self {
+        let kind = match error {
             InvalidKey::Missing => ErrorKind::MissingKey,
             _ => ErrorKind::InvalidKey,
         };
-        let mut status = refusal::status(kind, &why.to_string(), None);
-        status.set_source(std::sync::Arc::new(why));
+        let mut status = error_status::status(kind, &error.to_string(), None);
+        status.set_source(std::sync::Arc::new(error));
         status
     }
 }

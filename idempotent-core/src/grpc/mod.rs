@@ -1,6 +1,6 @@
-//! gRPC with tonic: keys from metadata, refusals as statuses, prost messages as results.
+//! gRPC with tonic: keys from metadata, errors as statuses, prost messages as results.
 //!
-//! The attribute goes on the method of a service, with the flag `grpc`:
+//! Put the attribute on a method of a service, with the flag `grpc`:
 //!
 //! ```
 //! use idempotent_core::{grpc, idempotent};
@@ -30,30 +30,30 @@
 //! }
 //! ```
 //!
-//! * [`key()`] reads `idempotency-key`, and [`payload`] makes a fingerprint of a message.
-//! * A kept [`Response`](tonic::Response) is its prost message and its metadata, ASCII and binary. A
-//!   replay also has `idempotency-replayed: true` ([`REPLAYED`]) in its metadata.
-//! * A [`Status`](tonic::Status) is kept as well when its code is final ([`disposition_of`]): code,
-//!   message, details and metadata.
-//! * An [`Error`](crate::Error) is a `Status`, with what [`code_of`] says.
-//! * [`CallBuilder::returning_grpc`](crate::CallBuilder::returning_grpc) is the flag without the
+//! * [`key()`] reads the metadata `idempotency-key`, and [`payload`] makes a fingerprint of a message.
+//! * A [`Response`](tonic::Response) is stored with its prost message and its metadata, ASCII and binary.
+//!   A replay also has the metadata `idempotency-replayed: true` ([`REPLAYED`]).
+//! * A [`Status`](tonic::Status) with a final code ([`disposition_of`]) is stored too: code, message,
+//!   details and metadata.
+//! * An [`Error`](crate::Error) converts into a `Status` with the code that [`code_of`] says.
+//! * [`CallBuilder::returning_grpc`](crate::call::CallBuilder::returning_grpc) does the same without the
 //!   attribute.
 //!
-//! Streams are neither kept nor replayed: the message of a response has to be there.
+//! Streams are neither stored nor replayed.
 //!
 #![doc = include_str!("../../docs/grpc.md")]
 
-mod call;
 mod disposition;
-mod kept;
+mod encoding;
+mod error_status;
 mod key;
 mod payload;
-mod refusal;
+mod returning_grpc;
 
-pub use self::call::Reply;
 pub use self::disposition::disposition_of;
-pub use self::kept::REPLAYED;
+pub use self::encoding::REPLAYED;
+pub use self::error_status::{DOMAIN, code_of};
 pub use self::key::{KEY, key};
 pub use self::payload::{Payload, payload};
-pub use self::refusal::{DOMAIN, code_of};
+pub use self::returning_grpc::UnaryResponse;
 pub use crate::http::{IdempotencyKey, InvalidKey};

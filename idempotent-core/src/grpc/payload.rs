@@ -1,19 +1,19 @@
-//! A message as the fingerprint of its request.
+//! A message as the payload of a fingerprint.
 
 use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-/// A message's bytes, as a payload. See [`payload`].
+/// The encoded message of a request, as made by [`payload`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct Payload(Vec<u8>);
 
-/// The payload of a request, for `fingerprint = grpc::payload(request.get_ref())`: the same key with
-/// another message is refused.
+/// Makes a fingerprint cover a message: `fingerprint = grpc::payload(request.get_ref())`. The same key
+/// with another message is then refused.
 ///
-/// A message is compared by its encoding, in which the entries of a `HashMap` stand in any order:
-/// have maps generated as `BTreeMap`, by `btree_map(["."])` of the build script, or the retry of a
-/// message with two entries is refused as another one.
+/// Messages are compared by their encoding, in which the entries of a `HashMap` have no fixed order.
+/// Generate maps as `BTreeMap`, with `btree_map(["."])` in the build script. Otherwise the retry of a
+/// message with two entries may be refused as another message.
 ///
 /// ```
 /// use idempotent_core::{Error, Operation, grpc};
@@ -45,7 +45,7 @@ impl Serialize for Payload {
 }
 
 impl fmt::Debug for Payload {
-    /// Without the bytes, which may be somebody's secrets.
+    /// Omits the bytes, which may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Payload({} bytes)", self.0.len())
     }

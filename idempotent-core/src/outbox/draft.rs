@@ -1,15 +1,15 @@
-//! A message before it is published: what it must be, and which id it gets.
+//! A message before it is published: what is valid, and which id it gets.
 
 use sqlx::SqlSafeStr;
 use sqlx::postgres::PgConnection;
 
-use super::{MessageId, OutboxError, sql};
+use super::{MessageId, OutboxError, statements};
 use crate::engine::current;
 
 const MAX_KEY_BYTES: usize = 512;
 
-/// A message that is about to be published: [`publish`](super::publish) with headers, or with an id of
-/// your own.
+/// A message that is about to be published: like [`publish`](super::publish), with headers or with an id of your
+/// own.
 ///
 /// ```no_run
 /// use idempotent_core::outbox::Draft;
@@ -48,30 +48,29 @@ impl std::fmt::Debug for Payload<'_> {
 impl<'a> Draft<'a> {
     /// A message without headers.
     ///
-    /// Messages of one key are delivered in the order of their transactions' commits, whatever their
-    /// topics, so keys of different kinds want a prefix: `order-7`, `customer-7`. A key has 1 to 512
-    /// bytes; neither it nor the topic has control characters, or white space at an end.
+    /// Messages of one key are delivered in the order in which their transactions commit, whatever their topics.
+    /// So give keys of different kinds different prefixes: `order-7`, `customer-7`. A key has 1 to 512 bytes.
+    /// Neither key nor topic may contain control characters, or begin or end with white space.
     pub fn new(topic: &'a str, key: &'a str, payload: &'a (impl AsRef<[u8]> + ?Sized)) -> Self {
         let payload = Payload(payload.as_ref());
         Self { topic, key, payload, names: Vec::new(), values: Vec::new(), id: None }
     }
 
-    /// Adds a header: visible ASCII without a colon for a name, anything without control characters and
-    /// without white space at an end for a value. Default: none.
+    /// Adds a header. Its name must be visible ASCII without a colon. Its value must not contain control
+    /// characters, or begin or end with white space.
     pub fn header(mut self, name: &'a str, value: &'a str) -> Self {
         self.names.push(name);
         self.values.push(value);
         self
     }
 
-    /// The message's id. Default: within an idempotent call one that is derived from the call and from
-    /// what is published, so that a call which runs again after a crash publishes the same message;
-    /// elsewhere a random one.
+    /// The message's id. Default: in an idempotent call, derived from the call and the message, so that a call
+    /// that runs again after a crash publishes the same message; elsewhere random.
     ///
-    /// Two things make a call that runs again publish another message, and want an id that is
-    /// [derived](crate::Current::derive) by hand: a payload that is another one each time, since it tells
-    /// the time for instance; and a body that publishes anew when its own transaction failed, whose second
-    /// message would count as the call's second one.
+    /// In two cases a call that runs again would publish a different message, so
+    /// [derive](crate::engine::CurrentCall::derive) the id yourself: if the payload differs each time, because
+    /// it contains the time for instance; and if the body publishes again after its own transaction failed,
+    /// because the second message would count as another one of the call.
     ///
     /// ```no_run
     /// use idempotent_core::outbox::Draft;
@@ -90,14 +89,14 @@ impl<'a> Draft<'a> {
         self
     }
 
-    /// Publishes it as a part of the transaction. See [`publish`](super::publish).
+    /// Publishes it as part of the transaction. See [`publish`](super::publish).
     ///
     /// # Errors
     ///
-    /// [`Invalid`](super::OutboxErrorKind::Invalid) for a message that cannot be published as it is,
-    /// before the database is asked; [`Database`](super::OutboxErrorKind::Database) if it refuses.
+    /// [`Invalid`](super::OutboxErrorKind::Invalid) if the message is invalid, before anything is sent to the
+    /// database; [`Database`](super::OutboxErrorKind::Database) if the database returns an error.
     pub async fn publish(self, tx: &mut PgConnection) -> Result<MessageId, OutboxError> {
-        self.publish_by(sql::PUBLISH, tx).await
+        self.publish_by(statements::PUBLISH, tx).await
     }
 
     pub(super) async fn publish_by(
@@ -121,21 +120,23 @@ impl<'a> Draft<'a> {
 
     fn check(&self) -> Result<(), OutboxError> {
         if self.topic.is_empty() || self.key.is_empty() {
-            return Err(OutboxError::invalid("a message has a topic and a key"));
+            return Err(OutboxError::invalid("a message must have a topic and a key"));
         }
         if self.key.len() > MAX_KEY_BYTES {
-            return Err(OutboxError::invalid("the key of a message has at most 512 bytes"));
+            return Err(OutboxError::invalid(
+                "the key of a message must not be longer than 512 bytes",
+            ));
         }
         let texts = [self.topic, self.key].into_iter().chain(self.values.iter().copied());
         if texts.clone().any(|text| text.contains(char::is_control)) {
             return Err(OutboxError::invalid(
-                "topic, key and headers of a message have no control characters",
+                "topic, key and headers of a message must not contain control characters",
             ));
         }
-        // Brokers cut it off, and two keys would become one.
+        // Brokers trim it, and two keys would become the same.
         if texts.into_iter().any(|text| text.trim() != text) {
             return Err(OutboxError::invalid(
-                "topic, key and headers of a message have no white space at an end",
+                "topic, key and headers of a message must not begin or end with white space",
             ));
         }
         let visible = |name: &&str| {
@@ -143,14 +144,14 @@ impl<'a> Draft<'a> {
         };
         if !self.names.iter().all(visible) {
             return Err(OutboxError::invalid(
-                "the name of a header is visible ASCII without a colon",
+                "the name of a header must be visible ASCII without a colon",
             ));
         }
         Ok(())
     }
 
-    /// What is published is a part of the label, so that a call whose messages come in another order
-    /// when it runs again does not give one of them the other's id.
+    /// The label contains the message, so that a call that publishes its messages in another order when it runs
+    /// again does not give one of them the id of another.
     fn default_id(&self) -> MessageId {
         let Some(call) = current() else { return MessageId::random() };
         let mut hasher = blake3::Hasher::new();
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_broker_could_carry_is_refused_before_the_database_is_asked() {
+    fn a_message_that_no_broker_could_carry_is_invalid() {
         let long = "k".repeat(513);
         for draft in [
             Draft::new("", "k", ""),
@@ -191,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_key_and_any_payload_are_taken() {
+    fn the_longest_key_and_any_payload_are_valid() {
         let key = "k".repeat(512);
         let draft = Draft::new("t", &key, &[0, 10, 255]).header("a-b", "ü ü");
         assert_eq!(refusal(&draft), "none");

@@ -1,13 +1,13 @@
-//! Why the outbox did not do what it was asked. Why a broker did not is in `publish`.
+//! Errors of the outbox. Those of a broker are in `broker`.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// Why the outbox did not do what it was asked.
+/// An error of the outbox.
 ///
-/// A database's refusal is its [`source`](StdError::source), a `sqlx::Error`: with it a caller tells
-/// a deadlock or a serialization failure, which are worth another transaction, from the rest.
+/// An error of the database is its [`source`](StdError::source), a `sqlx::Error`.
+/// [`is_conflict`](crate::backends::is_conflict) says whether retrying the transaction helps.
 #[derive(Debug)]
 pub struct OutboxError {
     kind: OutboxErrorKind,
@@ -19,11 +19,10 @@ pub struct OutboxError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OutboxErrorKind {
-    /// The message cannot be published as it is: no topic, no key, or one that is too long, or has
-    /// control characters or white space at an end. The database was not asked, so the transaction is as it was.
+    /// The message is invalid: its topic or key is missing, too long, contains control characters, or begins
+    /// or ends with white space. Nothing was sent to the database, so the transaction can go on.
     Invalid,
-    /// The database refused, or could not be asked. A transaction in which that happened cannot
-    /// commit any more.
+    /// The database returned an error, or could not be reached. The transaction cannot commit any more.
     Database,
     /// The database did not answer in time.
     Timeout,
@@ -48,7 +47,8 @@ impl OutboxError {
 
 impl From<sqlx::Error> for OutboxError {
     fn from(source: sqlx::Error) -> Self {
-        let message = Cow::Borrowed("the database refused or could not be asked");
+        let message =
+            Cow::Borrowed("the database of the outbox returned an error or could not be reached");
         Self { kind: OutboxErrorKind::Database, message, source: Some(source) }
     }
 }

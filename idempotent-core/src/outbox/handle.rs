@@ -1,4 +1,4 @@
-//! The outbox as an operator has it: what waits, what was parked, and what becomes of that.
+//! [`Outbox`]: how many messages wait in it, and what to do with those that are parked.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -6,22 +6,21 @@ use std::time::{Duration, SystemTime};
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{Row, query};
 
-use super::row::{Stored, moment};
-use super::sql::Statements;
+use super::message_row::{MessageRow, system_time};
+use super::statements::Statements;
 use super::{Draft, Message, MessageId, OutboxError};
-use crate::store::PostgresStore;
-use crate::store::postgres::Names;
+use crate::backends::PostgresStore;
+use crate::backends::postgres::TableNames;
 
-/// The outbox of a database: what relays deliver from, and an operator looks into. Clones are the
-/// same outbox.
+/// The outbox of a database: relays deliver from it, and operators inspect it. Clones are the same outbox.
 ///
 /// ```no_run
 /// use idempotent_core::outbox::Outbox;
 ///
-/// # async fn look(pool: sqlx::PgPool) -> Result<(), idempotent_core::outbox::OutboxError> {
+/// # async fn inspect(pool: sqlx::PgPool) -> Result<(), idempotent_core::outbox::OutboxError> {
 /// let outbox = Outbox::new(pool);
 /// let backlog = outbox.backlog().await?;
-/// println!("{} wait, for at most {:?}; {} are parked", backlog.pending, backlog.age, backlog.parked);
+/// println!("{} pending, the oldest for {:?}; {} parked", backlog.pending, backlog.age, backlog.parked);
 /// for parked in outbox.parked(None, 100).await? {
 ///     println!("{:?}: {}", parked.message, parked.reason);
 ///     outbox.retry(&parked).await?;
@@ -34,7 +33,7 @@ pub struct Outbox {
     statements: Statements,
 }
 
-/// A message that was put aside, since its broker did not take it. From [`Outbox::parked`].
+/// A message that was parked, because its broker did not accept it. From [`Outbox::parked`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Parked {
@@ -42,7 +41,7 @@ pub struct Parked {
     pub message: Message,
     /// Why the last attempt failed.
     pub reason: String,
-    /// When it was put aside, by the database's clock.
+    /// When it was parked, by the database's clock.
     pub parked_at: SystemTime,
     number: i64,
 }
@@ -53,31 +52,30 @@ pub struct Parked {
 pub struct Backlog {
     /// Messages that wait to be delivered.
     pub pending: u64,
-    /// How long ago the oldest of these was published; `None` if none waits.
+    /// How long ago the oldest of these was published; `None` if there is none.
     pub age: Option<Duration>,
-    /// Messages that were put aside.
+    /// Messages that are parked.
     pub parked: u64,
 }
 
 impl Outbox {
-    /// The outbox beside the records of a store with the default names, whose
-    /// [`migrate`](PostgresStore::migrate) makes its table, on connections of this pool. Beside those
-    /// of a store with names of its own it is [`Outbox::of`] that store.
+    /// The outbox of a store with the default names, on connections of this pool. The store's
+    /// [`connect`](PostgresStore::connect) creates its table. For a store with other names use
+    /// [`Outbox::of`].
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, statements: Statements::new(&Names::default()) }
+        Self { pool, statements: Statements::new(&TableNames::default()) }
     }
 
-    /// The outbox beside the records of this store, on its pool; for a store with connections of its
-    /// own, on as many more.
+    /// The outbox of this store, on its pool. If the store has its own connections, the outbox opens as many
+    /// again, and they are closed with the store.
     ///
     /// ```no_run
     /// use idempotent_core::outbox::{Draft, Outbox};
-    /// use idempotent_core::store::PostgresStore;
+    /// use idempotent_core::backends::PostgresStore;
     ///
     /// # async fn pay(url: &str, pool: sqlx::PgPool) -> Result<(), Box<dyn std::error::Error>> {
     /// let store = PostgresStore::builder(url).schema("shop").connect().await?;
-    /// store.migrate().await?;
     /// let outbox = Outbox::of(&store);
     /// let mut tx = pool.begin().await?;
     /// outbox.publish(&mut tx, Draft::new("orders.paid", "order-7", "")).await?;
@@ -86,16 +84,16 @@ impl Outbox {
     /// ```
     #[must_use]
     pub fn of(store: &PostgresStore) -> Self {
-        let (pool, names) = store.place();
+        let (pool, names) = store.pool_and_names();
         Self { pool: pool.clone(), statements: Statements::new(names) }
     }
 
-    /// Publishes a draft as a part of the transaction: [`publish`](super::publish) for an outbox whose
-    /// names are not the default ones.
+    /// Publishes a draft as part of the transaction: like [`publish`](super::publish), for an outbox whose names
+    /// are not the default ones.
     ///
     /// # Errors
     ///
-    /// As [`Draft::publish`].
+    /// The same as those of [`Draft::publish`].
     pub async fn publish(
         &self,
         tx: &mut PgConnection,
@@ -104,12 +102,12 @@ impl Outbox {
         draft.publish_by(self.statements.publish(), tx).await
     }
 
-    /// The messages that were put aside, at most `limit`, in the order in which they were published; from
-    /// the one after `after` on.
+    /// The parked messages, at most `limit` of them, in the order in which they were published; without `after`
+    /// from the first one, otherwise from the one that follows it.
     ///
     /// # Errors
     ///
-    /// If the database cannot be asked.
+    /// If the database cannot be reached.
     pub async fn parked(
         &self,
         after: Option<&Parked>,
@@ -121,28 +119,28 @@ impl Outbox {
             .fetch_all(&self.pool)
             .await?;
         let read = |row| {
-            let Stored { number, message, .. } = Stored::read(row)?;
-            let (parked_at, reason) = (moment(row.try_get(10)?), row.try_get(11)?);
+            let MessageRow { number, message, .. } = MessageRow::read(row)?;
+            let (parked_at, reason) = (system_time(row.try_get(10)?), row.try_get(11)?);
             Ok(Parked { message, reason, parked_at, number })
         };
         rows.iter().map(read).collect()
     }
 
-    /// Lets a message that was put aside be delivered after all, and says whether it was still there. It
-    /// comes before what waits under its key, and after what was delivered in the meantime.
+    /// Makes a parked message pending again, and says whether it was still parked. It is delivered before the
+    /// pending messages of its key, and after those that were delivered meanwhile.
     ///
     /// # Errors
     ///
-    /// If the database cannot be asked.
+    /// If the database cannot be reached.
     pub async fn retry(&self, parked: &Parked) -> Result<bool, OutboxError> {
         self.decide(self.statements.retry(), parked).await
     }
 
-    /// Gives a message that was put aside up for good, and says whether it was still there.
+    /// Deletes a parked message, and says whether it was still parked.
     ///
     /// # Errors
     ///
-    /// If the database cannot be asked.
+    /// If the database cannot be reached.
     pub async fn discard(&self, parked: &Parked) -> Result<bool, OutboxError> {
         self.decide(self.statements.discard(), parked).await
     }
@@ -156,11 +154,12 @@ impl Outbox {
         Ok(decided.rows_affected() > 0)
     }
 
-    /// How much waits, for how long, and how much was put aside. It counts, so ask it by the minute.
+    /// How many messages are pending and parked. The query counts them all, so run it once a minute, not once a
+    /// second.
     ///
     /// # Errors
     ///
-    /// If the database cannot be asked.
+    /// If the database cannot be reached.
     pub async fn backlog(&self) -> Result<Backlog, OutboxError> {
         let row = query(self.statements.backlog()).fetch_one(&self.pool).await?;
         let (pending, parked): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);

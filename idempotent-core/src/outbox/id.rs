@@ -1,15 +1,15 @@
-//! What tells one message from every other.
+//! The id of a message.
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::key::{Key, KeyParts};
-use crate::record::{DerivedKey, Token};
-use crate::uuid_text;
+use crate::model::uuid_text;
+use crate::model::{DerivedKey, Token};
+use crate::model::{Key, KeyParts};
 
-/// A message's id: the same however often the message is delivered.
+/// The id of a message: the same in every delivery of it.
 ///
-/// It is a key, so that a consumer writes `#[idempotent(key = message.id, …)]`. Its text is a UUID's.
+/// It is a key, so a consumer can write `#[idempotent(key = message.id, …)]`. Its text is that of a UUID.
 ///
 /// ```
 /// use idempotent_core::outbox::MessageId;
@@ -22,23 +22,23 @@ use crate::uuid_text;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MessageId([u8; 16]);
 
-/// A text is no [`MessageId`].
+/// The error for a text that is not a [`MessageId`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MalformedId;
 
 impl MessageId {
-    /// A fresh id: a UUID of version 4.
+    /// A random id: a UUID of version 4.
     ///
     /// # Panics
     ///
-    /// If the operating system has no randomness to give, as `std`'s own `HashMap` does.
+    /// If the operating system provides no randomness, like `std`'s own `HashMap`.
     #[must_use]
     pub fn random() -> Self {
         Self(uuid_text::of_version_4(*Token::random().as_bytes()))
     }
 
-    /// The id with these bytes, in the order in which they are written.
+    /// The id with these bytes, in the order of its text.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -57,8 +57,7 @@ impl Key for MessageId {
     }
 }
 
-/// A message that stands for a call's one request, as [`Current::derive`](crate::Current::derive)
-/// names it.
+/// The id of a message that a call publishes, [derived](crate::engine::CurrentCall::derive) from the call.
 impl From<DerivedKey> for MessageId {
     fn from(key: DerivedKey) -> Self {
         Self(*key.as_bytes())
@@ -119,7 +118,7 @@ impl fmt::Debug for MessageId {
 
 impl fmt::Display for MalformedId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the text is no message id")
+        f.write_str("the text is not a message id: it must be a UUID")
     }
 }
 
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_id_is_refused() {
+    fn a_text_that_is_not_an_id_is_refused() {
         for text in [
             "",
             "01020304-0506-0708-090a-0b0c0d0e0ff",

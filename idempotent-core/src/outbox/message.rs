@@ -1,4 +1,4 @@
-//! A message as a relay hands it to a broker, and as a consumer gets it.
+//! A message, as a relay passes it to a broker and as a consumer receives it.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -7,8 +7,8 @@ use super::MessageId;
 
 /// A message of the outbox.
 ///
-/// A relay hands it to [`Publish`](super::Publish); a consumer that knows its broker builds one of
-/// what came, as `outbox::nats::received` does.
+/// A relay passes it to [`Publish`](super::Publish). A consumer builds one from what it received from its
+/// broker, as `outbox::nats::received` does.
 ///
 /// ```
 /// use idempotent_core::outbox::Message;
@@ -22,25 +22,25 @@ use super::MessageId;
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Message {
-    /// The same however often the message is delivered, and another one for every other message.
+    /// Unique to the message, and the same in every delivery of it.
     pub id: MessageId,
-    /// What it was published to: a subject, a topic, a queue.
+    /// Where it was published to: a subject, a topic or a queue.
     pub topic: String,
-    /// What it is ordered by.
+    /// Messages of one key are delivered in order.
     pub key: String,
-    /// The bytes that were published.
+    /// The published bytes.
     pub payload: Vec<u8>,
-    /// Names and values, in the order in which they were given. A name may be there twice.
+    /// Names and values, in the order in which they were added. A name may occur more than once.
     pub headers: Vec<(String, String)>,
     /// When it was published, by the database's clock.
     pub published_at: SystemTime,
-    /// Which attempt to deliver it this is, from 1, as far as attempts are on record: a relay that dies
-    /// in the middle of one leaves none.
+    /// The number of this attempt to deliver it, from 1. An attempt during which the relay died is not
+    /// counted.
     pub attempt: u32,
 }
 
 impl Message {
-    /// A message without headers, published now: for consumers and tests.
+    /// A message that is published now, without headers: for consumers and tests.
     pub fn new(
         id: MessageId,
         topic: impl Into<String>,
@@ -58,7 +58,7 @@ impl Message {
         }
     }
 
-    /// The first header of this name, which is compared byte by byte.
+    /// The first header with this name, which is compared byte by byte.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(given, _)| given == name).map(|(_, value)| value.as_str())
@@ -66,7 +66,7 @@ impl Message {
 }
 
 impl fmt::Debug for Message {
-    /// Without key, headers and payload, which may be anything.
+    /// Without key, headers and payload, which may be sensitive.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
             .field("id", &self.id)

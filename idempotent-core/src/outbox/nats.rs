@@ -1,4 +1,4 @@
-//! NATS `JetStream` as the broker: how a message becomes one of its, and back.
+//! NATS `JetStream` as the broker, and how to read its messages back.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,25 +11,24 @@ use async_trait::async_trait;
 
 use super::{Message, Publish, PublishError};
 
-/// What a stream tells duplicates by.
+/// The header by which a stream recognizes duplicates.
 const ID: &str = "Nats-Msg-Id";
 
-/// The key that a message is ordered by.
+/// The header for the message's key.
 const KEY: &str = "Outbox-Key";
 
-/// When it was published, in microseconds since 1970.
+/// The header for the time of publishing, in microseconds since 1970.
 const PUBLISHED_AT: &str = "Outbox-Published-At";
 
 /// NATS `JetStream` as the broker of a [`Relay`](super::Relay).
 ///
-/// A message's topic is its subject, which a stream has to take. Its id is the `Nats-Msg-Id`, so a
-/// stream drops what is published twice within its duplicate window (2 minutes, unless it says
-/// otherwise); what comes later than that, consumers drop by the same id. [`received`] reads a message
-/// back.
+/// A message's topic is its subject, which must belong to a stream. Its id is the `Nats-Msg-Id`, so the stream
+/// drops duplicates within its duplicate window (2 minutes by default). Consumers can drop later ones by the
+/// same id. [`received`] reads a message back.
 ///
-/// A subject without a stream counts as the broker not being available, since a server that is coming
-/// up answers just so: such messages wait until there is one. What is too large for the server or the
-/// stream, or has a subject that is none, is parked.
+/// If a subject has no stream, the broker counts as unavailable, since a server that is starting up answers
+/// the same: such messages wait until there is a stream. A message that is too large for the server or the
+/// stream, or whose topic is not a valid subject, is parked.
 ///
 /// ```no_run
 /// use idempotent_core::outbox::nats::JetStream;
@@ -45,7 +44,7 @@ const PUBLISHED_AT: &str = "Outbox-Published-At";
 pub struct JetStream(Context);
 
 impl JetStream {
-    /// Publishes in this context.
+    /// A broker that publishes in this context.
     #[must_use]
     pub const fn new(context: Context) -> Self {
         Self(context)
@@ -65,15 +64,15 @@ impl Publish for JetStream {
     }
 }
 
-/// What is wrong with a subject a server does not say: it takes the message, and no stream gets it.
+/// Checked here, because a server accepts a message with an invalid subject, and no stream gets it.
 fn subject(topic: &str) -> Result<Subject, PublishError> {
     if topic.split('.').any(|token| matches!(token, "*" | ">")) {
-        return Err(PublishError::poison("a subject that is published to has no wildcards"));
+        return Err(PublishError::poison("a topic must not contain the wildcards `*` and `>`"));
     }
     Subject::validated(topic).map_err(PublishError::poison)
 }
 
-/// Ours come last: nothing that a message brings along may stand in for its id.
+/// The relay's headers come last, so that none of the message's can replace its id.
 fn headers(message: &Message) -> Result<HeaderMap, PublishError> {
     let mut headers = HeaderMap::new();
     for (name, value) in &message.headers {
@@ -109,8 +108,8 @@ fn failure(error: NatsError) -> PublishError {
     }
 }
 
-/// The message that a relay published as this one; `None` if no relay did, since it has no id or no
-/// key.
+/// The outbox's message in a message of NATS; `None` if it was not published by a relay, and so has no id or
+/// no key.
 ///
 /// ```no_run
 /// use idempotent_core::outbox::{Message, nats};
@@ -118,7 +117,7 @@ fn failure(error: NatsError) -> PublishError {
 ///
 /// #[idempotent(key = message.id, name = "billing::on_paid", guarantee = at_least_once)]
 /// async fn on_paid(message: Message) -> Result<(), Error> {
-///     // What follows from it.
+///     // Act on it.
 ///     Ok(())
 /// }
 ///

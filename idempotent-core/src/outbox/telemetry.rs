@@ -1,21 +1,20 @@
-//! What of a relay is seen from outside: log lines, and with feature `metrics` the metrics. The outbox's
-//! page lists both.
+//! The log lines of a relay, and with feature `metrics` its metrics. The outbox's page lists both.
 
-use super::row::Stored;
+use super::message_row::MessageRow;
 use super::{OutboxError, PublishError, PublishErrorKind};
 
 pub(super) struct Telemetry;
 
 impl Telemetry {
     /// Times one attempt to publish.
-    pub(super) fn attempt() -> Watch {
-        Watch {
+    pub(super) fn attempt() -> AttemptTimer {
+        AttemptTimer {
             #[cfg(feature = "metrics")]
             start: std::time::Instant::now(),
         }
     }
 
-    /// Messages that were delivered, each so many seconds after it was published.
+    /// Records delivered messages by their ages: the seconds since each was published.
     pub(super) fn delivered(_ages: &[f64]) {
         #[cfg(feature = "metrics")]
         for age in _ages {
@@ -23,7 +22,7 @@ impl Telemetry {
         }
     }
 
-    pub(super) fn failed(failed: &[(Stored, PublishError)], parked: &[bool]) {
+    pub(super) fn failed(failed: &[(MessageRow, PublishError)], parked: &[bool]) {
         let mut unavailable = failed
             .iter()
             .map(|(_, error)| error)
@@ -32,19 +31,19 @@ impl Telemetry {
             tracing::warn!(
                 messages = 1 + unavailable.count(),
                 error = first.reason(),
-                "the broker did not take messages of the outbox: they are tried again"
+                "the broker was unavailable for messages of the outbox: the relay will try again"
             );
         }
-        for ((stored, error), parked) in failed.iter().zip(parked) {
-            let message = &stored.message;
+        for ((row, error), parked) in failed.iter().zip(parked) {
+            let message = &row.message;
             if *parked {
                 tracing::error!(
                     id = %message.id,
                     topic = message.topic,
                     attempt = message.attempt,
                     error = error.reason(),
-                    "a message of the outbox is parked: its key goes on without it, until somebody \
-                     retries or discards it"
+                    "a message of the outbox is parked: the next ones of its key are delivered; retry or \
+                     discard it"
                 );
                 #[cfg(feature = "metrics")]
                 metrics::counter!("idempotent_outbox_parked_total").increment(1);
@@ -54,36 +53,37 @@ impl Telemetry {
                     topic = message.topic,
                     attempt = message.attempt,
                     error = error.reason(),
-                    "the broker refused a message of the outbox: it is tried again, and its key waits"
+                    "the broker refused a message of the outbox: the relay will try it again, and its key \
+                     waits until then"
                 );
             }
         }
     }
 
-    pub(super) fn down() {
+    pub(super) fn broker_unavailable() {
         tracing::warn!(
-            "the broker answered to no message of the outbox: the relay rests, and tries again"
+            "the broker answered to no message of the outbox: the relay pauses and tries again"
         );
     }
 
-    pub(super) fn turn_failed(error: &OutboxError) {
+    pub(super) fn batch_failed(error: &OutboxError) {
         tracing::warn!(
             error = error as &dyn std::error::Error,
-            "a relay of the outbox could not ask its database: it tries again, and what it had just \
-             published may be delivered twice"
+            "a batch of the outbox's relay failed in the database: the relay will try again, and may \
+             deliver twice what it has just published"
         );
         #[cfg(feature = "metrics")]
-        metrics::counter!("idempotent_outbox_failed_turns_total").increment(1);
+        metrics::counter!("idempotent_outbox_failed_batches_total").increment(1);
     }
 }
 
-/// A running attempt.
-pub(super) struct Watch {
+/// Measures one attempt to publish.
+pub(super) struct AttemptTimer {
     #[cfg(feature = "metrics")]
     start: std::time::Instant,
 }
 
-impl Watch {
+impl AttemptTimer {
     pub(super) fn end(self, _error: Option<&PublishError>) {
         #[cfg(feature = "metrics")]
         metrics::histogram!(

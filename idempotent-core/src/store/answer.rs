@@ -1,11 +1,12 @@
-//! What a store answers.
+//! The answers of a store.
 
 use std::time::Duration;
 
-use super::Cursor;
-use crate::record::{Record, RecordId};
+use super::request::Cursor;
+use super::state::State;
+use crate::model::{Record, RecordId};
 
-/// What stands under an id.
+/// A record in a store, and its state.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Entry {
@@ -13,41 +14,26 @@ pub struct Entry {
     pub record: Record,
     /// The record's state, by the store's clock.
     pub state: State,
-    /// How long until the lease lapses (reserved) or the id is vacant (completed, indeterminate):
-    /// exact, or `None`.
+    /// The time until the lease lapses (reserved) or the id becomes vacant (completed,
+    /// indeterminate): exact, or `None`.
     pub remaining: Option<Duration>,
 }
 
 impl Entry {
-    /// An entry.
+    /// Creates an entry.
     #[must_use]
     pub const fn new(record: Record, state: State, remaining: Option<Duration>) -> Self {
         Self { record, state, remaining }
     }
 }
 
-/// The state of what stands under an id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum State {
-    /// A call runs, as far as the store can tell.
-    Reserved,
-    /// A reservation under *at least once* lapsed, and nobody has taken its id. The id counts as
-    /// vacant; a store that forgets such reservations never reports one.
-    Lapsed,
-    /// A reservation under *at most once* lapsed: nobody knows whether its effect happened.
-    Indeterminate,
-    /// The call ended, with or without its result.
-    Completed,
-}
-
 /// The answer to [`Store::reserve`](super::Store::reserve).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ReserveOutcome {
-    /// The id is reserved with the caller's token.
+    /// The id is reserved with the request's token.
     Won,
-    /// Something stands there: reserved by another token, completed, or indeterminate.
+    /// The id is taken: reserved with another token, completed, or indeterminate.
     Taken(Entry),
 }
 
@@ -55,9 +41,9 @@ pub enum ReserveOutcome {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RenewOutcome {
-    /// The lease starts anew.
+    /// The lease has started again.
     Renewed,
-    /// No reservation of that token is left to renew.
+    /// The store has no reservation with this token that could be renewed.
     Lost,
 }
 
@@ -65,26 +51,26 @@ pub enum RenewOutcome {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum CompleteOutcome {
-    /// The id is completed with the caller's token.
+    /// The record with the request's token is completed.
     Recorded,
-    /// Another attempt's record stands there and was not touched.
+    /// Another attempt's record has the id. It was not changed.
     Superseded(Entry),
-    /// Nothing stands there, and [`Vacant::Refuse`](super::Vacant::Refuse) was asked.
+    /// The id is vacant, and the request said [`IfVacant::Refuse`](super::IfVacant::Refuse).
     Gone,
 }
 
-/// Some of a store's records.
+/// One page of a store's records.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Page {
     /// The records.
     pub entries: Vec<(RecordId, Entry)>,
-    /// Where the next page starts; `None` after the last.
+    /// Where the next page starts; `None` on the last page.
     pub next: Option<Cursor>,
 }
 
 impl Page {
-    /// A page.
+    /// Creates a page.
     #[must_use]
     pub const fn new(entries: Vec<(RecordId, Entry)>, next: Option<Cursor>) -> Self {
         Self { entries, next }

@@ -1,6 +1,6 @@
-//! Time, as a store in this process reads it: a [`Clock`] that tests can control.
+//! [`Clock`]: the time of a store in this process, which tests can control.
 //!
-//! Stores on a server judge leases and expiries by that server's clock and have no use for this.
+//! A store on a server judges leases and expiries by that server's clock and does not use this.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What [`Clock::sleep_until`] gives.
+/// The future that [`Clock::sleep_until`] returns.
 pub type Sleep<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// For a moment so far away that tokio's clock cannot express it.
+/// The longest single sleep, because tokio's clock cannot express every distant moment.
 const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
-/// A monotonic clock: what an embedded store judges leases and expiries by.
+/// A monotonic clock, by which an embedded store judges leases and expiries.
 ///
-/// Moments are durations since an origin of the clock's own choosing, and they never go back.
+/// A moment is a duration since an origin that the clock chooses. Time never goes back.
 ///
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,7 +24,7 @@ const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 ///
 /// use idempotent_core::store::{Clock, Sleep};
 ///
-/// /// A clock that stands still until it is told to move, and wakes sleepers when they look again.
+/// /// A clock that stands still until a test moves it. Sleepers poll it.
 /// struct Seconds(AtomicU64);
 ///
 /// impl Clock for Seconds {
@@ -42,17 +42,16 @@ const FAR: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 /// }
 /// ```
 pub trait Clock: Send + Sync + 'static {
-    /// The present moment.
+    /// Returns the current moment.
     fn now(&self) -> Duration;
 
-    /// Ends once [`now`](Self::now) is `at` or later; at once, if it already is.
+    /// Completes once [`now`](Self::now) has reached `at`, which may be at once.
     fn sleep_until(&self, at: Duration) -> Sleep<'_>;
 }
 
-/// The clock of the tokio runtime: time as it passes, or as `tokio::time::pause()` and `advance()`
-/// have it.
+/// The clock of the tokio runtime, which `tokio::time::pause()` and `advance()` control in tests.
 ///
-/// Reading it needs no runtime; sleeping by it does, one with its timer enabled.
+/// Reading the time needs no runtime. Sleeping needs one with its timer enabled.
 ///
 /// ```
 /// use idempotent_core::store::{Clock, TokioClock};
@@ -66,7 +65,7 @@ pub struct TokioClock {
 }
 
 impl TokioClock {
-    /// A clock whose origin is the present.
+    /// Creates a clock whose origin is now.
     #[must_use]
     pub fn new() -> Self {
         Self { origin: Instant::now() }
@@ -81,7 +80,7 @@ impl Default for TokioClock {
 
 impl Clock for TokioClock {
     fn now(&self) -> Duration {
-        // Saturating: another runtime's paused clock may stand before this origin.
+        // Saturating: the paused clock of another runtime may be behind this origin.
         Instant::now().saturating_duration_since(self.origin)
     }
 

@@ -1,14 +1,14 @@
-//! Why a store could not answer.
+//! [`StoreError`]: why a store could not answer.
 
 use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::record::MalformedRecord;
+use crate::model::MalformedRecord;
 
 /// Why a store could not answer.
 ///
-/// A call that failed may still have taken effect in the store: its answer may be what was lost.
+/// The request may have taken effect nevertheless: perhaps only its answer was lost.
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
@@ -20,34 +20,40 @@ pub struct StoreError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreErrorKind {
-    /// It cannot be reached, or refuses.
+    /// The store cannot be reached, or refuses the request.
     Unavailable,
-    /// It did not answer in time.
+    /// The store did not answer in time.
     Timeout,
-    /// It has no room for another reservation.
+    /// The store has no room for another reservation.
     Full,
-    /// It holds bytes under the id that are not a record. Nothing runs on such a doubt.
+    /// The bytes under the id are not a record. The call is refused, because running its body would
+    /// be a guess.
     Malformed,
-    /// The transaction that it was asked within lost to another one, as by a serialization failure
+    /// The transaction was aborted by a conflict with another one, such as a serialization failure
     /// or a deadlock: roll it back, and run all of it again.
     Conflict,
-    /// It was asked within something that is no transaction of its own database, or no longer the one
-    /// that it began in.
+    /// The caller's transaction is not one of the store's database, or no longer the one in which
+    /// the call began.
     Mismatch,
 }
 
 impl StoreError {
-    /// An error of a kind, with a message for people: lower case, no full stop, no secrets.
+    /// Creates an error with a message for people: lower case, no full stop, no secrets.
     pub fn new(kind: StoreErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind, message: message.into(), source: None }
     }
 
-    /// The store cannot be reached, or refuses.
+    /// Creates the error of a store that cannot be reached, or refuses the request.
     pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self::new(StoreErrorKind::Unavailable, "the store is unavailable").with_source(source)
+        Self::new(StoreErrorKind::Unavailable, "the store cannot be reached or refused the request")
+            .with_source(source)
     }
 
-    /// The same error with the error that caused it.
+    pub(crate) fn timed_out() -> Self {
+        Self::new(StoreErrorKind::Timeout, "the store did not answer in time")
+    }
+
+    /// Adds the error that caused this one.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.source = Some(source.into());
@@ -63,7 +69,7 @@ impl StoreError {
 
 impl From<MalformedRecord> for StoreError {
     fn from(error: MalformedRecord) -> Self {
-        Self::new(StoreErrorKind::Malformed, "the store holds no readable record")
+        Self::new(StoreErrorKind::Malformed, "the stored bytes are not a readable record")
             .with_source(error)
     }
 }

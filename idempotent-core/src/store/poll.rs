@@ -1,20 +1,23 @@
-//! The default of [`Store::wait`](super::Store::wait): look again, with growing pauses.
+//! The default of [`Store::wait`](super::Store::wait): polling, with growing pauses.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{Entry, State, StoreError, Wait};
-use crate::record::Token;
+use super::answer::Entry;
+use super::error::StoreError;
+use super::request::Wait;
+use super::state::State;
+use crate::model::Token;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// For a timeout so long that the clock cannot express its end.
+/// The timeout instead of one that ends later than the clock can express.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Looks until no reservation of `request.token` is found, or the time is over.
-pub(super) async fn until_ended<L, F>(look: L, request: &Wait<'_>) -> Result<(), StoreError>
+/// Polls until there is no reservation of `request.token` any more, or the time is up.
+pub(crate) async fn until_ended<L, F>(look: L, request: &Wait<'_>) -> Result<(), StoreError>
 where
     L: Fn() -> F,
     F: Future<Output = Result<Option<Entry>, StoreError>>,
@@ -31,7 +34,7 @@ where
         let (Some(entry), true) = (running, now < deadline) else {
             return Ok(());
         };
-        // A lapse is worth being on time for; otherwise waiters that came together spread out.
+        // Waiters should notice a lapse on time. Otherwise those that began together should spread out.
         let lapse = entry.remaining.unwrap_or(pause).max(FIRST_PAUSE);
         let next = now + jittered(pause).min(lapse);
         sleep_until(next.min(deadline)).await;
@@ -39,8 +42,8 @@ where
     }
 }
 
-/// Between half of `pause` and all of it, so that those who began to wait together spread out.
-pub(super) fn jittered(pause: Duration) -> Duration {
+/// A random pause between half of `pause` and all of it, so that tasks that began together spread out.
+pub(crate) fn jittered(pause: Duration) -> Duration {
     let random = u32::from(Token::random().as_bytes()[0]);
     pause * (256 + random) / 512
 }

@@ -1,42 +1,42 @@
-//! What a store is asked.
+//! The requests to a store.
 
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
-use super::State;
-use crate::record::{Envelope, Record, RecordId, Token};
+use super::state::State;
+use crate::model::{Envelope, Record, RecordId, Token};
 
-/// Asks for a reservation.
+/// A request to reserve an id.
 ///
-/// The record is made when it is first looked at, so a store that finds the id taken need not pay
-/// for one.
+/// The record is created when it is first read, so a store that finds the id taken need not pay for
+/// one.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Reserve<'a> {
-    /// Which record.
+    /// The record's id.
     pub id: &'a RecordId,
     envelope: Envelope<'a>,
     written: OnceLock<Written>,
 }
 
-/// A reservation that a store has seen.
+/// A reservation that the store has read.
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) record: Record,
-    /// When it was first looked at: before that, nobody can have sent it anywhere.
+    /// When it was first read: before that, it cannot have been sent.
     pub(crate) at: Instant,
 }
 
 impl<'a> Reserve<'a> {
-    /// A request with a fresh token.
+    /// Creates a request. Its reservation gets a fresh token.
     #[must_use]
     pub const fn new(id: &'a RecordId, envelope: Envelope<'a>) -> Self {
         Self { id, envelope, written: OnceLock::new() }
     }
 
-    /// The reservation to write: the same bytes and the same token at every look.
+    /// The reservation to write. Every call returns the same bytes and the same token.
     #[must_use]
     pub fn record(&self) -> &Record {
         &self.written.get_or_init(|| self.write()).record
@@ -58,85 +58,85 @@ impl<'a> Reserve<'a> {
         self.record().token()
     }
 
-    /// Whether this request could already stand in the store. A request whose record nobody has
-    /// looked at was never written anywhere.
+    /// Whether the store may already hold this reservation. A record that nothing has read was
+    /// never written.
     #[must_use]
     pub fn is_written(&self) -> bool {
         self.written.get().is_some()
     }
 
-    /// How long the reservation holds without being renewed, by the store's clock.
+    /// How long the reservation holds unless it is renewed, by the store's clock.
     #[must_use]
     pub const fn lease(&self) -> Duration {
         self.envelope.lease
     }
 }
 
-/// Asks to start a reservation's lease anew.
+/// A request to start a reservation's lease again.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Renew<'a> {
-    /// Which record.
+    /// The record's id.
     pub id: &'a RecordId,
-    /// The reservation, exactly as it was written: compare it, or its token.
+    /// The reservation, exactly as it was written: compare all of it, or its token.
     pub reservation: &'a Record,
-    /// The new lease, from now on by the store's clock.
+    /// The new lease, counted from now by the store's clock.
     pub lease: Duration,
 }
 
-/// Asks to end a call with a result.
+/// A request to complete a record with a result.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Complete<'a> {
-    /// Which record.
+    /// The record's id.
     pub id: &'a RecordId,
-    /// The reservation, exactly as it was written: compare it, or its token.
+    /// The reservation, exactly as it was written: compare all of it, or its token.
     pub reservation: &'a Record,
     /// The completed record to write.
     pub record: &'a Record,
-    /// How long it is kept, from now on by the store's clock.
+    /// How long the record is kept, counted from now by the store's clock.
     pub ttl: Duration,
-    /// What to do where nothing stands.
-    pub vacant: Vacant,
+    /// What to do if the id is vacant.
+    pub if_vacant: IfVacant,
 }
 
 /// What [`Store::complete`](super::Store::complete) does with a vacant id.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Vacant {
-    /// Record the result: a lease that lapsed and that nobody took is no reason to forget a
-    /// finished effect. The default.
+pub enum IfVacant {
+    /// Record the result: a lease that lapsed, and that no other call took, is no reason to forget
+    /// a finished effect. The default.
     #[default]
     Record,
-    /// Answer [`CompleteOutcome::Gone`](super::CompleteOutcome::Gone): somebody who resolves a
-    /// record by hand acts on what they saw.
+    /// Answer [`CompleteOutcome::Gone`](super::CompleteOutcome::Gone): an operator who resolves a
+    /// record acts only on what they saw.
     Refuse,
 }
 
-/// Asks to make an id vacant.
+/// A request to make an id vacant.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Release<'a> {
-    /// Which record.
+    /// The record's id.
     pub id: &'a RecordId,
-    /// The reservation, exactly as it was written: compare it, or its token.
+    /// The reservation, exactly as it was written: compare all of it, or its token.
     pub reservation: &'a Record,
-    /// Whether an indeterminate record may go too, which asserts that its owner is dead.
+    /// Whether to release an indeterminate record too, which asserts that its owner is dead.
     pub indeterminate: bool,
 }
 
-/// Asks to be woken when a reservation ends.
+/// A request to wait until a reservation ends.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Wait<'a> {
-    /// Which record.
+    /// The record's id.
     pub id: &'a RecordId,
-    /// Whose reservation.
+    /// The token of the reservation.
     pub token: Token,
-    /// The longest wait.
+    /// The longest time to wait.
     pub timeout: Duration,
 }
 
-/// Asks for some of the records.
+/// A request for some of the records.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Scan {
@@ -144,18 +144,18 @@ pub struct Scan {
     pub states: Vec<State>,
     /// Only records of this operation.
     pub operation: Option<String>,
-    /// At most about so many records in one page. Default: 100.
+    /// About how many records a page has at most. Default: 100.
     pub limit: usize,
-    /// Where the last page ended.
+    /// Where the previous page ended.
     pub cursor: Option<Cursor>,
 }
 
-/// Where a scan goes on: a store's own word, opaque to everybody else.
+/// An opaque page token: where a scan continues. Only the store that made it can read it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor(pub String);
 
 impl<'a> Renew<'a> {
-    /// A request to renew.
+    /// Creates a request.
     #[must_use]
     pub const fn new(id: &'a RecordId, reservation: &'a Record, lease: Duration) -> Self {
         Self { id, reservation, lease }
@@ -163,7 +163,7 @@ impl<'a> Renew<'a> {
 }
 
 impl<'a> Complete<'a> {
-    /// A request to complete, also where the id is vacant.
+    /// Creates a request that also records the result if the id is vacant.
     #[must_use]
     pub const fn new(
         id: &'a RecordId,
@@ -171,34 +171,34 @@ impl<'a> Complete<'a> {
         record: &'a Record,
         ttl: Duration,
     ) -> Self {
-        Self { id, reservation, record, ttl, vacant: Vacant::Record }
+        Self { id, reservation, record, ttl, if_vacant: IfVacant::Record }
     }
 
-    /// The same request with another answer to a vacant id.
+    /// Sets what to do if the id is vacant.
     #[must_use]
-    pub const fn vacant(mut self, vacant: Vacant) -> Self {
-        self.vacant = vacant;
+    pub const fn if_vacant(mut self, if_vacant: IfVacant) -> Self {
+        self.if_vacant = if_vacant;
         self
     }
 }
 
 impl<'a> Release<'a> {
-    /// A request to release a reserved record.
+    /// Creates a request to release a reserved record.
     #[must_use]
     pub const fn new(id: &'a RecordId, reservation: &'a Record) -> Self {
         Self { id, reservation, indeterminate: false }
     }
 
-    /// The same request, for an indeterminate record too.
+    /// Releases an indeterminate record too.
     #[must_use]
-    pub const fn even_indeterminate(mut self) -> Self {
+    pub const fn including_indeterminate(mut self) -> Self {
         self.indeterminate = true;
         self
     }
 }
 
 impl<'a> Wait<'a> {
-    /// A request to wait.
+    /// Creates a request.
     #[must_use]
     pub const fn new(id: &'a RecordId, token: Token, timeout: Duration) -> Self {
         Self { id, token, timeout }
@@ -212,35 +212,34 @@ impl Scan {
         Self { states: Vec::new(), operation: None, limit: 100, cursor: None }
     }
 
-    /// A scan of what a reconciliation job looks at: reservations that run, have lapsed or are
-    /// indeterminate.
+    /// A scan for a reconciliation job: reservations that are running, lapsed or indeterminate.
     #[must_use]
     pub fn unfinished() -> Self {
         Self { states: vec![State::Reserved, State::Lapsed, State::Indeterminate], ..Self::all() }
     }
 
-    /// The same scan, of one operation.
+    /// Restricts the scan to one operation.
     #[must_use]
     pub fn operation(mut self, name: impl Into<String>) -> Self {
         self.operation = Some(name.into());
         self
     }
 
-    /// The same scan with another page size.
+    /// Sets the page size.
     #[must_use]
     pub const fn limit(mut self, limit: usize) -> Self {
         self.limit = limit;
         self
     }
 
-    /// The same scan, going on where a page ended.
+    /// Continues the scan where a page ended.
     #[must_use]
     pub fn after(mut self, cursor: Cursor) -> Self {
         self.cursor = Some(cursor);
         self
     }
 
-    /// Whether this scan wants such a record.
+    /// Whether this scan includes such a record.
     #[must_use]
     pub fn wants(&self, state: State, record: &Record) -> bool {
         (self.states.is_empty() || self.states.contains(&state))

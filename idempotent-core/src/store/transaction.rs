@@ -1,6 +1,6 @@
-//! A caller's own transaction, within which a call is reserved, run and recorded.
+//! [`Transaction`]: a transaction of the caller's, in which a call is reserved, run and recorded.
 //!
-//! Nothing here knows a database: each store that keeps its records in one implements
+//! Nothing here knows a database: each backend that keeps its records in one implements
 //! [`Transaction`] for that database's connections.
 
 use std::any::Any;
@@ -9,112 +9,118 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{Complete, Entry, Release, Reserve, StoreError};
+use super::answer::Entry;
+use super::error::StoreError;
+use super::request::{Complete, Release, Reserve};
 
-/// A transaction of the caller's, in the database in which the engine's store keeps its records.
+/// A transaction of the caller's, in the database where the engine's store keeps its records.
 ///
-/// [`Call::run_in`](crate::Call::run_in) takes one. With features `postgres` and `sqlite` sqlx's
-/// `Transaction<'_, Postgres>` and `Transaction<'_, Sqlite>` are some, and so is a `PgConnection` or
-/// `SqliteConnection` on which a transaction has begun.
+/// [`Call::run_in`](crate::Call::run_in) takes one. With the feature `postgres`, sqlx's
+/// `Transaction<'_, Postgres>` implements this trait, and so does a `PgConnection` on which a
+/// transaction has begun. With `sqlite`, `Transaction<'_, Sqlite>` and `SqliteConnection` do.
 ///
-/// What happens within it is seen by nobody before the caller commits, and is gone when the caller
-/// rolls back. A reservation that is neither completed nor released must not be possible to commit.
+/// Other transactions see nothing of it before the caller commits, and a rollback undoes all of it.
+/// An implementation must make it impossible to commit a reservation that is neither completed nor
+/// released.
 ///
 #[doc = include_str!("../../docs/transactions.md")]
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no transaction that an idempotent call can run within",
-    label = "not a transaction",
-    note = "with feature `postgres`, `sqlx::Transaction<'_, sqlx::Postgres>` and `sqlx::PgConnection` are some",
-    note = "with feature `sqlite`, `sqlx::Transaction<'_, sqlx::Sqlite>` and `sqlx::SqliteConnection` are some"
+    message = "an idempotent call cannot run in `{Self}`",
+    label = "not a supported transaction",
+    note = "with feature `postgres`, pass a `&mut sqlx::Transaction<'_, sqlx::Postgres>` or a `&mut sqlx::PgConnection`",
+    note = "with feature `sqlite`, pass a `&mut sqlx::Transaction<'_, sqlx::Sqlite>` or a `&mut sqlx::SqliteConnection`"
 )]
 #[async_trait]
 pub trait Transaction: Send {
-    /// Reserves a vacant id and begins what [`undo`](Self::undo) undoes, or tells what stands there.
-    /// A transaction that does not know yet whether it does, since another one has not ended,
-    /// waits up to `wait` for it, or not at all.
+    /// Reserves a vacant id and begins what [`undo`](Self::undo) undoes, or returns the record that
+    /// has taken the id. If another transaction that has not ended holds the id, this waits up to
+    /// `wait` for its end, or not at all without `wait`.
     ///
     /// # Errors
     ///
-    /// [`Conflict`](super::StoreErrorKind::Conflict) where only another run of the whole transaction
-    /// helps, [`Mismatch`](super::StoreErrorKind::Mismatch) where this is no transaction of the
-    /// store's database, and when the database cannot be asked.
+    /// [`Conflict`](super::StoreErrorKind::Conflict) if the whole transaction must run again,
+    /// [`Mismatch`](super::StoreErrorKind::Mismatch) if this is not a transaction of the store's
+    /// database, and another kind if the database fails.
     async fn reserve(
         &mut self,
-        place: &Place<'_>,
+        context: &TransactionContext<'_>,
         request: &Reserve<'_>,
         wait: Option<Duration>,
-    ) -> Result<Joined, StoreError>;
+    ) -> Result<TransactionReserveOutcome, StoreError>;
 
-    /// Undoes everything since the reservation, and leaves the reservation as it is.
+    /// Undoes everything since the reservation, but not the reservation itself.
     ///
     /// # Errors
     ///
-    /// As [`reserve`](Self::reserve).
-    async fn undo(&mut self, place: &Place<'_>) -> Result<(), StoreError>;
+    /// Those of [`reserve`](Self::reserve).
+    async fn undo(&mut self, context: &TransactionContext<'_>) -> Result<(), StoreError>;
 
-    /// Ends the reservation with a result.
+    /// Completes the reservation with a result.
     ///
     /// # Errors
     ///
-    /// As [`reserve`](Self::reserve), and when this transaction has no such reservation.
+    /// Those of [`reserve`](Self::reserve), and one if this transaction has no such reservation.
     async fn complete(
         &mut self,
-        place: &Place<'_>,
+        context: &TransactionContext<'_>,
         request: &Complete<'_>,
     ) -> Result<(), StoreError>;
 
-    /// Ends the reservation without leaving anything.
+    /// Releases the reservation, so that no record is left.
     ///
     /// # Errors
     ///
-    /// As [`reserve`](Self::reserve).
-    async fn release(&mut self, place: &Place<'_>, request: &Release<'_>)
-    -> Result<(), StoreError>;
+    /// Those of [`reserve`](Self::reserve).
+    async fn release(
+        &mut self,
+        context: &TransactionContext<'_>,
+        request: &Release<'_>,
+    ) -> Result<(), StoreError>;
 }
 
-/// Where a call stands in its transaction.
+/// The context of a call in its transaction.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
-pub struct Place<'a> {
-    /// What the engine's store gives as its [`tables`](super::Store::tables).
+pub struct TransactionContext<'a> {
+    /// What the engine's store returns from [`tables`](super::Store::tables).
     pub tables: &'a (dyn Any + Send + Sync),
-    /// How many calls are within one another, this one included: what names its savepoint.
+    /// How deeply calls are nested, this one included. It names the call's savepoint.
     pub depth: u32,
 }
 
-impl<'a> Place<'a> {
-    /// A place.
+impl<'a> TransactionContext<'a> {
+    /// Creates a context.
     #[must_use]
     pub const fn new(tables: &'a (dyn Any + Send + Sync), depth: u32) -> Self {
         Self { tables, depth }
     }
 }
 
-impl fmt::Debug for Place<'_> {
+impl fmt::Debug for TransactionContext<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Place").field("depth", &self.depth).finish_non_exhaustive()
+        f.debug_struct("TransactionContext").field("depth", &self.depth).finish_non_exhaustive()
     }
 }
 
 /// The answer to [`Transaction::reserve`].
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub enum Joined {
-    /// The id is reserved with the caller's token, in a transaction of that isolation.
+pub enum TransactionReserveOutcome {
+    /// The id is reserved with the caller's token, in a transaction with this isolation.
     Won(Isolation),
-    /// Something stands there.
+    /// The id is taken by this record.
     Taken(Entry),
-    /// Another transaction is about to say what stands there, and has not ended.
-    Busy,
+    /// Another transaction, which has not ended, holds the id, so its record is not known yet.
+    Contended,
 }
 
-/// How far a transaction is kept apart from others.
+/// The isolation of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Isolation {
     /// Each statement sees what was committed before it.
     ReadCommitted,
     /// All statements see what was committed before the first: `REPEATABLE READ` and
-    /// `SERIALIZABLE`. Any of them may fail because of another transaction, and only a run of the
-    /// whole transaction helps.
+    /// `SERIALIZABLE`. Any of them may fail because of another transaction; then the whole
+    /// transaction must run again.
     Snapshot,
 }

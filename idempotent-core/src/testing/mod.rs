@@ -1,25 +1,25 @@
-//! What tests need: the contract every store is held to, a clock that moves when it is told to, and
-//! store wrappers that misbehave on purpose or keep count.
+//! Tools for tests: the contract suite for stores, a manual clock, and store wrappers that inject faults
+//! or count calls.
 //!
-//! * [`contract`] with [`contract_tests!`](crate::contract_tests): one named test a rule, for the
-//!   store you wrote.
-//! * [`ManualClock`]: time for a [`MemoryStore`](crate::store::MemoryStore) that tests step.
-//! * [`FaultyStore`]: chosen calls fail, hang, lose their answer, come late or come twice.
-//! * [`Observed`]: how often a key was executed, replayed or refused.
+//! * [`contract`] with [`contract_tests!`](crate::contract_tests): one test per rule, for a store
+//!   that you wrote.
+//! * [`ManualClock`]: a clock for [`MemoryStore`](crate::backends::MemoryStore) that tests advance.
+//! * [`FaultyStore`]: chosen calls fail, hang, lose their answer, are late or are repeated.
+//! * [`ObservedStore`]: how often an operation was executed, replayed or refused.
 //!
 //! ```toml
 //! [dev-dependencies]
 //! idempotent-core = { version = "0.1", features = ["testing"] }
 //! ```
 
-mod clock;
 pub mod contract;
-mod fault;
-mod faulty;
-mod observed;
+mod fault_script;
+mod faulty_store;
+mod manual_clock;
+mod observed_store;
 
-pub use self::clock::ManualClock;
-pub use self::fault::{Call, Fault, When};
-pub use self::faulty::FaultyStore;
-pub use self::observed::{Observed, Tally};
+pub use self::fault_script::{Fault, StoreMethod, When};
+pub use self::faulty_store::FaultyStore;
+pub use self::manual_clock::ManualClock;
+pub use self::observed_store::{ObservedStore, OperationCounts};
 pub use crate::contract_tests;

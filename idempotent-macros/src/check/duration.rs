@@ -1,4 +1,4 @@
-//! Durations: `"24h"` is read here, at compile time; any other expression is a `Duration`.
+//! Durations: a string such as `"24h"` is parsed at compile time, any other expression is a `Duration`.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use syn::{Expr, ExprLit, Lit, LitStr};
 use super::value::ungrouped;
 use crate::errors::Errors;
 
-/// How long something lasts.
+/// The length of time that an option is set to.
 pub(crate) enum Length {
-    /// A string that was read, and what it said.
+    /// A string literal, and the duration that it means.
     Fixed(LitStr, Duration),
     /// An expression of type `Duration`.
     Given(Expr),
@@ -34,7 +34,7 @@ pub(super) fn check(option: &str, value: Expr, errors: &mut Errors) -> Option<Le
         Expr::Lit(number) => {
             errors.at(
                 number,
-                format_args!("`{option}` needs a duration with a unit"),
+                format_args!("`{option}` must be a duration with a unit"),
                 format_args!("write `{option} = \"30s\"`, or an expression of type `Duration`"),
             );
             return None;
@@ -50,7 +50,7 @@ pub(super) fn check(option: &str, value: Expr, errors: &mut Errors) -> Option<Le
     }
 }
 
-/// The grammar of the `humantime` crate: numbers with units, added up, as in `1h 30m`.
+/// Parses the grammar of the `humantime` crate: numbers with units that add up, as in `1h 30m`.
 fn parse(text: &str) -> Result<Duration, Fault> {
     let mut rest = text.trim();
     if rest.is_empty() {
@@ -110,12 +110,14 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "a duration cannot be empty"),
-            Self::NoNumber(text) => write!(f, "`{text}` has no number before it"),
+            Self::NoNumber(text) => write!(f, "expected a number before `{text}`"),
             Self::NoUnit(number) => write!(f, "`{number}` has no unit"),
-            Self::Fraction(text) => write!(f, "`{text}` has a fraction, and durations have none"),
-            Self::UnknownUnit(unit) => write!(f, "`{unit}` is no unit of time"),
-            Self::TooLong => write!(f, "this duration is too long to count"),
-            Self::Zero => write!(f, "a duration of zero keeps nothing"),
+            Self::Fraction(text) => {
+                write!(f, "`{text}` has a fraction, which durations cannot have")
+            }
+            Self::UnknownUnit(unit) => write!(f, "`{unit}` is not a unit of time"),
+            Self::TooLong => write!(f, "this duration is too long"),
+            Self::Zero => write!(f, "a duration cannot be zero"),
         }
     }
 }
@@ -124,17 +126,17 @@ impl Fault {
     fn help(&self) -> String {
         match self {
             Self::NoNumber(text) if unit_nanos(text).is_some() => {
-                format!("write the number, as in `\"1{text}\"`")
+                format!("write a number, as in `\"1{text}\"`")
             }
             Self::Empty | Self::NoNumber(_) => "write a number and a unit, as in `\"24h\"`".to_owned(),
-            Self::NoUnit(number) => format!("write the unit, as in `\"{number}s\"`"),
-            Self::Fraction(_) => "write smaller units, as in `\"1h 30m\"`".to_owned(),
+            Self::NoUnit(number) => format!("write a unit, as in `\"{number}s\"`"),
+            Self::Fraction(_) => "write whole numbers of smaller units, as in `\"1h 30m\"`".to_owned(),
             Self::UnknownUnit(_) => {
                 "the units are `ns`, `us`, `ms`, `s`, `m` (minutes), `h`, `d`, `w`, `M` (months) and `y`"
                     .to_owned()
             }
-            Self::TooLong => "write a duration below 584942417355 years".to_owned(),
-            Self::Zero => "write a duration above zero, as in `\"24h\"`".to_owned(),
+            Self::TooLong => "write a duration of less than 584942417355 years".to_owned(),
+            Self::Zero => "write a longer duration, as in `\"24h\"`".to_owned(),
         }
     }
 }

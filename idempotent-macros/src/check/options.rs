@@ -1,4 +1,4 @@
-//! Options by name: each at most once, each with a value of its kind.
+//! The options by name. Each may be given once, with a value of the right kind.
 
 use syn::{Expr, ExprPath, Ident, LitStr, Path};
 
@@ -7,7 +7,7 @@ use super::key::{self, Key};
 use super::suggest::nearest;
 use super::value;
 use crate::errors::Errors;
-use crate::parse::{Arguments, Value, Written};
+use crate::parse::{Arguments, ParsedOption, Value};
 
 const NAMES: [&str; 20] = [
     "key",
@@ -15,7 +15,7 @@ const NAMES: [&str; 20] = [
     "name",
     "scope",
     "fingerprint",
-    "store",
+    "engine",
     "lease",
     "max_run",
     "wait",
@@ -32,7 +32,7 @@ const NAMES: [&str; 20] = [
     "crate",
 ];
 
-/// What the user wrote, option by option; `None` is the default.
+/// What the user wrote for each option. `None` means the default.
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) key: Option<Key>,
@@ -40,7 +40,7 @@ pub(crate) struct Options {
     pub(crate) name: Option<LitStr>,
     pub(crate) scope: Option<Key>,
     pub(crate) fingerprint: Option<Expr>,
-    pub(crate) store: Option<Expr>,
+    pub(crate) engine: Option<Expr>,
     pub(crate) lease: Option<Length>,
     pub(crate) max_run: Option<Length>,
     pub(crate) wait: Option<Length>,
@@ -59,7 +59,7 @@ pub(crate) struct Options {
     unreadable: bool,
 }
 
-/// Which results are kept.
+/// Which results are memoized.
 #[derive(Default)]
 pub(crate) enum Memoize {
     #[default]
@@ -69,12 +69,12 @@ pub(crate) enum Memoize {
 }
 
 impl Options {
-    /// Whether an option is missing for sure.
-    pub(super) fn lacks(&self, name: &str) -> bool {
+    /// Whether an option is certainly missing: not if something else could not be read.
+    pub(super) fn is_missing(&self, name: &str) -> bool {
         self.given(name).is_none() && !self.unreadable
     }
 
-    /// The name of an option as it was written, whether its value was right or not.
+    /// The name of an option as it was written, whether its value is valid or not.
     pub(super) fn given(&self, name: &str) -> Option<&Ident> {
         self.given.iter().find(|given| *given == name)
     }
@@ -87,11 +87,7 @@ pub(super) fn check(arguments: Arguments, errors: &mut Errors) -> Options {
         if !NAMES.contains(&name.as_str()) {
             unknown(&option.name, errors);
         } else if options.given(&name).is_some() {
-            errors.at(
-                &option.name,
-                format_args!("`{name}` is given twice"),
-                "remove one of the two",
-            );
+            errors.at(&option.name, format_args!("`{name}` is given twice"), "remove one of them");
         } else {
             options.given.push(option.name.clone());
             options.set(&name, option, errors);
@@ -101,7 +97,10 @@ pub(super) fn check(arguments: Arguments, errors: &mut Errors) -> Options {
 }
 
 fn unknown(name: &Ident, errors: &mut Errors) {
-    let help = match nearest(&name.to_string(), &NAMES) {
+    let written = name.to_string();
+    // An engine is made from a store, so the wrong word is easily taken.
+    let near = if written == "store" { Some("engine") } else { nearest(&written, &NAMES) };
+    let help = match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the options are {}", list(&NAMES)),
     };
@@ -114,7 +113,7 @@ fn list(names: &[&str]) -> String {
 }
 
 impl Options {
-    fn set(&mut self, name: &str, option: Written, errors: &mut Errors) {
+    fn set(&mut self, name: &str, option: ParsedOption, errors: &mut Errors) {
         let here = match name {
             "detach" => Some(&mut self.detach),
             "response" => Some(&mut self.response),
@@ -146,7 +145,7 @@ impl Options {
             "wait" => self.wait = duration::check(name, value, errors),
             "name" => self.name = value::name(&value, errors),
             "fingerprint" => self.fingerprint = Some(value),
-            "store" => self.store = Some(value),
+            "engine" => self.engine = Some(value),
             "guarantee" => self.guarantee = value::guarantee(&value, errors),
             "memoize" => self.memoize = memoize(value, errors),
             "on_error" => {
@@ -165,12 +164,12 @@ impl Options {
     }
 }
 
-fn flag(option: Written, errors: &mut Errors) -> Option<Ident> {
+fn flag(option: ParsedOption, errors: &mut Errors) -> Option<Ident> {
     if let Value::Expr(value) = option.value {
         errors.at(
             value,
-            format_args!("`{}` is a flag and has no value", option.name),
-            format_args!("write `{}` alone, or leave it out", option.name),
+            format_args!("`{}` is a flag and takes no value", option.name),
+            format_args!("write only `{}`, or remove it", option.name),
         );
     }
     Some(option.name)
@@ -185,7 +184,7 @@ fn memoize(value: Expr, errors: &mut Errors) -> Memoize {
     if value::string(&value).is_some() {
         errors.at(
             value,
-            "`memoize` is not a string",
+            "`memoize` cannot be a string",
             "write `memoize = ok` or `memoize = all`, without quotes",
         );
         return Memoize::Ok;
@@ -194,7 +193,7 @@ fn memoize(value: Expr, errors: &mut Errors) -> Memoize {
     value::function("memoize", signature, &value, errors).map_or(Memoize::Ok, Memoize::By)
 }
 
-/// How an option is written, for one that was written without its value.
+/// An example of an option, for one that was written without its value.
 fn sample(name: &str) -> &'static str {
     match name {
         "key" => "key = order.id",
@@ -202,7 +201,7 @@ fn sample(name: &str) -> &'static str {
         "name" => "name = \"shop.charge\"",
         "scope" => "scope = tenant.id",
         "fingerprint" => "fingerprint = order",
-        "store" => "store = engine",
+        "engine" => "engine = engine",
         "lease" => "lease = \"30s\"",
         "max_run" => "max_run = \"1h\"",
         "wait" => "wait = \"5s\"",

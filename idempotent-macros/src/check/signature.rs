@@ -1,26 +1,25 @@
-//! What the function itself must be, whatever the options say.
+//! What every idempotent function must be, whatever its options.
 
 use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
     FnArg, GenericArgument, Lifetime, ParenthesizedGenericArguments, PathArguments, ReturnType,
-    Signature, Type, TypeFnPtr, TypeImplTrait, TypePath, TypeReference,
+    Signature, Type, TypeFnPtr, TypeImplTrait, TypePath, TypeReference, parse_quote,
 };
 
-use super::output;
 use crate::errors::Errors;
 use crate::parse::{Body, Function};
 
-/// A response is kept as its bytes, so it may be of any type; nothing is one as well.
+/// A response is memoized as its bytes, so the function may return any type, or nothing.
 pub(super) fn check(function: &Function, is_response: bool, errors: &mut Errors) {
     let signature = &function.signature;
     if matches!(function.body, Body::Missing) {
         errors.at(
             &signature.ident,
-            "this function has no body, so there is nothing to run once",
-            "move `#[idempotent]` to the method of each `impl`",
+            "`#[idempotent]` must be on a function with a body",
+            "move `#[idempotent]` to the method in each `impl`",
         );
-    } else if signature.asyncness.is_none() && !matches!(function.body, Body::Pinned(_)) {
+    } else if signature.asyncness.is_none() && !matches!(function.body, Body::AsyncTrait(_)) {
         not_async(signature, errors);
         return;
     }
@@ -30,15 +29,15 @@ pub(super) fn check(function: &Function, is_response: bool, errors: &mut Errors)
     if matches!(signature.output, ReturnType::Default) {
         errors.at(
             &signature.ident,
-            "this function returns nothing, so it cannot answer for its key",
-            "write `-> Result<(), E>` with an `E: From<idempotent_core::Error>`",
+            "an idempotent function must return `Result`, found no return type",
+            "write `-> Result<(), E>`, where `E: From<idempotent_core::Error>`",
         );
     }
     if let Some(reference) = borrow_in_ok(&output(function)) {
         errors.at(
             reference,
-            "a result that is kept cannot borrow",
-            "return an owned value, as `String` for `&str`",
+            "a memoized result cannot borrow",
+            "return an owned value, such as `String` instead of `&str`",
         );
     }
 }
@@ -49,11 +48,11 @@ fn not_async(signature: &Signature, errors: &mut Errors) {
         ReturnType::Default => false,
     };
     let help = if returns_future {
-        format!("write `async fn {}` and return what the future gives", signature.ident)
+        format!("write `async fn {}` and return the future's output", signature.ident)
     } else {
         format!("write `async fn {}`", signature.ident)
     };
-    errors.at(signature.fn_token, "this function is not async", help);
+    errors.at(signature.fn_token, "an idempotent function must be `async`", help);
 }
 
 /// The reference in the `T` of a `Result<T, E>`, or of any alias that takes `T` first.
@@ -73,7 +72,16 @@ fn borrow_in_ok(output: &Type) -> Option<TypeReference> {
     found.reference
 }
 
-/// Whether a value of this type borrows from its caller, as far as its spelling tells.
+/// The type that the function's future returns.
+pub(super) fn output(function: &Function) -> Type {
+    match (&function.body, &function.signature.output) {
+        (Body::AsyncTrait(body), _) => body.output.clone(),
+        (_, ReturnType::Type(_, output)) => (**output).clone(),
+        (_, ReturnType::Default) => parse_quote!(()),
+    }
+}
+
+/// Whether a value of this type borrows from its caller, judging by how the type is written.
 pub(super) fn borrows(ty: &Type) -> bool {
     let mut found = Borrow::default();
     found.visit_type(ty);
@@ -99,16 +107,16 @@ impl<'t> Visit<'t> for Borrow {
     }
 
     fn visit_lifetime(&mut self, lifetime: &'t Lifetime) {
-        // `'async_trait` is put on every `impl Trait` by the macro of that name.
+        // `#[async_trait]` puts this lifetime on every `impl Trait`.
         self.lifetime |= lifetime.ident != "static" && lifetime.ident != "async_trait";
     }
 
-    // What a function takes or gives is not held by it.
+    // A function does not hold what it takes or returns.
     fn visit_type_fn_ptr(&mut self, _: &'t TypeFnPtr) {}
     fn visit_parenthesized_generic_arguments(&mut self, _: &'t ParenthesizedGenericArguments) {}
 }
 
-/// Whether `Self` is named, which only happens inside a trait or an `impl`.
+/// Whether `Self` is named, which is only possible inside a trait or an `impl`.
 pub(super) fn mentions_self(signature: &Signature) -> bool {
     #[derive(Default)]
     struct Mentions(bool);

@@ -1,6 +1,6 @@
-//! "Did you mean": the nearest name, if one is near enough to be a slip of the fingers.
+//! "Did you mean": the nearest name, if one is near enough to be a typing error.
 
-/// The name closest to `written`, within one edit for short names and a third of longer ones.
+/// The name closest to `written`: within one edit, or one for every three letters of a longer word.
 pub(super) fn nearest<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
     let reach = (written.chars().count() / 3).max(1);
     names
@@ -11,7 +11,7 @@ pub(super) fn nearest<'n>(written: &str, names: &[&'n str]) -> Option<&'n str> {
         .map(|(_, name)| name)
 }
 
-/// Levenshtein's distance, counting two swapped neighbours as one edit.
+/// The Levenshtein distance, with two swapped neighbours counted as one edit.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut table = vec![vec![0; b.len() + 1]; a.len() + 1];
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slip_finds_its_name() {
+    fn a_typing_error_finds_its_name() {
         let names = ["ttl", "name", "fingerprint", "max_run"];
         assert_eq!(nearest("tll", &names), Some("ttl"));
         assert_eq!(nearest("nmae", &names), Some("name"));
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn another_word_finds_none() {
+    fn a_different_word_finds_none() {
         assert_eq!(nearest("expiry", &["ttl", "key", "store"]), None);
         assert_eq!(nearest("step", &["store"]), None);
         assert_eq!(nearest("tx", &["ttl", "key"]), None);

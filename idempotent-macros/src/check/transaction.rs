@@ -1,4 +1,4 @@
-//! `tx` and `guarantee = exactly_once`: each asks for the other, and for an argument that can be it.
+//! `tx` and `guarantee = exactly_once`: each requires the other, and `tx` a suitable argument.
 
 use syn::{FnArg, Ident, Pat, PatIdent, Signature, Type};
 
@@ -12,14 +12,14 @@ const TYPES: &str =
 
 pub(super) fn check(options: &mut Options, function: &Function, errors: &mut Errors) {
     let Some(option) = options.given("tx") else {
-        if let Some(guarantee) = options.guarantee.as_ref().filter(|_| options.lacks("tx")) {
+        if let Some(guarantee) = options.guarantee.as_ref().filter(|_| options.is_missing("tx")) {
             if guarantee != "ExactlyOnce" {
                 return;
             }
             errors.at(
                 guarantee,
-                "`exactly_once` is the promise of a transaction, and there is none",
-                "add `tx = tx`, the name of an argument that is `&mut` transaction",
+                "`guarantee = exactly_once` requires `tx`",
+                "add `tx = tx`, where `tx` is the argument with the transaction",
             );
         }
         return;
@@ -28,42 +28,42 @@ pub(super) fn check(options: &mut Options, function: &Function, errors: &mut Err
         Some(guarantee) if guarantee == "ExactlyOnce" => {}
         Some(other) => errors.at(
             other,
-            "a call within a transaction takes effect exactly once",
+            "`tx` requires `guarantee = exactly_once`",
             "write `guarantee = exactly_once`, or remove `tx`",
         ),
-        None if options.lacks("guarantee") => errors.at(
+        None if options.is_missing("guarantee") => errors.at(
             option,
-            "`tx` needs `guarantee = exactly_once`",
-            "write it beside `tx`, so that whoever reads this sees the promise",
+            "`tx` requires `guarantee = exactly_once`",
+            "add `guarantee = exactly_once`, so that readers see the promise",
         ),
         None => {}
     }
-    alone(options, errors);
+    incompatible(options, errors);
     if let Some(name) = options.tx.take() {
         options.tx = argument(&name, &function.signature, errors);
     }
 }
 
-/// What is about leases, or about what happens outside of a transaction.
-fn alone(options: &Options, errors: &mut Errors) {
+/// Reports options that concern leases, or that do not work inside a transaction.
+fn incompatible(options: &Options, errors: &mut Errors) {
     let others = [
-        ("lease", "a transaction ends with its connection, and holds no lease"),
-        ("max_run", "a transaction ends with its connection, and nothing is renewed"),
+        ("lease", "a transaction has no lease, since it ends with its connection"),
+        ("max_run", "a transaction renews no lease, since it ends with its connection"),
         ("detach", "the body borrows the transaction, so it cannot outlive its caller"),
-        ("response", "a response is sent when the handler returns, before anybody can commit"),
+        ("response", "a response is sent when the handler returns, before the caller can commit"),
     ];
     for (name, why) in others {
         if let Some(other) = options.given(name) {
             errors.at(
                 other,
-                format_args!("`{name}` does not go with `tx`: {why}"),
-                format_args!("remove `{name}`, or `tx` and `guarantee = exactly_once`"),
+                format_args!("`{name}` cannot be combined with `tx`: {why}"),
+                format_args!("remove `{name}`, or remove `tx` and `guarantee = exactly_once`"),
             );
         }
     }
 }
 
-/// The name as the argument has it, which is what the body means by it.
+/// The name with the span of the argument, to which the body refers.
 fn argument(name: &Ident, signature: &Signature, errors: &mut Errors) -> Option<Ident> {
     let found = arguments(signature).find(|(pattern, _)| pattern.ident == *name);
     let Some((pattern, ty)) = found else {
@@ -72,7 +72,7 @@ fn argument(name: &Ident, signature: &Signature, errors: &mut Errors) -> Option<
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let help = match nearest(&name.to_string(), &names) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("{TYPES}, as an argument `{name}`"),
+            None => format!("add an argument `{name}: &mut sqlx::Transaction<'_, sqlx::Postgres>`"),
         };
         errors.at(name, format_args!("this function has no argument `{name}`"), help);
         return None;
@@ -80,14 +80,14 @@ fn argument(name: &Ident, signature: &Signature, errors: &mut Errors) -> Option<
     if !matches!(ty, Type::Reference(reference) if reference.mutability.is_some()) {
         errors.at(
             ty,
-            format_args!("`tx = {name}` names an argument that is no `&mut` reference"),
+            format_args!("the argument of `tx = {name}` must be a `&mut` reference"),
             TYPES,
         );
     }
     Some(pattern.ident.clone())
 }
 
-/// The arguments that have a name, which patterns of several have not.
+/// The arguments that have a single name, which those with a pattern do not.
 fn arguments(signature: &Signature) -> impl Iterator<Item = (&PatIdent, &Type)> {
     signature.inputs.iter().filter_map(|input| match input {
         FnArg::Typed(argument) => match (&*argument.pat, &*argument.ty) {

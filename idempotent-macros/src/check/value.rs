@@ -1,11 +1,11 @@
-//! Values that must be of one kind: words, paths, names, numbers.
+//! Values that must be of a certain kind: words, paths, names, numbers.
 
 use syn::{Expr, ExprLit, ExprPath, Ident, Lit, LitStr, Path, RangeLimits};
 
 use super::suggest::nearest;
 use crate::errors::Errors;
 
-/// An expression that came through a `macro_rules!` sits in an invisible group.
+/// An expression that a `macro_rules!` passed on is inside an invisible group.
 pub(super) fn ungrouped(mut expr: &Expr) -> &Expr {
     while let Expr::Group(group) = expr {
         expr = &group.expr;
@@ -20,7 +20,7 @@ pub(super) fn string(expr: &Expr) -> Option<&LitStr> {
     }
 }
 
-/// The one word that this expression is.
+/// The word, if this expression is a single word.
 pub(super) fn word(expr: &Expr) -> Option<&Ident> {
     match ungrouped(expr) {
         Expr::Path(path) if path.qself.is_none() => path.path.get_ident(),
@@ -40,8 +40,8 @@ pub(super) fn function(
         other => {
             errors.at(
                 other,
-                format_args!("`{option}` takes the path of a function"),
-                format_args!("write a function `{signature}` and give its path"),
+                format_args!("`{option}` must be the path of a function"),
+                format_args!("define a function of type `{signature}` and write its path"),
             );
             None
         }
@@ -65,15 +65,14 @@ pub(super) fn guarantee(value: &Expr, errors: &mut Errors) -> Option<Ident> {
     let help = match (quoted, meant) {
         (Some(name), _) => format!("write `guarantee = {name}`, without quotes"),
         (None, Some(name)) => format!("did you mean `{name}`?"),
-        (None, None) => "at_least_once runs again after a crash; at_most_once refuses until \
-                         someone resolves the key; exactly_once shares a transaction with the effect"
-            .to_owned(),
+        (None, None) => {
+            "`at_least_once` runs again after a crash; `at_most_once` refuses until someone \
+                         resolves the key; `exactly_once` commits the effect and its record in \
+                         one transaction"
+                .to_owned()
+        }
     };
-    errors.at(
-        value,
-        "this guarantee is not one of `at_least_once`, `at_most_once`, `exactly_once`",
-        help,
-    );
+    errors.at(value, "`guarantee` must be `at_least_once`, `at_most_once` or `exactly_once`", help);
     None
 }
 
@@ -83,8 +82,8 @@ pub(super) fn argument(value: &Expr, errors: &mut Errors) -> Option<Ident> {
     if word.is_none() {
         errors.at(
             value,
-            "`tx` takes the name of an argument",
-            "write `tx = tx`, where `tx` is the argument that is the transaction",
+            "`tx` must be the name of an argument",
+            "write `tx = tx`, where `tx` is the argument with the transaction",
         );
     }
     word
@@ -95,25 +94,29 @@ pub(super) fn name(value: &Expr, errors: &mut Errors) -> Option<LitStr> {
         errors.at(
             value,
             "`name` must be a string literal",
-            "write `name = \"shop.charge\"`; a stable name is no expression",
+            "write a name that never changes, as in `name = \"shop.charge\"`",
         );
         return None;
     };
     let name = literal.value();
     let what = if name.is_empty() {
-        "an operation's name cannot be empty"
+        "`name` cannot be empty"
     } else if name.len() > 128 {
-        "an operation's name has at most 128 bytes"
+        "`name` cannot be longer than 128 bytes"
     } else if name.contains(char::is_whitespace) {
-        "an operation's name has no spaces"
+        "`name` cannot contain spaces"
     } else if name.contains(['{', '}']) {
-        "an operation's name has no braces: it is the same for every call"
+        "`name` cannot contain braces: it is the same for every call"
     } else if name.contains(char::is_control) {
-        "an operation's name has no control characters"
+        "`name` cannot contain control characters"
     } else {
         return Some(literal.clone());
     };
-    errors.at(literal, what, "write a short stable name, as in `name = \"shop.charge\"`");
+    errors.at(
+        literal,
+        what,
+        "write a short name that never changes, as in `name = \"shop.charge\"`",
+    );
     None
 }
 
@@ -122,8 +125,8 @@ pub(super) fn version(value: &Expr, errors: &mut Errors) -> Option<u32> {
     if version.is_none() {
         errors.at(
             value,
-            "`version` is an integer from 0 to 4294967295",
-            "write `version = 1`, and one more whenever the result's type changes",
+            "`version` must be an integer from 0 to 4294967295",
+            "write `version = 1`, and increase it whenever the result's type changes",
         );
     }
     version
@@ -133,7 +136,7 @@ pub(super) fn version(value: &Expr, errors: &mut Errors) -> Option<u32> {
 pub(super) fn accept(value: &Expr, errors: &mut Errors) -> Option<(u32, u32)> {
     let help = "write the first and the last version, as in `accept = 1..=2`";
     let Expr::Range(range) = ungrouped(value) else {
-        errors.at(value, "`accept` is a range of versions", help);
+        errors.at(value, "`accept` must be a range of versions", help);
         return None;
     };
     let ends = (
@@ -142,11 +145,11 @@ pub(super) fn accept(value: &Expr, errors: &mut Errors) -> Option<(u32, u32)> {
         &range.limits,
     );
     let (Some(first), Some(last), RangeLimits::Closed(_)) = ends else {
-        errors.at(value, "`accept` is a range of two integers with `..=`", help);
+        errors.at(value, "`accept` must be a range of two integers with `..=`", help);
         return None;
     };
     if first > last {
-        errors.at(value, "this range of versions is empty", help);
+        errors.at(value, "`accept` cannot be an empty range", help);
         return None;
     }
     Some((first, last))
@@ -169,7 +172,7 @@ pub(super) fn path(value: &Expr, errors: &mut Errors) -> Option<Path> {
         other => {
             errors.at(
                 other,
-                "`crate` is the path at which `idempotent_core` is found",
+                "`crate` must be the path of `idempotent_core`",
                 "write `crate = ::my_framework::idempotent_core`, without quotes",
             );
             None

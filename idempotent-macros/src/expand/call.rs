@@ -1,27 +1,28 @@
 //! The first statement: `let call = Operation::new(…)…;`.
 //!
-//! It evaluates every option, by reference and before the arguments move into the body. Each
-//! method stands at the place of the value it takes, so that the compiler's errors do.
+//! It evaluates every option, by reference and before the arguments move into the body. Each method
+//! has the span of the value that it takes, so that compiler errors underline that value.
 
 use std::time::Duration;
 
 use proc_macro2::{Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::Signature;
+use syn::{Signature, Type};
 
-use super::{Output, Root, at, key, path};
+use super::key;
+use super::span::{Root, at};
 use crate::check::{Key, Length, Memoize, Options};
 
 pub(super) fn statement(
     root: &Root,
     options: &Options,
     key: &Key,
-    output: &Output,
+    output: &Type,
     signature: &Signature,
 ) -> TokenStream {
-    // Without a place of their own these tokens stand at the attribute. `memoize = all` has no value
-    // to take, and the compiler blames its receiver: that one then stands at the word `all`. What
-    // `#[track_caller]` tells is the attribute's place in any case.
+    // By default these tokens have the span of the attribute. `memoize = all` has no value, and the
+    // compiler blames the receiver of its method, which therefore gets the span of the word `all`.
+    // `#[track_caller]` reports the place of the attribute in either case.
     let here = match &options.memoize {
         Memoize::All(all) => at(all),
         _ => Span::mixed_site(),
@@ -33,18 +34,19 @@ pub(super) fn statement(
             quote_spanned!(here=> #root_here::Operation::new(#name))
         }
         None => {
-            let path = path(signature);
+            let path = default_name(signature);
             quote_spanned!(here=> #root_here::Operation::from_path(#path))
         }
     };
     let policy = policy(root, options);
     let call = call(options, key);
     let returning = returning(options, output, here);
-    let within = options.tx.as_ref().map(|tx| method("within", &tx.to_token_stream()));
-    quote_spanned!(here=> let call = #operation #policy #call #returning #within;)
+    let in_transaction =
+        options.tx.as_ref().map(|tx| method("in_transaction", &tx.to_token_stream()));
+    quote_spanned!(here=> let call = #operation #policy #call #returning #in_transaction;)
 }
 
-/// What is the same for every call of the operation.
+/// The settings that are the same for every call of the operation.
 fn policy(root: &Root, options: &Options) -> TokenStream {
     let mut chain = TokenStream::new();
     let lengths = [
@@ -56,7 +58,7 @@ fn policy(root: &Root, options: &Options) -> TokenStream {
     for (name, length) in lengths {
         chain.extend(length.as_ref().map(|length| length_method(name, length)));
     }
-    // Within a transaction there is no other guarantee.
+    // In a transaction there is only one guarantee.
     if let Some(guarantee) = options.guarantee.as_ref().filter(|_| options.tx.is_none()) {
         let here = at(guarantee);
         let root = root.at(here);
@@ -87,7 +89,7 @@ fn length_method(name: &str, length: &Length) -> TokenStream {
     }
 }
 
-/// A duration in its largest whole unit.
+/// A duration in the largest unit that needs no fraction.
 fn fixed(duration: Duration) -> TokenStream {
     let here = Span::mixed_site();
     let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
@@ -109,7 +111,7 @@ fn unsuffixed(value: u64) -> Literal {
     Literal::u64_unsuffixed(value)
 }
 
-/// What this one call is about.
+/// What identifies and concerns this one call.
 fn call(options: &Options, key: &Key) -> TokenStream {
     let mut chain = method("key", &key::argument(key));
     if let Some(scope) = &options.scope {
@@ -118,8 +120,8 @@ fn call(options: &Options, key: &Key) -> TokenStream {
     if let Some(fingerprint) = &options.fingerprint {
         chain.extend(method("fingerprint", &key::by_reference(fingerprint)));
     }
-    if let Some(store) = &options.store {
-        chain.extend(method("store", &key::by_reference(store)));
+    if let Some(engine) = &options.engine {
+        chain.extend(method("engine", &key::by_reference(engine)));
     }
     chain
 }
@@ -130,8 +132,8 @@ fn method(name: &str, argument: &TokenStream) -> TokenStream {
     quote_spanned!(here=> .#name(#argument))
 }
 
-/// The type of the result, and what becomes of it.
-fn returning(options: &Options, output: &Output, end: Span) -> TokenStream {
+/// The type of the result, and which results are memoized.
+fn returning(options: &Options, output: &Type, end: Span) -> TokenStream {
     if let Some(response) = &options.response {
         let here = at(response);
         return quote_spanned!(here=> .returning_response());
@@ -158,4 +160,12 @@ fn returning(options: &Options, output: &Output, end: Span) -> TokenStream {
         chain.extend(method("on_error", &path.to_token_stream()));
     }
     chain
+}
+
+/// The name of an operation without a `name`: the path of the function.
+fn default_name(signature: &Signature) -> TokenStream {
+    let name = signature.ident.to_string();
+    let suffix = format!("::{}", name.trim_start_matches("r#"));
+    let here = Span::mixed_site();
+    quote_spanned!(here=> ::core::concat!(::core::module_path!(), #suffix))
 }

@@ -1,6 +1,6 @@
-//! Golden expansions: each file of `tests/expand` is a function and what it expands to.
+//! Golden expansions: each file in `tests/expand` contains a function and its expansion.
 //!
-//! `UPDATE_EXPANSIONS=1 cargo test -p idempotent-macros` writes them anew.
+//! `UPDATE_EXPANSIONS=1 cargo test -p idempotent-macros` writes the expansions again.
 
 use std::path::PathBuf;
 use std::{env, fs};

@@ -1,13 +1,13 @@
-//! Keys as arguments: references, and tuples of references for key strings.
+//! Keys as arguments: a reference, or a tuple of references for a key string.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
 use syn::{Expr, ExprReference, Token};
 
-use super::at;
+use super::span::at;
 use crate::check::{Key, Part};
 
-/// The longest tuple that is a key. Nested tuples are the same key, so longer ones are nested.
+/// The longest tuple that implements `Key`. Nesting does not change a key, so longer ones are nested.
 const LONGEST_TUPLE: usize = 12;
 
 pub(super) fn argument(key: &Key) -> TokenStream {
@@ -54,7 +54,7 @@ fn element(part: &Part) -> TokenStream {
     }
 }
 
-/// `&expr`, with parentheses where they are needed; a reference stays as it is.
+/// `&expr`, with parentheses where they are needed. A reference is not changed.
 pub(super) fn by_reference(expr: &Expr) -> TokenStream {
     if let Expr::Reference(_) = expr {
         return expr.to_token_stream();

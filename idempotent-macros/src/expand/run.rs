@@ -2,38 +2,39 @@
 
 use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::Type;
 
-use super::{Output, Root, at};
+use super::span::{Root, at};
 use crate::check::Options;
 
 pub(super) fn expression(
     root: &Root,
     options: &Options,
-    output: &Output,
+    output: &Type,
     body: &Group,
 ) -> TokenStream {
     if let Some(tx) = &options.tx {
-        return within(root, tx, output, body);
+        return in_transaction(root, tx, output, body);
     }
     let here = Span::mixed_site();
     let run = match &options.detach {
         Some(detach) => Ident::new("run_detached", at(detach)),
         None => Ident::new("run", here),
     };
-    // At the body, since that is what is not `Send` or borrows too long.
+    // With the span of the body, since it is the body that is not `Send` or borrows too long.
     let start = at(&body.span());
     let block = block(body, &pin(root, output));
     let body = quote_spanned!(start=> move || async move #block);
     quote_spanned!(here=> call.#run(#body).await)
 }
 
-/// The body borrows the transaction, and the future around it gives it back: a closure that borrows
-/// its argument would make futures that are not `Send` where lifetimes are erased.
-fn within(root: &Root, tx: &Ident, output: &Output, body: &Group) -> TokenStream {
+/// The body borrows the transaction, and the future around it returns the transaction: with a closure
+/// that borrows its argument, futures would not be `Send` where lifetimes are erased.
+fn in_transaction(root: &Root, tx: &Ident, output: &Type, body: &Group) -> TokenStream {
     let here = Span::mixed_site();
     let start = at(&body.span());
     let pin = pin(root, output);
-    // Under the user's own name, and where a body that does not use it is told so.
+    // Has the user's own name, and its span, where a warning about an unused variable belongs.
     let lend = quote_spanned!(here=> let #tx = &mut *#tx;);
     let block = block(body, &quote!(#pin #lend));
     let body = quote_spanned!(start=> move |#tx| async move {
@@ -43,19 +44,20 @@ fn within(root: &Root, tx: &Ident, output: &Output, body: &Group) -> TokenStream
     quote_spanned!(here=> call.run(#body).await)
 }
 
-/// A line that pins the body's type: a wrong tail expression is then one error on that expression.
-fn pin(root: &Root, output: &Output) -> TokenStream {
+/// A line that fixes the type of the body, so that a wrong tail expression is one error at that
+/// expression.
+fn pin(root: &Root, output: &Type) -> TokenStream {
     let here = at(output);
     let root = root.at(here);
     quote_spanned!(here=> if false { return #root::__private::output::<#output>(); })
 }
 
-/// The body behind lines of ours.
+/// The body, with `before` in front of it.
 fn block(body: &Group, before: &TokenStream) -> Group {
     let statements = body.stream();
     let mut block = Group::new(Delimiter::Brace, quote!(#before #statements));
-    // The user's place, so that errors about the body as a whole are on it; our hygiene, so that
-    // lints about the order of statements do not count our line.
+    // The user's location, so that errors about the whole body are reported there, with our hygiene, so
+    // that lints about the order of statements ignore our line.
     block.set_span(Span::mixed_site().located_at(body.span()));
     block
 }

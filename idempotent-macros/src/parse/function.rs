@@ -1,10 +1,10 @@
-//! The function under the attribute. Its body stays tokens that nobody reads.
+//! The function under the attribute. Its body is not parsed and stays tokens.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Item, Signature, Token, Visibility};
 
-use super::pinned::{self, Pinned};
+use super::async_trait::{self, AsyncTraitBody};
 use crate::errors::Errors;
 
 pub(crate) struct Function {
@@ -16,11 +16,11 @@ pub(crate) struct Function {
 }
 
 pub(crate) enum Body {
-    /// `{ #![inner] … }`, the rest unread.
+    /// `{ #![inner] … }`, with the rest not parsed.
     Opaque { inner: Vec<Attribute>, block: Group },
     /// What `#[async_trait]` made of an async function.
-    Pinned(Box<Pinned>),
-    /// A trait's required method.
+    AsyncTrait(Box<AsyncTraitBody>),
+    /// A required method of a trait.
     Missing,
 }
 
@@ -49,8 +49,8 @@ impl Parse for Function {
 }
 
 fn body(signature: &Signature, block: &Group) -> syn::Result<Body> {
-    if let Some(pinned) = pinned::parse(signature, block) {
-        return Ok(Body::Pinned(Box::new(pinned)));
+    if let Some(body) = async_trait::parse(signature, block) {
+        return Ok(Body::AsyncTrait(Box::new(body)));
     }
     let split = |input: ParseStream<'_>| {
         let inner = input.call(Attribute::parse_inner)?;
@@ -62,7 +62,7 @@ fn body(signature: &Signature, block: &Group) -> syn::Result<Body> {
     Ok(Body::Opaque { inner, block: opaque })
 }
 
-/// A `$body:block` of a `macro_rules!` comes in invisible delimiters.
+/// A `$body:block` of a `macro_rules!` arrives in invisible delimiters.
 fn ungrouped(mut tree: TokenTree) -> TokenTree {
     while let TokenTree::Group(group) = &tree {
         let mut inside = group.stream().into_iter();
@@ -82,17 +82,17 @@ fn not_a_function(item: TokenStream, error: syn::Error) -> syn::Error {
         Ok(Item::Mod(_)) => "a module",
         Ok(Item::Const(_) | Item::Static(_)) => "a constant",
         Ok(Item::Fn(_)) | Err(_) => return error,
-        Ok(_) => "no function",
+        Ok(_) => "another item",
     };
     let help = match what {
-        "a trait" | "an `impl` block" => "move it to the methods it is meant for",
-        _ => "put it on the `async fn` whose effect must happen once",
+        "a trait" | "an `impl` block" => "move it to the methods that must take effect once",
+        _ => "put it on the `async fn` that must take effect once",
     };
     let keyword = item
         .into_iter()
         .find(|token| matches!(token, TokenTree::Ident(word) if word != "pub" && word != "unsafe"));
     syn::Error::new_spanned(
         keyword,
-        format!("`#[idempotent]` goes on an `async fn`, and this is {what}\n= help: {help}"),
+        format!("`#[idempotent]` must be on an `async fn`, found {what}\n= help: {help}"),
     )
 }

@@ -8,7 +8,7 @@ use syn::{Expr, Ident, Token};
 use crate::errors::Errors;
 
 /// One option as it was written.
-pub(crate) struct Written {
+pub(crate) struct ParsedOption {
     pub(crate) name: Ident,
     pub(crate) value: Value,
 }
@@ -17,15 +17,16 @@ pub(crate) enum Value {
     /// The name alone.
     None,
     Expr(Expr),
-    /// Reported already; the option still counts as given.
+    /// Invalid, which is reported. The option still counts as given.
     Unreadable,
 }
 
 /// All options of one attribute.
 #[derive(Default)]
 pub(crate) struct Arguments {
-    pub(crate) options: Vec<Written>,
-    /// Whether something was no option at all, which is reported. Then nothing is missing for sure.
+    pub(crate) options: Vec<ParsedOption>,
+    /// Whether something could not be read as an option, which is reported. Then no option is
+    /// reported as missing.
     pub(crate) unreadable: bool,
 }
 
@@ -47,7 +48,7 @@ pub(super) fn parse(args: TokenStream, errors: &mut Errors) -> Arguments {
     arguments
 }
 
-fn option(input: ParseStream<'_>, errors: &mut Errors) -> Option<Written> {
+fn option(input: ParseStream<'_>, errors: &mut Errors) -> Option<ParsedOption> {
     let Ok(name) = input.call(Ident::parse_any) else {
         let token = skip_to_comma(input);
         errors.at(
@@ -59,7 +60,7 @@ fn option(input: ParseStream<'_>, errors: &mut Errors) -> Option<Written> {
     };
     if input.is_empty() || input.peek(Token![,]) {
         let value = Value::None;
-        return Some(Written { name, value });
+        return Some(ParsedOption { name, value });
     }
     if !input.peek(Token![=]) || input.peek(Token![==]) || input.peek(Token![=>]) {
         let rest = skip_to_comma(input);
@@ -69,10 +70,10 @@ fn option(input: ParseStream<'_>, errors: &mut Errors) -> Option<Written> {
             format_args!("write `{name} = value`"),
         );
         let value = Value::Unreadable;
-        return Some(Written { name, value });
+        return Some(ParsedOption { name, value });
     }
     let value = value(&name, input, errors);
-    Some(Written { name, value })
+    Some(ParsedOption { name, value })
 }
 
 fn value(name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> Value {
@@ -81,7 +82,7 @@ fn value(name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> Value {
         errors.at(
             equals.ok(),
             format_args!("`{name}` has no value"),
-            format_args!("write the value after `{name} =`"),
+            format_args!("write a value after `{name} =`"),
         );
         return Value::Unreadable;
     }
@@ -95,15 +96,15 @@ fn value(name: &Ident, input: ParseStream<'_>, errors: &mut Errors) -> Value {
             let why = error.split(", expected one of").next().unwrap_or_default();
             errors.at(
                 written,
-                format_args!("the value of `{name}` is no expression: {why}"),
-                format_args!("write a Rust expression after `{name} =`"),
+                format_args!("the value of `{name}` is not a valid expression: {why}"),
+                format_args!("write an expression after `{name} =`"),
             );
             Value::Unreadable
         }
     }
 }
 
-/// A missing comma is reported where it is missing, and what follows is read as the next option.
+/// Reports a missing comma where it is missing, and reads what follows as the next option.
 fn separator(input: ParseStream<'_>, errors: &mut Errors) {
     if input.is_empty() || input.parse::<Token![,]>().is_ok() {
         return;

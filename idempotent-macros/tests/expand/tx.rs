@@ -9,7 +9,7 @@ pub async fn charge(tx: &mut PgConnection, order: Order) -> Result<Receipt> {
     let call = ::idempotent_core::Operation::new("shop.charge")
         .key(&order.id)
         .returning::<Result<Receipt>>()
-        .within(tx);
+        .in_transaction(tx);
     call.run(move |tx| async move {
             let result = async {
                 if false {

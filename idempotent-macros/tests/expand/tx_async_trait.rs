@@ -38,7 +38,7 @@ impl Shop for Postgres {
             let call = ::idempotent_core::Operation::new("shop.charge")
                 .key(&order.id)
                 .returning::<Result<()>>()
-                .within(tx);
+                .in_transaction(tx);
             call.run(move |tx| async move {
                     let result = async {
                         if false {

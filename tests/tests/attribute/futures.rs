@@ -71,7 +71,7 @@ async fn a_body_that_is_not_send_runs_on_one_thread() {
     assert_eq!(alone(not_send(3)).await.unwrap(), 3);
 }
 
-#[idempotent(key = id, store = engine)]
+#[idempotent(key = id, engine = engine)]
 async fn spawned(id: u32, engine: idempotent_core::Idempotency, runs: Runs) -> Result<u32, Error> {
     tokio::task::yield_now().await;
     Ok(runs.next())

@@ -20,8 +20,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use idempotent_core::store::MemoryStore;
-use idempotent_core::{Idempotency, with};
+use idempotent_core::Idempotency;
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::engine::with_engine;
 
 /// Counts the runs of a body.
 #[derive(Clone, Debug, Default)]
@@ -44,5 +45,5 @@ fn engine() -> Idempotency {
 
 /// Runs `test` on an engine of its own.
 async fn alone<F: Future>(test: F) -> F::Output {
-    with(engine(), test).await
+    with_engine(engine(), test).await
 }

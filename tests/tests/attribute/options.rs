@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use idempotent_core::{Disposition, Error, ErrorKind, Idempotency, idempotent, with};
+use idempotent_core::engine::with_engine;
+use idempotent_core::{Disposition, Error, ErrorKind, Idempotency, idempotent};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
@@ -130,12 +131,12 @@ struct App {
     engine: Idempotency,
 }
 
-#[idempotent(key = "store", store = app.engine)]
+#[idempotent(key = "store", engine = app.engine)]
 async fn with_store(app: &App, runs: &Runs) -> Result<u32, Error> {
     Ok(runs.next())
 }
 
-#[idempotent(key = "store", store = engine)]
+#[idempotent(key = "store", engine = engine)]
 async fn with_store_reference(engine: &Idempotency, runs: &Runs) -> Result<u32, Error> {
     Ok(runs.next())
 }
@@ -212,7 +213,7 @@ async fn with_max_run(runs: &Runs) -> Result<u32, Error> {
 #[tokio::test(start_paused = true)]
 async fn a_hung_body_keeps_its_key_until_max_run() {
     let (runs, engine) = (Runs::default(), engine());
-    let call = || with(engine.clone(), with_max_run(&runs));
+    let call = || with_engine(engine.clone(), with_max_run(&runs));
     let hung = call();
     let later = async {
         sleep(Duration::from_secs(50)).await;

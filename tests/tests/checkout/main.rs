@@ -6,9 +6,9 @@
 
 mod browser;
 mod clicks;
-#[path = "../../../examples/checkout/log.rs"]
+#[path = "../../../examples/http/checkout/log.rs"]
 mod log;
 mod page;
 mod screenshot;
-#[path = "../../../examples/checkout/shop.rs"]
+#[path = "../../../examples/http/checkout/shop.rs"]
 mod shop;

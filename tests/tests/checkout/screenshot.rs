@@ -37,7 +37,7 @@ async fn the_pages_picture_shows_one_order_for_each_intention() {
     std::fs::write(Path::new(folder).join("checkout.png"), &picture).unwrap();
     if std::env::var_os("UPDATE_SCREENSHOT").is_some() {
         let place =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/checkout/screenshot.png");
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/http/checkout/screenshot.png");
         // Other fonts make another size, so it is bounded where it is kept.
         assert!(picture.len() < 200_000, "{} bytes", picture.len());
         std::fs::write(place, &picture).unwrap();

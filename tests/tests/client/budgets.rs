@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use idempotent_core::client::{GaveUp, GaveUpReason, IdempotentRetry, Sent};
+use idempotent_core::client::{GaveUp, GaveUpReason, IdempotentRetry, RetryInfo};
 use idempotent_tests::{millis, secs};
 
 use crate::recorded_pauses::{client, skipping};
@@ -16,19 +16,19 @@ fn still() -> IdempotentRetry {
 async fn after_the_last_attempt_the_caller_gets_its_answer() {
     let script = [status(500), status(502), answer(503, &[("x-last", "yes")], "still down")];
     let server = Server::script(script).await;
-    let answer = skipping(still().attempts(3)).0.post(server.url("/")).send().await.unwrap();
+    let answer = skipping(still().max_attempts(3)).0.post(server.url("/")).send().await.unwrap();
     assert_eq!((answer.status().as_u16(), server.received().len()), (503, 3));
     assert_eq!(answer.headers()["x-last"], "yes");
-    let sent = Sent::of(&answer).unwrap();
-    assert_eq!(sent.attempts(), 3);
-    assert_eq!(sent.key().unwrap(), server.keys()[0].as_str());
+    let info = RetryInfo::of(&answer).unwrap();
+    assert_eq!(info.attempts(), 3);
+    assert_eq!(info.key().unwrap(), server.keys()[0].as_str());
     assert_eq!(answer.text().await.unwrap(), "still down");
 }
 
 #[tokio::test]
 async fn after_a_last_attempt_without_an_answer_the_caller_gets_why() {
     let server = Server::script([status(503), Step::Close]).await;
-    let error = skipping(still().attempts(2)).0.post(server.url("/")).send().await.unwrap_err();
+    let error = skipping(still().max_attempts(2)).0.post(server.url("/")).send().await.unwrap_err();
     let gave_up = GaveUp::of(&error).unwrap();
     assert_eq!((gave_up.reason(), gave_up.attempts()), (GaveUpReason::Attempts, 2));
     assert_eq!(gave_up.key().unwrap(), server.keys()[0].as_str());
@@ -41,7 +41,7 @@ async fn after_a_last_attempt_without_an_answer_the_caller_gets_why() {
 async fn one_attempt_at_most_is_one() {
     for attempts in [0, 1] {
         let server = Server::script([status(503)]).await;
-        skipping(still().attempts(attempts)).0.post(server.url("/")).send().await.unwrap();
+        skipping(still().max_attempts(attempts)).0.post(server.url("/")).send().await.unwrap();
         assert_eq!(server.received().len(), 1);
     }
 }
@@ -49,7 +49,7 @@ async fn one_attempt_at_most_is_one() {
 #[tokio::test]
 async fn no_pause_is_begun_that_would_end_after_the_total_time() {
     let server = Server::script([answer(503, &[("retry-after", "4")], "")]).await;
-    let settings = still().attempts(u32::MAX).total_time(secs(10));
+    let settings = still().max_attempts(u32::MAX).total_timeout(secs(10));
     let (client, pauses) = skipping(settings);
     let answer = client.post(server.url("/")).send().await.unwrap();
     assert_eq!(answer.status(), 503);
@@ -63,7 +63,7 @@ async fn the_defaults_try_for_a_minute_and_not_more() {
     let (client, pauses) = skipping(IdempotentRetry::new());
     client.post(server.url("/")).send().await.unwrap();
     assert!(pauses.total() > secs(40) && pauses.total() < secs(60), "{:?}", pauses.taken());
-    let (client, pauses) = skipping(IdempotentRetry::new().longest_pause(millis(1)));
+    let (client, pauses) = skipping(IdempotentRetry::new().max_pause(millis(1)));
     let server = Server::script([status(503)]).await;
     client.post(server.url("/")).send().await.unwrap();
     assert_eq!((server.received().len(), pauses.taken().len()), (16, 15));
@@ -83,7 +83,7 @@ async fn an_attempt_that_stalls_is_given_up_and_made_again() {
 async fn an_attempt_that_stalls_is_cut_off_when_the_total_time_is_up() {
     let server = Server::script([Step::Stall]).await;
     let start = Instant::now();
-    let client = client(still().total_time(millis(150)));
+    let client = client(still().total_timeout(millis(150)));
     let error = client.post(server.url("/")).send().await.unwrap_err();
     assert!(start.elapsed() >= millis(150) && start.elapsed() < secs(20));
     let gave_up = GaveUp::of(&error).unwrap();
@@ -101,7 +101,7 @@ async fn a_timeout_of_the_callers_own_counts_for_each_attempt() {
 #[tokio::test]
 async fn a_timeout_of_the_callers_own_is_told_as_one() {
     let server = Server::script([Step::Stall]).await;
-    let client = skipping(still().attempts(2)).0;
+    let client = skipping(still().max_attempts(2)).0;
     let error = client.post(server.url("/")).timeout(millis(50)).send().await.unwrap_err();
     let gave_up = GaveUp::of(&error).unwrap();
     assert_eq!((gave_up.is_timeout(), gave_up.attempts()), (true, 2));
@@ -112,7 +112,7 @@ async fn a_body_that_takes_longer_than_the_total_time_is_not_cut_off() {
     let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
     let server = Server::script([Step::Send(format!("{head}{}", "x".repeat(1 << 20)))]).await;
     let answer =
-        client(still().total_time(millis(200))).post(server.url("/")).send().await.unwrap();
+        client(still().total_timeout(millis(200))).post(server.url("/")).send().await.unwrap();
     tokio::time::sleep(millis(300)).await;
     assert_eq!(answer.bytes().await.unwrap().len(), 1 << 20);
 }
@@ -120,7 +120,7 @@ async fn a_body_that_takes_longer_than_the_total_time_is_not_cut_off() {
 #[tokio::test]
 async fn what_is_shown_of_a_failure_holds_no_key() {
     let server = Server::script([Step::Close]).await;
-    let error = skipping(still().attempts(2)).0.post(server.url("/")).send().await.unwrap_err();
+    let error = skipping(still().max_attempts(2)).0.post(server.url("/")).send().await.unwrap_err();
     let key = server.keys()[0].trim_matches('"').to_owned();
     let gave_up = GaveUp::of(&error).unwrap();
     assert_eq!(gave_up.to_string().split(" in ").next(), Some("no answer after 2 attempts"));

@@ -79,7 +79,7 @@ async fn an_answer_longer_than_the_limit_is_handed_on_with_its_head() {
     let half = "HTTP/1.1 201 Created\r\ncontent-length: 9\r\n\r\nrece";
     let server = Server::script([Step::Send(half.to_owned())]).await;
     for settings in
-        [IdempotentRetry::new().whole_answers(8), IdempotentRetry::new().whole_answers(0)]
+        [IdempotentRetry::new().max_buffered_bytes(8), IdempotentRetry::new().max_buffered_bytes(0)]
     {
         let answer = skipping(settings).0.post(server.url("/")).send().await.unwrap();
         assert_eq!(answer.status(), 201);
@@ -100,7 +100,7 @@ async fn a_server_that_is_not_there_is_tried_until_the_budget_is_used_up() {
     let url = format!("http://{}/", listener.local_addr().unwrap());
     drop(listener);
     for method in [reqwest::Method::POST, reqwest::Method::GET] {
-        let (client, pauses) = skipping(IdempotentRetry::new().attempts(4));
+        let (client, pauses) = skipping(IdempotentRetry::new().max_attempts(4));
         let error = client.request(method, &url).send().await.unwrap_err();
         let gave_up = GaveUp::of(&error).unwrap();
         assert_eq!((gave_up.attempts(), pauses.taken().len()), (4, 3));
@@ -135,7 +135,7 @@ async fn a_body_that_is_a_stream_is_sent_once_with_a_key() {
 async fn a_caller_that_goes_away_ends_the_retries() {
     let server = Server::script([status(503)]).await;
     let settings = IdempotentRetry::new().first_pause(std::time::Duration::ZERO);
-    let request = client(settings.attempts(u32::MAX)).post(server.url("/")).send();
+    let request = client(settings.max_attempts(u32::MAX)).post(server.url("/")).send();
     let _ = tokio::time::timeout(idempotent_tests::millis(50), request).await;
     let sent = server.connections();
     tokio::time::sleep(idempotent_tests::millis(50)).await;

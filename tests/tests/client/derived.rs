@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use idempotent_core::client::{IdempotentRetry, KeyLabel};
-use idempotent_core::{Error, Idempotency, RecordId, current, idempotent};
+use idempotent_core::model::RecordId;
+use idempotent_core::{Error, Idempotency, current, idempotent};
 use idempotent_tests::engine;
 use reqwest_middleware::ClientWithMiddleware;
 use uuid::Uuid;
@@ -28,7 +29,7 @@ impl From<reqwest_middleware::Error> for Lost {
 }
 
 /// Orders two things at one service and one at another, and is told whether to fail afterwards.
-#[idempotent(key = order, name = "order", store = engine)]
+#[idempotent(key = order, name = "order", engine = engine)]
 async fn order(
     engine: &Idempotency,
     order: u32,
@@ -64,7 +65,7 @@ async fn a_call_that_runs_again_sends_the_same_keys_and_each_request_has_its_own
 #[tokio::test]
 async fn a_body_that_is_dropped_half_way_continues_with_its_keys() {
     let server = Server::script([status(201), Step::Stall, status(201)]).await;
-    let store = idempotent_core::store::MemoryStore::new();
+    let store = idempotent_core::backends::MemoryStore::new();
     let engine = Idempotency::builder(store).lease(Duration::from_millis(200)).build();
     let client = quick();
     let crashed = order(&engine, 7, &client, &server, false);
@@ -94,7 +95,7 @@ async fn other_calls_and_other_labels_send_other_keys() {
     assert_eq!(server.keys().into_iter().collect::<HashSet<_>>().len(), 9);
 }
 
-#[idempotent(key = order, name = "order", store = engine)]
+#[idempotent(key = order, name = "order", engine = engine)]
 async fn labelled(
     engine: &Idempotency,
     order: u32,
@@ -120,7 +121,7 @@ async fn a_labelled_request_has_its_key_wherever_it_comes() {
 }
 
 /// Two requests that differ in their query only.
-#[idempotent(key = order, name = "order", store = engine)]
+#[idempotent(key = order, name = "order", engine = engine)]
 async fn queried(engine: &Idempotency, order: u32, server: &Server, at: u32) -> Result<(), Lost> {
     for part in [1, 2] {
         quick().post(server.url(&format!("/?part={part}&at={at}"))).send().await?;
@@ -139,7 +140,7 @@ async fn a_query_that_changes_from_run_to_run_changes_no_key() {
 }
 
 /// Sends from a task of its own, as a part of the call or not.
-#[idempotent(key = order, name = "order", store = engine)]
+#[idempotent(key = order, name = "order", engine = engine)]
 async fn spawned(
     engine: &Idempotency,
     order: u32,
@@ -169,7 +170,7 @@ async fn a_spawned_task_derives_its_keys_only_as_a_part_of_the_call() {
 
 #[tokio::test]
 async fn a_callers_own_key_is_kept_within_a_call_too() {
-    #[idempotent(key = order, name = "order", store = engine)]
+    #[idempotent(key = order, name = "order", engine = engine)]
     async fn own(engine: &Idempotency, order: u32, server: &Server) -> Result<(), Lost> {
         quick().post(server.url("/")).header("idempotency-key", "mine").send().await?;
         Ok(())
@@ -182,7 +183,7 @@ async fn a_callers_own_key_is_kept_within_a_call_too() {
 /// Two services with this library: the first crashes after the second acted, and runs again.
 #[tokio::test]
 async fn a_crash_between_two_services_is_one_effect_at_each() {
-    #[idempotent(key = key, name = "bank::take", store = engine)]
+    #[idempotent(key = key, name = "bank::take", engine = engine)]
     async fn take(
         engine: &Idempotency,
         key: String,

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use idempotent_core::client::{IdempotentRetry, Sent};
+use idempotent_core::client::{IdempotentRetry, RetryInfo};
 use reqwest::Method;
 use reqwest::header::HeaderName;
 use uuid::Uuid;
@@ -44,9 +44,9 @@ async fn every_attempt_carries_the_same_key_and_the_same_body() {
     let keys: HashSet<String> = server.keys().into_iter().collect();
     assert_eq!((keys.len(), server.received().len()), (1, 4));
     assert!(server.received().iter().all(|request| request.body == "19.90"));
-    let sent = Sent::of(&answer).unwrap();
-    assert_eq!(sent.attempts(), 4);
-    assert_eq!(sent.key().unwrap(), keys.iter().next().unwrap());
+    let info = RetryInfo::of(&answer).unwrap();
+    assert_eq!(info.attempts(), 4);
+    assert_eq!(info.key().unwrap(), keys.iter().next().unwrap());
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use crate::server::{Server, Step, status};
 async fn each_retry_is_one_event_and_the_end_of_the_budget_another() {
     let (log, _listening) = Log::listen();
     let server = Server::script([status(503), Step::Close]).await;
-    let client = skipping(IdempotentRetry::new().attempts(3)).0;
+    let client = skipping(IdempotentRetry::new().max_attempts(3)).0;
     client.post(server.url("/")).send().await.unwrap_err();
     let retries = log.events("sent again after a pause");
     let seen = |name| retries.iter().map(|event| event.field(name).to_owned()).collect::<Vec<_>>();
@@ -41,7 +41,7 @@ async fn a_request_that_succeeds_at_once_says_nothing() {
 async fn neither_key_nor_url_nor_headers_nor_bodies_are_logged() {
     let (log, _listening) = Log::listen();
     let server = Server::script([status(503), Step::Close]).await;
-    let client = skipping(IdempotentRetry::new().attempts(4)).0;
+    let client = skipping(IdempotentRetry::new().max_attempts(4)).0;
     let request = client.post(server.url("/path-7?token=query-7")).body("body-7");
     let request = request.basic_auth("user-7", Some("password-7"));
     request.send().await.unwrap_err();

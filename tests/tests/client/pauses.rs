@@ -32,7 +32,7 @@ fn still() -> IdempotentRetry {
 
 #[tokio::test]
 async fn each_pause_is_between_zero_and_a_ceiling_that_doubles() {
-    let settings = IdempotentRetry::new().first_pause(millis(100)).longest_pause(secs(1));
+    let settings = IdempotentRetry::new().first_pause(millis(100)).max_pause(secs(1));
     let ceilings = [100, 200, 400, 800, 1000, 1000].map(millis);
     let mut longest = [Duration::ZERO; 6];
     let mut shortest = [Duration::MAX; 6];
@@ -98,7 +98,7 @@ async fn the_backoff_comes_on_top_so_that_clients_do_not_come_back_together() {
 #[tokio::test]
 async fn a_retry_after_beyond_the_longest_is_cut_short() {
     let far = httpdate::fmt_http_date(SystemTime::now() + secs(86_400));
-    let settings = still().longest_retry_after(secs(15));
+    let settings = still().max_retry_after(secs(15));
     let taken = pauses(settings, ["3600", "99999999999999999999", &far].map(asking)).await;
     assert_eq!(taken, [secs(15); 3]);
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use idempotent_core::client::{IdempotentRetry, Timer};
+use idempotent_core::client::{Clock, IdempotentRetry};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 
 use crate::server::{Server, Step, status};
@@ -31,12 +31,12 @@ impl Pauses {
 }
 
 #[async_trait]
-impl Timer for Pauses {
+impl Clock for Pauses {
     fn now(&self) -> Instant {
         self.start + self.total()
     }
 
-    async fn pause(&self, pause: Duration) {
+    async fn sleep(&self, pause: Duration) {
         self.taken.lock().unwrap().push(pause);
     }
 }
@@ -50,7 +50,7 @@ pub(crate) fn client(settings: IdempotentRetry) -> ClientWithMiddleware {
 /// A client with these settings, and its clock.
 pub(crate) fn skipping(settings: IdempotentRetry) -> (ClientWithMiddleware, Pauses) {
     let pauses = Pauses::new();
-    (client(settings.timer(pauses.clone())), pauses)
+    (client(settings.clock(pauses.clone())), pauses)
 }
 
 /// A client with the defaults, and a clock that skips pauses.

@@ -249,11 +249,11 @@ fails! {
     wait_ignores_the_token: WaitIgnoresTheToken fails [
         a_wait_ends_at_once_where_another_token_stands
     ]
-    at_hand_shows_running_calls: AtHandShowsRunningCalls fails [
-        only_completed_records_that_stand_are_at_hand
+    local_shows_running_calls: LocalShowsRunningCalls fails [
+        only_completed_records_are_answered_locally
     ]
-    at_hand_outlives_the_ttl: AtHandOutlivesTheTtl fails [
-        only_completed_records_that_stand_are_at_hand
+    local_outlives_the_ttl: LocalOutlivesTheTtl fails [
+        only_completed_records_are_answered_locally
     ]
     load_extends: LoadExtends fails [
         a_fenced_owner_does_not_renew_its_successors_lease

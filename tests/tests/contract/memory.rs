@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use idempotent_core::Store;
-use idempotent_core::store::MemoryStore;
+use idempotent_core::backends::MemoryStore;
 use idempotent_core::testing::ManualClock;
 use idempotent_core::testing::contract::{Lapsed, Subject};
 

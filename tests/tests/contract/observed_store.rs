@@ -1,10 +1,11 @@
-//! What an `Observed` store counts.
+//! What an `ObservedStore` store counts.
 
 use std::time::Duration;
 
-use idempotent_core::record::{Envelope, Fingerprint, NotKept};
-use idempotent_core::store::{Complete, MemoryStore, Reserve};
-use idempotent_core::testing::Observed;
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::model::{Envelope, Fingerprint, NotKept};
+use idempotent_core::store::{Complete, Reserve};
+use idempotent_core::testing::ObservedStore;
 use idempotent_core::{Error, Guarantee, Idempotency, Operation, Store};
 
 use super::reference_store::ReferenceStore;
@@ -12,7 +13,7 @@ use super::wrappers::{charge, complete, request, reserve};
 
 #[tokio::test]
 async fn an_execution_and_its_replays_are_told_apart() {
-    let store = Observed::new(ReferenceStore::default());
+    let store = ObservedStore::new(ReferenceStore::default());
     let id = charge();
     let first = request(&id);
     store.reserve(&first).await.unwrap();
@@ -26,7 +27,7 @@ async fn an_execution_and_its_replays_are_told_apart() {
 
 #[tokio::test]
 async fn calls_that_are_sent_again_count_once() {
-    let store = Observed::new(ReferenceStore::default());
+    let store = ObservedStore::new(ReferenceStore::default());
     let id = charge();
     let first = request(&id);
     store.reserve(&first).await.unwrap();
@@ -34,12 +35,12 @@ async fn calls_that_are_sent_again_count_once() {
     complete(&store, &first).await.unwrap();
     complete(&store, &first).await.unwrap();
     assert_eq!(store.executions("charge"), 1);
-    assert_eq!(store.tally("charge").completions, 1);
+    assert_eq!(store.counts("charge").completions, 1);
 }
 
 #[tokio::test]
 async fn running_calls_and_unknown_outcomes_are_counted() {
-    let store = Observed::new(ReferenceStore::default());
+    let store = ObservedStore::new(ReferenceStore::default());
     let id = charge();
     let mut envelope = Envelope::new("charge");
     envelope.guarantee = Guarantee::AtMostOnce;
@@ -54,7 +55,7 @@ async fn running_calls_and_unknown_outcomes_are_counted() {
 
 #[tokio::test]
 async fn results_that_were_not_kept_are_no_replays() {
-    let store = Observed::new(ReferenceStore::default());
+    let store = ObservedStore::new(ReferenceStore::default());
     let id = charge();
     let first = request(&id);
     store.reserve(&first).await.unwrap();
@@ -63,13 +64,13 @@ async fn results_that_were_not_kept_are_no_replays() {
     let request = Complete::new(&id, first.record(), &tombstone, minute);
     store.complete(&request).await.unwrap();
     reserve(&store, &id).await.unwrap();
-    assert_eq!(store.tally("charge").not_kept, 1);
+    assert_eq!(store.counts("charge").not_kept, 1);
     assert_eq!(store.replays("charge"), 0);
 }
 
 #[tokio::test]
 async fn another_payload_is_no_replay() {
-    let store = Observed::new(ReferenceStore::default());
+    let store = ObservedStore::new(ReferenceStore::default());
     let id = charge();
     let paying = |payload: u8| {
         let mut envelope = Envelope::new("charge");
@@ -80,23 +81,23 @@ async fn another_payload_is_no_replay() {
     store.reserve(&first).await.unwrap();
     complete(&store, &first).await.unwrap();
     store.reserve(&paying(1)).await.unwrap();
-    assert_eq!(store.tally("charge").mismatches, 1);
+    assert_eq!(store.counts("charge").mismatches, 1);
     assert_eq!(store.replays("charge"), 0);
 }
 
 /// As a user's own test does it, with a store that would show replays without being asked.
 #[tokio::test]
 async fn an_engine_on_an_observed_store_shows_what_ran_and_what_was_replayed() {
-    let store = Observed::new(MemoryStore::new());
+    let store = ObservedStore::new(MemoryStore::new());
     let engine = Idempotency::new(store.clone());
     let charge = async || {
-        let call = Operation::new("charge").key("order-1").store(&engine);
+        let call = Operation::new("charge").key("order-1").engine(&engine);
         let call = call.returning::<Result<u32, Error>>();
         call.run(|| async { Ok(7) }).await
     };
     assert_eq!(charge().await.unwrap(), 7);
     assert_eq!(charge().await.unwrap(), 7);
     assert_eq!(store.executions("charge"), 1);
-    assert_eq!(store.tally("charge").completions, 1);
+    assert_eq!(store.counts("charge").completions, 1);
     assert_eq!(store.replays("charge"), 1);
 }

@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use idempotent_core::Guarantee;
-use idempotent_core::record::{Outcome, Record, RecordId};
+use idempotent_core::model::{Outcome, Record, RecordId};
 use idempotent_core::store::{
-    Clock, Complete, CompleteOutcome, Cursor, Entry, Page, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, State, Store, StoreError, StoreErrorKind, Vacant,
+    Clock, Complete, CompleteOutcome, Cursor, Entry, IfVacant, Page, Release, Renew, RenewOutcome,
+    Reserve, ReserveOutcome, Scan, State, Store, StoreError, StoreErrorKind,
 };
 use idempotent_core::testing::ManualClock;
 use idempotent_core::testing::contract::Subject;
@@ -118,7 +118,7 @@ impl Store for ReferenceStore {
             }
             Some(entry) if entry.state == State::Completed => return Ok(CompleteOutcome::Recorded),
             Some(entry) if entry.state != State::Lapsed => {}
-            _ if request.vacant == Vacant::Refuse => return Ok(CompleteOutcome::Gone),
+            _ if request.if_vacant == IfVacant::Refuse => return Ok(CompleteOutcome::Gone),
             _ => {}
         }
         slots.insert(request.id.clone(), self.slot(request.record, request.ttl));

@@ -5,22 +5,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use idempotent_core::Store;
-use idempotent_core::record::{Envelope, RecordId, Token};
+use idempotent_core::model::{Envelope, RecordId, Token};
 use idempotent_core::store::{Complete, CompleteOutcome, Reserve, ReserveOutcome, StoreError};
 use idempotent_core::testing::contract::Subject;
-use idempotent_core::testing::{Call, Fault, FaultyStore, Observed, When};
+use idempotent_core::testing::{Fault, FaultyStore, ObservedStore, StoreMethod, When};
 
 use super::reference_store::ReferenceStore;
 
-pub(crate) const CALLS: [Call; 8] = [
-    Call::Reserve,
-    Call::Renew,
-    Call::Complete,
-    Call::Release,
-    Call::Wait,
-    Call::Load,
-    Call::Purge,
-    Call::Scan,
+pub(crate) const CALLS: [StoreMethod; 8] = [
+    StoreMethod::Reserve,
+    StoreMethod::Renew,
+    StoreMethod::Complete,
+    StoreMethod::Release,
+    StoreMethod::Wait,
+    StoreMethod::Load,
+    StoreMethod::Purge,
+    StoreMethod::Scan,
 ];
 
 pub(crate) fn charge() -> RecordId {
@@ -56,9 +56,9 @@ struct Twice(ReferenceStore);
 #[async_trait::async_trait]
 impl Subject for Twice {
     fn store(&self) -> Arc<dyn Store> {
-        let store = Observed::new(FaultyStore::new(self.0.clone()));
+        let store = ObservedStore::new(FaultyStore::new(self.0.clone()));
         for call in CALLS {
-            if call != Call::Purge {
+            if call != StoreMethod::Purge {
                 store.inner().inject(call, When::Always, Fault::Repeat);
             }
         }

@@ -1,11 +1,11 @@
 //! The operator's side.
 
-use idempotent_core::store::{MemoryStore, Scan, State};
-use idempotent_core::testing::{Call, Fault, FaultyStore, When};
-use idempotent_core::{
-    Error, ErrorKind, Guarantee, Idempotency, Inspection, Operation, Reservation, Resolution,
-    Started,
-};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::call::BeginOutcome;
+use idempotent_core::engine::{Inspection, Resolution};
+use idempotent_core::store::{Scan, State};
+use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
+use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation, Reservation};
 use idempotent_tests::{Answer, Runs, call, engine, secs};
 use tokio::time::advance;
 
@@ -13,9 +13,9 @@ const CHARGE: Operation = Operation::new("charge").lease(secs(30)).version(3).tt
 const ONCE: Operation = CHARGE.guarantee(Guarantee::AtMostOnce);
 
 async fn begin(engine: &Idempotency, operation: Operation) -> Reservation<usize, Error> {
-    let call = operation.key("k").store(engine).fingerprint("p").returning::<Answer>();
+    let call = operation.key("k").engine(engine).fingerprint("p").returning::<Answer>();
     match call.begin().await.unwrap() {
-        Started::Reserved(reservation) => reservation,
+        BeginOutcome::Reserved(reservation) => reservation,
         other => panic!("{other:?}"),
     }
 }
@@ -48,7 +48,7 @@ async fn an_inspection_tells_everything_about_a_record() {
     assert_eq!((seen.lease(), seen.remaining()), (secs(30), Some(secs(30))));
     assert!(seen.fingerprint().is_some() && !seen.is_tombstone());
     assert!(seen.created().elapsed().unwrap() < secs(60));
-    owner.finish(&Ok(1)).await;
+    owner.complete(&Ok(1)).await;
     let seen = inspect(&engine).await.unwrap();
     assert_eq!((seen.state(), seen.remaining()), (State::Completed, Some(secs(7200))));
 }
@@ -92,7 +92,7 @@ async fn a_release_leaves_what_is_not_reserved_any_more() {
     let engine = engine();
     let owner = begin(&engine, CHARGE).await;
     let seen = inspect(&engine).await.unwrap();
-    owner.finish(&Ok(7)).await;
+    owner.complete(&Ok(7)).await;
     let now = engine.release(&seen).await.unwrap().unwrap();
     assert_eq!(now.state(), State::Completed);
 
@@ -155,12 +155,12 @@ async fn a_resolution_does_not_change_what_a_late_owner_recorded() {
     let (engine, runs) = (engine(), Runs::new());
     let owner = begin(&engine, ONCE).await;
     let seen = inspect(&engine).await.unwrap();
-    owner.finish(&Ok(7)).await;
+    owner.complete(&Ok(7)).await;
     let moved = engine.resolve(&seen, Resolution::Completed(8_usize)).await.unwrap_err();
     assert_eq!(moved.kind(), ErrorKind::Indeterminate);
     let never = Resolution::<usize>::NeverHappenedAndOwnerIsDead;
     engine.resolve(&seen, never).await.unwrap_err();
-    let again = ONCE.key("k").store(&engine).fingerprint("p").returning::<Answer>();
+    let again = ONCE.key("k").engine(&engine).fingerprint("p").returning::<Answer>();
     assert_eq!(again.run(|| async { Ok(runs.note()) }).await.unwrap(), 7);
 }
 
@@ -170,7 +170,7 @@ async fn a_late_owner_does_not_change_what_was_resolved() {
     let owner = begin(&engine, ONCE).await;
     let seen = inspect(&engine).await.unwrap();
     engine.resolve(&seen, Resolution::Completed(8_usize)).await.unwrap();
-    owner.finish(&Ok(7)).await;
+    owner.complete(&Ok(7)).await;
     assert_eq!(call(&engine, ONCE, "k", &Runs::new()).await.unwrap(), 8);
 }
 
@@ -201,8 +201,8 @@ async fn a_resolution_of_a_record_that_is_gone_records_nothing() {
 async fn a_scan_finds_what_is_unfinished_page_by_page() {
     let engine = engine();
     for key in 0..25 {
-        let begun = ONCE.key(&key).store(&engine).returning::<Answer>().begin().await.unwrap();
-        let Started::Reserved(begun) = begun else { panic!("replayed") };
+        let begun = ONCE.key(&key).engine(&engine).returning::<Answer>().begin().await.unwrap();
+        let BeginOutcome::Reserved(begun) = begun else { panic!("replayed") };
         begun.hold().await;
         call(&engine, CHARGE, &format!("done {key}"), &Runs::new()).await.unwrap();
     }
@@ -230,7 +230,7 @@ async fn a_scan_finds_what_is_unfinished_page_by_page() {
 
 #[tokio::test(start_paused = true)]
 async fn an_operators_call_has_a_deadline_and_reports_the_store() {
-    let faults = [Call::Load, Call::Purge, Call::Scan];
+    let faults = [StoreMethod::Load, StoreMethod::Purge, StoreMethod::Scan];
     let store = faults.iter().fold(FaultyStore::new(MemoryStore::new()), |store, call| {
         store.on(*call, When::Always, Fault::Hang)
     });

@@ -1,6 +1,7 @@
 //! The order of checks: version, then fingerprint, then conflict, then replay, waiting or not.
 
-use idempotent_core::{ErrorKind, Guarantee, Idempotency, Operation, Started};
+use idempotent_core::call::BeginOutcome;
+use idempotent_core::{ErrorKind, Guarantee, Idempotency, Operation};
 use idempotent_tests::{Answer, Runs, engine, secs};
 use tokio::time::{Instant, advance};
 
@@ -10,14 +11,14 @@ const AT_MOST_ONCE: Operation = V0.guarantee(Guarantee::AtMostOnce);
 
 /// A call with a payload.
 async fn call(engine: &Idempotency, operation: Operation, payload: &str, runs: &Runs) -> Answer {
-    let call = operation.key("k").store(engine).fingerprint(payload).returning::<Answer>();
+    let call = operation.key("k").engine(engine).fingerprint(payload).returning::<Answer>();
     call.run(|| async { Ok(runs.note()) }).await
 }
 
 /// Leaves the key reserved by a call with payload "a", as a crash does.
 async fn crash(engine: &Idempotency, operation: Operation) {
-    let call = operation.key("k").store(engine).fingerprint("a").returning::<Answer>();
-    assert!(matches!(call.begin().await.unwrap(), Started::Reserved(_)));
+    let call = operation.key("k").engine(engine).fingerprint("a").returning::<Answer>();
+    assert!(matches!(call.begin().await.unwrap(), BeginOutcome::Reserved(_)));
 }
 
 async fn refusal(engine: &Idempotency, operation: Operation, payload: &str) -> ErrorKind {
@@ -90,7 +91,7 @@ async fn version_and_mismatch_come_before_an_outcome_that_nobody_knows() {
 #[tokio::test(start_paused = true)]
 async fn mismatch_comes_before_a_result_that_was_not_kept() {
     let engine = engine();
-    let call = V0.key("k").store(&engine).fingerprint("a").returning::<Result<String, _>>();
+    let call = V0.key("k").engine(&engine).fingerprint("a").returning::<Result<String, _>>();
     let large = "x".repeat(2 << 20);
     call.run(|| async { Ok::<_, idempotent_core::Error>(large) }).await.unwrap();
     assert_eq!(refusal(&engine, V0, "b").await, ErrorKind::FingerprintMismatch);
@@ -146,16 +147,16 @@ async fn equal_payloads_are_equal_however_their_maps_are_ordered() {
     let pairs: Vec<(String, u32)> = (0..50).map(|i| (i.to_string(), i)).collect();
     let hashed: HashMap<_, _> = pairs.iter().rev().cloned().collect();
     let sorted: BTreeMap<_, _> = pairs.into_iter().collect();
-    let first = V0.key("k").store(&engine).fingerprint(&hashed).returning::<Answer>();
+    let first = V0.key("k").engine(&engine).fingerprint(&hashed).returning::<Answer>();
     first.run(|| async { Ok(runs.note()) }).await.unwrap();
-    let second = V0.key("k").store(&engine).fingerprint(&sorted).returning::<Answer>();
+    let second = V0.key("k").engine(&engine).fingerprint(&sorted).returning::<Answer>();
     assert_eq!(second.run(|| async { Ok(runs.note()) }).await.unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_number_and_its_text_are_different_payloads() {
     let (engine, runs) = (engine(), Runs::new());
-    let first = V0.key("k").store(&engine).fingerprint(&1).returning::<Answer>();
+    let first = V0.key("k").engine(&engine).fingerprint(&1).returning::<Answer>();
     first.run(|| async { Ok(runs.note()) }).await.unwrap();
     assert_eq!(refusal(&engine, V0, "1").await, ErrorKind::FingerprintMismatch);
 }

@@ -7,21 +7,22 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, NaiveDate, TimeZone, Utc};
-use idempotent_core::{Error, ErrorKind, Operation, Stored};
+use idempotent_core::call::Memoizable;
+use idempotent_core::{Error, ErrorKind, Operation};
 use idempotent_tests::engine;
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// The value after a trip through a record.
-async fn carry<T: Stored>(value: T) -> Result<T, Error> {
+async fn carry<T: Memoizable>(value: T) -> Result<T, Error> {
     let engine = engine();
-    let call = || Operation::new("carry").key("k").store(&engine).returning::<Result<T, Error>>();
+    let call = || Operation::new("carry").key("k").engine(&engine).returning::<Result<T, Error>>();
     call().run(|| async { Ok(value) }).await?;
     call().run(|| async { unreachable!("it ran again") }).await
 }
 
-async fn survives<T: Stored + Clone + PartialEq + Debug>(value: T) {
+async fn survives<T: Memoizable + Clone + PartialEq + Debug>(value: T) {
     assert_eq!(carry(value.clone()).await.unwrap(), value);
 }
 
@@ -299,9 +300,9 @@ async fn the_order_of_fields_and_a_new_optional_field_do_not_matter() {
     }
     let engine = engine();
     let operation = Operation::new("carry");
-    let old = operation.key("k").store(&engine).returning::<Result<Old, Error>>();
+    let old = operation.key("k").engine(&engine).returning::<Result<Old, Error>>();
     old.run(|| async { Ok(Old { a: 1, b: "b".to_owned(), gone: 2 }) }).await.unwrap();
-    let new = operation.key("k").store(&engine).returning::<Result<New, Error>>();
+    let new = operation.key("k").engine(&engine).returning::<Result<New, Error>>();
     let read = new.run(|| async { unreachable!() }).await.unwrap();
     assert_eq!(read, New { b: "b".to_owned(), new: 0, maybe: None, a: 1 });
 }

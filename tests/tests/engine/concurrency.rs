@@ -52,7 +52,7 @@ async fn waiters_on_a_body_that_fails_compete_in_turn_and_end_within_their_time(
     let (engine, runs) = (engine(), Runs::new());
     let start = Instant::now();
     let callers = (0..CALLERS).map(|_| {
-        let call = WAITING.key("k").store(&engine).returning::<Result<usize, Fail>>();
+        let call = WAITING.key("k").engine(&engine).returning::<Result<usize, Fail>>();
         let runs = runs.clone();
         tokio::spawn(call.run(move || async move {
             runs.note();
@@ -75,7 +75,7 @@ async fn waiters_on_a_body_that_fails_compete_in_turn_and_end_within_their_time(
 #[tokio::test(start_paused = true)]
 async fn a_waiter_whose_predecessor_failed_runs_the_body_at_once() {
     let (engine, runs) = (engine(), Runs::new());
-    let failing = REFUSING.key("k").store(&engine).returning::<Result<usize, Fail>>();
+    let failing = REFUSING.key("k").engine(&engine).returning::<Result<usize, Fail>>();
     let first = tokio::spawn(failing.run(|| async {
         tokio::time::sleep(secs(2)).await;
         Err(Fail::Invalid)

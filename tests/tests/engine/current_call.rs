@@ -3,10 +3,13 @@
 use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
-use idempotent_core::record::Token;
-use idempotent_core::store::MemoryStore;
-use idempotent_core::testing::{Call, Fault, FaultyStore, When};
-use idempotent_core::{Current, Error, Idempotency, Operation, RecordId, Started, current};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::call::BeginOutcome;
+use idempotent_core::engine::CurrentCall;
+use idempotent_core::model::RecordId;
+use idempotent_core::model::Token;
+use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
+use idempotent_core::{Error, Idempotency, Operation, current};
 use idempotent_tests::{Fail, engine, secs};
 use tokio::time::sleep;
 
@@ -14,7 +17,7 @@ const OUTER: Operation = Operation::new("outer").lease(secs(30));
 const INNER: Operation = Operation::new("inner").lease(secs(30));
 
 /// What a body saw. It is told by its error, so that the key is released.
-struct Seen(Option<Current>);
+struct Seen(Option<CurrentCall>);
 
 impl From<Error> for Seen {
     fn from(_: Error) -> Self {
@@ -29,10 +32,10 @@ impl Seen {
 }
 
 fn call(engine: &Idempotency, operation: Operation, key: &str) -> idempotent_core::Call<(), Seen> {
-    operation.key(key).store(engine).returning::<Result<(), Seen>>()
+    operation.key(key).engine(engine).returning::<Result<(), Seen>>()
 }
 
-async fn seen_in_a_body(engine: &Idempotency, key: &str) -> Current {
+async fn seen_in_a_body(engine: &Idempotency, key: &str) -> CurrentCall {
     call(engine, OUTER, key).run(|| async { Seen::here() }).await.unwrap_err().0.unwrap()
 }
 
@@ -74,7 +77,7 @@ async fn a_call_that_runs_again_derives_the_same_keys_under_another_token() {
     assert_eq!(first.derive("stripe"), again.derive("stripe"));
     assert_eq!(first.derive("stripe"), id("k").derive("stripe"));
     let keys =
-        |call: &Current| [call.derive_next("a"), call.derive_next("b"), call.derive_next("a")];
+        |call: &CurrentCall| [call.derive_next("a"), call.derive_next("b"), call.derive_next("a")];
     assert_eq!(keys(&first), keys(&again));
 }
 
@@ -155,8 +158,8 @@ async fn a_detached_body_sees_its_call() {
 
 #[tokio::test(start_paused = true)]
 async fn work_under_a_reservation_sees_its_call() {
-    let reserved = OUTER.key("k").store(&engine()).returning::<Result<u32, Fail>>().begin().await;
-    let Ok(Started::Reserved(reservation)) = reserved else { panic!("{reserved:?}") };
+    let reserved = OUTER.key("k").engine(&engine()).returning::<Result<u32, Fail>>().begin().await;
+    let Ok(BeginOutcome::Reserved(reservation)) = reserved else { panic!("{reserved:?}") };
     assert!(current().is_none());
     let seen = reservation.scope(async { current() }).await.unwrap();
     assert_eq!(seen.token(), reservation.token());
@@ -172,7 +175,8 @@ async fn a_body_that_panics_leaves_no_call_behind() {
 
 #[tokio::test(start_paused = true)]
 async fn an_unrecorded_body_has_no_token_and_derives_the_same_keys() {
-    let store = FaultyStore::new(MemoryStore::new()).on(Call::Reserve, When::Always, Fault::Fail);
+    let store =
+        FaultyStore::new(MemoryStore::new()).on(StoreMethod::Reserve, When::Always, Fault::Fail);
     let engine = Idempotency::builder(store).fail_open().build();
     let seen = seen_in_a_body(&engine, "k").await;
     assert_eq!((seen.token(), seen.record_id()), (None, &id("k")));

@@ -4,8 +4,9 @@
 use std::process::Command;
 
 use futures::future::join_all;
-use idempotent_core::store::MemoryStore;
-use idempotent_core::{Idempotency, Operation, install, with};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::engine::with_engine;
+use idempotent_core::{Idempotency, Operation, install};
 use idempotent_tests::{Answer, Log, Runs, engine, millis};
 
 const CHARGE: Operation = Operation::new("charge");
@@ -17,7 +18,7 @@ async fn charge(runs: &Runs) -> Answer {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tasks_with_engines_of_their_own_do_not_see_each_other() {
     let tasks = (0..50).map(|_| {
-        tokio::spawn(with(engine(), async {
+        tokio::spawn(with_engine(engine(), async {
             let runs = Runs::new();
             for _ in 0..5 {
                 assert_eq!(charge(&runs).await.unwrap(), 1);
@@ -34,21 +35,21 @@ async fn tasks_with_engines_of_their_own_do_not_see_each_other() {
 #[tokio::test]
 async fn the_innermost_engine_is_used() {
     let (outer, inner, runs) = (engine(), engine(), Runs::new());
-    with(outer.clone(), async {
-        with(inner, charge(&runs)).await.unwrap();
+    with_engine(outer.clone(), async {
+        with_engine(inner, charge(&runs)).await.unwrap();
         charge(&runs).await.unwrap();
     })
     .await;
     assert_eq!(runs.count(), 2);
-    assert_eq!(with(outer, charge(&runs)).await.unwrap(), 2);
+    assert_eq!(with_engine(outer, charge(&runs)).await.unwrap(), 2);
 }
 
 #[tokio::test]
 async fn the_engine_that_a_call_names_comes_before_the_tasks() {
     let (named, runs) = (engine(), Runs::new());
-    let call = CHARGE.key("k").store(&named).returning::<Answer>();
-    with(engine(), call.run(|| async { Ok(runs.note()) })).await.unwrap();
-    assert_eq!(with(named, charge(&runs)).await.unwrap(), 1);
+    let call = CHARGE.key("k").engine(&named).returning::<Answer>();
+    with_engine(engine(), call.run(|| async { Ok(runs.note()) })).await.unwrap();
+    assert_eq!(with_engine(named, charge(&runs)).await.unwrap(), 1);
 }
 
 /// Runs one of the ignored cases below in a process of its own.
@@ -73,8 +74,8 @@ async fn case_installed_twice() {
     install(first.clone()).unwrap();
     assert!(install(engine()).is_err());
     charge(&runs).await.unwrap();
-    assert_eq!(with(first, charge(&runs)).await.unwrap(), 1, "the first one is installed");
-    assert_eq!(with(engine(), charge(&runs)).await.unwrap(), 2, "a task's comes before it");
+    assert_eq!(with_engine(first, charge(&runs)).await.unwrap(), 1, "the first one is installed");
+    assert_eq!(with_engine(engine(), charge(&runs)).await.unwrap(), 2, "a task's comes before it");
     assert_eq!(log.events("no engine is installed").len(), 0);
 }
 
@@ -107,7 +108,7 @@ fn a_task_with_an_engine_of_its_own_leaves_install_open() {
 #[ignore = "a case of its own process"]
 async fn case_only_tasks_had_engines() {
     let runs = Runs::new();
-    with(engine(), charge(&runs)).await.unwrap();
+    with_engine(engine(), charge(&runs)).await.unwrap();
     install(Idempotency::new(MemoryStore::new())).unwrap();
 }
 

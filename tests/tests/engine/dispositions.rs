@@ -1,6 +1,7 @@
 //! What becomes of the key when the body ends.
 
-use idempotent_core::{Call, Disposition, Ended, Guarantee, Idempotency, Operation};
+use idempotent_core::call::CallOutcome;
+use idempotent_core::{Call, Disposition, Guarantee, Idempotency, Operation};
 use idempotent_tests::{Fail, Runs, engine, secs};
 use tokio::time::advance;
 
@@ -9,10 +10,10 @@ const CHARGE: Operation = Operation::new("charge").lease(secs(30)).ttl(secs(3600
 type Outcome = Result<usize, Fail>;
 
 fn charge(engine: &Idempotency) -> Call<usize, Fail> {
-    CHARGE.key("k").store(engine).returning::<Outcome>()
+    CHARGE.key("k").engine(engine).returning::<Outcome>()
 }
 
-async fn give(call: Call<usize, Fail>, runs: &Runs, result: Outcome) -> (Outcome, Ended) {
+async fn give(call: Call<usize, Fail>, runs: &Runs, result: Outcome) -> (Outcome, CallOutcome) {
     call.run_with_outcome(|| async {
         runs.note();
         result
@@ -23,11 +24,11 @@ async fn give(call: Call<usize, Fail>, runs: &Runs, result: Outcome) -> (Outcome
 #[tokio::test(start_paused = true)]
 async fn an_ok_is_kept_for_the_ttl_and_replayed() {
     let (engine, runs) = (engine(), Runs::new());
-    assert_eq!(give(charge(&engine), &runs, Ok(1)).await, (Ok(1), Ended::Executed));
+    assert_eq!(give(charge(&engine), &runs, Ok(1)).await, (Ok(1), CallOutcome::Executed));
     advance(secs(3599)).await;
-    assert_eq!(give(charge(&engine), &runs, Ok(2)).await, (Ok(1), Ended::Replayed));
+    assert_eq!(give(charge(&engine), &runs, Ok(2)).await, (Ok(1), CallOutcome::Replayed));
     advance(secs(1)).await;
-    assert_eq!(give(charge(&engine), &runs, Ok(3)).await, (Ok(3), Ended::Executed));
+    assert_eq!(give(charge(&engine), &runs, Ok(3)).await, (Ok(3), CallOutcome::Executed));
     assert_eq!(runs.count(), 2);
 }
 
@@ -46,9 +47,9 @@ async fn an_error_releases_the_key_by_default() {
     let (engine, runs) = (engine(), Runs::new());
     for _ in 0..3 {
         let failed = give(charge(&engine), &runs, Err(Fail::Declined)).await;
-        assert_eq!(failed, (Err(Fail::Declined), Ended::Executed));
+        assert_eq!(failed, (Err(Fail::Declined), CallOutcome::Executed));
     }
-    assert_eq!(give(charge(&engine), &runs, Ok(4)).await, (Ok(4), Ended::Executed));
+    assert_eq!(give(charge(&engine), &runs, Ok(4)).await, (Ok(4), CallOutcome::Executed));
     assert_eq!(runs.count(), 4);
 }
 
@@ -58,10 +59,10 @@ async fn on_error_may_hold_the_key_until_its_lease_ends() {
     let call = || charge(&engine).on_error(Fail::disposition);
     assert_eq!(give(call(), &runs, Err(Fail::TimedOut)).await.0, Err(Fail::TimedOut));
     advance(secs(29)).await;
-    let refused = (Err(Fail::refused("in_progress")), Ended::Refused);
+    let refused = (Err(Fail::refused("in_progress")), CallOutcome::Refused);
     assert_eq!(give(call(), &runs, Ok(2)).await, refused);
     advance(secs(1)).await;
-    assert_eq!(give(call(), &runs, Ok(3)).await, (Ok(3), Ended::Executed));
+    assert_eq!(give(call(), &runs, Ok(3)).await, (Ok(3), CallOutcome::Executed));
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +70,7 @@ async fn a_held_key_is_indeterminate_after_its_lease_under_at_most_once() {
     let (engine, runs) = (engine(), Runs::new());
     let call = || {
         let operation = CHARGE.guarantee(Guarantee::AtMostOnce);
-        operation.key("k").store(&engine).returning::<Outcome>().on_error(Fail::disposition)
+        operation.key("k").engine(&engine).returning::<Outcome>().on_error(Fail::disposition)
     };
     assert_eq!(give(call(), &runs, Err(Fail::TimedOut)).await.0, Err(Fail::TimedOut));
     advance(secs(29)).await;
@@ -84,7 +85,7 @@ async fn on_error_may_release_the_key() {
     let (engine, runs) = (engine(), Runs::new());
     let call = || charge(&engine).on_error(Fail::disposition);
     assert_eq!(give(call(), &runs, Err(Fail::Invalid)).await.0, Err(Fail::Invalid));
-    assert_eq!(give(call(), &runs, Ok(2)).await, (Ok(2), Ended::Executed));
+    assert_eq!(give(call(), &runs, Ok(2)).await, (Ok(2), CallOutcome::Executed));
 }
 
 #[tokio::test(start_paused = true)]
@@ -103,7 +104,7 @@ async fn on_error_keeps_an_ok() {
     let (engine, runs) = (engine(), Runs::new());
     let call = || charge(&engine).on_error(|_| Disposition::Release);
     assert_eq!(give(call(), &runs, Ok(1)).await.0, Ok(1));
-    assert_eq!(give(call(), &runs, Ok(2)).await, (Ok(1), Ended::Replayed));
+    assert_eq!(give(call(), &runs, Ok(2)).await, (Ok(1), CallOutcome::Replayed));
 }
 
 #[tokio::test(start_paused = true)]
@@ -111,7 +112,7 @@ async fn memoized_errors_replay_as_themselves() {
     let (engine, runs) = (engine(), Runs::new());
     let call = || charge(&engine).memoize_errors();
     assert_eq!(give(call(), &runs, Err(Fail::Invalid)).await.0, Err(Fail::Invalid));
-    assert_eq!(give(call(), &runs, Ok(2)).await, (Err(Fail::Invalid), Ended::Replayed));
+    assert_eq!(give(call(), &runs, Ok(2)).await, (Err(Fail::Invalid), CallOutcome::Replayed));
     assert_eq!(runs.count(), 1);
 }
 
@@ -164,14 +165,14 @@ async fn a_memoize_path_keeps_errors_as_themselves() {
     let (engine, runs) = (engine(), Runs::new());
     let call = || charge(&engine).memoize(by_result);
     assert_eq!(give(call(), &runs, Err(Fail::Declined)).await.0, Err(Fail::Declined));
-    assert_eq!(give(call(), &runs, Ok(5)).await, (Err(Fail::Declined), Ended::Replayed));
+    assert_eq!(give(call(), &runs, Ok(5)).await, (Err(Fail::Declined), CallOutcome::Replayed));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_operation_without_a_ttl_takes_the_engines() {
-    let engine = Idempotency::builder(idempotent_core::store::MemoryStore::new()).ttl(secs(60));
+    let engine = Idempotency::builder(idempotent_core::backends::MemoryStore::new()).ttl(secs(60));
     let (engine, runs) = (engine.build(), Runs::new());
-    let call = || Operation::new("bare").key("k").store(&engine).returning::<Outcome>();
+    let call = || Operation::new("bare").key("k").engine(&engine).returning::<Outcome>();
     assert_eq!(give(call(), &runs, Ok(1)).await.0, Ok(1));
     advance(secs(59)).await;
     assert_eq!(give(call(), &runs, Ok(2)).await.0, Ok(1));

@@ -1,10 +1,11 @@
 //! Futures that are dropped, bodies that panic, and the four ends of a reservation.
 
-use idempotent_core::store::{MemoryStore, State};
-use idempotent_core::testing::{Call as StoreCall, Fault, FaultyStore, When};
-use idempotent_core::{
-    Error, ErrorKind, Guarantee, Idempotency, Inspection, Operation, Reservation, Started,
-};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::call::BeginOutcome;
+use idempotent_core::engine::Inspection;
+use idempotent_core::store::State;
+use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
+use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation, Reservation};
 use idempotent_tests::{Answer, Log, Runs, call, engine, millis, secs, settle};
 use tokio::time::{advance, sleep, timeout};
 
@@ -20,7 +21,7 @@ async fn state(engine: &Idempotency) -> Option<State> {
     inspect(engine).await.map(|seen| seen.state())
 }
 
-fn slow_to(call: StoreCall, fault: Fault) -> Idempotency {
+fn slow_to(call: StoreMethod, fault: Fault) -> Idempotency {
     Idempotency::new(FaultyStore::new(MemoryStore::new()).on(call, When::Nth(1), fault))
 }
 
@@ -30,13 +31,13 @@ async fn dropped_before_it_was_polled_a_call_has_asked_nothing() {
     let (engine, runs) = (Idempotency::new(store.clone()), Runs::new());
     drop(call(&engine, CHARGE, "k", &runs));
     settle().await;
-    assert_eq!(store.calls(StoreCall::Reserve), 0);
+    assert_eq!(store.calls(StoreMethod::Reserve), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn dropped_while_the_reserve_is_on_its_way_the_reservation_is_released_by_a_task() {
     let runs = Runs::new();
-    let engine = slow_to(StoreCall::Reserve, Fault::Delay(secs(2)));
+    let engine = slow_to(StoreMethod::Reserve, Fault::Delay(secs(2)));
     timeout(secs(1), call(&engine, AT_MOST_ONCE, "k", &runs)).await.unwrap_err();
     assert_eq!(state(&engine).await, None);
     sleep(millis(1100)).await;
@@ -47,7 +48,7 @@ async fn dropped_while_the_reserve_is_on_its_way_the_reservation_is_released_by_
 #[tokio::test(start_paused = true)]
 async fn dropped_while_the_answer_is_on_its_way_the_reservation_is_released_by_a_task() {
     let runs = Runs::new();
-    let engine = slow_to(StoreCall::Reserve, Fault::DelayAnswer(secs(2)));
+    let engine = slow_to(StoreMethod::Reserve, Fault::DelayAnswer(secs(2)));
     timeout(secs(1), call(&engine, AT_MOST_ONCE, "k", &runs)).await.unwrap_err();
     assert_eq!(state(&engine).await, Some(State::Reserved));
     sleep(millis(1100)).await;
@@ -58,10 +59,10 @@ async fn dropped_while_the_answer_is_on_its_way_the_reservation_is_released_by_a
 #[tokio::test(start_paused = true)]
 async fn dropped_while_a_waiters_reserve_is_on_its_way_the_reservation_is_released() {
     let store = FaultyStore::new(MemoryStore::new());
-    let store = store.on(StoreCall::Reserve, When::Nth(3), Fault::DelayAnswer(secs(2)));
+    let store = store.on(StoreMethod::Reserve, When::Nth(3), Fault::DelayAnswer(secs(2)));
     let (engine, runs) = (Idempotency::new(store), Runs::new());
-    let first = CHARGE.key("k").store(&engine).returning::<Answer>();
-    let Started::Reserved(first) = first.begin().await.unwrap() else { panic!("replayed") };
+    let first = CHARGE.key("k").engine(&engine).returning::<Answer>();
+    let BeginOutcome::Reserved(first) = first.begin().await.unwrap() else { panic!("replayed") };
     let waiter = tokio::spawn({
         let (engine, runs) = (engine.clone(), runs.clone());
         async move { call(&engine, CHARGE.wait(secs(20)), "k", &runs).await }
@@ -79,7 +80,7 @@ async fn dropped_while_a_waiters_reserve_is_on_its_way_the_reservation_is_releas
 #[tokio::test(start_paused = true)]
 async fn dropped_while_the_body_runs_the_key_is_held() {
     let (engine, runs) = (engine(), Runs::new());
-    let body = CHARGE.key("k").store(&engine).returning::<Answer>();
+    let body = CHARGE.key("k").engine(&engine).returning::<Answer>();
     let run = body.run(|| async {
         runs.note();
         sleep(secs(60)).await;
@@ -96,7 +97,7 @@ async fn dropped_while_the_body_runs_the_key_is_held() {
 async fn dropped_while_the_body_runs_the_outcome_is_not_known_under_at_most_once() {
     let (log, _listening) = Log::listen();
     let (engine, runs) = (engine(), Runs::new());
-    let body = AT_MOST_ONCE.key("k").store(&engine).returning::<Answer>();
+    let body = AT_MOST_ONCE.key("k").engine(&engine).returning::<Answer>();
     let run = body.run(|| async {
         sleep(secs(60)).await;
         Ok(1)
@@ -111,7 +112,7 @@ async fn dropped_while_the_body_runs_the_outcome_is_not_known_under_at_most_once
 #[tokio::test(start_paused = true)]
 async fn dropped_while_its_result_is_recorded_the_recording_goes_on() {
     for fault in [Fault::Delay(secs(2)), Fault::DelayAnswer(secs(2)), Fault::Fail] {
-        let (engine, runs) = (slow_to(StoreCall::Complete, fault), Runs::new());
+        let (engine, runs) = (slow_to(StoreMethod::Complete, fault), Runs::new());
         timeout(millis(10), call(&engine, AT_MOST_ONCE, "k", &runs)).await.unwrap_err();
         assert_eq!(runs.count(), 1);
         sleep(secs(3)).await;
@@ -121,8 +122,8 @@ async fn dropped_while_its_result_is_recorded_the_recording_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn dropped_while_its_release_is_sent_the_key_is_released() {
-    let (engine, runs) = (slow_to(StoreCall::Release, Fault::Delay(secs(2))), Runs::new());
-    let failing = AT_MOST_ONCE.key("k").store(&engine).returning::<Result<u8, Foreign>>();
+    let (engine, runs) = (slow_to(StoreMethod::Release, Fault::Delay(secs(2))), Runs::new());
+    let failing = AT_MOST_ONCE.key("k").engine(&engine).returning::<Result<u8, Foreign>>();
     timeout(secs(1), failing.run(|| async { Err(Foreign) })).await.unwrap_err();
     sleep(secs(2)).await;
     assert_eq!(call(&engine, AT_MOST_ONCE, "k", &runs).await.unwrap(), 1);
@@ -141,7 +142,7 @@ impl From<Error> for Foreign {
 async fn a_panicking_body_holds_its_key() {
     let (log, _listening) = Log::listen();
     let (engine, runs) = (engine(), Runs::new());
-    let body = CHARGE.key("k").store(&engine).returning::<Answer>();
+    let body = CHARGE.key("k").engine(&engine).returning::<Answer>();
     let panic = tokio::spawn(body.run(|| async { panic!("half way") })).await.unwrap_err();
     assert_eq!(*panic.into_panic().downcast::<&str>().unwrap(), "half way");
     assert_eq!(log.events("a body was dropped while it ran")[0].field("panicked"), "true");
@@ -154,7 +155,7 @@ async fn a_panicking_body_holds_its_key() {
 #[tokio::test(start_paused = true)]
 async fn a_panicking_body_leaves_an_unknown_outcome_under_at_most_once() {
     let (engine, runs) = (engine(), Runs::new());
-    let body = AT_MOST_ONCE.key("k").store(&engine).returning::<Answer>();
+    let body = AT_MOST_ONCE.key("k").engine(&engine).returning::<Answer>();
     tokio::spawn(body.run(|| async { panic!("half way") })).await.unwrap_err();
     advance(secs(30)).await;
     let refused = call(&engine, AT_MOST_ONCE, "k", &runs).await.unwrap_err();
@@ -168,11 +169,11 @@ fn charge_and_panic() -> std::future::Ready<Answer> {
 #[tokio::test(start_paused = true)]
 async fn a_closure_that_panics_before_it_gives_a_future_holds_its_key() {
     let engine = engine();
-    let body = AT_MOST_ONCE.key("k").store(&engine).returning::<Answer>();
+    let body = AT_MOST_ONCE.key("k").engine(&engine).returning::<Answer>();
     tokio::spawn(body.run(charge_and_panic)).await.unwrap_err();
     settle().await;
     assert_eq!(state(&engine).await, Some(State::Reserved));
-    let body = AT_MOST_ONCE.key("detached").store(&engine).returning::<Answer>();
+    let body = AT_MOST_ONCE.key("detached").engine(&engine).returning::<Answer>();
     tokio::spawn(body.run_detached(charge_and_panic)).await.unwrap_err();
     settle().await;
     let id = engine.record_id("charge", None, "detached").unwrap();
@@ -182,15 +183,15 @@ async fn a_closure_that_panics_before_it_gives_a_future_holds_its_key() {
 #[tokio::test(start_paused = true)]
 async fn a_disposition_that_panics_holds_its_key() {
     let engine = engine();
-    let body = CHARGE.key("k").store(&engine).returning::<Result<u8, Foreign>>();
+    let body = CHARGE.key("k").engine(&engine).returning::<Result<u8, Foreign>>();
     let body = body.on_error(|_| panic!("no idea"));
     tokio::spawn(body.run(|| async { Err(Foreign) })).await.unwrap_err();
     assert_eq!(state(&engine).await, Some(State::Reserved));
 }
 
 async fn begin(engine: &Idempotency) -> Reservation<usize, Error> {
-    match CHARGE.key("k").store(engine).returning::<Answer>().begin().await.unwrap() {
-        Started::Reserved(reservation) => reservation,
+    match CHARGE.key("k").engine(engine).returning::<Answer>().begin().await.unwrap() {
+        BeginOutcome::Reserved(reservation) => reservation,
         other => panic!("{other:?}"),
     }
 }
@@ -198,17 +199,17 @@ async fn begin(engine: &Idempotency) -> Reservation<usize, Error> {
 #[tokio::test(start_paused = true)]
 async fn a_finished_reservation_is_replayed() {
     let (engine, runs) = (engine(), Runs::new());
-    begin(&engine).await.finish(&Ok(7)).await;
+    begin(&engine).await.complete(&Ok(7)).await;
     assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 7);
-    let again = CHARGE.key("k").store(&engine).returning::<Answer>().begin().await.unwrap();
-    assert!(matches!(again, Started::Replayed(Ok(7))));
+    let again = CHARGE.key("k").engine(&engine).returning::<Answer>().begin().await.unwrap();
+    assert!(matches!(again, BeginOutcome::Replayed(Ok(7))));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_reservation_finished_with_an_error_goes_by_its_disposition() {
     let (engine, runs) = (engine(), Runs::new());
     let refused = call(&engine, CHARGE.ttl(secs(0)), "k", &runs).await.unwrap_err();
-    begin(&engine).await.finish(&Err(refused)).await;
+    begin(&engine).await.complete(&Err(refused)).await;
     assert_eq!(state(&engine).await, None);
 }
 
@@ -247,7 +248,7 @@ async fn a_reservation_is_renewed_while_it_lives() {
     sleep(secs(100)).await;
     let refused = call(&engine, CHARGE, "k", &runs).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InProgress);
-    reservation.finish(&Ok(7)).await;
+    reservation.complete(&Ok(7)).await;
     assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 7);
 }
 
@@ -262,9 +263,9 @@ async fn a_reservation_tells_its_record_and_its_token() {
 
 #[tokio::test(start_paused = true)]
 async fn dropped_while_a_reservation_is_finished_the_recording_goes_on() {
-    let (engine, runs) = (slow_to(StoreCall::Complete, Fault::Delay(secs(2))), Runs::new());
+    let (engine, runs) = (slow_to(StoreMethod::Complete, Fault::Delay(secs(2))), Runs::new());
     let reservation = begin(&engine).await;
-    timeout(secs(1), reservation.finish(&Ok(7))).await.unwrap_err();
+    timeout(secs(1), reservation.complete(&Ok(7))).await.unwrap_err();
     sleep(secs(2)).await;
     assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 7);
 }

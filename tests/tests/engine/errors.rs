@@ -2,8 +2,9 @@
 
 use std::error::Error as _;
 
-use idempotent_core::store::{MemoryStore, StoreError};
-use idempotent_core::testing::{Call, Fault, FaultyStore, When};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::store::StoreError;
+use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation};
 use idempotent_tests::{Answer, Runs, call, engine, secs};
 
@@ -36,21 +37,22 @@ async fn errors() -> Vec<Error> {
     let mut push = |answer: Answer| errors.push(answer.unwrap_err());
 
     let fresh = engine();
-    let none = CHARGE.key(&("secret", None::<u8>)).store(&fresh).returning::<Answer>();
+    let none = CHARGE.key(&("secret", None::<u8>)).engine(&fresh).returning::<Answer>();
     push(none.run(|| async { Ok(1) }).await);
     push(call(&fresh, CHARGE, &"secret".repeat(50), &runs).await);
     push(call(&fresh, CHARGE.ttl(secs(0)), "secret", &runs).await);
 
-    let faulty = FaultyStore::new(MemoryStore::new()).on(Call::Reserve, When::Always, Fault::Fail);
+    let faulty =
+        FaultyStore::new(MemoryStore::new()).on(StoreMethod::Reserve, When::Always, Fault::Fail);
     push(call(&Idempotency::new(faulty), CHARGE, "secret", &runs).await);
 
-    let told = |payload| CHARGE.key("secret").store(&fresh).fingerprint(payload);
+    let told = |payload| CHARGE.key("secret").engine(&fresh).fingerprint(payload);
     told("secret payload").returning::<Result<String, Error>>().begin().await.unwrap();
     push(told("secret payload").returning::<Answer>().run(|| async { Ok(1) }).await);
     push(told("another secret").returning::<Answer>().run(|| async { Ok(1) }).await);
 
     let result = engine();
-    let text = CHARGE.key("secret").store(&result).returning::<Result<String, Error>>();
+    let text = CHARGE.key("secret").engine(&result).returning::<Result<String, Error>>();
     text.run(|| async { Ok("secret card".to_owned()) }).await.unwrap();
     push(call(&result, CHARGE, "secret", &runs).await);
     push(call(&result, CHARGE.version(1), "secret", &runs).await);
@@ -61,11 +63,11 @@ async fn errors() -> Vec<Error> {
 
     let lost = engine();
     let once = CHARGE.guarantee(Guarantee::AtMostOnce);
-    drop(once.key("secret").store(&lost).returning::<Answer>().begin().await.unwrap());
+    drop(once.key("secret").engine(&lost).returning::<Answer>().begin().await.unwrap());
     tokio::time::advance(secs(31)).await;
     push(call(&lost, once, "secret", &runs).await);
 
-    let unsayable = CHARGE.key("secret").store(&fresh).fingerprint(&Unsayable);
+    let unsayable = CHARGE.key("secret").engine(&fresh).fingerprint(&Unsayable);
     push(unsayable.returning::<Answer>().run(|| async { Ok(1) }).await);
     errors
 }
@@ -120,9 +122,9 @@ enum Colour {
 #[tokio::test(start_paused = true)]
 async fn a_result_of_another_type_is_not_shown_by_the_decoders_complaint() {
     let engine = engine();
-    let text = CHARGE.key("k").store(&engine).returning::<Result<String, Error>>();
+    let text = CHARGE.key("k").engine(&engine).returning::<Result<String, Error>>();
     text.run(|| async { Ok("secret card".to_owned()) }).await.unwrap();
-    let colour = CHARGE.key("k").store(&engine).returning::<Result<Colour, Error>>();
+    let colour = CHARGE.key("k").engine(&engine).returning::<Result<Colour, Error>>();
     let error = colour.run(|| async { Ok(Colour::Red) }).await.unwrap_err();
     let source = error.source().map(ToString::to_string);
     assert!(!format!("{error} {error:?} {source:?}").contains("secret"), "{error:?}");
@@ -142,9 +144,9 @@ struct NewReceipt {
 #[tokio::test(start_paused = true)]
 async fn a_result_that_lacks_a_field_is_a_decode_error_that_says_which() {
     let engine = engine();
-    let old = CHARGE.key("k").store(&engine).returning::<Result<Receipt, Error>>();
+    let old = CHARGE.key("k").engine(&engine).returning::<Result<Receipt, Error>>();
     old.run(|| async { Ok(Receipt { number: 1 }) }).await.unwrap();
-    let new = CHARGE.key("k").store(&engine).returning::<Result<NewReceipt, Error>>();
+    let new = CHARGE.key("k").engine(&engine).returning::<Result<NewReceipt, Error>>();
     let error = new.run(|| async { unreachable!() }).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Decode);
     assert!(error.to_string().contains("missing field `currency`"), "{error}");
@@ -177,7 +179,8 @@ async fn a_retry_is_advised_for_retryable_errors_and_no_others() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_error_keeps_its_source() {
-    let faulty = FaultyStore::new(MemoryStore::new()).on(Call::Reserve, When::Always, Fault::Fail);
+    let faulty =
+        FaultyStore::new(MemoryStore::new()).on(StoreMethod::Reserve, When::Always, Fault::Fail);
     let error = call(&Idempotency::new(faulty), CHARGE, "k", &Runs::new()).await.unwrap_err();
     assert!(error.source().is_some_and(<dyn std::error::Error>::is::<StoreError>));
 }

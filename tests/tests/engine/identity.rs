@@ -2,18 +2,19 @@
 
 use std::collections::HashSet;
 
-use idempotent_core::store::MemoryStore;
-use idempotent_core::{Error, ErrorKind, Idempotency, Key, Operation, RecordId};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::model::RecordId;
+use idempotent_core::{Error, ErrorKind, Idempotency, Key, Operation};
 use idempotent_tests::{Answer, Runs, call, engine, secs};
 
 const CHARGE: Operation = Operation::new("charge");
 
 async fn keyed(engine: &Idempotency, key: &impl Key) -> Answer {
-    CHARGE.key(key).store(engine).returning::<Answer>().run(|| async { Ok(1) }).await
+    CHARGE.key(key).engine(engine).returning::<Answer>().run(|| async { Ok(1) }).await
 }
 
 async fn scoped(engine: &Idempotency, scope: &impl Key, key: &impl Key, runs: &Runs) -> Answer {
-    let call = CHARGE.key(key).scope(scope).store(engine).returning::<Answer>();
+    let call = CHARGE.key(key).scope(scope).engine(engine).returning::<Answer>();
     call.run(|| async { Ok(runs.note()) }).await
 }
 
@@ -91,7 +92,7 @@ async fn a_scope_and_a_key_do_not_run_together() {
     scoped(&engine, &"ab", &"c", &runs).await.unwrap();
     CHARGE
         .key(&("a", "b", "c"))
-        .store(&engine)
+        .engine(&engine)
         .returning::<Answer>()
         .run(|| async { Ok(runs.note()) })
         .await
@@ -150,7 +151,7 @@ async fn a_secret_changes_ids_and_fingerprints() {
     let mut ids = HashSet::new();
     let mut fingerprints = HashSet::new();
     for engine in &engines {
-        let call = CHARGE.key("k").scope("s").store(engine).fingerprint("p").returning::<Answer>();
+        let call = CHARGE.key("k").scope("s").engine(engine).fingerprint("p").returning::<Answer>();
         call.run(|| async { Ok(1) }).await.unwrap();
         let id = engine.record_id("charge", Some(&"s"), "k").unwrap();
         let seen = engine.inspect(&id).await.unwrap().expect("the id is where the call is");

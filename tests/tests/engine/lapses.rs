@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use idempotent_core::store::{MemoryStore, State};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::call::{BeginOutcome, CallOutcome};
+use idempotent_core::store::State;
 use idempotent_core::testing::ManualClock;
-use idempotent_core::{Ended, ErrorKind, Guarantee, Idempotency, Operation, Reservation, Started};
+use idempotent_core::{ErrorKind, Guarantee, Idempotency, Operation, Reservation};
 use idempotent_tests::{Answer, Log, Runs, call, secs};
 
 const CHARGE: Operation = Operation::new("charge").lease(secs(30)).ttl(secs(3600));
@@ -21,8 +23,8 @@ async fn begin(
     engine: &Idempotency,
     operation: Operation,
 ) -> Reservation<usize, idempotent_core::Error> {
-    match operation.key("k").store(engine).returning::<Answer>().begin().await.unwrap() {
-        Started::Reserved(reservation) => reservation,
+    match operation.key("k").engine(engine).returning::<Answer>().begin().await.unwrap() {
+        BeginOutcome::Reserved(reservation) => reservation,
         other => panic!("{other:?}"),
     }
 }
@@ -33,8 +35,8 @@ async fn lapse_in(
     clock: &ManualClock,
     operation: Operation,
     meanwhile: impl Future<Output = ()>,
-) -> (Answer, Ended) {
-    let call = operation.key("k").store(engine).returning::<Answer>();
+) -> (Answer, CallOutcome) {
+    let call = operation.key("k").engine(engine).returning::<Answer>();
     call.run_with_outcome(|| async {
         clock.advance(secs(31));
         meanwhile.await;
@@ -76,7 +78,7 @@ async fn a_late_finisher_does_not_touch_the_reservation_of_a_successor_that_runs
     assert_eq!(own.unwrap(), 100);
     let refused = call(&engine, CHARGE, "k", &runs).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InProgress);
-    successor.unwrap().finish(&Ok(200)).await;
+    successor.unwrap().complete(&Ok(200)).await;
     assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 200);
 }
 
@@ -89,7 +91,7 @@ async fn a_late_owner_does_not_release_its_successors_reservation() {
     late.release().await;
     let refused = call(&engine, CHARGE, "k", &runs).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InProgress);
-    successor.finish(&Ok(200)).await;
+    successor.complete(&Ok(200)).await;
     assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 200);
 }
 
@@ -188,7 +190,7 @@ async fn a_late_finisher_says_that_it_was_late() {
         assert_eq!(log.events("a running call lost its lease").len(), 1);
     };
     lapse_in(&engine, &clock, operation, lapsing).await.0.unwrap();
-    assert_eq!(log.events("a call that had lost its lease was recorded all the same").len(), 1);
+    assert_eq!(log.events("a call that had lost its lease was recorded nevertheless").len(), 1);
     let id = engine.record_id("charge", None, "k").unwrap();
     assert_eq!(engine.inspect(&id).await.unwrap().unwrap().state(), State::Completed);
 }

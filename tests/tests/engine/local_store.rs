@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::model::RecordId;
 use idempotent_core::store::{
-    Complete, CompleteOutcome, Entry, MemoryStore, Page, Release, Renew, RenewOutcome, Reserve,
+    Complete, CompleteOutcome, Entry, LocalStore, Page, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, Scan, Store, StoreError,
 };
-use idempotent_core::{Error, ErrorKind, Idempotency, Operation, RecordId};
+use idempotent_core::{Error, ErrorKind, Idempotency, Operation};
 use idempotent_tests::{Runs, call, secs, settle};
 
 const CHARGE: Operation = Operation::new("charge");
@@ -26,14 +28,24 @@ fn lose<T>(left: &AtomicUsize, answer: Result<T, StoreError>) -> Result<T, Store
     if lost.is_ok() { Err(StoreError::unavailable("lost")) } else { answer }
 }
 
-#[async_trait]
-impl Store for Losing {
-    fn reserve_now(&self, request: &Reserve<'_>) -> Option<Result<ReserveOutcome, StoreError>> {
-        Some(lose(&self.reserves, self.store.reserve_now(request)?))
+impl LocalStore for Losing {
+    fn completed(&self, _: &RecordId) -> Option<Entry> {
+        None
     }
 
-    fn complete_now(&self, request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
-        Some(lose(&self.completes, self.store.complete_now(request)?))
+    fn try_reserve(&self, request: &Reserve<'_>) -> Option<Result<ReserveOutcome, StoreError>> {
+        Some(lose(&self.reserves, self.store.try_reserve(request)?))
+    }
+
+    fn try_complete(&self, request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
+        Some(lose(&self.completes, self.store.try_complete(request)?))
+    }
+}
+
+#[async_trait]
+impl Store for Losing {
+    fn local(&self) -> Option<&dyn LocalStore> {
+        Some(self)
     }
 
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {

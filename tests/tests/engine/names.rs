@@ -1,6 +1,6 @@
 //! Operations that share a name, or have none of their own.
 
-use idempotent_core::store::MemoryStore;
+use idempotent_core::backends::MemoryStore;
 use idempotent_core::{ErrorKind, Idempotency, Operation};
 use idempotent_tests::{Log, Runs, call, engine};
 

@@ -15,9 +15,9 @@ async fn within<T>(
     then: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error>
 where
-    T: idempotent_core::Stored,
+    T: idempotent_core::call::Memoizable,
 {
-    operation.key(key).store(engine).returning::<Result<T, Error>>().run(|| then).await
+    operation.key(key).engine(engine).returning::<Result<T, Error>>().run(|| then).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -68,9 +68,9 @@ async fn an_inner_call_that_finished_replays_when_its_outer_call_runs_again() {
     let outer = |fails: bool| {
         let (engine, runs) = (engine.clone(), runs.clone());
         async move {
-            let call = OUTER.key("k").store(&engine).returning::<Result<usize, Fail>>();
+            let call = OUTER.key("k").engine(&engine).returning::<Result<usize, Fail>>();
             call.run(|| async {
-                let inner = INNER.key("k").store(&engine).returning::<Answer>();
+                let inner = INNER.key("k").engine(&engine).returning::<Answer>();
                 let number = inner.run(|| async { Ok(runs.note()) }).await?;
                 if fails { Err(Fail::Invalid) } else { Ok(number * 10) }
             })
@@ -85,15 +85,15 @@ async fn an_inner_call_that_finished_replays_when_its_outer_call_runs_again() {
 #[tokio::test]
 async fn the_future_of_three_nested_calls_stays_small() {
     async fn level_3(engine: &Idempotency) -> Answer {
-        let call = OUTER.key("3").store(engine).returning::<Answer>();
+        let call = OUTER.key("3").engine(engine).returning::<Answer>();
         call.run(|| async { Ok(1) }).await
     }
     async fn level_2(engine: &Idempotency) -> Answer {
-        let call = OUTER.key("2").store(engine).returning::<Answer>();
+        let call = OUTER.key("2").engine(engine).returning::<Answer>();
         call.run(|| async { level_3(engine).await }).await
     }
     async fn level_1(engine: &Idempotency) -> Answer {
-        let call = OUTER.key("1").store(engine).returning::<Answer>();
+        let call = OUTER.key("1").engine(engine).returning::<Answer>();
         call.run(|| async { level_2(engine).await }).await
     }
     let engine = engine();

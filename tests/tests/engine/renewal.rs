@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Instant as Wall;
 
 use futures::stream::{self, StreamExt};
-use idempotent_core::store::MemoryStore;
-use idempotent_core::testing::{Call, FaultyStore};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::testing::{FaultyStore, StoreMethod};
 use idempotent_core::{ErrorKind, Guarantee, Idempotency, Operation};
 use idempotent_tests::{Answer, Log, Runs, call, call_for, engine, millis, secs, settle};
 use tokio::time::sleep;
@@ -33,7 +33,7 @@ async fn a_lease_is_renewed_at_thirds() {
     let (engine, runs) = (Idempotency::new(store.clone()), Runs::new());
     let slow = call_for(&engine, CHARGE, "k", &runs, secs(95));
     slow.await.unwrap().unwrap();
-    assert_eq!(store.calls(Call::Renew), 9);
+    assert_eq!(store.calls(StoreMethod::Renew), 9);
 }
 
 #[tokio::test(start_paused = true)]
@@ -42,7 +42,7 @@ async fn a_finished_call_is_not_renewed() {
     let (engine, runs) = (Idempotency::new(store.clone()), Runs::new());
     call(&engine, CHARGE, "k", &runs).await.unwrap();
     sleep(secs(100)).await;
-    assert_eq!(store.calls(Call::Renew), 0);
+    assert_eq!(store.calls(StoreMethod::Renew), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -108,7 +108,7 @@ async fn a_body_that_blocks_its_thread_keeps_its_key() {
     let (store, runs) = (MemoryStore::new(), Runs::new());
     let engine = Idempotency::new(store.clone());
     let looking = is_held_for_three_leases(&store);
-    let blocking = SHORT.key("k").store(&engine).returning::<Answer>();
+    let blocking = SHORT.key("k").engine(&engine).returning::<Answer>();
     let blocking = tokio::spawn(blocking.run(move || async move {
         thread::sleep(millis(1500));
         Ok(runs.note())
@@ -129,7 +129,7 @@ async fn a_body_that_blocks_its_thread_keeps_its_key_though_every_blocking_threa
     let engine = Idempotency::new(store.clone());
     runtime.spawn_blocking(|| thread::sleep(millis(2000)));
     let looking = is_held_for_three_leases(&store);
-    let blocking = SHORT.key("k").store(&engine).returning::<Answer>();
+    let blocking = SHORT.key("k").engine(&engine).returning::<Answer>();
     let blocking = runtime.spawn(blocking.run(move || async move {
         thread::sleep(millis(1500));
         Ok(1)
@@ -144,7 +144,7 @@ async fn a_body_that_spends_its_cooperative_budget_keeps_its_key() {
     let store = MemoryStore::new();
     let engine = Idempotency::new(store.clone());
     let looking = is_held_for_three_leases(&store);
-    let busy = SHORT.key("k").store(&engine).returning::<Answer>();
+    let busy = SHORT.key("k").engine(&engine).returning::<Answer>();
     let busy = tokio::spawn(busy.run(move || async move {
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let start = Wall::now();
@@ -166,7 +166,7 @@ async fn a_body_that_spends_its_cooperative_budget_keeps_its_key_on_one_thread()
     let store = MemoryStore::new();
     let engine = Idempotency::new(store.clone());
     let looking = is_held_for_three_leases(&store);
-    let busy = SHORT.key("k").store(&engine).returning::<Answer>();
+    let busy = SHORT.key("k").engine(&engine).returning::<Answer>();
     let busy = busy.run(move || async move {
         let semaphore = Arc::new(tokio::sync::Semaphore::new(1));
         let start = Wall::now();
@@ -184,7 +184,7 @@ async fn a_body_that_sits_unpolled_in_a_buffer_keeps_its_key() {
     let (engine, runs) = (engine(), Runs::new());
     let operation = CHARGE.guarantee(Guarantee::AtMostOnce);
     let calls = (0..3).map(|i: u32| {
-        let call = operation.key(&i).store(&engine).returning::<Answer>();
+        let call = operation.key(&i).engine(&engine).returning::<Answer>();
         call.run(|| async {
             sleep(secs(1)).await;
             Ok(runs.note())
@@ -210,7 +210,7 @@ async fn a_body_that_sits_unpolled_in_a_buffer_keeps_its_key() {
 async fn a_body_that_a_select_stopped_polling_keeps_its_key() {
     let (engine, runs) = (engine(), Runs::new());
     let operation = CHARGE.guarantee(Guarantee::AtMostOnce);
-    let slow = operation.key("k").store(&engine).returning::<Answer>();
+    let slow = operation.key("k").engine(&engine).returning::<Answer>();
     let mut slow = Box::pin(slow.run(|| async {
         sleep(secs(5)).await;
         Ok(runs.note())

@@ -2,24 +2,25 @@
 
 use std::fmt::Debug;
 
-use idempotent_core::store::MemoryStore;
-use idempotent_core::{Ended, Error, ErrorKind, Idempotency, Operation, Stored};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::call::{CallOutcome, Memoizable};
+use idempotent_core::{Error, ErrorKind, Idempotency, Operation};
 use idempotent_tests::{Log, Runs, engine, secs};
 use serde::{Deserialize, Serialize, Serializer};
 
 const MAKE: Operation = Operation::new("make").lease(secs(30));
 
 /// What a first call gives, and then a second one whose body would have given `other`.
-async fn twice<T: Stored>(engine: &Idempotency, first: T, other: T) -> (T, Result<T, Error>) {
-    let call = || MAKE.key("k").store(engine).returning::<Result<T, Error>>();
+async fn twice<T: Memoizable>(engine: &Idempotency, first: T, other: T) -> (T, Result<T, Error>) {
+    let call = || MAKE.key("k").engine(engine).returning::<Result<T, Error>>();
     let (first, ended) = call().run_with_outcome(|| async { Ok(first) }).await;
-    assert_eq!(ended, Ended::Executed);
+    assert_eq!(ended, CallOutcome::Executed);
     let (second, ended) = call().run_with_outcome(|| async { Ok(other) }).await;
-    assert_ne!(ended, Ended::Executed);
+    assert_ne!(ended, CallOutcome::Executed);
     (first.unwrap(), second)
 }
 
-async fn replays_as_itself<T: Stored + Clone + PartialEq + Debug>(value: T, other: T) {
+async fn replays_as_itself<T: Memoizable + Clone + PartialEq + Debug>(value: T, other: T) {
     let (first, second) = twice(&engine(), value.clone(), other).await;
     assert_eq!(first, value);
     assert_eq!(second.unwrap(), value);
@@ -67,7 +68,7 @@ async fn a_memoized_error_of_nothing_replays_as_itself() {
     }
     let engine = engine();
     let call = || {
-        let call = MAKE.key("k").store(&engine).returning::<Result<u8, Nothing>>();
+        let call = MAKE.key("k").engine(&engine).returning::<Result<u8, Nothing>>();
         call.memoize_errors()
     };
     assert_eq!(call().run(|| async { Err(Nothing) }).await, Err(Nothing));
@@ -136,7 +137,7 @@ impl Serialize for Explosive {
 #[tokio::test]
 async fn a_result_that_panics_when_it_is_encoded_holds_its_key() {
     let (engine, runs) = (engine(), Runs::new());
-    let call = || MAKE.key("k").store(&engine).returning::<Result<Explosive, Error>>();
+    let call = || MAKE.key("k").engine(&engine).returning::<Result<Explosive, Error>>();
     let run = call().run(|| async { Ok(Explosive) });
     tokio::spawn(run).await.unwrap_err().into_panic();
     let again = call().run(|| async {
@@ -150,10 +151,10 @@ async fn a_result_that_panics_when_it_is_encoded_holds_its_key() {
 #[tokio::test]
 async fn a_record_of_another_type_is_a_decode_error_and_runs_nothing() {
     let (engine, runs) = (engine(), Runs::new());
-    let text = MAKE.key("k").store(&engine).returning::<Result<String, Error>>();
+    let text = MAKE.key("k").engine(&engine).returning::<Result<String, Error>>();
     text.run(|| async { Ok("text".to_owned()) }).await.unwrap();
     for _ in 0..2 {
-        let number = MAKE.key("k").store(&engine).returning::<Result<u8, Error>>();
+        let number = MAKE.key("k").engine(&engine).returning::<Result<u8, Error>>();
         let refused = number.run(|| async { Ok(runs.note() as u8) }).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::Decode);
     }

@@ -3,11 +3,14 @@
 use std::task::Poll;
 
 use async_trait::async_trait;
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::call::BeginOutcome;
+use idempotent_core::model::RecordId;
 use idempotent_core::store::{
-    Complete, CompleteOutcome, Entry, MemoryStore, Page, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, StoreError, Wait,
+    Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
+    Scan, StoreError, Wait,
 };
-use idempotent_core::{ErrorKind, Idempotency, Operation, RecordId, Started, Store};
+use idempotent_core::{ErrorKind, Idempotency, Operation, Store};
 use idempotent_tests::{Answer, Runs, call, engine, millis, secs};
 use tokio::runtime::{Builder, Runtime};
 
@@ -41,7 +44,7 @@ fn no_runtime_is_misconfigured() {
 #[test]
 fn no_runtime_is_misconfigured_for_a_detached_call_too() {
     let engine = engine();
-    let detached = CHARGE.key("k").store(&engine).returning::<Answer>();
+    let detached = CHARGE.key("k").engine(&engine).returning::<Answer>();
     let refused = futures::executor::block_on(detached.run_detached(|| async { Ok(1) }));
     assert_eq!(refused.unwrap_err().kind(), ErrorKind::Misconfigured);
 }
@@ -119,8 +122,8 @@ fn an_engine_that_fails_open_is_misconfigured_there_and_runs_nothing() {
 fn a_waiter_on_a_runtime_without_a_timer_is_misconfigured() {
     let (engine, runs) = (engine(), Runs::new());
     let home = with_timer();
-    let running = CHARGE.key("k").store(&engine).returning::<Answer>();
-    let Started::Reserved(running) = home.block_on(running.begin()).unwrap() else {
+    let running = CHARGE.key("k").engine(&engine).returning::<Answer>();
+    let BeginOutcome::Reserved(running) = home.block_on(running.begin()).unwrap() else {
         panic!("replayed")
     };
     let waiting = CHARGE.wait(secs(1));
@@ -128,7 +131,7 @@ fn a_waiter_on_a_runtime_without_a_timer_is_misconfigured() {
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
     let refused = futures::executor::block_on(call(&engine, waiting, "k", &runs)).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
-    home.block_on(running.finish(&Ok(7)));
+    home.block_on(running.complete(&Ok(7)));
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn an_engine_outlives_its_first_runtime() {
     with_timer().block_on(call(&engine, operation, "first", &runs)).unwrap();
     let second = with_timer();
     second.block_on(async {
-        let slow = operation.key("second").store(&engine).returning::<Answer>();
+        let slow = operation.key("second").engine(&engine).returning::<Answer>();
         let slow = tokio::spawn(slow.run(|| async {
             tokio::time::sleep(millis(600)).await;
             Ok(2)

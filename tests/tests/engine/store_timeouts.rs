@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::model::RecordId;
 use idempotent_core::store::{
-    Complete, CompleteOutcome, Entry, MemoryStore, Page, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, Store, StoreError,
+    Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
+    Scan, Store, StoreError,
 };
-use idempotent_core::{ErrorKind, Idempotency, Operation, RecordId};
+use idempotent_core::{ErrorKind, Idempotency, Operation};
 use idempotent_tests::{Runs, call, secs};
 use tokio::time::{Instant, sleep};
 
@@ -25,7 +27,7 @@ const TAKES: Duration = secs(8);
 
 #[async_trait]
 impl Store for Slow {
-    fn answers_within(&self) -> Option<Duration> {
+    fn response_timeout(&self) -> Option<Duration> {
         self.promises
     }
 

@@ -1,7 +1,7 @@
 //! What is seen from outside: spans, metrics, log lines.
 
-use idempotent_core::store::MemoryStore;
-use idempotent_core::testing::{Call, Fault, FaultyStore, When};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_tests::{Fail, Log, Runs, call, call_for, engine, millis, secs, settle};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
@@ -76,7 +76,7 @@ async fn a_waiters_span_tells_how_long_it_waited_and_its_attempts() {
 async fn a_body_runs_within_its_calls_span() {
     let (log, _listening) = Log::listen();
     let engine = engine();
-    let call = CHARGE.key("k").store(&engine).returning::<Result<u8, Fail>>();
+    let call = CHARGE.key("k").engine(&engine).returning::<Result<u8, Fail>>();
     call.run(|| async {
         sleep(secs(1)).await;
         tracing::info!("in the body");
@@ -116,7 +116,8 @@ async fn a_stores_latency_is_measured_by_transition_and_result() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _recording = metrics::set_default_local_recorder(&recorder);
-    let store = FaultyStore::new(MemoryStore::new()).on(Call::Complete, When::Nth(1), Fault::Fail);
+    let store =
+        FaultyStore::new(MemoryStore::new()).on(StoreMethod::Complete, When::Nth(1), Fault::Fail);
     let (engine, runs) = (Idempotency::new(store), Runs::new());
     call(&engine, CHARGE, "k", &runs).await.unwrap();
     let name = "idempotent_store_seconds";
@@ -179,7 +180,8 @@ async fn a_lost_lease_is_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _recording = metrics::set_default_local_recorder(&recorder);
-    let store = FaultyStore::new(MemoryStore::new()).on(Call::Renew, When::Always, Fault::Fail);
+    let store =
+        FaultyStore::new(MemoryStore::new()).on(StoreMethod::Renew, When::Always, Fault::Fail);
     let (engine, runs) = (Idempotency::new(store), Runs::new());
     call_for(&engine, CHARGE, "k", &runs, secs(40)).await.unwrap().unwrap();
     let labels = [("operation", "charge")];
@@ -189,7 +191,8 @@ async fn a_lost_lease_is_counted() {
 #[tokio::test(start_paused = true)]
 async fn no_log_line_shows_a_key() {
     let (log, _listening) = Log::listen();
-    let store = FaultyStore::new(MemoryStore::new()).on(Call::Complete, When::Always, Fault::Fail);
+    let store =
+        FaultyStore::new(MemoryStore::new()).on(StoreMethod::Complete, When::Always, Fault::Fail);
     let (engine, runs) = (Idempotency::new(store), Runs::new());
     call(&engine, CHARGE, "secret", &runs).await.unwrap();
     call(&engine, CHARGE, "secret", &runs).await.unwrap_err();

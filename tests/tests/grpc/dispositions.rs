@@ -1,7 +1,8 @@
 //! What becomes of the key when a method answers a status.
 
+use idempotent_core::engine::Resolution;
 use idempotent_core::store::Scan;
-use idempotent_core::{Guarantee, Operation, Resolution};
+use idempotent_core::{Guarantee, Operation};
 use idempotent_tests::secs;
 use tonic::{Code, Response, Status};
 
@@ -88,11 +89,11 @@ async fn an_indeterminate_call_that_a_method_passes_on_is_not_its_last_word() {
     let (shop, clock) = Shop::with_clock();
     let gateway = async || -> Answer {
         let call = Operation::new("gateway").guarantee(Guarantee::AtMostOnce).key("k");
-        let call = call.store(&shop.engine).returning_grpc::<Answer>();
+        let call = call.engine(&shop.engine).returning_grpc::<Answer>();
         call.run(|| async { Err(Status::unknown("the gateway hung up")) }).await
     };
     let order = async || -> Answer {
-        let call = Operation::new("order").key("k").store(&shop.engine);
+        let call = Operation::new("order").key("k").engine(&shop.engine);
         call.returning_grpc::<Answer>().run(&gateway).await
     };
     assert_eq!(order().await.unwrap_err().code(), Code::Unknown);
@@ -103,6 +104,6 @@ async fn an_indeterminate_call_that_a_method_passes_on_is_not_its_last_word() {
     let page = shop.engine.scan(&Scan::unfinished()).await.unwrap();
     let lost = page.entries.iter().find(|seen| seen.operation() == "gateway").unwrap();
     let found = Resolution::Completed(Response::new(Receipt { run: 9, ..Receipt::default() }));
-    shop.engine.resolve_encoded(lost, found).await.unwrap();
+    shop.engine.resolve_binary(lost, found).await.unwrap();
     assert_eq!(order().await.unwrap().get_ref().run, 9);
 }

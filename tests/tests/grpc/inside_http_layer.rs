@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use idempotent_core::Idempotency;
+use idempotent_core::backends::MemoryStore;
 use idempotent_core::http::IdempotencyLayer;
-use idempotent_core::store::{MemoryStore, Scan};
+use idempotent_core::store::Scan;
 use idempotent_tests::Log;
 use tonic::service::Routes;
 use tonic::{Code, Request};

@@ -1,6 +1,6 @@
 //! Two servers over one Redis, as two processes of a service are.
 
-use idempotent_core::store::RedisStore;
+use idempotent_core::backends::RedisStore;
 use idempotent_servers::{Redis, Server, require};
 use tonic::Code;
 

@@ -3,9 +3,11 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use idempotent_core::store::{MemoryStore, Scan};
-use idempotent_core::testing::{Call, Fault, FaultyStore, When};
-use idempotent_core::{Error, ErrorKind, Operation, Resolution, grpc};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::engine::Resolution;
+use idempotent_core::store::Scan;
+use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
+use idempotent_core::{Error, ErrorKind, Operation, grpc};
 use idempotent_tests::secs;
 use tonic::{Code, Response, Status};
 use tonic_types::StatusExt;
@@ -54,7 +56,7 @@ async fn another_message_with_the_key_is_refused_and_nothing_of_the_first_is_tol
     let status = client.fails("Charge", &coffee).await;
     assert_eq!(refusal(&status), (Code::FailedPrecondition, "FINGERPRINT_MISMATCH".to_owned()));
     assert_eq!(come_back(&status), (None, None));
-    assert_eq!(status.message(), "this key was used with another payload");
+    assert_eq!(status.message(), "this key was already used with a different payload");
     assert!(!String::from_utf8_lossy(status.details()).contains("tea"));
     assert_eq!(shop.runs.count(), 1);
 }
@@ -71,7 +73,7 @@ async fn a_lost_call_at_most_once_is_refused_until_it_is_resolved() {
     assert_eq!(come_back(&status), (None, None));
     let page = shop.engine.scan(&Scan::unfinished()).await.unwrap();
     let found = Resolution::Completed(Response::new(Receipt { run: 9, ..Receipt::default() }));
-    shop.engine.resolve_encoded(&page.entries[0], found).await.unwrap();
+    shop.engine.resolve_binary(&page.entries[0], found).await.unwrap();
     let replay = client.order("Slow", &panics).await.unwrap();
     assert_eq!((replay.get_ref().run, is_replay(replay.metadata())), (9, true));
     assert_eq!(shop.runs.count(), 1);
@@ -82,7 +84,7 @@ async fn a_store_that_is_down_is_unavailable_and_says_nothing_of_itself() {
     let store = FaultyStore::new(MemoryStore::new());
     let shop = Shop::on(store.clone());
     let (client, _server) = Client::of(&shop).await;
-    store.inject(Call::Reserve, When::Always, Fault::Fail);
+    store.inject(StoreMethod::Reserve, When::Always, Fault::Fail);
     let status = client.fails("Charge", &tea(Code::Ok)).await;
     assert_eq!(refusal(&status), (Code::Unavailable, "STORE_UNAVAILABLE".to_owned()));
     assert_eq!(come_back(&status), (Some(secs(1)), Some(1000)));
@@ -97,13 +99,13 @@ async fn with_the_store_down_after_the_effect_the_caller_has_its_answer() {
     let store = FaultyStore::new(MemoryStore::new());
     let shop = Shop::on(store.clone());
     let (client, _server) = Client::of(&shop).await;
-    store.inject(Call::Complete, When::Always, Fault::Fail);
+    store.inject(StoreMethod::Complete, When::Always, Fault::Fail);
     assert_eq!(client.order("Charge", &tea(Code::Ok)).await.unwrap().get_ref().run, 1);
     let meanwhile = client.fails("Charge", &tea(Code::Ok)).await;
     assert_eq!(refusal(&meanwhile), (Code::Aborted, "IN_PROGRESS".to_owned()));
-    let tries = store.calls(Call::Complete);
+    let tries = store.calls(StoreMethod::Complete);
     store.heal();
-    store.until_called(Call::Complete, tries + 1).await;
+    store.until_called(StoreMethod::Complete, tries + 1).await;
     let mut last = client.order("Charge", &tea(Code::Ok)).await;
     while last.is_err() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -117,7 +119,7 @@ async fn with_the_store_down_after_the_effect_the_caller_has_its_answer() {
 async fn a_record_of_another_kind_is_internal_and_runs_nothing() {
     let shop = Shop::new();
     let (client, _server) = Client::of(&shop).await;
-    let other = Operation::new("payments.nothing").key("k").store(&shop.engine);
+    let other = Operation::new("payments.nothing").key("k").engine(&shop.engine);
     let other = other.returning::<Result<String, Error>>();
     other.run(|| async { Ok("somebody's secret".to_owned()) }).await.unwrap();
     let status = client.fails("Nothing", &tea(Code::Ok)).await;
@@ -131,7 +133,7 @@ async fn a_record_of_another_version_is_internal_and_runs_nothing() {
     let shop = Shop::new();
     let call = |version| {
         let call = Operation::new("payments.versions").version(version).key("k");
-        call.store(&shop.engine).returning_grpc::<Answer>()
+        call.engine(&shop.engine).returning_grpc::<Answer>()
     };
     let receipt = || async { Ok(Response::new(Receipt::default())) };
     call(1).run(receipt).await.unwrap();

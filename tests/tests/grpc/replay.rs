@@ -1,6 +1,6 @@
 //! What a retry gets: the first answer, and the word that it is one.
 
-use idempotent_core::store::MemoryStore;
+use idempotent_core::backends::MemoryStore;
 use idempotent_core::{Idempotency, Operation};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
@@ -88,7 +88,7 @@ async fn a_response_over_the_limit_is_delivered_and_leaves_a_tombstone() {
 async fn without_the_attribute_it_is_the_same() {
     let shop = Shop::new();
     let call = || {
-        let call = Operation::new("payments.plain").key("k").store(&shop.engine);
+        let call = Operation::new("payments.plain").key("k").engine(&shop.engine);
         call.returning_grpc::<Answer>()
     };
     let receipt = |run| Ok(Response::new(Receipt { run, ..Receipt::default() }));
@@ -97,7 +97,7 @@ async fn without_the_attribute_it_is_the_same() {
     assert_eq!((replay.get_ref().run, is_replay(replay.metadata())), (1, true));
     let refused: Status = Operation::new("payments.plain")
         .key("")
-        .store(&shop.engine)
+        .engine(&shop.engine)
         .returning_grpc::<Answer>()
         .run(|| async { receipt(3) })
         .await

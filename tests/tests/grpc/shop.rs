@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use idempotent_core::backends::MemoryStore;
 use idempotent_core::grpc::disposition_of;
-use idempotent_core::store::{MemoryStore, Store};
+use idempotent_core::store::Store;
 use idempotent_core::testing::ManualClock;
 use idempotent_core::{Disposition, Error, ErrorKind, Idempotency, grpc, idempotent};
 use idempotent_tests::{Runs, secs, until_within};
@@ -95,7 +96,7 @@ impl Shop {
         key = grpc::key(&request)?,
         name = "payments.detached",
         guarantee = at_most_once,
-        store = self.engine,
+        engine = self.engine,
         detach,
         grpc
     )]
@@ -148,14 +149,14 @@ impl Payments for Shop {
         scope = tenant(&request),
         fingerprint = grpc::payload(request.get_ref()),
         name = "payments.charge",
-        store = self.engine,
+        engine = self.engine,
         grpc
     )]
     async fn charge(&self, request: Request<Charge>) -> Answer {
         self.answer(request.get_ref())
     }
 
-    #[idempotent(key = grpc::key(&request)?, name = "payments.nothing", store = self.engine, grpc)]
+    #[idempotent(key = grpc::key(&request)?, name = "payments.nothing", engine = self.engine, grpc)]
     async fn nothing(&self, request: Request<Charge>) -> Answer {
         self.runs.note();
         drop(request);
@@ -165,7 +166,7 @@ impl Payments for Shop {
     #[idempotent(
         key = request.get_ref().order,
         name = "payments.quota",
-        store = self.engine,
+        engine = self.engine,
         on_error = quota_first,
         map_error = refused,
         grpc
@@ -178,7 +179,7 @@ impl Payments for Shop {
         key = grpc::key(&request)?,
         name = "payments.slow",
         guarantee = at_most_once,
-        store = self.engine,
+        engine = self.engine,
         grpc
     )]
     async fn slow(&self, request: Request<Charge>) -> Answer {
@@ -189,7 +190,7 @@ impl Payments for Shop {
         key = grpc::key(&request)?,
         name = "payments.waiting",
         wait = "20s",
-        store = self.engine,
+        engine = self.engine,
         grpc
     )]
     async fn waiting(&self, request: Request<Charge>) -> Answer {

@@ -153,7 +153,7 @@ async fn the_handlers_own_calls_use_the_engine_of_the_request() {
         }),
     );
     let request = Request::post("/").header("idempotency-key", "k").body(Body::empty()).unwrap();
-    idempotent_core::with(within.clone(), service.oneshot(request)).await.unwrap();
+    idempotent_core::engine::with_engine(within.clone(), service.oneshot(request)).await.unwrap();
     let id = within.record_id("nested", None, "k").unwrap();
     assert!(within.inspect(&id).await.unwrap().is_some());
 }

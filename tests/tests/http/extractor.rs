@@ -10,7 +10,7 @@ use idempotent_tests::{Runs, engine};
 
 use super::{Server, layer, post};
 
-#[idempotent(key = key, name = "orders", fingerprint = body, store = shop.0)]
+#[idempotent(key = key, name = "orders", fingerprint = body, engine = shop.0)]
 async fn charge(
     shop: (&Idempotency, &Runs),
     key: IdempotencyKey,

@@ -62,7 +62,7 @@ async fn problems_point_to_the_services_own_documentation() {
 #[tokio::test]
 async fn a_header_that_is_named_is_not_kept() {
     let shop = Shop::new();
-    let server = shop.serve(layer().drop_header(http::header::ETAG)).await;
+    let server = shop.serve(layer().strip_header(http::header::ETAG)).await;
     let (first, second) = server.twice(&post("/orders").key("k")).await;
     assert_eq!((first.get("etag"), second.get("etag")), (Some("\"1\""), None));
     assert_eq!(second.get("location"), Some("/orders/1"));

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use idempotent_core::Encoded;
+use idempotent_core::call::BinaryResult;
 use idempotent_core::http::{IdempotencyKey, RequestFingerprint, StoredResponse};
 use proptest::prelude::*;
 use serde_json::Value;

@@ -132,7 +132,7 @@ fn no_store() -> Response {
 
 #[tokio::test]
 async fn a_response_that_is_not_to_be_stored_if_the_layer_is_told_so() {
-    assert_eq!(tombstone(layer().withhold_no_store(), no_store).await.text(), "secret");
+    assert_eq!(tombstone(layer().respect_no_store(), no_store).await.text(), "secret");
 }
 
 #[tokio::test]

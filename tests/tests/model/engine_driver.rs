@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt;
-use idempotent_core::store::{MemoryStore, State};
-use idempotent_core::testing::{Call as StoreCall, Fault, FaultyStore, ManualClock, When};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::store::State;
+use idempotent_core::testing::{Fault, FaultyStore, ManualClock, StoreMethod, When};
 use idempotent_core::{Disposition, Error, Idempotency, Operation};
 use idempotent_tests::{millis, settle};
 use tokio::sync::oneshot;
@@ -61,7 +62,7 @@ impl EngineDriver {
     pub(crate) async fn take(&mut self, step: &Step) {
         match step {
             Step::Start { key, guarantee, waits, fault } => {
-                self.inject(StoreCall::Reserve, *fault);
+                self.inject(StoreMethod::Reserve, *fault);
                 let operation = OPERATION.guarantee(*guarantee);
                 let operation = if *waits { operation.wait(millis(WAIT_MS)) } else { operation };
                 self.start(operation, *key);
@@ -99,7 +100,7 @@ impl EngineDriver {
         self.those(|state| *state == Call::Running)
     }
 
-    fn inject(&self, call: StoreCall, fault: Option<Fault>) {
+    fn inject(&self, call: StoreMethod, fault: Option<Fault>) {
         if let Some(fault) = fault {
             self.store.inject(call, When::Nth(self.store.calls(call) + 1), fault);
         }
@@ -109,7 +110,7 @@ impl EngineDriver {
         let state = Arc::new(Mutex::new(Call::Waiting));
         let (finish, finished) = oneshot::channel();
         let number = self.callers.len();
-        let call = operation.key(&key).store(&self.engine);
+        let call = operation.key(&key).engine(&self.engine);
         let call = call.returning::<Result<usize, Failure>>().on_error(disposition);
         let set = {
             let state = Arc::clone(&state);
@@ -145,8 +146,8 @@ impl EngineDriver {
         let candidates = self.running();
         let Some(&call) = candidates.get(call % candidates.len().max(1)) else { return };
         match end {
-            End::Ok => self.inject(StoreCall::Complete, fault),
-            End::Fail => self.inject(StoreCall::Release, fault),
+            End::Ok => self.inject(StoreMethod::Complete, fault),
+            End::Fail => self.inject(StoreMethod::Release, fault),
             End::Unknown | End::Panic => {}
         }
         self.callers[call].finish.take().unwrap().send(end).unwrap();

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use idempotent_core::Store;
-use idempotent_core::store::NearCache;
+use idempotent_core::backends::NearCache;
+use idempotent_core::store::LocalStore as _;
 use idempotent_core::testing::FaultyStore;
 use idempotent_tests::settle;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
@@ -27,13 +27,13 @@ async fn the_cache_stays_within_its_bytes() {
     }
     let kept: usize = ids
         .iter()
-        .filter_map(|id| near.at_hand(id))
+        .filter_map(|id| near.completed(id))
         .map(|entry| entry.record.as_bytes().len())
         .sum();
     // Some 64 inserts may be waiting for moka to look at them.
     assert!((256 * KIB..1124 * KIB).contains(&kept), "{kept} bytes are kept");
-    assert!(near.at_hand(&ids[4999]).is_some(), "the newest is kept");
-    assert!(near.at_hand(&ids[0]).is_none(), "the oldest is not");
+    assert!(near.completed(&ids[4999]).is_some(), "the newest is kept");
+    assert!(near.completed(&ids[0]).is_none(), "the oldest is not");
 }
 
 #[tokio::test]
@@ -43,7 +43,7 @@ async fn a_cache_of_parts_stays_within_its_bytes() {
     for _ in 0..1000 {
         ids.push(replayed(&near, &[7; 64 * KIB]).await);
     }
-    let kept = ids.iter().filter(|id| near.at_hand(id).is_some()).count();
+    let kept = ids.iter().filter(|id| near.completed(id).is_some()).count();
     // Each of the four has room for 63, and some 64 inserts may be waiting for moka to look at them.
     assert!((4 * 48..=4 * 127).contains(&kept), "{kept} records are kept");
 }
@@ -52,17 +52,17 @@ async fn a_cache_of_parts_stays_within_its_bytes() {
 async fn a_record_larger_than_a_part_of_the_cache_is_not_asked_for() {
     let near = near_of(8 * MIB);
     let id = replayed(&near, &[7; 5 * MIB]).await;
-    assert!(near.at_hand(&id).is_none());
+    assert!(near.completed(&id).is_none());
     assert_eq!(loads(&near), 0);
     let id = replayed(&near, &[7; 3 * MIB]).await;
-    assert!(near.at_hand(&id).is_some());
+    assert!(near.completed(&id).is_some());
 }
 
 #[tokio::test]
 async fn a_record_larger_than_the_cache_is_not_asked_for() {
     let near = near_of(KIB);
     let id = replayed(&near, &[7; KIB]).await;
-    assert!(near.at_hand(&id).is_none());
+    assert!(near.completed(&id).is_none());
     assert_eq!(loads(&near), 0);
 }
 
@@ -72,7 +72,7 @@ async fn a_cache_without_room_is_a_store_like_any_other() {
     let id = replayed(&near, b"").await;
     assert_eq!(replay(&near, &id).await.record.operation(), "charge");
     settle().await;
-    assert!(near.at_hand(&id).is_none());
+    assert!(near.completed(&id).is_none());
 }
 
 #[tokio::test]
@@ -100,9 +100,9 @@ async fn every_hit_is_counted() {
     let near = near();
     let id = replayed(&near, b"receipt").await;
     for _ in 0..3 {
-        near.at_hand(&id).unwrap();
+        near.completed(&id).unwrap();
     }
-    assert!(near.at_hand(&fresh_id()).is_none());
+    assert!(near.completed(&fresh_id()).is_none());
     let mut recorded = recorder.snapshotter().snapshot().into_vec().into_iter();
     let hits = recorded.find(|(key, ..)| key.key().name() == "idempotent_near_hits_total");
     assert_eq!(hits.map(|(.., value)| value), Some(DebugValue::Counter(3)));

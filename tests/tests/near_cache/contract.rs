@@ -5,9 +5,10 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use idempotent_core::Store;
-use idempotent_core::record::{Envelope, RecordId};
+use idempotent_core::backends::{MemoryStore, NearCache};
+use idempotent_core::model::{Envelope, RecordId};
 use idempotent_core::store::{
-    Complete, CompleteOutcome, Entry, MemoryStore, NearCache, Observer, Page, Release, Renew,
+    Complete, CompleteOutcome, Entry, LocalStore, Page, PurgeObserver, Release, Renew,
     RenewOutcome, Reserve, ReserveOutcome, Scan, StoreError, Wait,
 };
 use idempotent_core::testing::ManualClock;
@@ -85,7 +86,7 @@ impl ByTheCache {
             self.0.release(&release).await.expect("the memory store answers");
         }
         for _ in 0..100 {
-            if self.0.at_hand(id).is_some() {
+            if self.0.completed(id).is_some() {
                 return;
             }
             tokio::task::yield_now().await;
@@ -93,14 +94,20 @@ impl ByTheCache {
     }
 }
 
+impl LocalStore for ByTheCache {
+    fn completed(&self, id: &RecordId) -> Option<Entry> {
+        self.0.completed(id)
+    }
+}
+
 #[async_trait::async_trait]
 impl Store for ByTheCache {
-    fn at_hand(&self, id: &RecordId) -> Option<Entry> {
-        self.0.at_hand(id)
+    fn local(&self) -> Option<&dyn LocalStore> {
+        Some(self)
     }
 
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
-        match self.0.at_hand(request.id) {
+        match self.0.completed(request.id) {
             Some(entry) => Ok(ReserveOutcome::Taken(entry)),
             None => self.0.reserve(request).await,
         }
@@ -127,7 +134,7 @@ impl Store for ByTheCache {
     }
 
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
-        match self.0.at_hand(id) {
+        match self.0.completed(id) {
             Some(entry) => Ok(Some(entry)),
             None => self.0.load(id).await,
         }
@@ -141,8 +148,8 @@ impl Store for ByTheCache {
         self.0.scan(request).await
     }
 
-    fn observe(&self, observer: Weak<dyn Observer>) -> bool {
-        self.0.observe(observer)
+    fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {
+        self.0.observe_purges(observer)
     }
 }
 

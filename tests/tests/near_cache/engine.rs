@@ -1,22 +1,23 @@
 //! The engine over a `NearCache`: replays without asking the store, and after the same checks.
 
-use idempotent_core::testing::{Call, Fault, When};
-use idempotent_core::{ErrorKind, Idempotency, Operation, Store};
+use idempotent_core::store::LocalStore as _;
+use idempotent_core::testing::{Fault, StoreMethod, When};
+use idempotent_core::{ErrorKind, Idempotency, Operation};
 use idempotent_tests::{Answer, Runs, call, secs, settle};
 
 use super::remote_store::{Near, RemoteStore, near_to};
 
 const V0: Operation = Operation::new("charge").lease(secs(30));
 
-const CALLS: [Call; 8] = [
-    Call::Reserve,
-    Call::Renew,
-    Call::Complete,
-    Call::Release,
-    Call::Wait,
-    Call::Load,
-    Call::Purge,
-    Call::Scan,
+const CALLS: [StoreMethod; 8] = [
+    StoreMethod::Reserve,
+    StoreMethod::Renew,
+    StoreMethod::Complete,
+    StoreMethod::Release,
+    StoreMethod::Wait,
+    StoreMethod::Load,
+    StoreMethod::Purge,
+    StoreMethod::Scan,
 ];
 
 /// An engine in this process, and its cache.
@@ -30,7 +31,7 @@ fn trips(near: &Near) -> usize {
 }
 
 async fn pay(engine: &Idempotency, operation: Operation, payload: &str, runs: &Runs) -> Answer {
-    let call = operation.key("k").store(engine).fingerprint(payload).returning::<Answer>();
+    let call = operation.key("k").engine(engine).fingerprint(payload).returning::<Answer>();
     call.run(|| async { Ok(runs.note()) }).await
 }
 
@@ -43,7 +44,7 @@ async fn with_result_near(operation: Operation) -> (Idempotency, Near) {
         settle().await;
     }
     let id = engine.record_id("charge", None, &"k").expect("a key");
-    assert!(near.at_hand(&id).is_some());
+    assert!(near.completed(&id).is_some());
     (engine, near)
 }
 
@@ -97,7 +98,7 @@ async fn a_copy_without_a_result_is_refused_as_the_record_would_be() {
         assert_eq!(error.kind(), ErrorKind::ResultNotKept);
         settle().await;
     }
-    assert_eq!((near.inner().calls(Call::Reserve), runs.count()), (2, 1));
+    assert_eq!((near.inner().calls(StoreMethod::Reserve), runs.count()), (2, 1));
 }
 
 #[tokio::test]
@@ -110,7 +111,7 @@ async fn a_result_of_another_process_is_replayed_from_the_cache() {
         assert_eq!(call(&other, V0, "k", &runs).await.unwrap(), 1);
         settle().await;
     }
-    assert_eq!((near.inner().calls(Call::Reserve), runs.count()), (1, 1));
+    assert_eq!((near.inner().calls(StoreMethod::Reserve), runs.count()), (1, 1));
 }
 
 #[tokio::test]

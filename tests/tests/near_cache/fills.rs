@@ -1,9 +1,11 @@
 //! What fills the cache, and what that costs the store.
 
 use idempotent_core::Store;
-use idempotent_core::record::Envelope;
-use idempotent_core::store::{MemoryStore, NearCache, Reserve, State};
-use idempotent_core::testing::{Call, Fault, FaultyStore, When};
+use idempotent_core::backends::{MemoryStore, NearCache};
+use idempotent_core::model::Envelope;
+use idempotent_core::store::LocalStore as _;
+use idempotent_core::store::{Reserve, State};
+use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_tests::{HOUR, millis, secs, settle};
 use tokio::task::JoinSet;
 use tokio::time::advance;
@@ -16,10 +18,10 @@ use super::remote_store::{
 async fn the_first_replay_fills_the_cache() {
     let (near, id) = (near(), fresh_id());
     let record = complete(near.inner(), &id, b"receipt", HOUR).await;
-    assert!(near.at_hand(&id).is_none());
+    assert!(near.completed(&id).is_none());
     assert_eq!(replay(&near, &id).await.record, record);
     settle().await;
-    let entry = near.at_hand(&id).unwrap();
+    let entry = near.completed(&id).unwrap();
     assert_eq!((entry.record, entry.state), (record, State::Completed));
     assert_eq!(loads(&near), 1);
 }
@@ -28,13 +30,13 @@ async fn the_first_replay_fills_the_cache() {
 async fn clones_share_what_is_kept() {
     let near = near();
     let id = replayed(&near, b"receipt").await;
-    assert!(near.clone().at_hand(&id).is_some());
+    assert!(near.clone().completed(&id).is_some());
 }
 
 #[tokio::test]
 async fn a_replay_does_not_wait_for_the_fill() {
     let near = near();
-    near.inner().inject(Call::Load, When::Always, Fault::Hang);
+    near.inner().inject(StoreMethod::Load, When::Always, Fault::Hang);
     let id = fresh_id();
     complete(near.inner(), &id, b"receipt", HOUR).await;
     assert_eq!(replay(&near, &id).await.state, State::Completed);
@@ -47,8 +49,8 @@ async fn a_conflict_asks_nothing_more() {
     near.reserve(&running).await.unwrap();
     assert_eq!(replay(&near, &id).await.state, State::Reserved);
     settle().await;
-    assert_eq!((loads(&near), near.inner().calls(Call::Reserve)), (0, 2));
-    assert!(near.at_hand(&id).is_none());
+    assert_eq!((loads(&near), near.inner().calls(StoreMethod::Reserve)), (0, 2));
+    assert!(near.completed(&id).is_none());
 }
 
 #[tokio::test]
@@ -56,7 +58,7 @@ async fn a_completion_by_itself_is_not_kept() {
     let (near, id) = (near(), fresh_id());
     complete(&near, &id, b"receipt", HOUR).await;
     settle().await;
-    assert!(near.at_hand(&id).is_none());
+    assert!(near.completed(&id).is_none());
     assert_eq!(loads(&near), 0);
 }
 
@@ -66,15 +68,15 @@ async fn a_store_that_tells_the_end_at_once_is_not_asked_for_it() {
     let id = fresh_id();
     complete(near.inner(), &id, b"receipt", HOUR).await;
     replay(&near, &id).await;
-    assert!(near.at_hand(&id).is_some());
+    assert!(near.completed(&id).is_some());
     settle().await;
-    assert_eq!(near.inner().calls(Call::Load), 0);
+    assert_eq!(near.inner().calls(StoreMethod::Load), 0);
 }
 
 #[tokio::test]
 async fn many_replays_of_one_record_ask_for_it_once() {
     let (near, id) = (near(), fresh_id());
-    near.inner().inject(Call::Load, When::Always, Fault::Delay(millis(20)));
+    near.inner().inject(StoreMethod::Load, When::Always, Fault::Delay(millis(20)));
     complete(near.inner(), &id, b"receipt", HOUR).await;
     let mut replays = JoinSet::new();
     for _ in 0..100 {
@@ -95,14 +97,14 @@ async fn replay_many(near: &Near, count: usize) {
 #[tokio::test(start_paused = true)]
 async fn a_store_that_hangs_is_asked_for_64_records_and_for_more_after_5_seconds() {
     let near = near();
-    near.inner().inject(Call::Load, When::Always, Fault::Hang);
+    near.inner().inject(StoreMethod::Load, When::Always, Fault::Hang);
     replay_many(&near, 200).await;
     assert_eq!(loads(&near), 64);
     near.inner().heal();
     advance(secs(6)).await;
     settle().await;
     let id = replayed(&near, b"receipt").await;
-    assert!(near.at_hand(&id).is_some());
+    assert!(near.completed(&id).is_some());
 }
 
 #[tokio::test(start_paused = true)]
@@ -113,7 +115,7 @@ async fn a_store_that_cannot_tell_the_end_is_not_asked_at_every_replay() {
         replay(&near, &id).await;
         settle().await;
     }
-    assert!(near.at_hand(&id).is_none());
+    assert!(near.completed(&id).is_none());
     assert_eq!(loads(&near), 1);
     advance(secs(61)).await;
     replay(&near, &id).await;
@@ -124,18 +126,18 @@ async fn a_store_that_cannot_tell_the_end_is_not_asked_at_every_replay() {
 #[tokio::test]
 async fn a_fill_that_fails_is_tried_again_by_the_next_replay() {
     let near = near();
-    near.inner().inject(Call::Load, When::Nth(1), Fault::Fail);
+    near.inner().inject(StoreMethod::Load, When::Nth(1), Fault::Fail);
     let id = replayed(&near, b"receipt").await;
-    assert!(near.at_hand(&id).is_none());
+    assert!(near.completed(&id).is_none());
     replay(&near, &id).await;
     settle().await;
-    assert!(near.at_hand(&id).is_some());
+    assert!(near.completed(&id).is_some());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_record_that_another_call_has_replaced_meanwhile_is_not_kept() {
     let (near, id) = (near(), fresh_id());
-    near.inner().inject(Call::Load, When::Nth(1), Fault::Delay(secs(1)));
+    near.inner().inject(StoreMethod::Load, When::Nth(1), Fault::Delay(secs(1)));
     complete(near.inner(), &id, b"receipt", millis(500)).await;
     replay(&near, &id).await;
     settle().await;
@@ -145,7 +147,7 @@ async fn a_record_that_another_call_has_replaced_meanwhile_is_not_kept() {
     advance(millis(600)).await;
     settle().await;
     assert_eq!(loads(&near), 1);
-    assert!(near.at_hand(&id).is_none());
+    assert!(near.completed(&id).is_none());
 }
 
 #[tokio::test]

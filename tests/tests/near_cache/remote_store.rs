@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
-use idempotent_core::record::{Envelope, Record, RecordId, Token};
+use idempotent_core::backends::{MemoryStore, NearCache};
+use idempotent_core::model::{Envelope, Record, RecordId, Token};
 use idempotent_core::store::{
-    Complete, CompleteOutcome, Entry, MemoryStore, NearCache, Observer, Page, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Scan, State, Store, StoreError, Wait,
+    Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve,
+    ReserveOutcome, Scan, State, Store, StoreError, Wait,
 };
-use idempotent_core::testing::{Call, FaultyStore};
+use idempotent_core::testing::{FaultyStore, StoreMethod};
 use idempotent_tests::{HOUR, settle};
 
 /// It shows nothing at hand, does not say in `reserve` when a completed record ends, and tells of
@@ -18,7 +19,7 @@ pub(crate) struct RemoteStore {
     pub(crate) memory: MemoryStore,
     never_tells_ends: bool,
     is_mute: bool,
-    observers: Arc<Mutex<Vec<Weak<dyn Observer>>>>,
+    observers: Arc<Mutex<Vec<Weak<dyn PurgeObserver>>>>,
 }
 
 impl RemoteStore {
@@ -38,14 +39,14 @@ impl RemoteStore {
 
     /// The connection for messages is lost, or back.
     pub(crate) fn reconnects(&self) {
-        self.tell(|observer| observer.missed());
+        self.tell(|observer| observer.purges_missed());
     }
 
-    fn observers(&self) -> MutexGuard<'_, Vec<Weak<dyn Observer>>> {
+    fn observers(&self) -> MutexGuard<'_, Vec<Weak<dyn PurgeObserver>>> {
         self.observers.lock().expect("no method panics")
     }
 
-    fn tell(&self, event: impl Fn(&dyn Observer)) {
+    fn tell(&self, event: impl Fn(&dyn PurgeObserver)) {
         let observers = self.observers().clone();
         observers.iter().filter_map(Weak::upgrade).for_each(|observer| event(&*observer));
     }
@@ -95,7 +96,7 @@ impl Store for RemoteStore {
         self.memory.scan(request).await
     }
 
-    fn observe(&self, observer: Weak<dyn Observer>) -> bool {
+    fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {
         if !self.is_mute {
             self.observers().push(observer);
         }
@@ -159,5 +160,5 @@ pub(crate) async fn replayed(near: &Near, payload: &[u8]) -> RecordId {
 }
 
 pub(crate) fn loads(near: &Near) -> usize {
-    near.inner().calls(Call::Load)
+    near.inner().calls(StoreMethod::Load)
 }

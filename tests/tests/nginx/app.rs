@@ -11,8 +11,8 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::post;
 use idempotent_core::Idempotency;
+use idempotent_core::backends::RedisStore;
 use idempotent_core::http::IdempotencyLayer;
-use idempotent_core::store::RedisStore;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 

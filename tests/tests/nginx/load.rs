@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
-use idempotent_core::client::{IdempotentRetry, Sent};
+use idempotent_core::client::{IdempotentRetry, RetryInfo};
 use idempotent_tests::{millis, secs};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tokio::sync::Semaphore;
@@ -51,10 +51,10 @@ pub(crate) async fn load(servers: &Servers, seed: u64) -> Vec<End> {
 
 fn client() -> ClientWithMiddleware {
     let retry = IdempotentRetry::new()
-        .attempts(u32::MAX)
-        .total_time(secs(50))
+        .max_attempts(u32::MAX)
+        .total_timeout(secs(50))
         .first_pause(millis(50))
-        .longest_pause(millis(500));
+        .max_pause(millis(500));
     ClientBuilder::new(reqwest::Client::builder().no_proxy().build().unwrap()).with(retry).build()
 }
 
@@ -78,8 +78,8 @@ async fn ask(
         request = request.header("idempotency-key", key);
     }
     let answer = request.send().await.unwrap();
-    let sent = Sent::of(&answer).unwrap();
-    let (attempts, key) = (sent.attempts(), sent.key().unwrap().clone());
+    let info = RetryInfo::of(&answer).unwrap();
+    let (attempts, key) = (info.attempts(), info.key().unwrap().clone());
     let status = answer.status().as_u16();
     let text = answer.text().await.unwrap();
     (End { order, fault, status, text, attempts }, key)

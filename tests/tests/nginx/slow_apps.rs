@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use idempotent_core::record::Token;
+use idempotent_core::model::Token;
 use idempotent_servers::{Server, require};
 use idempotent_tests::secs;
 

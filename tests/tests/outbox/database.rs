@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use idempotent_core::backends::PostgresStore;
 use idempotent_core::outbox::{self, Outbox, Publish, Relay};
-use idempotent_core::store::PostgresStore;
 use idempotent_servers::Postgres;
 use idempotent_tests::millis;
 use sqlx::PgPool;
@@ -51,7 +51,7 @@ impl Database {
 
     async fn of(server: Arc<Postgres>, url: &str) -> Self {
         let pool = pool(url).await;
-        PostgresStore::from_pool(pool.clone()).connect().await.unwrap().migrate().await.unwrap();
+        PostgresStore::connect(pool.clone()).await.unwrap().migrate().await.unwrap();
         Self { server, pool, url: url.to_owned() }
     }
 

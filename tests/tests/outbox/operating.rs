@@ -27,7 +27,7 @@ async fn parked_messages_are_listed_page_by_page_with_the_reason() {
 
     let texts: Vec<_> = first.iter().chain(&second).map(|parked| text(&parked.message)).collect();
     assert_eq!(texts, ["2", "4", "6"]);
-    assert_eq!(first[0].reason, "the broker will never take the message: never this one");
+    assert_eq!(first[0].reason, "the broker will never accept the message: never this one");
     assert_eq!(first[0].message.attempt, 2);
     assert!(first[0].parked_at >= first[0].message.published_at);
 }

@@ -222,7 +222,7 @@ async fn a_call_that_runs_again_publishes_the_same_messages() {
         let pool = database.pool.clone();
         let engine = engine();
         let call =
-            Operation::new("pay").key("order-1").store(&engine).returning::<Result<(), Error>>();
+            Operation::new("pay").key("order-1").engine(&engine).returning::<Result<(), Error>>();
         call.run(|| async move {
             let mut tx = pool.begin().await.unwrap();
             for payload in payloads {

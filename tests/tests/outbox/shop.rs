@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use async_nats::jetstream::consumer::{PullConsumer, pull};
 use async_nats::jetstream::stream::Config;
 use futures::StreamExt;
+use idempotent_core::backends::PostgresStore;
 use idempotent_core::outbox::nats::{JetStream, received};
 use idempotent_core::outbox::{self, Message, Outbox};
-use idempotent_core::store::PostgresStore;
 use idempotent_core::{Idempotency, idempotent};
 use idempotent_servers::{Nats, Program};
 use idempotent_tests::millis;
@@ -73,7 +73,7 @@ impl Shop {
             "INSERT INTO counters SELECT 'order-' || i, 0 FROM generate_series(1, {KEYS}) i"
         );
         database.server.sql(&fill).await;
-        let store = PostgresStore::from_pool(database.pool.clone()).connect().await.unwrap();
+        let store = PostgresStore::builder(database.pool.clone()).connect().await.unwrap();
         // So short that a relay which died or did not hear of it delivers again.
         let config = orders(Config { duplicate_window: millis(100), ..Config::default() });
         let stream = context(&nats.url()).await.create_stream(config).await.unwrap();
@@ -215,7 +215,7 @@ impl Shop {
     name = "outbox::on_paid",
     guarantee = exactly_once,
     tx = tx,
-    store = engine
+    engine = engine
 )]
 async fn on_paid(
     message: Message,

@@ -30,7 +30,7 @@ async fn backend(server: &Postgres) -> usize {
 async fn a_call_leaves_nothing_to_do_behind() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let store = migrated(patient(&server).without_sweeper()).await;
+    let store = migrated(patient(&server).sweep_every(None)).await;
     let attempt = Attempt::new();
     let reservation = attempt.win(&store).await;
     let tasks = Handle::current().metrics().num_alive_tasks();
@@ -66,7 +66,7 @@ async fn an_outbox_does_not_wait_for_a_connection_that_the_store_keeps() {
 async fn a_connection_that_was_idle_for_long_is_not_used_again() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let store = migrated(patient(&server).without_sweeper()).await;
+    let store = migrated(patient(&server).sweep_every(None)).await;
     let first = backend(&server).await;
     Attempt::new().win(&store).await;
     assert_eq!(backend(&server).await, first);

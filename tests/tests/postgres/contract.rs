@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::store::PostgresStore;
+use idempotent_core::backends::PostgresStore;
 use idempotent_core::testing::contract::Lapsed;
 use idempotent_servers::{Postgres, PostgresVersion};
 use idempotent_tests::TwoHandles;

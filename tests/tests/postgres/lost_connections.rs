@@ -1,7 +1,8 @@
 //! Connections that are lost: after the server acted, before it did, and while nobody asked.
 
+use idempotent_core::backends::PostgresStore;
 use idempotent_core::store::{
-    CompleteOutcome, PostgresStore, RenewOutcome, ReserveOutcome, State, Store, StoreErrorKind,
+    CompleteOutcome, RenewOutcome, ReserveOutcome, State, Store, StoreErrorKind,
 };
 use idempotent_servers::{Postgres, Server, TcpProxy, require};
 use idempotent_tests::{Attempt, SOON, until};
@@ -28,8 +29,8 @@ impl Behind {
             .connect(&server.url_at(proxy.address()))
             .await
             .unwrap();
-        let builder = PostgresStore::from_pool(pool.clone()).response_timeout(SOON);
-        let store = migrated(builder.without_sweeper()).await;
+        let builder = PostgresStore::builder(pool.clone()).response_timeout(SOON);
+        let store = migrated(builder.sweep_every(None)).await;
         let at = Self { _server: server, proxy, pool, store };
         at.warm_up().await;
         at

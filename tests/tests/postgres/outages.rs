@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use idempotent_core::store::{PostgresStore, ReserveOutcome, State, Store, StoreErrorKind};
+use idempotent_core::backends::PostgresStore;
+use idempotent_core::store::{ReserveOutcome, State, Store, StoreErrorKind};
 use idempotent_servers::{Postgres, Server, TcpProxy, require};
 use idempotent_tests::{Attempt, SOON, until};
 use sqlx::{Connection, PgConnection};

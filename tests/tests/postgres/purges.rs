@@ -1,7 +1,9 @@
 //! A purge through one process drops the copies that others keep.
 
-use idempotent_core::record::{Envelope, RecordId};
-use idempotent_core::store::{NearCache, PostgresStore, Reserve, Store};
+use idempotent_core::backends::{NearCache, PostgresStore};
+use idempotent_core::model::{Envelope, RecordId};
+use idempotent_core::store::LocalStore as _;
+use idempotent_core::store::{Reserve, Store};
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Attempt, until};
 
@@ -21,7 +23,7 @@ async fn kept(near: &NearCache<PostgresStore>) -> RecordId {
     attempt.record(near, &reservation, b"result").await;
     until(|| async {
         near.reserve(&Reserve::new(&attempt.id, Envelope::new("shop::charge"))).await.unwrap();
-        near.at_hand(&attempt.id).is_some()
+        near.completed(&attempt.id).is_some()
     })
     .await;
     attempt.id
@@ -36,8 +38,8 @@ async fn a_purge_through_another_process_drops_the_copy() {
     assert!(near.hears_purges());
     let (id, other) = (kept(&near).await, kept(&near).await);
     assert!(operator.purge(&id).await.unwrap());
-    until(|| async { near.at_hand(&id).is_none() }).await;
-    assert!(near.at_hand(&other).is_some(), "the other copy stays");
+    until(|| async { near.completed(&id).is_none() }).await;
+    assert!(near.completed(&other).is_some(), "the other copy stays");
 }
 
 #[tokio::test]
@@ -47,7 +49,7 @@ async fn copies_go_when_purges_may_have_gone_unheard() {
     let near = near(&server).await;
     let id = kept(&near).await;
     server.kill();
-    until(|| async { near.at_hand(&id).is_none() }).await;
+    until(|| async { near.completed(&id).is_none() }).await;
 }
 
 #[tokio::test]

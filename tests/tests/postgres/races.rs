@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use idempotent_core::store::{
-    Complete, CompleteOutcome, PostgresStore, ReserveOutcome, Store, StoreError,
-};
+use idempotent_core::backends::PostgresStore;
+use idempotent_core::store::{Complete, CompleteOutcome, ReserveOutcome, Store, StoreError};
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::Attempt;
 
@@ -74,7 +73,7 @@ async fn at_every_isolation_level_one_of_many_results_for_a_vacant_id_is_recorde
 async fn a_sweeper_never_takes_what_was_reserved_anew() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let store = migrated(patient(&server).without_sweeper()).await;
+    let store = migrated(patient(&server).sweep_every(None)).await;
     let sweeping = tokio::spawn({
         let store = store.clone();
         async move {

@@ -3,9 +3,8 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use idempotent_core::store::{
-    PostgresStore, ReserveOutcome, Scan, State, Store, StoreError, StoreErrorKind,
-};
+use idempotent_core::backends::PostgresStore;
+use idempotent_core::store::{ReserveOutcome, Scan, State, Store, StoreError, StoreErrorKind};
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Attempt, SOON, until, waiter, wakes};
 use sqlx::postgres::PgPoolOptions;
@@ -22,8 +21,11 @@ async fn a_missing_table_is_an_error_that_says_what_to_do() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     let store = patient(&server).connect().await.unwrap();
+    server.sql("DROP SCHEMA idempotent CASCADE").await;
     let attempt = Attempt::new();
-    let says = "`migrate` makes them";
+    let says = "call `migrate()`";
+    let builder = patient(&server).migrate(false);
+    is(&builder.connect().await.unwrap_err(), StoreErrorKind::Unavailable, says);
     is(&attempt.reserve(&store).await.unwrap_err(), StoreErrorKind::Unavailable, says);
     is(&store.load(&attempt.id).await.unwrap_err(), StoreErrorKind::Unavailable, says);
     is(&store.scan(&Scan::all()).await.unwrap_err(), StoreErrorKind::Unavailable, says);
@@ -48,7 +50,11 @@ async fn a_user_without_rights_is_told_so() {
     let server = Postgres::start().await;
     migrated(patient(&server)).await;
     server.sql("CREATE ROLE guest LOGIN; GRANT USAGE ON SCHEMA idempotent TO guest").await;
-    let store = PostgresStore::connect(server.url().replace("postgres@", "guest@")).await.unwrap();
+    let url = server.url().replace("postgres@", "guest@");
+    let error = PostgresStore::connect(&url).await.unwrap_err();
+    is(&error, StoreErrorKind::Unavailable, "lacks a right");
+    server.sql("GRANT SELECT ON idempotent.records_migrations TO guest").await;
+    let store = PostgresStore::connect(&url).await.unwrap();
     let error = Attempt::new().reserve(&store).await.unwrap_err();
     is(&error, StoreErrorKind::Unavailable, "lacks a right");
 }
@@ -115,7 +121,7 @@ async fn an_exhausted_pool_is_an_error_in_time() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     let pool = PgPoolOptions::new().max_connections(1).connect(&server.url()).await.unwrap();
-    let builder = PostgresStore::from_pool(pool.clone());
+    let builder = PostgresStore::builder(pool.clone());
     let store = migrated(builder.response_timeout(Duration::from_millis(200))).await;
     let taken = pool.acquire().await.unwrap();
     let begin = std::time::Instant::now();
@@ -131,7 +137,7 @@ async fn a_closed_pool_is_an_error_at_once() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     let pool = PgPoolOptions::new().connect(&server.url()).await.unwrap();
-    let store = migrated(PostgresStore::from_pool(pool.clone()).response_timeout(SOON)).await;
+    let store = migrated(PostgresStore::builder(pool.clone()).response_timeout(SOON)).await;
     let attempt = Attempt::new();
     let owner = attempt.win(&store).await;
     pool.close().await;
@@ -141,7 +147,7 @@ async fn a_closed_pool_is_an_error_at_once() {
         attempt.complete(&store, &owner, b"result").await.unwrap_err(),
         store.load(&attempt.id).await.unwrap_err(),
         store.migrate().await.unwrap_err(),
-        PostgresStore::from_pool(pool).connect().await.unwrap_err(),
+        PostgresStore::connect(pool).await.unwrap_err(),
     ] {
         is(&error, StoreErrorKind::Unavailable, "the pool of connections is closed");
     }
@@ -155,7 +161,7 @@ async fn a_pool_of_one_connection_is_enough_to_wait_and_to_complete() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     let pool = PgPoolOptions::new().max_connections(1).connect(&server.url()).await.unwrap();
-    let store = migrated(PostgresStore::from_pool(pool.clone()).response_timeout(SOON)).await;
+    let store = migrated(PostgresStore::builder(pool.clone()).response_timeout(SOON)).await;
     let attempt = Attempt::new();
     let owner = attempt.win(&store).await;
     let waiter = waiter(&store, &attempt.id, &owner);

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use idempotent_core::RecordId;
-use idempotent_core::record::Envelope;
-use idempotent_core::store::{PostgresStore, Reserve, ReserveOutcome, Scan, Store, StoreErrorKind};
+use idempotent_core::backends::{PostgresSource, PostgresStore};
+use idempotent_core::model::Envelope;
+use idempotent_core::model::RecordId;
+use idempotent_core::store::{Reserve, ReserveOutcome, Scan, Store, StoreErrorKind};
 use idempotent_servers::{Postgres, Server, require};
+use sqlx::PgPool;
 
 async fn wins(store: &PostgresStore) {
     let id = RecordId::of("shop::charge", None, &42).unwrap();
@@ -56,10 +58,50 @@ async fn migrating_again_does_nothing_and_needs_no_rights() {
     store.migrate().await.unwrap();
     wins(&store).await;
     let fresh = PostgresStore::builder(server.url().replace("postgres@", "shop@"));
-    let fresh = fresh.schema("fresh").connect().await.unwrap();
-    let error = fresh.migrate().await.unwrap_err();
+    let error = fresh.schema("fresh").connect().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("lacks a right"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_may_not_migrate_creates_nothing_and_uses_what_is_there() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    let refused = [
+        PostgresStore::builder(server.url()).migrate(false).connect().await,
+        PostgresStore::builder(pool.clone()).migrate(false).connect().await,
+    ];
+    for outcome in refused {
+        let error = outcome.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert!(error.to_string().contains("migrations()"), "{error}");
+    }
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'idempotent'";
+    assert_eq!(server.sql(schemas).await[0][0].as_deref(), Some("0"));
+    for (_, sql) in PostgresStore::builder(server.url()).migrations().unwrap() {
+        server.sql(&sql).await;
+    }
+    for source in [PostgresSource::from(server.url()), PostgresSource::from(pool)] {
+        let store = PostgresStore::builder(source).migrate(false).connect().await.unwrap();
+        assert!(store.scan(&Scan::all()).await.unwrap().entries.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_closed_store_refuses_and_leaves_an_applications_pool_open() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let own = PostgresStore::connect(server.url()).await.unwrap();
+    wins(&own).await;
+    own.close().await;
+    let error = own.scan(&Scan::all()).await.unwrap_err();
+    assert!(error.to_string().contains("pool of connections is closed"), "{error}");
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    let pooled = PostgresStore::connect(pool.clone()).await.unwrap();
+    pooled.close().await;
+    pool.acquire().await.unwrap();
+    assert_eq!(pooled.scan(&Scan::all()).await.unwrap().entries.len(), 1);
 }
 
 #[tokio::test]
@@ -115,7 +157,8 @@ async fn the_files_are_plain_sql_for_tools_of_the_users_own() {
     for file in &files {
         server.sql(&std::fs::read_to_string(file).unwrap()).await;
     }
-    let store = PostgresStore::connect(server.url()).await.unwrap();
+    let builder = PostgresStore::builder(server.url()).migrate(false);
+    let store = builder.connect().await.unwrap();
     assert_eq!(store.migrations().count(), files.len());
     store.migrate().await.unwrap();
     wins(&store).await;
@@ -129,11 +172,10 @@ async fn a_migration_that_fails_leaves_nothing() {
     let server = Postgres::start().await;
     // A table of somebody else's is in the way.
     server.sql("CREATE SCHEMA idempotent; CREATE TABLE idempotent.records (id int)").await;
-    let store = PostgresStore::connect(server.url()).await.unwrap();
-    store.migrate().await.unwrap_err();
+    PostgresStore::connect(server.url()).await.unwrap_err();
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'idempotent'";
     assert_eq!(server.sql(tables).await[0][0].as_deref(), Some("1"));
     server.sql("DROP TABLE idempotent.records").await;
-    store.migrate().await.unwrap();
+    let store = PostgresStore::connect(server.url()).await.unwrap();
     wins(&store).await;
 }

@@ -1,7 +1,7 @@
 //! A server and the stores that share it, and what the tests ask both.
 
-use idempotent_core::record::Record;
-use idempotent_core::store::{PostgresStore, PostgresStoreBuilder};
+use idempotent_core::backends::{PostgresStore, PostgresStoreBuilder};
+use idempotent_core::model::Record;
 use idempotent_servers::{Postgres, PostgresVersion};
 use idempotent_tests::{Attempt, HOUR, SOON, until, waiter};
 use tokio::task::JoinHandle;

@@ -1,6 +1,7 @@
 //! How many statements a call costs, as the server counts them.
 
-use idempotent_core::store::{PostgresStore, RenewOutcome, ReserveOutcome, Scan, Store};
+use idempotent_core::backends::PostgresStore;
+use idempotent_core::store::{RenewOutcome, ReserveOutcome, Scan, Store};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Attempt, Runs, SOON, call, until};
@@ -104,7 +105,7 @@ async fn no_step_reads_the_whole_table_however_small_it_was_at_first() {
         drop(migrated(patient(&server)).await);
         server.sql("VACUUM ANALYZE idempotent.records").await;
         let before = scans(&server).await;
-        let store = patient(&server).max_connections(1).without_sweeper().connect().await.unwrap();
+        let store = patient(&server).max_connections(1).sweep_every(None).connect().await.unwrap();
         for _ in 0..10 {
             let (kept, released) = (Attempt::new(), Attempt::new());
             let reservation = kept.win(&store).await;

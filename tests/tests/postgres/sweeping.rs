@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use idempotent_core::store::{PostgresStore, State, Store};
+use idempotent_core::backends::PostgresStore;
+use idempotent_core::store::{State, Store};
 use idempotent_servers::{Postgres, Server, require};
-use idempotent_tests::{Attempt, Log, until};
-use sqlx::{Connection, PgConnection};
+use idempotent_tests::{Attempt, Log, SOON, until};
+use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::setup::{migrated, patient, records};
 
@@ -15,7 +16,7 @@ const LAPSE: &str = "UPDATE idempotent.records SET lapses_at = now() WHERE expir
 const FORGET: &str = "UPDATE idempotent.records SET retention = '0' WHERE expires_at IS NULL";
 
 async fn idle(server: &Postgres) -> PostgresStore {
-    migrated(patient(server).without_sweeper()).await
+    migrated(patient(server).sweep_every(None)).await
 }
 
 async fn completed(store: &PostgresStore) -> Attempt {
@@ -147,11 +148,11 @@ async fn a_sweep_reads_what_is_over_and_no_more() {
     server.sql("VACUUM ANALYZE idempotent.records").await;
     for (statement, index) in [
         (
-            include_str!("../../../idempotent-core/src/store/postgres/sql/sweep.sql"),
+            include_str!("../../../idempotent-core/src/backends/postgres/sql/sweep.sql"),
             "records_expiry",
         ),
         (
-            include_str!("../../../idempotent-core/src/store/postgres/sql/sweep_unfinished.sql"),
+            include_str!("../../../idempotent-core/src/backends/postgres/sql/sweep_unfinished.sql"),
             "records_unfinished",
         ),
     ] {
@@ -187,16 +188,18 @@ async fn a_sweeper_outlives_a_restart_of_the_server() {
 
 /// Its pauses are so short that it would have swept many times by then.
 #[tokio::test]
-async fn a_sweeper_that_was_stopped_sweeps_no_more() {
+async fn a_store_that_was_closed_sweeps_no_more() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let builder = patient(&server).sweep_every(Duration::from_millis(10));
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    let builder = PostgresStore::builder(pool).response_timeout(SOON);
+    let builder = builder.sweep_every(Duration::from_millis(10));
     let (stopped, dropped) = (migrated(builder.clone()).await, builder.connect().await.unwrap());
     Attempt::new().win(&stopped).await;
     Attempt::new().win(&dropped).await;
     fill(&server, 1).await;
     until(|| async { records(&server).await == 2 }).await;
-    stopped.stop_sweeping().await;
+    stopped.close().await;
     drop(dropped);
     // A batch that was under way when its store was dropped.
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use idempotent_core::record::Record;
-use idempotent_core::store::{RedisStore, RenewOutcome, ReserveOutcome, Scan, State, Store};
+use idempotent_core::backends::{RedisSource, RedisStore};
+use idempotent_core::model::Record;
+use idempotent_core::store::{RenewOutcome, ReserveOutcome, Scan, State, Store};
 use idempotent_servers::{Cluster, Data, Reply, Server, require};
 use idempotent_tests::{Attempt, Log};
 
 use crate::support::{SlotMove, in_the_end};
 
 async fn connect(cluster: &Cluster) -> RedisStore {
-    RedisStore::cluster(cluster.urls())
+    RedisStore::builder(RedisSource::cluster(cluster.urls()))
         .response_timeout(Duration::from_millis(500))
         .connect()
         .await
@@ -158,7 +159,7 @@ async fn a_cluster_connection_of_the_applications_is_a_way_to_the_cluster() {
     let cluster = Cluster::start(3, 0).await;
     let client = redis::cluster::ClusterClient::new(cluster.urls()).unwrap();
     let connection = client.get_async_connection().await.unwrap();
-    let store = RedisStore::from_connection(connection).connect().await.unwrap();
+    let store = RedisStore::builder(connection).connect().await.unwrap();
     for (attempt, reservation) in one_of_each(&store, 12).await {
         attempt.record(&store, &reservation, b"result").await;
     }
@@ -170,11 +171,12 @@ async fn a_cluster_that_elects_stale_replicas_is_warned_of_and_refused_where_tha
     require!(Server::Redis);
     let cluster = Cluster::builder(3, 0).persistent_aof().validity_factor(0).start().await;
     let (log, _listening) = Log::listen();
-    RedisStore::cluster(cluster.urls()).connect().await.unwrap();
+    RedisStore::builder(RedisSource::cluster(cluster.urls())).connect().await.unwrap();
     let warnings = log.events("redis may lose records");
     assert_eq!(warnings.len(), 3, "one a master: {warnings:?}");
     assert!(warnings[0].field("message").contains("validity-factor 0"), "{warnings:?}");
-    let strict = RedisStore::cluster(cluster.urls()).require_durable().connect().await;
+    let strict =
+        RedisStore::builder(RedisSource::cluster(cluster.urls())).require_durable().connect().await;
     let error = strict.unwrap_err().to_string();
     assert!(error.contains("validity-factor 0") && error.contains("127.0.0.1"), "{error}");
 }
@@ -186,6 +188,9 @@ async fn a_cluster_whose_first_nodes_are_down_is_found_by_the_others() {
     cluster.node(0).kill();
     let new = cluster.wait_for_new_master(0).await;
     assert_ne!(new, 0);
-    let store = in_the_end("to connect", || RedisStore::cluster(cluster.urls()).connect()).await;
+    let store = in_the_end("to connect", || {
+        RedisStore::builder(RedisSource::cluster(cluster.urls())).connect()
+    })
+    .await;
     in_the_end("a reserve", async || Attempt::new().reserve(&store).await).await;
 }

@@ -4,7 +4,8 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use idempotent_core::store::{RedisStore, Scan, Store, StoreErrorKind};
+use idempotent_core::backends::RedisStore;
+use idempotent_core::store::{Scan, Store, StoreErrorKind};
 use idempotent_servers::{Flavor, Redis, Server, require};
 use idempotent_tests::{Attempt, Log};
 
@@ -63,11 +64,11 @@ async fn a_client_or_a_connection_of_the_applications_is_a_way_to_the_server() {
     require!(Server::Redis);
     let server = Redis::start().await;
     let client = redis::Client::open(server.url()).unwrap();
-    works(&RedisStore::from_client(client.clone()).connect().await.unwrap()).await;
+    works(&RedisStore::builder(client.clone()).connect().await.unwrap()).await;
     let multiplexed = client.get_multiplexed_async_connection().await.unwrap();
-    works(&RedisStore::from_connection(multiplexed).connect().await.unwrap()).await;
+    works(&RedisStore::builder(multiplexed).connect().await.unwrap()).await;
     let manager = client.get_connection_manager().await.unwrap();
-    works(&RedisStore::from_connection(manager).connect().await.unwrap()).await;
+    works(&RedisStore::builder(manager).connect().await.unwrap()).await;
 }
 
 #[tokio::test]
@@ -76,7 +77,7 @@ async fn a_connection_manager_of_the_applications_finds_its_way_back() {
     let server = Redis::start().await;
     let client = redis::Client::open(server.url()).unwrap();
     let manager = client.get_connection_manager().await.unwrap();
-    let store = RedisStore::from_connection(manager).connect().await.unwrap();
+    let store = RedisStore::builder(manager).connect().await.unwrap();
     server.restart(idempotent_servers::Data::Drop).await;
     let begin = std::time::Instant::now();
     while Attempt::new().reserve(&store).await.is_err() {

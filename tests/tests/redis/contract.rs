@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::store::{RedisStore, RedisStoreBuilder};
+use idempotent_core::backends::{RedisSource, RedisStore, RedisStoreBuilder};
 use idempotent_core::testing::contract::Lapsed;
 use idempotent_tests::TwoHandles;
 use tokio::sync::OnceCell;
@@ -92,7 +92,7 @@ mod cluster {
 
     async fn subject() -> TwoHandles {
         let cluster = SERVERS.get_or_init(|| Cluster::start(3, 1)).await;
-        subject_of(|| RedisStore::cluster(cluster.urls())).await
+        subject_of(|| RedisStore::builder(RedisSource::cluster(cluster.urls()))).await
     }
 
     idempotent_core::testing::contract_tests! { subject().await }
@@ -107,7 +107,10 @@ mod sentinel {
 
     async fn subject() -> TwoHandles {
         let group = SERVERS.get_or_init(|| Sentinel::start(2, 3)).await;
-        subject_of(|| RedisStore::sentinel(group.sentinel_urls(), group.master_name())).await
+        subject_of(|| {
+            RedisStore::builder(RedisSource::sentinel(group.sentinel_urls(), group.master_name()))
+        })
+        .await
     }
 
     idempotent_core::testing::contract_tests! { subject().await }

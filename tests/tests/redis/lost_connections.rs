@@ -1,7 +1,8 @@
 //! Connections that are lost: after the server acted, before it did, and while nobody asked.
 
+use idempotent_core::backends::RedisStore;
 use idempotent_core::store::{
-    CompleteOutcome, RedisStore, RenewOutcome, ReserveOutcome, State, Store, StoreErrorKind,
+    CompleteOutcome, RenewOutcome, ReserveOutcome, State, Store, StoreErrorKind,
 };
 use idempotent_servers::{Flavor, Redis, Server, TcpProxy, require};
 use idempotent_tests::Attempt;

@@ -4,6 +4,7 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
+mod closing;
 mod cluster;
 mod connecting;
 mod contract;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use idempotent_core::store::{RedisStore, ReserveOutcome, State, Store, StoreErrorKind};
+use idempotent_core::backends::RedisStore;
+use idempotent_core::store::{ReserveOutcome, State, Store, StoreErrorKind};
 use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
 use idempotent_tests::Attempt;
 
@@ -84,7 +85,7 @@ async fn every_transition_on_a_frozen_server_ends_within_what_the_store_promises
     require!(Server::Redis);
     let server = Redis::start().await;
     let store = impatient(server.url()).await;
-    let promised = store.answers_within().unwrap();
+    let promised = store.response_timeout().unwrap();
     assert_eq!(promised, 2 * TIMEOUT);
     let attempt = Attempt::new();
     let reservation = attempt.win(&store).await;

@@ -1,6 +1,6 @@
 //! What a record costs in the server's memory.
 
-use idempotent_core::store::RedisStore;
+use idempotent_core::backends::RedisStore;
 use idempotent_core::{Idempotency, Operation};
 use idempotent_servers::{Flavor, Redis, Reply, Server, require};
 
@@ -23,7 +23,7 @@ async fn a_record_costs_at_most_200_bytes_more_than_its_result() {
             let result = "x".repeat(payload);
             let returned = Operation::new("shop::charge")
                 .key(&("order:", 1_234_567_u64))
-                .store(&engine)
+                .engine(&engine)
                 .returning::<Result<String, idempotent_core::Error>>()
                 .run(|| async move { Ok(result) })
                 .await;

@@ -2,9 +2,9 @@
 
 use std::error::Error as _;
 
+use idempotent_core::backends::RedisStore;
 use idempotent_core::store::{
-    CompleteOutcome, RedisStore, RenewOutcome, ReserveOutcome, State, Store, StoreError,
-    StoreErrorKind,
+    CompleteOutcome, RenewOutcome, ReserveOutcome, State, Store, StoreError, StoreErrorKind,
 };
 use idempotent_servers::{Flavor, Redis, Reply, Server, require};
 use idempotent_tests::Attempt;

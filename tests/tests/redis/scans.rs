@@ -2,7 +2,8 @@
 
 use std::collections::HashSet;
 
-use idempotent_core::store::{RedisStore, Scan, Store};
+use idempotent_core::backends::RedisStore;
+use idempotent_core::store::{Scan, Store};
 use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
 use idempotent_tests::Attempt;
 

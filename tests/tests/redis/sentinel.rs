@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use idempotent_core::store::{RedisStore, ReserveOutcome, State, StoreErrorKind};
+use idempotent_core::backends::{RedisSource, RedisStore};
+use idempotent_core::store::{ReserveOutcome, State, StoreErrorKind};
 use idempotent_servers::{Sentinel, Server, require};
 use idempotent_tests::Attempt;
 
 use crate::support::{PATIENCE, in_the_end};
 
 async fn connect(group: &Sentinel) -> RedisStore {
-    RedisStore::sentinel(group.sentinel_urls(), group.master_name())
+    RedisStore::builder(RedisSource::sentinel(group.sentinel_urls(), group.master_name()))
         .response_timeout(Duration::from_millis(500))
         .connect()
         .await
@@ -106,8 +107,10 @@ async fn a_group_is_found_when_only_its_last_sentinel_answers() {
 async fn a_group_that_no_sentinel_knows_is_an_error() {
     require!(Server::Redis);
     let group = Sentinel::start(1, 1).await;
-    let nobody = RedisStore::sentinel(group.sentinel_urls(), "nobody").connect().await;
+    let nobody =
+        RedisStore::builder(RedisSource::sentinel(group.sentinel_urls(), "nobody")).connect().await;
     assert_eq!(nobody.unwrap_err().kind(), StoreErrorKind::Unavailable);
-    let none = RedisStore::sentinel(Vec::<String>::new(), "nobody").connect().await;
+    let none =
+        RedisStore::builder(RedisSource::sentinel(Vec::<String>::new(), "nobody")).connect().await;
     assert_eq!(none.unwrap_err().kind(), StoreErrorKind::Unavailable);
 }

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use idempotent_core::store::{
-    CompleteOutcome, ReserveOutcome, SqliteStore, State, Store, StoreErrorKind,
-};
+use idempotent_core::backends::SqliteStore;
+use idempotent_core::store::{CompleteOutcome, ReserveOutcome, State, Store, StoreErrorKind};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_tests::{Attempt, Runs, call};
 use sqlx::Connection as _;
@@ -32,7 +31,7 @@ async fn counted(database: &Database) -> (SqliteStore, Arc<AtomicUsize>) {
             })
         })
         .connect_lazy_with(database.options().create_if_missing(true));
-    (SqliteStore::from_pool(pool).sweep_every(None).connect().await.unwrap(), commits)
+    (SqliteStore::builder(pool).sweep_every(None).connect().await.unwrap(), commits)
 }
 
 #[tokio::test]
@@ -59,7 +58,7 @@ async fn an_execution_commits_twice_and_a_replay_never() {
 const AT_ONCE: usize = 60;
 
 /// So many reservations.
-async fn won(store: &SqliteStore) -> Vec<(Attempt, idempotent_core::record::Record)> {
+async fn won(store: &SqliteStore) -> Vec<(Attempt, idempotent_core::model::Record)> {
     let mut won = Vec::new();
     for _ in 0..AT_ONCE {
         let attempt = Attempt::new();
@@ -101,7 +100,7 @@ async fn a_write_that_the_file_has_no_room_for_takes_no_other_with_it() {
     let pages = database.number("PRAGMA page_count").await + 4;
     let options = database.options().pragma("max_page_count", pages.to_string());
     let pool = database.pool(1, options);
-    let store = SqliteStore::from_pool(pool).sweep_every(None).connect().await.unwrap();
+    let store = SqliteStore::builder(pool).sweep_every(None).connect().await.unwrap();
     let mut aside = database.aside().await;
     let busy = aside.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let mut tasks = JoinSet::new();

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use idempotent_core::store::{SqliteStore, SqliteStoreBuilder};
+use idempotent_core::backends::{SqliteStore, SqliteStoreBuilder};
 use idempotent_core::testing::contract::Lapsed;
 use idempotent_tests::TwoHandles;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
@@ -43,7 +43,7 @@ mod a_pool_without_a_write_ahead_log {
                 .journal_mode(SqliteJournalMode::Delete)
                 .synchronous(SqliteSynchronous::Off);
             let pool = SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options);
-            SqliteStore::from_pool(pool).table("calls")
+            SqliteStore::builder(pool).table("calls")
         })
         .await
     }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use idempotent_core::Store;
-use idempotent_core::store::{NearCache, Observer, Wait};
+use idempotent_core::backends::NearCache;
+use idempotent_core::store::LocalStore as _;
+use idempotent_core::store::{PurgeObserver, Wait};
 use idempotent_tests::{Attempt, secs, until_within};
 
 use super::database::Database;
@@ -65,21 +67,21 @@ async fn a_purge_by_another_process_drops_the_copy_and_no_other() {
     bring(&near, &gone).await;
     bring(&near, &kept).await;
     assert!(operator.purge(&gone.id).await.unwrap());
-    until_within(secs(20), || async { near.at_hand(&gone.id).is_none() }).await;
-    assert!(near.at_hand(&kept.id).is_some());
+    until_within(secs(20), || async { near.completed(&gone.id).is_none() }).await;
+    assert!(near.completed(&kept.id).is_some());
 }
 
-async fn copied(near: &NearCache<idempotent_core::store::SqliteStore>) -> Attempt {
+async fn copied(near: &NearCache<idempotent_core::backends::SqliteStore>) -> Attempt {
     let attempt = Attempt::new();
     let owner = attempt.win(near).await;
     attempt.record(near, &owner, b"receipt").await;
     attempt
 }
 
-async fn bring(near: &NearCache<idempotent_core::store::SqliteStore>, attempt: &Attempt) {
+async fn bring(near: &NearCache<idempotent_core::backends::SqliteStore>, attempt: &Attempt) {
     until_within(secs(20), || async {
         attempt.reserve(near).await.unwrap();
-        near.at_hand(&attempt.id).is_some()
+        near.completed(&attempt.id).is_some()
     })
     .await;
 }
@@ -90,12 +92,12 @@ struct Heard {
     missed: AtomicUsize,
 }
 
-impl Observer for Heard {
+impl PurgeObserver for Heard {
     fn purged(&self, _: &[u8; 32]) {
         self.purged.fetch_add(1, Ordering::SeqCst);
     }
 
-    fn missed(&self) {
+    fn purges_missed(&self) {
         self.missed.fetch_add(1, Ordering::SeqCst);
     }
 }
@@ -105,8 +107,8 @@ async fn purges_that_are_not_told_any_more_are_missed_and_so_are_those_of_an_unr
     let database = Database::new();
     let (store, operator) = (database.store().await, database.store().await);
     let heard = Arc::new(Heard::default());
-    let observer: Arc<dyn Observer> = heard.clone();
-    assert!(store.observe(Arc::downgrade(&observer)));
+    let observer: Arc<dyn PurgeObserver> = heard.clone();
+    assert!(store.observe_purges(Arc::downgrade(&observer)));
     until_within(secs(20), || async { heard.missed.load(Ordering::SeqCst) == 1 }).await;
     for _ in 0..3 {
         let attempt = Attempt::new();

@@ -5,9 +5,8 @@ use std::error::Error as _;
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::time::Instant;
 
-use idempotent_core::store::{
-    ReserveOutcome, SqliteStore, State, Store, StoreError, StoreErrorKind,
-};
+use idempotent_core::backends::SqliteStore;
+use idempotent_core::store::{ReserveOutcome, State, Store, StoreError, StoreErrorKind};
 use idempotent_core::{ErrorKind, Idempotency, Operation};
 use idempotent_tests::{Attempt, Runs, call};
 use sqlx::Connection as _;
@@ -80,7 +79,7 @@ async fn a_full_file_is_full_and_results_replay() {
     store.close().await;
     let pages = database.number("PRAGMA page_count").await;
     let options = database.options().pragma("max_page_count", pages.to_string());
-    let store = SqliteStore::from_pool(database.pool(2, options)).connect().await.unwrap();
+    let store = SqliteStore::builder(database.pool(2, options)).connect().await.unwrap();
     let large = running.complete(&store, &owner, &[7; 100_000]).await.unwrap_err();
     assert_eq!(large.kind(), StoreErrorKind::Full, "{large:?}");
     assert_eq!(taken(done.reserve(&store).await), State::Completed);
@@ -94,7 +93,7 @@ async fn a_file_that_can_only_be_read_replays_and_says_what_is_wrong() {
     let store = database.store().await;
     let done = completed(&store).await;
     let pool = database.pool(2, database.options().read_only(true));
-    let reader = SqliteStore::from_pool(pool).connect().await.unwrap();
+    let reader = SqliteStore::builder(pool).connect().await.unwrap();
     assert_eq!(taken(done.reserve(&reader).await), State::Completed);
     assert_refuses(&reader, StoreErrorKind::Unavailable, "can only be read").await;
     let purge = reader.purge(&done.id).await.unwrap_err();
@@ -108,7 +107,7 @@ async fn a_file_that_can_only_be_read_and_has_no_tables_is_refused() {
     database.pool(1, database.options().create_if_missing(true)).acquire().await.unwrap();
     database.run("PRAGMA journal_mode = DELETE; CREATE TABLE other (i)").await;
     let pool = database.pool(1, database.options().read_only(true));
-    let error = SqliteStore::from_pool(pool).connect().await.unwrap_err();
+    let error = SqliteStore::builder(pool).connect().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("can only be read"), "{error}");
 }
@@ -120,7 +119,7 @@ async fn a_file_that_is_no_database_is_refused_and_stays_as_it_is() {
     std::fs::write(database.file(), &letter).unwrap();
     let error = database.builder().connect().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Malformed, "{error:?}");
-    assert!(error.to_string().contains("no sqlite database"), "{error}");
+    assert!(error.to_string().contains("not a sqlite database"), "{error}");
     assert_eq!(std::fs::read_to_string(database.file()).unwrap(), letter);
 }
 
@@ -149,7 +148,7 @@ async fn a_damaged_file_is_malformed_and_runs_nothing() {
 #[tokio::test]
 async fn a_folder_that_is_not_there_is_no_place_for_a_file() {
     let database = Database::new();
-    let error = SqliteStore::open(database.file().join("deeper")).await.unwrap_err();
+    let error = SqliteStore::connect(database.file().join("deeper")).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
     assert!(error.to_string().contains("cannot be opened"), "{error}");
     assert!(error.source().is_some());
@@ -158,8 +157,8 @@ async fn a_folder_that_is_not_there_is_no_place_for_a_file() {
 #[tokio::test]
 async fn a_database_without_a_file_is_refused() {
     let pool = SqlitePoolOptions::new().max_connections(1).connect_lazy("sqlite::memory:").unwrap();
-    let pooled = SqliteStore::from_pool(pool).connect().await.unwrap_err();
-    for error in [pooled, SqliteStore::open(":memory:").await.unwrap_err()] {
+    let pooled = SqliteStore::builder(pool).connect().await.unwrap_err();
+    for error in [pooled, SqliteStore::connect(":memory:").await.unwrap_err()] {
         assert_eq!(error.kind(), StoreErrorKind::Unavailable);
         assert!(error.to_string().contains("without a file"), "{error}");
     }
@@ -200,7 +199,7 @@ async fn what_is_no_record_is_malformed_and_a_scan_passes_over_it() {
 async fn a_pool_without_a_free_connection_times_out_and_is_used_again() {
     let database = Database::new();
     let pool = database.pool(1, database.options().create_if_missing(true));
-    let store = SqliteStore::from_pool(pool.clone()).response_timeout(TIMEOUT);
+    let store = SqliteStore::builder(pool.clone()).response_timeout(TIMEOUT);
     let store = store.connect().await.unwrap();
     let done = completed(&store).await;
     let only = pool.acquire().await.unwrap();
@@ -213,7 +212,7 @@ async fn a_pool_without_a_free_connection_times_out_and_is_used_again() {
 async fn a_closed_pool_and_a_closed_store_are_unavailable() {
     let database = Database::new();
     let pool = database.pool(2, database.options().create_if_missing(true));
-    let pooled = SqliteStore::from_pool(pool.clone()).connect().await.unwrap();
+    let pooled = SqliteStore::builder(pool.clone()).connect().await.unwrap();
     pool.close().await;
     let own = database.store().await;
     own.close().await;
@@ -228,7 +227,7 @@ async fn a_closed_pool_and_a_closed_store_are_unavailable() {
 async fn a_store_that_is_closed_leaves_the_applications_pool_open() {
     let database = Database::new();
     let pool = database.pool(2, database.options().create_if_missing(true));
-    let store = SqliteStore::from_pool(pool.clone()).connect().await.unwrap();
+    let store = SqliteStore::builder(pool.clone()).connect().await.unwrap();
     store.close().await;
     pool.acquire().await.unwrap();
 }

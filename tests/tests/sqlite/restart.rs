@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use idempotent_core::engine::Resolution;
 use idempotent_core::store::Scan;
-use idempotent_core::{ErrorKind, Idempotency, Resolution};
+use idempotent_core::{ErrorKind, Idempotency};
 use idempotent_tests::{secs, until_within};
 
 use super::database::Database;

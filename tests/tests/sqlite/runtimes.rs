@@ -5,7 +5,8 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use idempotent_core::Store;
-use idempotent_core::store::{SqliteStore, StoreErrorKind, Wait};
+use idempotent_core::backends::SqliteStore;
+use idempotent_core::store::{StoreErrorKind, Wait};
 use idempotent_tests::Attempt;
 use tokio::runtime::{Builder, Runtime};
 

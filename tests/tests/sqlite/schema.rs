@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
-use idempotent_core::record::{Envelope, Record, Token};
-use idempotent_core::store::{SqliteStore, Store as _, StoreErrorKind};
+use idempotent_core::backends::SqliteStore;
+use idempotent_core::model::{Envelope, Record, Token};
+use idempotent_core::store::{Store as _, StoreErrorKind};
 use idempotent_tests::Attempt;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 
@@ -85,7 +86,7 @@ async fn a_file_of_the_stores_own_has_a_write_ahead_log_and_one_of_the_applicati
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Truncate)
         .synchronous(SqliteSynchronous::Normal);
-    SqliteStore::from_pool(other.pool(1, options)).connect().await.unwrap();
+    SqliteStore::builder(other.pool(1, options)).connect().await.unwrap();
     assert_ne!(other.text("PRAGMA journal_mode").await, "wal");
 }
 
@@ -98,4 +99,25 @@ async fn tables_that_half_exist_are_refused_and_nothing_is_half_made() {
     assert_eq!(error.kind(), StoreErrorKind::Unavailable, "{error:?}");
     let made = "SELECT count(*) FROM sqlite_schema WHERE type = 'table'";
     assert_eq!(database.number(made).await, 1);
+}
+
+#[tokio::test]
+async fn a_store_that_may_not_migrate_creates_nothing_and_uses_what_is_there() {
+    let database = Database::new();
+    let pool = database.pool(1, database.options().create_if_missing(true));
+    pool.acquire().await.unwrap();
+    for builder in [database.builder(), SqliteStore::builder(pool.clone())] {
+        let error = builder.migrate(false).connect().await.unwrap_err();
+        assert_eq!(error.kind(), StoreErrorKind::Unavailable);
+        assert!(error.to_string().contains("migrations()"), "{error}");
+    }
+    assert_eq!(database.number("SELECT count(*) FROM sqlite_schema").await, 0);
+    for (_, sql) in database.builder().migrations().unwrap() {
+        database.run(&sql).await;
+    }
+    for builder in [database.builder(), SqliteStore::builder(pool)] {
+        let store = builder.migrate(false).connect().await.unwrap();
+        store.migrate().await.unwrap();
+        assert_eq!(store.sweep().await.unwrap(), 0);
+    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idempotent_core::Store;
-use idempotent_core::store::SqliteStore;
+use idempotent_core::backends::SqliteStore;
 use idempotent_tests::{Attempt, Log, secs, until_within};
 
 use super::database::Database;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::record::{Envelope, Guarantee};
+use idempotent_core::model::{Envelope, Guarantee};
 use idempotent_core::store::{
     Complete, CompleteOutcome, RenewOutcome, Reserve, ReserveOutcome, State, Store,
 };

@@ -1,6 +1,6 @@
 //! Keys, names and results of every kind.
 
-use idempotent_core::record::Outcome;
+use idempotent_core::model::Outcome;
 use idempotent_core::store::{CompleteOutcome, ReserveOutcome, Store};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_tests::{Attempt, Runs, call};

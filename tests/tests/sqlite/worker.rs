@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use idempotent_core::store::SqliteStore;
+use idempotent_core::backends::SqliteStore;
 use idempotent_core::{Error, Guarantee, Idempotency, Operation};
 use serde::{Deserialize, Serialize};
 use sqlx::SqlitePool;
@@ -70,7 +70,7 @@ pub(crate) async fn call(
     key: u32,
     result: &str,
 ) -> Result<String, Error> {
-    let call = operation.key(&key).store(engine).returning::<Result<String, Error>>();
+    let call = operation.key(&key).engine(engine).returning::<Result<String, Error>>();
     call.run(|| async { Ok(result.to_owned()) }).await
 }
 
@@ -165,7 +165,7 @@ async fn works_when_another_test_starts_it() {
     let name = settings.name;
     match settings.work {
         Work::Hold { key, at_most_once } => {
-            let call = order(at_most_once).key(&key).store(&engine);
+            let call = order(at_most_once).key(&key).engine(&engine);
             let call = call.returning::<Result<String, Error>>();
             let never = call.run(|| async {
                 println!("\n{MARK}ran {key}");
@@ -176,7 +176,7 @@ async fn works_when_another_test_starts_it() {
         Work::HoldWithin { key } => {
             let pool = SqlitePool::connect_with(options).await.unwrap();
             let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
-            let call = order(false).key(&key).store(&engine);
+            let call = order(false).key(&key).engine(&engine);
             let call = call.returning::<Result<String, Error>>();
             let never = call.run_in(&mut *tx, async |tx| {
                 let effect = sqlx::query("INSERT INTO effects VALUES (?1)").bind(key.to_string());
@@ -211,7 +211,7 @@ async fn works_when_another_test_starts_it() {
 
 /// Makes a call and says what came of it.
 async fn work(engine: &Idempotency, key: u32, name: u32) {
-    let call = order(false).wait(Duration::from_secs(30)).key(&key).store(engine);
+    let call = order(false).wait(Duration::from_secs(30)).key(&key).engine(engine);
     let call = call.returning::<Result<String, Error>>();
     let answer = call.run(move || async move {
         println!("\n{MARK}ran {key}");

@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{Request, StatusCode};
 use axum::routing::post;
-use idempotent_core::store::retry_transaction;
+use idempotent_core::backends::retry_transaction;
 use idempotent_core::{Idempotency, idempotent};
 use idempotent_servers::{PostgresVersion, Server, require};
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -25,7 +25,7 @@ async fn shop() -> Shop {
 type Tx<'t> = Transaction<'t, Postgres>;
 
 /// Borrows much, returns early, and names its transaction as it likes.
-#[idempotent(key = "{key}:{twice}", store = engine, tx = unit, guarantee = exactly_once)]
+#[idempotent(key = "{key}:{twice}", engine = engine, tx = unit, guarantee = exactly_once)]
 async fn charge(
     engine: &Idempotency,
     unit: &mut Tx<'_>,
@@ -39,7 +39,7 @@ async fn charge(
     effect(unit, key).await
 }
 
-#[idempotent(key = order.0, store = order.1, tx = tx, guarantee = exactly_once)]
+#[idempotent(key = order.0, engine = order.1, tx = tx, guarantee = exactly_once)]
 async fn consume(
     mut order: (String, Idempotency),
     tx: &mut PgConnection,
@@ -51,13 +51,13 @@ async fn consume(
     Ok(run)
 }
 
-#[idempotent(key = 1, store = engine, tx = tx, guarantee = exactly_once)]
+#[idempotent(key = 1, engine = engine, tx = tx, guarantee = exactly_once)]
 async fn untouched(engine: &Idempotency, tx: &mut PgConnection) -> Result<String, ShopError> {
     let _ = tx;
     Ok("fixed".to_owned())
 }
 
-#[idempotent(key = key, name = "generic", store = engine, tx = tx, guarantee = exactly_once)]
+#[idempotent(key = key, name = "generic", engine = engine, tx = tx, guarantee = exactly_once)]
 async fn generic<T>(
     engine: &Idempotency,
     tx: &mut T,
@@ -94,12 +94,12 @@ trait Gateway: Send + Sync {
 
 #[async_trait]
 impl Gateway for Shop {
-    #[idempotent(key = key, name = "gateway.charge", store = self.engine, tx = tx, guarantee = exactly_once)]
+    #[idempotent(key = key, name = "gateway.charge", engine = self.engine, tx = tx, guarantee = exactly_once)]
     async fn charge(&self, tx: &mut Tx<'_>, key: &str) -> Result<i64, ShopError> {
         effect(tx, key).await
     }
 
-    #[idempotent(key = key, name = "gateway.owned", store = self.engine, tx = tx, guarantee = exactly_once)]
+    #[idempotent(key = key, name = "gateway.owned", engine = self.engine, tx = tx, guarantee = exactly_once)]
     async fn charge_by_default(
         &self,
         tx: &mut PgConnection,

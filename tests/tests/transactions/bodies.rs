@@ -18,7 +18,7 @@ scenarios! {
 async fn an_err_undoes_the_bodys_effects_and_leaves_the_transaction_usable(shop: Shop) {
     let mut tx = shop.begin().await;
     effect(&mut tx, "before").await.unwrap();
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     let declined = call.run_in(&mut tx, async |tx| {
         effect(tx, "k").await?;
         Err(ShopError::Declined)
@@ -33,7 +33,7 @@ async fn an_err_undoes_the_bodys_effects_and_leaves_the_transaction_usable(shop:
 
 async fn a_statement_that_failed_leaves_the_transaction_usable(shop: Shop) {
     let mut tx = shop.begin().await;
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     let failed = call.run_in(&mut tx, async |tx| {
         effect(tx, "k").await?;
         execute(tx, "INSERT INTO counters VALUES (1, 0)").await?;
@@ -47,7 +47,7 @@ async fn a_statement_that_failed_leaves_the_transaction_usable(shop: Shop) {
 
 async fn a_failed_statement_that_the_body_keeps_quiet_about_is_no_success(shop: Shop) {
     let mut tx = shop.begin().await;
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     let quiet = call.run_in(&mut tx, async |tx| {
         let run = effect(tx, "k").await?;
         execute(tx, "SELECT 1 / 0").await.unwrap_err();
@@ -62,7 +62,7 @@ async fn a_failed_statement_that_the_body_keeps_quiet_about_is_no_success(shop: 
 
 async fn a_body_that_commits_for_itself_fails(shop: Shop) {
     let mut tx = shop.begin().await;
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     let failed = call.run_in(&mut tx, async |tx| {
         let run = effect(tx, "k").await?;
         execute(tx, "COMMIT").await?;
@@ -76,7 +76,7 @@ async fn a_body_that_commits_for_itself_fails(shop: Shop) {
 
 async fn a_body_that_rolls_back_for_itself_fails(shop: Shop) {
     let mut tx = shop.begin().await;
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     let failed = call.run_in(&mut tx, async |tx| {
         let run = effect(tx, "k").await?;
         execute(tx, "ROLLBACK").await?;
@@ -90,7 +90,7 @@ async fn a_body_that_rolls_back_for_itself_fails(shop: Shop) {
 
 async fn a_result_that_is_too_large_is_given_and_leaves_a_tombstone(shop: Shop) {
     let engine = Idempotency::builder(shop.store.clone()).max_result_bytes(16).build();
-    let call = || CHARGE.key("k").store(&engine).returning::<Result<String, ShopError>>();
+    let call = || CHARGE.key("k").engine(&engine).returning::<Result<String, ShopError>>();
     let mut tx = shop.begin().await;
     let first = call().run_in(&mut tx, async |tx| {
         effect(tx, "k").await?;

@@ -80,7 +80,7 @@ async fn a_result_that_is_forgotten_leaves_the_key_vacant(shop: Shop) {
 async fn calls_outside_of_transactions_share_the_record(shop: Shop) {
     const LEASED: Operation = CHARGE.lease(Duration::from_secs(30));
     let leased = || {
-        let call = LEASED.key("k").store(&shop.engine);
+        let call = LEASED.key("k").engine(&shop.engine);
         call.returning::<Result<i64, ShopError>>()
     };
     let while_running = leased().run(async || {
@@ -94,7 +94,7 @@ async fn calls_outside_of_transactions_share_the_record(shop: Shop) {
     assert_eq!(while_running.await.unwrap(), 70);
     assert_eq!(shop.charge_and_commit("k").await.unwrap(), 70);
     shop.charge_and_commit("other").await.unwrap();
-    let other = LEASED.key("other").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let other = LEASED.key("other").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     assert_eq!(other.run(async || Ok(71)).await.unwrap(), 1);
 }
 

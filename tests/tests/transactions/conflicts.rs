@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use idempotent_core::store::{RetryTransaction, is_conflict, retry_transaction};
+use idempotent_core::backends::{RetryTransaction, is_conflict, retry_transaction};
 use idempotent_core::{ErrorKind, Operation};
 use sqlx::PgConnection;
 
@@ -64,7 +64,7 @@ async fn count(tx: &mut PgConnection) -> Result<i64, sqlx::Error> {
 
 async fn a_serialization_failure_in_a_body_is_an_error_to_retry(shop: Shop) {
     let call =
-        |key: &str| CHARGE.key(key).store(&shop.engine).returning::<Result<i64, ShopError>>();
+        |key: &str| CHARGE.key(key).engine(&shop.engine).returning::<Result<i64, ShopError>>();
     let (mut one, mut two) = (shop.begin().await, shop.begin().await);
     execute(&mut two, "SELECT value FROM counters").await.unwrap();
     call("a").run_in(&mut one, async |tx| Ok(count(tx).await?)).await.unwrap();
@@ -83,9 +83,9 @@ async fn a_retried_transaction_loses_no_effect(shop: Shop) {
             let retry = retry(&shop).attempts(500);
             retry
                 .run(&shop.pool, async |mut tx| {
-                    let call = PATIENT.key(&key).store(&shop.engine);
+                    let call = PATIENT.key(&key).engine(&shop.engine);
                     let call = call.returning::<Result<i64, ShopError>>();
-                    let counted = call.within(&mut tx).run(async |tx| {
+                    let counted = call.in_transaction(&mut tx).run(async |tx| {
                         let counted = count(tx).await.map_err(ShopError::from);
                         (tx, counted)
                     });

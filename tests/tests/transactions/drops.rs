@@ -8,8 +8,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt;
+use idempotent_core::ErrorKind;
+use idempotent_core::engine::Resolution;
 use idempotent_core::store::State;
-use idempotent_core::{ErrorKind, Resolution};
 use tokio::task::yield_now;
 
 use crate::setup::{CHARGE, Shop, ShopError, dropped_half_way, effect, execute, is_unfinished};
@@ -81,7 +82,7 @@ async fn a_call_dropped_at_any_moment_takes_effect_whole_or_not_at_all(shop: Sho
     for polls in 1..=40 {
         let key = polls.to_string();
         let mut tx = shop.begin().await;
-        let call = CHARGE.key(&key).store(&shop.engine).returning::<Result<i64, ShopError>>();
+        let call = CHARGE.key(&key).engine(&shop.engine).returning::<Result<i64, ShopError>>();
         // A server may answer each statement before it is asked for again: some of the moments are
         // surely these.
         let charging = call.run_in(&mut tx, async |tx| {
@@ -110,7 +111,7 @@ async fn a_call_dropped_at_any_moment_takes_effect_whole_or_not_at_all(shop: Sho
 
 async fn a_body_that_panics_cannot_be_committed(shop: Shop) {
     let mut tx = shop.begin().await;
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     let running = call.run_in(&mut tx, async |tx| {
         effect(tx, "k").await?;
         panic!("the body");

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use idempotent_core::store::{RetryTransaction, is_conflict};
+use idempotent_core::backends::{RetryTransaction, is_conflict};
 use idempotent_core::{ErrorKind, Operation};
 
 use crate::setup::{CHARGE, Level, Shop, ShopError, effect, execute};

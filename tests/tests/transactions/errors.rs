@@ -57,7 +57,7 @@ async fn decline(shop: &Shop, call: idempotent_core::Call<i64, Failure>) -> Char
 }
 
 async fn an_err_of_a_call_that_keeps_all_is_replayed(shop: Shop) {
-    let call = || CHARGE.key("k").store(&shop.engine).returning::<Charged>().memoize_errors();
+    let call = || CHARGE.key("k").engine(&shop.engine).returning::<Charged>().memoize_errors();
     for _ in 0..2 {
         assert_eq!(decline(&shop, call()).await, Err(Failure::Declined));
     }
@@ -65,7 +65,7 @@ async fn an_err_of_a_call_that_keeps_all_is_replayed(shop: Shop) {
 }
 
 async fn an_err_that_nobody_looked_at_is_not_kept(shop: Shop) {
-    let call = || CHARGE.key("k").store(&shop.engine).returning::<Charged>().memoize_errors();
+    let call = || CHARGE.key("k").engine(&shop.engine).returning::<Charged>().memoize_errors();
     for _ in 0..2 {
         assert_eq!(decline(&shop, call()).await, Err(Failure::Declined));
     }
@@ -80,7 +80,7 @@ fn is_final(result: &Charged) -> Disposition {
 }
 
 async fn an_err_that_a_function_keeps_is_replayed(shop: Shop) {
-    let call = || CHARGE.key("k").store(&shop.engine).returning::<Charged>().memoize(is_final);
+    let call = || CHARGE.key("k").engine(&shop.engine).returning::<Charged>().memoize(is_final);
     for _ in 0..2 {
         assert_eq!(decline(&shop, call()).await, Err(Failure::Declined));
     }
@@ -90,7 +90,7 @@ async fn an_err_that_a_function_keeps_is_replayed(shop: Shop) {
 /// `on_error` asks for no serde on the error, so there is nothing to replay.
 async fn an_err_whose_own_rule_keeps_it_leaves_a_tombstone(shop: Shop) {
     let call = || {
-        let call = CHARGE.key("k").store(&shop.engine).returning::<Charged>();
+        let call = CHARGE.key("k").engine(&shop.engine).returning::<Charged>();
         call.on_error(|_| Disposition::Keep)
     };
     assert_eq!(decline(&shop, call()).await, Err(Failure::Declined));
@@ -103,7 +103,7 @@ async fn an_ok_that_a_function_releases_leaves_its_effects_and_no_record(shop: S
     let release: fn(&Charged) -> Disposition = |_| Disposition::Release;
     for run in 1..=2 {
         let mut tx = shop.begin().await;
-        let call = CHARGE.key("k").store(&shop.engine).returning::<Charged>().memoize(release);
+        let call = CHARGE.key("k").engine(&shop.engine).returning::<Charged>().memoize(release);
         let charged = call.run_in(&mut tx, async |tx| {
             effect(tx, "k").await.map_err(|error| Failure::Other(error.to_string()))
         });

@@ -17,7 +17,7 @@ scenarios! {
 }
 
 async fn decline(shop: &Shop, tx: &mut PgConnection) -> Result<i64, ShopError> {
-    let call = CHARGE.key("inner").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key("inner").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     call.run_in(tx, async |tx| {
         effect(tx, "inner").await?;
         Err(ShopError::Declined)
@@ -31,7 +31,7 @@ async fn order(
     tx: &mut PgConnection,
     inner: impl AsyncFnOnce(&mut PgConnection) -> Result<i64, ShopError>,
 ) -> Result<i64, ShopError> {
-    let call = ORDER.key("outer").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = ORDER.key("outer").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     call.run_in(tx, async |tx| {
         effect(tx, "outer").await?;
         inner(tx).await

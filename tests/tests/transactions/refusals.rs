@@ -1,6 +1,6 @@
 //! What is refused before a body runs. The transaction is as it was.
 
-use idempotent_core::store::{MemoryStore, PostgresStore};
+use idempotent_core::backends::{MemoryStore, PostgresStore};
 use idempotent_core::{ErrorKind, Guarantee, Idempotency};
 use idempotent_servers::{PostgresVersion, Server, require};
 
@@ -19,7 +19,7 @@ type Charged = Result<i64, ShopError>;
 
 async fn another_payload_under_the_same_key_is_refused(shop: Shop) {
     let call = |amount: u32| {
-        let call = CHARGE.key("k").fingerprint(&amount).store(&shop.engine);
+        let call = CHARGE.key("k").fingerprint(&amount).engine(&shop.engine);
         call.returning::<Charged>()
     };
     let mut tx = shop.begin().await;
@@ -35,9 +35,9 @@ async fn another_payload_under_the_same_key_is_refused(shop: Shop) {
 
 async fn another_version_is_refused_before_its_payload_is_compared(shop: Shop) {
     let mut tx = shop.begin().await;
-    let call = CHARGE.version(2).key("k").fingerprint(&1).store(&shop.engine);
+    let call = CHARGE.version(2).key("k").fingerprint(&1).engine(&shop.engine);
     call.returning::<Charged>().run_in(&mut tx, async |_| Ok(1)).await.unwrap();
-    let call = CHARGE.version(1).key("k").fingerprint(&2).store(&shop.engine);
+    let call = CHARGE.version(1).key("k").fingerprint(&2).engine(&shop.engine);
     let refused = call.returning::<Charged>().run_in(&mut tx, async |_| Ok(2)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Incompatible);
     tx.commit().await.unwrap();
@@ -63,19 +63,21 @@ async fn a_call_that_would_be_checked_before_it_ends_is_refused(shop: Shop) {
     let refused = shop.charge(&mut tx, CHARGE, "k").await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
     let text = refused.refusal().to_string();
-    assert!(text.contains("idempotent_call_dropped_half_way has to be deferred"), "{text}");
+    assert!(text.contains("leave idempotent_call_dropped_half_way deferred"), "{text}");
     tx.rollback().await.unwrap();
     assert_eq!((shop.runs().await, shop.records().await), (0, 0));
 }
 
 async fn a_store_whose_tables_are_not_there_is_an_error_that_says_so(shop: Shop) {
-    let store = PostgresStore::from_pool(shop.pool.clone()).schema("nowhere");
+    let nowhere = format!("nowhere_{}", shop.schema);
+    let store = PostgresStore::builder(shop.pool.clone()).schema(&nowhere);
     let engine = Idempotency::new(store.connect().await.unwrap());
+    shop.server.sql(&format!("DROP SCHEMA {nowhere} CASCADE")).await;
     let mut tx = shop.begin().await;
-    let call = CHARGE.key("k").store(&engine).returning::<Charged>();
+    let call = CHARGE.key("k").engine(&engine).returning::<Charged>();
     let refused = call.run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Store);
-    assert!(refused.refusal().to_string().contains("`migrate` makes them"), "{refused:?}");
+    assert!(refused.refusal().to_string().contains("call `migrate()`"), "{refused:?}");
 }
 
 #[tokio::test]
@@ -84,7 +86,7 @@ async fn an_engine_whose_store_is_in_no_database_is_refused() {
     let shop = Shop::open(PostgresVersion::Distribution, Level::ReadCommitted).await;
     let engine = Idempotency::new(MemoryStore::new());
     let mut tx = shop.begin().await;
-    let call = CHARGE.key("k").store(&engine).returning::<Charged>();
+    let call = CHARGE.key("k").engine(&engine).returning::<Charged>();
     let refused = call.run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
     assert_eq!(shop.runs().await, 0);
@@ -96,7 +98,7 @@ async fn an_engine_that_fails_open_is_refused() {
     let shop = Shop::open(PostgresVersion::Distribution, Level::ReadCommitted).await;
     let engine = Idempotency::builder(shop.store.clone()).fail_open().build();
     let mut tx = shop.begin().await;
-    let call = CHARGE.key("k").store(&engine).returning::<Charged>();
+    let call = CHARGE.key("k").engine(&engine).returning::<Charged>();
     let refused = call.run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
     assert_eq!(shop.runs().await, 0);
@@ -106,8 +108,8 @@ async fn an_engine_that_fails_open_is_refused() {
 async fn a_promise_of_exactly_once_without_a_transaction_is_refused() {
     let engine = Idempotency::new(MemoryStore::new());
     let operation = CHARGE.guarantee(Guarantee::ExactlyOnce);
-    let call = operation.key("k").store(&engine).returning::<Charged>();
+    let call = operation.key("k").engine(&engine).returning::<Charged>();
     let refused = call.run(async || Ok(1)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
-    assert!(refused.refusal().to_string().contains("run it by `run_in`"), "{refused:?}");
+    assert!(refused.refusal().to_string().contains("use `run_in`"), "{refused:?}");
 }

@@ -7,8 +7,9 @@ use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use idempotent_core::store::PostgresStore;
-use idempotent_core::{Error, ErrorKind, Idempotency, Operation, RecordId};
+use idempotent_core::backends::PostgresStore;
+use idempotent_core::model::RecordId;
+use idempotent_core::{Error, ErrorKind, Idempotency, Operation};
 use idempotent_servers::{Postgres, PostgresVersion};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres as Pg, Transaction};
@@ -113,10 +114,9 @@ impl Shop {
              INSERT INTO counters VALUES (1, 0)"
         );
         server.sql(&tables).await;
-        let store = PostgresStore::from_pool(pool.clone()).schema(schema.as_str());
+        let store = PostgresStore::builder(pool.clone()).schema(schema.as_str());
         // What waits for a lock is not what is tested here, and machines may be loaded.
         let store = store.response_timeout(Duration::from_secs(10)).connect().await.unwrap();
-        store.migrate().await.unwrap();
         let engine =
             Idempotency::builder(store.clone()).store_timeout(Duration::from_secs(20)).build();
         Self { engine, store, pool, level, schema, server }
@@ -133,7 +133,7 @@ impl Shop {
         operation: Operation,
         key: &str,
     ) -> Result<i64, ShopError> {
-        let call = operation.key(key).store(&self.engine).returning::<Result<i64, ShopError>>();
+        let call = operation.key(key).engine(&self.engine).returning::<Result<i64, ShopError>>();
         call.run_in(tx, async |tx| effect(tx, key).await).await
     }
 
@@ -199,7 +199,7 @@ pub(crate) async fn execute(tx: &mut PgConnection, statement: &str) -> Result<()
 /// A call whose future is dropped after the effect.
 pub(crate) async fn dropped_half_way(shop: &Shop, tx: &mut PgConnection, key: &str) {
     let half = Notify::new();
-    let call = CHARGE.key(key).store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key(key).engine(&shop.engine).returning::<Result<i64, ShopError>>();
     let running = call.run_in(tx, async |tx| {
         let run = effect(tx, key).await?;
         half.notify_one();

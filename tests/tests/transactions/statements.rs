@@ -45,7 +45,7 @@ async fn a_call_that_fails_costs_one_more() {
     require!(Server::Postgres);
     let shop = shop_with_a_log().await;
     let mut tx = shop.begin().await;
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     let declined = call.run_in(&mut tx, async |tx| {
         effect(tx, "k").await?;
         Err(ShopError::Declined)

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::store::{NearCache, PostgresStore};
+use idempotent_core::backends::{NearCache, PostgresStore};
 use idempotent_core::{Call, ErrorKind, Idempotency};
 
 use crate::setup::{CHARGE, Shop, ShopError, effect};
@@ -15,7 +15,7 @@ scenarios! {
 }
 
 fn call(engine: &Idempotency) -> Call<i64, ShopError> {
-    CHARGE.key("k").store(engine).returning::<Result<i64, ShopError>>()
+    CHARGE.key("k").engine(engine).returning::<Result<i64, ShopError>>()
 }
 
 async fn a_near_cache_never_tells_what_was_not_committed(shop: Shop) {
@@ -37,9 +37,8 @@ async fn a_near_cache_never_tells_what_was_not_committed(shop: Shop) {
 
 async fn tables_under_any_names_serve(shop: Shop) {
     for table in ["Mandant-1", "записи", "select"] {
-        let store = PostgresStore::from_pool(shop.pool.clone()).schema(&shop.schema).table(table);
+        let store = PostgresStore::builder(shop.pool.clone()).schema(&shop.schema).table(table);
         let store = store.connect().await.unwrap();
-        store.migrate().await.unwrap();
         let engine = Idempotency::new(store);
         let mut tx = shop.begin().await;
         let run = call(&engine).run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap();
@@ -51,7 +50,7 @@ async fn tables_under_any_names_serve(shop: Shop) {
 }
 
 async fn a_call_outside_of_transactions_does_not_wait_for_ever(shop: Shop) {
-    let store = PostgresStore::from_pool(shop.pool.clone()).schema(&shop.schema);
+    let store = PostgresStore::builder(shop.pool.clone()).schema(&shop.schema);
     let store = store.response_timeout(Duration::from_millis(300)).connect().await.unwrap();
     let mut tx = shop.begin().await;
     shop.charge(&mut tx, CHARGE, "k").await.unwrap();

@@ -1,4 +1,4 @@
-//! The body of a response that came through a layer: whole, or as the handler streams it.
+//! The body of a response that passed through a layer: buffered, or streamed by the handler.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -10,9 +10,10 @@ use bytes::{Buf, Bytes};
 use http_body::{Body, Frame, SizeHint};
 
 pin_project_lite::pin_project! {
-    /// The body of a response that came through an [`IdempotencyLayer`](super::super::IdempotencyLayer).
+    /// The body of a response that passed through an
+    /// [`IdempotencyLayer`](crate::http::IdempotencyLayer).
     ///
-    /// Responses that are kept, and problems, are whole; all others are the handler's own body.
+    /// The bodies of stored responses and of problems are buffered; all others are the handler's own.
     pub struct ResponseBody<B: Body> {
         #[pin]
         state: State<B>,
@@ -22,19 +23,19 @@ pin_project_lite::pin_project! {
 pin_project_lite::pin_project! {
     #[project = StateProjection]
     enum State<B: Body> {
-        Whole { bytes: Bytes },
+        Buffered { bytes: Bytes },
         Inner { #[pin] body: B },
-        Begun { begun: Begun<B> },
+        Partial { partial: PartialBody<B> },
     }
 }
 
-/// A body of which something was read already.
-pub(super) struct Begun<B: Body> {
+/// A body of which some frames were read already.
+pub(super) struct PartialBody<B: Body> {
     pub(super) frames: VecDeque<Frame<Bytes>>,
     pub(super) rest: Rest<B>,
 }
 
-/// What comes after the frames that were read.
+/// What follows the frames that were read.
 pub(super) enum Rest<B: Body> {
     Body(Pin<Box<B>>),
     Error(B::Error),
@@ -46,14 +47,14 @@ impl<B: Body> ResponseBody<B> {
         Self { state: State::Inner { body } }
     }
 
-    pub(super) fn begun(begun: Begun<B>) -> Self {
-        Self { state: State::Begun { begun } }
+    pub(super) fn partial(partial: PartialBody<B>) -> Self {
+        Self { state: State::Partial { partial } }
     }
 }
 
 impl<B: Body> From<Bytes> for ResponseBody<B> {
     fn from(bytes: Bytes) -> Self {
-        Self { state: State::Whole { bytes } }
+        Self { state: State::Buffered { bytes } }
     }
 }
 
@@ -66,36 +67,36 @@ impl<B: Body> Body for ResponseBody<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().state.project() {
-            StateProjection::Whole { bytes } if bytes.is_empty() => Poll::Ready(None),
-            StateProjection::Whole { bytes } => {
+            StateProjection::Buffered { bytes } if bytes.is_empty() => Poll::Ready(None),
+            StateProjection::Buffered { bytes } => {
                 Poll::Ready(Some(Ok(Frame::data(mem::take(bytes)))))
             }
             StateProjection::Inner { body } => {
                 let frame = ready!(body.poll_frame(cx));
                 Poll::Ready(frame.map(|frame| frame.map(whole_frame)))
             }
-            StateProjection::Begun { begun } => begun.poll_frame(cx),
+            StateProjection::Partial { partial } => partial.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.state {
-            State::Whole { bytes } => bytes.is_empty(),
+            State::Buffered { bytes } => bytes.is_empty(),
             State::Inner { body } => body.is_end_stream(),
-            State::Begun { begun } => begun.is_end_stream(),
+            State::Partial { partial } => partial.is_end_stream(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.state {
-            State::Whole { bytes } => SizeHint::with_exact(bytes.len() as u64),
+            State::Buffered { bytes } => SizeHint::with_exact(bytes.len() as u64),
             State::Inner { body } => body.size_hint(),
-            State::Begun { begun } => begun.size_hint(),
+            State::Partial { partial } => partial.size_hint(),
         }
     }
 }
 
-impl<B: Body> Begun<B> {
+impl<B: Body> PartialBody<B> {
     fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         if let Some(frame) = self.frames.pop_front() {
             return Poll::Ready(Some(Ok(frame)));
@@ -125,7 +126,7 @@ impl<B: Body> Begun<B> {
         let read: u64 = frames.map(|data| data.len() as u64).sum();
         let rest = match &self.rest {
             Rest::Body(body) => body.size_hint(),
-            // An error cuts a body that was to be longer.
+            // The body would have been longer without the error.
             Rest::Error(_) => SizeHint::new(),
             Rest::Nothing => SizeHint::with_exact(0),
         };
@@ -138,7 +139,7 @@ impl<B: Body> Begun<B> {
     }
 }
 
-/// A frame whose data is one piece, which costs nothing if it is one already.
+/// The frame with contiguous data. It copies nothing if the data is contiguous already.
 pub(in crate::http) fn whole_frame<D: Buf>(frame: Frame<D>) -> Frame<Bytes> {
     frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
 }

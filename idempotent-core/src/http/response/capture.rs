@@ -1,4 +1,4 @@
-//! Taking a handler's response in, as far as it can be kept.
+//! Reading a handler's response into memory, so far as it can be stored.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -10,52 +10,59 @@ use http_body::Body;
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::body::{Begun, ResponseBody, Rest, whole_frame};
-use super::{DroppedHeaders, StoredResponse};
+use super::body::{PartialBody, ResponseBody, Rest, whole_frame};
+use super::stored_response::StoredResponse;
+use super::stripped_headers::StrippedHeaders;
 
-/// What became of a response.
+/// A response after its body was read.
 pub(in crate::http) enum Captured<B: Body> {
-    /// It is whole: keep it, and deliver it.
-    Whole(StoredResponse, Response<ResponseBody<B>>),
-    /// It cannot be kept: it is too large, a stream, has trailers, or broke off. Deliver it.
-    Unkept(Response<ResponseBody<B>>),
+    /// The body is complete: store it and send it.
+    Complete(StoredResponse, Response<ResponseBody<B>>),
+    /// The body is too large, a stream, has trailers or ended with an error: only send it.
+    Incomplete(Response<ResponseBody<B>>),
 }
 
-/// How much of a body is taken in.
+/// How much of a body is read before the response is sent.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::http) struct Limits {
-    /// The largest body that is kept.
-    pub(in crate::http) bytes: usize,
-    /// How long a body may take whose length is not known. After that it is a stream.
-    pub(in crate::http) patience: Duration,
+pub(in crate::http) struct CaptureLimits {
+    /// The largest body that is stored.
+    pub(in crate::http) max_bytes: usize,
+    /// How long a body of unknown length may take. After that it counts as a stream.
+    pub(in crate::http) stream_after: Duration,
 }
 
-/// Takes a response in.
+impl CaptureLimits {
+    pub(in crate::http) fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, stream_after: Duration::from_secs(1) }
+    }
+}
+
+/// Reads a response within the limits.
 pub(in crate::http) async fn capture<B: Body>(
     response: Response<B>,
-    limits: Limits,
-    dropped: &DroppedHeaders,
+    limits: CaptureLimits,
+    stripped_headers: &StrippedHeaders,
 ) -> Captured<B> {
     let (parts, body) = response.into_parts();
     match collect(body, limits).await {
         Ok(bytes) => {
-            let headers = dropped.keep(&parts.headers, bytes.len());
+            let headers = stripped_headers.strip(&parts.headers, bytes.len());
             let stored = StoredResponse::new(parts.status, headers, bytes.clone());
-            Captured::Whole(stored, Response::from_parts(parts, bytes.into()))
+            Captured::Complete(stored, Response::from_parts(parts, bytes.into()))
         }
-        Err(body) => Captured::Unkept(Response::from_parts(parts, body)),
+        Err(body) => Captured::Incomplete(Response::from_parts(parts, body)),
     }
 }
 
-/// The body's bytes, or the body as it was before anything was read of it.
-async fn collect<B: Body>(body: B, limits: Limits) -> Result<Bytes, ResponseBody<B>> {
-    let limit = limits.bytes as u64;
+/// The bytes of the whole body, or a body that still yields everything.
+async fn collect<B: Body>(body: B, limits: CaptureLimits) -> Result<Bytes, ResponseBody<B>> {
+    let limit = limits.max_bytes as u64;
     if body.size_hint().lower() > limit {
         return Err(ResponseBody::inner(body));
     }
     let length_is_known = body.size_hint().exact().is_some();
     let deadline =
-        (!length_is_known).then(|| Instant::now().checked_add(limits.patience)).flatten();
+        (!length_is_known).then(|| Instant::now().checked_add(limits.stream_after)).flatten();
     let mut body = Box::pin(body);
     let mut frames = VecDeque::new();
     let mut read = 0;
@@ -68,7 +75,7 @@ async fn collect<B: Body>(body: B, limits: Limits) -> Result<Bytes, ResponseBody
             },
         };
         match next {
-            None => return Ok(join(frames)),
+            None => return Ok(concatenate(frames)),
             Some(Err(error)) => break Rest::Error(error),
             Some(Ok(frame)) => {
                 let frame = whole_frame(frame);
@@ -81,10 +88,10 @@ async fn collect<B: Body>(body: B, limits: Limits) -> Result<Bytes, ResponseBody
             }
         }
     };
-    Err(ResponseBody::begun(Begun { frames, rest }))
+    Err(ResponseBody::partial(PartialBody { frames, rest }))
 }
 
-fn join(mut frames: VecDeque<http_body::Frame<Bytes>>) -> Bytes {
+fn concatenate(mut frames: VecDeque<http_body::Frame<Bytes>>) -> Bytes {
     if frames.len() <= 1 {
         let only = frames.pop_front().and_then(|frame| frame.into_data().ok());
         return only.unwrap_or_default();

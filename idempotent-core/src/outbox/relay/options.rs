@@ -1,11 +1,11 @@
-//! What of a relay can be set, its defaults, and the times that follow from them.
+//! What can be set on a relay, its defaults, and the times that follow from them.
 
 use std::time::Duration;
 
-use crate::backoff::Backoff;
+use crate::store::backoff::Backoff;
 
-/// After so long a turn begins no further message, so that one slow key does not hold up the others.
-const TURN: Duration = Duration::from_secs(2);
+/// After this long a batch begins no further message, so that one slow key does not delay the others.
+const BATCH_DURATION: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Options {
@@ -14,7 +14,7 @@ pub(super) struct Options {
     pub(super) park_after: u32,
     pub(super) backoff: Backoff,
     pub(super) deadline: Duration,
-    pub(super) response: Duration,
+    pub(super) response_timeout: Duration,
 }
 
 impl Default for Options {
@@ -28,7 +28,7 @@ impl Default for Options {
                 longest: Duration::from_secs(30),
             },
             deadline: Duration::from_secs(5),
-            response: Duration::from_secs(5),
+            response_timeout: Duration::from_secs(5),
         }
     }
 }
@@ -38,13 +38,13 @@ impl Options {
         self.backoff = Backoff { first: first.min(longest), longest };
     }
 
-    pub(super) fn turn(&self) -> Duration {
-        TURN
+    pub(super) fn batch_duration(&self) -> Duration {
+        BATCH_DURATION
     }
 
-    /// How long the database keeps a relay's keys for it while it publishes: longer than that can take, so
-    /// that only a relay that is frozen or cut off loses them.
-    pub(super) fn silence(&self) -> Duration {
-        TURN.saturating_add(self.deadline).saturating_add(self.response)
+    /// How long the database keeps the keys of a relay that sends nothing: longer than publishing can take, so
+    /// that a relay loses them only if it is frozen or cut off.
+    pub(super) fn idle_timeout(&self) -> Duration {
+        BATCH_DURATION.saturating_add(self.deadline).saturating_add(self.response_timeout)
     }
 }

@@ -1,53 +1,53 @@
-//! What the cases assert of an id.
+//! What the cases assert about an id.
 
 use std::time::Duration;
 
-use super::scene::{Owner, Scene};
-use crate::record::Record;
+use super::fixture::{Fixture, Owner};
+use crate::model::Record;
 use crate::store::{Entry, State};
 
-impl Scene {
-    /// Runs what should return soon.
-    pub(super) async fn soon<T>(&self, what: &str, call: impl Future<Output = T>) -> T {
+impl Fixture {
+    /// Runs a call that should return soon.
+    pub(super) async fn expect_soon<T>(&self, what: &str, call: impl Future<Output = T>) -> T {
         match tokio::time::timeout(self.subject.patience(), call).await {
             Ok(value) => value,
             Err(_) => panic!("{what} did not return within {:?}", self.subject.patience()),
         }
     }
 
-    /// Asserts what stands under the id, to every kind of look.
-    pub(super) async fn stands(&self, state: State, record: &Record) {
-        let entry = self.load().await.expect("something stands under the id");
-        assert_eq!(entry.state, state, "the state that load tells");
-        assert_eq!(&entry.record, record, "the record that load tells");
-        let entry = self.refused().await;
-        assert_eq!(entry.state, state, "the state that reserve tells");
-        assert_eq!(&entry.record, record, "the record that reserve tells");
+    /// Asserts which record the id has, as seen by both load and reserve.
+    pub(super) async fn assert_holds(&self, state: State, record: &Record) {
+        let entry = self.load().await.expect("the id has a record");
+        assert_eq!(entry.state, state, "the state that load returns");
+        assert_eq!(&entry.record, record, "the record that load returns");
+        let entry = self.expect_taken().await;
+        assert_eq!(entry.state, state, "the state that reserve returns");
+        assert_eq!(&entry.record, record, "the record that reserve returns");
     }
 
-    pub(super) async fn stands_reserved(&self, owner: &Owner) {
-        self.stands(State::Reserved, &owner.reservation).await;
+    pub(super) async fn assert_reserved(&self, owner: &Owner) {
+        self.assert_holds(State::Reserved, &owner.reservation).await;
     }
 
-    pub(super) async fn stands_completed(&self, owner: &Owner, payload: &[u8]) {
-        self.stands(State::Completed, &owner.completed(payload)).await;
+    pub(super) async fn assert_completed(&self, owner: &Owner, payload: &[u8]) {
+        self.assert_holds(State::Completed, &owner.completed(payload)).await;
     }
 
-    pub(super) async fn stands_indeterminate(&self, owner: &Owner) {
-        self.stands(State::Indeterminate, &owner.reservation).await;
+    pub(super) async fn assert_indeterminate(&self, owner: &Owner) {
+        self.assert_holds(State::Indeterminate, &owner.reservation).await;
     }
 
-    /// Asserts that the id is vacant, by taking it.
-    pub(super) async fn is_vacant(&self) -> Owner {
+    /// Asserts that the id is vacant, by reserving it.
+    pub(super) async fn assert_vacant(&self) -> Owner {
         if let Some(entry) = self.load().await {
             assert_eq!(entry.state, State::Lapsed, "a vacant id holds {entry:?}");
         }
-        self.reserve_once_more().await
+        self.reserve_at_least_once().await
     }
 
-    /// Asserts an entry's remaining time: exact within the subject's tolerance, or not told.
+    /// Asserts the remaining time of an entry, within the subject's tolerance, if the store knows it.
     #[track_caller]
-    pub(super) fn remains(&self, entry: &Entry, expected: Duration) {
+    pub(super) fn assert_remaining(&self, entry: &Entry, expected: Duration) {
         let Some(remaining) = entry.remaining else {
             return;
         };

@@ -1,69 +1,69 @@
-//! Renewing: only the owner, only in time, and only the lease.
+//! Renewing: only the owner can do it, only in time, and it extends nothing but the lease.
 
-use crate::record::Guarantee;
+use crate::model::Guarantee;
 use crate::store::RenewOutcome;
 
-use super::scene::{Owner, Scene};
+use super::fixture::{Fixture, Owner};
 
-pub(super) async fn a_renewal_starts_the_lease_anew(at: Scene) {
+pub(super) async fn a_renewal_starts_the_lease_anew(fixture: Fixture) {
     for guarantee in [Guarantee::AtLeastOnce, Guarantee::AtMostOnce] {
-        let at = at.another();
-        let owner = at.reserve(guarantee).await;
-        at.advance(at.lease() / 2).await;
-        assert_eq!(at.renew(&owner, at.lease()).await, RenewOutcome::Renewed);
-        at.remains(&at.refused().await, at.lease());
-        at.advance(at.lease() * 3 / 4).await;
-        at.stands_reserved(&owner).await;
+        let fixture = fixture.with_fresh_id();
+        let owner = fixture.reserve(guarantee).await;
+        fixture.advance(fixture.lease() / 2).await;
+        assert_eq!(fixture.renew(&owner, fixture.lease()).await, RenewOutcome::Renewed);
+        fixture.assert_remaining(&fixture.expect_taken().await, fixture.lease());
+        fixture.advance(fixture.lease() * 3 / 4).await;
+        fixture.assert_reserved(&owner).await;
     }
 }
 
-pub(super) async fn a_renewed_lease_still_lapses(at: Scene) {
-    let owner = at.reserve_once_more().await;
-    at.advance(at.lease() / 2).await;
-    assert_eq!(at.renew(&owner, at.lease()).await, RenewOutcome::Renewed);
-    at.lapse().await;
-    at.is_vacant().await;
+pub(super) async fn a_renewed_lease_still_lapses(fixture: Fixture) {
+    let owner = fixture.reserve_at_least_once().await;
+    fixture.advance(fixture.lease() / 2).await;
+    assert_eq!(fixture.renew(&owner, fixture.lease()).await, RenewOutcome::Renewed);
+    fixture.let_lease_expire().await;
+    fixture.assert_vacant().await;
 }
 
-pub(super) async fn a_renewal_gives_the_lease_it_names(at: Scene) {
-    let owner = at.reserve_once_more().await;
-    assert_eq!(at.renew(&owner, at.lease() * 3).await, RenewOutcome::Renewed);
-    at.lapse().await;
-    at.stands_reserved(&owner).await;
+pub(super) async fn a_renewal_gives_the_lease_it_names(fixture: Fixture) {
+    let owner = fixture.reserve_at_least_once().await;
+    assert_eq!(fixture.renew(&owner, fixture.lease() * 3).await, RenewOutcome::Renewed);
+    fixture.let_lease_expire().await;
+    fixture.assert_reserved(&owner).await;
 }
 
-pub(super) async fn repeated_renewals_do_not_add_up(at: Scene) {
-    let owner = at.reserve_once_more().await;
+pub(super) async fn repeated_renewals_do_not_add_up(fixture: Fixture) {
+    let owner = fixture.reserve_at_least_once().await;
     for _ in 0..3 {
-        assert_eq!(at.renew(&owner, at.lease()).await, RenewOutcome::Renewed);
+        assert_eq!(fixture.renew(&owner, fixture.lease()).await, RenewOutcome::Renewed);
     }
-    at.stands_reserved(&owner).await;
-    at.lapse().await;
-    at.is_vacant().await;
+    fixture.assert_reserved(&owner).await;
+    fixture.let_lease_expire().await;
+    fixture.assert_vacant().await;
 }
 
-pub(super) async fn a_renewal_of_another_token_is_lost_and_changes_nothing(at: Scene) {
-    let owner = at.reserve_once_more().await;
-    at.advance(at.lease() / 2).await;
-    let outcome = at.renew(&Owner::unknown(), at.lease()).await;
+pub(super) async fn a_renewal_of_another_token_is_lost_and_changes_nothing(fixture: Fixture) {
+    let owner = fixture.reserve_at_least_once().await;
+    fixture.advance(fixture.lease() / 2).await;
+    let outcome = fixture.renew(&Owner::unknown(), fixture.lease()).await;
     assert_eq!(outcome, RenewOutcome::Lost);
-    at.stands_reserved(&owner).await;
-    at.advance(at.lease() * 3 / 5).await;
-    at.is_vacant().await;
+    fixture.assert_reserved(&owner).await;
+    fixture.advance(fixture.lease() * 3 / 5).await;
+    fixture.assert_vacant().await;
 }
 
-pub(super) async fn a_renewal_of_a_vacant_id_is_lost_and_leaves_it_vacant(at: Scene) {
+pub(super) async fn a_renewal_of_a_vacant_id_is_lost_and_leaves_it_vacant(fixture: Fixture) {
     let owner = Owner::unknown();
-    assert_eq!(at.renew(&owner, at.lease()).await, RenewOutcome::Lost);
-    let owner = at.is_vacant().await;
-    at.release(&owner).await;
-    assert_eq!(at.renew(&owner, at.lease()).await, RenewOutcome::Lost);
-    at.is_vacant().await;
+    assert_eq!(fixture.renew(&owner, fixture.lease()).await, RenewOutcome::Lost);
+    let owner = fixture.assert_vacant().await;
+    fixture.release(&owner).await;
+    assert_eq!(fixture.renew(&owner, fixture.lease()).await, RenewOutcome::Lost);
+    fixture.assert_vacant().await;
 }
 
-pub(super) async fn a_renewal_after_the_lapse_is_lost_and_revives_nothing(at: Scene) {
-    let owner = at.reserve_once_more().await;
-    at.lapse().await;
-    assert_eq!(at.renew(&owner, at.lease()).await, RenewOutcome::Lost);
-    at.is_vacant().await;
+pub(super) async fn a_renewal_after_the_lapse_is_lost_and_revives_nothing(fixture: Fixture) {
+    let owner = fixture.reserve_at_least_once().await;
+    fixture.let_lease_expire().await;
+    assert_eq!(fixture.renew(&owner, fixture.lease()).await, RenewOutcome::Lost);
+    fixture.assert_vacant().await;
 }

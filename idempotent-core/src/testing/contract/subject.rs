@@ -1,4 +1,4 @@
-//! What a store's author tells the suite: how to reach the store, and how its time passes.
+//! The store under test: how the suite reaches it, and how its time passes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,9 @@ use async_trait::async_trait;
 
 use crate::store::Store;
 
-/// A store under test. Each case gets a subject of its own.
+/// A store under test. Each case gets its own subject.
 ///
-/// The store need not be empty: the cases use ids that nobody else uses, so all subjects may share
-/// one server.
+/// The store need not be empty. The cases use unique ids, so all subjects may share one server.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -29,7 +28,7 @@ use crate::store::Store;
 ///         self.store.clone()
 ///     }
 ///
-///     /// The server's clock cannot be set, so time passes by itself.
+///     /// The server's clock cannot be set, so the tests really wait.
 ///     async fn advance(&self, by: Duration) {
 ///         tokio::time::sleep(by).await;
 ///     }
@@ -52,56 +51,55 @@ pub trait Subject: Send + Sync + 'static {
     /// The store.
     fn store(&self) -> Arc<dyn Store>;
 
-    /// Another handle to the same records, as another process would have: a second connection.
-    /// Racing cases use both. Default: the same handle.
+    /// Another handle to the same records, as another process would have it: a second connection for
+    /// example. Racing cases use both. Default: the same handle.
     fn other_handle(&self) -> Arc<dyn Store> {
         self.store()
     }
 
-    /// Lets time pass by the store's clock: steps a clock that tests control, or sleeps.
+    /// Lets time pass on the store's clock: advances a manual clock, or sleeps.
     async fn advance(&self, by: Duration);
 
-    /// The lease that the cases use, the unit of everything they time. Default: a minute, right for
-    /// a clock that is stepped. Where time really passes, a few hundred milliseconds keep the suite
-    /// fast; a quarter of it must be enough for a few calls.
+    /// The lease that the cases use. All other times are multiples of it. Default: a minute, which suits
+    /// a manual clock. Where time really passes, a few hundred milliseconds keep the suite fast, but a
+    /// quarter of it must be enough for a few calls.
     fn lease(&self) -> Duration {
         Duration::from_secs(60)
     }
 
-    /// How far [`Entry::remaining`](crate::store::Entry::remaining) may be below what the case
-    /// expects: the time that really passes during a few calls, and the grain of the store's clock.
-    /// Default: none, right for a clock that is stepped.
+    /// How far [`Entry::remaining`](crate::store::Entry::remaining) may be below the value that a case
+    /// expects: the time that really passes during a few calls, plus the resolution of the store's
+    /// clock. Default: zero, which suits a manual clock.
     fn tolerance(&self) -> Duration {
         Duration::ZERO
     }
 
-    /// How long a call, by the clock on the wall, may take that should return soon. Default: five
-    /// seconds.
+    /// How long a call that should return soon may really take. Default: five seconds.
     fn patience(&self) -> Duration {
         Duration::from_secs(5)
     }
 
-    /// What the store can still tell of a lapsed reservation under *at least once*. Default: it is
+    /// What the store still knows of a lapsed reservation under *at least once*. Default:
     /// [`Lapsed::Kept`].
     fn lapsed(&self) -> Lapsed {
         Lapsed::Kept
     }
 
-    /// A fresh store of this kind with room for so many reservations. Default: the store is not
-    /// bounded, and the case about full stores has nothing to check.
+    /// A fresh store of this kind with room for this many reservations. Default: `None`, for stores
+    /// without a limit. The case about full stores then has nothing to check.
     fn bounded(&self, reservations: usize) -> Option<Arc<dyn Store>> {
         let _ = reservations;
         None
     }
 }
 
-/// What a store can still tell of a lapsed reservation under *at least once*.
+/// What a store still knows of a lapsed reservation under *at least once*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lapsed {
-    /// It is there, as [`State::Lapsed`](crate::store::State::Lapsed), until its id is taken.
+    /// It exists as [`State::Lapsed`](crate::store::State::Lapsed) until its id is reserved again.
     Kept,
     /// It is gone.
     Forgotten,
-    /// It may go at any moment.
+    /// It may disappear at any time.
     Either,
 }

@@ -52,7 +52,7 @@ pub(super) struct Terms {
     key = order.number,
     name = "bank.transfer",
     fingerprint = order,
-    store = engine,
+    engine = engine,
     wait = terms.patience,
     tx = tx,
     guarantee = exactly_once

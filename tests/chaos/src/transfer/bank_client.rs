@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use idempotent_core::Idempotency;
-use idempotent_core::store::{PostgresStore, RetryTransaction};
+use idempotent_core::backends::{PostgresStore, RetryTransaction};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::time::sleep;
@@ -55,7 +55,7 @@ impl BankClient {
 /// The server may be down just now.
 async fn store(pool: &PgPool) -> PostgresStore {
     loop {
-        match PostgresStore::from_pool(pool.clone()).connect().await {
+        match PostgresStore::builder(pool.clone()).connect().await {
             Ok(store) => return store,
             Err(_) => sleep(Duration::from_millis(50)).await,
         }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
-use idempotent_core::store::RetryTransaction;
+use idempotent_core::backends::RetryTransaction;
 use idempotent_servers::Server;
 use serde::{Deserialize, Serialize};
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
-use idempotent_core::store::PostgresStore;
+use idempotent_core::backends::PostgresStore;
 use idempotent_servers::Postgres;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -78,7 +78,7 @@ pub async fn run(level: Level, settings: &Settings) -> Result<Outcome> {
         ACCOUNTS - 1
     );
     server.sql(&accounts).await;
-    PostgresStore::connect(server.url()).await?.migrate().await?;
+    PostgresStore::connect(server.url()).await?;
     let folder = TempDir::new().context("a folder")?;
     let began = Instant::now();
     let mut workers = Workers::start(level, settings, &server, folder.path()).await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use fastrand::Rng;
-use idempotent_core::store::is_conflict;
+use idempotent_core::backends::is_conflict;
 use serde::{Deserialize, Serialize};
 use sqlx::error::DatabaseError;
 use tokio::task::JoinSet;

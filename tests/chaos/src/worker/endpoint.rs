@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use idempotent_core::Store;
-use idempotent_core::store::{RedisStore, RedisStoreBuilder};
+use idempotent_core::backends::{RedisSource, RedisStore, RedisStoreBuilder};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
@@ -60,8 +60,10 @@ pub(super) async fn connect(store_settings: &StoreSettings) -> Result<Arc<dyn St
 fn store(store_settings: &StoreSettings) -> RedisStoreBuilder {
     let builder = match &store_settings.endpoint {
         Endpoint::Single(url) => RedisStore::builder(url),
-        Endpoint::Sentinel { urls, master } => RedisStore::sentinel(urls.clone(), master),
-        Endpoint::Cluster(urls) => RedisStore::cluster(urls.clone()),
+        Endpoint::Sentinel { urls, master } => {
+            RedisStore::builder(RedisSource::sentinel(urls.clone(), master))
+        }
+        Endpoint::Cluster(urls) => RedisStore::builder(RedisSource::cluster(urls.clone())),
     };
     let builder = builder.response_timeout(store_settings.timeout);
     match store_settings.min_replicas {

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use idempotent_core::{Call, Ended, Error, Idempotency, Operation};
+use idempotent_core::call::CallOutcome;
+use idempotent_core::{Call, Error, Idempotency, Operation};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -84,7 +85,7 @@ impl Shop {
             let engine = self.engine.clone();
             let key = (self.ledger.process(), task);
             calls.spawn(async move {
-                let call = WARM_UP.key(&key).store(&engine).returning::<Result<(), Error>>();
+                let call = WARM_UP.key(&key).engine(&engine).returning::<Result<(), Error>>();
                 call.run(|| async { Ok(()) }).await.is_ok()
             });
         }
@@ -96,7 +97,7 @@ impl Shop {
             Some(wait) => self.operation.wait(wait),
             None => self.operation,
         };
-        operation.key(&key).store(&self.engine).returning::<Result<EffectId, Failure>>()
+        operation.key(&key).engine(&self.engine).returning::<Result<EffectId, Failure>>()
     }
 
     /// Makes the call, and writes the answer down if its caller was there to get it.
@@ -107,7 +108,7 @@ impl Shop {
             None => {
                 let (result, ended) =
                     call.run_with_outcome(|| body(&self.ledger, key, draw.body)).await;
-                said(result, ended == Ended::Executed)
+                said(result, ended == CallOutcome::Executed)
             }
             Some(patience) => {
                 let mine = Arc::new(OnceLock::new());

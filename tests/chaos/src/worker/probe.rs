@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
+use idempotent_core::ErrorKind;
+use idempotent_core::engine::Resolution;
 use idempotent_core::store::State;
-use idempotent_core::{ErrorKind, Resolution};
 use tokio::task::JoinSet;
 
 use super::Assignment;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use idempotent_core::record::{Outcome, Record};
-use idempotent_core::store::{Complete, CompleteOutcome, Entry, State, Vacant};
+use idempotent_core::model::{Outcome, Record};
+use idempotent_core::store::{Complete, CompleteOutcome, Entry, IfVacant, State};
 use tokio::task::yield_now;
 
 use super::{BrokenStore, Flaw};
@@ -25,7 +25,7 @@ impl BrokenStore {
             (Flaw::CompleteOverwritesItself, State::Completed) if own => {
                 self.record(request, request.record, request.ttl)
             }
-            (Flaw::CompleteRefusesWhoeverAsks, _) if request.vacant == Vacant::Refuse => {
+            (Flaw::CompleteRefusesWhoeverAsks, _) if request.if_vacant == IfVacant::Refuse => {
                 Some(CompleteOutcome::Gone)
             }
             (Flaw::CompleteRefusesTheLateOwner, State::Indeterminate) => {
@@ -37,12 +37,12 @@ impl BrokenStore {
     }
 
     async fn complete_vacant_wrongly(&self, request: &Complete<'_>) -> Option<CompleteOutcome> {
-        match (self.flaw, request.vacant) {
-            (Flaw::CompleteNeverRefuses, Vacant::Refuse) => {
+        match (self.flaw, request.if_vacant) {
+            (Flaw::CompleteNeverRefuses, IfVacant::Refuse) => {
                 self.record(request, request.record, request.ttl)
             }
-            (Flaw::CompleteRefusesVacantIds, Vacant::Record) => Some(CompleteOutcome::Gone),
-            (Flaw::CompleteReadsThenWrites, Vacant::Record) => {
+            (Flaw::CompleteRefusesVacantIds, IfVacant::Record) => Some(CompleteOutcome::Gone),
+            (Flaw::CompleteReadsThenWrites, IfVacant::Record) => {
                 yield_now().await;
                 self.record(request, request.record, request.ttl)
             }

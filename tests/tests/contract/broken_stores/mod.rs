@@ -11,10 +11,10 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use idempotent_core::record::{Record, RecordId, Token};
+use idempotent_core::model::{Record, RecordId, Token};
 use idempotent_core::store::{
-    Clock, Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, Store, StoreError, Wait,
+    Clock, Complete, CompleteOutcome, Entry, LocalStore, Page, Release, Renew, RenewOutcome,
+    Reserve, ReserveOutcome, Scan, Store, StoreError, Wait,
 };
 
 use super::reference_store::{ReferenceStore, Slot};
@@ -75,8 +75,8 @@ pub(crate) enum Flaw {
     WaitIgnoresItsTimeout,
     WaitIgnoresTheToken,
 
-    AtHandShowsRunningCalls,
-    AtHandOutlivesTheTtl,
+    LocalShowsRunningCalls,
+    LocalOutlivesTheTtl,
 
     LoadExtends,
     LoadTellsTheWholeLease,
@@ -138,10 +138,16 @@ impl BrokenStore {
     }
 }
 
+impl LocalStore for BrokenStore {
+    fn completed(&self, id: &RecordId) -> Option<Entry> {
+        self.completed_wrongly(id)
+    }
+}
+
 #[async_trait::async_trait]
 impl Store for BrokenStore {
-    fn at_hand(&self, id: &RecordId) -> Option<Entry> {
-        self.at_hand_wrongly(id)
+    fn local(&self) -> Option<&dyn LocalStore> {
+        Some(self)
     }
 
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {

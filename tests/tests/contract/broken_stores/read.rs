@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::record::{Outcome, RecordId};
+use idempotent_core::model::{Outcome, RecordId};
 use idempotent_core::store::{Cursor, Entry, Page, Scan, State, Store, StoreError, Wait};
 
 use super::{BrokenStore, Flaw};
@@ -23,10 +23,10 @@ impl BrokenStore {
         self.store.wait(&request).await.ok()
     }
 
-    pub(super) fn at_hand_wrongly(&self, id: &RecordId) -> Option<Entry> {
+    pub(super) fn completed_wrongly(&self, id: &RecordId) -> Option<Entry> {
         match self.flaw {
-            Flaw::AtHandShowsRunningCalls => self.found(id),
-            Flaw::AtHandOutlivesTheTtl => {
+            Flaw::LocalShowsRunningCalls => self.found(id),
+            Flaw::LocalOutlivesTheTtl => {
                 let slots = self.store.slots();
                 let record = slots.get(id).map(|slot| slot.record.clone());
                 let record = record.filter(|record| record.outcome() != Outcome::Reserved)?;

@@ -1,6 +1,6 @@
 //! What can be wrong with renewing and releasing.
 
-use idempotent_core::record::{Envelope, Record, Token};
+use idempotent_core::model::{Envelope, Record, Token};
 use idempotent_core::store::{Clock, Release, Renew, RenewOutcome, State};
 use tokio::task::yield_now;
 

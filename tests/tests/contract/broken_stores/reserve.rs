@@ -1,7 +1,7 @@
 //! What can be wrong with reserving.
 
 use idempotent_core::Guarantee;
-use idempotent_core::record::{Envelope, Record};
+use idempotent_core::model::{Envelope, Record};
 use idempotent_core::store::{
     Entry, Reserve, ReserveOutcome, State, Store, StoreError, StoreErrorKind,
 };

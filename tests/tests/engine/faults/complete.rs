@@ -1,8 +1,8 @@
 //! Faults of `complete`.
 
 use idempotent_core::Idempotency;
-use idempotent_core::store::MemoryStore;
-use idempotent_core::testing::{Call, Fault, FaultyStore, When};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_tests::{Log, Runs, call, secs};
 use metrics_util::debugging::DebuggingRecorder;
 use tokio::time::{Duration, Instant, sleep};
@@ -12,7 +12,7 @@ use crate::telemetry::counter;
 
 /// How a call ended whose complete meets a fault once, after how long, and how the next one ended.
 async fn meets(fault: Fault) -> (End, Duration, End, usize) {
-    let ((engine, _), runs) = (faulty(Call::Complete, When::Nth(1), fault), Runs::new());
+    let ((engine, _), runs) = (faulty(StoreMethod::Complete, When::Nth(1), fault), Runs::new());
     let start = Instant::now();
     let first = end(call(&engine, ONCE, "k", &runs).await);
     let took = start.elapsed();
@@ -61,7 +61,8 @@ async fn a_complete_that_arrives_twice_is_recorded_once() {
 
 #[tokio::test(start_paused = true)]
 async fn while_no_complete_succeeds_the_caller_has_its_result_soon_and_a_task_goes_on() {
-    let ((engine, store), runs) = (faulty(Call::Complete, When::Always, Fault::Fail), Runs::new());
+    let ((engine, store), runs) =
+        (faulty(StoreMethod::Complete, When::Always, Fault::Fail), Runs::new());
     let start = Instant::now();
     assert_eq!(end(call(&engine, ONCE, "k", &runs).await), Ok(1));
     assert!(start.elapsed() < secs(1), "{:?}", start.elapsed());
@@ -76,8 +77,8 @@ async fn while_no_complete_succeeds_the_caller_has_its_result_soon_and_a_task_go
 /// A store that is down for good from some call on.
 fn down_from(completes: usize) -> Idempotency {
     let store = FaultyStore::new(MemoryStore::new());
-    let store = store.on(Call::Complete, When::From(completes), Fault::Fail);
-    Idempotency::new(store.on(Call::Renew, When::Always, Fault::Fail))
+    let store = store.on(StoreMethod::Complete, When::From(completes), Fault::Fail);
+    Idempotency::new(store.on(StoreMethod::Renew, When::Always, Fault::Fail))
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,7 +118,7 @@ async fn after_a_lost_result_at_most_once_does_not_know_and_at_least_once_runs_a
 async fn a_complete_whose_answer_was_lost_is_no_lost_lease() {
     let (log, _listening) = Log::listen();
     let store = FaultyStore::new(MemoryStore::new());
-    let store = store.on(Call::Complete, When::From(1), Fault::LoseAnswer);
+    let store = store.on(StoreMethod::Complete, When::From(1), Fault::LoseAnswer);
     let (engine, runs) = (Idempotency::new(store.clone()), Runs::new());
     assert_eq!(end(call(&engine, ONCE, "k", &runs).await), Ok(1));
     sleep(secs(15)).await;

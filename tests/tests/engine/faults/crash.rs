@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use idempotent_core::store::MemoryStore;
-use idempotent_core::testing::{Call, Fault, FaultyStore, ManualClock, When};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::testing::{Fault, FaultyStore, ManualClock, StoreMethod, When};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_tests::{Fail, Runs, call, millis, secs};
 use tokio::runtime::{Builder, Runtime};
@@ -33,7 +33,7 @@ fn next(
 
 /// Crashes while `at` hangs: before it was done ([`Fault::Hang`]) or after ([`Fault::HangAfter`]).
 fn crash(
-    at: Call,
+    at: StoreMethod,
     fault: Fault,
     operation: Operation,
     body: Result<(), Fail>,
@@ -44,13 +44,13 @@ fn crash(
     first.block_on(async {
         let faulty = FaultyStore::new(store.clone()).on(at, When::Nth(1), fault);
         let engine = Idempotency::new(faulty);
-        let dying = operation.key("k").store(&engine).returning::<Result<usize, Fail>>();
+        let dying = operation.key("k").engine(&engine).returning::<Result<usize, Fail>>();
         let run = dying.run(|| async {
             runs.note();
-            sleep(millis(u64::from(at == Call::Renew) * 60_000)).await;
+            sleep(millis(u64::from(at == StoreMethod::Renew) * 60_000)).await;
             body.map(|()| 1)
         });
-        timeout(millis(10_001 * u64::from(at == Call::Renew) + 1), run).await.unwrap_err();
+        timeout(millis(10_001 * u64::from(at == StoreMethod::Renew) + 1), run).await.unwrap_err();
     });
     drop(first);
     next(&store, &clock, operation, &runs)
@@ -61,14 +61,14 @@ const UNKNOWN: End = Err("indeterminate");
 
 #[test]
 fn crashed_before_its_reserve_arrived_a_call_has_left_nothing() {
-    let at = |operation| crash(Call::Reserve, Fault::Hang, operation, Ok(()));
+    let at = |operation| crash(StoreMethod::Reserve, Fault::Hang, operation, Ok(()));
     assert_eq!(at(AT_LEAST_ONCE), (Ok(1), Ok(1), 1));
     assert_eq!(at(ONCE), (Ok(1), Ok(1), 1));
 }
 
 #[test]
 fn crashed_after_its_reserve_arrived_a_call_leaves_a_reservation_that_lapses() {
-    let at = |operation| crash(Call::Reserve, Fault::HangAfter, operation, Ok(()));
+    let at = |operation| crash(StoreMethod::Reserve, Fault::HangAfter, operation, Ok(()));
     assert_eq!(at(AT_LEAST_ONCE), (RUNNING, Ok(1), 1));
     assert_eq!(at(ONCE), (RUNNING, UNKNOWN, 0));
 }
@@ -76,7 +76,7 @@ fn crashed_after_its_reserve_arrived_a_call_leaves_a_reservation_that_lapses() {
 #[test]
 fn crashed_in_its_body_while_it_was_renewed_a_call_leaves_a_reservation_that_lapses() {
     for fault in [Fault::Hang, Fault::HangAfter] {
-        let at = |operation| crash(Call::Renew, fault, operation, Ok(()));
+        let at = |operation| crash(StoreMethod::Renew, fault, operation, Ok(()));
         assert_eq!(at(AT_LEAST_ONCE), (RUNNING, Ok(2), 2));
         assert_eq!(at(ONCE), (RUNNING, UNKNOWN, 1));
     }
@@ -84,28 +84,29 @@ fn crashed_in_its_body_while_it_was_renewed_a_call_leaves_a_reservation_that_lap
 
 #[test]
 fn crashed_before_its_complete_arrived_a_call_leaves_a_reservation_that_lapses() {
-    let at = |operation| crash(Call::Complete, Fault::Hang, operation, Ok(()));
+    let at = |operation| crash(StoreMethod::Complete, Fault::Hang, operation, Ok(()));
     assert_eq!(at(AT_LEAST_ONCE), (RUNNING, Ok(2), 2));
     assert_eq!(at(ONCE), (RUNNING, UNKNOWN, 1));
 }
 
 #[test]
 fn crashed_after_its_complete_arrived_a_call_is_recorded() {
-    let at = |operation| crash(Call::Complete, Fault::HangAfter, operation, Ok(()));
+    let at = |operation| crash(StoreMethod::Complete, Fault::HangAfter, operation, Ok(()));
     assert_eq!(at(AT_LEAST_ONCE), (Ok(1), Ok(1), 1));
     assert_eq!(at(ONCE), (Ok(1), Ok(1), 1));
 }
 
 #[test]
 fn crashed_before_its_release_arrived_a_call_leaves_a_reservation_that_lapses() {
-    let at = |operation| crash(Call::Release, Fault::Hang, operation, Err(Fail::Invalid));
+    let at = |operation| crash(StoreMethod::Release, Fault::Hang, operation, Err(Fail::Invalid));
     assert_eq!(at(AT_LEAST_ONCE), (RUNNING, Ok(2), 2));
     assert_eq!(at(ONCE), (RUNNING, UNKNOWN, 1));
 }
 
 #[test]
 fn crashed_after_its_release_arrived_a_call_has_left_nothing() {
-    let at = |operation| crash(Call::Release, Fault::HangAfter, operation, Err(Fail::Invalid));
+    let at =
+        |operation| crash(StoreMethod::Release, Fault::HangAfter, operation, Err(Fail::Invalid));
     assert_eq!(at(AT_LEAST_ONCE), (Ok(2), Ok(2), 2));
     assert_eq!(at(ONCE), (Ok(2), Ok(2), 2));
 }

@@ -8,8 +8,8 @@ mod renew;
 mod reserve;
 mod wait;
 
-use idempotent_core::store::MemoryStore;
-use idempotent_core::testing::{Call, Fault, FaultyStore, When};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{Guarantee, Idempotency, Operation};
 use idempotent_tests::{Answer, secs};
 
@@ -24,7 +24,7 @@ fn end(answer: Answer) -> End {
     answer.map_err(|error| error.code())
 }
 
-fn faulty(call: Call, when: When, fault: Fault) -> (Idempotency, FaultyStore<MemoryStore>) {
+fn faulty(call: StoreMethod, when: When, fault: Fault) -> (Idempotency, FaultyStore<MemoryStore>) {
     let store = FaultyStore::new(MemoryStore::new()).on(call, when, fault);
     (Idempotency::new(store.clone()), store)
 }

@@ -1,7 +1,7 @@
 //! Faults of `release`, as a body that fails sends it.
 
 use idempotent_core::Idempotency;
-use idempotent_core::testing::{Call, Fault, When};
+use idempotent_core::testing::{Fault, StoreMethod, When};
 use idempotent_tests::{Fail, Runs, call, secs};
 use tokio::time::{Duration, Instant, sleep};
 
@@ -9,13 +9,13 @@ use super::{AT_LEAST_ONCE, ONCE, end, faulty};
 
 async fn fail(engine: &Idempotency) -> Duration {
     let start = Instant::now();
-    let failing = ONCE.key("k").store(engine).returning::<Result<usize, Fail>>();
+    let failing = ONCE.key("k").engine(engine).returning::<Result<usize, Fail>>();
     assert_eq!(failing.run(|| async { Err(Fail::Invalid) }).await, Err(Fail::Invalid));
     start.elapsed()
 }
 
 async fn is_vacant_within(limit: Duration, fault: Fault) {
-    let ((engine, _), runs) = (faulty(Call::Release, When::Nth(1), fault), Runs::new());
+    let ((engine, _), runs) = (faulty(StoreMethod::Release, When::Nth(1), fault), Runs::new());
     let took = fail(&engine).await;
     assert!(took <= limit, "the caller waited {took:?}");
     assert_eq!(end(call(&engine, ONCE, "k", &runs).await), Ok(1));
@@ -56,7 +56,8 @@ async fn a_release_that_arrives_twice_releases_once() {
 
 #[tokio::test(start_paused = true)]
 async fn while_no_release_succeeds_the_caller_has_its_error_soon_and_a_task_goes_on() {
-    let ((engine, store), runs) = (faulty(Call::Release, When::Always, Fault::Fail), Runs::new());
+    let ((engine, store), runs) =
+        (faulty(StoreMethod::Release, When::Always, Fault::Fail), Runs::new());
     assert!(fail(&engine).await < secs(1));
     assert_eq!(end(call(&engine, ONCE, "k", &runs).await), Err("in_progress"));
     sleep(secs(10)).await;
@@ -67,8 +68,9 @@ async fn while_no_release_succeeds_the_caller_has_its_error_soon_and_a_task_goes
 
 #[tokio::test(start_paused = true)]
 async fn a_key_that_cannot_be_released_lapses_with_its_lease() {
-    let ((engine, _), runs) = (faulty(Call::Release, When::Always, Fault::Fail), Runs::new());
-    let failing = AT_LEAST_ONCE.key("k").store(&engine).returning::<Result<usize, Fail>>();
+    let ((engine, _), runs) =
+        (faulty(StoreMethod::Release, When::Always, Fault::Fail), Runs::new());
+    let failing = AT_LEAST_ONCE.key("k").engine(&engine).returning::<Result<usize, Fail>>();
     failing.run(|| async { Err(Fail::Invalid) }).await.unwrap_err();
     sleep(secs(31)).await;
     assert_eq!(end(call(&engine, AT_LEAST_ONCE, "k", &runs).await), Ok(1));
@@ -76,8 +78,9 @@ async fn a_key_that_cannot_be_released_lapses_with_its_lease() {
 
 #[tokio::test(start_paused = true)]
 async fn a_late_release_does_not_touch_a_successor() {
-    let ((engine, _), runs) = (faulty(Call::Release, When::Nth(1), Fault::LoseAnswer), Runs::new());
-    let failing = ONCE.key("k").store(&engine).returning::<Result<usize, Fail>>();
+    let ((engine, _), runs) =
+        (faulty(StoreMethod::Release, When::Nth(1), Fault::LoseAnswer), Runs::new());
+    let failing = ONCE.key("k").engine(&engine).returning::<Result<usize, Fail>>();
     // The release is done, its answer lost, and before it is sent again another call has the key.
     let failed = tokio::spawn(failing.run(|| async { Err(Fail::Invalid) }));
     idempotent_tests::settle().await;

@@ -1,6 +1,6 @@
 //! Faults of `renew`, while a body runs for more than three leases.
 
-use idempotent_core::testing::{Call, Fault, When};
+use idempotent_core::testing::{Fault, StoreMethod, When};
 use idempotent_tests::{Log, Runs, call, call_for, secs};
 use tokio::time::sleep;
 
@@ -10,7 +10,7 @@ use super::{AT_LEAST_ONCE, ONCE, end, faulty};
 async fn is_survived(fault: Fault) {
     for when in [When::Nth(1), When::Nth(2), When::Nth(5)] {
         let (log, _listening) = Log::listen();
-        let ((engine, _), runs) = (faulty(Call::Renew, when, fault), Runs::new());
+        let ((engine, _), runs) = (faulty(StoreMethod::Renew, when, fault), Runs::new());
         let first = call_for(&engine, ONCE, "k", &runs, secs(100));
         for _ in 0..9 {
             sleep(secs(11)).await;
@@ -59,7 +59,7 @@ async fn a_renewal_that_arrives_twice_is_as_good_as_any() {
 async fn while_no_renewal_succeeds_the_lease_lapses_and_at_least_once_runs_again() {
     for fault in [Fault::Fail, Fault::Hang] {
         let (log, _listening) = Log::listen();
-        let ((engine, _), runs) = (faulty(Call::Renew, When::Always, fault), Runs::new());
+        let ((engine, _), runs) = (faulty(StoreMethod::Renew, When::Always, fault), Runs::new());
         let first = call_for(&engine, AT_LEAST_ONCE, "k", &runs, secs(100));
         sleep(secs(31)).await;
         assert_eq!(end(call(&engine, AT_LEAST_ONCE, "k", &runs).await), Ok(2));
@@ -71,7 +71,7 @@ async fn while_no_renewal_succeeds_the_lease_lapses_and_at_least_once_runs_again
 
 #[tokio::test(start_paused = true)]
 async fn while_no_renewal_succeeds_the_lease_lapses_and_at_most_once_does_not_know() {
-    let ((engine, _), runs) = (faulty(Call::Renew, When::Always, Fault::Fail), Runs::new());
+    let ((engine, _), runs) = (faulty(StoreMethod::Renew, When::Always, Fault::Fail), Runs::new());
     let first = call_for(&engine, ONCE, "k", &runs, secs(100));
     sleep(secs(31)).await;
     assert_eq!(end(call(&engine, ONCE, "k", &runs).await), Err("indeterminate"));
@@ -84,7 +84,7 @@ async fn while_no_renewal_succeeds_the_lease_lapses_and_at_most_once_does_not_kn
 async fn a_renewal_that_was_on_its_way_when_the_call_ended_is_no_lost_lease() {
     let (log, _listening) = Log::listen();
     let ((engine, _), runs) =
-        (faulty(Call::Renew, When::Always, Fault::Delay(secs(4))), Runs::new());
+        (faulty(StoreMethod::Renew, When::Always, Fault::Delay(secs(4))), Runs::new());
     let first = call_for(&engine, ONCE, "k", &runs, secs(12));
     assert_eq!(end(first.await.unwrap()), Ok(1));
     sleep(secs(10)).await;

@@ -3,8 +3,9 @@
 use std::thread;
 
 use idempotent_core::Idempotency;
-use idempotent_core::store::{MemoryStore, StoreErrorKind};
-use idempotent_core::testing::{Call, Fault, FaultyStore, When};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::store::StoreErrorKind;
+use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_tests::{Runs, call, call_for, millis, secs, settle};
 use tokio::time::{Duration, Instant, sleep};
 
@@ -13,7 +14,7 @@ use super::{End, ONCE, end, faulty};
 /// How a call ended whose reserve meets a fault, after how long, and how the next one ended; with
 /// the runs of the body after each.
 async fn meets(fault: Fault) -> ((End, usize, Duration), (End, usize)) {
-    let ((engine, _), runs) = (faulty(Call::Reserve, When::Nth(1), fault), Runs::new());
+    let ((engine, _), runs) = (faulty(StoreMethod::Reserve, When::Nth(1), fault), Runs::new());
     let start = Instant::now();
     let first = end(call(&engine, ONCE, "k", &runs).await);
     let first = (first, runs.count(), start.elapsed());
@@ -98,7 +99,7 @@ fn a_body_on_a_blocked_thread_does_not_start_past_its_lease() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let (late, other) = runtime().block_on(async {
         let slow = FaultyStore::new(store.clone());
-        let slow = slow.on(Call::Reserve, When::Nth(1), Fault::DelayAnswer(millis(50)));
+        let slow = slow.on(StoreMethod::Reserve, When::Nth(1), Fault::DelayAnswer(millis(50)));
         let engine = Idempotency::new(slow);
         let blocked = async {
             thread::sleep(millis(400));
@@ -116,7 +117,7 @@ fn a_body_on_a_blocked_thread_does_not_start_past_its_lease() {
 #[tokio::test(start_paused = true)]
 async fn a_body_does_not_start_once_its_lease_could_have_lapsed() {
     let fault = Fault::DelayAnswer(secs(4));
-    let ((engine, _), runs) = (faulty(Call::Reserve, When::Nth(1), fault), Runs::new());
+    let ((engine, _), runs) = (faulty(StoreMethod::Reserve, When::Nth(1), fault), Runs::new());
     let short = super::AT_LEAST_ONCE.lease(secs(2));
     let late = tokio::spawn({
         let (engine, runs) = (engine.clone(), runs.clone());
@@ -131,8 +132,8 @@ async fn a_body_does_not_start_once_its_lease_could_have_lapsed() {
 #[tokio::test(start_paused = true)]
 async fn the_release_of_a_reserve_whose_answer_was_lost_is_sent_again() {
     let ((engine, store), runs) =
-        (faulty(Call::Reserve, When::Nth(1), Fault::LoseAnswer), Runs::new());
-    store.inject(Call::Release, When::Nth(1), Fault::Fail);
+        (faulty(StoreMethod::Reserve, When::Nth(1), Fault::LoseAnswer), Runs::new());
+    store.inject(StoreMethod::Release, When::Nth(1), Fault::Fail);
     assert_eq!(end(call(&engine, ONCE, "k", &runs).await), UNAVAILABLE);
     sleep(secs(6)).await;
     assert_eq!(end(call(&engine, ONCE, "k", &runs).await), Ok(1));
@@ -141,7 +142,7 @@ async fn the_release_of_a_reserve_whose_answer_was_lost_is_sent_again() {
 #[tokio::test(start_paused = true)]
 async fn a_waiter_whose_reserve_fails_is_a_store_error_and_the_running_call_is_recorded() {
     for fault in [Fault::Fail, Fault::LoseAnswer, Fault::Hang, Fault::HangAfter] {
-        let ((engine, _), runs) = (faulty(Call::Reserve, When::Nth(3), fault), Runs::new());
+        let ((engine, _), runs) = (faulty(StoreMethod::Reserve, When::Nth(3), fault), Runs::new());
         let first = call_for(&engine, ONCE, "k", &runs, secs(10));
         settle().await;
         let waiter = end(call(&engine, ONCE.wait(secs(60)), "k", &runs).await);
@@ -155,7 +156,7 @@ async fn a_waiter_whose_reserve_fails_is_a_store_error_and_the_running_call_is_r
 #[tokio::test(start_paused = true)]
 async fn a_waiter_whose_time_is_up_while_the_store_is_slow_is_in_progress() {
     let ((engine, _), runs) =
-        (faulty(Call::Reserve, When::Nth(3), Fault::Delay(secs(3))), Runs::new());
+        (faulty(StoreMethod::Reserve, When::Nth(3), Fault::Delay(secs(3))), Runs::new());
     let first = call_for(&engine, ONCE, "k", &runs, secs(10));
     settle().await;
     let start = Instant::now();

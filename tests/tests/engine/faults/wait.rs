@@ -1,6 +1,6 @@
 //! Faults of `wait`: a waiter gets its turn within its time all the same.
 
-use idempotent_core::testing::{Call, Fault, When};
+use idempotent_core::testing::{Fault, StoreMethod, When};
 use idempotent_tests::{Runs, call, call_for, secs, settle};
 use tokio::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use super::{ONCE, end, faulty};
 /// A waiter on a call of ten seconds, whose every wait meets a fault, gets its result `late`.
 async fn ends_at_most(late: Duration, fault: Fault) {
     for when in [When::Nth(1), When::Always] {
-        let ((engine, _), runs) = (faulty(Call::Wait, when, fault), Runs::new());
+        let ((engine, _), runs) = (faulty(StoreMethod::Wait, when, fault), Runs::new());
         let first = call_for(&engine, ONCE, "k", &runs, secs(10));
         settle().await;
         let start = Instant::now();
@@ -50,7 +50,7 @@ async fn a_waiter_whose_wait_is_asked_twice_gets_its_turn() {
 #[tokio::test(start_paused = true)]
 async fn a_waiter_whose_wait_hangs_ends_within_its_time() {
     for fault in [Fault::Hang, Fault::HangAfter, Fault::Fail, Fault::Delay(secs(60))] {
-        let ((engine, _), runs) = (faulty(Call::Wait, When::Always, fault), Runs::new());
+        let ((engine, _), runs) = (faulty(StoreMethod::Wait, When::Always, fault), Runs::new());
         let first = call_for(&engine, ONCE, "k", &runs, secs(100));
         settle().await;
         let start = Instant::now();

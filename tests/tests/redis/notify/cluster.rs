@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use idempotent_core::Store;
-use idempotent_core::record::Envelope;
-use idempotent_core::store::{NearCache, RedisStore, Reserve};
+use idempotent_core::backends::{NearCache, RedisSource, RedisStore};
+use idempotent_core::model::Envelope;
+use idempotent_core::store::LocalStore as _;
+use idempotent_core::store::Reserve;
 use idempotent_servers::{Cluster, Redis, Server, require};
 use idempotent_tests::{HOUR, fresh_id, until, wakes};
 use tokio::task::JoinHandle;
@@ -16,7 +18,7 @@ use super::stores::{CHANNEL, complete, known_waiter, listeners, published, reser
 const SILENCE: Duration = Duration::from_secs(5);
 
 async fn store(cluster: &Cluster) -> RedisStore {
-    let builder = RedisStore::cluster(cluster.urls()).wait_pauses(HOUR, HOUR);
+    let builder = RedisStore::builder(RedisSource::cluster(cluster.urls())).wait_pauses(HOUR, HOUR);
     builder.connect().await.expect("it connects")
 }
 
@@ -53,9 +55,9 @@ async fn waiters_wake_and_copies_go_wherever_the_record_is() {
     for (id, _) in &calls {
         let request = Reserve::new(id, Envelope::new("charge"));
         other.reserve(&request).await.unwrap();
-        until(|| async { other.at_hand(id).is_some() }).await;
+        until(|| async { other.completed(id).is_some() }).await;
         assert!(owner.purge(id).await.unwrap());
-        until(|| async { other.at_hand(id).is_none() }).await;
+        until(|| async { other.completed(id).is_none() }).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::store::{NearCache, RedisStore};
+use idempotent_core::backends::{NearCache, RedisStore};
 use idempotent_core::testing::contract::Lapsed;
 use idempotent_servers::Redis;
 use idempotent_tests::TwoHandles;

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use idempotent_core::Store;
-use idempotent_core::record::Envelope;
-use idempotent_core::store::{NearCache, RedisStore, Reserve};
+use idempotent_core::backends::{NearCache, RedisStore};
+use idempotent_core::model::Envelope;
+use idempotent_core::store::LocalStore as _;
+use idempotent_core::store::Reserve;
 use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
 use idempotent_tests::{Log, fresh_id, until, waiter, wakes};
 use tokio::time::sleep;
@@ -70,9 +72,9 @@ async fn a_connection_over_which_nothing_comes_any_more_counts_as_lost() {
     complete(&near, &id, &reservation).await;
     let request = Reserve::new(&id, Envelope::new("charge"));
     near.reserve(&request).await.unwrap();
-    until(|| async { near.at_hand(&id).is_some() }).await;
+    until(|| async { near.completed(&id).is_some() }).await;
     proxy.stall();
-    until(|| async { near.at_hand(&id).is_none() }).await;
+    until(|| async { near.completed(&id).is_none() }).await;
     proxy.resume();
     until(|| async { listeners(&redis).await == 1 }).await;
 }

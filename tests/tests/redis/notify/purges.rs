@@ -1,7 +1,9 @@
 //! A purge through one process drops the copies that others keep.
 
-use idempotent_core::record::{Envelope, RecordId};
-use idempotent_core::store::{NearCache, RedisStore, Reserve};
+use idempotent_core::backends::{NearCache, RedisStore};
+use idempotent_core::model::{Envelope, RecordId};
+use idempotent_core::store::LocalStore as _;
+use idempotent_core::store::Reserve;
 use idempotent_core::{Idempotency, Operation, Store};
 use idempotent_servers::{Redis, Server, TcpProxy, require};
 use idempotent_tests::{Runs, call, fresh_id, until};
@@ -30,7 +32,7 @@ async fn kept(near: &NearCache<RedisStore>) -> RecordId {
 async fn bring(near: &NearCache<RedisStore>, id: &RecordId) {
     let request = Reserve::new(id, Envelope::new("charge"));
     near.reserve(&request).await.expect("the store answers");
-    until(|| async { near.at_hand(id).is_some() }).await;
+    until(|| async { near.completed(id).is_some() }).await;
 }
 
 #[tokio::test]
@@ -39,7 +41,7 @@ async fn a_copy_knows_how_long_its_record_is_kept() {
     let redis = Redis::start().await;
     let near = near(&redis).await;
     let id = kept(&near).await;
-    let copy = near.at_hand(&id).unwrap();
+    let copy = near.completed(&id).unwrap();
     let record = near.load(&id).await.unwrap().unwrap();
     assert_eq!(copy.record, record.record);
     let (copy, record) = (copy.remaining.unwrap(), record.remaining.unwrap());
@@ -55,8 +57,8 @@ async fn a_purge_through_another_process_drops_the_copy() {
     assert!(near.hears_purges());
     let (id, other) = (kept(&near).await, kept(&near).await);
     assert!(operator.purge(&id).await.unwrap());
-    until(|| async { near.at_hand(&id).is_none() }).await;
-    assert!(near.at_hand(&other).is_some());
+    until(|| async { near.completed(&id).is_none() }).await;
+    assert!(near.completed(&other).is_some());
 }
 
 #[tokio::test]
@@ -66,7 +68,7 @@ async fn a_purge_through_another_handle_of_this_process_drops_the_copy_at_once()
     let near = near(&redis).await;
     let id = kept(&near).await;
     assert!(near.inner().clone().purge(&id).await.unwrap());
-    assert!(near.at_hand(&id).is_none());
+    assert!(near.completed(&id).is_none());
 }
 
 #[tokio::test]
@@ -76,10 +78,10 @@ async fn a_purge_of_what_is_gone_already_drops_the_copy_too() {
     let near = near(&redis).await;
     let id = kept(&near).await;
     redis.cli(&["FLUSHALL"]).await;
-    assert!(near.at_hand(&id).is_some());
+    assert!(near.completed(&id).is_some());
     let operator = never_looking(&redis).connect().await.unwrap();
     assert!(!operator.purge(&id).await.unwrap());
-    until(|| async { near.at_hand(&id).is_none() }).await;
+    until(|| async { near.completed(&id).is_none() }).await;
 }
 
 #[tokio::test]
@@ -90,7 +92,7 @@ async fn a_lost_subscription_drops_every_copy_and_keeps_new_ones() {
     let [_other] = fleet_beside(&redis).await;
     let ids = [kept(&near).await, kept(&near).await];
     redis.cli(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
-    until(|| async { ids.iter().all(|id| near.at_hand(id).is_none()) }).await;
+    until(|| async { ids.iter().all(|id| near.completed(id).is_none()) }).await;
     until_listening(&redis, 2).await;
     bring(&near, &ids[0]).await;
 }
@@ -116,7 +118,7 @@ async fn a_replay_from_the_cache_sends_the_server_nothing() {
     for _ in 0..2 {
         assert_eq!(call(&engine, charge, "k", &runs).await.unwrap(), 1);
     }
-    until(|| async { near.at_hand(&id).is_some() }).await;
+    until(|| async { near.completed(&id).is_some() }).await;
     let before = proxy.counts().commands();
     for _ in 0..100 {
         assert_eq!(call(&engine, charge, "k", &runs).await.unwrap(), 1);
@@ -130,7 +132,7 @@ async fn a_store_that_cannot_listen_says_so() {
     let redis = Redis::start().await;
     let client = redis::Client::open(redis.url()).unwrap();
     let connection = client.get_multiplexed_async_connection().await.unwrap();
-    let store = RedisStore::from_connection(connection).connect().await.unwrap();
+    let store = RedisStore::builder(connection).connect().await.unwrap();
     assert!(!NearCache::new(store).hears_purges());
 }
 

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use idempotent_core::Store;
-use idempotent_core::record::{Envelope, Record, RecordId};
-use idempotent_core::store::{
-    Complete, CompleteOutcome, RedisStore, RedisStoreBuilder, Release, Reserve, ReserveOutcome,
-};
+use idempotent_core::backends::{RedisStore, RedisStoreBuilder};
+use idempotent_core::model::{Envelope, Record, RecordId};
+use idempotent_core::store::{Complete, CompleteOutcome, Release, Reserve, ReserveOutcome};
 use idempotent_servers::{Redis, Reply};
 use idempotent_tests::{HOUR, fresh_id, until, waiter};
 use tokio::task::JoinHandle;

@@ -166,7 +166,7 @@ async fn a_waiter_without_messages_finds_the_end_by_looking() {
     let [owner] = fleet(&redis).await;
     let connection = redis::Client::open(redis.url()).unwrap();
     let connection = connection.get_multiplexed_async_connection().await.unwrap();
-    let deaf = idempotent_core::store::RedisStore::from_connection(connection);
+    let deaf = idempotent_core::backends::RedisStore::builder(connection);
     let deaf = deaf.connect().await.unwrap();
     let id = fresh_id();
     let reservation = reserved(&owner, &id).await;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use idempotent_core::record::Record;
-use idempotent_core::store::{RedisStore, ReserveOutcome, Store};
+use idempotent_core::backends::{RedisSource, RedisStore};
+use idempotent_core::model::Record;
+use idempotent_core::store::{ReserveOutcome, Store};
 use idempotent_servers::{Cluster, Redis, Reply, Server, require};
 use idempotent_tests::Attempt;
 
@@ -12,7 +13,7 @@ use super::replica_group::{WITHIN, assert_short, in_the_end};
 use crate::support::{PATIENCE, SlotMove, calls};
 
 pub(crate) async fn connect(cluster: &Cluster, replicas: usize) -> RedisStore {
-    RedisStore::cluster(cluster.urls())
+    RedisStore::builder(RedisSource::cluster(cluster.urls()))
         .min_replicas(replicas, WITHIN)
         .response_timeout(Duration::from_secs(1))
         .connect()

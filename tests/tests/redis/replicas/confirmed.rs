@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use idempotent_core::store::{RedisStore, ReserveOutcome, Store};
+use idempotent_core::backends::RedisStore;
+use idempotent_core::store::{ReserveOutcome, Store};
 use idempotent_servers::{Flavor, Server, require};
 use idempotent_tests::Attempt;
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use idempotent_core::store::{RedisStore, StoreErrorKind};
+use idempotent_core::backends::RedisStore;
+use idempotent_core::store::StoreErrorKind;
 use idempotent_servers::{Redis, Server, require};
 use idempotent_tests::{Attempt, Log};
 
@@ -14,7 +15,7 @@ async fn more_replicas_than_there_are_cannot_be_asked_for() {
     let group = ReplicaGroup::start(1).await;
     let error = group.store(2).connect().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
-    let expected = "has 1 replicas; min_replicas(2, …) would never be met";
+    let expected = "has 1 replicas, so min_replicas(2, …) could never be met";
     assert!(error.to_string().contains(expected), "{error}");
 }
 
@@ -47,10 +48,10 @@ async fn a_connection_of_the_applications_does_not_tell_where_its_replicas_are()
     let group = ReplicaGroup::start(1).await;
     let client = redis::Client::open(group.primary.url()).unwrap();
     let connection = client.get_multiplexed_async_connection().await.unwrap();
-    let builder = RedisStore::from_connection(connection).min_replicas(1, WITHIN);
+    let builder = RedisStore::builder(connection).min_replicas(1, WITHIN);
     let error = builder.connect().await.unwrap_err();
-    assert!(error.to_string().contains("make the store of a url or a client"), "{error}");
-    let store = RedisStore::from_client(client).min_replicas(1, WITHIN).connect().await.unwrap();
+    assert!(error.to_string().contains("build the store from a URL or a redis::Client"), "{error}");
+    let store = RedisStore::builder(client).min_replicas(1, WITHIN).connect().await.unwrap();
     Attempt::new().win(&store).await;
 }
 

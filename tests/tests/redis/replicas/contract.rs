@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::store::{RedisStore, RedisStoreBuilder};
+use idempotent_core::backends::{RedisSource, RedisStore, RedisStoreBuilder};
 use idempotent_core::testing::contract::Lapsed;
 use idempotent_tests::TwoHandles;
 use tokio::sync::OnceCell;
@@ -58,7 +58,7 @@ mod cluster {
 
     async fn subject() -> TwoHandles {
         let cluster = SERVERS.get_or_init(|| Cluster::start(3, 1)).await;
-        subject_of(|| RedisStore::cluster(cluster.urls())).await
+        subject_of(|| RedisStore::builder(RedisSource::cluster(cluster.urls()))).await
     }
 
     idempotent_core::testing::contract_tests! { subject().await }

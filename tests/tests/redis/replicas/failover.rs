@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use idempotent_core::store::{
-    CompleteOutcome, RedisStore, ReserveOutcome, State, Store, StoreErrorKind,
-};
+use idempotent_core::backends::{RedisSource, RedisStore};
+use idempotent_core::store::{CompleteOutcome, ReserveOutcome, State, Store, StoreErrorKind};
 use idempotent_servers::{Cluster, Data, Namespace, Sentinel, Server, require};
 use idempotent_tests::Attempt;
 
@@ -98,11 +97,12 @@ async fn without_a_second_replica_promises_wait_for_the_old_master() {
 async fn a_group_that_sentinel_watches_is_followed_to_its_new_master() {
     require!(Server::Redis);
     let group = Sentinel::start(2, 3).await;
-    let store = RedisStore::sentinel(group.sentinel_urls(), group.master_name())
-        .min_replicas(1, WITHIN)
-        .connect()
-        .await
-        .unwrap();
+    let store =
+        RedisStore::builder(RedisSource::sentinel(group.sentinel_urls(), group.master_name()))
+            .min_replicas(1, WITHIN)
+            .connect()
+            .await
+            .unwrap();
     let attempt = Attempt::new();
     let reservation = attempt.win(&store).await;
     group.kill_master().await;
@@ -135,7 +135,9 @@ async fn of_two_sides_of_a_partition_one_wins() {
     space
         .run(move || async move {
             let connect = async |urls: Vec<String>| {
-                let builder = RedisStore::cluster(urls).prefix(&prefix).min_replicas(1, WITHIN);
+                let builder = RedisStore::builder(RedisSource::cluster(urls))
+                    .prefix(&prefix)
+                    .min_replicas(1, WITHIN);
                 builder.connect().await.unwrap()
             };
             let (here, there) = (connect(cluster.urls()).await, connect(cluster.urls()).await);

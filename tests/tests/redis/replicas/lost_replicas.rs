@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use idempotent_core::backends::RedisStore;
 use idempotent_core::store::{
-    CompleteOutcome, RedisStore, RenewOutcome, ReserveOutcome, State, Store, StoreError,
+    CompleteOutcome, RenewOutcome, ReserveOutcome, State, Store, StoreError,
 };
 use idempotent_servers::{Data, Flavor, Server, require};
 use idempotent_tests::Attempt;

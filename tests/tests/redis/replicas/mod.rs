@@ -11,3 +11,5 @@ mod failover;
 mod lost_replicas;
 mod replica_group;
 mod resources;
+
+pub(crate) use self::replica_group::ReplicaGroup;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use idempotent_core::store::{RedisStore, RedisStoreBuilder, StoreError, StoreErrorKind};
+use idempotent_core::backends::{RedisStore, RedisStoreBuilder};
+use idempotent_core::store::{StoreError, StoreErrorKind};
 use idempotent_servers::{Flavor, Redis, Reply};
 
 use crate::support::{self, PATIENCE};

@@ -5,7 +5,7 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::shop::{Shop, ShopError, effect};
 
-#[idempotent(key = order, name = "shop::order", store = engine, tx = tx, guarantee = exactly_once)]
+#[idempotent(key = order, name = "shop::order", engine = engine, tx = tx, guarantee = exactly_once)]
 async fn take(
     tx: &mut Transaction<'_, Sqlite>,
     engine: &Idempotency,
@@ -16,7 +16,7 @@ async fn take(
     Ok(shipped)
 }
 
-#[idempotent(key = order, name = "shop::ship", store = engine, tx = tx, guarantee = exactly_once)]
+#[idempotent(key = order, name = "shop::ship", engine = engine, tx = tx, guarantee = exactly_once)]
 async fn ship(
     tx: &mut SqliteConnection,
     engine: &Idempotency,

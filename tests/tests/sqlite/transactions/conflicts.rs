@@ -3,7 +3,7 @@
 use std::error::Error as _;
 
 use idempotent_core::ErrorKind;
-use idempotent_core::store::is_conflict;
+use idempotent_core::backends::is_conflict;
 use idempotent_tests::secs;
 use tokio::task::JoinSet;
 
@@ -82,7 +82,7 @@ async fn a_duplicate_waits_as_long_as_its_operation_says_where_the_connection_do
     shop.charge(&mut first, "k").await.unwrap();
     let duplicate = async |wait: Option<std::time::Duration>| {
         let operation = wait.map_or(CHARGE, |wait| CHARGE.wait(wait));
-        let call = operation.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+        let call = operation.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
         let mut tx = impatient.begin().await.unwrap();
         let answer = call.run_in(&mut *tx, async |tx| effect(tx, "k").await).await?;
         tx.commit().await?;

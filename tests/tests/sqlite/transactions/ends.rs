@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use idempotent_core::store::{NearCache, Scan};
+use idempotent_core::backends::NearCache;
+use idempotent_core::store::Scan;
 use idempotent_core::{Disposition, ErrorKind, Idempotency};
 use idempotent_tests::Fail;
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
@@ -23,7 +24,7 @@ async fn record_effect_and_result_are_seen_at_the_commit_and_not_before() {
     assert_eq!((shop.effects().await, shop.database.rows().await), (1, 1));
     assert_eq!(shop.charge_and_commit("k").await.unwrap(), 1);
     assert_eq!(shop.effects().await, 1);
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     assert_eq!(call.run(|| async { Ok(7) }).await.unwrap(), 1, "and so does a call without one");
 }
 
@@ -39,7 +40,7 @@ async fn a_caller_that_rolls_back_takes_record_and_effect_along() {
 
 /// A body that has an effect and fails.
 async fn decline(shop: &Shop, tx: &mut SqliteConnection) -> Result<i64, ShopError> {
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     call.run_in(tx, async |tx| {
         effect(tx, "k").await?;
         Err(ShopError::Declined)
@@ -67,7 +68,7 @@ async fn charge_as(
     end: Result<i64, Fail>,
 ) -> Result<i64, Fail> {
     let mut tx = shop.begin().await;
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, Fail>>().memoize(rule);
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, Fail>>().memoize(rule);
     let ended = call.run_in(&mut *tx, async |tx| {
         effect(tx, "k").await.unwrap();
         end
@@ -96,7 +97,7 @@ async fn a_result_that_is_released_leaves_its_effects_and_no_record() {
 
 /// Runs a body that never ends, until it waits for ever, and drops it.
 async fn dropped_half_way(shop: &Shop, tx: &mut SqliteConnection) {
-    let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     let (begun, mut has_begun) = tokio::sync::mpsc::channel(1);
     let run = call.run_in(tx, async |tx| {
         effect(tx, "k").await?;
@@ -170,7 +171,7 @@ async fn a_body_that_ends_the_transaction_itself_fails() {
     for ends in ["ROLLBACK", "COMMIT"] {
         let mut connection = shop.pool.acquire().await.unwrap();
         connection.execute("BEGIN IMMEDIATE").await.unwrap();
-        let call = CHARGE.key("k").store(&shop.engine).returning::<Result<i64, ShopError>>();
+        let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
         let ended = call.run_in(&mut *connection, async |tx| {
             effect(tx, "k").await?;
             let ended = tx.execute(ends).await;
@@ -214,7 +215,7 @@ async fn a_connection_that_would_commit_an_unfinished_call_is_refused_and_replay
 async fn calls_within_calls_are_one_transaction_and_an_inner_err_undoes_only_itself() {
     let shop = Shop::open().await;
     let mut tx = shop.begin().await;
-    let outer = CHARGE.key("outer").store(&shop.engine).returning::<Result<i64, ShopError>>();
+    let outer = CHARGE.key("outer").engine(&shop.engine).returning::<Result<i64, ShopError>>();
     let done = outer.run_in(&mut *tx, async |tx| {
         effect(tx, "outer").await?;
         let declined = decline(&shop, tx).await;

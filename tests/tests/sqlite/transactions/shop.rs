@@ -36,7 +36,7 @@ impl Shop {
         tx: &mut SqliteConnection,
         key: &str,
     ) -> Result<i64, ShopError> {
-        let call = CHARGE.key(key).store(&self.engine).returning::<Result<i64, ShopError>>();
+        let call = CHARGE.key(key).engine(&self.engine).returning::<Result<i64, ShopError>>();
         call.run_in(tx, async |tx| effect(tx, key).await).await
     }
 

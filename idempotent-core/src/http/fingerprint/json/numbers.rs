@@ -1,10 +1,10 @@
-//! Which numbers a double tells from all others.
+//! Which numbers stay distinct when they are represented as doubles.
 
-/// The largest integer of which a double tells all smaller ones: 2⁵³ − 1.
+/// The largest integer up to which a double represents every integer: 2⁵³ − 1.
 pub(super) const LARGEST_SAFE_INTEGER: u64 = (1 << 53) - 1;
 
-/// Whether every number is one that a double tells from all others of so many digits: an integer
-/// within 2⁵³, or up to 15 significant digits. Looks at digits alone, outside of strings.
+/// Whether every number of a JSON text stays distinct as a double: an integer below 2⁵³, or a decimal
+/// with up to 15 significant digits. Digits in strings do not count.
 pub(super) fn are_exact(body: &[u8]) -> bool {
     let mut rest = body;
     while let Some(at) = rest.iter().position(|byte| matches!(byte, b'"' | b'0'..=b'9')) {
@@ -35,7 +35,8 @@ fn after_string(mut rest: &[u8]) -> &[u8] {
     &[]
 }
 
-/// Whether an unsigned number is told from all others. What is no number is found later.
+/// Whether an unsigned number stays distinct as a double. The JSON parser rejects invalid
+/// numbers.
 fn is_exact(number: &[u8]) -> bool {
     let (digits, exponent) = match number.iter().position(|byte| matches!(byte, b'e' | b'E')) {
         Some(at) => (&number[..at], &number[at + 1..]),
@@ -46,7 +47,7 @@ fn is_exact(number: &[u8]) -> bool {
         let value = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
         return value.is_some_and(|value| value <= LARGEST_SAFE_INTEGER);
     }
-    // Far within what a double spans, a decimal of 15 digits is told from its neighbours.
+    // Well within the range of a double, decimals of 15 digits are distinct.
     let exponent = exponent.strip_prefix(b"+").or(exponent.strip_prefix(b"-")).unwrap_or(exponent);
     let significant: Vec<u8> = digits.iter().copied().filter(u8::is_ascii_digit).collect();
     let first = significant.iter().position(|digit| *digit != b'0');
@@ -63,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_that_a_double_cannot_tell_apart_are_found() {
+    fn numbers_that_are_not_exact_as_doubles_are_found() {
         for exact in
             ["0", "-0", "1.5", "9007199254740991", "1e10", "123456789012345e-20", "0.10000"]
         {
@@ -83,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn digits_in_strings_are_no_numbers() {
+    fn digits_in_strings_are_not_numbers() {
         for text in [r#"{"9007199254740993":"9007199254740993"}"#, r#"["\"9007199254740993"]"#] {
             assert!(are_exact(text.as_bytes()), "{text}");
         }

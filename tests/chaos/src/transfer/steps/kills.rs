@@ -17,7 +17,7 @@ use super::ONCE;
 use super::call_steps::{Call, CallSteps, Point, name};
 use super::repeat_caller::RepeatCaller;
 use super::single_call::{CallAnswer, SingleCall};
-use super::verdict::Ended;
+use super::verdict::CallOutcome;
 use crate::transfer::Level;
 use crate::transfer::bank::Order;
 
@@ -109,7 +109,7 @@ impl Setup {
         self: &Arc<Self>,
         cases: Vec<Case>,
         repeat_caller: &RepeatCaller,
-    ) -> Result<Vec<(Case, Ended)>> {
+    ) -> Result<Vec<(Case, CallOutcome)>> {
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let mut running = JoinSet::new();
         for case in cases {
@@ -120,7 +120,7 @@ impl Setup {
                 let earlier = repeat_caller.prepare(&case).await?;
                 let first = in_time(&case, setup.kill_a_worker(&case)).await?;
                 let again = repeat_caller.again(&case).await;
-                Ok((case, Ended { earlier, first, again }))
+                Ok((case, CallOutcome { earlier, first, again }))
             });
         }
         running.join_all().await.into_iter().collect()
@@ -163,7 +163,7 @@ impl Setup {
         &self,
         cases: Vec<Case>,
         repeat_caller: &RepeatCaller,
-    ) -> Result<Vec<(Case, Ended)>> {
+    ) -> Result<Vec<(Case, CallOutcome)>> {
         let mut calls = Vec::new();
         for case in cases {
             let earlier = repeat_caller.prepare(&case).await?;
@@ -187,7 +187,7 @@ impl Setup {
         let mut ended = Vec::new();
         for (case, earlier, first) in told {
             let again = repeat_caller.again(&case).await;
-            ended.push((case, Ended { earlier, first, again }));
+            ended.push((case, CallOutcome { earlier, first, again }));
         }
         Ok(ended)
     }

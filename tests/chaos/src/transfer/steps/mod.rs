@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use idempotent_core::store::PostgresStore;
+use idempotent_core::backends::PostgresStore;
 use idempotent_servers::{Halt, Postgres};
 
 pub(super) use self::call_steps::name;
@@ -116,7 +116,7 @@ async fn bank() -> Result<Postgres> {
         2 * ORDERS - 1
     );
     server.sql(&accounts).await;
-    PostgresStore::connect(server.url()).await?.migrate().await?;
+    PostgresStore::connect(server.url()).await?;
     Ok(server)
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use idempotent_core::ErrorKind;
-use idempotent_core::store::is_conflict;
+use idempotent_core::backends::is_conflict;
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinHandle;

@@ -14,7 +14,7 @@ use crate::transfer::verdict::{numbers, unfinished};
 
 /// What one call came to.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(super) struct CallOutcome {
     /// Of a replay, what the call was answered before.
     pub(super) earlier: Option<i64>,
     /// What the caller was told that was broken, if anything.
@@ -56,7 +56,11 @@ impl Tables {
     }
 
     /// What the call came to when it was made again. `Err` is a promise that was broken.
-    pub(super) fn outcome(&self, case: &Case, ended: &Ended) -> Result<RepeatOutcome, String> {
+    pub(super) fn outcome(
+        &self,
+        case: &Case,
+        ended: &CallOutcome,
+    ) -> Result<RepeatOutcome, String> {
         let made = self.journal.get(&case.order.number.into()).map_or(&[][..], Vec::as_slice);
         let [(id, made_by)] = made else { return Err(format!("it was made {} times", made.len())) };
         let answer = CallAnswer::Answer(*id);

@@ -1,0 +1,47 @@
+//! Completing a reservation with its result.
+
+use super::crate_items::{Complete, CompleteOutcome, IfVacant, NotKept, Outcome, State};
+use super::moment::Moment;
+use super::records::{CompletedMap, Records};
+use super::slot::Slot;
+use super::unfinished::LockedId;
+
+impl<C: CompletedMap> Records<C> {
+    pub(super) fn complete(&self, request: &Complete<'_>, now: Moment) -> CompleteOutcome {
+        let mut locked = self.unfinished.lock(request.id.hash());
+        let token = request.reservation.token();
+        match self.entry(&locked, now) {
+            Some(entry) if entry.record.token() == token => {
+                // A completed record is final, even for its own owner.
+                if entry.state != State::Completed {
+                    self.write_completed(&mut locked, request, now);
+                }
+                CompleteOutcome::Recorded
+            }
+            Some(entry) if entry.state != State::Lapsed => CompleteOutcome::Superseded(entry),
+            _ if request.if_vacant == IfVacant::Refuse => CompleteOutcome::Gone,
+            _ => {
+                self.write_completed(&mut locked, request, now);
+                CompleteOutcome::Recorded
+            }
+        }
+    }
+
+    /// Writes the completed record. Leaves a tombstone where losing the record must not make the id
+    /// vacant: under *at most once*, and where the record is larger than the whole store.
+    fn write_completed(&self, locked: &mut LockedId<'_>, request: &Complete<'_>, now: Moment) {
+        let record = request.record;
+        let until = now.after(request.ttl);
+        let is_tombstone = matches!(record.outcome(), Outcome::NotKept(_));
+        let needs_tombstone = record.guarantee().keeps_lapsed();
+        let tombstone_suffices = is_tombstone && needs_tombstone;
+        let inserted = !tombstone_suffices && self.completed.insert(locked.id(), record, until);
+        if inserted && !needs_tombstone {
+            locked.remove(now);
+            return;
+        }
+        let tombstone =
+            if is_tombstone { record.clone() } else { record.tombstone(NotKept::Evicted) };
+        locked.put_tombstone(Slot::tombstone(tombstone, until), now);
+    }
+}

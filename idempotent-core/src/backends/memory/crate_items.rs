@@ -1,0 +1,12 @@
+//! What the transitions use from the rest of the crate.
+//!
+//! `tests/tests/loom_memory.rs` compiles the transitions a second time, outside this crate, and
+//! supplies these names itself. That is why they import everything from here or from a sibling.
+
+pub(super) use crate::backends::shared::cache::Hash;
+pub(super) use crate::backends::shared::id_hasher::IdHasher;
+pub(super) use crate::model::{NotKept, Outcome, Record, RecordId, Token};
+pub(super) use crate::store::{
+    Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
+    ReserveOutcome, State,
+};

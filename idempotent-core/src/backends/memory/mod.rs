@@ -1,0 +1,30 @@
+//! The store in this process's memory: unfinished calls in sharded maps, completed records in a
+//! moka cache.
+//!
+//! [`store`] answers the engine. The transitions, a file each, act on [`records`]: [`unfinished`]
+//! keeps a [`slot`] for each running call, [`completed`] the records that may be evicted. [`wait`]
+//! waits until a reservation ends, and [`scan`] pages through everything.
+
+mod builder;
+mod complete;
+mod completed;
+mod crate_items;
+mod moment;
+mod records;
+mod release;
+mod renew;
+mod reserve;
+mod scan;
+mod slot;
+mod store;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod unfinished;
+mod wait;
+mod waiter;
+mod waiter_list;
+mod warnings;
+
+pub use self::builder::MemoryStoreBuilder;
+pub use self::store::MemoryStore;

@@ -1,0 +1,181 @@
+//! Paging through all records.
+//!
+//! Unfinished calls come first, since records move from there to the completed ones: shard by shard,
+//! ordered by hash within each. Completed records follow, ordered by hash. moka keeps no order, so
+//! each of their pages walks over all of them.
+
+use std::collections::BTreeMap;
+
+use super::completed::Completed;
+use super::moment::Moment;
+use super::records::{CompletedMap, Records};
+use crate::backends::shared::cache::Hash;
+use crate::model::RecordId;
+use crate::store::{Cursor, Entry, Page, Scan, State, StoreError, StoreErrorKind};
+
+/// Where a page starts: after a hash, in a shard of the unfinished calls or in the completed records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Start {
+    /// `None` for the completed records.
+    shard: Option<usize>,
+    after: Option<Hash>,
+}
+
+pub(super) fn page(
+    records: &Records<Completed>,
+    request: &Scan,
+    now: Moment,
+) -> Result<Page, StoreError> {
+    let limit = request.limit.max(1);
+    let mut start = match &request.cursor {
+        Some(cursor) => Start::parse(cursor).ok_or_else(invalid_cursor)?,
+        None => Start::in_shard(0),
+    };
+    let mut entries = Vec::new();
+    while let Some(shard) = start.shard {
+        let room = limit - entries.len();
+        start = match unfinished(records, shard, start.after, room, request, now) {
+            None => Start::COMPLETED,
+            Some(Part { found, last }) => {
+                entries.extend(found);
+                match last {
+                    Some(last) => Start { after: Some(last), ..start },
+                    None => Start::in_shard(shard + 1),
+                }
+            }
+        };
+        if entries.len() >= limit {
+            return Ok(Page::new(with_ids(entries), Some(start.to_cursor())));
+        }
+    }
+    if !request.states.is_empty() && !request.states.contains(&State::Completed) {
+        return Ok(Page::new(with_ids(entries), None));
+    }
+    let Part { found, last } = completed(records, start.after, limit - entries.len(), request, now);
+    entries.extend(found);
+    let next = last.map(|last| Start { after: Some(last), ..Start::COMPLETED }.to_cursor());
+    Ok(Page::new(with_ids(entries), next))
+}
+
+/// Some entries, and the hash of the last one if more follow.
+struct Part {
+    found: Vec<(Hash, Entry)>,
+    last: Option<Hash>,
+}
+
+fn unfinished(
+    records: &Records<Completed>,
+    shard: usize,
+    after: Option<Hash>,
+    room: usize,
+    request: &Scan,
+    now: Moment,
+) -> Option<Part> {
+    let mut first = FirstEntries::new(room, after);
+    let shard_exists = records.unfinished.for_each_in(shard, |id, slot| {
+        if let Some(entry) = slot.entry(now).filter(|e| request.wants(e.state, &e.record)) {
+            first.offer(*id, entry);
+        }
+    });
+    shard_exists.then(|| {
+        let mut part = first.into_part();
+        for (id, entry) in &mut part.found {
+            // If this is a tombstone, the record itself may still be cached.
+            if entry.state == State::Completed {
+                if let Some(record) = records.completed.get(id, now) {
+                    *entry = record;
+                }
+            }
+        }
+        part
+    })
+}
+
+fn completed(
+    records: &Records<Completed>,
+    after: Option<Hash>,
+    room: usize,
+    request: &Scan,
+    now: Moment,
+) -> Part {
+    let mut first = FirstEntries::new(room, after);
+    for (id, entry) in records.completed.iter(now) {
+        // Records under at most once were seen already, by their tombstones.
+        if !entry.record.guarantee().keeps_lapsed() && request.wants(entry.state, &entry.record) {
+            first.offer(id, entry);
+        }
+    }
+    first.into_part()
+}
+
+/// Of all entries offered, the first few after a hash.
+struct FirstEntries {
+    room: usize,
+    after: Option<Hash>,
+    found: BTreeMap<Hash, Entry>,
+    more: bool,
+}
+
+impl FirstEntries {
+    const fn new(room: usize, after: Option<Hash>) -> Self {
+        Self { room, after, found: BTreeMap::new(), more: false }
+    }
+
+    fn offer(&mut self, id: Hash, entry: Entry) {
+        if self.after.is_some_and(|after| id <= after) {
+            return;
+        }
+        self.found.insert(id, entry);
+        if self.found.len() > self.room {
+            self.found.pop_last();
+            self.more = true;
+        }
+    }
+
+    fn into_part(self) -> Part {
+        let last = self.found.last_key_value().map(|(id, _)| *id);
+        Part { last: last.filter(|_| self.more), found: self.found.into_iter().collect() }
+    }
+}
+
+/// Restores each id from the operation's name in the record. A record whose name is invalid is left
+/// out.
+fn with_ids(entries: Vec<(Hash, Entry)>) -> Vec<(RecordId, Entry)> {
+    let with_ids = entries.into_iter().filter_map(|(hash, entry)| {
+        let id = RecordId::from_hash(entry.record.operation().to_owned(), hash).ok()?;
+        Some((id, entry))
+    });
+    with_ids.collect()
+}
+
+impl Start {
+    const COMPLETED: Self = Self { shard: None, after: None };
+
+    const fn in_shard(shard: usize) -> Self {
+        Self { shard: Some(shard), after: None }
+    }
+
+    fn to_cursor(self) -> Cursor {
+        let shard = self.shard.map(|shard| shard.to_string());
+        let after = self.after.map(|hash| blake3::Hash::from_bytes(hash).to_string());
+        Cursor(format!("{}:{}", shard.unwrap_or_default(), after.unwrap_or_default()))
+    }
+
+    fn parse(cursor: &Cursor) -> Option<Self> {
+        let (shard, after) = cursor.0.split_once(':')?;
+        Some(Self {
+            shard: parse_unless_empty(shard, |shard| shard.parse().ok())?,
+            after: parse_unless_empty(after, |hex| {
+                Some(*blake3::Hash::from_hex(hex).ok()?.as_bytes())
+            })?,
+        })
+    }
+}
+
+fn parse_unless_empty<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    if text.is_empty() { Some(None) } else { parse(text).map(Some) }
+}
+
+fn invalid_cursor() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, "the cursor is not one that this store returned")
+}

@@ -1,0 +1,79 @@
+//! One slot of the unfinished calls: a reservation, or the tombstone that a completed call leaves.
+
+use std::time::Duration;
+
+use super::crate_items::{Entry, Outcome, Record, State};
+use super::moment::Moment;
+use super::waiter_list::WaiterList;
+
+/// A reservation, live or lapsed, or the tombstone that keeps the id of a completed call from
+/// becoming vacant when its record is evicted.
+///
+/// Nothing happens when a deadline passes. A slot's state is computed when somebody looks at it,
+/// and vacant slots are swept.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) record: Record,
+    pub(super) waiters: WaiterList,
+    lapses_at: Moment,
+    vacant_at: Moment,
+}
+
+impl Slot {
+    pub(super) fn reserved(record: Record, now: Moment, lease: Duration) -> Self {
+        let waiters = WaiterList::default();
+        let mut slot = Self { record, waiters, lapses_at: now, vacant_at: now };
+        slot.renew(now, lease);
+        slot
+    }
+
+    pub(super) fn tombstone(record: Record, until: Moment) -> Self {
+        Self { record, waiters: WaiterList::default(), lapses_at: until, vacant_at: until }
+    }
+
+    pub(super) fn renew(&mut self, now: Moment, lease: Duration) {
+        self.lapses_at = now.after(lease);
+        self.vacant_at = if self.record.guarantee().keeps_lapsed() {
+            self.lapses_at.after(self.record.retention())
+        } else {
+            self.lapses_at
+        };
+    }
+
+    pub(super) fn lapses_at(&self) -> Moment {
+        self.lapses_at
+    }
+
+    /// Whether a new reservation may replace this slot.
+    pub(super) fn is_vacant(&self, now: Moment) -> bool {
+        self.vacant_at <= now
+    }
+
+    /// Whether this is a reservation, live or lapsed.
+    pub(super) fn is_reservation(&self) -> bool {
+        self.record.outcome() == Outcome::Reserved
+    }
+
+    /// Whether this was still indeterminate when its retention ended.
+    pub(super) fn outlived_retention(&self, now: Moment) -> bool {
+        self.is_vacant(now) && self.is_reservation() && self.record.guarantee().keeps_lapsed()
+    }
+
+    pub(super) fn state(&self, now: Moment) -> Option<State> {
+        if !self.is_reservation() {
+            (!self.is_vacant(now)).then_some(State::Completed)
+        } else if now < self.lapses_at {
+            Some(State::Reserved)
+        } else if self.record.guarantee().keeps_lapsed() {
+            (!self.is_vacant(now)).then_some(State::Indeterminate)
+        } else {
+            Some(State::Lapsed)
+        }
+    }
+
+    pub(super) fn entry(&self, now: Moment) -> Option<Entry> {
+        let state = self.state(now)?;
+        let end = if state == State::Reserved { self.lapses_at } else { self.vacant_at };
+        Some(Entry::new(self.record.clone(), state, Some(now.until(end))))
+    }
+}

@@ -1,0 +1,191 @@
+//! What happens at the store's bounds.
+
+use super::Guarantee::{AtLeastOnce, AtMostOnce};
+use super::*;
+
+const CAPACITY: u64 = 100_000;
+const PAYLOAD: [u8; 177] = [7; 177];
+
+/// Ten times as many records as fit.
+const MANY: u64 = 10 * CAPACITY / 500;
+
+fn small() -> Fixture {
+    Fixture::with(MemoryStore::builder().capacity_bytes(CAPACITY))
+}
+
+impl Fixture {
+    async fn call(&self, n: u64, guarantee: Guarantee) {
+        let id = id(n);
+        let reservation = self.won(&id, guarantee).await;
+        assert!(is_recorded(&self.complete(&id, &reservation, &PAYLOAD).await));
+    }
+
+    async fn fill(&self, guarantee: Guarantee) {
+        for n in 0..MANY {
+            self.call(n, guarantee).await;
+        }
+        self.store.records().completed.run_pending_tasks();
+    }
+}
+
+#[tokio::test]
+async fn a_fresh_record_is_readable_however_full_the_store_is() {
+    let f = small();
+    f.fill(AtLeastOnce).await;
+    for n in MANY..MANY + 1000 {
+        f.call(n, AtLeastOnce).await;
+        f.store.records().completed.run_pending_tasks();
+        assert_eq!(kept(&f.load(&id(n)).await.unwrap()), PAYLOAD);
+    }
+}
+
+#[tokio::test]
+async fn under_at_least_once_the_records_used_least_recently_go_early() {
+    let f = small();
+    f.call(MANY, AtLeastOnce).await;
+    for n in 0..MANY {
+        f.call(n, AtLeastOnce).await;
+        f.load(&id(MANY)).await;
+        f.store.records().completed.run_pending_tasks();
+    }
+
+    assert!(f.load(&id(0)).await.is_none());
+    assert!(f.load(&id(MANY)).await.is_some());
+    assert!(f.store.records().completed.count() <= CAPACITY / 500 + 50);
+    assert_eq!(f.unfinished(), 0);
+}
+
+#[tokio::test]
+async fn under_at_most_once_no_key_is_vacant_before_its_ttl_ends() {
+    let f = small();
+    f.fill(AtMostOnce).await;
+    f.clock.advance(TTL - Duration::from_nanos(1));
+
+    let mut evicted = 0;
+    for n in 0..MANY {
+        let id = id(n);
+        let entry = taken(f.reserve(&reserve(&id, AtMostOnce)).await);
+        assert_eq!(entry.state, State::Completed);
+        assert_eq!(entry.remaining, Some(Duration::from_nanos(1)));
+        evicted += u64::from(entry.record.outcome() == Outcome::NotKept(NotKept::Evicted));
+    }
+    assert!(evicted >= MANY * 8 / 10, "{evicted} of {MANY}");
+
+    f.clock.advance(Duration::from_nanos(1));
+    for n in 0..MANY {
+        f.won(&id(n), AtMostOnce).await;
+    }
+}
+
+#[tokio::test]
+async fn an_evicted_record_under_at_most_once_is_still_final() {
+    let f = small();
+    let (id, other) = (id(MANY), id(MANY));
+    let owner = f.won(&id, AtMostOnce).await;
+    f.complete(&id, &owner, &PAYLOAD).await;
+    f.fill(AtMostOnce).await;
+    let evicted = f.load(&id).await.unwrap().record;
+    assert_eq!(evicted.outcome(), Outcome::NotKept(NotKept::Evicted));
+
+    assert!(is_recorded(&f.complete(&id, &owner, b"again").await));
+    f.release(&id, &owner).await;
+    let stranger = reserve(&other, AtMostOnce).record().clone();
+    let outcome = f.complete(&id, &stranger, b"other").await;
+
+    assert!(matches!(outcome, CompleteOutcome::Superseded(_)));
+    assert_eq!(f.load(&id).await.unwrap().record, evicted);
+}
+
+#[tokio::test]
+async fn a_result_larger_than_the_store_leaves_a_tombstone_under_either_guarantee() {
+    for guarantee in [AtLeastOnce, AtMostOnce] {
+        let f = small();
+        let id = id(1);
+        let reservation = f.won(&id, guarantee).await;
+
+        let large = vec![7; CAPACITY as usize];
+        assert!(is_recorded(&f.complete(&id, &reservation, &large).await));
+
+        let entry = taken(f.reserve(&reserve(&id, guarantee)).await);
+        assert_eq!(entry.state, State::Completed);
+        assert_eq!(entry.record.outcome(), Outcome::NotKept(NotKept::Evicted));
+        f.clock.advance(TTL);
+        assert!(is_won(&f.reserve(&reserve(&id, guarantee)).await));
+    }
+}
+
+#[tokio::test]
+async fn a_tombstone_keeps_its_reason() {
+    for guarantee in [AtLeastOnce, AtMostOnce] {
+        let f = Fixture::new();
+        let id = id(1);
+        let reservation = f.won(&id, guarantee).await;
+        let record = reservation.tombstone(NotKept::TooLarge);
+        let request = Complete::new(&id, &reservation, &record, TTL);
+        f.store.complete(&request).await.unwrap();
+
+        let entry = f.load(&id).await.unwrap();
+        assert_eq!(entry.record.outcome(), Outcome::NotKept(NotKept::TooLarge));
+    }
+}
+
+#[tokio::test]
+async fn at_the_cap_new_reservations_fail_and_running_calls_go_on() {
+    let f = Fixture::with(MemoryStore::builder().max_unfinished(10));
+    let mut running = Vec::new();
+    for n in 0..10 {
+        running.push(f.won(&id(n), AtMostOnce).await);
+    }
+
+    let (eleventh, first) = (id(10), id(0));
+    let refused = f.store.reserve(&reserve(&eleventh, AtMostOnce)).await;
+    assert_eq!(refused.unwrap_err().kind(), StoreErrorKind::Full);
+    assert_eq!(taken(f.reserve(&reserve(&first, AtMostOnce)).await).record, running[0]);
+    assert_eq!(f.renew(&first, &running[0]).await, RenewOutcome::Renewed);
+    assert!(is_recorded(&f.complete(&first, &running[0], b"result").await));
+    f.release(&id(1), &running[1]).await;
+    f.won(&eleventh, AtMostOnce).await;
+}
+
+#[tokio::test]
+async fn at_the_cap_what_is_dead_makes_room() {
+    let f = Fixture::with(MemoryStore::builder().max_unfinished(10));
+    for n in 0..5 {
+        f.won(&id(n), AtLeastOnce).await;
+        f.call(100 + n, AtMostOnce).await;
+    }
+    let eleventh = id(10);
+    assert!(f.store.reserve(&reserve(&eleventh, AtLeastOnce)).await.is_err());
+
+    f.clock.advance(LEASE);
+    f.won(&eleventh, AtLeastOnce).await;
+    assert_eq!(f.unfinished(), 6);
+
+    f.clock.advance(TTL);
+    for n in 20..30 {
+        f.won(&id(n), AtLeastOnce).await;
+    }
+}
+
+#[tokio::test]
+async fn a_finished_effect_is_recorded_also_above_the_cap() {
+    let f = Fixture::with(MemoryStore::builder().max_unfinished(1));
+    f.won(&id(1), AtMostOnce).await;
+    let late = id(2);
+    let reservation = reserve(&late, AtMostOnce).record().clone();
+
+    assert!(is_recorded(&f.complete(&late, &reservation, b"result").await));
+    assert_eq!(kept(&f.load(&late).await.unwrap()), b"result");
+}
+
+/// Without sweeping, a million reservations would remain. Without the doubling rule, each of them
+/// would walk over all others.
+#[tokio::test]
+async fn what_nobody_ends_is_swept_as_new_calls_come() {
+    let f = Fixture::new();
+    for n in 0..100_000 {
+        f.won(&id(n), AtLeastOnce).await;
+        f.clock.advance(LEASE / 100);
+    }
+    assert!(f.unfinished() < 64 * 70, "{}", f.unfinished());
+}

@@ -1,0 +1,280 @@
+//! Setting up a [`PostgresStore`].
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr};
+use tokio::time::timeout_at;
+
+use super::connection::Connection;
+use super::error::{store_error, timed_out};
+use super::inner::Inner;
+use super::notify::{Channel, Notifications};
+use super::schema;
+use super::source::{PostgresSource, SourceKind};
+use super::store::PostgresStore;
+use super::table_names::TableNames;
+use crate::backends::shared::notify::PollPauses;
+use crate::backends::shared::sql::{Sweeper, schema_missing};
+use crate::store::{StoreError, StoreErrorKind};
+
+const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+const MAX_CONNECTIONS: u32 = 10;
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+/// A waiter that is notified polls only in case that fails; one that is not depends on it.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const FIRST_PAUSE_UNNOTIFIED: Duration = Duration::from_millis(10);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Sets up a [`PostgresStore`]. From [`PostgresStore::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "a builder does nothing until `connect`"]
+pub struct PostgresStoreBuilder {
+    source: PostgresSource,
+    names: TableNames,
+    max_connections: u32,
+    response_timeout: Duration,
+    migrate: bool,
+    sweep_every: Option<Duration>,
+    notify: bool,
+    wait_pauses: Option<PollPauses>,
+}
+
+impl PostgresStore {
+    /// Connects with the defaults: to a URL, with options of sqlx, or to a pool that the application
+    /// already has. Creates the store's tables if they are missing: see
+    /// [`migrate`](PostgresStoreBuilder::migrate).
+    ///
+    /// ```no_run
+    /// use idempotent_core::backends::PostgresStore;
+    ///
+    /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
+    /// let store = PostgresStore::connect("postgres://shop@127.0.0.1/shop").await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The same as those of [`PostgresStoreBuilder::connect`].
+    pub async fn connect(source: impl Into<PostgresSource>) -> Result<Self, StoreError> {
+        Self::builder(source).connect().await
+    }
+
+    /// Sets up a store: on a URL, with options of sqlx, or on a pool that the application already has.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use idempotent_core::backends::PostgresStore;
+    ///
+    /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
+    /// let store = PostgresStore::builder("postgres://shop@127.0.0.1/shop")
+    ///     .schema("shop")
+    ///     .table("idempotency")
+    ///     .response_timeout(Duration::from_millis(500))
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn builder(source: impl Into<PostgresSource>) -> PostgresStoreBuilder {
+        PostgresStoreBuilder {
+            source: source.into(),
+            names: TableNames::default(),
+            max_connections: MAX_CONNECTIONS,
+            response_timeout: RESPONSE_TIMEOUT,
+            migrate: true,
+            sweep_every: Some(SWEEP_EVERY),
+            notify: true,
+            wait_pauses: None,
+        }
+    }
+}
+
+impl PostgresStoreBuilder {
+    /// The schema of the store's tables, which is created if it is missing. Default: `idempotent`.
+    /// Letters, digits, `_` and `-`, at most 63 bytes, case-sensitive.
+    pub fn schema(mut self, schema: impl Into<String>) -> Self {
+        self.names.set_schema(schema.into());
+        self
+    }
+
+    /// The table of the store's records. The names of its other tables, indexes and functions begin with
+    /// this name. Default: `records`. Letters, digits, `_` and `-`, at most 40 bytes, case-sensitive.
+    ///
+    /// Stores on different tables do not see each other's records.
+    pub fn table(mut self, table: impl Into<String>) -> Self {
+        self.names.set_table(table.into());
+        self
+    }
+
+    /// The most connections that the store opens, at least one. Default: 10. If its
+    /// [outbox](crate::outbox) is used, that opens as many of its own. Ignored for an application's pool,
+    /// which has its own limit.
+    pub const fn max_connections(mut self, connections: u32) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// The longest that a step of the store may take, including the wait for a connection. Default: one
+    /// second.
+    ///
+    /// Keep it well below the shortest lease. The store's own connections also use it as `lock_timeout`. Set
+    /// that on an application's pool as well: otherwise, while a table is locked, statements that timed
+    /// out here keep waiting on the server.
+    pub const fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
+        self
+    }
+
+    /// Whether [`connect`](Self::connect) may create and migrate the store's tables. Default: true.
+    ///
+    /// If it may, it creates the tables if they are missing, and migrates them if they are older than this
+    /// version needs. Any number of processes may connect at once. If the tables are up to date, it only
+    /// reads, and needs no right to create anything.
+    ///
+    /// If it may not, it fails if the tables are missing or too old. Migrate them before: with the SQL of
+    /// [`migrations`](Self::migrations), or by a job that connects with the right to create tables.
+    ///
+    /// The same holds on a pool of the application.
+    pub const fn migrate(mut self, migrate: bool) -> Self {
+        self.migrate = migrate;
+        self
+    }
+
+    /// How often expired records are removed from the table. Default: once a minute. At least ten
+    /// milliseconds, at most a day. `None` means never: call [`PostgresStore::sweep`] yourself.
+    ///
+    /// Any number of processes may sweep at once: each removes batches of up to 500 records that no other
+    /// transaction has locked, with pauses in between. Only the size of the table depends on it: an
+    /// expired record counts as gone, swept or not.
+    pub fn sweep_every(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.sweep_every = interval.into();
+        self
+    }
+
+    /// Whether waiters and near caches are notified by other processes, with `LISTEN` and `NOTIFY`.
+    /// Default: true. That takes one connection beside the pool, opened when somebody first waits.
+    ///
+    /// Without it, waiters only poll, with [`wait_pauses`](Self::wait_pauses), and a
+    /// [`NearCache`](crate::backends::NearCache) does not hear of purges by other processes. Switch it off
+    /// behind a proxy that shares connections between transactions.
+    pub const fn notify(mut self, notify: bool) -> Self {
+        self.notify = notify;
+        self
+    }
+
+    /// How often a waiter polls for the end of another process's call: the pauses begin with `first` and
+    /// double up to `longest`. Default: 100 and 500 milliseconds; without [`notify`](Self::notify) 10 and
+    /// 500 milliseconds. At least one millisecond, at most a day.
+    pub fn wait_pauses(mut self, first: Duration, longest: Duration) -> Self {
+        self.wait_pauses = Some(PollPauses::new(first, longest));
+        self
+    }
+
+    /// The versions of the schema from 1 on, each with its SQL, under the names that are set: for
+    /// migration tools of your own. Run each version once, in its order, in a transaction of its own.
+    /// The SQL also records that the version has run.
+    ///
+    /// ```
+    /// use idempotent_core::backends::PostgresStore;
+    ///
+    /// let builder = PostgresStore::builder("postgres://shop@127.0.0.1/shop").schema("shop");
+    /// for (version, sql) in builder.migrations()? {
+    ///     println!("-- {version:04}_idempotent.sql\n{sql}");
+    /// }
+    /// # Ok::<(), idempotent_core::store::StoreError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a name is invalid.
+    pub fn migrations(&self) -> Result<impl Iterator<Item = (i32, String)> + '_, StoreError> {
+        self.names.check()?;
+        Ok(schema::migrations(&self.names))
+    }
+
+    /// Connects, and makes sure that the server answers and that the tables are there: see
+    /// [`migrate`](Self::migrate).
+    ///
+    /// # Errors
+    ///
+    /// If the URL or a name is invalid; if the server cannot be reached or refuses the login; if the tables
+    /// are missing or too old and may not be migrated, or cannot be.
+    pub async fn connect(self) -> Result<PostgresStore, StoreError> {
+        self.names.check()?;
+        let connection = self.connection()?;
+        self.prepare_schema(&connection).await?;
+        let first = if self.notify { FIRST_PAUSE } else { FIRST_PAUSE_UNNOTIFIED };
+        let pauses = self.wait_pauses.unwrap_or_else(|| PollPauses::new(first, LONGEST_PAUSE));
+        let channel = self.notify.then(|| Channel {
+            pool: connection.pool().clone(),
+            name: self.names.channel().into(),
+        });
+        let notifications = Notifications::new(channel, pauses);
+        let sweeper = Sweeper::new(self.sweep_every);
+        let inner = Arc::new(Inner::new(connection, self.names, notifications, sweeper));
+        inner.sweeper.start(&inner.tasks, &inner);
+        Ok(PostgresStore(inner))
+    }
+
+    fn connection(&self) -> Result<Connection, StoreError> {
+        let options = match &self.source.0 {
+            SourceKind::Pool(pool) => {
+                return Ok(Connection::new(pool.clone(), self.response_timeout));
+            }
+            SourceKind::Options(options) => PgConnectOptions::clone(options),
+            SourceKind::Url(url) => parse(url)?,
+        };
+        let pool = || own_pool(options.clone(), self.max_connections, self.response_timeout);
+        Ok(Connection::new(pool(), self.response_timeout).with_cached(pool()))
+    }
+
+    async fn prepare_schema(&self, connection: &Connection) -> Result<(), StoreError> {
+        let deadline = connection.deadline();
+        let mut acquired = connection.acquire().await.map_err(store_error)?;
+        let server = acquired.connection().map_err(store_error)?;
+        let is_current = timeout_at(deadline, schema::is_current(server, &self.names)).await;
+        if !is_current.unwrap_or_else(|_| Err(timed_out())).map_err(store_error)? {
+            if !self.migrate {
+                acquired.put_back();
+                return Err(schema_missing());
+            }
+            schema::migrate(server, &self.names).await.map_err(store_error)?;
+        }
+        acquired.put_back();
+        Ok(())
+    }
+}
+
+fn parse(url: &str) -> Result<PgConnectOptions, StoreError> {
+    // sqlx would accept any scheme.
+    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(StoreError::new(
+            StoreErrorKind::Unavailable,
+            "the URL is not one of postgres: it must begin with postgres:// or postgresql://",
+        ));
+    }
+    PgConnectOptions::from_str(url).map_err(store_error)
+}
+
+fn own_pool(options: PgConnectOptions, connections: u32, timeout: Duration) -> PgPool {
+    let lock_timeout = timeout.as_millis().clamp(1, 86_400_000);
+    // A plan that was made while the table was empty would read all of a full table.
+    let settings = format!("SET lock_timeout = {lock_timeout}; SET enable_seqscan = off");
+    let settings = AssertSqlSafe(settings).into_sql_str();
+    // A lost connection is noticed by the next query on it, which then takes another one. Testing each
+    // connection before its use would double the round trips.
+    PgPoolOptions::new()
+        .max_connections(connections.max(1))
+        .test_before_acquire(false)
+        .acquire_timeout(timeout)
+        .after_connect(move |connection, _| {
+            let settings = settings.clone();
+            Box::pin(async move { sqlx::raw_sql(settings).execute(connection).await.map(drop) })
+        })
+        .connect_lazy_with(options)
+}

@@ -1,0 +1,76 @@
+//! Scanning: pages of records, in the order of their ids.
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::connection::{Query, Retry};
+use super::entry::EntryRow;
+use super::error::store_error;
+use super::inner::Inner;
+use crate::backends::shared::sql::{cursor_after, cursor_id};
+use crate::model::RecordId;
+use crate::store::{Page, Scan, State, StoreError, StoreErrorKind};
+
+/// How many rows a page reads at most, if its limit is not higher.
+const MAX_ROWS: usize = 5_000;
+
+/// The most records of a page, since each may be as large as the engine's limit.
+const MAX_RECORDS: usize = 1_000;
+
+pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreError> {
+    let after = cursor_id(request.cursor.as_ref())?;
+    let limit = request.limit.clamp(1, MAX_RECORDS);
+    let max_rows = MAX_ROWS.max(limit);
+    let wants = |state| request.states.is_empty() || request.states.contains(&state);
+    let statement = if wants(State::Completed) {
+        &store.statements.scan
+    } else {
+        &store.statements.scan_unfinished
+    };
+    let query = || {
+        Query::new(statement)
+            .bind(&after[..])
+            .bind(i64::try_from(max_rows).unwrap_or(i64::MAX))
+            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(request.operation.as_deref())
+            .bind(wants(State::Reserved))
+            .bind(wants(State::Lapsed))
+            .bind(wants(State::Indeterminate))
+            .bind(wants(State::Completed))
+    };
+    page(request, limit, &store.connection.fetch(query, Retry::Yes).await?)
+}
+
+fn page(request: &Scan, limit: usize, rows: &[PgRow]) -> Result<Page, StoreError> {
+    let (mut entries, mut records, mut last) = (Vec::new(), 0, None);
+    for row in rows {
+        let hash: &[u8] = row.try_get("id").map_err(store_error)?;
+        let Some(entry_row) = EntryRow::read_optional(row)? else {
+            // The last row that was read. It is not needed if the page is full.
+            if records < limit {
+                last = Some(hash);
+            }
+            break;
+        };
+        records += 1;
+        last = (records == limit).then_some(hash);
+        let operation: &str = row.try_get("operation").map_err(store_error)?;
+        match (record_id(operation, hash), entry_row.entry()) {
+            (Some(id), Ok(Some(entry))) if request.wants(entry.state, &entry.record) => {
+                entries.push((id, entry));
+            }
+            (Some(_), Ok(_)) => {}
+            (Some(_), Err(error)) if error.kind() != StoreErrorKind::Malformed => {
+                return Err(error);
+            }
+            // One such row must not hide all the others from an operator.
+            _ => tracing::warn!(operation, "a scan skipped a row that is not a readable record"),
+        }
+    }
+    Ok(Page::new(entries, last.map(cursor_after)))
+}
+
+/// The id of a row, if it is valid.
+fn record_id(operation: &str, hash: &[u8]) -> Option<RecordId> {
+    RecordId::from_hash(operation.to_owned(), hash.try_into().ok()?).ok()
+}

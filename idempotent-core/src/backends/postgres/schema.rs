@@ -1,0 +1,93 @@
+//! The versions of the schema: the files of `migrations/postgres`, each run once, in their order.
+//!
+//! Each file runs in a transaction, and adds its version to the table of versions. A new version is a new
+//! file and a new line in [`MIGRATIONS`]. A released file never changes.
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+
+use super::table_names::TableNames;
+
+/// The versions from 1 on, without a gap.
+const MIGRATIONS: &[(i32, &str)] = &[
+    (1, include_str!("../../../migrations/postgres/0001_records.sql")),
+    (2, include_str!("../../../migrations/postgres/0002_transactions.sql")),
+    (3, include_str!("../../../migrations/postgres/0003_outbox.sql")),
+];
+
+/// The lock that a process holds while it migrates. There is one for the whole database, since the stores of
+/// two tables may both create the same schema.
+const LOCK: &str = "SELECT pg_advisory_xact_lock(hashtextextended('idempotent.migrate', 0))";
+
+/// Not `to_regclass`, whose answer may be older than the lock.
+const EXISTS: &str = "SELECT EXISTS (SELECT FROM pg_class AS c \
+     JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2)";
+
+/// A migration may wait for calls that use the tables, or for another process that migrates. The limits of
+/// this connection are for calls only.
+const NO_LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
+
+/// Whether all versions have run. Only reads.
+pub(super) async fn is_current(
+    connection: &mut PgConnection,
+    names: &TableNames,
+) -> sqlx::Result<bool> {
+    Ok(missing(connection, names).await?.is_none())
+}
+
+/// Runs the versions that have not run yet.
+pub(super) async fn migrate(connection: &mut PgConnection, names: &TableNames) -> sqlx::Result<()> {
+    // If all have run, this takes no lock and needs no right to create anything.
+    while missing(connection, names).await?.is_some() {
+        step(connection, names).await?;
+    }
+    Ok(())
+}
+
+/// The versions and their SQL, with these names.
+pub(super) fn migrations(names: &TableNames) -> impl Iterator<Item = (i32, String)> {
+    MIGRATIONS.iter().map(|(version, text)| (*version, names.text(text)))
+}
+
+/// Runs the next version, unless another process just did.
+async fn step(connection: &mut PgConnection, names: &TableNames) -> sqlx::Result<()> {
+    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
+    sqlx::raw_sql(NO_LIMITS).execute(&mut *transaction).await?;
+    sqlx::query(LOCK).execute(&mut *transaction).await?;
+    if let Some((version, text)) = missing(&mut transaction, names).await? {
+        sqlx::raw_sql(AssertSqlSafe(names.text(text))).execute(&mut *transaction).await?;
+        tracing::info!(version, "the schema of the store was migrated");
+    }
+    transaction.commit().await
+}
+
+/// The first version that has not run yet.
+async fn missing(
+    connection: &mut PgConnection,
+    names: &TableNames,
+) -> sqlx::Result<Option<&'static (i32, &'static str)>> {
+    let table = format!("{}_migrations", names.table());
+    let exists = sqlx::query(EXISTS).bind(names.schema()).bind(table);
+    if !exists.fetch_one(&mut *connection).await?.try_get(0)? {
+        return Ok(MIGRATIONS.first());
+    }
+    let ran = r#"SELECT version FROM "idempotent"."records_migrations""#;
+    let ran: Vec<i32> = sqlx::query_scalar(names.statement(ran)).fetch_all(connection).await?;
+    Ok(MIGRATIONS.iter().find(|(version, _)| !ran.contains(version)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_have_no_gap_and_each_file_adds_its_own() {
+        for (at, (version, text)) in MIGRATIONS.iter().enumerate() {
+            assert_eq!(*version, at as i32 + 1);
+            let says =
+                format!(r#""idempotent"."records_migrations" (version) VALUES ({version});"#);
+            assert_eq!(text.matches(r#""records_migrations" (version)"#).count(), 1);
+            assert!(text.trim_end().ends_with(&says), "version {version}");
+            assert_eq!(text.matches('"').count() % 2, 0, "version {version}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Completing: a plain compare-and-set where the server has one, and a script for everything else.
+
+use redis::{Cmd, Value};
+
+use super::compare::CompareCommand;
+use super::entry::{StoredValue, entry};
+use super::error::{is_out_of_memory, store_error, unexpected};
+use super::lifetime::millis;
+use super::shared::Shared;
+use crate::store::{Complete, CompleteOutcome, IfVacant, StoreError};
+
+pub(super) async fn complete(
+    store: &Shared,
+    request: &Complete<'_>,
+) -> Result<CompleteOutcome, StoreError> {
+    let key = store.keys.of(request.id);
+    if !store.compare.has(CompareCommand::Set) {
+        return by_script(store, request, &key).await;
+    }
+    if by_command(store, &key, request).await? {
+        return Ok(CompleteOutcome::Recorded);
+    }
+    Box::pin(store.bounded(by_script(store, request, &key))).await
+}
+
+async fn by_script(
+    store: &Shared,
+    request: &Complete<'_>,
+    key: &str,
+) -> Result<CompleteOutcome, StoreError> {
+    let ttl = millis(request.ttl).to_string();
+    // Replicas can be waited for only after a write.
+    let options: &[u8] = match (request.if_vacant, store.replicas.is_some()) {
+        (IfVacant::Refuse, false) => b"00",
+        (IfVacant::Refuse, true) => b"01",
+        (IfVacant::Record, false) => b"10",
+        (IfVacant::Record, true) => b"11",
+    };
+    let arguments = [request.record.as_bytes(), ttl.as_bytes(), options];
+    let script = &store.scripts.complete;
+    let answer = store.run_replicated(script, key, &arguments, |answer| *answer == Value::Int(1));
+    match answer.await.map_err(store_error)? {
+        Value::Int(1) => Ok(CompleteOutcome::Recorded),
+        Value::Int(0) => Ok(CompleteOutcome::Gone),
+        Value::Array(mut pair) => match (pair.pop(), pair.pop(), pair.is_empty()) {
+            (Some(Value::Int(pttl)), Some(Value::BulkString(value)), true) => {
+                Ok(CompleteOutcome::Superseded(entry(&StoredValue { value, pttl })?))
+            }
+            _ => Err(store_error(unexpected(&Value::Array(pair)))),
+        },
+        answer => Err(store_error(unexpected(&answer))),
+    }
+}
+
+/// Replaces the reservation, if it is there unchanged. If not, or if the server is full, the script must
+/// decide.
+async fn by_command(store: &Shared, key: &str, request: &Complete<'_>) -> Result<bool, StoreError> {
+    let (old, new) = (request.reservation.as_bytes(), request.record.as_bytes());
+    let mut command = Cmd::with_capacity(7, key.len() + old.len() + new.len() + 40);
+    command.arg("SET").arg(key).arg(new).arg("IFEQ").arg(old);
+    command.arg("PX").arg(millis(request.ttl));
+    match store.write_replicated(key, &command, |answer| *answer == Value::Okay).await {
+        Ok(Value::Okay) => Ok(true),
+        Ok(Value::Nil) => Ok(false),
+        Ok(answer) => Err(store_error(unexpected(&answer))),
+        Err(error)
+            if is_out_of_memory(&error)
+                || store.compare.disable_if_unknown(CompareCommand::Set, &error) =>
+        {
+            Ok(false)
+        }
+        Err(error) => Err(store_error(error)),
+    }
+}

@@ -1,0 +1,250 @@
+//! Sends commands to the servers: each within its time, never more than so many at once, and again
+//! over another connection if the first one is lost.
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+
+use redis::aio::MultiplexedConnection;
+use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use super::active::ActiveConnections;
+#[cfg(feature = "redis-cluster")]
+use super::cluster::{SlotRange, commands::cluster_slots};
+use super::connector::Connector;
+use super::dedicated;
+use super::health::Health;
+use super::limits::Limits;
+use super::node::Node;
+use super::partition::partition_of;
+use super::request::{Destination, Request, Retry};
+#[cfg(feature = "redis-sentinel")]
+use super::sentinel::failover;
+use super::standalone::PushSender;
+use super::write_coalescing::WriteCoalescer;
+use crate::backends::redis::background_tasks::BackgroundTasks;
+use crate::backends::redis::error::{closed, is_demoted, timed_out, unexpected};
+
+/// What a semaphore can count, and what [`Client::drain`] can acquire.
+const MAX_IN_FLIGHT: usize = if Semaphore::MAX_PERMITS < u32::MAX as usize {
+    Semaphore::MAX_PERMITS
+} else {
+    u32::MAX as usize
+};
+
+/// A store's client of its servers.
+pub(in crate::backends::redis) struct Client {
+    active: Arc<ActiveConnections>,
+    health: Health,
+    in_flight: Semaphore,
+    coalescer: WriteCoalescer,
+    limits: Limits,
+}
+
+impl Client {
+    /// Connects, in one attempt.
+    pub(in crate::backends::redis) async fn connect(
+        connector: Connector,
+        limits: Limits,
+        tasks: &Arc<BackgroundTasks>,
+    ) -> RedisResult<Self> {
+        let active = ActiveConnections::connect(connector, limits, Arc::clone(tasks)).await?;
+        let active = Arc::new(active);
+        #[cfg(feature = "redis-sentinel")]
+        failover::watch(&active, limits, tasks);
+        let permits = limits.in_flight.clamp(1, MAX_IN_FLIGHT);
+        Ok(Self {
+            active,
+            health: Health::new(limits.response_timeout),
+            in_flight: Semaphore::new(permits),
+            coalescer: WriteCoalescer::new(tasks),
+            limits: Limits { in_flight: permits, ..limits },
+        })
+    }
+
+    /// Sends one command to the primary of a key.
+    pub(in crate::backends::redis) async fn send(
+        &self,
+        key: &str,
+        command: &Cmd,
+        retry: Retry,
+    ) -> RedisResult<Value> {
+        self.send_in_time(Destination::Key(key), Request::Command(command), retry).await
+    }
+
+    /// Sends several commands that may be repeated to the primary of a key.
+    pub(in crate::backends::redis) async fn send_all(
+        &self,
+        key: &str,
+        commands: &Pipeline,
+    ) -> RedisResult<Vec<Value>> {
+        let (destination, request) = (Destination::Key(key), Request::Pipeline(commands));
+        answers(self.send_in_time(destination, request, Retry::Once).await?)
+    }
+
+    /// Sends several commands that may be repeated to one node.
+    pub(in crate::backends::redis) async fn send_all_to_node(
+        &self,
+        node: &Node,
+        commands: &Pipeline,
+    ) -> RedisResult<Vec<Value>> {
+        let (destination, request) = (Destination::Node(node), Request::Pipeline(commands));
+        answers(self.send_in_time(destination, request, Retry::Once).await?)
+    }
+
+    /// Every primary, in an order that stays the same as long as they do.
+    pub(in crate::backends::redis) async fn primaries(&self) -> RedisResult<Vec<Node>> {
+        let primaries = async { self.active.get(0).await?.connection.primaries().await };
+        timeout(self.limits.response_timeout, primaries).await.unwrap_or_else(|_| Err(timed_out()))
+    }
+
+    /// Opens a dedicated connection to the primary that a key has now. It is not replaced when it is
+    /// lost, and has no response timeout.
+    ///
+    /// With a `push_sender`, it speaks RESP3 and passes every message on.
+    ///
+    /// # Errors
+    ///
+    /// Also if the store was built on an existing connection, which does not tell the address.
+    pub(in crate::backends::redis) async fn connect_for_key(
+        &self,
+        key: &str,
+        push_sender: Option<PushSender>,
+    ) -> RedisResult<MultiplexedConnection> {
+        dedicated::connect_for_key(&self.active, key, push_sender, self.limits).await
+    }
+
+    /// Opens a dedicated connection to one primary. It is not replaced when it is lost, and has no
+    /// response timeout.
+    pub(in crate::backends::redis) async fn connect_to_node(
+        &self,
+        node: &Node,
+    ) -> RedisResult<MultiplexedConnection> {
+        dedicated::connect_to_node(&self.active, node, self.limits).await
+    }
+
+    /// Whether it can open dedicated connections.
+    pub(in crate::backends::redis) fn can_connect(&self) -> bool {
+        self.active.connector().can_connect()
+    }
+
+    /// Asks which primary has which slots; `None` if one primary has all keys.
+    #[cfg(feature = "redis-cluster")]
+    pub(in crate::backends::redis) async fn slot_ranges(
+        &self,
+    ) -> RedisResult<Option<Vec<SlotRange>>> {
+        let Connector::Cluster(cluster) = self.active.connector() else { return Ok(None) };
+        let command = cluster_slots();
+        let slots = async {
+            let mut connection = self.active.get(0).await?.connection;
+            connection.send(Destination::Node(&Node::Only), Request::Command(&command)).await
+        };
+        let slots = timeout(self.limits.response_timeout, slots).await;
+        cluster.slot_ranges(&slots.unwrap_or_else(|_| Err(timed_out()))?).map(Some)
+    }
+
+    /// Whether different keys may have different primaries.
+    #[cfg(feature = "redis-cluster")]
+    pub(in crate::backends::redis) fn has_slots(&self) -> bool {
+        self.active.connector().has_slots()
+    }
+
+    /// Changes whenever the connections are replaced, as after a failover.
+    pub(in crate::backends::redis) fn generation(&self) -> u64 {
+        self.active.generation()
+    }
+
+    pub(in crate::backends::redis) const fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Waits for the commands in flight, for as long as one of them may take.
+    pub(in crate::backends::redis) async fn drain(&self) {
+        let permits = u32::try_from(self.limits.in_flight).unwrap_or(u32::MAX);
+        // Fails if the client is closed already, and then nothing is in flight.
+        let _ = timeout(self.limits.response_timeout, self.in_flight.acquire_many(permits)).await;
+    }
+
+    /// Drops the connections, and fails every command from now on.
+    pub(in crate::backends::redis) fn close(&self) {
+        self.in_flight.close();
+        self.active.close();
+        self.coalescer.close();
+    }
+
+    async fn send_in_time(
+        &self,
+        destination: Destination<'_>,
+        request: Request<'_>,
+        retry: Retry,
+    ) -> RedisResult<Value> {
+        let partition = partition_of(destination, self.active.connector().has_slots());
+        let send = self.send_with_retry(partition, destination, request, retry);
+        match timeout(self.limits.response_timeout, send).await {
+            Ok(answer) => {
+                self.health.answered(partition);
+                answer
+            }
+            Err(_) => {
+                if self.health.is_silent(partition) {
+                    self.active.replace_if_older_than(self.limits.response_timeout);
+                }
+                Err(self.active.error_while_down().unwrap_or_else(timed_out))
+            }
+        }
+    }
+
+    async fn send_with_retry(
+        &self,
+        partition: usize,
+        destination: Destination<'_>,
+        request: Request<'_>,
+        retry: Retry,
+    ) -> RedisResult<Value> {
+        let _permit = match self.in_flight.try_acquire() {
+            Ok(permit) => permit,
+            // Boxed, so that only a future that waits needs the memory.
+            Err(_) => Box::pin(self.in_flight.acquire()).await.map_err(|_| closed())?,
+        };
+        let mut retries_left = if retry == Retry::Once { 1 } else { 0 };
+        loop {
+            let mut used = self.active.get(partition).await?;
+            let send = pin!(used.connection.send(destination, request));
+            let answer = self.coalescer.send(send, self.is_alone()).await;
+            let Err(error) = &answer else { return answer };
+            let may_retry = is_lost(error) && self.active.report_lost(used.generation, error);
+            if !may_retry || retries_left == 0 {
+                return answer;
+            }
+            retries_left -= 1;
+        }
+    }
+
+    /// Whether the command that is being sent is the only one in flight.
+    fn is_alone(&self) -> bool {
+        self.in_flight.available_permits() + 1 >= self.limits.in_flight
+    }
+}
+
+/// Whether the command may succeed over another connection.
+fn is_lost(error: &RedisError) -> bool {
+    error.is_unrecoverable_error() || is_demoted(error)
+}
+
+fn answers(answer: Value) -> RedisResult<Vec<Value>> {
+    match answer {
+        Value::Array(answers) => Ok(answers),
+        other => Err(unexpected(&other)),
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("connector", &self.active.connector())
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,44 @@
+//! Connects to one server at one address.
+
+use std::fmt;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, ProtocolVersion, PushInfo, RedisResult};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::limits::Limits;
+
+/// A server, by its address and login.
+#[derive(Clone)]
+pub(in crate::backends::redis) struct StandaloneConnector(pub(in crate::backends::redis) Client);
+
+/// Where a connection sends the messages that it subscribed to.
+pub(super) type PushSender = UnboundedSender<PushInfo>;
+
+/// Connects. The connection has no response timeout: whoever waits for an answer sets one.
+///
+/// With a `push_sender`, it speaks RESP3 and passes every message on.
+pub(in crate::backends::redis) async fn connect_multiplexed(
+    client: &Client,
+    push_sender: Option<PushSender>,
+    limits: Limits,
+) -> RedisResult<MultiplexedConnection> {
+    let mut config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(limits.connect_timeout))
+        .set_response_timeout(None);
+    let Some(push_sender) = push_sender else {
+        return client.get_multiplexed_async_connection_with_config(&config).await;
+    };
+    config = config.set_push_sender(push_sender);
+    let info = client.get_connection_info().clone();
+    let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+    let client = Client::open(info.set_redis_settings(settings))?;
+    client.get_multiplexed_async_connection_with_config(&config).await
+}
+
+impl fmt::Debug for StandaloneConnector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Standalone({})", self.0.get_connection_info().addr())
+    }
+}

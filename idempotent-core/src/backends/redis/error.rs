@@ -1,0 +1,161 @@
+//! Turns the errors of redis-rs and of the servers into [`StoreError`].
+//!
+//! Servers quote the arguments of a command that they do not know, and these are keys and results. So
+//! quotes are cut off here.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use redis::{ErrorKind, RedisError, ServerErrorKind, Value};
+
+use crate::store::{StoreError, StoreErrorKind};
+
+/// How a server begins a quote of what it was sent.
+const QUOTES: &str = "with args beginning with";
+
+/// The codes of errors that this crate makes itself.
+const TOO_FEW: &str = "TOOFEWREPLICAS";
+const CLOSED: &str = "STORECLOSED";
+
+const NO_LOGIN: &str = "redis rejected the user name or the password: check the URL, or `username` \
+                        and `password` of the builder";
+const NO_PERMISSION: &str = "the redis user lacks a permission that the store needs: grant it, or \
+                             connect as another user";
+
+/// An error answer of a server, without anything that it was sent.
+#[derive(Debug)]
+struct Refusal {
+    code: String,
+    detail: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.code, self.detail)
+    }
+}
+
+impl StdError for Refusal {}
+
+/// The store's error for an error of a command.
+pub(super) fn store_error(error: RedisError) -> StoreError {
+    if is_too_few_replicas(&error) {
+        let message = error.detail().unwrap_or_default().to_owned();
+        return StoreError::new(StoreErrorKind::Unavailable, message);
+    }
+    if error.code() == Some(CLOSED) {
+        return StoreError::new(StoreErrorKind::Unavailable, "the store has been closed");
+    }
+    let (kind, message) = kind_of(&error);
+    let store_error = StoreError::new(kind, message);
+    match error.code().map(str::to_owned) {
+        None => store_error.with_source(error),
+        Some(code) => {
+            let detail = error.detail().unwrap_or_default();
+            let detail = detail.split(QUOTES).next().unwrap_or_default();
+            let detail = detail.trim_end_matches([' ', ',']).to_owned();
+            store_error.with_source(Refusal { code, detail })
+        }
+    }
+}
+
+fn kind_of(error: &RedisError) -> (StoreErrorKind, &'static str) {
+    if error.is_timeout() {
+        return (StoreErrorKind::Timeout, "redis did not answer in time");
+    }
+    let kind = match error.code() {
+        Some("OOM") => (StoreErrorKind::Full, "redis has reached its memory limit (maxmemory)"),
+        Some("WRONGTYPE") => {
+            (StoreErrorKind::Malformed, "redis holds a value under the key that is not a record")
+        }
+        Some("NOPERM") => (StoreErrorKind::Unavailable, NO_PERMISSION),
+        Some("NOAUTH" | "WRONGPASS") => (StoreErrorKind::Unavailable, NO_LOGIN),
+        Some("NOREPLICAS") => {
+            (StoreErrorKind::Unavailable, "redis has too few replicas to accept writes")
+        }
+        _ => (StoreErrorKind::Unavailable, "redis is unavailable"),
+    };
+    match error.kind() {
+        ErrorKind::AuthenticationFailed => (StoreErrorKind::Unavailable, NO_LOGIN),
+        ErrorKind::InvalidClientConfig => {
+            (StoreErrorKind::Unavailable, "redis cannot be reached as configured: check the URL")
+        }
+        _ => kind,
+    }
+}
+
+/// Whether the server understood a write and refused it, but may still answer reads.
+pub(super) fn refuses_writes(error: &RedisError) -> bool {
+    matches!(
+        error.code(),
+        Some("OOM" | "NOREPLICAS" | "READONLY" | "MISCONF" | "CLUSTERDOWN" | "MASTERDOWN")
+    )
+}
+
+/// Whether the server has reached its memory limit.
+pub(super) fn is_out_of_memory(error: &RedisError) -> bool {
+    error.code() == Some("OOM")
+}
+
+/// Whether the server does not know a command, or one of its options.
+pub(super) fn is_unknown_command(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::ResponseError)
+        && error.detail().is_some_and(|detail| {
+            detail.starts_with("syntax error") || detail.starts_with("unknown command")
+        })
+}
+
+/// Whether the server is not the primary any more.
+pub(super) fn is_demoted(error: &RedisError) -> bool {
+    matches!(error.code(), Some("READONLY" | "MASTERDOWN"))
+}
+
+/// Fewer replicas have a write than are required.
+pub(super) fn too_few_replicas(
+    acknowledged: usize,
+    wanted: usize,
+    timeout: Duration,
+) -> RedisError {
+    let timeout = timeout.as_millis();
+    let detail = format!("{acknowledged} of {wanted} replicas acknowledged within {timeout} ms");
+    redis::make_extension_error(TOO_FEW.to_owned(), Some(detail))
+}
+
+fn is_too_few_replicas(error: &RedisError) -> bool {
+    error.code() == Some(TOO_FEW)
+}
+
+/// The store has been closed.
+pub(super) fn closed() -> RedisError {
+    redis::make_extension_error(CLOSED.to_owned(), None)
+}
+
+/// The server did not answer in time.
+pub(super) fn timed_out() -> RedisError {
+    io::Error::from(io::ErrorKind::TimedOut).into()
+}
+
+/// The connection was lost before the answer arrived.
+pub(super) fn lost_connection() -> RedisError {
+    (ErrorKind::Io, "the connection to the server was lost").into()
+}
+
+/// No primary has the slot of a key, or none is known.
+#[cfg(feature = "redis-cluster")]
+pub(super) fn unassigned_slot() -> RedisError {
+    (ErrorKind::ClusterConnectionNotFound, "no node of the cluster has the slot of the key").into()
+}
+
+/// The server's answer does not fit the command.
+pub(super) fn unexpected(answer: &Value) -> RedisError {
+    let shape = match answer {
+        Value::Nil => "nothing",
+        Value::Int(_) => "an integer",
+        Value::BulkString(_) | Value::SimpleString(_) | Value::Okay => "a string",
+        Value::Array(_) => "an array",
+        _ => "something else",
+    };
+    (ErrorKind::UnexpectedReturnType, "redis gave an unexpected answer", shape.to_owned()).into()
+}

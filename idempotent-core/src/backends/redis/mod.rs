@@ -1,0 +1,39 @@
+//! Records in Redis or Valkey, one key each.
+//!
+//! [`store`] implements the contract, [`builder`] sets a store up, from a [`source`].
+//! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, and [`confirm`] makes sure
+//! of a reservation that is there already. [`compare`] knows which transitions plain commands can do;
+//! a [`script`] does the others. [`entry`] reads what is stored under a [`key`], with the times in
+//! [`lifetime`], and [`scan`] reads pages of it.
+//!
+//! [`connection`] sends commands to the servers, [`replicas`] sends those that wait for replicas, and
+//! [`notify`] is what the processes tell each other. [`server_check`] looks at the servers when a store
+//! connects, by [`server_info`]. [`shared`] is what the clones of a store share, and
+//! [`background_tasks`] are the tasks it has spawned.
+
+mod background_tasks;
+mod builder;
+mod compare;
+mod complete;
+mod confirm;
+mod connection;
+mod entry;
+mod error;
+mod key;
+mod lifetime;
+mod notify;
+mod release;
+mod renew;
+mod replicas;
+mod reserve;
+mod scan;
+mod script;
+mod server_check;
+mod server_info;
+mod shared;
+mod source;
+mod store;
+
+pub use self::builder::RedisStoreBuilder;
+pub use self::source::RedisSource;
+pub use self::store::RedisStore;

@@ -1,0 +1,63 @@
+//! Releasing and purging: both make a key vacant.
+
+use redis::{Cmd, Value};
+
+use super::compare::CompareCommand;
+use super::connection::Retry;
+use super::error::{store_error, unexpected};
+use super::lifetime::grace;
+use super::shared::Shared;
+use crate::model::{Guarantee, RecordId};
+use crate::store::{Release, StoreError};
+
+/// Tells the script to release a lapsed reservation too.
+const NO_GRACE: i64 = -1;
+
+pub(super) async fn release(store: &Shared, request: &Release<'_>) -> Result<(), StoreError> {
+    let key = store.keys.of(request.id);
+    // Under *at most once* a lapsed reservation is still there, and only a script can tell.
+    let by_value =
+        request.indeterminate || request.reservation.guarantee() == Guarantee::AtLeastOnce;
+    if !(by_value && store.compare.has(CompareCommand::Delete)) {
+        return by_script(store, request, &key).await;
+    }
+    if by_command(store, &key, request).await? {
+        return Ok(());
+    }
+    Box::pin(store.bounded(by_script(store, request, &key))).await
+}
+
+async fn by_script(store: &Shared, request: &Release<'_>, key: &str) -> Result<(), StoreError> {
+    let token = request.reservation.token();
+    let grace = if request.indeterminate { NO_GRACE } else { grace(request.reservation) };
+    let grace = grace.to_string();
+    let arguments = [&token.as_bytes()[..], grace.as_bytes()];
+    match store.run(&store.scripts.release, key, &arguments).await.map_err(store_error)? {
+        Value::Int(_) => Ok(()),
+        answer => Err(store_error(unexpected(&answer))),
+    }
+}
+
+/// Deletes the reservation, if it is there unchanged. Returns whether the server knows the command.
+async fn by_command(store: &Shared, key: &str, request: &Release<'_>) -> Result<bool, StoreError> {
+    let value = request.reservation.as_bytes();
+    let mut command = Cmd::with_capacity(3, key.len() + value.len() + 7);
+    command.arg("DELIFEQ").arg(key).arg(value);
+    match store.write(key, &command, Retry::Once).await {
+        Ok(Value::Int(_)) => Ok(true),
+        Ok(answer) => Err(store_error(unexpected(&answer))),
+        Err(error) if store.compare.disable_if_unknown(CompareCommand::Delete, &error) => Ok(false),
+        Err(error) => Err(store_error(error)),
+    }
+}
+
+pub(super) async fn purge(store: &Shared, id: &RecordId) -> Result<bool, StoreError> {
+    let key = store.keys.of(id);
+    let mut command = Cmd::with_capacity(2, key.len() + 3);
+    command.arg("DEL").arg(&key);
+    // The answer to a second `DEL` would be that there was nothing.
+    match store.write(&key, &command, Retry::Never).await.map_err(store_error)? {
+        Value::Int(removed) => Ok(removed > 0),
+        answer => Err(store_error(unexpected(&answer))),
+    }
+}

@@ -1,0 +1,127 @@
+//! One page of a scan: `SCAN` on one primary after the other, and the entry of each key that it finds.
+
+use redis::{Pipeline, Value};
+
+use super::position::ScanPosition;
+use crate::backends::redis::connection::Node;
+use crate::backends::redis::entry::{self, LOAD_COMMANDS};
+use crate::backends::redis::error::store_error;
+use crate::backends::redis::shared::Shared;
+use crate::model::RecordId;
+use crate::store::{Entry, Page, Scan, State, StoreError, StoreErrorKind};
+
+/// How many keys a server examines in one step, at least and at most.
+const SMALLEST_STEP: usize = 10;
+const LARGEST_STEP: usize = 1000;
+
+/// A page ends after this many steps, even if they found nothing.
+const MAX_STEPS: usize = 20;
+
+/// How many values are loaded at once: each may be as large as the engine's limit.
+const LOADED_AT_ONCE: usize = 64;
+
+/// Where the outcome is in a record, and its value in a reservation.
+const OUTCOME_AT: isize = 1;
+const RESERVED: &[u8] = &[0];
+
+type Key = (Vec<u8>, RecordId);
+
+pub(in crate::backends::redis) async fn scan(
+    store: &Shared,
+    request: &Scan,
+) -> Result<Page, StoreError> {
+    let primaries = store.client.primaries().await.map_err(store_error)?;
+    let mut position = ScanPosition::new(request.cursor.as_ref(), primaries)?;
+    let glob = store.keys.glob(request.operation.as_deref());
+    let mut count = request.limit.clamp(SMALLEST_STEP, LARGEST_STEP);
+    let mut entries = Vec::new();
+    for _ in 0..MAX_STEPS {
+        let Some(node) = position.node().cloned() else { break };
+        let keys = keys_of_records(store, request, position.step(store, &glob, count).await?);
+        let keys = without_completed(store, &node, request, keys).await?;
+        if keys.is_empty() {
+            count = (count * 2).min(LARGEST_STEP);
+        }
+        for keys in keys.chunks(LOADED_AT_ONCE) {
+            load_entries(store, &node, request, keys, &mut entries).await?;
+        }
+        if entries.len() >= request.limit.max(1) {
+            break;
+        }
+    }
+    Ok(Page::new(entries, position.cursor()))
+}
+
+/// The keys of records that the scan may want. The glob also matches others.
+fn keys_of_records(store: &Shared, request: &Scan, keys: Vec<Vec<u8>>) -> Vec<Key> {
+    let wanted = |id: &RecordId| {
+        request.operation.as_deref().is_none_or(|operation| operation == id.operation())
+    };
+    keys.into_iter()
+        .filter_map(|key| store.keys.id(&key).filter(wanted).map(|id| (key, id)))
+        .collect()
+}
+
+/// Drops the keys of completed records, if the scan does not want these. Most records are completed, and
+/// they are the large ones, so they are not read.
+async fn without_completed(
+    store: &Shared,
+    node: &Node,
+    request: &Scan,
+    keys: Vec<Key>,
+) -> Result<Vec<Key>, StoreError> {
+    let all = request.states.is_empty() || request.states.contains(&State::Completed);
+    if all || keys.is_empty() {
+        return Ok(keys);
+    }
+    let mut commands = Pipeline::with_capacity(keys.len());
+    for (key, _) in &keys {
+        commands.cmd("GETRANGE").arg(key).arg(OUTCOME_AT).arg(OUTCOME_AT);
+    }
+    let outcomes = store.client.send_all_to_node(node, &commands).await.map_err(store_error)?;
+    // An error of one key shows again when its entry is loaded.
+    let reserved = |outcome: &Value| match outcome {
+        Value::BulkString(outcome) => outcome == RESERVED,
+        _ => true,
+    };
+    let pairs = keys.into_iter().zip(outcomes);
+    Ok(pairs.filter_map(|(key, outcome)| reserved(&outcome).then_some(key)).collect())
+}
+
+async fn load_entries(
+    store: &Shared,
+    node: &Node,
+    request: &Scan,
+    keys: &[Key],
+    entries: &mut Vec<(RecordId, Entry)>,
+) -> Result<(), StoreError> {
+    let mut commands = Pipeline::with_capacity(keys.len() * LOAD_COMMANDS);
+    for (key, _) in keys {
+        entry::push_load_commands(&mut commands, key);
+    }
+    let answers = store.client.send_all_to_node(node, &commands).await.map_err(store_error)?;
+    let mut answers = answers.into_iter();
+    for (_, id) in keys {
+        let answers: Vec<Value> = answers.by_ref().take(LOAD_COMMANDS).collect();
+        let entry = match entry::parse_load(answers) {
+            Ok(found) => found.map(|stored| entry::entry(&stored)).transpose(),
+            // Its slot may have moved while the page was read.
+            Err(_) => store.load(&store.keys.of(id)).await,
+        };
+        match entry {
+            // If one store's prefix begins with another's, the key alone does not tell whose record it
+            // is; the record does.
+            Ok(Some(entry)) if entry.record.operation() != id.operation() => {}
+            Ok(Some(entry)) if request.wants(entry.state, &entry.record) => {
+                entries.push((id.clone(), entry));
+            }
+            Ok(_) => {}
+            // One such key must not hide all the others.
+            Err(error) if error.kind() == StoreErrorKind::Malformed => {
+                tracing::warn!(record = %id, "a scan skipped a key whose value is not a readable record");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}

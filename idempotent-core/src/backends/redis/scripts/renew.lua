@@ -1,0 +1,13 @@
+#!lua flags=allow-oom
+-- KEYS: the record. ARGV: token, lifetime in ms, grace in ms: the reservation has lapsed when no more is
+-- left.
+-- Returns 1: renewed. 0: there is no such reservation.
+local head = redis.call('GETRANGE', KEYS[1], 0, 19)
+if string.byte(head, 2) ~= 0 or string.sub(head, 5, 20) ~= ARGV[1] then
+  return 0
+end
+local left = redis.call('PTTL', KEYS[1])
+if left >= 0 and left <= tonumber(ARGV[3]) then
+  return 0
+end
+return redis.call('PEXPIRE', KEYS[1], ARGV[2])

@@ -1,0 +1,189 @@
+//! The store itself: what it promises, and the contract on top of the transitions.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+#[cfg(doc)]
+use super::RedisStoreBuilder;
+use super::error::store_error;
+use super::shared::Shared;
+use super::{complete, release, renew, reserve, scan};
+use crate::model::RecordId;
+use crate::store::{
+    Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve,
+    ReserveOutcome, Scan, Store, StoreError, Wait,
+};
+
+/// A store in Redis or Valkey: any number of processes share the records of one server, one Sentinel
+/// group or one Redis Cluster.
+///
+/// It needs Redis 7.0 or Valkey 7.2, or newer. Winning a key and replaying a result are one plain
+/// command each, and a record is one key, which expires by itself.
+///
+/// ```no_run
+/// use idempotent_core::Idempotency;
+/// use idempotent_core::backends::RedisStore;
+///
+/// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = RedisStore::connect("redis://127.0.0.1:6379").await?;
+/// idempotent_core::install(Idempotency::new(store))?;
+/// # Ok(()) }
+/// ```
+///
+/// Clones share everything.
+///
+/// # When a server fails
+///
+/// Every call ends within [`response_timeout`](RedisStoreBuilder::response_timeout), or twice that if it
+/// takes more than one command, and may be repeated. Reservations and completions that wait for
+/// [replicas](RedisStoreBuilder::min_replicas) take up to twice their timeout longer. A connection that
+/// is lost or goes silent is replaced in the background, with growing pauses, and a command whose answer
+/// was lost with it is sent once more within its time.
+///
+/// A server that has reached its `maxmemory` refuses new reservations, which is
+/// [`StoreErrorKind::Full`](crate::store::StoreErrorKind::Full); results replay, and running calls can
+/// end. A server that refuses writes because it has too few replicas is
+/// [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable); results replay, but running
+/// calls cannot end.
+///
+/// # Connections
+///
+/// A store has three connections to a server, which calls share by their keys, so that with many calls at
+/// once both ends are kept busy. They are replaced together. In a cluster it has one connection to each
+/// node, and a store built on an existing connection has that one.
+///
+/// [`close`](Self::close) ends them, and the background tasks. So does dropping the last clone, without
+/// waiting for it.
+///
+/// # Notifications between processes
+///
+/// Whoever waits for a call of another process is woken by a message, within about a millisecond. For
+/// that, each store subscribes to one sharded channel, `idem:wake` with the default prefix, over a
+/// connection of its own, from its first reservation on. While nobody waits, it publishes only a greeting,
+/// and purges, for the [`NearCache`](crate::backends::NearCache)s of other processes.
+///
+/// All of that is optional. If a message is lost, if the user lacks permission for the channel
+/// (`ACL SETUSER … &idem:wake` grants it), or if the store was built on an existing connection, waiters
+/// take up to [half a second](RedisStoreBuilder::wait_pauses) longer, and near caches lose their copies.
+///
+/// # What it keeps
+///
+/// Redis forgets a lapsed reservation under *at least once*: [`scan`](Store::scan) never returns one.
+/// Under *at most once* it is kept for its retention, as
+/// [`State::Indeterminate`](crate::store::State::Indeterminate). A scan reads one server after the other.
+/// It returns every record that stays in place, and may return one twice, also after a failover.
+///
+/// Replication is asynchronous: a failover loses what no replica had yet, and two sides of a partition may
+/// both grant a key, unless [`min_replicas`](RedisStoreBuilder::min_replicas) says how many replicas must
+/// have it first.
+///
+/// The guarantees are only as durable as the server's records. [`require_durable`] refuses a server that
+/// evicts records, keeps none across a restart, or may elect a replica that has none. By default that is a
+/// warning in the log.
+///
+/// [`require_durable`]: RedisStoreBuilder::require_durable
+#[derive(Clone)]
+pub struct RedisStore(pub(super) Arc<Shared>);
+
+impl RedisStore {
+    /// Closes the store, for all its clones: lets no further calls begin, waits for the commands in
+    /// flight and for what is still to be published, then ends the background tasks and the connections,
+    /// and waits for the tasks.
+    ///
+    /// It takes up to twice the [response timeout](RedisStoreBuilder::response_timeout), and longer
+    /// with [`min_replicas`](RedisStoreBuilder::min_replicas). A call that takes more than one command and
+    /// has not sent all of them fails, so await calls before. Every later call fails with
+    /// [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable). Closing a closed store
+    /// does nothing. An existing connection that the application passed in stays open.
+    ///
+    /// ```no_run
+    /// # async fn stop(store: idempotent_core::backends::RedisStore) {
+    /// store.close().await;
+    /// # }
+    /// ```
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+#[async_trait]
+impl Store for RedisStore {
+    /// Twice the [response timeout](RedisStoreBuilder::response_timeout): once for the first command of a
+    /// transition, and once for all the others. `None` with
+    /// [`min_replicas`](RedisStoreBuilder::min_replicas), which has a timeout of its own.
+    fn response_timeout(&self) -> Option<Duration> {
+        self.0.response_timeout()
+    }
+
+    async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        self.0.check_open()?;
+        // Whoever has a reservation must hear that somebody waits for its end.
+        self.0.notifier.start();
+        reserve::reserve(&self.0, request).await
+    }
+
+    async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
+        self.0.check_open()?;
+        renew::renew(&self.0, request).await
+    }
+
+    async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
+        self.0.check_open()?;
+        let outcome = complete::complete(&self.0, request).await?;
+        self.0.notifier.call_ended(request.id);
+        Ok(outcome)
+    }
+
+    async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
+        self.0.check_open()?;
+        release::release(&self.0, request).await?;
+        self.0.notifier.call_ended(request.id);
+        Ok(())
+    }
+
+    /// Fails only if the store is closed: servers that cannot be reached may be back before the waiter's
+    /// time is up.
+    async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {
+        self.0.check_open()?;
+        let (shared, key) = (Arc::clone(&self.0), self.0.keys.of(request.id));
+        let load = move || {
+            let (shared, key) = (Arc::clone(&shared), key.clone());
+            async move { shared.load(&key).await }
+        };
+        self.0.notifier.wait(request, load).await
+    }
+
+    async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
+        self.0.check_open()?;
+        self.0.load(&self.0.keys.of(id)).await
+    }
+
+    async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
+        self.0.check_open()?;
+        let found = release::purge(&self.0, id).await?;
+        self.0.notifier.purged(id).await.map_err(store_error)?;
+        Ok(found)
+    }
+
+    async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
+        self.0.check_open()?;
+        scan::scan(&self.0, request).await
+    }
+
+    fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {
+        self.0.check_open().is_ok() && self.0.notifier.observe_purges(observer)
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("client", &self.0.client)
+            .field("prefix", &self.0.keys.prefix())
+            .field("compare", &self.0.compare)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,18 @@
+//! Code that several of the backends share.
+
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(in crate::backends) mod background;
+#[cfg(feature = "moka")]
+pub(in crate::backends) mod cache;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(in crate::backends) mod durations;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(in crate::backends) mod hex;
+#[cfg(feature = "moka")]
+pub(in crate::backends) mod id_hasher;
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+pub(in crate::backends) mod notify;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(in crate::backends) mod retention;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+pub(in crate::backends) mod sql;

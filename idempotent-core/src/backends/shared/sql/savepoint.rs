@@ -1,0 +1,14 @@
+//! The savepoint that a call in a transaction sets after its reservation: rolling back to it undoes the
+//! effects of a body that failed.
+
+use crate::store::TransactionContext;
+
+/// The error when the savepoint or the reservation does not exist any more.
+pub(in crate::backends) const RESERVATION_GONE: &str =
+    "the body ended the transaction, or rolled back the reservation";
+
+/// The savepoint's name: one for each depth, so that nested calls do not share one, and statistics of
+/// statements stay short.
+pub(in crate::backends) fn savepoint(context: &TransactionContext<'_>) -> String {
+    format!("idempotent_{}", context.depth)
+}

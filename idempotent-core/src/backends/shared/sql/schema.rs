@@ -1,0 +1,12 @@
+//! The error for a schema that a store cannot use.
+
+use crate::store::{StoreError, StoreErrorKind};
+
+/// What is wrong with the tables, and what to do.
+pub(in crate::backends) const SCHEMA_MISSING: &str = "the tables of the store are missing or too old: \
+     connect with `migrate(true)`, call `migrate()`, or run the SQL of `migrations()`";
+
+/// The error of a store that may not migrate and whose tables are missing or too old.
+pub(in crate::backends) fn schema_missing() -> StoreError {
+    StoreError::new(StoreErrorKind::Unavailable, SCHEMA_MISSING)
+}

@@ -1,0 +1,36 @@
+//! The store on `SQLite`: a file of this machine, one row a record.
+//!
+//! [`store`] is [`SqliteStore`], [`builder`] sets it up on a [`source`]. [`reserve`], [`complete`],
+//! [`renew`] and [`release`] are the transitions, [`load`] reads what is recorded under an id, [`entry`]
+//! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records. [`database_file`] opens
+//! the file, [`schema`] is the tables, [`table_names`] puts their names into SQL, [`statements`] is the
+//! SQL. [`connection`] runs queries; a [`write_queue`] puts writes in order. [`notify`] wakes waiters and
+//! finds the purges of other processes. [`transaction`] is calls in transactions of their callers.
+//! [`inner`] is what clones of a store share.
+
+mod builder;
+mod complete;
+mod connection;
+mod database_file;
+mod entry;
+mod error;
+mod inner;
+mod load;
+mod notify;
+mod query;
+mod release;
+mod renew;
+mod reserve;
+mod scan;
+mod schema;
+mod source;
+mod statements;
+mod store;
+mod sweep;
+mod table_names;
+mod transaction;
+mod write_queue;
+
+pub use self::builder::SqliteStoreBuilder;
+pub use self::source::SqliteSource;
+pub use self::store::SqliteStore;

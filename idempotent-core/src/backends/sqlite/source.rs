@@ -1,0 +1,83 @@
+//! Where a [`SqliteStore`](super::SqliteStore) keeps its records.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::PathBuf;
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::SqliteConnectOptions;
+
+/// Where a [`SqliteStore`](super::SqliteStore) keeps its records: in a file, by its path or by options of
+/// sqlx, with connections of the store's own; or in the file of a pool that the application already has.
+///
+/// ```no_run
+/// use idempotent_core::backends::SqliteStore;
+/// use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool};
+///
+/// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = SqliteStore::connect("/var/lib/shop/calls.db").await?;
+///
+/// let options = SqliteConnectOptions::new()
+///     .filename("/var/lib/shop/shop.db")
+///     .journal_mode(SqliteJournalMode::Wal);
+/// let pool = SqlitePool::connect_with(options).await?;
+/// let store = SqliteStore::connect(pool).await?;
+/// # Ok(()) }
+/// ```
+///
+/// Options and pools keep their settings, such as `journal_mode`, `busy_timeout` and `synchronous`. The store
+/// works with any of them, and best with a write-ahead log (`journal_mode = WAL`).
+#[derive(Clone)]
+pub struct SqliteSource(pub(super) SourceKind);
+
+#[derive(Clone)]
+pub(super) enum SourceKind {
+    Path(PathBuf),
+    Options(Box<SqliteConnectOptions>),
+    Pool(SqlitePool),
+}
+
+impl<P: AsRef<OsStr> + ?Sized> From<&P> for SqliteSource {
+    /// The path of a file: a `&str` or a `&Path`, for instance.
+    fn from(path: &P) -> Self {
+        Self(SourceKind::Path(PathBuf::from(path)))
+    }
+}
+
+impl From<String> for SqliteSource {
+    /// The path of a file.
+    fn from(path: String) -> Self {
+        Self(SourceKind::Path(path.into()))
+    }
+}
+
+impl From<PathBuf> for SqliteSource {
+    /// The path of a file.
+    fn from(path: PathBuf) -> Self {
+        Self(SourceKind::Path(path))
+    }
+}
+
+impl From<SqliteConnectOptions> for SqliteSource {
+    /// Connections of the store's own, opened with these options.
+    fn from(options: SqliteConnectOptions) -> Self {
+        Self(SourceKind::Options(Box::new(options)))
+    }
+}
+
+impl From<SqlitePool> for SqliteSource {
+    /// A pool that the application already has.
+    fn from(pool: SqlitePool) -> Self {
+        Self(SourceKind::Pool(pool))
+    }
+}
+
+impl fmt::Debug for SqliteSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            SourceKind::Path(path) => path.fmt(f),
+            SourceKind::Options(options) => options.get_filename().fmt(f),
+            SourceKind::Pool(_) => f.write_str("Pool"),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! The statements of a store: the files of the folder `sql`, with the names of the store's tables.
+
+use sqlx::SqlStr;
+
+use super::table_names::TableNames;
+
+/// The statements of one store. Each is one atomic step.
+#[derive(Debug)]
+pub(super) struct Statements {
+    pub(super) load: SqlStr,
+    pub(super) reserve: SqlStr,
+    pub(super) renew: SqlStr,
+    pub(super) complete: SqlStr,
+    pub(super) complete_reserved: SqlStr,
+    pub(super) release: SqlStr,
+    pub(super) purge: SqlStr,
+    pub(super) note_purge: SqlStr,
+    pub(super) last_purge: SqlStr,
+    pub(super) purges: SqlStr,
+    pub(super) scan: SqlStr,
+    pub(super) scan_unfinished: SqlStr,
+    pub(super) expired_completed: SqlStr,
+    pub(super) expired_unfinished: SqlStr,
+    pub(super) sweep: SqlStr,
+    pub(super) sweep_purges: SqlStr,
+}
+
+impl Statements {
+    pub(super) fn new(names: &TableNames) -> Self {
+        let of = |sql| names.statement(sql);
+        Self {
+            load: of(include_str!("sql/load.sql")),
+            reserve: of(include_str!("sql/reserve.sql")),
+            renew: of(include_str!("sql/renew.sql")),
+            complete: of(include_str!("sql/complete.sql")),
+            complete_reserved: of(include_str!("sql/complete_reserved.sql")),
+            release: of(include_str!("sql/release.sql")),
+            purge: of(include_str!("sql/purge.sql")),
+            note_purge: of(include_str!("sql/note_purge.sql")),
+            last_purge: of(include_str!("sql/last_purge.sql")),
+            purges: of(include_str!("sql/purges.sql")),
+            scan: of(include_str!("sql/scan.sql")),
+            scan_unfinished: of(include_str!("sql/scan_unfinished.sql")),
+            expired_completed: of(include_str!("sql/expired_completed.sql")),
+            expired_unfinished: of(include_str!("sql/expired_unfinished.sql")),
+            sweep: of(include_str!("sql/sweep.sql")),
+            sweep_purges: of(include_str!("sql/sweep_purges.sql")),
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Calls in transactions of their callers.
+//!
+//! [`connection`] implements [`Transaction`](crate::store::Transaction) for sqlx's connections, with the
+//! [`statements`] of one store's tables.
+
+mod connection;
+mod error;
+mod statements;
+
+pub(super) use self::statements::TransactionStatements;

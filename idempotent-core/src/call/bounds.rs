@@ -1,0 +1,36 @@
+//! The bounds of the two sides of a memoized `Result`, and what the compiler says if one is not
+//! met.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::Error;
+
+/// A value that can be memoized: anything that serde can write and read back as an owned value.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be memoized",
+    label = "must implement `Serialize` and `DeserializeOwned`",
+    note = "a memoized value is written to the store and read back: derive `serde::Serialize` and `serde::Deserialize`, and use owned types"
+)]
+pub trait Memoizable: Serialize + DeserializeOwned {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Serialize + DeserializeOwned> Memoizable for T {}
+
+/// An error type into which an [`Error`] can be converted.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` must implement `From<idempotent_core::Error>`",
+    label = "cannot be made from an `idempotent_core::Error`",
+    note = "a call may be refused with an `idempotent_core::Error`: write `impl From<idempotent_core::Error> for {Self}`, or name a conversion with `map_error = path`"
+)]
+pub trait FromError: Sized {
+    /// Converts a refusal.
+    fn from_error(error: Error) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: From<Error>> FromError for E {
+    fn from_error(error: Error) -> Self {
+        error.into()
+    }
+}

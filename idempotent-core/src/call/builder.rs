@@ -1,0 +1,100 @@
+//! [`CallBuilder`]: a call's key, its options, and then the type of its result.
+
+use serde::Serialize;
+
+use super::bounds::{FromError, Memoizable};
+use super::policy::Policy;
+use super::result_type::ResultType;
+use super::typed::Call;
+use crate::codec::{self, BinaryResult};
+use crate::engine::{CallSpan, Idempotency, Request};
+use crate::error::Error;
+use crate::model::{Key, KeyParts, Operation};
+
+impl Operation {
+    /// Starts a call of this operation with a key.
+    ///
+    /// The key is read at once, so nothing of it is borrowed afterwards.
+    pub fn key<K: Key + ?Sized>(self, key: &K) -> CallBuilder {
+        let key = KeyParts::of(key);
+        let request = Request { operation: self, key, scope: None, digest: None, engine: None };
+        CallBuilder { request: Box::new(request) }
+    }
+}
+
+/// A call whose result type is not known yet. [`Operation::key`] creates it.
+#[derive(Debug)]
+#[must_use = "a call does nothing until it runs"]
+pub struct CallBuilder {
+    /// Boxed, because it is moved often.
+    request: Box<Request>,
+}
+
+impl CallBuilder {
+    /// Sets the tenant or user that the key belongs to, which becomes part of the record's
+    /// identity. `None` is refused with [`MissingKey`](crate::ErrorKind::MissingKey); it never
+    /// means the global scope.
+    pub fn scope<K: Key + ?Sized>(mut self, scope: &K) -> Self {
+        self.request.scope = Some(Box::new(KeyParts::of(scope)));
+        self
+    }
+
+    /// Sets a scope that was read before.
+    #[cfg(feature = "http")]
+    pub(crate) fn scope_parts(mut self, scope: KeyParts) -> Self {
+        self.request.scope = Some(Box::new(Ok(scope)));
+        self
+    }
+
+    /// Sets the payload. The same key with a different payload is refused with
+    /// [`FingerprintMismatch`](crate::ErrorKind::FingerprintMismatch). The payload is digested at
+    /// once; equal values have equal digests, whatever the order of their maps.
+    pub fn fingerprint<P: Serialize + ?Sized>(mut self, payload: &P) -> Self {
+        self.request.digest = Some(codec::digest(payload).map_err(Box::new));
+        self
+    }
+
+    /// Sets a digest of the payload, for payloads that serde does not support, such as the body of
+    /// a request. Equal payloads must have equal digests, and different payloads different ones:
+    /// use a hash of 256 bits over an unambiguous encoding.
+    pub fn fingerprint_digest(mut self, digest: [u8; 32]) -> Self {
+        self.request.digest = Some(Ok(digest));
+        self
+    }
+
+    /// Sets the engine, instead of the task's or the installed one.
+    pub fn engine(mut self, engine: &Idempotency) -> Self {
+        self.request.engine = Some(engine.clone());
+        self
+    }
+
+    /// Sets what the call returns. A refusal is converted into its error by `From`.
+    ///
+    /// This is the only place that requires anything of a result's types.
+    ///
+    /// `R::Call` is a [`Call<T, E>`](Call) for every `Result<T, E>`.
+    pub fn returning<R>(self) -> R::Call
+    where
+        R: ResultType<Ok: Memoizable, Err: FromError>,
+    {
+        R::call(self.call(Policy::new(FromError::from_error)))
+    }
+
+    /// Sets what the call returns. A refusal is converted into its error by `map_error`.
+    pub fn returning_or<R>(self, map_error: fn(Error) -> R::Err) -> R::Call
+    where
+        R: ResultType<Ok: Memoizable>,
+    {
+        R::call(self.call(Policy::new(map_error)))
+    }
+
+    /// Sets what the call returns, for a type with an encoding of its own.
+    pub fn returning_binary<T: BinaryResult, E>(self, map_error: fn(Error) -> E) -> Call<T, E> {
+        self.call(Policy::binary(map_error))
+    }
+
+    fn call<T, E>(self, policy: Policy<T, E>) -> Call<T, E> {
+        let span = CallSpan::new(&self.request.operation);
+        Call { request: self.request, policy, span }
+    }
+}

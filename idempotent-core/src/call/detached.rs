@@ -1,0 +1,49 @@
+//! Running a call's body so that it survives its caller.
+
+use std::future::{Future, poll_fn};
+
+use super::body::LazyBody;
+use super::execution::Execution;
+use super::typed::Call;
+use crate::engine::FinishInBackground;
+
+impl<T, E> Call<T, E> {
+    /// Runs `body` like [`run`](Self::run). Once the body has started, dropping this future does
+    /// not stop it: the body finishes in a spawned task, with the caller's span and engine, and its
+    /// result is recorded.
+    ///
+    /// Until it is dropped, this future polls the body where it is awaited, and needs no task. If
+    /// the runtime shuts down, the body stops, and its key is held.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`run`](Self::run).
+    ///
+    /// # Panics
+    ///
+    /// If the body panics; its key is held then.
+    pub fn run_detached<F, Fut>(self, body: F) -> impl Future<Output = Result<T, E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+    {
+        let mut execution = Execution::new(self);
+        async move {
+            match poll_fn(|cx| execution.poll_acquire(cx)).await {
+                Ok(Some(result)) => return result,
+                Ok(None) => {}
+                Err(error) => return execution.refuse(error).0,
+            }
+            let mut body = LazyBody::Closure(body);
+            {
+                let _entered = execution.enter();
+                execution.make(&mut body);
+            }
+            let mut body = body.without_closure();
+            let rest = poll_fn(move |cx| execution.poll_body(&mut body, cx));
+            FinishInBackground::in_context(rest).await.0
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! A call from its first poll to its end, apart from its body.
+//!
+//! The few lines that depend on the body's type are in [`body`](super::body) and
+//! [`run`](super::run). This file is compiled once for each pair of `T` and `E`, and everything
+//! below it once.
+
+use std::future::Future;
+use std::mem;
+use std::ops::ControlFlow;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use super::body::Body;
+use super::policy::Policy;
+use super::typed::Call;
+use crate::default_engine::default_engine;
+use crate::engine::{
+    Acquired, Acquisition, CallSpan, CurrentCall, CurrentCallGuard, FinishInBackground,
+    HeldReservation, Request,
+};
+use crate::error::Error;
+use crate::model::CallOutcome;
+
+/// A call that is being executed.
+pub(super) struct Execution<T, E> {
+    span: CallSpan,
+    policy: Policy<T, E>,
+    phase: Phase<T, E>,
+}
+
+enum Phase<T, E> {
+    Unstarted(Box<Request>),
+    Acquiring(Acquisition),
+    /// The body may run.
+    Body(Owner),
+    Recording(Box<Recording<T, E>>),
+    Done,
+}
+
+/// What the call owns while its body runs.
+enum Owner {
+    Held(HeldReservation),
+    /// No record: the store failed and the engine fails open.
+    Unrecorded(CurrentCall),
+}
+
+struct Recording<T, E> {
+    result: Result<T, E>,
+    recorded: FinishInBackground<()>,
+}
+
+/// A call's result, and its outcome.
+pub(super) type Finished<T, E> = (Result<T, E>, CallOutcome);
+
+/// What a caller owns once it may run the body itself.
+pub(super) struct Parts<T, E> {
+    /// `None` if the body runs without a record.
+    pub(super) held: Option<HeldReservation>,
+    pub(super) current: Option<CurrentCall>,
+    pub(super) policy: Policy<T, E>,
+}
+
+impl<T, E> Execution<T, E> {
+    pub(super) fn new(call: Call<T, E>) -> Self {
+        let Call { request, policy, span } = call;
+        Self { span, policy, phase: Phase::Unstarted(request) }
+    }
+
+    /// Everything before the body. `Some` is a replayed result; `None` means that the body may run.
+    pub(super) fn poll_acquire(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Result<T, E>>, Error>> {
+        let acquired = match &mut self.phase {
+            Phase::Unstarted(_) => {
+                let Phase::Unstarted(request) = mem::replace(&mut self.phase, Phase::Done) else {
+                    return Poll::Pending;
+                };
+                match start(request, &self.span) {
+                    ControlFlow::Break(acquired) => acquired,
+                    ControlFlow::Continue(acquisition) => {
+                        self.phase = Phase::Acquiring(acquisition);
+                        return self.poll_acquire(cx);
+                    }
+                }
+            }
+            Phase::Acquiring(acquisition) => {
+                let acquired = ready!(acquisition.poll(&self.span, cx));
+                self.phase = Phase::Done;
+                acquired
+            }
+            _ => return Poll::Ready(Ok(None)),
+        };
+        Poll::Ready(match acquired.and_then(|acquired| self.proceed(acquired)) {
+            Ok((outcome, replayed)) => {
+                self.span.ended(outcome);
+                Ok(replayed)
+            }
+            Err(error) => {
+                self.span.refused(&error);
+                Err(error)
+            }
+        })
+    }
+
+    fn proceed(
+        &mut self,
+        acquired: Acquired<HeldReservation>,
+    ) -> Result<(CallOutcome, Option<Result<T, E>>), Error> {
+        match acquired {
+            Acquired::Replay(completed) => {
+                Ok((CallOutcome::Replayed, Some(self.policy.replay(&completed)?)))
+            }
+            Acquired::Won(held) => {
+                self.phase = Phase::Body(Owner::Held(held));
+                Ok((CallOutcome::Executed, None))
+            }
+            Acquired::Unrecorded(current) => {
+                self.phase = Phase::Body(Owner::Unrecorded(current));
+                Ok((CallOutcome::Unrecorded, None))
+            }
+        }
+    }
+
+    /// The whole call: what precedes its body, the body, and its end.
+    pub(super) fn poll(
+        &mut self,
+        body: &mut dyn Body<T, E>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Finished<T, E>> {
+        if let Phase::Unstarted(_) | Phase::Acquiring(_) = self.phase {
+            match ready!(self.poll_acquire(cx)) {
+                Ok(Some(result)) => return Poll::Ready((result, CallOutcome::Replayed)),
+                Ok(None) => {
+                    // The call is entered once, to make the body and to poll it for the first time.
+                    let entered = self.enter();
+                    self.make(body);
+                    return self.poll_entered(body, entered, cx);
+                }
+                Err(error) => return Poll::Ready(self.refuse(error)),
+            }
+        }
+        self.poll_body(body, cx)
+    }
+
+    /// The same, for callers that do not ask for the outcome.
+    pub(super) fn poll_result(
+        &mut self,
+        body: &mut dyn Body<T, E>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<T, E>> {
+        self.poll(body, cx).map(|(result, _)| result)
+    }
+
+    /// Makes this the current call of this thread, until the guard is dropped.
+    pub(super) fn enter(&self) -> Option<CurrentCallGuard> {
+        match &self.phase {
+            Phase::Body(Owner::Held(held)) => Some(held.current_call().enter()),
+            Phase::Body(Owner::Unrecorded(current)) => Some(current.clone().enter()),
+            _ => None,
+        }
+    }
+
+    /// Makes the body's future, in the call's span. The call must be the current one.
+    pub(super) fn make(&mut self, body: &mut dyn Body<T, E>) {
+        let Phase::Body(owner) = &mut self.phase else { return };
+        let _entered = self.span.enter();
+        match owner {
+            Owner::Held(held) => held.make_body(|| body.make()),
+            Owner::Unrecorded(_) => body.make(),
+        }
+    }
+
+    /// Polls the body, and then records its end. If this is dropped while the body runs, the key is
+    /// held.
+    pub(super) fn poll_body(
+        &mut self,
+        body: &mut dyn Body<T, E>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Finished<T, E>> {
+        let entered = self.enter();
+        self.poll_entered(body, entered, cx)
+    }
+
+    fn poll_entered(
+        &mut self,
+        body: &mut dyn Body<T, E>,
+        current: Option<CurrentCallGuard>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Finished<T, E>> {
+        let Phase::Body(owner) = &mut self.phase else { return self.poll_recorded(cx) };
+        if let Owner::Held(held) = owner {
+            held.set_running();
+        }
+        let entered = self.span.enter();
+        let result = ready!(body.poll(cx));
+        drop(entered);
+        drop(current);
+        body.drop_future();
+        self.settle(result, cx)
+    }
+
+    /// Starts to record the end of the call.
+    fn settle(&mut self, result: Result<T, E>, cx: &mut Context<'_>) -> Poll<Finished<T, E>> {
+        let held = match mem::replace(&mut self.phase, Phase::Done) {
+            Phase::Body(Owner::Held(held)) => held,
+            Phase::Body(Owner::Unrecorded(_)) => {
+                return Poll::Ready((result, CallOutcome::Unrecorded));
+            }
+            _ => return Poll::Ready((result, CallOutcome::Executed)),
+        };
+        let settlement = self.policy.settlement(&result, &held);
+        let _entered = self.span.enter();
+        let Some(mut recorded) = held.settle(settlement) else {
+            return Poll::Ready((result, CallOutcome::Executed));
+        };
+        if Pin::new(&mut recorded).poll(cx).is_ready() {
+            return Poll::Ready((result, CallOutcome::Executed));
+        }
+        self.phase = Phase::Recording(Box::new(Recording { result, recorded }));
+        Poll::Pending
+    }
+
+    /// Continues to record the end of the call.
+    fn poll_recorded(&mut self, cx: &mut Context<'_>) -> Poll<Finished<T, E>> {
+        let Phase::Recording(recording) = &mut self.phase else {
+            return Poll::Pending;
+        };
+        let entered = self.span.enter();
+        ready!(Pin::new(&mut recording.recorded).poll(cx));
+        drop(entered);
+        match mem::replace(&mut self.phase, Phase::Done) {
+            Phase::Recording(recording) => Poll::Ready((recording.result, CallOutcome::Executed)),
+            _ => Poll::Pending,
+        }
+    }
+
+    pub(super) fn refuse(&self, error: Error) -> Finished<T, E> {
+        (self.policy.refuse(error), CallOutcome::Refused)
+    }
+
+    /// What the caller needs to do the body's work itself.
+    pub(super) fn into_parts(self) -> Parts<T, E> {
+        let (held, current) = match self.phase {
+            Phase::Body(Owner::Held(held)) => {
+                let current = held.current_call();
+                (Some(held), Some(current))
+            }
+            Phase::Body(Owner::Unrecorded(current)) => (None, Some(current)),
+            _ => (None, None),
+        };
+        Parts { held, current, policy: self.policy }
+    }
+}
+
+/// Starts a call. Its engine is chosen here, at the first poll, in the task that runs it.
+fn start(
+    mut request: Box<Request>,
+    span: &CallSpan,
+) -> ControlFlow<Result<Acquired<HeldReservation>, Error>, Acquisition> {
+    let engine = match request.engine.take() {
+        Some(engine) => engine,
+        None => match default_engine(request.operation.name) {
+            Ok(engine) => engine,
+            Err(error) => return ControlFlow::Break(Err(error)),
+        },
+    };
+    Acquisition::start(request, engine, span)
+}

@@ -1,0 +1,231 @@
+//! Running a call in a transaction of the caller's.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+
+use super::policy::Policy;
+use super::typed::Call;
+use crate::default_engine::default_engine;
+use crate::engine::{Acquired, CallSpan, Request, TransactionReservation, acquire_in_transaction};
+use crate::error::Error;
+use crate::model::{CallOutcome, RecordId};
+use crate::store::Transaction;
+
+impl<T, E> Call<T, E> {
+    /// Runs `body` exactly once, in a transaction of the caller's: the reservation, the effects and
+    /// the result commit together, or not at all. There is no lease, and no moment at which a crash
+    /// leaves an effect without its record. The guarantee is always
+    /// [`ExactlyOnce`](crate::Guarantee::ExactlyOnce), whatever the operation says.
+    ///
+    /// The engine's store must keep its records in the transaction's database: a `PostgresStore`
+    /// for sqlx's `Transaction<'_, Postgres>`, or for a `PgConnection` on which a transaction has
+    /// begun; a `SqliteStore` likewise.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")]
+    /// # async fn pay(pool: sqlx::PgPool) -> Result<(), Box<dyn std::error::Error>> {
+    /// use idempotent_core::{Error, Operation};
+    ///
+    /// # #[derive(Debug)] enum PayError { Idempotency(Error), Database(sqlx::Error) }
+    /// # impl std::fmt::Display for PayError {
+    /// #     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { write!(f, "{self:?}") }
+    /// # }
+    /// # impl std::error::Error for PayError {}
+    /// # impl From<Error> for PayError { fn from(error: Error) -> Self { Self::Idempotency(error) } }
+    /// # impl From<sqlx::Error> for PayError {
+    /// #     fn from(error: sqlx::Error) -> Self { Self::Database(error) }
+    /// # }
+    /// const PAY: Operation = Operation::new("shop.pay");
+    ///
+    /// let mut tx = pool.begin().await?;
+    /// let call = PAY.key("order 7").returning::<Result<i64, PayError>>();
+    /// let paid = call
+    ///     .run_in(&mut tx, async |tx| {
+    ///         sqlx::query("UPDATE orders SET paid = true WHERE id = 7").execute(&mut **tx).await?;
+    ///         Ok(1990)
+    ///     })
+    ///     .await?;
+    /// tx.commit().await?; // until now, no other transaction has seen any of it
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// * An `Ok` is recorded, unless the call's disposition says otherwise: then no record is left.
+    /// * An `Err` undoes what the body did, and leaves the transaction usable. No record is left
+    ///   either, unless the call keeps errors: then the error is recorded, and the effects are
+    ///   undone nevertheless. Under `REPEATABLE READ` and `SERIALIZABLE`, an error is kept only if
+    ///   a function of yours says so ([`memoize`](Self::memoize), [`on_error`](Self::on_error)): an
+    ///   error that no function has looked at may be a serialization failure.
+    /// * A result that is too large, or cannot be encoded, is returned to the caller and leaves a
+    ///   tombstone. The effects stay.
+    /// * If the future is dropped halfway, the database refuses to commit the transaction.
+    ///
+    /// A duplicate of a call whose transaction has not ended is refused at once with
+    /// [`InProgress`](crate::ErrorKind::InProgress), or waits for that end, up to the operation's
+    /// [`wait`](crate::Operation::wait).
+    ///
+    /// If the compiler says that "implementation of `AsyncFnOnce` is not general enough", use
+    /// [`TransactionCall::run`] instead.
+    ///
+    /// # Errors
+    ///
+    /// The body's own error, or a refusal of any [`ErrorKind`](crate::ErrorKind), converted into
+    /// `E`. A refusal leaves the transaction as it was before the call, except for
+    /// [`Store`](crate::ErrorKind::Store): then roll it back; the whole transaction may run again.
+    /// The refusal is [`Misconfigured`](crate::ErrorKind::Misconfigured) if the engine's store is
+    /// not in a database, or if no transaction has begun.
+    ///
+    /// # Panics
+    ///
+    /// If the body panics; the transaction cannot be committed then.
+    pub async fn run_in<X, F>(self, tx: &mut X, body: F) -> Result<T, E>
+    where
+        X: Transaction,
+        F: AsyncFnOnce(&mut X) -> Result<T, E>,
+    {
+        let running = match Running::begin(self, tx).await {
+            Ok(running) => running,
+            Err(decided) => return decided,
+        };
+        let result = running.scope(async { body(&mut *tx).await }).await;
+        running.end(tx, result).await
+    }
+
+    /// Prepares the same call for a body that returns its transaction: see
+    /// [`TransactionCall::run`].
+    pub fn in_transaction<X: Transaction>(self, tx: &mut X) -> TransactionCall<'_, X, T, E> {
+        TransactionCall { call: self, tx, as_transaction: |tx| tx }
+    }
+}
+
+/// A call in a transaction, ready to run. [`Call::in_transaction`] creates it.
+#[must_use = "a call does nothing until it runs"]
+pub struct TransactionCall<'t, X, T, E> {
+    call: Call<T, E>,
+    tx: &'t mut X,
+    // Set where the transaction is named, so that the bound is required there and nowhere else.
+    as_transaction: fn(&mut X) -> &mut dyn Transaction,
+}
+
+impl<'t, X, T, E> TransactionCall<'t, X, T, E> {
+    /// Runs `body` as [`Call::run_in`] does, but passes the transaction to the body, which returns
+    /// it with its result. This is harder to write, but the future is `Send` whenever its parts
+    /// are. With `run_in`, the body borrows the transaction, and the compiler cannot see that its
+    /// future is `Send` where lifetimes are erased, as in a spawned task or a `Box<dyn Future +
+    /// Send>`; it then says that "implementation of `AsyncFnOnce` is not general enough".
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")]
+    /// # async fn see(tx: &mut sqlx::PgConnection) -> Result<(), Box<dyn std::error::Error>> {
+    /// use idempotent_core::{Error, Operation};
+    ///
+    /// let call = Operation::new("see").key("7").returning::<Result<u64, Error>>();
+    /// let seeing = call.in_transaction(tx).run(|tx| async move {
+    ///     let seen = sqlx::query("UPDATE notes SET seen = true").execute(&mut *tx).await;
+    ///     (tx, Ok(seen.map_or(0, |seen| seen.rows_affected())))
+    /// });
+    /// seeing.await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Call::run_in`].
+    ///
+    /// # Panics
+    ///
+    /// Those of [`Call::run_in`].
+    pub async fn run<F, Fut>(self, body: F) -> Result<T, E>
+    where
+        F: FnOnce(&'t mut X) -> Fut,
+        Fut: Future<Output = (&'t mut X, Result<T, E>)>,
+    {
+        let Self { call, tx, as_transaction } = self;
+        let running = match Running::begin(call, as_transaction(tx)).await {
+            Ok(running) => running,
+            Err(decided) => return decided,
+        };
+        let (tx, result) = running.scope(async move { body(tx).await }).await;
+        running.end(as_transaction(tx), result).await
+    }
+}
+
+impl<X, T, E> fmt::Debug for TransactionCall<'_, X, T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TransactionCall").field("call", &self.call).finish_non_exhaustive()
+    }
+}
+
+/// A call whose body is running.
+struct Running<T, E> {
+    reservation: TransactionReservation,
+    policy: Policy<T, E>,
+    span: CallSpan,
+}
+
+impl<T, E> Running<T, E> {
+    /// `Err` is a call that is already decided: replayed or refused.
+    async fn begin(call: Call<T, E>, tx: &mut dyn Transaction) -> Result<Self, Result<T, E>> {
+        let Call { request, policy, span } = call;
+        let refused = match span.instrument(acquire(request, tx)).await {
+            Ok(Acquired::Won(reservation)) => {
+                span.ended(CallOutcome::Executed);
+                return Ok(Self { reservation, policy, span });
+            }
+            Ok(Acquired::Replay(completed)) => match policy.replay(&completed) {
+                Ok(result) => {
+                    span.ended(CallOutcome::Replayed);
+                    return Err(result);
+                }
+                Err(error) => error,
+            },
+            Err(error) => error,
+        };
+        span.refused(&refused);
+        Err(policy.refuse(refused))
+    }
+
+    /// Runs the body as part of the call. Boxed, so that nested calls do not multiply their size.
+    async fn scope<F: Future>(&self, body: F) -> F::Output {
+        let body = self.span.instrument(Box::pin(body));
+        self.reservation.current_call().scope(body).await
+    }
+
+    async fn end(self, tx: &mut dyn Transaction, result: Result<T, E>) -> Result<T, E> {
+        let Self { reservation, policy, span } = self;
+        let settlement = policy.settlement_in_transaction(&result, &reservation);
+        let id = reservation.id().clone();
+        let settled = span.instrument(reservation.settle(tx, settlement, result.is_err())).await;
+        match (settled, result) {
+            (Ok(()), result) => result,
+            // The body's own error is worth more: without a recorded end, nothing can be committed.
+            (Err(error), Err(own)) => {
+                unsettled(&id, &error);
+                Err(own)
+            }
+            (Err(error), Ok(_)) => {
+                span.refused(&error);
+                policy.refuse(error)
+            }
+        }
+    }
+}
+
+async fn acquire(
+    mut request: Box<Request>,
+    tx: &mut dyn Transaction,
+) -> Result<Acquired<TransactionReservation, Infallible>, Error> {
+    let engine = match request.engine.take() {
+        Some(engine) => engine,
+        None => default_engine(request.operation.name)?,
+    };
+    acquire_in_transaction(request, engine, tx).await
+}
+
+fn unsettled(id: &RecordId, error: &Error) {
+    tracing::warn!(
+        record = %id,
+        error = error as &dyn std::error::Error,
+        "a failed body's effects could not be undone: its transaction cannot be committed"
+    );
+}

@@ -1,0 +1,180 @@
+//! A call in separate steps: reserve here, complete there.
+
+use std::future::{Future, poll_fn};
+use std::time::Duration;
+
+use super::execution::{Execution, Parts};
+use super::policy::Policy;
+use super::typed::Call;
+use crate::engine::{CurrentCall, FinishInBackground, HeldReservation, InCurrentCall, Settlement};
+use crate::error::Error;
+use crate::model::{Disposition, RecordId, Token};
+
+/// What [`Call::begin`] returns.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BeginOutcome<T, E> {
+    /// The call has already completed, and this is its memoized result.
+    Replayed(Result<T, E>),
+    /// The caller now holds the key: do the work, then complete the reservation.
+    Reserved(Reservation<T, E>),
+}
+
+/// A key that the caller holds. Its lease is renewed as long as this value lives.
+///
+/// [`complete`](Self::complete), [`release`](Self::release) or [`hold`](Self::hold) consumes it.
+/// Dropping it holds the key too, because the outcome is then unknown.
+#[must_use = "dropping a reservation leaves its key reserved until the lease ends"]
+pub struct Reservation<T, E> {
+    /// `None` if the store failed and the engine fails open: then there is nothing to end.
+    held: Option<HeldReservation>,
+    current: Option<CurrentCall>,
+    policy: Policy<T, E>,
+}
+
+impl<T, E> Call<T, E> {
+    /// Reserves the key and leaves the work to the caller: for work that is not one closure, such
+    /// as a message that is handled in one place and acknowledged in another.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::call::BeginOutcome;
+    /// use idempotent_core::{Error, Operation};
+    ///
+    /// const SHIP: Operation = Operation::new("ship");
+    ///
+    /// match SHIP.key("parcel 7").returning::<Result<u32, Error>>().begin().await? {
+    ///     BeginOutcome::Replayed(result) => println!("shipped before: {result:?}"),
+    ///     BeginOutcome::Reserved(reservation) => {
+    ///         let result = Ok(42); // the work
+    ///         reservation.complete(&result).await;
+    ///     }
+    ///     _ => unreachable!(),
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The refusal, which can be of any [`ErrorKind`](crate::ErrorKind).
+    pub async fn begin(self) -> Result<BeginOutcome<T, E>, Error> {
+        let mut execution = Execution::new(self);
+        if let Some(result) = poll_fn(|cx| execution.poll_acquire(cx)).await? {
+            return Ok(BeginOutcome::Replayed(result));
+        }
+        let Parts { mut held, current, policy } = execution.into_parts();
+        if let Some(held) = &mut held {
+            // From here on the work may have effects at any moment.
+            held.set_running();
+        }
+        Ok(BeginOutcome::Reserved(Reservation { held, current, policy }))
+    }
+}
+
+impl<T, E> Reservation<T, E> {
+    /// The id of the reserved record; `None` if the store failed and the engine fails open.
+    #[must_use]
+    pub fn record_id(&self) -> Option<&RecordId> {
+        self.held.as_ref().map(HeldReservation::id)
+    }
+
+    /// The reservation's fencing token, for other systems that can check one; `None` if the store
+    /// failed and the engine fails open.
+    #[must_use]
+    pub fn token(&self) -> Option<Token> {
+        self.held.as_ref().map(|held| held.reservation().token())
+    }
+
+    /// The largest result that is kept; `None` if there is no record to keep it in.
+    #[cfg(feature = "axum")]
+    pub(crate) fn max_result_bytes(&self) -> Option<usize> {
+        self.held.as_ref().map(HeldReservation::max_result_bytes)
+    }
+
+    /// Runs a part of the work as a body would: inside it, [`current`](crate::current) returns this
+    /// call.
+    pub fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F, T, E> {
+        InCurrentCall { call: self.current.clone(), future: work }
+    }
+
+    /// Completes the call with a result, whose disposition decides what is kept. If the store
+    /// fails, the recording continues in a task while the lease lasts.
+    pub async fn complete(self, result: &Result<T, E>) {
+        if let Some(held) = self.held {
+            let settlement = self.policy.settlement(result, &held);
+            end(held.settle(settlement)).await;
+        }
+    }
+
+    /// Completes the call with a result and an explicit disposition, which replaces the call's own
+    /// rule: for code that learns only here what the result means.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::call::BeginOutcome;
+    /// use idempotent_core::{Disposition, Error, Operation};
+    ///
+    /// let call = || Operation::new("ship").key("parcel 7").returning::<Result<u32, Error>>();
+    /// if let BeginOutcome::Reserved(reservation) = call().begin().await? {
+    ///     reservation.complete_as(&Ok(42), Disposition::Release).await;
+    /// }
+    /// assert!(matches!(call().begin().await?, BeginOutcome::Reserved(_)));
+    /// # Ok(()) }
+    /// ```
+    pub async fn complete_as(self, result: &Result<T, E>, disposition: Disposition) {
+        if let Some(held) = self.held {
+            let settlement = self.policy.settlement_as(result, &held, disposition);
+            end(held.settle(settlement)).await;
+        }
+    }
+
+    /// Completes the call without its result, for results that must not or cannot be stored. This
+    /// leaves a *tombstone*: retries are refused with
+    /// [`ResultNotKept`](crate::ErrorKind::ResultNotKept), and do not run the body, for `ttl` or
+    /// the operation's own.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::call::BeginOutcome;
+    /// use idempotent_core::{Error, ErrorKind, Operation};
+    ///
+    /// let call = || Operation::new("export").key("7").returning::<Result<(), Error>>();
+    /// if let BeginOutcome::Reserved(reservation) = call().begin().await? {
+    ///     reservation.complete_without_result(None).await;
+    /// }
+    /// assert_eq!(call().begin().await.unwrap_err().kind(), ErrorKind::ResultNotKept);
+    /// # Ok(()) }
+    /// ```
+    pub async fn complete_without_result(self, ttl: Option<Duration>) {
+        if let Some(held) = self.held {
+            let settlement = Policy::<T, E>::without_result(&held, ttl);
+            end(held.settle(settlement)).await;
+        }
+    }
+
+    /// Makes the key vacant at once: there was no effect.
+    pub async fn release(self) {
+        if let Some(held) = self.held {
+            end(held.settle(Settlement::Release)).await;
+        }
+    }
+
+    /// Leaves the key reserved until its lease lapses: the outcome is unknown.
+    pub async fn hold(self) {
+        if let Some(held) = self.held {
+            end(held.settle(Settlement::Hold)).await;
+        }
+    }
+}
+
+async fn end(recorded: Option<FinishInBackground<()>>) {
+    if let Some(recorded) = recorded {
+        recorded.await;
+    }
+}
+
+impl<T, E> std::fmt::Debug for Reservation<T, E> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reservation").field("record", &self.record_id()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,212 @@
+//! How a typed call handles results: their disposition, their bytes, and refusals.
+//!
+//! It holds function pointers, so that the bounds that they need are required only where the type
+//! is named.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use rmp_serde::decode::Error as DecodeError;
+use rmp_serde::encode::Error as EncodeError;
+
+use super::bounds::Memoizable;
+use crate::codec::{self, BinaryResult};
+use crate::engine::{
+    CompletedRecord, HeldReservation, ReservationRef, Settlement, Telemetry, TransactionReservation,
+};
+use crate::error::{Error, ErrorKind};
+use crate::model::{Disposition, NotKept, Outcome, RecordBytes};
+use crate::store::Isolation;
+
+pub(super) struct Policy<T, E> {
+    refusal: fn(Error) -> E,
+    ok: Side<T>,
+    /// Set once errors are memoized.
+    err: Option<Side<E>>,
+    rule: Rule<T, E>,
+}
+
+/// The codec of one side of the result.
+struct Side<V> {
+    encode: fn(u8, &V, &mut RecordBytes) -> Result<(), EncodeError>,
+    decode: fn(&[u8]) -> Result<V, DecodeError>,
+}
+
+enum Rule<T, E> {
+    OkOnly,
+    OnError(fn(&E) -> Disposition),
+    All,
+    Path(fn(&Result<T, E>) -> Disposition),
+}
+
+impl<T, E> Policy<T, E> {
+    pub(super) fn new(refusal: fn(Error) -> E) -> Self
+    where
+        T: Memoizable,
+    {
+        Self { refusal, ok: Side::new(), err: None, rule: Rule::OkOnly }
+    }
+
+    pub(super) fn binary(refusal: fn(Error) -> E) -> Self
+    where
+        T: BinaryResult,
+    {
+        Self { refusal, ok: Side::binary(), err: None, rule: Rule::OkOnly }
+    }
+
+    pub(super) fn memoize_errors(&mut self)
+    where
+        E: Memoizable,
+    {
+        self.err = Some(Side::new());
+        self.rule = Rule::All;
+    }
+
+    pub(super) fn memoize(&mut self, disposition: fn(&Result<T, E>) -> Disposition)
+    where
+        E: Memoizable,
+    {
+        self.err = Some(Side::new());
+        self.rule = Rule::Path(disposition);
+    }
+
+    pub(super) fn memoize_binary_errors(&mut self, disposition: fn(&E) -> Disposition)
+    where
+        E: BinaryResult,
+    {
+        self.err = Some(Side::binary());
+        self.rule = Rule::OnError(disposition);
+    }
+
+    pub(super) fn on_error(&mut self, disposition: fn(&E) -> Disposition) {
+        self.rule = Rule::OnError(disposition);
+    }
+
+    pub(super) fn refuse(&self, error: Error) -> Result<T, E> {
+        Err((self.refusal)(error))
+    }
+
+    fn disposition(&self, result: &Result<T, E>) -> Disposition {
+        match (&self.rule, result) {
+            (Rule::Path(rule), result) => rule(result),
+            (Rule::All, _) | (_, Ok(_)) => Disposition::Keep,
+            (Rule::OnError(rule), Err(error)) => rule(error),
+            (Rule::OkOnly, Err(_)) => Disposition::Release,
+        }
+    }
+
+    /// What happens to the key, now that the body has returned `result`.
+    pub(super) fn settlement(&self, result: &Result<T, E>, held: &HeldReservation) -> Settlement {
+        self.settle_as(result, held.as_ref(), self.disposition(result))
+    }
+
+    /// What happens to the record in a transaction. Where serialization failures can happen, an
+    /// error that no function of the caller's has looked at may be one, and is not kept.
+    pub(super) fn settlement_in_transaction(
+        &self,
+        result: &Result<T, E>,
+        reservation: &TransactionReservation,
+    ) -> Settlement {
+        let unseen = matches!(self.rule, Rule::All) && result.is_err();
+        match reservation.isolation() {
+            Isolation::Snapshot if unseen => Settlement::Release,
+            _ => self.settle_as(result, reservation.as_ref(), self.disposition(result)),
+        }
+    }
+
+    /// What happens to the key, with a disposition that the caller chose.
+    pub(super) fn settlement_as(
+        &self,
+        result: &Result<T, E>,
+        held: &HeldReservation,
+        disposition: Disposition,
+    ) -> Settlement {
+        self.settle_as(result, held.as_ref(), disposition)
+    }
+
+    fn settle_as(
+        &self,
+        result: &Result<T, E>,
+        reservation: ReservationRef<'_>,
+        disposition: Disposition,
+    ) -> Settlement {
+        match disposition {
+            Disposition::Keep => self.completion(result, reservation, None),
+            Disposition::KeepFor(ttl) => self.completion(result, reservation, Some(ttl)),
+            Disposition::Release => Settlement::Release,
+            Disposition::Hold => Settlement::Hold,
+        }
+    }
+
+    fn completion(
+        &self,
+        result: &Result<T, E>,
+        reservation: ReservationRef<'_>,
+        ttl: Option<Duration>,
+    ) -> Settlement {
+        let ReservationRef { id, record: reservation, max_result_bytes } = reservation;
+        let ended = reservation.completed_with(max_result_bytes, |out| match (result, &self.err) {
+            (Ok(value), _) => (self.ok.encode)(codec::OK, value, out).map_err(Some),
+            (Err(error), Some(side)) => (side.encode)(codec::ERR, error, out).map_err(Some),
+            (Err(_), None) => Err(None),
+        });
+        let record = ended.unwrap_or_else(|error| match error {
+            Some(error) => {
+                Telemetry::not_encodable(id, &error);
+                reservation.tombstone(NotKept::NotEncodable)
+            }
+            None => reservation.tombstone(NotKept::NotMemoized),
+        });
+        if record.outcome() == Outcome::NotKept(NotKept::TooLarge) {
+            Telemetry::not_kept(id, NotKept::TooLarge.as_str());
+        }
+        Settlement::Complete { record, ttl }
+    }
+
+    /// A tombstone that the caller asked for.
+    pub(super) fn without_result(held: &HeldReservation, ttl: Option<Duration>) -> Settlement {
+        let why = NotKept::Withheld;
+        Telemetry::not_kept(held.id(), why.as_str());
+        Settlement::Complete { record: held.reservation().tombstone(why), ttl }
+    }
+
+    /// The memoized result of a completed record.
+    pub(super) fn replay(&self, completed: &CompletedRecord) -> Result<Result<T, E>, Error> {
+        let CompletedRecord { id, record } = completed;
+        let Outcome::Kept(payload) = record.outcome() else {
+            return Err(Error::of(ErrorKind::Incompatible, id));
+        };
+        let decoded = match (payload.split_first(), &self.err) {
+            (Some((&codec::OK, value)), _) => (self.ok.decode)(value).map(Ok),
+            (Some((&codec::ERR, error)), Some(side)) => (side.decode)(error).map(Err),
+            (Some((&codec::ERR, _)), None) => {
+                return Err(Error::of(ErrorKind::Decode, id)
+                    .detail("it is an error, and this operation does not memoize errors"));
+            }
+            _ => return Err(Error::of(ErrorKind::Decode, id).detail("its format is unknown")),
+        };
+        decoded.map_err(|error| Error::of(ErrorKind::Decode, id).detail(decode_failure(error)))
+    }
+}
+
+/// The part of a decoder's error that may be shown. Most errors quote the value at fault, which may
+/// be another caller's result; only a missing field says something about this call's own type.
+fn decode_failure(error: DecodeError) -> Cow<'static, str> {
+    match error {
+        DecodeError::Syntax(text) if text.starts_with("missing field") => text.into(),
+        DecodeError::DepthLimitExceeded => "it is nested too deeply".into(),
+        _ => "it is not a value of this call's type".into(),
+    }
+}
+
+impl<V: Memoizable> Side<V> {
+    fn new() -> Self {
+        Self { encode: codec::encode::<V>, decode: codec::decode::<V> }
+    }
+}
+
+impl<V: BinaryResult> Side<V> {
+    fn binary() -> Self {
+        Self { encode: codec::encode_binary::<V>, decode: codec::decode_binary::<V> }
+    }
+}

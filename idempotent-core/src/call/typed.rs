@@ -1,0 +1,90 @@
+//! [`Call`]: a call that is ready to run, and what happens to its results.
+
+use std::fmt;
+
+use super::bounds::Memoizable;
+use super::policy::Policy;
+use crate::codec::BinaryResult;
+use crate::engine::{CallSpan, Request};
+use crate::model::Disposition;
+
+/// A call that is ready to run. [`CallBuilder::returning`](super::CallBuilder::returning) makes it.
+#[must_use = "a call does nothing until it runs"]
+pub struct Call<T, E> {
+    pub(super) request: Box<Request>,
+    pub(super) policy: Policy<T, E>,
+    pub(super) span: CallSpan,
+}
+
+impl<T, E> Call<T, E> {
+    /// Memoizes `Err` as well as `Ok`.
+    pub fn memoize_errors(mut self) -> Self
+    where
+        E: Memoizable,
+    {
+        self.policy.memoize_errors();
+        self
+    }
+
+    /// Lets `disposition` decide what happens to the key, for `Ok` and `Err`. Errors that it keeps
+    /// are memoized.
+    pub fn memoize(mut self, disposition: fn(&Result<T, E>) -> Disposition) -> Self
+    where
+        E: Memoizable,
+    {
+        self.policy.memoize(disposition);
+        self
+    }
+
+    /// Lets `disposition` decide what happens to the key on an `Err`, whose type has an encoding of
+    /// its own. Errors that it keeps are memoized.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use idempotent_core::call::{BinaryResult, InvalidBytes};
+    /// use idempotent_core::{Disposition, Error, Operation};
+    ///
+    /// #[derive(Debug, PartialEq)]
+    /// struct Code(u8);
+    ///
+    /// impl BinaryResult for Code {
+    ///     fn encode(&self, out: &mut Vec<u8>) {
+    ///         out.push(self.0);
+    ///     }
+    ///
+    ///     fn decode(bytes: &[u8]) -> Result<Self, InvalidBytes> {
+    ///         bytes.first().map(|code| Self(*code)).ok_or(InvalidBytes)
+    ///     }
+    /// }
+    ///
+    /// let call = || {
+    ///     let call = Operation::new("relay").key("frame 8");
+    ///     call.returning_binary::<Code, Code>(|_| Code(0)).memoize_binary_errors(|_| Disposition::Keep)
+    /// };
+    /// assert_eq!(call().run(|| async { Err(Code(7)) }).await, Err(Code(7)));
+    /// assert_eq!(call().run(|| async { Ok(Code(8)) }).await, Err(Code(7)));
+    /// # }
+    /// ```
+    pub fn memoize_binary_errors(mut self, disposition: fn(&E) -> Disposition) -> Self
+    where
+        E: BinaryResult,
+    {
+        self.policy.memoize_binary_errors(disposition);
+        self
+    }
+
+    /// Lets `disposition` decide what an `Err` means: nothing happened
+    /// ([`Release`](Disposition::Release), the default), or the outcome is unknown
+    /// ([`Hold`](Disposition::Hold)). An error that it *keeps* leaves a tombstone, final and not
+    /// replayed, unless the call memoizes errors.
+    pub fn on_error(mut self, disposition: fn(&E) -> Disposition) -> Self {
+        self.policy.on_error(disposition);
+        self
+    }
+}
+
+impl<T, E> fmt::Debug for Call<T, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").field("operation", &self.request.operation).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,113 @@
+//! Whether the outcome of an attempt is retried.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use reqwest::StatusCode;
+use reqwest::header::HeaderMap;
+use reqwest_middleware::Error;
+
+use super::buffered_response::BufferedResponse;
+use super::gave_up::AttemptTimedOut;
+use super::idempotent_retry::IdempotentRetry;
+use super::retry_after::retry_after;
+
+/// The headers that mark a replayed response: ours, and Stripe's.
+const REPLAYED: [&str; 2] = ["idempotency-replayed", "idempotent-replayed"];
+
+/// Why an attempt has no response.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Sending failed.
+    Send(Error),
+    /// The response body ended early.
+    Truncated(reqwest::Error),
+    TimedOut(AttemptTimedOut),
+}
+
+/// What to do after an attempt.
+#[derive(Debug)]
+pub(super) enum RetryDecision {
+    Final,
+    Retry {
+        reason: RetryReason,
+        /// The value of `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// Why a request is retried, for the log.
+#[derive(Debug)]
+pub(super) enum RetryReason {
+    Status(StatusCode),
+    /// A word, and the root cause. The errors in between may contain the URL.
+    Failed(&'static str, String),
+}
+
+pub(super) fn decide_after_response(
+    settings: &IdempotentRetry,
+    buffered: &BufferedResponse,
+    has_key: bool,
+) -> RetryDecision {
+    let (status, headers) = (buffered.response.status(), buffered.response.headers());
+    let problem = buffered.problem.as_ref();
+    let forbids_retry = problem.is_some_and(|problem| problem.retryable == Some(false));
+    let conflict_is_final = !has_key
+        || problem
+            .and_then(|problem| problem.code.as_deref())
+            .is_some_and(|code| code != "in_progress");
+    let is_final = !settings.retry_statuses.contains(&status)
+        || forbids_retry
+        || is_replayed(headers)
+        || status == StatusCode::CONFLICT && conflict_is_final;
+    if is_final {
+        return RetryDecision::Final;
+    }
+    let retry_after = retry_after(headers, SystemTime::now());
+    RetryDecision::Retry { reason: RetryReason::Status(status), retry_after }
+}
+
+pub(super) fn decide_after_failure(failure: &Failure) -> RetryDecision {
+    let (word, error): (_, &dyn StdError) = match failure {
+        Failure::TimedOut(error) => ("timeout", error),
+        Failure::Truncated(error) => ("cut off", error),
+        Failure::Send(Error::Reqwest(error)) if error.is_timeout() => ("timeout", error),
+        Failure::Send(Error::Reqwest(error)) if error.is_connect() => ("connect", error),
+        Failure::Send(Error::Reqwest(error)) if error.is_request() => ("connection lost", error),
+        // An invalid request, a redirect error, or the error of another middleware.
+        Failure::Send(_) => return RetryDecision::Final,
+    };
+    let reason = RetryReason::Failed(word, root_cause(error).to_string());
+    RetryDecision::Retry { reason, retry_after: None }
+}
+
+fn is_replayed(headers: &HeaderMap) -> bool {
+    REPLAYED.iter().any(|name| headers.get(*name).is_some_and(|value| value == "true"))
+}
+
+fn root_cause<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Send(error) => error,
+            Failure::Truncated(error) => Self::Reqwest(error),
+            Failure::TimedOut(error) => Self::middleware(error),
+        }
+    }
+}
+
+impl fmt::Display for RetryReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "{}", status.as_u16()),
+            Self::Failed(word, error) => write!(f, "{word}: {error}"),
+        }
+    }
+}

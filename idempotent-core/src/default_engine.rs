@@ -1,0 +1,75 @@
+//! The engine of a call that names none: the task's, else the installed one, else the embedded
+//! default.
+//!
+//! Apart from the integrations that need a database, this is the only module above the backends
+//! that names one.
+
+use std::sync::OnceLock;
+
+use crate::engine::{Idempotency, InstallError, task_engine};
+use crate::error::Error;
+
+static INSTALLED: OnceLock<Idempotency> = OnceLock::new();
+
+/// Installs `engine` as the default of this process: calls that name no engine use it.
+///
+/// Call it once, at startup. The installed engine is never dropped, and its handles are not
+/// reference-counted, so calls on many threads do not contend for a counter.
+///
+/// # Errors
+///
+/// [`InstallError`] if an engine is already installed, or if a call has already used the embedded
+/// default, whose records would silently be left behind.
+///
+/// ```
+/// use idempotent_core::{Idempotency, backends::MemoryStore, install};
+///
+/// install(Idempotency::new(MemoryStore::new()))?;
+/// assert!(install(Idempotency::new(MemoryStore::new())).is_err());
+/// # Ok::<(), idempotent_core::engine::InstallError>(())
+/// ```
+pub fn install(engine: Idempotency) -> Result<(), InstallError> {
+    INSTALLED.set(engine).map_err(|_| InstallError::new())
+}
+
+/// The engine of a call that names none.
+pub(crate) fn default_engine(operation: &'static str) -> Result<Idempotency, Error> {
+    match task_engine() {
+        Some(engine) => Ok(engine),
+        None => installed(operation),
+    }
+}
+
+#[cfg(feature = "moka")]
+fn installed(_operation: &'static str) -> Result<Idempotency, Error> {
+    let engine = INSTALLED.get_or_init(|| {
+        tracing::warn!(
+            "no engine is installed: records are kept in the memory of this process, where other \
+             processes do not see them, and are lost on restart; call idempotent_core::install at \
+             startup"
+        );
+        Idempotency::new(crate::backends::MemoryStore::new())
+    });
+    Ok(engine.installed())
+}
+
+#[cfg(not(feature = "moka"))]
+fn installed(operation: &'static str) -> Result<Idempotency, Error> {
+    INSTALLED.get().map(Idempotency::installed).ok_or_else(|| {
+        Error::new(crate::ErrorKind::Misconfigured, operation).detail(
+            "no engine is installed, and without the feature `moka` there is no default engine",
+        )
+    })
+}
+
+#[cfg(all(test, feature = "moka"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_that_names_no_engine_does_not_count_its_handle() {
+        let engine = default_engine("shop::charge").unwrap();
+        assert!(engine.is_installed());
+        assert!(engine.clone().is_installed());
+    }
+}

@@ -1,0 +1,206 @@
+//! One attempt to reserve a key.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::acquired::Acquired;
+use super::check::Found;
+use super::prepare::Prepared;
+use super::request::Request;
+use crate::engine::idempotency::Idempotency;
+use crate::engine::lease::{CurrentCall, LeaseHandle, RenewalTask};
+use crate::engine::settle::{HeldReservation, Unused, abandon};
+use crate::engine::telemetry::{Telemetry, Transition};
+use crate::error::{Error, ErrorKind};
+use crate::model::{Guarantee, RecordId, Token};
+use crate::store::{Entry, Reserve, ReserveOutcome, StoreError, StoreErrorKind, Written};
+
+/// The result of one attempt. Only a duplicate that waits makes another one.
+pub(super) enum Attempt {
+    Acquired(Acquired<HeldReservation>),
+    Busy(Box<Busy>),
+}
+
+/// A duplicate: another call with its key is running.
+pub(super) struct Busy {
+    pub(super) prepared: Prepared,
+    pub(super) renewal_task: Arc<RenewalTask>,
+    pub(super) token: Token,
+    pub(super) remaining: Option<Duration>,
+}
+
+impl Busy {
+    pub(super) fn waits(&self) -> bool {
+        self.prepared.operation().wait.is_some()
+    }
+
+    /// The error of a duplicate that does not wait, or no longer waits.
+    pub(super) fn refusal(&self) -> Error {
+        self.prepared.in_progress(self.remaining)
+    }
+}
+
+/// Starts a call. With a store that answers locally, this is the whole attempt; otherwise it
+/// continues with what it takes to ask the store.
+pub(super) fn start(
+    request: Box<Request>,
+    engine: Idempotency,
+) -> ControlFlow<Result<Attempt, Error>, (Prepared, Arc<RenewalTask>)> {
+    let prepared = match request.prepare(engine) {
+        Ok(prepared) => prepared,
+        Err(error) => return ControlFlow::Break(Err(error)),
+    };
+    if prepared.operation().guarantee == Guarantee::ExactlyOnce {
+        return ControlFlow::Break(Err(Error::of(ErrorKind::Misconfigured, &prepared.id)
+            .detail("an exactly-once call must run in a transaction: use `run_in`")));
+    }
+    let local = prepared.engine.store().local();
+    if let Some(entry) = local.and_then(|local| local.completed(&prepared.id)) {
+        let completed = prepared.check_local(entry);
+        return ControlFlow::Break(completed.map(|it| Attempt::Acquired(Acquired::Replay(it))));
+    }
+    // From here on the call may have to wait, and what it wins must be kept alive.
+    let task = match prepared.engine.0.renewals.current() {
+        Ok(task) => task,
+        Err(error) => {
+            let error = Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string());
+            return ControlFlow::Break(Err(error));
+        }
+    };
+    let request = Reserve::new(&prepared.id, prepared.envelope());
+    let timer = Telemetry::store_call(Transition::Reserve);
+    let Some(answer) = local.and_then(|local| local.try_reserve(&request)) else {
+        return ControlFlow::Continue((prepared, task));
+    };
+    timer.stop(answer.as_ref().err());
+    let answer = Answer::new(request, answer);
+    ControlFlow::Break(conclude(prepared, task, Try::First, answer))
+}
+
+/// What the call knows when it asks the store.
+#[derive(Clone, Copy)]
+pub(super) enum Try {
+    /// Nothing.
+    First,
+    /// Another call ran a moment ago, and this one waits for its result until this moment.
+    Again(Instant),
+}
+
+/// Asks the store once.
+pub(super) async fn attempt(
+    prepared: Prepared,
+    task: Arc<RenewalTask>,
+    this: Try,
+) -> Result<Attempt, Error> {
+    let request = Reserve::new(&prepared.id, prepared.envelope());
+    let limit = match this {
+        Try::First => prepared.lease,
+        Try::Again(until) => prepared.lease.min(until.saturating_duration_since(Instant::now())),
+    };
+    let engine = &prepared.engine;
+    let call = engine.store().reserve(&request);
+    let answer = engine.0.transition(&task, Transition::Reserve, limit, call).await;
+    let answer = Answer::new(request, answer);
+    conclude(prepared, task, this, answer)
+}
+
+/// A store's answer, with the reservation that was written, or may have been written.
+enum Answer {
+    Won(Written),
+    Taken(Entry),
+    Failed(StoreError, Option<Written>),
+}
+
+impl Answer {
+    fn new(request: Reserve<'_>, outcome: Result<ReserveOutcome, StoreError>) -> Self {
+        match outcome {
+            Ok(ReserveOutcome::Won) => Self::Won(request.into_written()),
+            Ok(ReserveOutcome::Taken(entry)) => Self::Taken(entry),
+            Err(error) => Self::Failed(error, request.is_written().then(|| request.into_written())),
+        }
+    }
+}
+
+/// What the store's answer means for the call.
+fn conclude(
+    prepared: Prepared,
+    task: Arc<RenewalTask>,
+    this: Try,
+    answer: Answer,
+) -> Result<Attempt, Error> {
+    match answer {
+        Answer::Won(written) => won(prepared, written, task),
+        Answer::Taken(entry) => taken(prepared, task, entry),
+        Answer::Failed(error, written) => {
+            // Perhaps only the answer was lost: then the store has a reservation without an owner.
+            if let Some(Written { record, .. }) = written {
+                abandon(&prepared.engine, prepared.id.clone(), record, Unused::Unanswered);
+            }
+            failed(&prepared, this, error)
+        }
+    }
+}
+
+fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<Attempt, Error> {
+    // The lease counts from when the reservation was written: the store may have granted it at any
+    // moment after that.
+    let Written { record, at: sent } = written;
+    let Prepared { engine, id, ttl, lease, max_run, .. } = prepared;
+    if sent.elapsed() >= lease {
+        // Another caller may hold the key by now, and starting the body would run it twice.
+        abandon(&engine, id.clone(), record, Unused::Won);
+        return Err(lease_may_have_lapsed(&id));
+    }
+    let lease = LeaseHandle::new(task, id, record, lease, max_run, sent);
+    Ok(Attempt::Acquired(Acquired::Won(HeldReservation::new(engine, ttl, lease))))
+}
+
+fn taken(prepared: Prepared, task: Arc<RenewalTask>, entry: Entry) -> Result<Attempt, Error> {
+    Ok(match prepared.check(entry)? {
+        Found::Completed(completed) => Attempt::Acquired(Acquired::Replay(completed)),
+        Found::InProgress { token, remaining } => {
+            Attempt::Busy(Box::new(Busy { prepared, renewal_task: task, token, remaining }))
+        }
+    })
+}
+
+/// What a failure of the store means for the call. An engine that fails open runs the body only if
+/// nothing indicates that another call is running it.
+fn failed(prepared: &Prepared, this: Try, error: StoreError) -> Result<Attempt, Error> {
+    match (error.kind(), this) {
+        (StoreErrorKind::Malformed, _) => Err(Error::of(ErrorKind::Incompatible, &prepared.id)
+            .detail(error.to_string())
+            .caused_by(error)),
+        // The waiter's own time is up, which says nothing about the store.
+        (StoreErrorKind::Timeout, Try::Again(until)) if Instant::now() >= until => {
+            Err(prepared.in_progress(None))
+        }
+        // A full store did answer: it refuses, so that no older record loses its guarantee.
+        (StoreErrorKind::Full, _) => Err(unavailable(&prepared.id, error)),
+        (_, Try::First) if prepared.engine.settings().fail_open => {
+            tracing::error!(
+                record = %prepared.id,
+                error = &error as &dyn std::error::Error,
+                "the store is unavailable and the engine fails open: the body runs without a record"
+            );
+            let current = CurrentCall::unrecorded(prepared.id.clone());
+            Ok(Attempt::Acquired(Acquired::Unrecorded(current)))
+        }
+        _ => Err(unavailable(&prepared.id, error)),
+    }
+}
+
+fn lease_may_have_lapsed(id: &RecordId) -> Error {
+    let why = "the lease may have lapsed before the body could start";
+    unavailable(id, StoreError::new(StoreErrorKind::Timeout, why))
+}
+
+fn unavailable(id: &RecordId, error: StoreError) -> Error {
+    Error::of(ErrorKind::Store, id)
+        .detail(error.to_string())
+        .retry_in(Some(Duration::from_secs(1)))
+        .caused_by(error)
+}

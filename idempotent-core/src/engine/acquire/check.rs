@@ -1,0 +1,77 @@
+//! The checks of an existing record, in their order: version, fingerprint, state.
+//!
+//! Every path goes through here, so that no path tells a caller more than another.
+
+use std::time::Duration;
+
+use super::acquired::CompletedRecord;
+use super::prepare::Prepared;
+use crate::error::{Error, ErrorKind};
+use crate::model::{Outcome, Token};
+use crate::store::{Entry, State};
+
+/// What a duplicate found.
+pub(super) enum Found {
+    /// A result to replay.
+    Completed(CompletedRecord),
+    /// A running call: the duplicate waits for it, or is refused.
+    InProgress { token: Token, remaining: Option<Duration> },
+}
+
+/// When to retry: a running call cannot say when it ends, and most end soon.
+const SOON: Duration = Duration::from_secs(1);
+
+impl Prepared {
+    /// What an entry of the store means for this call.
+    pub(super) fn check(&self, entry: Entry) -> Result<Found, Error> {
+        let Entry { record, state, remaining } = entry;
+        let (oldest, newest) = self.operation().accept;
+        if !(oldest..=newest).contains(&record.version()) {
+            return Err(self.incompatible(format!(
+                "it has version {}, but this operation reads versions {oldest} to {newest}",
+                record.version()
+            )));
+        }
+        if let (Some(recorded), Some(own)) = (record.fingerprint(), self.fingerprint) {
+            if recorded != own {
+                return Err(Error::of(ErrorKind::FingerprintMismatch, &self.id));
+            }
+        }
+        match (state, record.outcome()) {
+            (State::Indeterminate, _) => Err(Error::of(ErrorKind::Indeterminate, &self.id).detail(
+                "its owner was lost; resolve the record once you know whether it took effect",
+            )),
+            (State::Reserved | State::Lapsed, _) => {
+                Ok(Found::InProgress { token: record.token(), remaining })
+            }
+            (State::Completed, Outcome::Kept(_)) => {
+                Ok(Found::Completed(CompletedRecord { id: self.id.clone(), record }))
+            }
+            (State::Completed, Outcome::NotKept(why)) => {
+                Err(Error::of(ErrorKind::ResultNotKept, &self.id).detail(why.as_str()))
+            }
+            (State::Completed, Outcome::Reserved) => {
+                Err(self.incompatible("the store reports a reservation as completed".to_owned()))
+            }
+        }
+    }
+
+    /// What a completed record in this process's memory means for this call.
+    pub(super) fn check_local(&self, entry: Entry) -> Result<CompletedRecord, Error> {
+        match self.check(entry)? {
+            Found::Completed(completed) => Ok(completed),
+            Found::InProgress { .. } => {
+                Err(self.incompatible("the store's local record is not completed".to_owned()))
+            }
+        }
+    }
+
+    fn incompatible(&self, why: String) -> Error {
+        Error::of(ErrorKind::Incompatible, &self.id).detail(why)
+    }
+
+    pub(super) fn in_progress(&self, remaining: Option<Duration>) -> Error {
+        let soon = remaining.map_or(SOON, |remaining| remaining.min(SOON));
+        Error::of(ErrorKind::InProgress, &self.id).retry_in(Some(soon))
+    }
+}

@@ -1,0 +1,57 @@
+//! Acquiring a key in the caller's transaction.
+
+use std::convert::Infallible;
+
+use super::acquired::Acquired;
+use super::check::Found;
+use super::prepare::Prepared;
+use super::request::Request;
+use crate::engine::idempotency::Idempotency;
+use crate::engine::lease::current;
+use crate::engine::settle::{TransactionReservation, transaction_error};
+use crate::engine::telemetry::Transition;
+use crate::error::{Error, ErrorKind};
+use crate::model::Guarantee;
+use crate::store::{Reserve, Transaction, TransactionContext, TransactionReserveOutcome};
+
+type AcquiredInTransaction = Acquired<TransactionReservation, Infallible>;
+
+/// Decides, in the caller's transaction, whether the call runs its body.
+pub(crate) async fn acquire_in_transaction(
+    mut request: Box<Request>,
+    engine: Idempotency,
+    tx: &mut dyn Transaction,
+) -> Result<AcquiredInTransaction, Error> {
+    request.operation.guarantee = Guarantee::ExactlyOnce;
+    let prepared = request.prepare(engine)?;
+    let store = prepared.engine.store();
+    let Some(tables) = store.tables() else {
+        return Err(Error::of(ErrorKind::Misconfigured, &prepared.id).detail(
+            "the engine's store does not keep its records in a database with transactions",
+        ));
+    };
+    if let Some(entry) = store.local().and_then(|local| local.completed(&prepared.id)) {
+        return prepared.check_local(entry).map(Acquired::Replay);
+    }
+    let depth = current().map_or(0, |call| call.depth()).saturating_add(1);
+    let context = TransactionContext::new(tables, depth);
+    let request = Reserve::new(&prepared.id, prepared.envelope());
+    let wait = prepared.operation().wait.filter(|wait| !wait.is_zero());
+    let engine = &prepared.engine;
+    let limit = engine.settings().store_timeout.saturating_add(wait.unwrap_or_default());
+    let call = tx.reserve(&context, &request, wait);
+    match engine.0.call_for(Transition::Reserve, limit, call).await {
+        Ok(TransactionReserveOutcome::Won(isolation)) => {
+            let reservation = request.into_written().record;
+            let Prepared { engine, id, ttl, .. } = prepared;
+            let won = TransactionReservation::new(engine, id, reservation, ttl, isolation, depth);
+            Ok(Acquired::Won(won))
+        }
+        Ok(TransactionReserveOutcome::Taken(entry)) => match prepared.check(entry)? {
+            Found::Completed(completed) => Ok(Acquired::Replay(completed)),
+            Found::InProgress { remaining, .. } => Err(prepared.in_progress(remaining)),
+        },
+        Ok(TransactionReserveOutcome::Contended) => Err(prepared.in_progress(None)),
+        Err(error) => Err(transaction_error(&prepared.id, error)),
+    }
+}

@@ -1,0 +1,23 @@
+//! Acquiring a key: whether a call runs its body, replays a result or is refused.
+//!
+//! In the order of a call: its options (`request`), what follows from them (`prepare`, with the
+//! engine's list of operation `names`), one attempt to reserve (`attempt`, with the order of checks
+//! in `check`), how a duplicate of a running call waits (`wait_for_owner`), all of that as one
+//! future (`acquisition`), and its result (`acquired`). `in_transaction` does the same in the
+//! caller's transaction.
+
+mod acquired;
+mod acquisition;
+mod attempt;
+mod check;
+mod in_transaction;
+mod names;
+mod prepare;
+mod request;
+mod wait_for_owner;
+
+pub(crate) use self::acquired::{Acquired, CompletedRecord};
+pub(crate) use self::acquisition::Acquisition;
+pub(crate) use self::in_transaction::acquire_in_transaction;
+pub(super) use self::names::OperationNames;
+pub(crate) use self::request::Request;

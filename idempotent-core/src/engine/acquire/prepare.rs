@@ -1,0 +1,120 @@
+//! From a call's options to what an attempt needs: its identity and its effective policy.
+
+use std::time::Duration;
+
+use super::request::Request;
+use crate::codec::Digest;
+use crate::engine::idempotency::Idempotency;
+use crate::error::{Error, ErrorKind};
+use crate::model::{
+    Envelope, Fingerprint, Guarantee, KeyParts, KeyProblem, Operation, RecordId, Secret,
+};
+
+/// A call with everything decided that does not depend on the store.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    pub(super) engine: Idempotency,
+    request: Box<Request>,
+    pub(super) id: RecordId,
+    pub(super) fingerprint: Option<Fingerprint>,
+    pub(super) ttl: Duration,
+    pub(super) lease: Duration,
+    pub(super) max_run: Duration,
+}
+
+impl Request {
+    pub(super) fn prepare(mut self: Box<Self>, engine: Idempotency) -> Result<Prepared, Error> {
+        let operation = &self.operation;
+        let name = operation.name;
+        let settings = engine.settings();
+        engine.0.names.check(operation, settings)?;
+        let misconfigured =
+            |why: &'static str| Err(Error::new(ErrorKind::Misconfigured, name).detail(why));
+        match operation.guarantee {
+            Guarantee::AtMostOnce if settings.fail_open => {
+                return misconfigured("fail_open() cannot guarantee at most once");
+            }
+            Guarantee::ExactlyOnce if settings.fail_open => {
+                return misconfigured("fail_open() cannot guarantee exactly once");
+            }
+            _ => {}
+        }
+        let (oldest, newest) = operation.accept;
+        if !(oldest..=newest).contains(&operation.version) {
+            return misconfigured("`accept` must include the `version` that the operation writes");
+        }
+        let ttl = operation.ttl.unwrap_or(settings.ttl);
+        let lease = operation.lease.unwrap_or(settings.lease.min(ttl)).min(LONGEST_LEASE);
+        let max_run = operation.max_run.unwrap_or(settings.max_run);
+        if ttl.is_zero() || lease < SHORTEST_LEASE {
+            return misconfigured("the ttl must not be zero, and the lease must be at least 1 ms");
+        }
+        if ttl < lease {
+            return misconfigured("the ttl must not be shorter than the lease");
+        }
+        let limit = settings.max_key_bytes;
+        let key = checked("key", &self.key, limit, name)?;
+        let scope = self.scope.as_deref();
+        let scope = scope.map(|scope| checked("scope", scope, limit, name)).transpose()?;
+        let secret = settings.secret.as_ref();
+        let id = RecordId::from_parts(name.into(), scope, key, secret);
+        let fingerprint = match self.digest.take() {
+            None => None,
+            Some(Ok(digest)) => Some(fingerprint(digest, secret)),
+            Some(Err(error)) => return Err(Error::of(ErrorKind::Encode, &id).caused_by(error)),
+        };
+        Ok(Prepared { request: self, id, fingerprint, ttl, lease, max_run, engine })
+    }
+}
+
+/// Leases are kept in milliseconds.
+const SHORTEST_LEASE: Duration = Duration::from_millis(1);
+/// The longest lease that a record can store: 49 days. Because leases are renewed, it is as good as
+/// a longer one.
+const LONGEST_LEASE: Duration = Duration::from_millis(u32::MAX as u64);
+
+impl Prepared {
+    pub(super) fn operation(&self) -> &Operation {
+        &self.request.operation
+    }
+
+    /// What the record will say about this call.
+    pub(super) fn envelope(&self) -> Envelope<'_> {
+        let settings = self.engine.settings();
+        Envelope {
+            key: self.request.key.as_ref().ok().filter(|_| !settings.redact_keys),
+            guarantee: self.operation().guarantee,
+            fingerprint: self.fingerprint,
+            version: self.operation().version,
+            lease: self.lease,
+            retention: settings.retention,
+            ..Envelope::new(self.operation().name)
+        }
+    }
+}
+
+fn checked<'a>(
+    what: &str,
+    parts: &'a Result<KeyParts, KeyProblem>,
+    limit: usize,
+    operation: &'static str,
+) -> Result<&'a KeyParts, Error> {
+    match parts {
+        Ok(parts) if parts.len() <= limit => Ok(parts),
+        Ok(parts) => Err(Error::new(ErrorKind::InvalidKey, operation)
+            .detail(format!("the {what} has {} bytes, but the limit is {limit}", parts.len()))),
+        Err(KeyProblem::Missing) => Err(Error::new(ErrorKind::MissingKey, operation)
+            .detail(format!("the {what}, or a part of it, is `None`"))),
+        Err(KeyProblem::Empty) => Err(Error::new(ErrorKind::InvalidKey, operation)
+            .detail(format!("the {what}, or a part of it, is empty"))),
+    }
+}
+
+/// Applies the secret. Without one, a payload with few possible values can be found by trying them.
+fn fingerprint(digest: Digest, secret: Option<&Secret>) -> Fingerprint {
+    let digest = match secret {
+        None => digest,
+        Some(Secret(secret)) => blake3::keyed_hash(secret, &digest).into(),
+    };
+    Fingerprint::from_bytes(digest)
+}

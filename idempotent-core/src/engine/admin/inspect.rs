@@ -1,0 +1,186 @@
+//! The operator's side: inspecting records, and removing those that no call will end. Saying what a
+//! call turned out to be is in `resolve`.
+
+use std::time::{Duration, SystemTime};
+
+use crate::engine::idempotency::Idempotency;
+use crate::engine::telemetry::Transition;
+use crate::error::{Error, ErrorKind};
+use crate::model::Key;
+use crate::model::{Fingerprint, Guarantee, InvalidRecordId, Outcome, RecordId, Token};
+use crate::store::{Cursor, Entry, Release, Scan, State, StoreError, StoreErrorKind};
+
+/// A record as it was when it was inspected.
+///
+/// A later [`release`](Idempotency::release) or [`resolve`](Idempotency::resolve) is fenced by its
+/// token: it acts on exactly this record, or not at all.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    pub(super) id: RecordId,
+    pub(super) entry: Entry,
+}
+
+impl Inspection {
+    /// The record's id.
+    #[must_use]
+    pub fn id(&self) -> &RecordId {
+        &self.id
+    }
+
+    /// The record's state.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.entry.state
+    }
+
+    /// The operation's name.
+    #[must_use]
+    pub fn operation(&self) -> &str {
+        self.entry.record.operation()
+    }
+
+    /// The key's text, unless the engine redacts keys.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        self.entry.record.key()
+    }
+
+    /// The token of the attempt that wrote it.
+    #[must_use]
+    pub fn token(&self) -> Token {
+        self.entry.record.token()
+    }
+
+    /// What happens when its reservation lapses.
+    #[must_use]
+    pub fn guarantee(&self) -> Guarantee {
+        self.entry.record.guarantee()
+    }
+
+    /// The digest of its payload, if it has one.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.entry.record.fingerprint()
+    }
+
+    /// The version of its result's schema.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        self.entry.record.version()
+    }
+
+    /// How long its reservation holds unless it is renewed.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.entry.record.lease()
+    }
+
+    /// When it was reserved, by its owner's clock.
+    #[must_use]
+    pub fn created(&self) -> SystemTime {
+        self.entry.record.created()
+    }
+
+    /// Whether it is a tombstone: completed, but its result was not kept.
+    #[must_use]
+    pub fn is_tombstone(&self) -> bool {
+        matches!(self.entry.record.outcome(), Outcome::NotKept(_))
+    }
+
+    /// The time until the lease lapses (reserved) or the key becomes vacant (completed,
+    /// indeterminate), if the store can tell.
+    #[must_use]
+    pub fn remaining(&self) -> Option<Duration> {
+        self.entry.remaining
+    }
+}
+
+impl Idempotency {
+    /// The id of a record of this engine. See [`RecordId::of`].
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRecordId`] if the name is invalid, or if the scope or the key is empty or `None`,
+    /// or has a part that is.
+    pub fn record_id(
+        &self,
+        operation: &str,
+        scope: Option<&dyn Key>,
+        key: &(impl Key + ?Sized),
+    ) -> Result<RecordId, InvalidRecordId> {
+        RecordId::keyed(operation.to_owned().into(), scope, key, self.settings().secret.as_ref())
+    }
+
+    /// Returns the record of an id, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Store`] if the store fails, [`ErrorKind::Incompatible`] if the stored bytes are
+    /// not a record.
+    pub async fn inspect(&self, id: &RecordId) -> Result<Option<Inspection>, Error> {
+        let entry = self.admin_call(id, self.store().load(id)).await?;
+        Ok(entry.map(|entry| Inspection { id: id.clone(), entry }))
+    }
+
+    /// Removes the record of an id, whatever its state, and returns whether there was one. The next
+    /// call runs the body, even if the effect has already happened.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Store`] if the store fails.
+    pub async fn purge(&self, id: &RecordId) -> Result<bool, Error> {
+        self.admin_call(id, self.store().purge(id)).await
+    }
+
+    /// Makes a reserved key vacant before its lease lapses, for an owner that is known to be dead.
+    /// A record that has changed since it was inspected stays as it is. Returns the record that the
+    /// id has afterwards, if any.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Store`] if the store fails.
+    pub async fn release(&self, seen: &Inspection) -> Result<Option<Inspection>, Error> {
+        let request = Release::new(&seen.id, &seen.entry.record);
+        self.admin_call(&seen.id, self.store().release(&request)).await?;
+        self.inspect(&seen.id).await
+    }
+
+    /// Returns one page of the store's records, for example to a reconciliation job.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Store`] if the store fails.
+    pub async fn scan(&self, scan: &Scan) -> Result<InspectionPage, Error> {
+        let call = self.store().scan(scan);
+        let page = self.0.call(Transition::Admin, Duration::MAX, call).await;
+        let page = page.map_err(|error| {
+            Error::new(ErrorKind::Store, "scan").detail(error.to_string()).caused_by(error)
+        })?;
+        let entries = page.entries.into_iter().map(|(id, entry)| Inspection { id, entry });
+        Ok(InspectionPage { entries: entries.collect(), next: page.next })
+    }
+
+    pub(super) async fn admin_call<T>(
+        &self,
+        id: &RecordId,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Error> {
+        self.0.call(Transition::Admin, Duration::MAX, call).await.map_err(|error| {
+            let kind = match error.kind() {
+                StoreErrorKind::Malformed => ErrorKind::Incompatible,
+                _ => ErrorKind::Store,
+            };
+            Error::of(kind, id).detail(error.to_string()).caused_by(error)
+        })
+    }
+}
+
+/// One page of a scan.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct InspectionPage {
+    /// The records.
+    pub entries: Vec<Inspection>,
+    /// Where the next page starts; `None` on the last page.
+    pub next: Option<Cursor>,
+}

@@ -1,0 +1,201 @@
+//! [`CurrentCall`]: what a body can learn about the call it belongs to.
+//!
+//! Each poll of a body enters its call and leaves it again. A call inside a call hides the outer
+//! one meanwhile.
+
+use std::cell::Cell;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use super::label_counters::LabelCounters;
+use super::lease_state::Lease;
+use crate::model::{DerivedKey, RecordId, Token};
+
+thread_local! {
+    static RUNNING: Cell<Option<CurrentCall>> = const { Cell::new(None) };
+}
+
+/// Returns the idempotent call whose body runs here, if any: the innermost one.
+///
+/// A task that a body spawns is not part of the call, unless it runs in [`CurrentCall::scope`].
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+/// use idempotent_core::{Error, current, idempotent};
+///
+/// #[idempotent(key = order, name = "charge")]
+/// async fn charge(order: u32) -> Result<String, Error> {
+///     let key = current().map(|call| call.derive("stripe").to_string());
+///     Ok(key.unwrap_or_default()) // send it along with the charge
+/// }
+///
+/// assert_eq!(charge(7).await?.len(), 36);
+/// assert!(current().is_none());
+/// # Ok(()) }
+/// ```
+#[must_use]
+pub fn current() -> Option<CurrentCall> {
+    let here = swap(None);
+    swap(here.clone());
+    here
+}
+
+/// A running idempotent call. [`current`] returns it. Clones are the same call.
+#[derive(Clone)]
+pub struct CurrentCall(Call);
+
+#[derive(Clone)]
+enum Call {
+    Leased(Arc<Lease>),
+    Unleased(Arc<Unleased>),
+}
+
+/// A call without a lease: in a transaction, or without a record because the engine fails open.
+struct Unleased {
+    id: RecordId,
+    token: Option<Token>,
+    depth: u32,
+    label_counters: LabelCounters,
+}
+
+impl CurrentCall {
+    pub(super) fn leased(lease: &Arc<Lease>) -> Self {
+        Self(Call::Leased(Arc::clone(lease)))
+    }
+
+    pub(in crate::engine) fn unrecorded(id: RecordId) -> Self {
+        Self::unleased(id, None, 0)
+    }
+
+    /// A call in a transaction, nested `depth` deep.
+    pub(in crate::engine) fn in_transaction(id: RecordId, token: Token, depth: u32) -> Self {
+        Self::unleased(id, Some(token), depth)
+    }
+
+    fn unleased(id: RecordId, token: Option<Token>, depth: u32) -> Self {
+        Self(Call::Unleased(Arc::new(Unleased {
+            id,
+            token,
+            depth,
+            label_counters: LabelCounters::default(),
+        })))
+    }
+
+    /// How deeply calls in transactions are nested here, this one included.
+    pub(in crate::engine) fn depth(&self) -> u32 {
+        match &self.0 {
+            Call::Leased(_) => 0,
+            Call::Unleased(call) => call.depth,
+        }
+    }
+
+    /// The id of the call's record. It is the same each time the call runs.
+    #[must_use]
+    pub fn record_id(&self) -> &RecordId {
+        match &self.0 {
+            Call::Leased(lease) => &lease.id,
+            Call::Unleased(call) => &call.id,
+        }
+    }
+
+    /// This attempt's fencing token, for other systems that can check one. It differs each time the
+    /// call runs. `None` if the body runs without a record because the engine fails open.
+    #[must_use]
+    pub fn token(&self) -> Option<Token> {
+        match &self.0 {
+            Call::Leased(lease) => Some(lease.reservation.token()),
+            Call::Unleased(call) => call.token,
+        }
+    }
+
+    /// The key for this call's only request to the system called `label`. It is always the same,
+    /// also when the call runs again after a crash.
+    #[must_use]
+    pub fn derive(&self, label: &str) -> DerivedKey {
+        self.record_id().derive(label)
+    }
+
+    /// A key for this call's next request to the system called `label`: a different one each time,
+    /// and the same ones **in the same order** when the call runs again.
+    ///
+    /// If a body's requests may change their order from run to run, give each its own label and use
+    /// [`derive`](Self::derive).
+    #[must_use]
+    pub fn derive_next(&self, label: &str) -> DerivedKey {
+        let counters = match &self.0 {
+            Call::Leased(lease) => &lease.label_counters,
+            Call::Unleased(call) => &call.label_counters,
+        };
+        self.record_id().derive_nth(label, counters.next(label))
+    }
+
+    /// Runs `future` as a part of this call: for tasks that a body spawns, and for work under a
+    /// [`Reservation`](crate::Reservation).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::{Error, Operation, current};
+    ///
+    /// let call = Operation::new("charge").key("order 7").returning::<Result<bool, Error>>();
+    /// let inherited = call.run(|| async {
+    ///     let Some(call) = current() else { return Ok(false) };
+    ///     let task = tokio::spawn(call.scope(async { current().is_some() }));
+    ///     Ok(task.await.unwrap_or(false))
+    /// });
+    /// assert!(inherited.await?);
+    /// # Ok(()) }
+    /// ```
+    pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
+        InCurrentCall { call: Some(self), future }
+    }
+
+    /// Makes this the current call of this thread, until the guard is dropped.
+    pub(crate) fn enter(self) -> CurrentCallGuard {
+        CurrentCallGuard(swap(Some(self)))
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A future that is part of a call, if there is one. An `async fn` would store the future
+    /// twice.
+    pub(crate) struct InCurrentCall<F> {
+        pub(crate) call: Option<CurrentCall>,
+        #[pin]
+        pub(crate) future: F,
+    }
+}
+
+impl<F: Future> Future for InCurrentCall<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let _entered = this.call.clone().map(CurrentCall::enter);
+        this.future.poll(cx)
+    }
+}
+
+/// The guard of a body that is being polled. Dropping it restores the previous call.
+pub(crate) struct CurrentCallGuard(Option<CurrentCall>);
+
+impl Drop for CurrentCallGuard {
+    fn drop(&mut self) {
+        swap(self.0.take());
+    }
+}
+
+fn swap(current: Option<CurrentCall>) -> Option<CurrentCall> {
+    RUNNING.try_with(|running| running.replace(current)).ok().flatten()
+}
+
+impl fmt::Debug for CurrentCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CurrentCall")
+            .field("record_id", self.record_id())
+            .field("token", &self.token())
+            .finish()
+    }
+}

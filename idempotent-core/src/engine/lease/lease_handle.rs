@@ -1,0 +1,81 @@
+//! [`LeaseHandle`]: the owner's handle to a lease. Renewal stops when it is dropped.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::current_call::CurrentCall;
+use super::lease_state::Lease;
+use super::renewal_task::RenewalTask;
+use crate::model::{Record, RecordId};
+
+/// Keeps one reservation alive until it is dropped.
+pub(in crate::engine) struct LeaseHandle {
+    lease: Arc<Lease>,
+    slot: usize,
+    task: Arc<RenewalTask>,
+}
+
+impl LeaseHandle {
+    /// Keeps a reservation alive that was first sent to the store at `sent`.
+    pub(in crate::engine) fn new(
+        task: Arc<RenewalTask>,
+        id: RecordId,
+        reservation: Record,
+        duration: Duration,
+        max_run: Duration,
+        sent: Instant,
+    ) -> Self {
+        let lease = Arc::new(Lease::new(id, reservation, duration, max_run, sent));
+        let slot = task.insert(Arc::clone(&lease), sent + duration / 3);
+        Self { lease, slot, task }
+    }
+
+    pub(in crate::engine) fn id(&self) -> &RecordId {
+        &self.lease.id
+    }
+
+    pub(in crate::engine) fn reservation(&self) -> &Record {
+        &self.lease.reservation
+    }
+
+    /// The task that renews it.
+    pub(in crate::engine) fn renewal_task(&self) -> &RenewalTask {
+        &self.task
+    }
+
+    /// The call that holds it.
+    pub(in crate::engine) fn current_call(&self) -> CurrentCall {
+        CurrentCall::leased(&self.lease)
+    }
+
+    /// How long the reservation surely holds unless it is renewed.
+    pub(in crate::engine) fn remaining(&self) -> Duration {
+        self.lease.remaining()
+    }
+
+    /// Marks that the body has ended and that its end is being recorded: a change that a renewal
+    /// finds may then be the call's own.
+    pub(in crate::engine) fn set_ending(&self) {
+        self.lease.set_ending();
+    }
+
+    /// Stops renewing the lease, so that it lapses.
+    pub(in crate::engine) fn stop(&self) {
+        self.lease.stop();
+    }
+
+    /// Whether the lease was lost while the body ran.
+    pub(in crate::engine) fn is_lost(&self) -> bool {
+        self.lease.is_lost()
+    }
+}
+
+impl Drop for LeaseHandle {
+    fn drop(&mut self) {
+        // A renewal may be in progress.
+        self.set_ending();
+        self.task.remove(self.slot);
+    }
+}

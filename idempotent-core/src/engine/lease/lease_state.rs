@@ -1,0 +1,137 @@
+//! [`Lease`]: one reservation that is kept alive, how long it holds, and when to renew it.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::label_counters::LabelCounters;
+use crate::engine::telemetry::Telemetry;
+use crate::model::{Record, RecordId};
+
+/// One reservation that is kept alive.
+pub(super) struct Lease {
+    pub(super) id: RecordId,
+    pub(super) reservation: Record,
+    pub(super) duration: Duration,
+    pub(super) label_counters: LabelCounters,
+    stops_at: Option<Instant>,
+    times: Mutex<Times>,
+    lost: AtomicBool,
+    /// The body has ended: if a renewal finds a change, the call itself may have made it.
+    ending: AtomicBool,
+    /// The owner no longer needs the lease.
+    stopped: AtomicBool,
+}
+
+struct Times {
+    /// Until when the reservation surely holds, by this process's monotonic clock.
+    expires_at: Instant,
+    /// When to renew next; `None` while a renewal is in progress, or if none will follow.
+    due: Option<Instant>,
+}
+
+/// When to renew.
+pub(super) enum Due {
+    Now,
+    At(Instant),
+    Never,
+}
+
+impl Lease {
+    pub(super) fn new(
+        id: RecordId,
+        reservation: Record,
+        duration: Duration,
+        max_run: Duration,
+        sent: Instant,
+    ) -> Self {
+        let times = Times { expires_at: sent + duration, due: Some(sent + duration / 3) };
+        Self {
+            id,
+            reservation,
+            duration,
+            label_counters: LabelCounters::default(),
+            stops_at: sent.checked_add(max_run),
+            times: Mutex::new(times),
+            lost: AtomicBool::new(false),
+            ending: AtomicBool::new(false),
+            stopped: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether another renewal is scheduled.
+    pub(super) fn is_due(&self) -> bool {
+        self.times().due.is_some()
+    }
+
+    fn times(&self) -> MutexGuard<'_, Times> {
+        self.times.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn take_due(&self, now: Instant) -> Due {
+        let mut times = self.times();
+        let Some(due) = times.due else {
+            return Due::Never;
+        };
+        if self.stopped.load(Ordering::Relaxed) {
+            times.due = None;
+            Due::Never
+        } else if self.stops_at.is_some_and(|stops_at| now >= stops_at) {
+            times.due = None;
+            drop(times);
+            Telemetry::max_run(&self.id);
+            Due::Never
+        } else if now >= due {
+            times.due = None;
+            Due::Now
+        } else {
+            Due::At(due)
+        }
+    }
+
+    pub(super) fn renewed(&self, sent: Instant) {
+        let mut times = self.times();
+        times.expires_at = sent + self.duration;
+        times.due = Some(sent + self.duration / 3);
+    }
+
+    /// Schedules another renewal soon, unless the lease may have lapsed already.
+    pub(super) fn failed(&self) {
+        let now = Instant::now();
+        let mut times = self.times();
+        if now < times.expires_at {
+            times.due = Some(now + (self.duration / 10).min(Duration::from_secs(1)));
+        } else {
+            drop(times);
+            self.lose();
+        }
+    }
+
+    pub(super) fn lose(&self) {
+        if self.ending.load(Ordering::Relaxed) {
+            return;
+        }
+        self.lost.store(true, Ordering::Relaxed);
+        Telemetry::lost_lease(&self.id);
+    }
+
+    /// Marks that the body has ended and that its end is being recorded.
+    pub(super) fn set_ending(&self) {
+        self.ending.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
+    /// How long the reservation surely holds unless it is renewed.
+    pub(super) fn remaining(&self) -> Duration {
+        self.times().expires_at.saturating_duration_since(Instant::now())
+    }
+}

@@ -1,0 +1,168 @@
+//! The task that renews every live reservation of one engine on one runtime.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::lease_state::{Due, Lease};
+use crate::engine::runtime::{is_current, offer_to_other_workers};
+use crate::engine::telemetry::{Telemetry, Transition};
+use crate::store::{Renew, RenewOutcome, Store, StoreError};
+
+/// How many renewals run at once.
+const CONCURRENT_RENEWALS: usize = 64;
+
+/// The store in which leases are renewed. The engine owns it, so a task renews nothing once the
+/// engine is gone.
+pub(super) struct RenewalStore {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) timeout: Duration,
+}
+
+/// Renews the leases of one engine on one runtime.
+pub(in crate::engine) struct RenewalTask {
+    runtime: Handle,
+    store: Weak<RenewalStore>,
+    leases: Mutex<Leases>,
+    woken: Notify,
+    /// Set once the engine is gone.
+    closed: AtomicBool,
+    renewals: Arc<Semaphore>,
+}
+
+#[derive(Default)]
+struct Leases {
+    slots: Vec<Option<Arc<Lease>>>,
+    free_slots: Vec<usize>,
+    /// When the task next checks its leases; `None` while there is nothing to renew.
+    next_look: Option<Instant>,
+}
+
+impl Leases {
+    fn insert(&mut self, lease: Arc<Lease>) -> usize {
+        match self.free_slots.pop() {
+            Some(slot) => {
+                self.slots[slot] = Some(lease);
+                slot
+            }
+            None => {
+                self.slots.push(Some(lease));
+                self.slots.len() - 1
+            }
+        }
+    }
+
+    fn remove(&mut self, slot: usize) {
+        self.slots[slot] = None;
+        self.free_slots.push(slot);
+    }
+}
+
+impl RenewalTask {
+    pub(super) fn new(runtime: Handle, store: Weak<RenewalStore>) -> Self {
+        Self {
+            runtime,
+            store,
+            leases: Mutex::default(),
+            woken: Notify::new(),
+            closed: AtomicBool::new(false),
+            renewals: Arc::new(Semaphore::new(CONCURRENT_RENEWALS)),
+        }
+    }
+
+    /// Whether this task belongs to the current runtime, which then has a timer.
+    pub(in crate::engine) fn is_on_current_runtime(&self) -> bool {
+        is_current(&self.runtime)
+    }
+
+    /// Ends the task: its engine is gone.
+    pub(super) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.woken.notify_one();
+    }
+
+    /// Renews a lease, for the first time at `due`, until its slot is [removed](Self::remove).
+    pub(super) fn insert(&self, lease: Arc<Lease>, due: Instant) -> usize {
+        let mut leases = self.leases();
+        let slot = leases.insert(lease);
+        let looks_too_late = leases.next_look.is_none_or(|next| due < next);
+        if looks_too_late {
+            leases.next_look = Some(due);
+        }
+        drop(leases);
+        if looks_too_late {
+            self.woken.notify_one();
+            offer_to_other_workers(&self.runtime);
+        }
+        slot
+    }
+
+    pub(super) fn remove(&self, slot: usize) {
+        self.leases().remove(slot);
+    }
+
+    fn leases(&self) -> MutexGuard<'_, Leases> {
+        self.leases.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) async fn run(self: Arc<Self>) {
+        while !self.closed.load(Ordering::Acquire) {
+            let (due, next_look) = self.take_due();
+            for lease in due {
+                self.runtime.spawn(Arc::clone(&self).renew(lease));
+            }
+            match next_look {
+                None => self.woken.notified().await,
+                // Whether woken early or on time, the task checks again.
+                Some(at) => drop(timeout_at(at, self.woken.notified()).await),
+            }
+        }
+    }
+
+    /// Takes the leases that are due, and returns when the next one will be.
+    fn take_due(&self) -> (Vec<Arc<Lease>>, Option<Instant>) {
+        let now = Instant::now();
+        let mut leases = self.leases();
+        let mut due = Vec::new();
+        let mut next: Option<Instant> = None;
+        for lease in leases.slots.iter().flatten() {
+            match lease.take_due(now) {
+                Due::Now => due.push(Arc::clone(lease)),
+                Due::At(at) => next = Some(next.map_or(at, |next| next.min(at))),
+                Due::Never => {}
+            }
+        }
+        leases.next_look = next;
+        (due, next)
+    }
+
+    /// Renews one lease, and wakes the task if another renewal is scheduled.
+    async fn renew(self: Arc<Self>, lease: Arc<Lease>) {
+        let Ok(_permit) = Arc::clone(&self.renewals).acquire_owned().await else {
+            return;
+        };
+        let Some(renewal_store) = self.store.upgrade() else {
+            return;
+        };
+        let sent = Instant::now();
+        let limit = lease.remaining().min(renewal_store.timeout).max(Duration::from_millis(1));
+        let timer = Telemetry::store_call(Transition::Renew);
+        let request = Renew::new(&lease.id, &lease.reservation, lease.duration);
+        let answer = timeout(limit, renewal_store.store.renew(&request)).await;
+        let answer = answer.unwrap_or_else(|_| Err(StoreError::timed_out()));
+        timer.stop(answer.as_ref().err());
+        match answer {
+            Ok(RenewOutcome::Renewed) => lease.renewed(sent),
+            Ok(RenewOutcome::Lost) => lease.lose(),
+            Err(_) => lease.failed(),
+        }
+        drop(renewal_store);
+        if lease.is_due() {
+            self.woken.notify_one();
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The settings of an engine. [`IdempotencyBuilder`](super::IdempotencyBuilder) documents and sets them.
+
+use std::time::Duration;
+
+use crate::model::Secret;
+
+/// The defaults and limits of one engine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) ttl: Duration,
+    pub(crate) lease: Duration,
+    pub(crate) max_run: Duration,
+    pub(crate) retention: Duration,
+    pub(crate) store_timeout: Duration,
+    pub(crate) max_key_bytes: usize,
+    pub(crate) max_result_bytes: usize,
+    pub(crate) secret: Option<Secret>,
+    pub(crate) redact_keys: bool,
+    pub(crate) strict_names: bool,
+    pub(crate) fail_open: bool,
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            ttl: DAY,
+            lease: Duration::from_secs(30),
+            max_run: Duration::from_secs(60 * 60),
+            retention: DAY * 30,
+            store_timeout: Duration::from_secs(5),
+            max_key_bytes: 255,
+            max_result_bytes: 1024 * 1024,
+            secret: None,
+            redact_keys: false,
+            strict_names: false,
+            fail_open: false,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! Releasing a reservation that no call will use.
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use tokio::time::sleep;
+
+use crate::engine::idempotency::Idempotency;
+use crate::engine::telemetry::{Telemetry, Transition};
+use crate::model::{Record, RecordId};
+use crate::store::Release;
+
+/// What is known about a reservation that no call will use.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Unused {
+    /// It was won.
+    Won,
+    /// The answer to its reserve request is lost or late: the request itself may still be on its
+    /// way.
+    Unanswered,
+}
+
+/// Releases a reservation that no call will use, in a spawned task.
+pub(in crate::engine) fn abandon(
+    engine: &Idempotency,
+    id: RecordId,
+    reservation: Record,
+    unused: Unused,
+) {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    let Ok(permit) = Arc::clone(&engine.0.releases).try_acquire_owned() else {
+        // So many at once mean that the store is down. The reservations lapse with their leases.
+        Telemetry::not_released(&id);
+        return;
+    };
+    let engine = engine.clone();
+    runtime.spawn(async move {
+        let released = release_once(&engine, &id, &reservation).await;
+        if unused == Unused::Unanswered || !released {
+            sleep(engine.settings().store_timeout.min(reservation.lease())).await;
+            release_once(&engine, &id, &reservation).await;
+        }
+        drop(permit);
+    });
+}
+
+/// Returns whether the store accepted the release.
+async fn release_once(engine: &Idempotency, id: &RecordId, reservation: &Record) -> bool {
+    let request = Release::new(id, reservation);
+    let call = engine.store().release(&request);
+    let answer = engine.0.call(Transition::Release, reservation.lease(), call).await;
+    if let Err(error) = &answer {
+        tracing::debug!(
+            record = %id,
+            error = error as &dyn std::error::Error,
+            "an unused reservation could not be released; it lapses with its lease"
+        );
+    }
+    answer.is_ok()
+}

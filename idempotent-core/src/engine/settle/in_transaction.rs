@@ -1,0 +1,132 @@
+//! [`TransactionReservation`]: the reservation of a call in its caller's transaction, and its end.
+//!
+//! There is no lease, no renewal and no release in the background. Everything that happens to the
+//! record happens on the caller's connection, between the body's own statements, so the record is
+//! committed or rolled back with them.
+
+use std::time::Duration;
+
+use super::settlement::{ReservationRef, Settlement};
+use crate::engine::idempotency::Idempotency;
+use crate::engine::lease::CurrentCall;
+use crate::engine::telemetry::{Telemetry, Transition};
+use crate::error::{Error, ErrorKind};
+use crate::model::{Record, RecordId};
+use crate::store::{
+    Complete, Isolation, Release, StoreError, StoreErrorKind, Transaction, TransactionContext,
+};
+
+/// A reservation in a transaction. If it is dropped before its end, the transaction cannot be
+/// committed.
+pub(crate) struct TransactionReservation {
+    engine: Idempotency,
+    id: RecordId,
+    reservation: Record,
+    ttl: Duration,
+    isolation: Isolation,
+    current: CurrentCall,
+    ended: bool,
+}
+
+impl TransactionReservation {
+    pub(in crate::engine) fn new(
+        engine: Idempotency,
+        id: RecordId,
+        reservation: Record,
+        ttl: Duration,
+        isolation: Isolation,
+        depth: u32,
+    ) -> Self {
+        Telemetry::in_flight(1);
+        let current = CurrentCall::in_transaction(id.clone(), reservation.token(), depth);
+        Self { engine, id, reservation, ttl, isolation, current, ended: false }
+    }
+
+    pub(crate) fn id(&self) -> &RecordId {
+        &self.id
+    }
+
+    pub(crate) fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// The call that holds it, for its body.
+    pub(crate) fn current_call(&self) -> CurrentCall {
+        self.current.clone()
+    }
+
+    pub(crate) fn as_ref(&self) -> ReservationRef<'_> {
+        ReservationRef {
+            id: &self.id,
+            record: &self.reservation,
+            max_result_bytes: self.engine.settings().max_result_bytes,
+        }
+    }
+
+    /// Records the end. With `undo`, it first undoes the body's effects.
+    pub(crate) async fn settle(
+        mut self,
+        tx: &mut dyn Transaction,
+        settlement: Settlement,
+        undo: bool,
+    ) -> Result<(), Error> {
+        let settled = self.try_settle(tx, settlement, undo).await;
+        self.ended = true;
+        settled.map_err(|error| transaction_error(&self.id, error))
+    }
+
+    async fn try_settle(
+        &self,
+        tx: &mut dyn Transaction,
+        settlement: Settlement,
+        undo: bool,
+    ) -> Result<(), StoreError> {
+        let (engine, limit) = (&self.engine.0, self.engine.settings().store_timeout);
+        let Some(tables) = self.engine.store().tables() else {
+            return Err(StoreError::new(
+                StoreErrorKind::Mismatch,
+                "the store no longer supports calls in a transaction",
+            ));
+        };
+        let context = TransactionContext::new(tables, self.current.depth());
+        if undo {
+            engine.call(Transition::Release, limit, tx.undo(&context)).await?;
+        }
+        match settlement {
+            Settlement::Complete { record, ttl } => {
+                let ttl = ttl.unwrap_or(self.ttl);
+                let request = Complete::new(&self.id, &self.reservation, &record, ttl);
+                engine.call(Transition::Complete, limit, tx.complete(&context, &request)).await
+            }
+            Settlement::Release | Settlement::Hold => {
+                let request = Release::new(&self.id, &self.reservation);
+                engine.call(Transition::Release, limit, tx.release(&context, &request)).await
+            }
+        }
+    }
+}
+
+impl Drop for TransactionReservation {
+    fn drop(&mut self) {
+        Telemetry::in_flight(-1);
+        if !self.ended {
+            // A panic, or a client that disconnected.
+            Telemetry::dropped_in_transaction(&self.id);
+        }
+    }
+}
+
+/// The error of a call whose transaction failed.
+pub(in crate::engine) fn transaction_error(id: &RecordId, error: StoreError) -> Error {
+    let kind = match error.kind() {
+        StoreErrorKind::Malformed => ErrorKind::Incompatible,
+        StoreErrorKind::Mismatch => ErrorKind::Misconfigured,
+        _ => ErrorKind::Store,
+    };
+    let pause = match error.kind() {
+        StoreErrorKind::Conflict => Some(Duration::ZERO),
+        _ if kind == ErrorKind::Store => Some(Duration::from_secs(1)),
+        _ => None,
+    };
+    Error::of(kind, id).detail(error.to_string()).retry_in(pause).caused_by(error)
+}

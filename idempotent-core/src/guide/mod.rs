@@ -1,0 +1,38 @@
+//! The guide: one question a page, every example compiled.
+//!
+//! | you ask | page |
+//! |---|---|
+//! | Where do the records live? | [`choosing_a_store`] |
+//! | What makes two calls the same call? | [`keys_and_scopes`] |
+//! | What happens after a crash, and what do I do with an error? | [`guarantees_and_errors`] |
+//! | How do I guard an HTTP service? | [`http_service`] |
+//! | How do I get exactly one effect in my database? | [`transactions_and_outbox`] |
+//! | How do I test my handlers? | [`testing`] |
+//! | What do I watch and set in production? | [`production`] |
+//! | I have a `SET NX` already. How do I move? | [`moving_from_set_nx`] |
+//!
+//! If you are new, read the first three in order. They take ten minutes.
+
+#[doc = include_str!("choosing_a_store.md")]
+pub mod choosing_a_store {}
+
+#[doc = include_str!("keys_and_scopes.md")]
+pub mod keys_and_scopes {}
+
+#[doc = include_str!("guarantees_and_errors.md")]
+pub mod guarantees_and_errors {}
+
+#[doc = include_str!("http_service.md")]
+pub mod http_service {}
+
+#[doc = include_str!("transactions_and_outbox.md")]
+pub mod transactions_and_outbox {}
+
+#[doc = include_str!("testing.md")]
+pub mod testing {}
+
+#[doc = include_str!("production.md")]
+pub mod production {}
+
+#[doc = include_str!("moving_from_set_nx.md")]
+pub mod moving_from_set_nx {}

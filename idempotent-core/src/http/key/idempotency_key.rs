@@ -1,0 +1,252 @@
+//! The key of a request, parsed from its header.
+//!
+//! Draft-07 says that the value is an RFC 8941 String; Stripe's clients send the bare text. Both forms
+//! give the same key, under one policy: 1 to 255 printable ASCII characters, not all of them spaces.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::invalid_key::InvalidKey;
+use super::{entropy, parse};
+use crate::model::{Key, KeyParts};
+
+/// The key of an `Idempotency-Key` header.
+///
+/// `"abc"` and `abc` are the same key. Parameters are ignored but must be well-formed; otherwise the
+/// bare values `a;1` and `a;2`, which are refused, would be the same key.
+///
+/// ```
+/// use idempotent_core::http::IdempotencyKey;
+///
+/// let quoted = IdempotencyKey::from_bytes(br#""8e03978e-40d5-43e8-bc93-6894a57f9324""#)?;
+/// let bare = IdempotencyKey::from_bytes(b"8e03978e-40d5-43e8-bc93-6894a57f9324; v=1")?;
+/// assert_eq!(quoted, bare);
+/// # Ok::<(), idempotent_core::http::InvalidKey>(())
+/// ```
+///
+/// It implements [`Key`], so a handler can pass it to the attribute: `#[idempotent(key = key, …)]`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(Arc<str>);
+
+impl IdempotencyKey {
+    /// The name of the header, `Idempotency-Key`.
+    pub const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
+
+    /// The maximum length of a key in bytes, without quotes and escapes.
+    pub const MAX_BYTES: usize = 255;
+
+    /// Makes a key from its text, without quotes and escapes.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidKey`] if the text is empty, blank, too long or not printable ASCII.
+    pub fn new(text: &str) -> Result<Self, InvalidKey> {
+        let printable = |byte: u8| matches!(byte, b' '..=b'~');
+        if !text.bytes().all(printable) {
+            Err(InvalidKey::Character)
+        } else if text.bytes().all(|byte| byte == b' ') {
+            Err(InvalidKey::Empty)
+        } else if text.len() > Self::MAX_BYTES {
+            Err(InvalidKey::TooLong)
+        } else {
+            Ok(Self(text.into()))
+        }
+    }
+
+    /// Parses the value of a header.
+    ///
+    /// # Errors
+    ///
+    /// Every [`InvalidKey`] except [`Missing`](InvalidKey::Missing) and
+    /// [`Repeated`](InvalidKey::Repeated).
+    pub fn from_bytes(value: &[u8]) -> Result<Self, InvalidKey> {
+        Self::new(&parse::key_text(value)?)
+    }
+
+    /// The key of a request, from the header `name`; `None` if there is no such header.
+    ///
+    /// ```
+    /// use http::{HeaderMap, HeaderValue};
+    /// use idempotent_core::http::{IdempotencyKey, InvalidKey};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// assert_eq!(IdempotencyKey::from_headers(&headers, &IdempotencyKey::HEADER), Ok(None));
+    ///
+    /// headers.append(IdempotencyKey::HEADER, HeaderValue::from_static("one"));
+    /// headers.append(IdempotencyKey::HEADER, HeaderValue::from_static("one"));
+    /// let repeated = IdempotencyKey::from_headers(&headers, &IdempotencyKey::HEADER);
+    /// assert_eq!(repeated, Err(InvalidKey::Repeated));
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Every [`InvalidKey`] except [`Missing`](InvalidKey::Missing).
+    pub fn from_headers(
+        headers: &HeaderMap,
+        name: &HeaderName,
+    ) -> Result<Option<Self>, InvalidKey> {
+        Self::from_lines(headers.get_all(name).iter().map(HeaderValue::as_bytes))
+    }
+
+    /// The key from all lines of the header.
+    pub(crate) fn from_lines<'a>(
+        mut lines: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Option<Self>, InvalidKey> {
+        let Some(value) = lines.next() else { return Ok(None) };
+        if lines.next().is_some() {
+            return Err(InvalidKey::Repeated);
+        }
+        Self::from_bytes(value).map(Some)
+    }
+
+    /// The key's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The key as an RFC 8941 String, as a client sends it.
+    ///
+    /// ```
+    /// use idempotent_core::http::IdempotencyKey;
+    ///
+    /// let value = IdempotencyKey::new(r#"a "b""#)?.to_header_value();
+    /// assert_eq!(value, r#""a \"b\"""#);
+    /// assert_eq!(IdempotencyKey::from_bytes(value.as_bytes())?.as_str(), r#"a "b""#);
+    /// # Ok::<(), idempotent_core::http::InvalidKey>(())
+    /// ```
+    #[must_use]
+    pub fn to_header_value(&self) -> HeaderValue {
+        let mut quoted = String::with_capacity(self.0.len() + 2);
+        quoted.push('"');
+        for character in self.0.chars() {
+            if matches!(character, '"' | '\\') {
+                quoted.push('\\');
+            }
+            quoted.push(character);
+        }
+        quoted.push('"');
+        // Printable ASCII is always a valid header value.
+        HeaderValue::try_from(quoted).unwrap_or_else(|_| HeaderValue::from_static(""))
+    }
+
+    /// The entropy in bits that a key of these characters has if they are random: 4 for each character
+    /// of a hexadecimal key, 5.9 for each one of a key with digits and letters of both cases. A UUID
+    /// counts as 128.
+    #[must_use]
+    pub fn entropy_bits(&self) -> u32 {
+        entropy::bits(&self.0)
+    }
+}
+
+impl FromStr for IdempotencyKey {
+    type Err = InvalidKey;
+
+    /// Same as [`IdempotencyKey::new`].
+    fn from_str(text: &str) -> Result<Self, InvalidKey> {
+        Self::new(text)
+    }
+}
+
+impl TryFrom<&HeaderValue> for IdempotencyKey {
+    type Error = InvalidKey;
+
+    /// Same as [`IdempotencyKey::from_bytes`].
+    fn try_from(value: &HeaderValue) -> Result<Self, InvalidKey> {
+        Self::from_bytes(value.as_bytes())
+    }
+}
+
+impl AsRef<str> for IdempotencyKey {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Key for IdempotencyKey {
+    fn write(&self, parts: &mut KeyParts) {
+        parts.push(self.as_str());
+    }
+}
+
+impl fmt::Debug for IdempotencyKey {
+    /// Omits the text: where keys have no scope, whoever knows a key can get its response.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "IdempotencyKey({} bytes)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(value: &str) -> Result<String, InvalidKey> {
+        IdempotencyKey::from_bytes(value.as_bytes()).map(|key| key.as_str().to_owned())
+    }
+
+    #[test]
+    fn quoted_and_bare_are_one_key() {
+        for (value, text) in [
+            ("abc", "abc"),
+            (r#""abc""#, "abc"),
+            ("  abc\t", "abc"),
+            (r#" "abc" "#, "abc"),
+            ("abc;a=1", "abc"),
+            ("abc ; a", "abc"),
+            (r#""abc";a=1;b="x,y""#, "abc"),
+            (r#"abc;b="x,y""#, "abc"),
+            (r#""a\"b\\c""#, r#"a"b\c"#),
+            (r"a\c", r"a\c"),
+            (r#""a b""#, "a b"),
+            ("a b", "a b"),
+            (r#""a,b""#, "a,b"),
+            (r#""a;b""#, "a;b"),
+            ("123", "123"),
+            ("?1", "?1"),
+            (":YWJj:", ":YWJj:"),
+        ] {
+            assert_eq!(key(value), Ok(text.to_owned()), "{value}");
+        }
+    }
+
+    #[test]
+    fn an_invalid_key_says_why() {
+        for (value, why) in [
+            ("", InvalidKey::Empty),
+            (" \t ", InvalidKey::Empty),
+            (r#""""#, InvalidKey::Empty),
+            (r#""  ""#, InvalidKey::Empty),
+            (";a", InvalidKey::Empty),
+            ("a,b", InvalidKey::List),
+            ("a, a", InvalidKey::List),
+            (r#""a", "b""#, InvalidKey::List),
+            (r#""a","a""#, InvalidKey::List),
+            (r#""a"#, InvalidKey::Syntax),
+            (r#"a""#, InvalidKey::Syntax),
+            (r#""a"b"#, InvalidKey::Syntax),
+            (r#""a\n""#, InvalidKey::Syntax),
+            (r#""a";"#, InvalidKey::Syntax),
+            ("a;1", InvalidKey::Syntax),
+            ("a;A", InvalidKey::Syntax),
+            ("a\tb", InvalidKey::Character),
+            ("clé", InvalidKey::Character),
+            ("\"a\u{7f}\"", InvalidKey::Character),
+        ] {
+            assert_eq!(key(value), Err(why), "{value}");
+        }
+        assert_eq!(IdempotencyKey::from_bytes(b"\xff"), Err(InvalidKey::Character));
+    }
+
+    #[test]
+    fn the_limit_counts_the_key_and_not_how_it_is_written() {
+        let (longest, longer) = ("k".repeat(255), "k".repeat(256));
+        assert_eq!(key(&longest), Ok(longest.clone()));
+        assert_eq!(key(&format!("\"{longest}\"")), Ok(longest.clone()));
+        assert_eq!(key(&format!("\"{}\"", "\\\"".repeat(255))), Ok("\"".repeat(255)));
+        assert_eq!(key(&longer), Err(InvalidKey::TooLong));
+        assert_eq!(key(&format!("\"{longer}\"")), Err(InvalidKey::TooLong));
+    }
+}

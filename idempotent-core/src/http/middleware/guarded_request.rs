@@ -1,0 +1,118 @@
+//! One guarded request, from reading its body to its response.
+
+use std::error::Error as StdError;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body::Body;
+use tower_service::Service;
+
+use super::in_flight::InFlightPermit;
+use super::read_body::{BoxError, read_body};
+use super::settings::Settings;
+use super::state::LayerState;
+use crate::engine::FinishInBackground;
+use crate::http::exchange::{self, Acquired, HttpReservation};
+use crate::http::problem::Problem;
+use crate::http::{IdempotencyKey, ResponseBody};
+use crate::{Error, ErrorKind};
+
+type GuardedResult<R, E> = Result<Response<ResponseBody<R>>, E>;
+
+/// Answers a guarded request with an earlier response, with a problem, or by running the handler.
+///
+/// If the future is dropped before the handler runs, nothing has happened. After that, the handler
+/// finishes in a spawned task.
+///
+/// It is not an `async fn`, which would store the request twice.
+pub(super) fn answer<S, B, R>(
+    inner: S,
+    state: Arc<LayerState>,
+    key: IdempotencyKey,
+    request: Request<B>,
+) -> impl Future<Output = GuardedResult<R, S::Error>> + Send + 'static
+where
+    S: Service<Request<B>, Response = Response<R>> + Send + 'static,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+    B: Body + From<Bytes> + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+    R: Body + Send + 'static,
+    R::Data: Send,
+    R::Error: Send,
+{
+    let (mut parts, body) = request.into_parts();
+    async move {
+        let settings = &state.settings;
+        let bytes = match read_body(body, settings.request_limit).await {
+            Ok(bytes) => bytes,
+            Err(problem) => return Ok(settings.problem_response(problem)),
+        };
+        let permit = match state.in_flight.try_acquire() {
+            Ok(permit) => permit,
+            Err(reason) => return Ok(settings.problem_response(reason.into())),
+        };
+        let call = match settings.call(&key, &parts, &bytes) {
+            Ok(call) => call,
+            Err(problem) => return Ok(settings.problem_response(*problem)),
+        };
+        let reservation = match exchange::acquire(call).await {
+            Ok(Acquired::Reserved(reservation)) => reservation,
+            Ok(Acquired::Replay(stored)) => {
+                let header = settings.response.replayed_header.clone();
+                let mut response = exchange::replay(stored, header);
+                settings.add_policy_header(&mut response);
+                return Ok(response);
+            }
+            Err(error) => return Ok(refuse(settings, &error)),
+        };
+        parts.extensions.insert(key);
+        let method = parts.method.clone();
+        let request = Request::from_parts(parts, B::from(bytes));
+        let run = HandlerRun { method, reservation, state: Arc::clone(&state), _permit: permit };
+        FinishInBackground::in_context(run.finish(inner, request)).await
+    }
+}
+
+/// A run of the handler. If it is dropped, the key stays held.
+struct HandlerRun {
+    method: Method,
+    reservation: HttpReservation,
+    state: Arc<LayerState>,
+    _permit: InFlightPermit,
+}
+
+impl HandlerRun {
+    async fn finish<S, B, R>(self, mut inner: S, request: Request<B>) -> GuardedResult<R, S::Error>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+        R: Body,
+    {
+        let Self { method, reservation, state, _permit } = self;
+        let settings = &state.settings;
+        let handler = async { inner.call(request).await };
+        let mut response = exchange::run(reservation, &settings.response, &method, handler).await?;
+        settings.add_policy_header(&mut response);
+        Ok(response)
+    }
+}
+
+fn refuse<R: Body>(settings: &Settings, error: &Error) -> Response<ResponseBody<R>> {
+    match error.kind() {
+        ErrorKind::Store => tracing::warn!(
+            error = error as &dyn StdError,
+            "a request is refused because the store failed"
+        ),
+        ErrorKind::Incompatible
+        | ErrorKind::Encode
+        | ErrorKind::Decode
+        | ErrorKind::Misconfigured => {
+            tracing::error!(error = error as &dyn StdError, "a request cannot be guarded");
+        }
+        _ => {}
+    }
+    settings.problem_response(Problem::from(error))
+}

@@ -1,0 +1,189 @@
+//! The layer itself. Its options are in `options`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tower_layer::Layer;
+
+use super::in_flight::InFlightLimit;
+use super::scope::Scope;
+use super::service::IdempotencyService;
+use super::settings::Settings;
+use super::state::LayerState;
+use crate::{Idempotency, Operation};
+
+/// A tower layer that makes each request with an `Idempotency-Key` take effect once.
+///
+/// ```
+/// # #[cfg(feature = "axum")] {
+/// use axum::{Router, http::request::Parts, routing::post};
+/// use idempotent_core::backends::MemoryStore;
+/// use idempotent_core::{Idempotency, http::IdempotencyLayer};
+///
+/// #[derive(Clone)]
+/// struct Account(u64); // inserted by your authentication
+///
+/// let engine = Idempotency::new(MemoryStore::new());
+/// let layer = IdempotencyLayer::at_most_once(engine, "shop")
+///     .scope(|parts: &Parts| parts.extensions.get::<Account>().map(|account| account.0));
+///
+/// let router: Router = Router::new()
+///     .route("/orders", post(|| async { "order 1" }))
+///     .layer(layer);
+/// # }
+/// ```
+///
+/// A second request with the same key gets the first one's response and
+/// `Idempotency-Replayed: true`. Guarantee, name and scope have no defaults, so a layer cannot be
+/// built without them. The [options](#options) have.
+///
+/// # Where to put it
+///
+/// From the outside in: compression, authentication, **idempotency**, timeout, handler.
+///
+/// * *Compression outside*: what is stored is then uncompressed, and each client gets an encoding that
+///   it accepts.
+/// * *Authentication outside*: the scope is then known, and nobody gets a stored response without
+///   authentication.
+/// * *The timeout inside*: it then ends the handler. From outside it would only end the wait for the
+///   response, because a guarded handler runs on.
+/// * *Timeouts and rate limits for reading bodies outside*: the layer reads the body before it looks
+///   up the key.
+///
+/// On a router that nests others, put the layer outside of `nest`. With feature `axum` it also sees
+/// the whole path inside of it.
+///
+/// # What happens to a request
+///
+/// Requests whose method is not guarded pass through. So do requests without a key, unless it is
+/// [`required`](Self::required). For all others the layer
+///
+/// 1. reads the body, up to its [limit](Self::request_limit) (otherwise 413);
+/// 2. looks up the key;
+/// 3. replays the first response, refuses the request with a [`Problem`](crate::http::Problem), or runs
+///    the handler;
+/// 4. records the handler's response before anybody sees it.
+///
+/// A running handler finishes even if the client disconnects: what remains of it moves to a spawned
+/// task. If it panics, the key is held and the panic propagates as it would without the layer: the
+/// server closes the connection, or an outer layer that catches panics responds. An error of the inner
+/// service, such as that of tower's timeout, holds the key too.
+///
+/// The handler finds the [`IdempotencyKey`](crate::http::IdempotencyKey) in the request's extensions.
+/// Trailers of a guarded request are not passed on.
+///
+/// # What is stored
+///
+/// A response's [`Disposition`](crate::Disposition) says what it means for its key. It depends on the
+/// status ([`disposition_of`](crate::http::disposition_of)), or on your own
+/// [rule](Self::disposition). A stored response is replayed with its status, headers and body, byte for
+/// byte. `Set-Cookie`, `Date`, hop-by-hop headers, headers that `Connection` names, and those of
+/// [`strip_header`](Self::strip_header) are not stored.
+///
+/// Some responses are sent but not stored. They leave a tombstone, so that a retry gets 410 and does
+/// not run the handler again:
+///
+/// * bodies larger than the [limit](Self::response_limit);
+/// * 101, 206, and successful responses to `CONNECT`;
+/// * responses with trailers, and `text/event-stream`;
+/// * bodies of unknown length that are not complete [within a second](Self::stream_after);
+/// * bodies that end with an error.
+///
+/// # The published policy
+///
+/// Every response to a guarded request has the header
+/// `Idempotency-Policy: ttl=86400, max-length=255, required=?0`, an RFC 8941 dictionary. It says for how
+/// many seconds a key's response is kept, how long a key may be, and whether it is required. Problems
+/// also have `ttl_seconds`.
+///
+/// # Without axum
+///
+/// Any tower stack will do. The request body must be convertible from bytes, because the layer reads it
+/// and passes it on: `http_body_util::Full<Bytes>` for example.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use std::convert::Infallible;
+///
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use idempotent_core::backends::MemoryStore;
+/// use idempotent_core::{Idempotency, http::IdempotencyLayer};
+/// use tower::{Layer, ServiceExt, service_fn};
+///
+/// let engine = Idempotency::new(MemoryStore::new());
+/// let layer = IdempotencyLayer::at_least_once(engine, "shop").global_scope();
+///
+/// let orders = service_fn(|_: Request<Full<Bytes>>| async {
+///     Ok::<_, Infallible>(Response::new(Full::new(Bytes::from("order 1"))))
+/// });
+/// let request = || {
+///     Request::post("/orders")
+///         .header("idempotency-key", "8e03978e-40d5-43e8-bc93-6894a57f9324")
+///         .body(Full::from("{}"))
+///         .unwrap()
+/// };
+/// let first = layer.layer(orders).oneshot(request()).await.unwrap();
+/// assert_eq!(first.headers().get("idempotency-replayed"), None);
+/// let second = layer.layer(orders).oneshot(request()).await.unwrap();
+/// assert_eq!(second.headers()["idempotency-replayed"], "true");
+/// # }
+/// ```
+#[derive(Clone)]
+#[must_use = "a layer does nothing until a service is inside it"]
+pub struct IdempotencyLayer {
+    /// Behind a single pointer because frameworks make a service for each request.
+    pub(super) state: Arc<LayerState>,
+}
+
+/// How many guarded requests may be in flight at once by default.
+const MAX_IN_FLIGHT: usize = 4096;
+
+impl IdempotencyLayer {
+    pub(super) fn new(engine: Idempotency, operation: Operation, scope: Scope) -> Self {
+        let settings = Settings::new(engine, operation, scope);
+        let in_flight = InFlightLimit::new(MAX_IN_FLIGHT);
+        Self { state: Arc::new(LayerState::new(settings, in_flight)) }
+    }
+
+    /// Refuses guarded requests from now on, with 503 and `Retry-After`, and returns when all running
+    /// handlers have finished and their responses are recorded. Call it at shutdown, after the server
+    /// has stopped accepting connections, and bound it by a timeout.
+    ///
+    /// It acts on all clones of the layer, and on the services it made.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore, http::IdempotencyLayer};
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// use std::time::Duration;
+    /// use tokio::time::timeout;
+    ///
+    /// let layer = IdempotencyLayer::at_least_once(engine, "shop").global_scope();
+    /// // axum::serve(listener, router.layer(layer.clone())).with_graceful_shutdown(signal).await
+    /// if timeout(Duration::from_secs(30), layer.drain()).await.is_err() {
+    ///     eprintln!("some handlers are still running");
+    /// }
+    /// # }
+    /// ```
+    pub async fn drain(&self) {
+        self.state.in_flight.drain().await;
+    }
+}
+
+impl<S> Layer<S> for IdempotencyLayer {
+    type Service = IdempotencyService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        IdempotencyService::new(inner, Arc::clone(&self.state))
+    }
+}
+
+impl fmt::Debug for IdempotencyLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdempotencyLayer")
+            .field("settings", &self.state.settings)
+            .finish_non_exhaustive()
+    }
+}

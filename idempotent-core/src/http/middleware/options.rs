@@ -1,0 +1,198 @@
+//! The options of a layer.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, StatusCode, response};
+
+use super::in_flight::InFlightLimit;
+use super::layer::IdempotencyLayer;
+use super::settings::Settings;
+use crate::Disposition;
+use crate::http::RequestFingerprint;
+use crate::http::disposition::stripe_disposition_of;
+
+/// # Options
+///
+/// | option | default |
+/// |---|---|
+/// | [`methods`](Self::methods) | `POST`, `PATCH` |
+/// | [`required`](Self::required) | no: requests without a key pass through |
+/// | [`header`](Self::header) | `Idempotency-Key` |
+/// | [`wait`](Self::wait) | no: a duplicate of a running request gets 409 |
+/// | [`ttl`](Self::ttl), [`lease`](Self::lease), [`max_run`](Self::max_run) | the engine's |
+/// | [`fingerprint`](Self::fingerprint) | JSON by value, everything else by bytes |
+/// | [`request_limit`](Self::request_limit) | 1 MiB |
+/// | [`response_limit`](Self::response_limit) | the engine's, 1 MiB |
+/// | [`stream_after`](Self::stream_after) | 1 second |
+/// | [`disposition`](Self::disposition) | by status |
+/// | [`respect_no_store`](Self::respect_no_store) | no: `no-store` responses are stored too |
+/// | [`max_in_flight`](Self::max_in_flight) | 4096 |
+impl IdempotencyLayer {
+    /// Follows the IETF draft (-07): the key is required, and a duplicate of a running request is
+    /// refused with 409 at once.
+    ///
+    /// The other defaults stay: a response that does not say whether the request took effect (408 and
+    /// 5xx) is not replayed, since the first request has not *completed*.
+    pub fn ietf(self) -> Self {
+        self.set(|settings| {
+            settings.required = true;
+            settings.operation.wait = None;
+        })
+    }
+
+    /// Follows Stripe's API: the key is optional, server errors are stored and replayed but a 400 is
+    /// not, responses are kept for 24 hours, and a replay is marked `Idempotent-Replayed: true`.
+    /// Another request with the same key still gets 422, where Stripe sends 400.
+    pub fn stripe(self) -> Self {
+        self.replayed_header(HeaderName::from_static("idempotent-replayed"))
+            .ttl(Duration::from_secs(24 * 60 * 60))
+            .disposition(|parts| stripe_disposition_of(parts.status))
+            .set(|settings| settings.required = false)
+    }
+
+    /// The methods that are guarded. Requests with other methods pass through, even with a key.
+    pub fn methods(self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.set(|settings| settings.methods = methods.into_iter().collect())
+    }
+
+    /// Refuses requests without a key with 400, if their method is guarded.
+    pub fn required(self) -> Self {
+        self.set(|settings| settings.required = true)
+    }
+
+    /// The name of the header that carries the key.
+    pub fn header(self, name: HeaderName) -> Self {
+        self.set(|settings| settings.header = name)
+    }
+
+    /// The name of the header that marks a replay.
+    pub fn replayed_header(self, name: HeaderName) -> Self {
+        self.set(|settings| settings.response.replayed_header = name)
+    }
+
+    /// The name of the header that publishes the policy.
+    pub fn policy_header(self, name: HeaderName) -> Self {
+        self.set(|settings| settings.policy_header = name)
+    }
+
+    /// How long a duplicate of a running request waits for its response, instead of being refused with
+    /// 409 at once. Choose less than the timeouts of clients and proxies.
+    pub fn wait(self, wait: Duration) -> Self {
+        self.set(|settings| settings.operation.wait = Some(wait))
+    }
+
+    /// How long a response is kept, and therefore how long a request may be retried.
+    pub fn ttl(self, ttl: Duration) -> Self {
+        self.set(|settings| settings.operation.ttl = Some(ttl))
+    }
+
+    /// How long a reservation outlives a process that died. See
+    /// [`Operation::lease`](crate::Operation::lease).
+    pub fn lease(self, lease: Duration) -> Self {
+        self.set(|settings| settings.operation.lease = Some(lease))
+    }
+
+    /// How long the lease of a running handler is renewed. See
+    /// [`Operation::max_run`](crate::Operation::max_run).
+    pub fn max_run(self, max_run: Duration) -> Self {
+        self.set(|settings| settings.operation.max_run = Some(max_run))
+    }
+
+    /// What makes two requests with one key the same request.
+    pub fn fingerprint(self, fingerprint: RequestFingerprint) -> Self {
+        self.set(|settings| settings.fingerprint = fingerprint)
+    }
+
+    /// The largest body of a guarded request, in bytes. A larger one gets 413, and the handler does not
+    /// run.
+    pub fn request_limit(self, bytes: usize) -> Self {
+        self.set(|settings| settings.request_limit = bytes)
+    }
+
+    /// The largest response body that is stored, in bytes. A larger response is sent whole and leaves a
+    /// tombstone, as does one that exceeds the engine's
+    /// [`max_result_bytes`](crate::IdempotencyBuilder::max_result_bytes) together with its headers.
+    pub fn response_limit(self, bytes: usize) -> Self {
+        self.set(|settings| settings.response.limits.max_bytes = bytes)
+    }
+
+    /// How long a response body of unknown length may take to complete. After that it counts as a
+    /// stream: it is sent from its start as it is produced, and leaves a tombstone.
+    pub fn stream_after(self, limit: Duration) -> Self {
+        self.set(|settings| settings.response.limits.stream_after = limit)
+    }
+
+    /// What a response means for its key, judging by its status and headers.
+    ///
+    /// ```
+    /// # use idempotent_core::backends::MemoryStore;
+    /// # use idempotent_core::{Disposition, Idempotency, http::IdempotencyLayer};
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// use idempotent_core::http::disposition_of;
+    ///
+    /// let layer = IdempotencyLayer::at_least_once(engine, "shop").global_scope().disposition(
+    ///     |response| match response.headers.contains_key("x-nothing-happened") {
+    ///         true => Disposition::Release,
+    ///         false => disposition_of(response.status),
+    ///     },
+    /// );
+    /// ```
+    pub fn disposition(
+        self,
+        rule: impl Fn(&response::Parts) -> Disposition + Send + Sync + 'static,
+    ) -> Self {
+        self.set(|settings| settings.response.set_rule(rule))
+    }
+
+    /// What one status means for its key, whatever [`disposition`](Self::disposition) says.
+    pub fn disposition_of(self, status: StatusCode, disposition: Disposition) -> Self {
+        self.set(|settings| settings.response.set_override(status, disposition))
+    }
+
+    /// Does not store responses with `Cache-Control: no-store`: they leave a tombstone, and a retry
+    /// gets 410. By default they are stored, so that a retry gets its response.
+    pub fn respect_no_store(self) -> Self {
+        self.set(|settings| settings.response.respect_no_store = true)
+    }
+
+    /// Does not store this response header, in addition to those that are never stored.
+    pub fn strip_header(self, name: HeaderName) -> Self {
+        self.set(|settings| settings.response.stripped_headers.add(name))
+    }
+
+    /// How many guarded requests may be in flight at once, waiting ones included. Further requests are
+    /// refused with 503 before their key is looked up. A server's connection limit does not bound the
+    /// handlers, because they run on when their clients disconnect.
+    ///
+    /// It acts on services that are made afterwards.
+    pub fn max_in_flight(mut self, requests: usize) -> Self {
+        let state = Arc::make_mut(&mut self.state);
+        state.in_flight = Arc::new(InFlightLimit::new(requests));
+        self
+    }
+
+    /// The base of the `type` of problems: a URI of the service's own documentation, to which the code
+    /// is appended. See [`problems`](crate::http::problems).
+    pub fn problem_types(self, base: impl Into<Cow<'static, str>>) -> Self {
+        self.set(|settings| settings.problem_types = base.into())
+    }
+
+    /// The URI of the service's own documentation about idempotency. Problems then carry it in a `Link`
+    /// header with `rel="describedby"`. A URI with characters that are invalid in a header or a link is
+    /// ignored.
+    pub fn documentation(self, uri: &str) -> Self {
+        let link = format!("<{uri}>; rel=\"describedby\"; type=\"text/html\"");
+        let link = HeaderValue::try_from(link).ok().filter(|_| !uri.contains(['<', '>']));
+        self.set(|settings| settings.documentation = link)
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+        let settings = &mut Arc::make_mut(&mut self.state).settings;
+        set(settings);
+        settings.update_policy();
+        self
+    }
+}

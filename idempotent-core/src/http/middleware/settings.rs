@@ -1,0 +1,125 @@
+//! The settings of a layer.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
+use http::{Method, Response, request};
+
+use super::scope::Scope;
+use crate::http::exchange::{HttpCall, ResponsePolicy};
+use crate::http::problem::{PROBLEM_TYPES, Problem};
+use crate::http::{IdempotencyKey, RequestFingerprint};
+use crate::{Error, ErrorKind, Idempotency, Operation};
+
+#[derive(Clone)]
+pub(super) struct Settings {
+    pub(super) engine: Idempotency,
+    pub(super) operation: Operation,
+    pub(super) scope: Scope,
+    pub(super) methods: Vec<Method>,
+    pub(super) required: bool,
+    pub(super) header: HeaderName,
+    pub(super) policy_header: HeaderName,
+    pub(super) request_limit: usize,
+    pub(super) fingerprint: RequestFingerprint,
+    pub(super) response: ResponsePolicy,
+    pub(super) problem_types: Cow<'static, str>,
+    pub(super) documentation: Option<HeaderValue>,
+    /// The value of the policy header.
+    policy: Option<HeaderValue>,
+}
+
+impl Settings {
+    pub(super) fn new(engine: Idempotency, operation: Operation, scope: Scope) -> Self {
+        let mut settings = Self {
+            response: ResponsePolicy::new(engine.settings().max_result_bytes),
+            engine,
+            operation,
+            scope,
+            methods: vec![Method::POST, Method::PATCH],
+            required: false,
+            header: IdempotencyKey::HEADER,
+            policy_header: HeaderName::from_static("idempotency-policy"),
+            request_limit: 1024 * 1024,
+            fingerprint: RequestFingerprint::new(),
+            problem_types: Cow::Borrowed(PROBLEM_TYPES),
+            documentation: None,
+            policy: None,
+        };
+        settings.update_policy();
+        settings
+    }
+
+    /// How long a response is kept.
+    fn ttl(&self) -> Duration {
+        self.operation.ttl.unwrap_or(self.engine.settings().ttl)
+    }
+
+    /// Computes the policy header anew after a setting changed.
+    pub(super) fn update_policy(&mut self) {
+        let policy = format!(
+            "ttl={}, max-length={}, required={}",
+            self.ttl().as_secs(),
+            IdempotencyKey::MAX_BYTES,
+            if self.required { "?1" } else { "?0" },
+        );
+        self.policy = HeaderValue::try_from(policy).ok();
+    }
+
+    /// The call for a request.
+    pub(super) fn call(
+        &self,
+        key: &IdempotencyKey,
+        parts: &request::Parts,
+        body: &Bytes,
+    ) -> Result<HttpCall, Box<Problem>> {
+        let digest = self.fingerprint.digest(parts, body).map_err(|error| {
+            tracing::error!(
+                operation = self.operation.name,
+                error = &error as &dyn std::error::Error,
+                "the fingerprint of a request cannot be computed"
+            );
+            Box::new(Problem::from(&Error::new(ErrorKind::Encode, self.operation.name)))
+        })?;
+        let mut call = self.operation.key(key).engine(&self.engine).fingerprint_digest(digest);
+        let owner = self.scope.owner(parts).map_err(|_| Box::new(Problem::missing_scope()))?;
+        if let Some(owner) = owner {
+            call = call.scope_parts(owner);
+        }
+        Ok(call.returning_binary(|error| error))
+    }
+
+    /// Adds the policy header to a response.
+    pub(super) fn add_policy_header<B>(&self, response: &mut Response<B>) {
+        if let Some(policy) = &self.policy {
+            response.headers_mut().insert(self.policy_header.clone(), policy.clone());
+        }
+    }
+
+    /// The response for a problem.
+    pub(super) fn problem_response<B: From<Bytes>>(&self, problem: Problem) -> Response<B> {
+        let problem = problem
+            .types(self.problem_types.clone())
+            .documentation(self.documentation.clone())
+            .ttl(self.ttl());
+        let mut response = problem.into_response();
+        self.add_policy_header(&mut response);
+        response
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("operation", &self.operation)
+            .field("global_scope", &matches!(self.scope, Scope::Global))
+            .field("methods", &self.methods)
+            .field("required", &self.required)
+            .field("header", &self.header)
+            .field("fingerprint", &self.fingerprint)
+            .finish_non_exhaustive()
+    }
+}

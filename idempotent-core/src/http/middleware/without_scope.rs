@@ -1,0 +1,78 @@
+//! The first step of building a layer: guarantee and name. The second step is the scope.
+
+use std::fmt;
+
+use http::request::Parts;
+
+use super::layer::IdempotencyLayer;
+use super::scope::Scope;
+use crate::{Guarantee, Idempotency, Key, Operation};
+
+/// An [`IdempotencyLayer`] that still lacks its scope, and is therefore not a layer yet.
+#[must_use = "say who owns a key, with `scope` or `global_scope`"]
+pub struct LayerWithoutScope {
+    engine: Idempotency,
+    operation: Operation,
+}
+
+impl IdempotencyLayer {
+    /// A layer that runs a handler again, once its lease has expired, if the process died meanwhile.
+    ///
+    /// `name` is part of the identity of every key: two layers with the same name share their keys.
+    #[track_caller]
+    pub const fn at_least_once(engine: Idempotency, name: &'static str) -> LayerWithoutScope {
+        LayerWithoutScope { engine, operation: Operation::new(name) }
+    }
+
+    /// A layer that never runs a handler again by itself if the process died meanwhile: retries get 423
+    /// until somebody [resolves](Idempotency::resolve) the outcome.
+    ///
+    /// `name` is part of the identity of every key: two layers with the same name share their keys.
+    #[track_caller]
+    pub const fn at_most_once(engine: Idempotency, name: &'static str) -> LayerWithoutScope {
+        let operation = Operation::new(name).guarantee(Guarantee::AtMostOnce);
+        LayerWithoutScope { engine, operation }
+    }
+}
+
+impl LayerWithoutScope {
+    /// Says who owns a request's key: a tenant, an account, a user. Different owners can use the same
+    /// key without meeting.
+    ///
+    /// Return a *stable* principal, as established by authentication outside of this layer, and never
+    /// the bearer token itself, which changes when it is refreshed. A request for which the scope is
+    /// `None` is refused with 400 `missing_scope`.
+    ///
+    /// ```
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore, http::IdempotencyLayer};
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// # #[derive(Clone)] struct Account(u64);
+    /// use http::request::Parts;
+    ///
+    /// let layer = IdempotencyLayer::at_least_once(engine, "shop")
+    ///     .scope(|parts: &Parts| parts.extensions.get::<Account>().map(|account| account.0));
+    /// ```
+    pub fn scope<K: Key>(
+        self,
+        scope: impl Fn(&Parts) -> K + Send + Sync + 'static,
+    ) -> IdempotencyLayer {
+        IdempotencyLayer::new(self.engine, self.operation, Scope::of(scope))
+    }
+
+    /// Uses one scope for all callers. A key is then a capability, because whoever sends it gets its
+    /// response, so it must have at least 128 bits of entropy, as a UUID has.
+    ///
+    /// Use it for a service behind a gateway that authenticates callers. Otherwise set a
+    /// [`scope`](Self::scope).
+    pub fn global_scope(self) -> IdempotencyLayer {
+        IdempotencyLayer::new(self.engine, self.operation, Scope::Global)
+    }
+}
+
+impl fmt::Debug for LayerWithoutScope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LayerWithoutScope")
+            .field("operation", &self.operation)
+            .finish_non_exhaustive()
+    }
+}

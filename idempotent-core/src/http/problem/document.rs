@@ -1,0 +1,135 @@
+//! The problem document (RFC 9457) of a refused request.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderValue, LINK, RETRY_AFTER};
+use http::{Response, StatusCode};
+use serde_json::json;
+
+/// The default base of the `type` of a problem: where the types are documented.
+pub const PROBLEM_TYPES: &str =
+    "https://docs.rs/idempotent-core/latest/idempotent_core/http/problems/index.html#";
+
+/// The response to a refused request: `application/problem+json` (RFC 9457).
+///
+/// The module [`problems`](crate::http::problems) documents the codes for clients.
+///
+/// ```
+/// use bytes::Bytes;
+/// use idempotent_core::http::{InvalidKey, Problem};
+///
+/// let response = Problem::from(InvalidKey::Missing).into_response::<Bytes>();
+/// assert_eq!(response.status(), 400);
+/// assert_eq!(response.headers()["content-type"], "application/problem+json");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    title: &'static str,
+    detail: &'static str,
+    retry_after: Option<Duration>,
+    types: Cow<'static, str>,
+    documentation: Option<HeaderValue>,
+    ttl: Option<Duration>,
+}
+
+impl Problem {
+    pub(super) const fn new(
+        status: StatusCode,
+        code: &'static str,
+        title: &'static str,
+        detail: &'static str,
+    ) -> Self {
+        Self {
+            status,
+            code,
+            title,
+            detail,
+            retry_after: None,
+            types: Cow::Borrowed(PROBLEM_TYPES),
+            documentation: None,
+            ttl: None,
+        }
+    }
+
+    pub(super) const fn retry_in(mut self, after: Option<Duration>) -> Self {
+        self.retry_after = after;
+        self
+    }
+
+    /// Changes the base of `type`, to which the code is appended, to a URI of the service's own
+    /// documentation. Default: [`PROBLEM_TYPES`].
+    #[must_use]
+    pub fn types(mut self, base: impl Into<Cow<'static, str>>) -> Self {
+        self.types = base.into();
+        self
+    }
+
+    pub(in crate::http) fn documentation(mut self, link: Option<HeaderValue>) -> Self {
+        self.documentation = link;
+        self
+    }
+
+    pub(in crate::http) fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The code, which never changes.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Whether the same request, sent again later, may succeed.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        self.retry_after.is_some()
+    }
+
+    /// How long to wait before a retry, in whole seconds and at least one. `None` if the problem is not
+    /// retryable.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let seconds = |after: Duration| after.as_secs() + u64::from(after.subsec_nanos() > 0);
+        self.retry_after.map(|after| Duration::from_secs(seconds(after).max(1)))
+    }
+
+    /// Converts the problem into a response.
+    #[must_use]
+    pub fn into_response<B: From<Bytes>>(self) -> Response<B> {
+        let mut body = json!({
+            "type": format!("{}{}", self.types, self.code),
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+            "retryable": self.is_retryable(),
+        });
+        if let Some(ttl) = self.ttl {
+            body["ttl_seconds"] = ttl.as_secs().into();
+        }
+        let mut response = Response::new(B::from(Bytes::from(body.to_string())));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static("en"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(after) = self.retry_after() {
+            headers.insert(RETRY_AFTER, after.as_secs().into());
+        }
+        if let Some(link) = self.documentation {
+            headers.insert(LINK, link);
+        }
+        response
+    }
+}

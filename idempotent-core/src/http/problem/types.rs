@@ -1,0 +1,220 @@
+//! The types of problems, with their statuses and texts.
+//!
+//! The texts are fixed. None is taken from an error or a record, so they reveal nothing about another
+//! caller's request, the store or its address.
+
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::document::Problem;
+use crate::http::InvalidKey;
+use crate::{Error, ErrorKind};
+
+/// When to retry if nothing better is known.
+const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+impl Problem {
+    pub(in crate::http) const fn missing_scope() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "missing_scope",
+            "The idempotency key has no owner",
+            "Keys belong to a caller, and this request does not say who its caller is.",
+        )
+    }
+
+    pub(in crate::http) const fn unreadable_body() -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "unreadable_body",
+            "The request's body could not be read",
+            "The body ended before it was complete, and the request was not processed. Send the \
+             whole body.",
+        )
+    }
+
+    pub(in crate::http) const fn request_too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "request_too_large",
+            "The request is too large",
+            "The body exceeds the limit for requests with an idempotency key. The request was not \
+             processed.",
+        )
+    }
+
+    pub(in crate::http) const fn overloaded() -> Self {
+        let problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "overloaded",
+            "Too many requests are running",
+            "The request was not processed. Send it again later, with the same key.",
+        );
+        problem.retry_in(Some(DEFAULT_RETRY_AFTER))
+    }
+
+    pub(in crate::http) const fn shutting_down() -> Self {
+        let problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "shutting_down",
+            "This process is shutting down",
+            "The request was not processed. Send it again later, with the same key.",
+        );
+        problem.retry_in(Some(DEFAULT_RETRY_AFTER))
+    }
+}
+
+impl From<InvalidKey> for Problem {
+    fn from(invalid: InvalidKey) -> Self {
+        let (code, title) = match invalid {
+            InvalidKey::Missing => ("missing_key", "The idempotency key is missing"),
+            _ => ("invalid_key", "The idempotency key is invalid"),
+        };
+        let detail = match invalid {
+            InvalidKey::Missing => {
+                "This operation needs an Idempotency-Key header. Send a random UUID, and the same one \
+                 with each retry."
+            }
+            InvalidKey::Repeated => "The header is repeated. Send one key.",
+            InvalidKey::List => "The header is a list. Send one key.",
+            InvalidKey::Empty => "The key is empty.",
+            InvalidKey::TooLong => "The key has more than 255 characters.",
+            InvalidKey::Character => "The key has a character outside printable ASCII.",
+            InvalidKey::Syntax => "The key is neither a quoted string nor a bare key.",
+            InvalidKey::Weak => "The key could be guessed. Send a random UUID.",
+        };
+        Self::new(StatusCode::BAD_REQUEST, code, title, detail)
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        let kind = error.kind();
+        let (title, detail) = texts(kind);
+        let status = StatusCode::from_u16(kind.status());
+        let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let problem = Self::new(status, kind.code(), title, detail);
+        let after = kind.is_retryable().then(|| error.retry_after().unwrap_or(DEFAULT_RETRY_AFTER));
+        problem.retry_in(after)
+    }
+}
+
+fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
+    match kind {
+        ErrorKind::MissingKey => {
+            ("The idempotency key is missing", "This operation needs an idempotency key.")
+        }
+        ErrorKind::InvalidKey => (
+            "The idempotency key is invalid",
+            "The key is empty, or longer than this service accepts.",
+        ),
+        ErrorKind::InProgress => (
+            "A request with this idempotency key is in progress",
+            "The first request with this key has not ended. Send the same request again later.",
+        ),
+        ErrorKind::FingerprintMismatch => (
+            "The idempotency key was used with another request",
+            "The first request with this key had another method, path, query, content type or body. \
+             Send a new request with a new key.",
+        ),
+        ErrorKind::Indeterminate => (
+            "It is not known whether the request took effect",
+            "The first request with this key was interrupted. It is not repeated until the operators \
+             of this service have found out whether it took effect.",
+        ),
+        ErrorKind::ResultNotKept => (
+            "The response was not kept",
+            "The request with this key was processed, but its response was not kept. It is not \
+             processed again.",
+        ),
+        ErrorKind::Incompatible => (
+            "The key's record cannot be read",
+            "The key was used with a version of this service that the present one does not \
+             understand.",
+        ),
+        ErrorKind::Store => (
+            "The idempotency key cannot be looked up",
+            "The request was not processed. Send it again later, with the same key.",
+        ),
+        ErrorKind::Encode => (
+            "The request cannot be compared",
+            "The service could not compute the fingerprint of the request, which was not processed.",
+        ),
+        ErrorKind::Decode => (
+            "The response cannot be read",
+            "The request with this key was processed, but its stored response cannot be read.",
+        ),
+        ErrorKind::Misconfigured => {
+            ("The service is misconfigured", "The request was not processed.")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::header::RETRY_AFTER;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_of_error_is_documented() {
+        let documented = include_str!("../../../docs/problems.md");
+        for kind in [
+            ErrorKind::MissingKey,
+            ErrorKind::InvalidKey,
+            ErrorKind::InProgress,
+            ErrorKind::FingerprintMismatch,
+            ErrorKind::Indeterminate,
+            ErrorKind::ResultNotKept,
+            ErrorKind::Incompatible,
+            ErrorKind::Store,
+            ErrorKind::Encode,
+            ErrorKind::Decode,
+            ErrorKind::Misconfigured,
+        ] {
+            let problem = Problem::from(&Error::new(kind, "shop"));
+            let heading = format!("# `{}`", problem.code());
+            assert!(documented.lines().any(|line| line == heading), "{heading}");
+            assert_eq!(problem.status().as_u16(), kind.status());
+            assert_eq!(problem.is_retryable(), kind.is_retryable());
+        }
+    }
+
+    #[test]
+    fn the_layers_own_problems_are_documented() {
+        let documented = include_str!("../../../docs/problems.md");
+        for problem in [
+            Problem::missing_scope(),
+            Problem::unreadable_body(),
+            Problem::request_too_large(),
+            Problem::overloaded(),
+            Problem::shutting_down(),
+        ] {
+            let row = format!("| `{}` | {} |", problem.code(), problem.status().as_u16());
+            assert!(documented.contains(&row), "{row}");
+            assert!(documented.contains(&format!("\n# `{}`\n", problem.code())));
+        }
+    }
+
+    #[test]
+    fn a_problem_quotes_nothing_of_its_error() {
+        let error = Error::new(ErrorKind::Store, "shop::charge").detail("redis://:secret@10.0.0.1");
+        let response = Problem::from(&error).into_response::<Bytes>();
+        let text = format!("{response:?}");
+        assert!(!text.contains("secret") && !text.contains("shop::charge"), "{text}");
+        assert_eq!(response.headers()[RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn a_wait_is_rounded_up_to_whole_seconds() {
+        let error = |after| {
+            Error::new(ErrorKind::InProgress, "shop").retry_in(Some(Duration::from_millis(after)))
+        };
+        for (after, seconds) in [(0, 1), (1, 1), (1000, 1), (1001, 2)] {
+            let retry_after = Problem::from(&error(after)).retry_after();
+            assert_eq!(retry_after, Some(Duration::from_secs(seconds)));
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What a key is (`key_trait`), which types are keys (`types`), and how a key becomes bytes (`parts`).
+
+mod key_trait;
+mod parts;
+mod types;
+
+pub use self::key_trait::Key;
+pub use self::parts::KeyParts;
+pub(crate) use self::parts::{KeyProblem, clip, push_prefixed};

@@ -1,0 +1,26 @@
+//! The vocabulary of the whole crate: operations, keys, guarantees, and the records that stores keep.
+//!
+//! These are plain values: nothing here runs a call or knows that stores exist. `operation` is the
+//! policy of an idempotent function, with its `guarantee`. `key` identifies a call, and `record` is
+//! what a store keeps of it. `disposition` is what happens to a key when its call ends,
+//! `call_outcome` how the call ended. `uuid_text` writes UUIDs.
+
+mod call_outcome;
+mod disposition;
+mod guarantee;
+mod key;
+mod operation;
+mod record;
+pub(crate) mod uuid_text;
+
+pub use self::call_outcome::CallOutcome;
+pub use self::disposition::Disposition;
+pub use self::guarantee::Guarantee;
+pub(crate) use self::key::KeyProblem;
+pub use self::key::{Key, KeyParts};
+pub use self::operation::Operation;
+pub use self::record::{
+    DerivedKey, Envelope, Fingerprint, InvalidRecordId, MalformedRecord, NotKept, Outcome, Record,
+    RecordId, Token,
+};
+pub(crate) use self::record::{RecordBytes, Secret, name_fault};

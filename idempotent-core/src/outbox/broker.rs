@@ -1,0 +1,121 @@
+//! What a relay publishes to: the trait of brokers, and their errors.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Message;
+
+/// A broker that a [`Relay`](super::Relay) publishes to.
+///
+/// `Ok` means that the broker has stored the message, and the relay deletes it. If there was no answer, or the
+/// relay died, the message is published again with the same [`id`](Message::id): pass the id on if the broker
+/// drops duplicates.
+///
+/// A relay publishes the messages of one key one after the other, and those of different keys at once.
+///
+/// ```
+/// use idempotent_core::outbox::{Message, Publish, PublishError};
+///
+/// struct Printer;
+///
+/// #[async_trait::async_trait]
+/// impl Publish for Printer {
+///     async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+///         let text = std::str::from_utf8(&message.payload).map_err(PublishError::poison)?;
+///         println!("{} {}: {text}", message.topic, message.key);
+///         Ok(())
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Publish: Send + Sync + 'static {
+    /// Publishes one message, and waits until the broker has stored it.
+    ///
+    /// # Errors
+    ///
+    /// If the broker has not stored it, or may not have. The [kind](PublishErrorKind) decides what happens to
+    /// the message.
+    async fn publish(&self, message: &Message) -> Result<(), PublishError>;
+}
+
+#[async_trait]
+impl<P: Publish + ?Sized> Publish for Arc<P> {
+    async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+        (**self).publish(message).await
+    }
+}
+
+/// Why a message was not published.
+#[derive(Debug)]
+pub struct PublishError {
+    kind: PublishErrorKind,
+    source: Box<dyn StdError + Send + Sync>,
+}
+
+/// The kinds of [`PublishError`]: what they mean for the message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PublishErrorKind {
+    /// The broker cannot be reached, accepts nothing now, or did not answer: the message is not at fault. It is
+    /// tried again for ever, and never parked.
+    Unavailable,
+    /// The broker refused this message, but may accept it later. It is tried again, and parked after
+    /// [`Relay::park_after`](super::Relay::park_after) refusals.
+    Refused,
+    /// The broker will never accept this message: it is parked at once.
+    Poison,
+}
+
+impl PublishError {
+    /// The message is not at fault: see [`PublishErrorKind::Unavailable`].
+    pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind: PublishErrorKind::Unavailable, source: source.into() }
+    }
+
+    /// The broker refused this message: see [`PublishErrorKind::Refused`].
+    pub fn refused(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind: PublishErrorKind::Refused, source: source.into() }
+    }
+
+    /// The broker will never accept this message: see [`PublishErrorKind::Poison`].
+    pub fn poison(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self { kind: PublishErrorKind::Poison, source: source.into() }
+    }
+
+    /// What kind of error this is.
+    #[must_use]
+    pub const fn kind(&self) -> PublishErrorKind {
+        self.kind
+    }
+
+    /// The error and its causes, in one line.
+    pub(super) fn reason(&self) -> String {
+        let mut reason = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            reason.push_str(": ");
+            reason.push_str(&error.to_string());
+            cause = error.source();
+        }
+        reason
+    }
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.kind {
+            PublishErrorKind::Unavailable => "the broker is unavailable",
+            PublishErrorKind::Refused => "the broker refused the message",
+            PublishErrorKind::Poison => "the broker will never accept the message",
+        })
+    }
+}
+
+impl StdError for PublishError {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&*self.source)
+    }
+}

@@ -1,0 +1,61 @@
+//! Failed attempts, and how they are recorded.
+
+use sqlx::query;
+
+use super::options::Options;
+use super::transaction::KeyTransaction;
+use crate::outbox::message_row::MessageRow;
+use crate::outbox::statements::Statements;
+use crate::outbox::{OutboxError, PublishError, PublishErrorKind};
+
+/// Failed attempts, column by column, as the statement takes them.
+#[derive(Default)]
+pub(super) struct Failures {
+    numbers: Vec<i64>,
+    refused: Vec<bool>,
+    pub(super) parked: Vec<bool>,
+    pauses: Vec<f64>,
+    reasons: Vec<String>,
+}
+
+impl Failures {
+    pub(super) fn add(&mut self, options: &Options, row: &MessageRow, error: &PublishError) {
+        let kind = error.kind();
+        self.numbers.push(row.number);
+        self.refused.push(kind != PublishErrorKind::Unavailable);
+        self.parked.push(match kind {
+            PublishErrorKind::Unavailable => false,
+            PublishErrorKind::Refused => row.refusals + 1 >= options.park_after,
+            PublishErrorKind::Poison => true,
+        });
+        self.pauses.push(options.backoff.pause(row.message.attempt).as_secs_f64());
+        // PostgreSQL accepts every character in a text but this one.
+        self.reasons.push(error.reason().replace('\0', ""));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.numbers.is_empty()
+    }
+
+    /// How many messages are parked by this.
+    pub(super) fn parked_count(&self) -> u64 {
+        self.parked.iter().filter(|parked| **parked).count() as u64
+    }
+
+    /// Writes them to the outbox.
+    pub(super) async fn write(
+        &self,
+        statements: &Statements,
+        transaction: &mut KeyTransaction,
+    ) -> Result<(), OutboxError> {
+        query(statements.record_failures())
+            .bind(&self.numbers)
+            .bind(&self.refused)
+            .bind(&self.parked)
+            .bind(&self.pauses)
+            .bind(&self.reasons)
+            .execute(&mut *transaction.connection)
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,193 @@
+//! The [`Store`] trait: what an implementation must do, and what it may offer in addition.
+
+use std::any::Any;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::answer::{CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome};
+use super::error::StoreError;
+use super::local::LocalStore;
+use super::observer::PurgeObserver;
+use super::poll;
+use super::request::{Complete, Release, Renew, Reserve, Scan, Wait};
+use crate::model::RecordId;
+
+/// Keeps records and moves them from state to state.
+///
+/// ```text
+///             reserve                     complete
+///   vacant ─────────────▶ reserved ─────────────────▶ completed ──ttl──▶ vacant
+///      ▲                   │  │  ▲                       (immutable)
+///      │     release       │  └──┘ renew
+///      └───────────────────┘
+///      ▲                   │ lease lapses
+///      └── at least once ──┴── at most once ──▶ indeterminate
+/// ```
+///
+/// Each method is one atomic step. Any number of callers may act on one id at once, a caller may
+/// repeat a request whose answer was lost, and a request may arrive long after it was sent. Leases
+/// and expiries are judged by the store's clock, never by the caller's.
+///
+/// `idempotent_core::testing::contract_tests!` makes one named test of each rule for your store.
+/// The example `custom_store` is a complete store in one file.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The answers that this store can give without waiting. Default: `None`, which suits a store
+    /// that keeps everything on a server.
+    fn local(&self) -> Option<&dyn LocalStore> {
+        None
+    }
+
+    /// The longest time that a [`reserve`](Self::reserve), [`complete`](Self::complete) or
+    /// [`release`](Self::release) takes, if the store itself enforces such a limit. The engine then
+    /// sets no timer of its own, unless it needs an answer sooner. Default: `None`, no limit.
+    fn response_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Reserves a vacant id, or returns the record that has taken it.
+    ///
+    /// These also count as vacant: a reservation that lapsed under *at least once*, a completed
+    /// record that has expired, and an indeterminate record whose retention has ended. Of any
+    /// number of concurrent calls on a vacant id, exactly one wins. A call that finds its own token
+    /// still reserved has won, and its lease is not extended.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails, or has no room left: new reservations fail, so that no older record
+    /// loses its guarantee.
+    async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError>;
+
+    /// Starts a reservation's lease again, if the id is still reserved with that token and the
+    /// lease has not lapsed. Never touches a completed record.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError>;
+
+    /// Completes a reserved or indeterminate record of that token with a result. If the id is
+    /// vacant, [`Complete::if_vacant`] decides whether the result is recorded.
+    ///
+    /// A call that finds its own token completed answers [`CompleteOutcome::Recorded`] and changes
+    /// nothing: completed is final. A reservation of that token that lapsed under *at least once*
+    /// and is still stored counts as reserved; one of another token counts as vacant.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError>;
+
+    /// Makes the id vacant if it is reserved with that token; and, if [`Release::indeterminate`]
+    /// says so, if it is indeterminate with that token. Never touches a completed record.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn release(&self, request: &Release<'_>) -> Result<(), StoreError>;
+
+    /// Returns once the reservation of that token may have ended, and after [`Wait::timeout`] at
+    /// the latest. Returning too early is allowed; never returning is not.
+    ///
+    /// The default polls [`load`](Self::load) with growing pauses of 10 to 500 milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {
+        poll::until_ended(|| self.load(request.id), request).await
+    }
+
+    /// Returns the record of an id, without changing it.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError>;
+
+    /// Removes the record of an id, whatever its state, and returns whether there was one.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn purge(&self, id: &RecordId) -> Result<bool, StoreError>;
+
+    /// Returns some of the store's records, starting at a cursor. A record that stays in place
+    /// during the whole scan is returned at least once.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn scan(&self, request: &Scan) -> Result<Page, StoreError>;
+
+    /// What a [`Transaction`](super::Transaction) needs to find this store's records in its own
+    /// database, in a type that the two agree on. Default: `None`; calls on such a store cannot run
+    /// in their callers' transactions.
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
+    }
+
+    /// Registers an observer, for as long as it lives, of every [`purge`](Self::purge) of this
+    /// store's records, through any handle and in any process. Returns `false` if the store cannot
+    /// report them.
+    ///
+    /// A store that returns `true` also calls [`purges_missed`](PurgeObserver::purges_missed)
+    /// whenever the observer may have missed purges, including those before the store first
+    /// listened. Default: `false`.
+    fn observe_purges(&self, _observer: Weak<dyn PurgeObserver>) -> bool {
+        false
+    }
+}
+
+#[async_trait]
+impl<S: Store + ?Sized> Store for Arc<S> {
+    fn local(&self) -> Option<&dyn LocalStore> {
+        (**self).local()
+    }
+
+    fn response_timeout(&self) -> Option<Duration> {
+        (**self).response_timeout()
+    }
+
+    async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        (**self).reserve(request).await
+    }
+
+    async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
+        (**self).renew(request).await
+    }
+
+    async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
+        (**self).complete(request).await
+    }
+
+    async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
+        (**self).release(request).await
+    }
+
+    async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {
+        (**self).wait(request).await
+    }
+
+    async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
+        (**self).load(id).await
+    }
+
+    async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
+        (**self).purge(id).await
+    }
+
+    async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
+        (**self).scan(request).await
+    }
+
+    fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
+        (**self).tables()
+    }
+
+    fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {
+        (**self).observe_purges(observer)
+    }
+}

@@ -1,0 +1,219 @@
+//! The list of all cases, and the macro that generates a test for each.
+
+use std::future::Future;
+
+use super::case::Case;
+use super::subject::Subject;
+use super::{cancellation, complete, fencing, lapse, release, renew, reserve, scan, wait};
+
+/// Generates a `#[test]` for each rule of the store contract, named after the rule.
+///
+/// The argument is an expression that returns a [`Subject`](crate::testing::contract::Subject). Each
+/// test evaluates it once, inside a tokio runtime that it builds, so it may `.await`. Attributes before
+/// it are added to every test. Put the macro into a module of its own to keep the tests together.
+///
+/// ```
+/// # use std::sync::Arc;
+/// # use std::time::Duration;
+/// # use idempotent_core::Store;
+/// # use idempotent_core::testing::contract::Subject;
+/// # struct Server;
+/// # impl Server { async fn connect() -> Self { Server } }
+/// # #[async_trait::async_trait]
+/// # impl Subject for Server {
+/// #     fn store(&self) -> Arc<dyn Store> { unreachable!() }
+/// #     async fn advance(&self, by: Duration) { tokio::time::sleep(by).await }
+/// # }
+/// idempotent_core::testing::contract_tests! {
+///     #[ignore = "needs a server"]
+///     Server::connect().await
+/// }
+/// ```
+#[macro_export]
+macro_rules! contract_tests {
+    (@with [$($attributes:tt)*] #[$attribute:meta] $($rest:tt)+) => {
+        $crate::contract_tests! { @with [$($attributes)* #[$attribute]] $($rest)+ }
+    };
+    (@with $attributes:tt $subject:expr $(,)?) => {
+        $crate::__contract_cases! { [$crate::__contract_test] { $attributes $subject } }
+    };
+    ($($attributes_and_subject:tt)+) => {
+        $crate::contract_tests! { @with [] $($attributes_and_subject)+ }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __contract_test {
+    ({ $attributes:tt $subject:expr } $($module:ident { $($name:ident)* })*) => {
+        $($($crate::__contract_test! { @one $attributes $subject, $name })*)*
+    };
+    (@one [$($attributes:tt)*] $subject:expr, $name:ident) => {
+        #[test]
+        $($attributes)*
+        fn $name() {
+            $crate::testing::contract::__run(stringify!($name), async { $subject });
+        }
+    };
+}
+
+/// All cases of the contract.
+///
+/// ```
+/// use idempotent_core::testing::contract;
+///
+/// let names: Vec<&str> = contract::cases().iter().map(|case| case.name()).collect();
+/// assert!(names.contains(&"of_many_concurrent_reserves_exactly_one_wins"));
+/// ```
+#[must_use]
+pub fn cases() -> Vec<Case> {
+    crate::__contract_cases! { [vec_of_cases] {} }
+}
+
+macro_rules! vec_of_cases {
+    ({} $($module:ident { $($name:ident)* })*) => {
+        vec![$($(
+            Case::new(stringify!($name), |fixture| Box::pin($module::$name(fixture))),
+        )*)*]
+    };
+}
+use vec_of_cases;
+
+/// The body of a test that [`contract_tests!`](crate::contract_tests) generates.
+#[doc(hidden)]
+#[allow(clippy::missing_panics_doc)]
+pub fn __run<S: Subject>(name: &str, subject: impl Future<Output = S>) {
+    let case = cases()
+        .into_iter()
+        .find(|case| case.name() == name)
+        .unwrap_or_else(|| panic!("the contract has no case `{name}`"));
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(4)
+        .enable_all()
+        .build()
+        .expect("the runtime starts")
+        .block_on(async { case.run(subject.await).await });
+}
+
+/// Passes the names of all cases to another macro. This is the only place that lists them.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __contract_cases {
+    ([$($callback:tt)*] $arguments:tt) => {
+        $($callback)*! { $arguments
+            reserve {
+                of_many_concurrent_reserves_exactly_one_wins
+                the_winners_record_stands_under_the_id
+                a_taken_id_tells_its_record_and_its_remaining_lease
+                a_repeated_reserve_has_won_without_extending_its_lease
+                a_repeated_reserve_after_its_lapse_wins_a_whole_lease
+                a_repeated_reserve_after_its_completion_finds_it_completed
+                a_late_reserve_does_not_touch_a_successor
+                a_reserve_that_arrives_after_its_release_lapses_with_its_lease
+                every_field_of_a_reservation_survives
+                another_handle_sees_the_same_records
+                records_of_different_ids_do_not_touch_each_other
+                any_operation_name_is_only_a_name
+                a_full_store_refuses_new_reservations_and_keeps_the_old_ones
+            }
+            renew {
+                a_renewal_starts_the_lease_anew
+                a_renewed_lease_still_lapses
+                a_renewal_gives_the_lease_it_names
+                repeated_renewals_do_not_add_up
+                a_renewal_of_another_token_is_lost_and_changes_nothing
+                a_renewal_of_a_vacant_id_is_lost_and_leaves_it_vacant
+                a_renewal_after_the_lapse_is_lost_and_revives_nothing
+            }
+            complete {
+                a_completed_record_replays_byte_for_byte
+                falsy_results_are_results
+                a_result_of_one_mebibyte_survives
+                a_tombstone_stands_like_any_result
+                a_completed_record_keeps_its_token_and_tells_its_ttl
+                a_completed_record_outlives_the_lease_and_ends_with_its_ttl
+                a_ttl_shorter_than_the_lease_ends_first
+                leases_and_ttls_beyond_every_calendar_do_no_harm
+                a_ttl_below_the_clocks_grain_ends_at_once
+                a_repeated_complete_is_recorded_and_changes_nothing
+                a_complete_of_another_token_does_not_touch_a_completed_record
+                a_complete_of_another_token_does_not_touch_a_reservation
+                a_late_renew_does_not_touch_a_completed_record
+                a_late_release_does_not_touch_a_completed_record
+                a_result_is_recorded_where_nothing_stands
+                a_result_is_recorded_after_a_lapse_that_nobody_took
+                a_vacant_id_refuses_a_result_that_asks_for_its_record
+                a_lapsed_id_refuses_anothers_result_that_asks_for_its_record
+                a_result_that_asks_for_its_record_is_recorded_on_it
+                of_many_concurrent_results_for_a_vacant_id_one_is_recorded
+                a_late_result_and_the_next_reserve_do_not_both_win
+            }
+            release {
+                a_release_frees_the_id_at_once
+                a_repeated_release_does_not_touch_a_successor
+                a_release_of_another_token_does_nothing
+                a_release_of_a_vacant_id_does_nothing
+                a_renewal_at_the_moment_of_a_release_revives_nothing
+                a_purge_of_a_vacant_id_finds_nothing
+                a_purge_removes_a_reservation_and_fences_its_owner
+                a_purge_removes_a_completed_record
+                a_purge_removes_an_indeterminate_record
+                a_purge_removes_a_lapsed_reservation
+            }
+            lapse {
+                a_reservation_holds_until_its_lease_ends
+                a_lapsed_at_least_once_reservation_is_vacant
+                of_many_concurrent_reserves_of_a_lapsed_id_exactly_one_wins
+                a_lapsed_at_least_once_reservation_looks_as_the_subject_declares
+                a_lapsed_at_most_once_reservation_is_indeterminate_for_everyone
+                the_reservations_own_guarantee_governs_its_lapse
+                an_indeterminate_record_tells_its_remaining_retention
+                an_indeterminate_record_stays_for_its_retention_and_no_longer
+                a_renewed_reservation_keeps_its_whole_retention
+                the_late_owner_of_an_indeterminate_record_completes_it
+                another_owner_does_not_complete_an_indeterminate_record
+                an_indeterminate_record_is_not_renewed
+                an_indeterminate_record_is_released_only_when_that_is_asked_for
+                an_indeterminate_record_is_released_only_by_its_own_token
+            }
+            fencing {
+                a_fenced_owner_does_not_renew_its_successors_lease
+                a_fenced_owner_does_not_complete_its_successors_reservation
+                a_fenced_owner_does_not_overwrite_its_successors_result
+                a_fenced_owner_does_not_release_its_successors_reservation
+                a_fenced_owner_does_not_resolve_its_successors_doubt
+            }
+            wait {
+                a_wait_ends_when_the_call_completes
+                a_wait_ends_when_the_call_is_released
+                a_wait_ends_when_the_id_is_purged
+                a_wait_ends_when_the_lease_lapses
+                a_wait_ends_when_a_renewed_call_completes
+                every_waiter_wakes
+                a_wait_ends_at_once_where_nothing_is_reserved
+                a_wait_ends_at_once_where_another_token_stands
+                a_wait_ends_with_its_timeout_and_touches_nothing
+                a_wait_without_end_is_a_wait
+            }
+            scan {
+                looking_changes_nothing
+                only_completed_records_are_answered_locally
+                a_scan_tells_each_record_as_load_does
+                a_scan_of_the_unfinished_sees_what_runs_and_what_was_lost
+                a_scan_filters_by_state
+                a_scan_filters_by_the_whole_name_of_an_operation
+                a_scan_without_filters_sees_every_operation
+                pages_lead_to_the_end_without_losing_a_record
+                a_scan_misses_nothing_when_what_it_has_shown_goes_away
+            }
+            cancellation {
+                a_reserve_that_was_dropped_midway_can_be_repeated
+                a_reserve_that_was_dropped_midway_lapses_at_the_latest
+                a_complete_that_was_dropped_midway_can_be_repeated
+                a_release_that_was_dropped_midway_can_be_repeated
+                looks_and_renewals_that_were_dropped_midway_do_no_harm
+                a_waiter_that_went_away_does_not_keep_others_from_waking
+            }
+        }
+    };
+}

