@@ -1,0 +1,92 @@
+"""What the benchmarks print, as rows of their CSV files."""
+
+import re
+
+UNITS = {"ps": 1e-6, "ns": 1e-3, "µs": 1.0, "us": 1.0, "ms": 1e3, "s": 1e6}
+PLAN = re.compile(r"(Execute|Replay), (\d+) tasks, (\d+) keys in the server at first")
+SIDE = re.compile(r"  (\S.*?) +(\d+) ns +([\d.]+) x \(")
+REQUESTS = re.compile(r"(WithoutKey|Replay|FirstRun), (\d+) tasks: ns for a request")
+LAYER = re.compile(r"  (\S.*?) +(\d+) +([+-]\d+) +\d+ +[+-]\d+")
+
+SIDES = {
+    "plain commands": "limit",
+    "plain statements": "limit",
+    "by hand": "limit, in a transaction",
+    "… the second by script": "the second by script",
+    "idempotent-core, near": "near cache",
+    "idempotent-core, on a pool": "shared pool",
+    "run_in": "in a transaction",
+    "an empty layer": "empty layer",
+    "… body by its bytes": "body by its bytes",
+}
+SERVERS = {
+    "Redis": "Redis 7.0",
+    "Valkey91": "Valkey 9.1",
+    "Distribution": "PostgreSQL 15",
+    "V18": "PostgreSQL 18",
+}
+
+
+def three_digits(microseconds):
+    """As precise as a measurement is: 64, 2.4, 0.27."""
+    return f"{microseconds:.0f}" if microseconds >= 20 else f"{microseconds:.2g}"
+
+
+def memory(text):
+    """criterion's lines, and the ratio that follows each pair of them."""
+    row = r"(replay|execute)/(\d+) records/(\d+) tasks"
+    time = re.compile(row + r"/(limit|ours)\s+time:\s+\[\S+ \S+ ([\d.]+) (\S+) \S+ \S+\]")
+    ratios = {match.groups()[:3]: match[4] for match in re.finditer(row + r": ([\d.]+) x the limit", text)}
+    rows = []
+    for match in time.finditer(text):
+        case, records, tasks, side, value, unit = match.groups()
+        ours = side == "ours"
+        rows.append({
+            "setup": "MemoryStore", "case": case, "records": records, "tasks": tasks,
+            "side": "idempotent-core" if ours else "limit",
+            "microseconds": three_digits(float(value) * UNITS[unit]),
+            "ratio": ratios.get((case, records, tasks), "") if ours else "",
+        })
+    return rows
+
+
+def server(text):
+    """Plans, and below each a line a side: both of Redis and of PostgreSQL."""
+    rows, setup, sockets, plan = [], "", "", None
+    for line in text.splitlines():
+        if line in SERVERS:
+            setup = SERVERS[line]
+        elif line in ("With TCP_NODELAY", "Without TCP_NODELAY"):
+            sockets = " with TCP_NODELAY" if line.startswith("With ") else ""
+        elif match := PLAN.fullmatch(line):
+            plan = match.groups()
+        elif (match := SIDE.match(line)) and plan:
+            case, tasks, records = plan
+            name, nanoseconds, ratio = match.groups()
+            side = SIDES.get(name, name)
+            rows.append({
+                "setup": setup + sockets, "case": case.lower(), "records": records, "tasks": tasks,
+                "side": side, "microseconds": three_digits(int(nanoseconds) / 1000),
+                "ratio": "" if side.startswith("limit") else ratio,
+            })
+    return rows
+
+
+def http(text):
+    """What a request takes more than on the bare route, in process and from one task."""
+    cases = {"WithoutKey": "without a key", "Replay": "replay", "FirstRun": "first run"}
+    rows, plan = [], None
+    for line in text.splitlines():
+        if match := REQUESTS.match(line):
+            plan = match.groups()
+        elif (match := LAYER.match(line)) and plan and plan[1] == "1":
+            name, _, more = match.groups()
+            if name != "bare route":
+                rows.append({
+                    "setup": "in process", "case": cases[plan[0]], "records": "1000", "tasks": "1",
+                    "side": SIDES.get(name, name), "microseconds": three_digits(int(more) / 1000),
+                })
+    return rows
+
+
+READERS = {"memory": memory, "redis": server, "postgres": server, "http": http}
