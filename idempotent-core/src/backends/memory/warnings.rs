@@ -1,20 +1,12 @@
 //! The warnings that this store logs.
 
-use crate::model::{Record, RecordId};
+use crate::backends::shared::retention;
+use crate::model::Record;
 
 /// Nobody resolved an indeterminate record within its retention. It is dropped, so its key is
 /// vacant.
 pub(super) fn retention_ended(hash: [u8; 32], record: &Record) {
-    match RecordId::from_hash(record.operation().to_owned(), hash) {
-        Ok(id) => tracing::warn!(
-            record = %id,
-            "an indeterminate record was not resolved within its retention: its key is vacant"
-        ),
-        Err(_) => tracing::warn!(
-            operation = record.operation(),
-            "an indeterminate record was not resolved within its retention: its key is vacant"
-        ),
-    }
+    retention::retention_ended(record.operation(), hash);
 }
 
 /// The store reached its capacity for the first time.

@@ -12,7 +12,7 @@ pub(in crate::backends) mod hex;
 pub(in crate::backends) mod id_hasher;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
 pub(in crate::backends) mod notify;
-#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg(any(feature = "moka", feature = "postgres", feature = "sqlite"))]
 pub(in crate::backends) mod retention;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(in crate::backends) mod sql;
