@@ -83,14 +83,8 @@ has_servers_of() {
 
 # Prints the path of a program that `build` made.
 executable() {
-    local path
-    for path in "$target/debug/$1" "$target/debug/examples/$1"; do
-        if [[ -x "$path" ]]; then
-            echo "$path"
-            return
-        fi
-    done
-    die "nothing built the example $1"
+    [[ -x "$target/debug/$1" ]] || die "nothing built the example $1"
+    echo "$target/debug/$1"
 }
 
 # Prints a server's name, version and path: the first of the given programs that is there.
