@@ -6,7 +6,7 @@
 
 use std::sync::OnceLock;
 
-use crate::engine::{Idempotency, InstallError, task_engine};
+use crate::engine::{Idempotency, InstallError, Request, task_engine};
 use crate::error::Error;
 
 static INSTALLED: OnceLock<Idempotency> = OnceLock::new();
@@ -32,11 +32,11 @@ pub fn install(engine: Idempotency) -> Result<(), InstallError> {
     INSTALLED.set(engine).map_err(|_| InstallError::new())
 }
 
-/// The engine of a call that names none.
-pub(crate) fn default_engine(operation: &'static str) -> Result<Idempotency, Error> {
-    match task_engine() {
+/// The engine of a call: the one that it names, else the default.
+pub(crate) fn engine_of(request: &mut Request) -> Result<Idempotency, Error> {
+    match request.engine.take().or_else(task_engine) {
         Some(engine) => Ok(engine),
-        None => installed(operation),
+        None => installed(request.operation.name),
     }
 }
 
@@ -65,10 +65,14 @@ fn installed(operation: &'static str) -> Result<Idempotency, Error> {
 #[cfg(all(test, feature = "moka"))]
 mod tests {
     use super::*;
+    use crate::model::{KeyParts, Operation};
 
     #[test]
     fn a_call_that_names_no_engine_does_not_count_its_handle() {
-        let engine = default_engine("shop::charge").unwrap();
+        let operation = Operation::new("shop::charge");
+        let key = KeyParts::of("order 7");
+        let mut request = Request { operation, key, scope: None, digest: None, engine: None };
+        let engine = engine_of(&mut request).unwrap();
         assert!(engine.is_installed());
         assert!(engine.clone().is_installed());
     }

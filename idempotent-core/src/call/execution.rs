@@ -13,7 +13,7 @@ use std::task::{Context, Poll, ready};
 use super::body::Body;
 use super::policy::Policy;
 use super::typed::Call;
-use crate::default_engine::default_engine;
+use crate::default_engine::engine_of;
 use crate::engine::{
     Acquired, Acquisition, CallSpan, CurrentCall, CurrentCallGuard, FinishInBackground,
     HeldReservation, Request,
@@ -258,12 +258,8 @@ fn start(
     mut request: Box<Request>,
     span: &CallSpan,
 ) -> ControlFlow<Result<Acquired<HeldReservation>, Error>, Acquisition> {
-    let engine = match request.engine.take() {
-        Some(engine) => engine,
-        None => match default_engine(request.operation.name) {
-            Ok(engine) => engine,
-            Err(error) => return ControlFlow::Break(Err(error)),
-        },
-    };
-    Acquisition::start(request, engine, span)
+    match engine_of(&mut request) {
+        Ok(engine) => Acquisition::start(request, engine, span),
+        Err(error) => ControlFlow::Break(Err(error)),
+    }
 }

@@ -6,7 +6,7 @@ use std::future::Future;
 
 use super::policy::Policy;
 use super::typed::Call;
-use crate::default_engine::default_engine;
+use crate::default_engine::engine_of;
 use crate::engine::{Acquired, CallSpan, Request, TransactionReservation, acquire_in_transaction};
 use crate::error::Error;
 use crate::model::{CallOutcome, RecordId};
@@ -215,10 +215,7 @@ async fn acquire(
     mut request: Box<Request>,
     tx: &mut dyn Transaction,
 ) -> Result<Acquired<TransactionReservation, Infallible>, Error> {
-    let engine = match request.engine.take() {
-        Some(engine) => engine,
-        None => default_engine(request.operation.name)?,
-    };
+    let engine = engine_of(&mut request)?;
     acquire_in_transaction(request, engine, tx).await
 }
 
