@@ -14,7 +14,8 @@ use crate::model::RecordId;
 ///
 /// | kind | code | HTTP | retry |
 /// |---|---|---|---|
-/// | `MissingKey`, `InvalidKey` | `missing_key`, `invalid_key` | 400 | no |
+/// | `MissingKey`, `InvalidKey`, `KeyTooLong` | `missing_key`, `invalid_key`, `key_too_long` | 400 | no |
+/// | `InvalidScope` | `invalid_scope` | 500 | no |
 /// | `InProgress` | `in_progress` | 409 | yes |
 /// | `ResultNotKept` | `result_not_kept` | 410 | no |
 /// | `FingerprintMismatch` | `fingerprint_mismatch` | 422 | no |
@@ -48,6 +49,7 @@ struct Inner {
     record: Option<RecordId>,
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
+    limit: Option<usize>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -57,8 +59,14 @@ struct Inner {
 pub enum ErrorKind {
     /// The key or the scope, or a part of one, is `None`.
     MissingKey,
-    /// The key or the scope is empty, has an empty part, or exceeds the engine's limit.
+    /// The key or the scope is empty, or has an empty part.
     InvalidKey,
+    /// The key exceeds the engine's [limit](crate::IdempotencyBuilder::max_key_bytes), which the error
+    /// [names](Error::limit).
+    KeyTooLong,
+    /// The scope exceeds the engine's [limit](crate::IdempotencyBuilder::max_key_bytes). This is the
+    /// service's fault and not its client's, who does not choose it.
+    InvalidScope,
     /// Another call with this key is running. The body did not run.
     InProgress,
     /// The key was already used with a different payload. The body did not run.
@@ -93,6 +101,8 @@ impl ErrorKind {
         match self {
             Self::MissingKey => "missing_key",
             Self::InvalidKey => "invalid_key",
+            Self::KeyTooLong => "key_too_long",
+            Self::InvalidScope => "invalid_scope",
             Self::InProgress => "in_progress",
             Self::FingerprintMismatch => "fingerprint_mismatch",
             Self::Indeterminate => "indeterminate",
@@ -112,12 +122,16 @@ impl ErrorKind {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::MissingKey | Self::InvalidKey => 400,
+            Self::MissingKey | Self::InvalidKey | Self::KeyTooLong => 400,
             Self::InProgress => 409,
             Self::ResultNotKept => 410,
             Self::FingerprintMismatch => 422,
             Self::Indeterminate => 423,
-            Self::Incompatible | Self::Encode | Self::Decode | Self::Misconfigured => 500,
+            Self::InvalidScope
+            | Self::Incompatible
+            | Self::Encode
+            | Self::Decode
+            | Self::Misconfigured => 500,
             Self::Store => 503,
         }
     }
@@ -133,6 +147,8 @@ impl ErrorKind {
         match self {
             Self::MissingKey => "the idempotency key is missing",
             Self::InvalidKey => "the idempotency key is invalid",
+            Self::KeyTooLong => "the idempotency key is too long",
+            Self::InvalidScope => "the scope of the idempotency key is invalid",
             Self::InProgress => "a call with this key is in progress",
             Self::FingerprintMismatch => "this key was already used with a different payload",
             Self::Indeterminate => "the outcome of the call with this key is unknown",
@@ -156,6 +172,7 @@ impl Error {
             record: None,
             detail: Cow::Borrowed(""),
             retry_after: None,
+            limit: None,
             source: None,
         }))
     }
@@ -173,6 +190,11 @@ impl Error {
 
     pub(crate) fn retry_in(mut self, after: Option<Duration>) -> Self {
         self.0.retry_after = after;
+        self
+    }
+
+    pub(crate) fn limited_to(mut self, limit: usize) -> Self {
+        self.0.limit = Some(limit);
         self
     }
 
@@ -213,6 +235,13 @@ impl Error {
         self.0.retry_after
     }
 
+    /// The engine's limit that was exceeded, in bytes: of a [key](ErrorKind::KeyTooLong) or a
+    /// [scope](ErrorKind::InvalidScope) that is too long.
+    #[must_use]
+    pub fn limit(&self) -> Option<usize> {
+        self.0.limit
+    }
+
     /// The name of the operation.
     #[must_use]
     pub fn operation(&self) -> &str {
@@ -242,13 +271,14 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, operation, record, detail, retry_after, source } = &*self.0;
+        let Inner { kind, operation, record, detail, retry_after, limit, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("operation", operation)
             .field("record", record)
             .field("detail", detail)
             .field("retry_after", retry_after)
+            .field("limit", limit)
             .field("source", source)
             .finish()
     }

@@ -34,7 +34,10 @@ pub const KEY: &str = "idempotency-key";
 /// [`InvalidKey`], which converts into a [`Status`] with `INVALID_ARGUMENT`.
 pub fn key<T>(request: &Request<T>) -> Result<IdempotencyKey, InvalidKey> {
     let lines = request.metadata().get_all(KEY);
-    let key = IdempotencyKey::from_lines(lines.iter().map(MetadataValue::as_bytes))?;
+    let key = IdempotencyKey::from_lines(
+        lines.iter().map(MetadataValue::as_bytes),
+        IdempotencyKey::MAX_BYTES,
+    )?;
     key.ok_or(InvalidKey::Missing)
 }
 
@@ -42,6 +45,7 @@ impl From<InvalidKey> for Status {
     fn from(error: InvalidKey) -> Self {
         let kind = match error {
             InvalidKey::Missing => ErrorKind::MissingKey,
+            InvalidKey::TooLong { .. } => ErrorKind::KeyTooLong,
             _ => ErrorKind::InvalidKey,
         };
         let mut status = error_status::status(kind, &error.to_string(), None);

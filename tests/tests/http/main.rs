@@ -12,14 +12,18 @@ mod extractor;
 mod fingerprints;
 mod fuzz;
 mod header;
+mod key_limits;
 mod limits;
 mod options;
 mod properties;
 mod raw_client;
+mod refused_when_built;
 mod replay;
+mod request_headers;
 mod response_flag;
 mod scopes;
 mod server;
+mod stacks;
 mod stores;
 mod tombstones;
 

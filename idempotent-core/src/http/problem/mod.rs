@@ -3,4 +3,5 @@
 mod document;
 mod types;
 
+pub(super) use self::document::whole_seconds;
 pub use self::document::{PROBLEM_TYPES, Problem};
