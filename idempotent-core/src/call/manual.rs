@@ -8,7 +8,7 @@ use super::policy::Policy;
 use super::typed::Call;
 use crate::engine::{CurrentCall, FinishInBackground, HeldReservation, InCurrentCall, Settlement};
 use crate::error::Error;
-use crate::model::{Disposition, RecordId, Token};
+use crate::model::{Disposition, NotKept, RecordId, Token};
 
 /// What [`Call::begin`] returns.
 #[derive(Debug)]
@@ -146,8 +146,13 @@ impl<T, E> Reservation<T, E> {
     /// # Ok(()) }
     /// ```
     pub async fn complete_without_result(self, ttl: Option<Duration>) {
+        self.complete_not_kept(NotKept::Withheld, ttl).await;
+    }
+
+    /// Completes the call without its result, for this reason.
+    pub(crate) async fn complete_not_kept(self, why: NotKept, ttl: Option<Duration>) {
         if let Some(held) = self.held {
-            let settlement = Policy::<T, E>::without_result(&held, ttl);
+            let settlement = Policy::<T, E>::without_result(&held, why, ttl);
             end(held.settle(settlement)).await;
         }
     }

@@ -170,7 +170,13 @@ async fn an_error_names_its_operation_and_what_is_wrong_in_one_line() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_names_its_record_once_there_is_one() {
-    let without = [ErrorKind::MissingKey, ErrorKind::InvalidKey, ErrorKind::Misconfigured];
+    let without = [
+        ErrorKind::MissingKey,
+        ErrorKind::InvalidKey,
+        ErrorKind::KeyTooLong,
+        ErrorKind::InvalidScope,
+        ErrorKind::Misconfigured,
+    ];
     for error in errors().await {
         let expected = !without.contains(&error.kind());
         assert_eq!(error.record_id().is_some(), expected, "{error}");

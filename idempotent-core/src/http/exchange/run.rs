@@ -10,7 +10,7 @@ use super::acquire::HttpReservation;
 use super::response_policy::{Decision, ResponsePolicy};
 use crate::Disposition;
 use crate::http::ResponseBody;
-use crate::http::response::{Captured, capture};
+use crate::http::response::{Captured, WhyNotKept, capture};
 
 /// Runs the handler, and records its response before anybody sees it.
 ///
@@ -53,16 +53,17 @@ async fn settle<R: Body>(
             response.map(ResponseBody::inner)
         }
         _ if !decision.is_replayable => {
-            reservation.complete_without_result(ttl(disposition)).await;
-            response.map(ResponseBody::inner)
+            let why = WhyNotKept::Withheld;
+            reservation.complete_not_kept(why.record(), ttl(disposition)).await;
+            why.mark(response.map(ResponseBody::inner))
         }
         _ => match capture(response, policy.limits, &policy.stripped_headers).await {
             Captured::Complete(stored, response) => {
                 reservation.complete_as(&Ok(stored), disposition).await;
                 response
             }
-            Captured::Incomplete(response) => {
-                reservation.complete_without_result(ttl(disposition)).await;
+            Captured::NotKept(why, response) => {
+                reservation.complete_not_kept(why.record(), ttl(disposition)).await;
                 response
             }
         },

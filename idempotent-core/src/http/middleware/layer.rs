@@ -93,7 +93,8 @@ use crate::{Idempotency, Operation};
 /// *outside* adds, such as CORS, a replay has too, and for the request at hand.
 ///
 /// Some responses are sent but not stored. They leave a tombstone, so that a retry gets 410 and does
-/// not run the handler again:
+/// not run the handler again. Their header `Idempotency-Not-Kept` says so to the client at once, with the reason
+/// as a word: `too-large`, `stream`, `trailers`, `body-failed` or `withheld`.
 ///
 /// * bodies larger than the [limit](Self::response_limit);
 /// * 101, 206, and successful responses to `CONNECT`;

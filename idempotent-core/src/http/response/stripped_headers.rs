@@ -26,16 +26,13 @@ const CONNECTIONS: [&str; 10] = [
 ];
 
 /// Of one request or one moment.
-const REQUESTS: [&str; 29] = [
+const REQUESTS: [&str; 26] = [
     "age",
     "b3",
     "baggage",
     "cf-ray",
     "correlation-id",
     "date",
-    "grpc-server-stats-bin",
-    "grpc-tags-bin",
-    "grpc-trace-bin",
     "request-id",
     "sentry-trace",
     "server-timing",
