@@ -14,7 +14,8 @@ use crate::model::RecordId;
 ///
 /// | kind | code | HTTP | retry |
 /// |---|---|---|---|
-/// | `MissingKey`, `InvalidKey` | `missing_key`, `invalid_key` | 400 | no |
+/// | `MissingKey`, `InvalidKey`, `KeyTooLong` | `missing_key`, `invalid_key`, `key_too_long` | 400 | no |
+/// | `InvalidScope` | `invalid_scope` | 500 | no |
 /// | `InProgress` | `in_progress` | 409 | yes |
 /// | `Held` | `held` | 409 | yes, once the lease has lapsed |
 /// | `OwnerFailed` | `owner_failed` | 409 | yes |
@@ -50,6 +51,7 @@ struct Inner {
     record: Option<RecordId>,
     detail: Cow<'static, str>,
     retry_after: Option<Duration>,
+    limit: Option<usize>,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -59,8 +61,14 @@ struct Inner {
 pub enum ErrorKind {
     /// The key or the scope, or a part of one, is `None`.
     MissingKey,
-    /// The key or the scope is empty, has an empty part, or exceeds the engine's limit.
+    /// The key or the scope is empty, or has an empty part.
     InvalidKey,
+    /// The key exceeds the engine's [limit](crate::IdempotencyBuilder::max_key_bytes), which the error
+    /// [names](Error::limit).
+    KeyTooLong,
+    /// The scope exceeds the engine's [limit](crate::IdempotencyBuilder::max_key_bytes). This is the
+    /// service's fault and not its client's, who does not choose it.
+    InvalidScope,
     /// Another call with this key is running. The body did not run.
     InProgress,
     /// A call with this key went away while its work may still be going on elsewhere, so the key is
@@ -102,6 +110,8 @@ impl ErrorKind {
         match self {
             Self::MissingKey => "missing_key",
             Self::InvalidKey => "invalid_key",
+            Self::KeyTooLong => "key_too_long",
+            Self::InvalidScope => "invalid_scope",
             Self::InProgress => "in_progress",
             Self::Held => "held",
             Self::OwnerFailed => "owner_failed",
@@ -123,12 +133,16 @@ impl ErrorKind {
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
-            Self::MissingKey | Self::InvalidKey => 400,
+            Self::MissingKey | Self::InvalidKey | Self::KeyTooLong => 400,
             Self::InProgress | Self::Held | Self::OwnerFailed => 409,
             Self::ResultNotKept => 410,
             Self::FingerprintMismatch => 422,
             Self::Indeterminate => 423,
-            Self::Incompatible | Self::Encode | Self::Decode | Self::Misconfigured => 500,
+            Self::InvalidScope
+            | Self::Incompatible
+            | Self::Encode
+            | Self::Decode
+            | Self::Misconfigured => 500,
             Self::Store => 503,
         }
     }
@@ -144,6 +158,8 @@ impl ErrorKind {
         match self {
             Self::MissingKey => "the idempotency key is missing",
             Self::InvalidKey => "the idempotency key is invalid",
+            Self::KeyTooLong => "the idempotency key is too long",
+            Self::InvalidScope => "the scope of the idempotency key is invalid",
             Self::InProgress => "a call with this key is in progress",
             Self::Held => "the key is held until the lease of an earlier call lapses",
             Self::OwnerFailed => {
@@ -171,6 +187,7 @@ impl Error {
             record: None,
             detail: Cow::Borrowed(""),
             retry_after: None,
+            limit: None,
             source: None,
         }))
     }
@@ -188,6 +205,11 @@ impl Error {
 
     pub(crate) fn retry_in(mut self, after: Option<Duration>) -> Self {
         self.0.retry_after = after;
+        self
+    }
+
+    pub(crate) fn limited_to(mut self, limit: usize) -> Self {
+        self.0.limit = Some(limit);
         self
     }
 
@@ -229,6 +251,13 @@ impl Error {
         self.0.retry_after
     }
 
+    /// The engine's limit that was exceeded, in bytes: of a [key](ErrorKind::KeyTooLong) or a
+    /// [scope](ErrorKind::InvalidScope) that is too long.
+    #[must_use]
+    pub fn limit(&self) -> Option<usize> {
+        self.0.limit
+    }
+
     /// The name of the operation.
     #[must_use]
     pub fn operation(&self) -> &str {
@@ -258,13 +287,14 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, operation, record, detail, retry_after, source } = &*self.0;
+        let Inner { kind, operation, record, detail, retry_after, limit, source } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("operation", operation)
             .field("record", record)
             .field("detail", detail)
             .field("retry_after", retry_after)
+            .field("limit", limit)
             .field("source", source)
             .finish()
     }

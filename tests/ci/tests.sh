@@ -43,6 +43,11 @@ step_test() {
     cargo_test --workspace --all-features --exclude idempotent-servers
 }
 
+# The client over real TLS. It is no member of the workspace: its `Cargo.toml` says why.
+step_https() {
+    cargo_test --locked --manifest-path tests/https/Cargo.toml
+}
+
 # Runs the examples, each of which checks itself, as `build` compiled them. The one that serves until
 # Ctrl-C has a test of its own.
 step_examples() {

@@ -10,7 +10,7 @@ use crate::engine::{
     CurrentCall, HeldReservation, InCurrentCall, ObservedCall, Settlement, UnknownEnd,
 };
 use crate::error::Error;
-use crate::model::{CallOutcome, Disposition, RecordId, Token};
+use crate::model::{CallOutcome, Disposition, NotKept, RecordId, Token};
 
 /// What [`Call::begin`] returns.
 #[derive(Debug)]
@@ -151,8 +151,13 @@ impl<T, E> Reservation<T, E> {
     /// # Ok(()) }
     /// ```
     pub async fn complete_without_result(self, ttl: Option<Duration>) {
+        self.complete_not_kept(NotKept::Withheld, ttl).await;
+    }
+
+    /// Completes the call without its result, for this reason.
+    pub(crate) async fn complete_not_kept(self, why: NotKept, ttl: Option<Duration>) {
         let held = self.held.as_ref();
-        let settlement = held.map(|held| Policy::<T, E>::without_result(held, ttl));
+        let settlement = held.map(|held| Policy::<T, E>::without_result(held, why, ttl));
         self.settle(settlement).await;
     }
 

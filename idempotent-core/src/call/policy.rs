@@ -172,8 +172,11 @@ impl<T, E> Policy<T, E> {
     }
 
     /// A tombstone that the caller asked for.
-    pub(super) fn without_result(held: &HeldReservation, ttl: Option<Duration>) -> Settlement {
-        let why = NotKept::Withheld;
+    pub(super) fn without_result(
+        held: &HeldReservation,
+        why: NotKept,
+        ttl: Option<Duration>,
+    ) -> Settlement {
         Telemetry::not_kept(held.id(), why.as_str());
         Settlement::Complete { record: held.reservation().tombstone(why), ttl }
     }

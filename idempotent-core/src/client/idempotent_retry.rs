@@ -141,8 +141,23 @@ impl IdempotentRetry {
         self
     }
 
-    /// The maximum `Retry-After`. If a server asks for more, the client waits only this long. Default:
-    /// 30 s.
+    /// The longest `Retry-After` that the client waits for. Default: 30 s.
+    ///
+    /// If a server asks for more, the client gives up at once with
+    /// [`GaveUpReason::RetryAfter`](super::GaveUpReason::RetryAfter), since nobody is asked earlier than they
+    /// said. Raise [`total_timeout`](Self::total_timeout) together with this: no pause is begun that would
+    /// end after it.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use idempotent_core::client::IdempotentRetry;
+    ///
+    /// // A nightly job, which has the time.
+    /// let patient = IdempotentRetry::new()
+    ///     .max_retry_after(Duration::from_secs(3600))
+    ///     .total_timeout(Duration::from_secs(4 * 3600));
+    /// ```
     pub fn max_retry_after(mut self, max: Duration) -> Self {
         self.max_retry_after = max;
         self

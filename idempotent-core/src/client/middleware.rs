@@ -1,6 +1,7 @@
 //! Sending a request, attempt after attempt, until its outcome is final or its budget is used up.
 
-use std::time::Duration;
+use std::sync::Mutex;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use http::Extensions;
@@ -11,9 +12,10 @@ use tokio::time::timeout;
 
 use super::budget::Budget;
 use super::buffered_response::{BufferedResponse, buffer};
-use super::gave_up::{AttemptTimedOut, GaveUp, GaveUpReason};
+use super::gave_up::{AttemptTimedOut, DemandedPause, GaveUp, GaveUpReason, LastAttempt};
 use super::idempotent_retry::IdempotentRetry;
 use super::request_key::ensure_key;
+use super::retry_after::retry_after;
 use super::retry_decision::{
     Failure, RetryDecision, RetryReason, decide_after_failure, decide_after_response,
 };
@@ -37,8 +39,8 @@ impl Middleware for IdempotentRetry {
                 Some(copy) => (copy, Some(request)),
                 None => (request, None),
             };
-            let outcome = attempts.send(attempt, extensions, next.clone()).await;
-            match attempts.next_step(outcome, spare) {
+            let (outcome, demanded) = attempts.send(attempt, extensions, next.clone()).await;
+            match attempts.next_step(outcome, demanded, spare) {
                 NextStep::Retry(spare, pause) => {
                     self.clock.sleep(pause).await;
                     request = spare;
@@ -57,6 +59,10 @@ struct Attempts<'a> {
     settings: &'a IdempotentRetry,
     budget: Budget,
     key: Option<HeaderValue>,
+    /// Whether an attempt may have reached the server.
+    may_have_arrived: bool,
+    /// Failures that allow one retry only.
+    single_retries: u32,
     /// For the log.
     method: String,
     host: String,
@@ -72,21 +78,26 @@ impl<'a> Attempts<'a> {
     fn new(settings: &'a IdempotentRetry, request: &Request, key: Option<HeaderValue>) -> Self {
         let method = request.method().to_string();
         let host = request.url().host_str().unwrap_or_default().to_owned();
-        Self { settings, budget: Budget::new(settings), key, method, host }
+        let budget = Budget::new(settings);
+        Self { settings, budget, key, may_have_arrived: false, single_retries: 0, method, host }
     }
 
+    /// Sends an attempt, and returns its outcome and the pause that the response demands. It does so also
+    /// if the response was cut off or took too long.
     async fn send(
         &mut self,
         request: Request,
         extensions: &mut Extensions,
         next: Next<'_>,
-    ) -> Outcome {
+    ) -> (Outcome, Option<Duration>) {
         self.budget.begin_attempt();
         let left = self.budget.time_left(self.settings.clock.now());
         let limit = self.settings.attempt_timeout.map_or(left, |timeout| timeout.min(left));
         let has_key = self.key.is_some();
+        let mut demanded = None;
         let response = async {
             let response = next.run(request, extensions).await.map_err(Failure::Send)?;
+            demanded = retry_after(response.headers(), SystemTime::now());
             if has_key {
                 let max_bytes = self.settings.max_buffered_bytes;
                 buffer(response, max_bytes).await.map_err(Failure::Truncated)
@@ -94,28 +105,47 @@ impl<'a> Attempts<'a> {
                 Ok(BufferedResponse { response, problem: None })
             }
         };
-        match timeout(limit, response).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Failure::TimedOut(AttemptTimedOut { after: limit })),
-        }
+        let outcome = timeout(limit, response).await;
+        (outcome.unwrap_or(Err(Failure::TimedOut(AttemptTimedOut { after: limit }))), demanded)
     }
 
-    /// What to do after an attempt. `spare` is a copy of the request, unless its body is a stream.
-    fn next_step(&self, outcome: Outcome, spare: Option<Request>) -> NextStep {
+    /// What to do after an attempt, whose response demands this pause. `spare` is a copy of the request,
+    /// unless its body is a stream.
+    fn next_step(
+        &mut self,
+        outcome: Outcome,
+        demanded: Option<Duration>,
+        spare: Option<Request>,
+    ) -> NextStep {
         let decision = match &outcome {
             Ok(response) => decide_after_response(self.settings, response, self.key.is_some()),
             Err(failure) => decide_after_failure(failure),
         };
-        let RetryDecision::Retry { reason, retry_after } = decision else {
-            return NextStep::Return(self.result(outcome, None));
+        let is_spent = self.single_retries > 0;
+        let reason = match decision {
+            RetryDecision::Retry(reason) => reason,
+            RetryDecision::RetryOnce(reason) if !is_spent => {
+                self.single_retries += 1;
+                reason
+            }
+            RetryDecision::Final | RetryDecision::RetryOnce(_) => {
+                return NextStep::Return(self.final_result(outcome));
+            }
         };
+        self.may_have_arrived |= outcome.as_ref().err().is_none_or(Failure::may_have_arrived);
         let Some(request) = spare else {
-            return NextStep::Return(self.result(outcome, Some((GaveUpReason::Stream, reason))));
+            return NextStep::Return(self.gave_up(outcome, GaveUpReason::Stream, &reason));
         };
-        let retry_after = retry_after.unwrap_or_default().min(self.settings.max_retry_after);
-        let pause = retry_after.saturating_add(self.settings.backoff.pause(self.budget.attempts()));
-        if let Some(gave_up) = self.budget.exhausted_after(pause, self.settings.clock.now()) {
-            return NextStep::Return(self.result(outcome, Some((gave_up, reason))));
+        let backoff = self.settings.backoff.pause(self.budget.attempts());
+        let pause = demanded.unwrap_or_default().saturating_add(backoff);
+        let exhausted = self.budget.exhausted_after(pause, self.settings.clock.now());
+        let has_attempts = exhausted != Some(GaveUpReason::Attempts);
+        let max = self.settings.max_retry_after;
+        if let Some(demanded) = demanded.filter(|demanded| has_attempts && *demanded > max) {
+            return NextStep::Return(self.turned_away(outcome, demanded, &reason));
+        }
+        if let Some(gave_up) = exhausted {
+            return NextStep::Return(self.gave_up(outcome, gave_up, &reason));
         }
         tracing::info!(
             method = self.method,
@@ -128,35 +158,75 @@ impl<'a> Attempts<'a> {
         NextStep::Retry(request, pause)
     }
 
-    /// What the caller gets for the last outcome. `gave_up` says why it is not retried, unless it is
-    /// final.
-    fn result(
+    /// What the caller gets for an outcome that no retry changes.
+    fn final_result(&self, outcome: Outcome) -> Result<Response> {
+        match outcome {
+            Ok(response) => Ok(self.with_info(response)),
+            Err(failure) if self.may_have_arrived => {
+                Err(self.error(GaveUpReason::Permanent, None, LastAttempt::Failed(failure.into())))
+            }
+            Err(failure) => Err(failure.into()),
+        }
+    }
+
+    /// What the caller gets for the last outcome, which is not retried for this reason.
+    fn gave_up(
         &self,
         outcome: Outcome,
-        gave_up: Option<(GaveUpReason, RetryReason)>,
+        gave_up: GaveUpReason,
+        why: &RetryReason,
     ) -> Result<Response> {
+        self.log(gave_up, why);
+        match outcome {
+            Ok(response) => Ok(self.with_info(response)),
+            Err(failure) => Err(self.error(gave_up, None, LastAttempt::Failed(failure.into()))),
+        }
+    }
+
+    /// What the caller gets when the server demands a longer pause than is allowed.
+    fn turned_away(
+        &self,
+        outcome: Outcome,
+        demanded: Duration,
+        why: &RetryReason,
+    ) -> Result<Response> {
+        self.log(GaveUpReason::RetryAfter, why);
+        let last = match outcome {
+            Ok(response) => {
+                let response = self.with_info(response);
+                LastAttempt::Answered(response.status(), Box::new(Mutex::new(Some(response))))
+            }
+            Err(failure) => LastAttempt::Failed(failure.into()),
+        };
+        let pauses = DemandedPause { demanded, allowed: self.settings.max_retry_after };
+        Err(self.error(GaveUpReason::RetryAfter, Some(pauses), last))
+    }
+
+    fn with_info(&self, BufferedResponse { mut response, .. }: BufferedResponse) -> Response {
         let (attempts, key) = (self.budget.attempts(), self.key.clone());
-        if let Some((gave_up, reason)) = &gave_up {
-            tracing::warn!(
-                method = self.method,
-                host = self.host,
-                attempt = attempts,
-                why = %reason,
-                used_up = gave_up.as_str(),
-                "the request is not sent again, and its outcome is not known"
-            );
-        }
-        match (outcome, gave_up) {
-            (Ok(BufferedResponse { mut response, .. }), _) => {
-                response.extensions_mut().insert(RetryInfo { attempts, key });
-                Ok(response)
-            }
-            (Err(failure), None) => Err(failure.into()),
-            (Err(failure), Some((reason, _))) => {
-                let elapsed = self.budget.elapsed(self.settings.clock.now());
-                let source = failure.into();
-                Err(Error::middleware(GaveUp { reason, attempts, elapsed, key, source }))
-            }
-        }
+        response.extensions_mut().insert(RetryInfo { attempts, key });
+        response
+    }
+
+    fn error(
+        &self,
+        reason: GaveUpReason,
+        pause: Option<DemandedPause>,
+        last: LastAttempt,
+    ) -> Error {
+        let (attempts, key) = (self.budget.attempts(), self.key.clone());
+        let elapsed = self.budget.elapsed(self.settings.clock.now());
+        Error::middleware(GaveUp { reason, attempts, elapsed, key, pause, last })
+    }
+
+    fn log(&self, gave_up: GaveUpReason, why: &RetryReason) {
+        tracing::warn!(
+            method = self.method,
+            host = self.host,
+            attempt = self.budget.attempts(),
+            why = %why,
+            used_up = gave_up.as_str(),
+            "the request is not sent again, and its outcome is not known"
+        );
     }
 }

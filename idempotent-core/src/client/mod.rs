@@ -44,6 +44,9 @@
 //! | outcome | retried |
 //! |---|---|
 //! | no connection, a broken connection, a timeout | yes |
+//! | a host whose name does not resolve | once; a lookup that failed for the time being like any connection |
+//! | a certificate or another part of TLS that is refused, on either side | no |
+//! | a proxy that refuses the credentials, an `https` URL without a TLS feature, a request that cannot be sent | no |
 //! | 408, 425, 429, 500, 502, 503, 504 | yes |
 //! | 409 with a key | yes: the first request with this key is still running |
 //! | 409 without a key | no: it is a conflict with the state of the resource |
@@ -67,12 +70,19 @@
 //! were turned away together do not return together. A date is compared with the `Date` of the response,
 //! if there is one.
 //!
+//! If the server asks for more than [`max_retry_after`](IdempotentRetry::max_retry_after), the client does
+//! not return early, but gives up at once: with [`GaveUp`], whose reason is
+//! [`GaveUpReason::RetryAfter`], and which has the time that the server asked for and the response.
+//!
 //! The client gives up after [`max_attempts`](IdempotentRetry::max_attempts) or
 //! [`total_timeout`](IdempotentRetry::total_timeout), whichever comes first. It does not begin a pause
 //! that would end after the total timeout. **The caller then gets the outcome of the last attempt**: its
 //! response, for instance a 503, or [`GaveUp`] with the last error as its source. Either way the outcome
 //! of the request is unknown. Try again later with the same key, which is in [`RetryInfo`] or
 //! [`GaveUp::key`].
+//!
+//! A failure that no retry helps is returned as it is, since nothing has happened: [`GaveUp`] is then only
+//! the error if an earlier attempt may have reached the server.
 //!
 //! # Responses that are cut off
 //!
@@ -95,6 +105,7 @@
 mod budget;
 mod buffered_response;
 mod clock;
+mod connect_failure;
 mod gave_up;
 mod idempotent_retry;
 mod key_label;

@@ -4,9 +4,14 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{DATE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 
-/// How long the server asks to wait. An invalid header is ignored.
+/// How long the server asks to wait: the longest time, if a proxy has added its own. An invalid header is
+/// ignored.
 pub(super) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let value = text(headers, &RETRY_AFTER)?;
+    let values = headers.get_all(RETRY_AFTER).into_iter();
+    values.filter_map(|value| one(value.to_str().ok()?.trim(), headers, now)).max()
+}
+
+fn one(value: &str, headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // Digits fail to parse only if the number is too large.
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
@@ -29,9 +34,12 @@ mod tests {
     const NOON: &str = "Wed, 21 Oct 2015 12:00:00 GMT";
 
     fn read(headers: &[(HeaderName, &str)]) -> Option<u64> {
-        let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap()));
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name, value.parse().unwrap());
+        }
         let now = httpdate::parse_http_date(NOON).unwrap();
-        retry_after(&headers.collect(), now).map(|wait| wait.as_secs())
+        retry_after(&map, now).map(|wait| wait.as_secs())
     }
 
     #[test]
@@ -66,6 +74,12 @@ mod tests {
     #[test]
     fn a_date_in_the_past_asks_for_no_pause() {
         assert_eq!(read(&[(RETRY_AFTER, "Wed, 21 Oct 2015 11:00:00 GMT")]), Some(0));
+    }
+
+    #[test]
+    fn of_two_values_the_longer_counts() {
+        let headers: Vec<_> = ["5", "soon", "120", "7"].map(|value| (RETRY_AFTER, value)).into();
+        assert_eq!(read(&headers), Some(120));
     }
 
     #[test]

@@ -2,16 +2,15 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::time::{Duration, SystemTime};
 
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use reqwest_middleware::Error;
 
 use super::buffered_response::BufferedResponse;
+use super::connect_failure::{self, Prospect, causes};
 use super::gave_up::AttemptTimedOut;
 use super::idempotent_retry::IdempotentRetry;
-use super::retry_after::retry_after;
 
 /// The headers that mark a replayed response: ours, and Stripe's.
 const REPLAYED: [&str; 2] = ["idempotency-replayed", "idempotent-replayed"];
@@ -30,11 +29,9 @@ pub(super) enum Failure {
 #[derive(Debug)]
 pub(super) enum RetryDecision {
     Final,
-    Retry {
-        reason: RetryReason,
-        /// The value of `Retry-After`.
-        retry_after: Option<Duration>,
-    },
+    Retry(RetryReason),
+    /// Like `Retry`, but only once.
+    RetryOnce(RetryReason),
 }
 
 /// Why a request is retried, for the log.
@@ -64,12 +61,11 @@ pub(super) fn decide_after_response(
     if is_final {
         return RetryDecision::Final;
     }
-    let retry_after = retry_after(headers, SystemTime::now());
-    RetryDecision::Retry { reason: RetryReason::Status(status), retry_after }
+    RetryDecision::Retry(RetryReason::Status(status))
 }
 
 pub(super) fn decide_after_failure(failure: &Failure) -> RetryDecision {
-    let (word, error): (_, &dyn StdError) = match failure {
+    let (word, error): (_, &(dyn StdError + 'static)) = match failure {
         Failure::TimedOut(error) => ("timeout", error),
         Failure::Truncated(error) => ("cut off", error),
         Failure::Send(Error::Reqwest(error)) if error.is_timeout() => ("timeout", error),
@@ -79,18 +75,48 @@ pub(super) fn decide_after_failure(failure: &Failure) -> RetryDecision {
         Failure::Send(_) => return RetryDecision::Final,
     };
     let reason = RetryReason::Failed(word, root_cause(error).to_string());
-    RetryDecision::Retry { reason, retry_after: None }
+    match failure.prospect() {
+        Prospect::Passing => RetryDecision::Retry(reason),
+        Prospect::UnknownHost => RetryDecision::RetryOnce(reason),
+        Prospect::Permanent => RetryDecision::Final,
+    }
+}
+
+impl Failure {
+    /// Whether the request may have reached the server.
+    pub(super) fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::Send(Error::Reqwest(error)) => {
+                !error.is_connect() && !error.is_builder() && !is_permanent(self.prospect())
+            }
+            Self::Send(Error::Middleware(_)) => false,
+            Self::Truncated(_) | Self::TimedOut(_) => true,
+        }
+    }
+
+    /// What the failure says about another attempt.
+    fn prospect(&self) -> Prospect {
+        match self {
+            Self::Send(Error::Reqwest(error)) if error.is_timeout() => Prospect::Passing,
+            Self::Send(Error::Reqwest(error)) if error.is_connect() => {
+                connect_failure::of_connecting(error, error.is_dns())
+            }
+            Self::Send(Error::Reqwest(error)) => connect_failure::of_sending(error),
+            _ => Prospect::Passing,
+        }
+    }
+}
+
+fn is_permanent(prospect: Prospect) -> bool {
+    prospect == Prospect::Permanent
 }
 
 fn is_replayed(headers: &HeaderMap) -> bool {
     REPLAYED.iter().any(|name| headers.get(*name).is_some_and(|value| value == "true"))
 }
 
-fn root_cause<'a>(mut error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    error
+fn root_cause<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'static) {
+    causes(error).last().unwrap_or(error)
 }
 
 impl From<Failure> for Error {

@@ -85,9 +85,10 @@ impl IdempotencyBuilder {
         self
     }
 
-    /// The longest key, and the longest scope, in bytes of all its parts together. Longer ones are
-    /// refused with [`InvalidKey`](crate::ErrorKind::InvalidKey). Default: 255, which is also
-    /// Stripe's limit; draft-07 recommends having one.
+    /// The longest key, and the longest scope, in bytes of all its parts together. A longer key is refused
+    /// with [`KeyTooLong`](crate::ErrorKind::KeyTooLong), a longer scope with
+    /// [`InvalidScope`](crate::ErrorKind::InvalidScope). Default: 255, which is also Stripe's limit; draft-07
+    /// recommends having one. It is the limit of an `http::IdempotencyLayer` too, which publishes it.
     pub fn max_key_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_key_bytes = bytes;
         self

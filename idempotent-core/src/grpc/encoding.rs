@@ -169,4 +169,26 @@ mod tests {
         let names: Vec<_> = stored_metadata(&metadata).into_iter().map(|(name, _)| name).collect();
         assert_eq!(names, [Some(HeaderName::from_static("x-trace"))]);
     }
+
+    #[test]
+    fn metadata_of_a_request_or_a_session_is_not_stored() {
+        let mut response = Response::new(Receipt { number: 7 });
+        for name in [
+            "traceparent",
+            "x-request-id",
+            "server-timing",
+            "set-cookie",
+            "grpc-trace-bin",
+            "x-line",
+        ] {
+            let name = tonic::metadata::AsciiMetadataKey::from_bytes(name.as_bytes());
+            if let Ok(name) = name {
+                response.metadata_mut().insert(name, MetadataValue::from_static("1"));
+            }
+        }
+        let decoded = Response::<Receipt>::decode(&encoded(&response)).unwrap();
+        let names: Vec<_> = decoded.metadata().clone().into_headers().into_iter().collect();
+        assert_eq!(names.len(), 1, "{names:?}");
+        assert!(decoded.metadata().contains_key("x-line"));
+    }
 }

@@ -31,13 +31,16 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 #[must_use]
 pub const fn code_of(kind: ErrorKind) -> Code {
     match kind {
-        ErrorKind::MissingKey | ErrorKind::InvalidKey => Code::InvalidArgument,
+        ErrorKind::MissingKey | ErrorKind::InvalidKey | ErrorKind::KeyTooLong => {
+            Code::InvalidArgument
+        }
         ErrorKind::InProgress | ErrorKind::Held | ErrorKind::OwnerFailed => Code::Aborted,
         ErrorKind::FingerprintMismatch | ErrorKind::Indeterminate | ErrorKind::ResultNotKept => {
             Code::FailedPrecondition
         }
         ErrorKind::Store => Code::Unavailable,
-        ErrorKind::Incompatible
+        ErrorKind::InvalidScope
+        | ErrorKind::Incompatible
         | ErrorKind::Encode
         | ErrorKind::Decode
         | ErrorKind::Misconfigured => Code::Internal,
@@ -101,6 +104,8 @@ mod tests {
         for kind in [
             ErrorKind::MissingKey,
             ErrorKind::InvalidKey,
+            ErrorKind::KeyTooLong,
+            ErrorKind::InvalidScope,
             ErrorKind::InProgress,
             ErrorKind::FingerprintMismatch,
             ErrorKind::Indeterminate,

@@ -33,15 +33,37 @@ pub const KEY: &str = "idempotency-key";
 ///
 /// [`InvalidKey`], which converts into a [`Status`] with `INVALID_ARGUMENT`.
 pub fn key<T>(request: &Request<T>) -> Result<IdempotencyKey, InvalidKey> {
+    key_up_to(request, IdempotencyKey::MAX_BYTES)
+}
+
+/// Reads the request's key like [`key`], with another maximum length than 255 bytes: that of an engine whose
+/// [`max_key_bytes`](crate::IdempotencyBuilder::max_key_bytes) is raised.
+///
+/// ```
+/// use idempotent_core::grpc;
+/// use tonic::Request;
+///
+/// let mut request = Request::new(());
+/// request.metadata_mut().insert(grpc::KEY, "k".repeat(300).parse().unwrap());
+/// assert!(grpc::key(&request).is_err());
+/// assert_eq!(grpc::key_up_to(&request, 300)?.as_str().len(), 300);
+/// # Ok::<(), grpc::InvalidKey>(())
+/// ```
+///
+/// # Errors
+///
+/// The same as those of [`key`].
+pub fn key_up_to<T>(request: &Request<T>, max_bytes: usize) -> Result<IdempotencyKey, InvalidKey> {
     let lines = request.metadata().get_all(KEY);
-    let key = IdempotencyKey::from_lines(lines.iter().map(MetadataValue::as_bytes))?;
-    key.ok_or(InvalidKey::Missing)
+    let lines = lines.iter().map(MetadataValue::as_bytes);
+    IdempotencyKey::from_lines(lines, max_bytes)?.ok_or(InvalidKey::Missing)
 }
 
 impl From<InvalidKey> for Status {
     fn from(error: InvalidKey) -> Self {
         let kind = match error {
             InvalidKey::Missing => ErrorKind::MissingKey,
+            InvalidKey::TooLong { .. } => ErrorKind::KeyTooLong,
             _ => ErrorKind::InvalidKey,
         };
         let mut status = error_status::status(kind, &error.to_string(), None);

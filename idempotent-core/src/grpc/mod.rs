@@ -53,7 +53,7 @@ mod returning_grpc;
 pub use self::disposition::disposition_of;
 pub use self::encoding::REPLAYED;
 pub use self::error_status::{DOMAIN, code_of};
-pub use self::key::{KEY, key};
+pub use self::key::{KEY, key, key_up_to};
 pub use self::payload::{Payload, payload};
 pub use self::returning_grpc::UnaryResponse;
 pub use crate::http::{IdempotencyKey, InvalidKey};

@@ -32,6 +32,21 @@ pub(crate) fn push_length(out: &mut Vec<u8>, mut length: usize) {
     out.push(length as u8);
 }
 
+/// How many bytes [`push_bytes`] appends for so many.
+pub(crate) const fn framed_len(length: usize) -> usize {
+    length_len(length) + length
+}
+
+/// How many bytes [`push_length`] appends.
+pub(crate) const fn length_len(mut length: usize) -> usize {
+    let mut bytes = 1;
+    while length >= 0x80 {
+        length >>= 7;
+        bytes += 1;
+    }
+    bytes
+}
+
 /// Reads untrusted bytes from front to back.
 pub(crate) struct Reader<'a>(&'a [u8]);
 

@@ -31,7 +31,8 @@ pub use self::fingerprint::{FingerprintError, RequestFingerprint};
 pub use self::handler_call::HandlerCall;
 pub use self::key::{IdempotencyKey, InvalidKey};
 pub use self::middleware::{
-    IdempotencyLayer, IdempotencyService, LayerWithoutScope, ResponseFuture,
+    IdempotencyLayer, IdempotencyService, LayerWithoutScope, PassBody, RebuildBody, RequestBody,
+    ResponseFuture,
 };
 pub use self::problem::{PROBLEM_TYPES, Problem};
 #[cfg(feature = "tonic")]

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -12,7 +13,8 @@ use super::Message;
 ///
 /// `Ok` means that the broker has stored the message, and the relay deletes it. If there was no answer, or the
 /// relay died, the message is published again with the same [`id`](Message::id): pass the id on if the broker
-/// drops duplicates.
+/// drops duplicates. An answer that it has the id already is `Ok`, and so is a conflict that only an earlier
+/// attempt can have caused: the message was delivered then.
 ///
 /// A relay publishes the messages of one key one after the other, and those of different keys at once.
 ///
@@ -52,6 +54,7 @@ impl<P: Publish + ?Sized> Publish for Arc<P> {
 #[derive(Debug)]
 pub struct PublishError {
     kind: PublishErrorKind,
+    retry_after: Option<Duration>,
     source: Box<dyn StdError + Send + Sync>,
 }
 
@@ -62,6 +65,11 @@ pub enum PublishErrorKind {
     /// The broker cannot be reached, accepts nothing now, or did not answer: the message is not at fault. It is
     /// tried again for ever, and never parked.
     Unavailable,
+    /// The broker works, and the destination of the message does not: a stream, a topic or a queue is missing,
+    /// or takes no such messages. Every message with the same topic fails alike, and those with other topics do
+    /// not. It is tried again, and parked after [`Relay::park_after`](super::Relay::park_after) attempts. The
+    /// relay logs it once a topic, until one of its messages is delivered.
+    Destination,
     /// The broker refused this message, but may accept it later. It is tried again, and parked after
     /// [`Relay::park_after`](super::Relay::park_after) refusals.
     Refused,
@@ -72,17 +80,52 @@ pub enum PublishErrorKind {
 impl PublishError {
     /// The message is not at fault: see [`PublishErrorKind::Unavailable`].
     pub fn unavailable(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind: PublishErrorKind::Unavailable, source: source.into() }
+        Self::new(PublishErrorKind::Unavailable, source)
+    }
+
+    /// The message leads nowhere: see [`PublishErrorKind::Destination`].
+    pub fn destination(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        Self::new(PublishErrorKind::Destination, source)
     }
 
     /// The broker refused this message: see [`PublishErrorKind::Refused`].
     pub fn refused(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind: PublishErrorKind::Refused, source: source.into() }
+        Self::new(PublishErrorKind::Refused, source)
     }
 
     /// The broker will never accept this message: see [`PublishErrorKind::Poison`].
     pub fn poison(source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        Self { kind: PublishErrorKind::Poison, source: source.into() }
+        Self::new(PublishErrorKind::Poison, source)
+    }
+
+    pub(super) fn new(
+        kind: PublishErrorKind,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> Self {
+        Self { kind, retry_after: None, source: source.into() }
+    }
+
+    /// Adds how long the broker asks to wait, by `Retry-After` for instance. The message is not tried again
+    /// before, nor are the next ones of its key, however short the relay's own pauses are.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use idempotent_core::outbox::PublishError;
+    ///
+    /// let error = PublishError::unavailable("429").with_retry_after(Duration::from_secs(60));
+    /// assert_eq!(error.retry_after(), Some(Duration::from_secs(60)));
+    /// ```
+    #[must_use]
+    pub fn with_retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// How long the broker asks to wait.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// What kind of error this is.
@@ -108,6 +151,7 @@ impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.kind {
             PublishErrorKind::Unavailable => "the broker is unavailable",
+            PublishErrorKind::Destination => "the message has no destination at the broker",
             PublishErrorKind::Refused => "the broker refused the message",
             PublishErrorKind::Poison => "the broker will never accept the message",
         })

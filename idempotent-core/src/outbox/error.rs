@@ -20,7 +20,8 @@ pub struct OutboxError {
 #[non_exhaustive]
 pub enum OutboxErrorKind {
     /// The message is invalid: its topic or key is missing, too long, contains control characters, or begins
-    /// or ends with white space. Nothing was sent to the database, so the transaction can go on.
+    /// or ends with white space; or one of its headers is invalid or [reserved](super::Draft::header). Nothing
+    /// was sent to the database, so the transaction can go on.
     Invalid,
     /// The database returned an error, or could not be reached. The transaction cannot commit any more.
     Database,

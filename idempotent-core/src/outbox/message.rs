@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use super::MessageId;
+use super::message_check::MessageCheck;
+use super::{MessageId, OutboxError};
 
 /// A message of the outbox.
 ///
@@ -56,6 +57,31 @@ impl Message {
             published_at: SystemTime::now(),
             attempt: 1,
         }
+    }
+
+    /// Whether every broker could carry it: what [`Draft`](super::Draft) checks before a message is published.
+    /// Relays check it too, since a message may have come into the table in another way. Use it in a broker of
+    /// your own that others may call directly.
+    ///
+    /// ```
+    /// use idempotent_core::outbox::{Message, MessageId};
+    ///
+    /// let mut message = Message::new(MessageId::random(), "orders.paid", "order-7", "");
+    /// message.headers.push(("traceparent".to_owned(), "00-1".to_owned()));
+    /// assert!(message.validate().is_ok());
+    ///
+    /// message.headers.push(("note".to_owned(), " a broker would trim it".to_owned()));
+    /// assert!(message.validate().is_err());
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Invalid`](super::OutboxErrorKind::Invalid) if topic or key is empty, contains control characters, or
+    /// begins or ends with white space; if the key is longer than 512 bytes; or if a
+    /// [header](super::Draft::header) is invalid or reserved.
+    pub fn validate(&self) -> Result<(), OutboxError> {
+        let headers = self.headers.iter().map(|(name, value)| (&**name, &**value));
+        MessageCheck { topic: &self.topic, key: &self.key }.check(headers)
     }
 
     /// The first header with this name, which is compared byte by byte.

@@ -36,8 +36,9 @@
 //!   commit, whatever their topics: the next one is published once the broker has stored the previous one. A
 //!   message that is delivered again may come after later ones, as with every broker, and so may one that was
 //!   [parked](Outbox::parked) and retried.
-//! * **The id stays the same.** Every delivery of a message has the same [`MessageId`]. A broker can drop
-//!   duplicates by it, and a consumer with `#[idempotent(key = message.id)]` acts once for each message. In an
+//! * **The id stays the same.** Every delivery of a message has the same [`MessageId`]. What
+//!   makes a message take effect once is a consumer with `#[idempotent(key = message.id)]`. Brokers that drop
+//!   duplicates by it do so for a while and not in every case (`nats::JetStream` says when not). In an
 //!   idempotent call the id is derived from the call and the message, so a call that runs again after a crash
 //!   publishes the same message.
 //! * **Any number of relays**, without a leader. A relay locks the keys of a batch in its transaction. If it
@@ -45,7 +46,8 @@
 //!   later, and it begins nothing more when it comes back.
 //! * **One bad message does not stop the rest.** A message that the broker refuses is tried again with growing
 //!   pauses, while other keys are delivered. After enough refusals it is [parked](Relay::park_after), and its
-//!   own key is delivered, too. While the broker is down, nothing is parked.
+//!   own key is delivered, too. So is one whose topic
+//!   [leads nowhere](PublishErrorKind::Destination). While the broker is down, nothing is parked.
 //!
 //! # What it costs
 //!
@@ -61,12 +63,13 @@
 //!
 //! # Logs and metrics
 //!
-//! A parked message is logged at `ERROR`. Refusals are logged at `WARN`, and so is a broker or a database that
-//! does not answer. With feature `metrics`:
+//! A parked message is logged at `ERROR`. Refusals are logged at `WARN`, and so are a broker or a database that
+//! does not answer, and a topic without a destination, once until it has one. That the broker is still down is
+//! logged ever less often. With feature `metrics`:
 //!
 //! | metric | kind | labels |
 //! |---|---|---|
-//! | `idempotent_outbox_publish_seconds` | histogram, of attempts | `outcome`: `delivered`, `refused`, `poison`, `unavailable` |
+//! | `idempotent_outbox_publish_seconds` | histogram, of attempts | `outcome`: `delivered`, `refused`, `destination`, `poison`, `unavailable` |
 //! | `idempotent_outbox_age_seconds` | histogram, from publishing to delivery | |
 //! | `idempotent_outbox_parked_total` | counter | |
 //! | `idempotent_outbox_failed_batches_total` | counter, of batches that failed in the database | |
@@ -79,6 +82,7 @@ mod error;
 mod handle;
 mod id;
 mod message;
+mod message_check;
 mod message_row;
 #[cfg(feature = "nats")]
 #[cfg_attr(docsrs, doc(cfg(feature = "nats")))]

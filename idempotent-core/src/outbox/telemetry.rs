@@ -22,7 +22,12 @@ impl Telemetry {
         }
     }
 
-    pub(super) fn failed(failed: &[(MessageRow, PublishError)], parked: &[bool]) {
+    /// Logs failed attempts. `is_news` says whether a topic's lack of a destination is to be logged.
+    pub(super) fn failed(
+        failed: &[(MessageRow, PublishError)],
+        parked: &[bool],
+        mut is_news: impl FnMut(&str) -> bool,
+    ) {
         let mut unavailable = failed
             .iter()
             .map(|(_, error)| error)
@@ -36,6 +41,14 @@ impl Telemetry {
         }
         for ((row, error), parked) in failed.iter().zip(parked) {
             let message = &row.message;
+            if error.kind() == PublishErrorKind::Destination && is_news(&message.topic) {
+                tracing::warn!(
+                    topic = message.topic,
+                    error = error.reason(),
+                    "messages of the outbox have no destination at the broker: the relay will try each \
+                     again, and parks it after its attempts; it does not say so again for this topic"
+                );
+            }
             if *parked {
                 tracing::error!(
                     id = %message.id,
@@ -47,7 +60,10 @@ impl Telemetry {
                 );
                 #[cfg(feature = "metrics")]
                 metrics::counter!("idempotent_outbox_parked_total").increment(1);
-            } else if error.kind() != PublishErrorKind::Unavailable {
+            } else if !matches!(
+                error.kind(),
+                PublishErrorKind::Unavailable | PublishErrorKind::Destination
+            ) {
                 tracing::warn!(
                     id = %message.id,
                     topic = message.topic,
@@ -60,8 +76,13 @@ impl Telemetry {
         }
     }
 
-    pub(super) fn broker_unavailable() {
+    /// Logs that the broker is down, at ever longer intervals: `times` is how often this was seen in a row.
+    pub(super) fn broker_unavailable(times: u32) {
+        if !times.is_power_of_two() {
+            return;
+        }
         tracing::warn!(
+            times,
             "the broker answered to no message of the outbox: the relay pauses and tries again"
         );
     }
@@ -91,6 +112,7 @@ impl AttemptTimer {
             "outcome" => match _error.map(PublishError::kind) {
                 None => "delivered",
                 Some(PublishErrorKind::Unavailable) => "unavailable",
+                Some(PublishErrorKind::Destination) => "destination",
                 Some(PublishErrorKind::Refused) => "refused",
                 Some(PublishErrorKind::Poison) => "poison",
             },

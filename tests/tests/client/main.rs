@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod budgets;
+mod certain_failures;
 mod connections;
 mod derived;
 mod draft;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use idempotent_core::client::IdempotentRetry;
+use idempotent_core::client::{GaveUp, GaveUpReason, IdempotentRetry, RetryInfo};
 use idempotent_tests::{millis, secs};
 
 use crate::recorded_pauses::{client, skipping};
@@ -95,12 +95,83 @@ async fn the_backoff_comes_on_top_so_that_clients_do_not_come_back_together() {
     assert!(sum > secs(5), "{sum:?} in 30 pauses");
 }
 
+/// The error of a request that is answered so every time, and how often the server was asked.
+async fn turned_away(
+    settings: IdempotentRetry,
+    answer: Step,
+) -> (reqwest_middleware::Error, usize) {
+    let server = Server::script([answer]).await;
+    let (client, pauses) = skipping(settings);
+    let error = client.post(server.url("/")).send().await.unwrap_err();
+    assert!(pauses.taken().is_empty(), "{:?}", pauses.taken());
+    (error, server.received().len())
+}
+
 #[tokio::test]
-async fn a_retry_after_beyond_the_longest_is_cut_short() {
-    let far = httpdate::fmt_http_date(SystemTime::now() + secs(86_400));
-    let settings = still().max_retry_after(secs(15));
-    let taken = pauses(settings, ["3600", "99999999999999999999", &far].map(asking)).await;
-    assert_eq!(taken, [secs(15); 3]);
+async fn nobody_is_asked_earlier_than_they_said() {
+    for (retry_after, demanded) in
+        [("45", secs(45)), ("3600", secs(3600)), ("99999999999999999999", secs(u64::MAX))]
+    {
+        let (error, requests) = turned_away(IdempotentRetry::new(), asking(retry_after)).await;
+        let gave_up = GaveUp::of(&error).unwrap();
+        assert_eq!((gave_up.reason(), requests), (GaveUpReason::RetryAfter, 1), "{retry_after}");
+        assert_eq!(gave_up.retry_after(), Some(demanded));
+        assert_eq!(gave_up.status().unwrap(), 503);
+        assert!(gave_up.key().is_some());
+        let text = format!("the server asks to wait {demanded:?}, which is longer than the 30s");
+        assert!(gave_up.to_string().starts_with(&text), "{gave_up}");
+    }
+}
+
+#[tokio::test]
+async fn a_date_beyond_the_longest_pause_ends_the_retries_too() {
+    let served = SystemTime::now() + secs(86_400);
+    let (date, later) =
+        (httpdate::fmt_http_date(served), httpdate::fmt_http_date(served + secs(31)));
+    let by_its_own_clock = answer(429, &[("date", &date), ("retry-after", &later)], "");
+    let (error, requests) = turned_away(still(), by_its_own_clock).await;
+    assert_eq!(GaveUp::of(&error).unwrap().retry_after(), Some(secs(31)));
+    let (error, _) = turned_away(still(), asking(&httpdate::fmt_http_date(served))).await;
+    assert!(GaveUp::of(&error).unwrap().retry_after() > Some(secs(80_000)));
+    assert_eq!(requests, 1);
+}
+
+#[tokio::test]
+async fn the_response_that_asked_for_too_long_a_pause_is_not_lost() {
+    let answered = answer(429, &[("retry-after", "60"), ("x-quota", "0")], "come back later");
+    let (error, _) = turned_away(still(), answered).await;
+    let gave_up = GaveUp::of(&error).unwrap();
+    let response = gave_up.take_response().unwrap();
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["x-quota"], "0");
+    assert_eq!(RetryInfo::of(&response).unwrap().attempts(), 1);
+    assert_eq!(response.text().await.unwrap(), "come back later");
+    assert!(gave_up.take_response().is_none());
+}
+
+#[tokio::test]
+async fn a_longer_pause_is_made_where_it_is_allowed() {
+    let hours = still().max_retry_after(secs(3600)).total_timeout(secs(3 * 3600));
+    assert_eq!(pauses(hours, ["3600", "45"].map(asking)).await, [3600, 45].map(secs));
+}
+
+#[tokio::test]
+async fn of_two_demands_the_longer_counts() {
+    let by_a_proxy_too = answer(503, &[("retry-after", "3"), ("retry-after", "9")], "");
+    assert_eq!(pauses(still(), [by_a_proxy_too]).await, [secs(9)]);
+}
+
+#[tokio::test]
+async fn a_response_that_is_cut_off_has_said_when_to_return() {
+    let half = |seconds: u32| {
+        let head = format!("HTTP/1.1 503 Any\r\nretry-after: {seconds}\r\ncontent-length: 9\r\n");
+        Step::Send(head + "\r\nlater")
+    };
+    assert_eq!(pauses(still(), [half(8)]).await, [secs(8)]);
+    let (error, requests) = turned_away(still(), half(60)).await;
+    let gave_up = GaveUp::of(&error).unwrap();
+    assert_eq!((gave_up.retry_after(), requests), (Some(secs(60)), 1));
+    assert!(gave_up.take_response().is_none() && gave_up.status().is_none());
 }
 
 #[tokio::test]

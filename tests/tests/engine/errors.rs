@@ -15,6 +15,8 @@ fn every_kind_has_its_code_its_status_and_whether_to_retry() {
     let expected = [
         (ErrorKind::MissingKey, "missing_key", 400, false),
         (ErrorKind::InvalidKey, "invalid_key", 400, false),
+        (ErrorKind::KeyTooLong, "key_too_long", 400, false),
+        (ErrorKind::InvalidScope, "invalid_scope", 500, false),
         (ErrorKind::InProgress, "in_progress", 409, true),
         (ErrorKind::FingerprintMismatch, "fingerprint_mismatch", 422, false),
         (ErrorKind::Indeterminate, "indeterminate", 423, false),
@@ -39,7 +41,10 @@ async fn errors() -> Vec<Error> {
     let fresh = engine();
     let none = CHARGE.key(&("secret", None::<u8>)).engine(&fresh).returning::<Answer>();
     push(none.run(|| async { Ok(1) }).await);
+    push(call(&fresh, CHARGE, "", &runs).await);
     push(call(&fresh, CHARGE, &"secret".repeat(50), &runs).await);
+    let long_scope = CHARGE.key("secret").scope(&"secret".repeat(50)).engine(&fresh);
+    push(long_scope.returning::<Answer>().run(|| async { Ok(1) }).await);
     push(call(&fresh, CHARGE.ttl(secs(0)), "secret", &runs).await);
 
     let faulty =
@@ -88,6 +93,8 @@ async fn every_kind_of_error_comes_up_in_a_call() {
         [
             ErrorKind::MissingKey,
             ErrorKind::InvalidKey,
+            ErrorKind::KeyTooLong,
+            ErrorKind::InvalidScope,
             ErrorKind::Misconfigured,
             ErrorKind::Store,
             ErrorKind::InProgress,
@@ -163,7 +170,13 @@ async fn an_error_names_its_operation_and_what_is_wrong_in_one_line() {
 
 #[tokio::test(start_paused = true)]
 async fn an_error_names_its_record_once_there_is_one() {
-    let without = [ErrorKind::MissingKey, ErrorKind::InvalidKey, ErrorKind::Misconfigured];
+    let without = [
+        ErrorKind::MissingKey,
+        ErrorKind::InvalidKey,
+        ErrorKind::KeyTooLong,
+        ErrorKind::InvalidScope,
+        ErrorKind::Misconfigured,
+    ];
     for error in errors().await {
         let expected = !without.contains(&error.kind());
         assert_eq!(error.record_id().is_some(), expected, "{error}");

@@ -52,16 +52,16 @@ async fn a_key_has_at_most_255_bytes_and_so_has_a_scope() {
     let (fits, over) = ("é".repeat(127) + "x", "é".repeat(128));
     keyed(&engine, &fits).await.unwrap();
     scoped(&engine, &fits, &fits, &runs).await.unwrap();
-    assert_eq!(kind(keyed(&engine, &over).await), ErrorKind::InvalidKey);
-    assert_eq!(kind(keyed(&engine, &(fits, "y")).await), ErrorKind::InvalidKey);
-    assert_eq!(kind(scoped(&engine, &over, &1, &runs).await), ErrorKind::InvalidKey);
+    assert_eq!(kind(keyed(&engine, &over).await), ErrorKind::KeyTooLong);
+    assert_eq!(kind(keyed(&engine, &(fits, "y")).await), ErrorKind::KeyTooLong);
+    assert_eq!(kind(scoped(&engine, &over, &1, &runs).await), ErrorKind::InvalidScope);
 }
 
 #[tokio::test]
 async fn the_limit_of_keys_can_be_set() {
     let engine = Idempotency::builder(MemoryStore::new()).max_key_bytes(3).build();
     keyed(&engine, &"abc").await.unwrap();
-    assert_eq!(kind(keyed(&engine, &"abcd").await), ErrorKind::InvalidKey);
+    assert_eq!(kind(keyed(&engine, &"abcd").await), ErrorKind::KeyTooLong);
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn a_header_that_is_no_key_is_400_and_runs_nothing() {
         format!("Idempotency-Key: \"{}\"", "k".repeat(256)),
     ] {
         let reply = server.send(&post("/orders").line(line)).await;
-        assert_eq!((reply.status, reply.problem().as_deref()), (400, Some("invalid_key")));
+        assert_eq!((reply.status, reply.problem().as_deref()), (400, Some("key_too_long")));
     }
     assert_eq!(shop.runs.count(), 0);
 }

@@ -17,7 +17,7 @@ async fn a_request_over_the_limit_is_413_and_runs_nothing() {
     assert_eq!((fits.status, fits.text()), (201, "order 1"));
 }
 
-async fn raw(server: &super::Server, request: &str) -> Vec<u8> {
+pub(crate) async fn raw(server: &super::Server, request: &str) -> Vec<u8> {
     let mut socket = TcpStream::connect(server.address).await.unwrap();
     socket.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();

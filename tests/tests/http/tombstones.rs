@@ -39,7 +39,30 @@ async fn tombstone(layer: IdempotencyLayer, make: fn() -> Response) -> Reply {
     let (first, second) = server.twice(&post("/").key("k")).await;
     assert_eq!((second.status, second.problem().as_deref()), (410, Some("result_not_kept")));
     assert_eq!(runs.count(), 1);
+    assert!(first.get("idempotency-not-kept").is_some(), "{:?}", first.lines);
+    assert_eq!(second.get("idempotency-not-kept"), None);
     first
+}
+
+#[tokio::test]
+async fn the_first_answer_says_that_it_is_not_kept_and_the_log_why() {
+    let (log, _listening) = idempotent_tests::Log::listen();
+    let large = || Response::new(Body::from("x".repeat(100)));
+    let first = tombstone(layer().response_limit(99), large).await;
+    assert_eq!(first.get("idempotency-not-kept"), Some("too-large"));
+    let stream =
+        tombstone(layer().stream_after(Duration::from_millis(20)), || Response::new(slow_stream()));
+    assert_eq!(stream.await.get("idempotency-not-kept"), Some("stream"));
+    let partial = || Response::builder().status(206).body(Body::empty()).unwrap();
+    assert_eq!(tombstone(layer(), partial).await.get("idempotency-not-kept"), Some("withheld"));
+
+    let events = log.events("a result is not kept");
+    let why: Vec<_> = events.iter().map(|event| event.field("why")).collect();
+    assert_eq!(why[0], "it was larger than the limit");
+    assert_eq!(why[1..], ["the caller chose not to store it"; 2]);
+    let (server, _) = serve(layer(), large).await;
+    let (first, second) = server.twice(&post("/").key("k")).await;
+    assert_eq!((first.get("idempotency-not-kept"), second.is_replay()), (None, true));
 }
 
 #[tokio::test]

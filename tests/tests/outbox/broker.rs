@@ -12,6 +12,8 @@ use tokio::sync::Notify;
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
     Unavailable,
+    /// It is there, and asks to come back after this long.
+    Busy(Duration),
     Refused,
     Poison,
     Panic,
@@ -112,6 +114,9 @@ impl Publish for Broker {
                 Err(PublishError::unavailable("the answer is lost"))
             }
             Some(Fault::Unavailable) => Err(PublishError::unavailable("nobody is there")),
+            Some(Fault::Busy(after)) => {
+                Err(PublishError::unavailable("too many requests").with_retry_after(after))
+            }
             Some(Fault::Refused) => Err(PublishError::refused("not this one")),
             Some(Fault::Poison) => Err(PublishError::poison("never this one")),
             Some(Fault::Panic) => {

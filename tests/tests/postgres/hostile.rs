@@ -43,7 +43,7 @@ async fn a_key_that_is_too_long_is_refused_before_the_server_is_asked() {
     let runs = Runs::new();
     let key = "k".repeat(256);
     let error = call(&engine, Operation::new("shop::charge"), &key, &runs).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidKey, "{error:?}");
+    assert_eq!(error.kind(), ErrorKind::KeyTooLong, "{error:?}");
     assert_eq!((runs.count(), records(&server).await), (0, 0));
 }
 

@@ -1,7 +1,7 @@
 //! Acquiring a key: whether a call runs its body, replays a result or is refused.
 //!
 //! In the order of a call: its options (`request`), what follows from them (`prepare`, with the
-//! engine's list of operation `names`), one attempt to reserve (`attempt`, with the order of checks
+//! engine's list of operation `names`; what of it does not depend on a key is `effective_policy`), one attempt to reserve (`attempt`, with the order of checks
 //! in `check`), how a duplicate of a running call waits (`wait_for_owner`), all of that as one
 //! future (`acquisition`), and its result (`acquired`). `in_transaction` does the same in the
 //! caller's transaction.
@@ -10,6 +10,7 @@ mod acquired;
 mod acquisition;
 mod attempt;
 mod check;
+mod effective_policy;
 mod in_transaction;
 mod names;
 mod prepare;

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
+use super::effective_policy::EffectivePolicy;
 use super::request::Request;
 use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
-use crate::model::{
-    Envelope, Fingerprint, Guarantee, KeyParts, KeyProblem, Operation, RecordId, Secret,
-};
+use crate::model::{Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, Secret};
 
 /// A call with everything decided that does not depend on the store.
 #[derive(Debug)]
@@ -27,35 +26,13 @@ impl Request {
         let operation = &self.operation;
         let name = operation.name;
         let settings = engine.settings();
-        engine.0.names.check(operation, settings)?;
-        let misconfigured =
-            |why: &'static str| Err(Error::new(ErrorKind::Misconfigured, name).detail(why));
-        match operation.guarantee {
-            Guarantee::AtMostOnce if settings.fail_open => {
-                return misconfigured("fail_open() cannot guarantee at most once");
-            }
-            Guarantee::ExactlyOnce if settings.fail_open => {
-                return misconfigured("fail_open() cannot guarantee exactly once");
-            }
-            _ => {}
-        }
-        let (oldest, newest) = operation.accept;
-        if !(oldest..=newest).contains(&operation.version) {
-            return misconfigured("`accept` must include the `version` that the operation writes");
-        }
-        let ttl = operation.ttl.unwrap_or(settings.ttl);
-        let lease = operation.lease.unwrap_or(settings.lease.min(ttl)).min(LONGEST_LEASE);
-        let max_run = operation.max_run.unwrap_or(settings.max_run);
-        if ttl.is_zero() || lease < SHORTEST_LEASE {
-            return misconfigured("the ttl must not be zero, and the lease must be at least 1 ms");
-        }
-        if ttl < lease {
-            return misconfigured("the ttl must not be shorter than the lease");
-        }
+        let EffectivePolicy { ttl, lease, max_run } = EffectivePolicy::of(operation, &engine)?;
         let limit = settings.max_key_bytes;
-        let key = checked("key", &self.key, limit, name)?;
+        let key = checked("key", ErrorKind::KeyTooLong, &self.key, limit, name)?;
         let scope = self.scope.as_deref();
-        let scope = scope.map(|scope| checked("scope", scope, limit, name)).transpose()?;
+        let scope = scope
+            .map(|scope| checked("scope", ErrorKind::InvalidScope, scope, limit, name))
+            .transpose()?;
         let secret = settings.secret.as_ref();
         let id = RecordId::from_parts(name.into(), scope, key, secret);
         let fingerprint = match self.digest.take() {
@@ -66,12 +43,6 @@ impl Request {
         Ok(Prepared { request: self, id, fingerprint, ttl, lease, max_run, engine })
     }
 }
-
-/// Leases are kept in milliseconds.
-const SHORTEST_LEASE: Duration = Duration::from_millis(1);
-/// The longest lease that a record can store: 49 days. Because leases are renewed, it is as good as
-/// a longer one.
-const LONGEST_LEASE: Duration = Duration::from_millis(u32::MAX as u64);
 
 impl Prepared {
     pub(super) fn operation(&self) -> &Operation {
@@ -100,13 +71,15 @@ impl Prepared {
 
 fn checked<'a>(
     what: &str,
+    too_long: ErrorKind,
     parts: &'a Result<KeyParts, KeyProblem>,
     limit: usize,
     operation: &'static str,
 ) -> Result<&'a KeyParts, Error> {
     match parts {
         Ok(parts) if parts.len() <= limit => Ok(parts),
-        Ok(parts) => Err(Error::new(ErrorKind::InvalidKey, operation)
+        Ok(parts) => Err(Error::new(too_long, operation)
+            .limited_to(limit)
             .detail(format!("the {what} has {} bytes, but the limit is {limit}", parts.len()))),
         Err(KeyProblem::Missing) => Err(Error::new(ErrorKind::MissingKey, operation)
             .detail(format!("the {what}, or a part of it, is `None`"))),

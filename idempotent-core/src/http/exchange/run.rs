@@ -12,7 +12,7 @@ use super::response_policy::{Decision, ResponsePolicy};
 use crate::Disposition;
 use crate::engine::UnknownEnd;
 use crate::http::problem::PROBLEM_JSON;
-use crate::http::response::{Captured, capture};
+use crate::http::response::{Captured, WhyNotKept, capture};
 use crate::http::{Problem, ResponseBody, StoredResponse};
 
 /// Runs the handler, and records its response before anybody sees it.
@@ -66,8 +66,9 @@ async fn settle<R: Body>(
             response.map(ResponseBody::inner)
         }
         _ if !decision.is_replayable => {
-            reservation.complete_without_result(ttl(disposition)).await;
-            response.map(ResponseBody::inner)
+            let why = WhyNotKept::Withheld;
+            reservation.complete_not_kept(why.record(), ttl(disposition)).await;
+            why.mark(response.map(ResponseBody::inner))
         }
         _ => match capture(response, policy.limits, &policy.stripped_headers).await {
             // Another service of this kind refused the request that the handler sent it.
@@ -79,8 +80,8 @@ async fn settle<R: Body>(
                 reservation.complete_as(&Ok(stored), disposition).await;
                 response
             }
-            Captured::Incomplete(response) => {
-                reservation.complete_without_result(ttl(disposition)).await;
+            Captured::NotKept(why, response) => {
+                reservation.complete_not_kept(why.record(), ttl(disposition)).await;
                 response
             }
         },

@@ -35,7 +35,8 @@ impl IdempotencyKey {
     /// The name of the header, `Idempotency-Key`.
     pub const HEADER: HeaderName = HeaderName::from_static("idempotency-key");
 
-    /// The maximum length of a key in bytes, without quotes and escapes.
+    /// The maximum length of a key in bytes, without quotes and escapes, unless an engine has
+    /// [another limit](crate::IdempotencyBuilder::max_key_bytes).
     pub const MAX_BYTES: usize = 255;
 
     /// Makes a key from its text, without quotes and escapes.
@@ -44,13 +45,17 @@ impl IdempotencyKey {
     ///
     /// [`InvalidKey`] if the text is empty, blank, too long or not printable ASCII.
     pub fn new(text: &str) -> Result<Self, InvalidKey> {
+        Self::within(text, Self::MAX_BYTES)
+    }
+
+    fn within(text: &str, max_bytes: usize) -> Result<Self, InvalidKey> {
         let printable = |byte: u8| matches!(byte, b' '..=b'~');
         if !text.bytes().all(printable) {
             Err(InvalidKey::Character)
         } else if text.bytes().all(|byte| byte == b' ') {
             Err(InvalidKey::Empty)
-        } else if text.len() > Self::MAX_BYTES {
-            Err(InvalidKey::TooLong)
+        } else if text.len() > max_bytes {
+            Err(InvalidKey::TooLong { max_bytes })
         } else {
             Ok(Self(text.into()))
         }
@@ -63,7 +68,11 @@ impl IdempotencyKey {
     /// Every [`InvalidKey`] except [`Missing`](InvalidKey::Missing) and
     /// [`Repeated`](InvalidKey::Repeated).
     pub fn from_bytes(value: &[u8]) -> Result<Self, InvalidKey> {
-        Self::new(&parse::key_text(value)?)
+        Self::from_bytes_up_to(value, Self::MAX_BYTES)
+    }
+
+    fn from_bytes_up_to(value: &[u8], max_bytes: usize) -> Result<Self, InvalidKey> {
+        Self::within(&parse::key_text(value)?, max_bytes)
     }
 
     /// The key of a request, from the header `name`; `None` if there is no such header.
@@ -88,18 +97,45 @@ impl IdempotencyKey {
         headers: &HeaderMap,
         name: &HeaderName,
     ) -> Result<Option<Self>, InvalidKey> {
-        Self::from_lines(headers.get_all(name).iter().map(HeaderValue::as_bytes))
+        Self::from_headers_up_to(headers, name, Self::MAX_BYTES)
+    }
+
+    /// The key of a request, like [`from_headers`](Self::from_headers), with another maximum length than
+    /// [`MAX_BYTES`](Self::MAX_BYTES).
+    ///
+    /// ```
+    /// use http::HeaderMap;
+    /// use idempotent_core::http::{IdempotencyKey, InvalidKey};
+    ///
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert(IdempotencyKey::HEADER, "order-7".parse()?);
+    /// let key = |max| IdempotencyKey::from_headers_up_to(&headers, &IdempotencyKey::HEADER, max);
+    /// assert_eq!(key(7)?.unwrap().as_str(), "order-7");
+    /// assert_eq!(key(6), Err(InvalidKey::TooLong { max_bytes: 6 }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Every [`InvalidKey`] except [`Missing`](InvalidKey::Missing).
+    pub fn from_headers_up_to(
+        headers: &HeaderMap,
+        name: &HeaderName,
+        max_bytes: usize,
+    ) -> Result<Option<Self>, InvalidKey> {
+        Self::from_lines(headers.get_all(name).iter().map(HeaderValue::as_bytes), max_bytes)
     }
 
     /// The key from all lines of the header.
     pub(crate) fn from_lines<'a>(
         mut lines: impl Iterator<Item = &'a [u8]>,
+        max_bytes: usize,
     ) -> Result<Option<Self>, InvalidKey> {
         let Some(value) = lines.next() else { return Ok(None) };
         if lines.next().is_some() {
             return Err(InvalidKey::Repeated);
         }
-        Self::from_bytes(value).map(Some)
+        Self::from_bytes_up_to(value, max_bytes).map(Some)
     }
 
     /// The key's text.
@@ -134,8 +170,8 @@ impl IdempotencyKey {
     }
 
     /// The entropy in bits that a key of these characters has if they are random: 4 for each character
-    /// of a hexadecimal key, 5.9 for each one of a key with digits and letters of both cases. A UUID
-    /// counts as 128.
+    /// of a hexadecimal key, 5.17 for each digit and letter of one case, 5.95 to 6 for each character of a
+    /// key with letters of both cases. `-` and `_` count only there. A UUID counts as 128.
     #[must_use]
     pub fn entropy_bits(&self) -> u32 {
         entropy::bits(&self.0)
@@ -246,7 +282,8 @@ mod tests {
         assert_eq!(key(&longest), Ok(longest.clone()));
         assert_eq!(key(&format!("\"{longest}\"")), Ok(longest.clone()));
         assert_eq!(key(&format!("\"{}\"", "\\\"".repeat(255))), Ok("\"".repeat(255)));
-        assert_eq!(key(&longer), Err(InvalidKey::TooLong));
-        assert_eq!(key(&format!("\"{longer}\"")), Err(InvalidKey::TooLong));
+        let too_long = InvalidKey::TooLong { max_bytes: 255 };
+        assert_eq!(key(&longer), Err(too_long));
+        assert_eq!(key(&format!("\"{longer}\"")), Err(too_long));
     }
 }

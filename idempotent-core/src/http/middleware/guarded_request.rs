@@ -4,12 +4,12 @@ use std::error::Error as StdError;
 use std::future::Future;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::in_flight::InFlightPermit;
+use super::pass_body::PassBody;
 use super::read_body::{BoxError, read_body};
 use super::settings::Settings;
 use super::state::LayerState;
@@ -27,19 +27,19 @@ type GuardedResult<R, E> = Result<Response<ResponseBody<R>>, E>;
 /// finishes in a spawned task.
 ///
 /// It is not an `async fn`, which would store the request twice.
-pub(super) fn answer<S, B, R>(
+pub(super) fn answer<S, B, P, R>(
     inner: S,
     state: Arc<LayerState>,
     key: IdempotencyKey,
     request: Request<B>,
 ) -> impl Future<Output = GuardedResult<R, S::Error>> + Send + 'static
 where
-    S: Service<Request<B>, Response = Response<R>> + Send + 'static,
+    S: Service<Request<P>, Response = Response<R>> + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
-    B: Body + From<Bytes> + Send + 'static,
+    B: Body<Error: PassBody<B, Passed = P> + Into<BoxError>> + Send + 'static,
     B::Data: Send,
-    B::Error: Into<BoxError>,
+    P: Send + 'static,
     R: Body + Send + 'static,
     R::Data: Send,
     R::Error: Send,
@@ -71,7 +71,7 @@ where
         };
         parts.extensions.insert(key);
         let method = parts.method.clone();
-        let request = Request::from_parts(parts, B::from(bytes));
+        let request = Request::from_parts(parts, B::Error::rebuild(bytes));
         let run = HandlerRun { method, reservation, state: Arc::clone(&state), _permit: permit };
         FinishInBackground::in_context(run.finish(inner, request)).await
     }
@@ -106,7 +106,8 @@ fn refuse<R: Body>(settings: &Settings, error: &Error) -> Response<ResponseBody<
             error = error as &dyn StdError,
             "a request is refused because the store failed"
         ),
-        ErrorKind::Incompatible
+        ErrorKind::InvalidScope
+        | ErrorKind::Incompatible
         | ErrorKind::Encode
         | ErrorKind::Decode
         | ErrorKind::Misconfigured => {

@@ -39,8 +39,11 @@ use crate::{Idempotency, Operation};
 ///
 /// # Where to put it
 ///
-/// From the outside in: compression, authentication, **idempotency**, timeout, handler.
+/// From the outside in: compression, CORS, tracing and request ids, authentication, **idempotency**, timeout,
+/// handler.
 ///
+/// * *CORS, tracing and request ids outside*: what they add belongs to one request, so a replay needs its own.
+///   From inside it would not be stored, and a browser would refuse a replay without CORS headers.
 /// * *Compression outside*: what is stored is then uncompressed, and each client gets an encoding that
 ///   it accepts.
 /// * *Authentication outside*: the scope is then known, and nobody gets a stored response without
@@ -82,11 +85,21 @@ use crate::{Idempotency, Operation};
 /// A response's [`Disposition`](crate::Disposition) says what it means for its key. It depends on the
 /// status ([`disposition_of`](crate::http::disposition_of)), or on your own
 /// [rule](Self::disposition). A stored response is replayed with its status, headers and body, byte for
-/// byte. `Set-Cookie`, `Date`, hop-by-hop headers, headers that `Connection` names, and those of
-/// [`strip_header`](Self::strip_header) are not stored.
+/// byte. What belongs to the first request and not to its result is not stored, and a replay does not have it:
+///
+/// * CORS (`Access-Control-*`), which depends on the origin that asks;
+/// * traces and ids of requests (`Server-Timing`, `Timing-Allow-Origin`, `traceparent`, `tracestate`, `traceresponse`, `baggage`, `b3`,
+///   `X-Request-Id`, `X-Correlation-Id` and their like), and rate limits (`RateLimit*`, `X-RateLimit-*`);
+/// * `Date`, `Age`, and `Set-Cookie`, which belongs to a session;
+/// * headers of the connection, those that `Connection` names, and a wrong `Content-Length`;
+/// * those of [`strip_header`](Self::strip_header).
+///
+/// [`keep_header`](Self::keep_header) keeps one of them, except those of the connection. Whatever a layer
+/// *outside* adds, such as CORS, a replay has too, and for the request at hand.
 ///
 /// Some responses are sent but not stored. They leave a tombstone, so that a retry gets 410 and does
-/// not run the handler again:
+/// not run the handler again. Their header `Idempotency-Not-Kept` says so to the client at once, with the reason
+/// as a word: `too-large`, `stream`, `trailers`, `body-failed` or `withheld`.
 ///
 /// * bodies larger than the [limit](Self::response_limit);
 /// * 101, 206, and successful responses to `CONNECT`;
@@ -98,13 +111,23 @@ use crate::{Idempotency, Operation};
 ///
 /// Every response to a guarded request has the header
 /// `Idempotency-Policy: ttl=86400, max-length=255, required=?0`, an RFC 8941 dictionary. It says for how
-/// many seconds a key's response is kept, how long a key may be, and whether it is required. Problems
-/// also have `ttl_seconds`.
+/// many seconds a key's response is kept (at least one), how long a key may be by the engine's
+/// [limit](crate::IdempotencyBuilder::max_key_bytes), and whether it is required. Problems also have
+/// `ttl_seconds`.
+///
+/// # Panics
+///
+/// When a service is made of it, which is when the application starts, a layer panics if it could only answer
+/// with 500: if its name is [invalid](Operation::new) or one that
+/// [`strict_names`](crate::IdempotencyBuilder::strict_names) refuses, if its `ttl` is zero or shorter than its
+/// lease, or if it promises *at most once* on an engine that
+/// [fails open](crate::IdempotencyBuilder::fail_open).
 ///
 /// # Without axum
 ///
-/// Any tower stack will do. The request body must be convertible from bytes, because the layer reads it
-/// and passes it on: `http_body_util::Full<Bytes>` for example.
+/// Any tower stack will do. The layer reads the request's body and passes on one of the same type with the same
+/// bytes, for example a `Full<Bytes>` of `http-body-util`; where a layer outside has wrapped the body, it passes
+/// on a [`RequestBody`](crate::http::RequestBody). [`PassBody`](crate::http::PassBody) says what is possible.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() {
@@ -146,7 +169,7 @@ pub struct IdempotencyLayer {
 const MAX_IN_FLIGHT: usize = 4096;
 
 impl IdempotencyLayer {
-    pub(super) fn new(engine: Idempotency, operation: Operation, scope: Scope) -> Self {
+    pub(super) fn of(engine: Idempotency, operation: Operation, scope: Scope) -> Self {
         let settings = Settings::new(engine, operation, scope);
         let in_flight = InFlightLimit::new(MAX_IN_FLIGHT);
         Self { state: Arc::new(LayerState::new(settings, in_flight)) }
@@ -180,7 +203,12 @@ impl IdempotencyLayer {
 impl<S> Layer<S> for IdempotencyLayer {
     type Service = IdempotencyService<S>;
 
+    /// # Panics
+    ///
+    /// If the layer could never guard a request: see [`IdempotencyLayer`](Self#panics).
+    #[track_caller]
     fn layer(&self, inner: S) -> Self::Service {
+        self.state.settings.assert_usable();
         IdempotencyService::new(inner, Arc::clone(&self.state))
     }
 }

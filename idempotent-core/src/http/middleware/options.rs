@@ -60,12 +60,30 @@ impl IdempotencyLayer {
         self.set(|settings| settings.methods = methods.into_iter().collect())
     }
 
+    /// The least entropy that a key must have in the global scope, in bits, as
+    /// [`entropy_bits`](crate::http::IdempotencyKey::entropy_bits) counts it. Weaker keys get 400. Default: 120,
+    /// which UUIDs, ULIDs, KSUIDs, Nano IDs and cuid2 have. Keys with a [scope](super::LayerWithoutScope::scope)
+    /// may be anything.
+    ///
+    /// ObjectIds and xids have less: they consist of the time, the machine and a counter, so whoever has seen
+    /// one can guess the next. Accept them only if nobody but trusted services can send requests:
+    ///
+    /// ```
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore, http::IdempotencyLayer};
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// let internal =
+    ///     IdempotencyLayer::at_least_once(engine, "ledger").global_scope().min_key_entropy(96);
+    /// ```
+    pub fn min_key_entropy(self, bits: u32) -> Self {
+        self.set(|settings| settings.scope.set_min_entropy(bits))
+    }
+
     /// Refuses requests without a key with 400, if their method is guarded.
     pub fn required(self) -> Self {
         self.set(|settings| settings.required = true)
     }
 
-    /// The name of the header that carries the key.
+    /// The name of the header that carries the key. Refusals name it too.
     pub fn header(self, name: HeaderName) -> Self {
         self.set(|settings| settings.header = name)
     }
@@ -175,9 +193,27 @@ impl IdempotencyLayer {
         self.set(|settings| settings.response.respect_no_store = true)
     }
 
-    /// Does not store this response header, in addition to those that are never stored.
+    /// Does not store this response header, in addition to those that are not stored
+    /// [by default](Self#what-is-stored).
     pub fn strip_header(self, name: HeaderName) -> Self {
         self.set(|settings| settings.response.stripped_headers.add(name))
+    }
+
+    /// Stores a response header that is not stored [by default](Self#what-is-stored), so that replays have
+    /// the first response's. Headers of the connection, such as `Upgrade`, cannot be kept.
+    ///
+    /// ```
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore, http::IdempotencyLayer};
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// use http::HeaderName;
+    ///
+    /// // Support looks up a payment by the request that made it.
+    /// let layer = IdempotencyLayer::at_least_once(engine, "shop")
+    ///     .global_scope()
+    ///     .keep_header(HeaderName::from_static("x-request-id"));
+    /// ```
+    pub fn keep_header(self, name: HeaderName) -> Self {
+        self.set(|settings| settings.response.stripped_headers.keep(name))
     }
 
     /// How many guarded requests may be in flight at once, waiting ones included. Further requests are

@@ -21,18 +21,20 @@ impl RequestKind {
         if !settings.methods.contains(request.method()) {
             return Self::Unguarded;
         }
-        let key = IdempotencyKey::from_headers(request.headers(), &settings.header);
+        let (name, max_bytes) = (&settings.header, settings.max_key_bytes());
+        let key = IdempotencyKey::from_headers_up_to(request.headers(), name, max_bytes);
         let passes = matches!(key, Ok(None)) && !settings.required;
         // gRPC requires HTTP/2. gRPC-Web does not, but it only matters here if it does not pass anyway.
         if (!passes || request.version() == Version::HTTP_2) && is_grpc(request.headers()) {
             return Self::Grpc;
         }
+        let refused = |why| Self::Refused(Problem::of_key(why, name));
         match key {
-            Ok(Some(key)) if settings.scope.is_weak(&key) => Self::Refused(InvalidKey::Weak.into()),
+            Ok(Some(key)) if settings.scope.is_weak(&key) => refused(InvalidKey::Weak),
             Ok(Some(key)) => Self::Guarded(key),
-            Ok(None) if settings.required => Self::Refused(InvalidKey::Missing.into()),
+            Ok(None) if settings.required => refused(InvalidKey::Missing),
             Ok(None) => Self::Unguarded,
-            Err(error) => Self::Refused(error.into()),
+            Err(error) => refused(error),
         }
     }
 }

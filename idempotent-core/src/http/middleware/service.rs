@@ -4,13 +4,13 @@ use std::mem;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::future::ResponseFuture;
 use super::guarded_request;
+use super::pass_body::PassBody;
 use super::read_body::BoxError;
 use super::request_kind::RequestKind;
 use super::state::LayerState;
@@ -30,14 +30,17 @@ impl<S> IdempotencyService<S> {
     }
 }
 
+/// The body that the inner service gets.
+type Passed<B> = <<B as Body>::Error as PassBody<B>>::Passed;
+
 impl<S, B, R> Service<Request<B>> for IdempotencyService<S>
 where
-    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S: Service<Request<Passed<B>>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
-    B: Body + From<Bytes> + Send + 'static,
+    B: Body<Error: PassBody<B> + Into<BoxError>> + Send + 'static,
     B::Data: Send,
-    B::Error: Into<BoxError>,
+    Passed<B>: Send + 'static,
     R: Body + Send + 'static,
     R::Data: Send,
     R::Error: Send,
@@ -53,10 +56,12 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let settings = &self.state.settings;
         match RequestKind::of(&request, settings) {
-            RequestKind::Unguarded => ResponseFuture::passing(self.inner.call(request)),
+            RequestKind::Unguarded => {
+                ResponseFuture::passing(self.inner.call(request.map(B::Error::pass)))
+            }
             RequestKind::Grpc => {
                 self.state.warn_of_grpc();
-                ResponseFuture::passing(self.inner.call(request))
+                ResponseFuture::passing(self.inner.call(request.map(B::Error::pass)))
             }
             RequestKind::Refused(problem) => {
                 ResponseFuture::refused(settings.problem_response(problem))

@@ -10,7 +10,7 @@ use http::{Method, Response, request};
 
 use super::scope::Scope;
 use crate::http::exchange::{HttpCall, ResponsePolicy};
-use crate::http::problem::{PROBLEM_TYPES, Problem};
+use crate::http::problem::{PROBLEM_TYPES, Problem, whole_seconds};
 use crate::http::{IdempotencyKey, RequestFingerprint};
 use crate::{Error, ErrorKind, Idempotency, Operation};
 
@@ -58,12 +58,27 @@ impl Settings {
         self.operation.ttl.unwrap_or(self.engine.settings().ttl)
     }
 
+    /// How long a key may be, in bytes.
+    pub(super) fn max_key_bytes(&self) -> usize {
+        self.engine.settings().max_key_bytes
+    }
+
+    /// # Panics
+    ///
+    /// If the settings could never guard a request.
+    #[track_caller]
+    pub(super) fn assert_usable(&self) {
+        if let Err(error) = self.engine.check_operation(&self.operation) {
+            panic!("this idempotency layer cannot guard requests: {error}");
+        }
+    }
+
     /// Computes the policy header anew after a setting changed.
     pub(super) fn update_policy(&mut self) {
         let policy = format!(
             "ttl={}, max-length={}, required={}",
-            self.ttl().as_secs(),
-            IdempotencyKey::MAX_BYTES,
+            whole_seconds(self.ttl()),
+            self.max_key_bytes(),
             if self.required { "?1" } else { "?0" },
         );
         self.policy = HeaderValue::try_from(policy).ok();
@@ -115,7 +130,7 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
             .field("operation", &self.operation)
-            .field("global_scope", &matches!(self.scope, Scope::Global))
+            .field("global_scope", &self.scope.is_global())
             .field("methods", &self.methods)
             .field("required", &self.required)
             .field("header", &self.header)

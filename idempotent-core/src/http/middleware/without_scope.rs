@@ -3,12 +3,15 @@
 use std::fmt;
 
 use http::request::Parts;
+use tower_layer::Layer;
 
 use super::layer::IdempotencyLayer;
+use super::missing_parts::{KnowsGuarantee, KnowsScope};
 use super::scope::Scope;
 use crate::{Guarantee, Idempotency, Key, Operation};
 
 /// An [`IdempotencyLayer`] that still lacks its scope, and is therefore not a layer yet.
+#[derive(Clone)]
 #[must_use = "say who owns a key, with `scope` or `global_scope`"]
 pub struct LayerWithoutScope {
     engine: Idempotency,
@@ -35,6 +38,24 @@ impl IdempotencyLayer {
     }
 }
 
+impl IdempotencyLayer {
+    /// There is no such layer. The trait says what to write instead.
+    #[doc(hidden)]
+    pub fn new<E: KnowsGuarantee>(engine: E) -> Self {
+        engine.into_layer()
+    }
+}
+
+/// There is no such service. The trait says what to write instead.
+#[doc(hidden)]
+impl<S: KnowsScope> Layer<S> for LayerWithoutScope {
+    type Service = S;
+
+    fn layer(&self, inner: S) -> S {
+        inner
+    }
+}
+
 impl LayerWithoutScope {
     /// Says who owns a request's key: a tenant, an account, a user. Different owners can use the same
     /// key without meeting.
@@ -56,16 +77,18 @@ impl LayerWithoutScope {
         self,
         scope: impl Fn(&Parts) -> K + Send + Sync + 'static,
     ) -> IdempotencyLayer {
-        IdempotencyLayer::new(self.engine, self.operation, Scope::of(scope))
+        IdempotencyLayer::of(self.engine, self.operation, Scope::of(scope))
     }
 
     /// Uses one scope for all callers. A key is then a capability, because whoever sends it gets its
-    /// response, so it must have at least 128 bits of entropy, as a UUID has.
+    /// response, so it must be as hard to guess as a random UUID: it must have at least 120 bits of
+    /// [entropy](crate::http::IdempotencyKey::entropy_bits), or what
+    /// [`min_key_entropy`](IdempotencyLayer::min_key_entropy) says.
     ///
     /// Use it for a service behind a gateway that authenticates callers. Otherwise set a
     /// [`scope`](Self::scope).
     pub fn global_scope(self) -> IdempotencyLayer {
-        IdempotencyLayer::new(self.engine, self.operation, Scope::Global)
+        IdempotencyLayer::of(self.engine, self.operation, Scope::GLOBAL)
     }
 }
 

@@ -32,7 +32,7 @@ pub struct Problem {
     status: StatusCode,
     code: &'static str,
     title: &'static str,
-    detail: &'static str,
+    detail: Cow<'static, str>,
     retry_after: Option<Duration>,
     types: Cow<'static, str>,
     documentation: Option<HeaderValue>,
@@ -50,7 +50,7 @@ impl Problem {
             status,
             code,
             title,
-            detail,
+            detail: Cow::Borrowed(detail),
             retry_after: None,
             types: Cow::Borrowed(PROBLEM_TYPES),
             documentation: None,
@@ -60,6 +60,11 @@ impl Problem {
 
     pub(super) const fn retry_in(mut self, after: Option<Duration>) -> Self {
         self.retry_after = after;
+        self
+    }
+
+    pub(super) fn detailed(mut self, detail: String) -> Self {
+        self.detail = Cow::Owned(detail);
         self
     }
 
@@ -130,7 +135,7 @@ impl Problem {
             "retryable": self.is_retryable(),
         });
         if let Some(ttl) = self.ttl {
-            body["ttl_seconds"] = ttl.as_secs().into();
+            body["ttl_seconds"] = whole_seconds(ttl).into();
         }
         let mut response = Response::new(B::from(Bytes::from(body.to_string())));
         *response.status_mut() = self.status;
@@ -146,4 +151,9 @@ impl Problem {
         }
         response
     }
+}
+
+/// A time as it is published: in whole seconds, and never as none.
+pub(in crate::http) fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs().max(1)
 }

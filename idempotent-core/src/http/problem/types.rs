@@ -3,12 +3,14 @@
 //! The texts are fixed. None is taken from an error or a record, so they reveal nothing about another
 //! caller's request, the store or its address.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
+use http::header::HeaderName;
 
 use super::document::Problem;
-use crate::http::InvalidKey;
+use crate::http::{IdempotencyKey, InvalidKey};
 use crate::{Error, ErrorKind};
 
 /// When to retry if nothing better is known.
@@ -67,24 +69,57 @@ impl Problem {
 
 impl From<InvalidKey> for Problem {
     fn from(invalid: InvalidKey) -> Self {
+        Self::of_key(invalid, &IdempotencyKey::HEADER)
+    }
+}
+
+impl Problem {
+    /// The problem of a key, or of a request without one, in a service whose keys have this header.
+    pub(in crate::http) fn of_key(invalid: InvalidKey, header: &HeaderName) -> Self {
         let (code, title) = match invalid {
             InvalidKey::Missing => ("missing_key", "The idempotency key is missing"),
+            InvalidKey::TooLong { .. } => ("key_too_long", "The idempotency key is too long"),
             _ => ("invalid_key", "The idempotency key is invalid"),
         };
+        let header = HeaderText(header);
         let detail = match invalid {
-            InvalidKey::Missing => {
-                "This operation needs an Idempotency-Key header. Send a random UUID, and the same one \
-                 with each retry."
+            InvalidKey::Missing => format!(
+                "This operation needs the header {header}. Send a random UUID, and the same one with each \
+                 retry."
+            ),
+            InvalidKey::Repeated => format!("The header {header} is repeated. Send one key."),
+            InvalidKey::List => format!("The header {header} is a list. Send one key."),
+            InvalidKey::Empty => format!("The key in the header {header} is empty."),
+            InvalidKey::TooLong { max_bytes } => {
+                format!("The key in the header {header} has more than {max_bytes} characters.")
             }
-            InvalidKey::Repeated => "The header is repeated. Send one key.",
-            InvalidKey::List => "The header is a list. Send one key.",
-            InvalidKey::Empty => "The key is empty.",
-            InvalidKey::TooLong => "The key has more than 255 characters.",
-            InvalidKey::Character => "The key has a character outside printable ASCII.",
-            InvalidKey::Syntax => "The key is neither a quoted string nor a bare key.",
-            InvalidKey::Weak => "The key could be guessed. Send a random UUID.",
+            InvalidKey::Character => {
+                format!("The key in the header {header} has a character outside printable ASCII.")
+            }
+            InvalidKey::Syntax => {
+                format!("The key in the header {header} is neither a quoted string nor a bare key.")
+            }
+            InvalidKey::Weak => {
+                format!("The key in the header {header} could be guessed. Send a random UUID.")
+            }
         };
-        Self::new(StatusCode::BAD_REQUEST, code, title, detail)
+        Self::new(StatusCode::BAD_REQUEST, code, title, "").detailed(detail)
+    }
+}
+
+/// The name of a header as people write it.
+struct HeaderText<'a>(&'a HeaderName);
+
+impl fmt::Display for HeaderText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, word) in self.0.as_str().split('-').enumerate() {
+            if place > 0 {
+                f.write_str("-")?;
+            }
+            let (first, rest) = word.split_at(word.len().min(1));
+            write!(f, "{}{rest}", first.to_ascii_uppercase())?;
+        }
+        Ok(())
     }
 }
 
@@ -94,7 +129,11 @@ impl From<&Error> for Problem {
         let (title, detail) = texts(kind);
         let status = StatusCode::from_u16(kind.status());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let problem = Self::new(status, kind.code(), title, detail);
+        let mut problem = Self::new(status, kind.code(), title, detail);
+        // The limit is the service's own, and the client has to know it.
+        if let Some(limit) = error.limit() {
+            problem = problem.detailed(format!("The key has more than {limit} bytes."));
+        }
         let after = kind.is_retryable().then(|| error.retry_after().unwrap_or(DEFAULT_RETRY_AFTER));
         problem.retry_in(after)
     }
@@ -105,9 +144,16 @@ fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
         ErrorKind::MissingKey => {
             ("The idempotency key is missing", "This operation needs an idempotency key.")
         }
-        ErrorKind::InvalidKey => (
-            "The idempotency key is invalid",
-            "The key is empty, or longer than this service accepts.",
+        ErrorKind::InvalidKey => {
+            ("The idempotency key is invalid", "The key, or a part of it, is empty.")
+        }
+        ErrorKind::KeyTooLong => {
+            ("The idempotency key is too long", "The key is longer than this service accepts.")
+        }
+        ErrorKind::InvalidScope => (
+            "The owner of the idempotency key is invalid",
+            "The service names its callers in a way that it does not accept itself. The request was not \
+             processed.",
         ),
         ErrorKind::InProgress => (
             "A request with this idempotency key is in progress",
@@ -174,6 +220,8 @@ mod tests {
         for kind in [
             ErrorKind::MissingKey,
             ErrorKind::InvalidKey,
+            ErrorKind::KeyTooLong,
+            ErrorKind::InvalidScope,
             ErrorKind::InProgress,
             ErrorKind::Held,
             ErrorKind::OwnerFailed,

@@ -58,6 +58,13 @@ impl<B: Body> From<Bytes> for ResponseBody<B> {
     }
 }
 
+/// An empty body, for layers outside that answer in the place of this one: timeouts and CORS for instance.
+impl<B: Body> Default for ResponseBody<B> {
+    fn default() -> Self {
+        Bytes::new().into()
+    }
+}
+
 impl<B: Body> Body for ResponseBody<B> {
     type Data = Bytes;
     type Error = B::Error;

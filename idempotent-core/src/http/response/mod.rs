@@ -7,7 +7,7 @@ mod stripped_headers;
 
 pub use self::body::ResponseBody;
 pub(super) use self::body::whole_frame;
-pub(super) use self::capture::{CaptureLimits, Captured, capture};
+pub(super) use self::capture::{CaptureLimits, Captured, WhyNotKept, capture};
 pub(super) use self::stored_response::REPLAYED;
 pub use self::stored_response::StoredResponse;
 pub(crate) use self::stripped_headers::StrippedHeaders;

@@ -13,7 +13,7 @@ use http::header::{HeaderMap, HeaderName};
 use http::{Response, StatusCode};
 
 use crate::call::{BinaryResult, InvalidBytes};
-use crate::http::framing::{Reader, push_headers};
+use crate::http::framing::{Reader, framed_len, length_len, push_headers};
 
 /// The header that marks a replay, unless a layer names another.
 pub(in crate::http) const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
@@ -65,6 +65,15 @@ impl StoredResponse {
     #[must_use]
     pub const fn body(&self) -> &Bytes {
         &self.body
+    }
+
+    /// How many bytes the engine stores for it: its encoding, and one that tells results from errors.
+    pub(super) fn payload_len(&self) -> usize {
+        let lines = self.headers.iter();
+        let lines =
+            lines.map(|(name, value)| framed_len(name.as_str().len()) + framed_len(value.len()));
+        let headers = length_len(self.headers.len()) + lines.sum::<usize>();
+        1 + 1 + 2 + headers + self.body.len()
     }
 
     /// Converts it into a response with any body that can be made from bytes.
@@ -155,6 +164,18 @@ mod tests {
         headers.insert("etag", HeaderValue::from_static("1"));
         let stored = StoredResponse::new(StatusCode::CREATED, headers, "ok".into());
         assert_eq!(encoded(&stored), b"\x01\xc9\x00\x01\x04etag\x011ok");
+    }
+
+    #[test]
+    fn the_length_is_known_before_it_is_encoded() {
+        let mut headers = HeaderMap::new();
+        for line in 0..200 {
+            headers.append("x-line", HeaderValue::try_from("v".repeat(line * 100)).unwrap());
+        }
+        let long = StoredResponse::new(StatusCode::OK, headers, Bytes::from(vec![7; 300_000]));
+        for stored in [stored(), long] {
+            assert_eq!(stored.payload_len(), 1 + encoded(&stored).len());
+        }
     }
 
     #[test]

@@ -1,40 +1,83 @@
 //! The headers that are stripped before a response is stored.
 
 use http::HeaderMap;
-use http::header::{
-    CONNECTION, CONTENT_LENGTH, DATE, HeaderName, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
-    SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
-};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName};
 
-/// Strips headers that belong to a user's session, to one connection or to one moment, and those that
-/// a layer names.
+/// Strips headers that belong to one request, one connection, one moment or one session instead of to the
+/// result, and those that a layer names.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct StrippedHeaders(Vec<HeaderName>);
+pub(crate) struct StrippedHeaders {
+    stripped: Vec<HeaderName>,
+    kept: Vec<HeaderName>,
+}
 
-const ALWAYS: [HeaderName; 11] = [
-    SET_COOKIE,
-    DATE,
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
+/// Of one connection. A message with a wrong one would be garbled, so nobody can keep them.
+const CONNECTIONS: [&str; 10] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
 ];
+
+/// Of one request or one moment.
+const REQUESTS: [&str; 26] = [
+    "age",
+    "b3",
+    "baggage",
+    "cf-ray",
+    "correlation-id",
+    "date",
+    "request-id",
+    "sentry-trace",
+    "server-timing",
+    "set-cookie",
+    "set-cookie2",
+    "timing-allow-origin",
+    "traceparent",
+    "traceresponse",
+    "tracestate",
+    "uber-trace-id",
+    "x-amz-cf-id",
+    "x-amz-request-id",
+    "x-amzn-requestid",
+    "x-amzn-trace-id",
+    "x-cloud-trace-context",
+    "x-correlation-id",
+    "x-request-id",
+    "x-response-time",
+    "x-runtime",
+    "x-trace-id",
+];
+
+/// Beginnings of names of one request or one moment: CORS, trace contexts and rate limits.
+const REQUEST_PREFIXES: [&str; 6] =
+    ["access-control-", "ratelimit", "x-ratelimit", "x-rate-limit", "x-b3-", "x-datadog-"];
 
 impl StrippedHeaders {
     pub(in crate::http) fn add(&mut self, name: HeaderName) {
-        self.0.push(name);
+        self.kept.retain(|kept| *kept != name);
+        self.stripped.push(name);
+    }
+
+    /// Keeps a header that is stripped by default.
+    pub(in crate::http) fn keep(&mut self, name: HeaderName) {
+        self.stripped.retain(|stripped| *stripped != name);
+        self.kept.push(name);
     }
 
     /// The headers that remain, with all their lines, of a response whose body has `body_length` bytes.
     pub(crate) fn strip(&self, headers: &HeaderMap, body_length: usize) -> HeaderMap {
-        let mut remaining = headers.clone();
-        for name in ALWAYS.iter().chain(&self.0) {
-            remaining.remove(name);
+        let mut remaining = HeaderMap::with_capacity(headers.keys_len());
+        for (name, value) in headers {
+            if self.remains(name) {
+                remaining.append(name.clone(), value.clone());
+            }
         }
         for value in headers.get_all(CONNECTION) {
             for name in value.as_bytes().split(|byte| *byte == b',') {
@@ -50,6 +93,16 @@ impl StrippedHeaders {
             remaining.remove(CONTENT_LENGTH);
         }
         remaining
+    }
+
+    fn remains(&self, name: &HeaderName) -> bool {
+        let text = name.as_str();
+        if CONNECTIONS.contains(&text) || self.stripped.contains(name) {
+            return false;
+        }
+        let is_of_request = REQUESTS.binary_search(&text).is_ok()
+            || REQUEST_PREFIXES.iter().any(|prefix| text.starts_with(prefix));
+        !is_of_request || self.kept.contains(name)
     }
 }
 
@@ -72,7 +125,7 @@ mod tests {
     #[test]
     fn only_what_belongs_to_the_response_is_kept() {
         let mut stripped = StrippedHeaders::default();
-        stripped.add(HeaderName::from_static("x-request-id"));
+        stripped.add(HeaderName::from_static("x-internal"));
         let headers = map(&[
             ("set-cookie", "a=1"),
             ("set-cookie", "b=2"),
@@ -84,7 +137,11 @@ mod tests {
             ("keep-alive", "timeout=5"),
             ("transfer-encoding", "chunked"),
             ("upgrade", "h2c"),
-            ("x-request-id", "7"),
+            ("x-internal", "7"),
+            ("access-control-allow-origin", "https://a.example"),
+            ("server-timing", "db;dur=53"),
+            ("traceparent", "00-1"),
+            ("x-ratelimit-remaining", "3"),
             ("location", "/orders/1"),
             ("link", "</a>"),
             ("link", "</b>"),
@@ -99,5 +156,29 @@ mod tests {
         ];
         assert_eq!(remaining, map(&all));
         assert_eq!(stripped.strip(&headers, 6), map(&all[..3]));
+    }
+
+    #[test]
+    fn what_is_stripped_by_default_can_be_kept_and_what_belongs_to_a_connection_cannot() {
+        let name = HeaderName::from_static;
+        let mut stripped = StrippedHeaders::default();
+        for header in ["x-request-id", "access-control-allow-origin", "upgrade", "etag"] {
+            stripped.keep(name(header));
+        }
+        stripped.add(name("etag"));
+        let headers = map(&[
+            ("x-request-id", "7"),
+            ("access-control-allow-origin", "*"),
+            ("upgrade", "h2c"),
+            ("etag", "1"),
+            ("tracestate", "a=b"),
+        ]);
+        let kept = [("x-request-id", "7"), ("access-control-allow-origin", "*")];
+        assert_eq!(stripped.strip(&headers, 0), map(&kept));
+    }
+
+    #[test]
+    fn the_names_are_in_order_since_they_are_searched() {
+        assert!(REQUESTS.is_sorted());
     }
 }

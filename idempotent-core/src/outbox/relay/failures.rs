@@ -1,5 +1,7 @@
 //! Failed attempts, and how they are recorded.
 
+use std::time::Duration;
+
 use sqlx::query;
 
 use super::options::Options;
@@ -7,6 +9,9 @@ use super::transaction::KeyTransaction;
 use crate::outbox::message_row::MessageRow;
 use crate::outbox::statements::Statements;
 use crate::outbox::{OutboxError, PublishError, PublishErrorKind};
+
+/// No message waits longer than this for a broker that asks for more, since PostgreSQL's times end.
+const MAX_PAUSE: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 /// Failed attempts, column by column, as the statement takes them.
 #[derive(Default)]
@@ -25,10 +30,15 @@ impl Failures {
         self.refused.push(kind != PublishErrorKind::Unavailable);
         self.parked.push(match kind {
             PublishErrorKind::Unavailable => false,
-            PublishErrorKind::Refused => row.refusals + 1 >= options.park_after,
+            PublishErrorKind::Refused | PublishErrorKind::Destination => {
+                row.refusals.saturating_add(1) >= options.park_after
+            }
             PublishErrorKind::Poison => true,
         });
-        self.pauses.push(options.backoff.pause(row.message.attempt).as_secs_f64());
+        let backoff = options.backoff.pause(row.message.attempt);
+        // Like a client, on top of what was asked for, so that not all messages come back together.
+        let pause = error.retry_after().unwrap_or_default().saturating_add(backoff).min(MAX_PAUSE);
+        self.pauses.push(pause.as_secs_f64());
         // PostgreSQL accepts every character in a text but this one.
         self.reasons.push(error.reason().replace('\0', ""));
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
+use super::lost_topics::LostTopics;
 use super::stop_flag::StopFlag;
 use crate::outbox::message_row::MessageRow;
 use crate::outbox::telemetry::Telemetry;
@@ -23,6 +24,7 @@ pub(super) struct DeliveryLimits {
     pub(super) end: Instant,
     pub(super) message_timeout: Duration,
     pub(super) stopping: StopFlag,
+    pub(super) lost_topics: Arc<LostTopics>,
 }
 
 /// What became of the messages of one key.
@@ -46,7 +48,10 @@ impl KeyQueue {
                 break;
             }
             match attempt(&*broker, &row.message, limits.message_timeout).await {
-                Ok(()) => outcome.delivered.push(row.number),
+                Ok(()) => {
+                    limits.lost_topics.found(&row.message.topic);
+                    outcome.delivered.push(row.number);
+                }
                 Err(error) => {
                     outcome.failed = Some((row, error));
                     break;
@@ -62,6 +67,8 @@ async fn attempt(
     message: &Message,
     limit: Duration,
 ) -> Result<(), PublishError> {
+    // It may have come into the table without a draft.
+    message.validate().map_err(PublishError::poison)?;
     let timer = Telemetry::attempt();
     let answer = timeout(limit, catch_panic(broker.publish(message))).await;
     let result = answer

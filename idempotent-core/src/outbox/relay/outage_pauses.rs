@@ -27,6 +27,11 @@ impl OutagePauses {
         self.backoff.pause(self.failures)
     }
 
+    /// How many failures there were in a row.
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
+    }
+
     pub(super) fn reset(&mut self) {
         self.failures = 0;
     }

@@ -8,7 +8,8 @@ use crate::outbox::PublishErrorKind;
 pub struct Pass {
     /// Messages that the broker has accepted.
     pub delivered: u64,
-    /// Attempts that the broker refused, including those after which the message was parked.
+    /// Attempts that the broker refused, or that had no destination there, including those after which the
+    /// message was parked.
     pub refused: u64,
     /// Attempts that failed because the broker was unavailable.
     pub unavailable: u64,
@@ -27,7 +28,9 @@ impl Pass {
     pub(super) fn count_failure(&mut self, kind: PublishErrorKind) {
         match kind {
             PublishErrorKind::Unavailable => self.unavailable += 1,
-            PublishErrorKind::Refused | PublishErrorKind::Poison => self.refused += 1,
+            PublishErrorKind::Refused
+            | PublishErrorKind::Destination
+            | PublishErrorKind::Poison => self.refused += 1,
         }
     }
 

@@ -59,14 +59,16 @@ impl Relay {
         self
     }
 
-    /// After how many refusals a message is parked, so that the next one of its key is delivered. Default: 10;
-    /// at least one.
+    /// After how many refusals a message is parked, so that the next one of its key is delivered. Attempts
+    /// without a [destination](super::PublishErrorKind::Destination) count too. Default: 10, which with the
+    /// default pauses takes half a minute; at least one.
     pub fn park_after(mut self, refusals: u32) -> Self {
         self.0.options.park_after = refusals.max(1);
         self
     }
 
-    /// The pauses before a failed message is tried again: random between zero and a bound that begins at
+    /// The pauses before a failed message is tried again, on top of what the broker
+    /// [asks for](super::PublishError::with_retry_after): random between zero and a bound that begins at
     /// `first` and doubles with each attempt, up to `longest`. Default: 100 milliseconds and 30 seconds.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.0.options.set_backoff(first, longest);
@@ -126,7 +128,9 @@ impl Relay {
         let next = outcome.map(|batch| progress.advance(&batch));
         match &next {
             Ok(Next::Batch | Next::Idle) => pauses.reset(),
-            Ok(Next::Unavailable) => Telemetry::broker_unavailable(),
+            Ok(Next::Unavailable) => {
+                Telemetry::broker_unavailable(pauses.failures().saturating_add(1))
+            }
             Err(error) => Telemetry::batch_failed(error),
         }
         match next {

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::batch::BatchOutcome;
 use super::failures::Failures;
 use super::key_queue::{DeliveryLimits, KeyOutcome, KeyQueue};
+use super::lost_topics::LostTopics;
 use super::options::Options;
 use super::pass::Pass;
 use super::stop_flag::StopFlag;
@@ -27,11 +28,12 @@ pub(super) struct Worker {
     outbox: Outbox,
     broker: Arc<dyn Publish>,
     pub(super) options: Options,
+    lost_topics: Arc<LostTopics>,
 }
 
 impl Worker {
     pub(super) fn new(outbox: Outbox, broker: Arc<dyn Publish>) -> Self {
-        Self { outbox, broker, options: Options::default() }
+        Self { outbox, broker, options: Options::default(), lost_topics: Arc::default() }
     }
 
     /// Delivers the messages of the keys after `after`. `is_down` says that the broker has not answered
@@ -56,6 +58,7 @@ impl Worker {
             end: start + self.options.batch_duration(),
             message_timeout: self.options.deadline,
             stopping: stop.clone(),
+            lost_topics: Arc::clone(&self.lost_topics),
         };
         let keys = self.publish(queues, &limits).await;
         self.limited(self.record(transaction, keys, &mut outcome, is_down)).await?;
@@ -152,10 +155,17 @@ impl Worker {
             failed.extend(key.failed);
         }
         outcome.pass.delivered = delivered.len() as u64;
+        for (_, error) in &failed {
+            outcome.pass.count_failure(error.kind());
+        }
+        // If the broker is down, no message is at fault: the relay pauses as a whole, and once the broker is
+        // back no key has to wait for a pause of its own, unless the broker asked for it.
+        let is_down = is_down && !outcome.pass.is_answered();
         let mut failures = Failures::default();
         for (row, error) in &failed {
-            outcome.pass.count_failure(error.kind());
-            failures.add(&self.options, row, error);
+            if !is_down || error.retry_after().is_some() {
+                failures.add(&self.options, row, error);
+            }
         }
         outcome.pass.parked = failures.parked_count();
         let mut ages: Vec<f64> = Vec::new();
@@ -164,16 +174,13 @@ impl Worker {
             let rows = statement.fetch_all(&mut *transaction.connection).await?;
             ages = rows.iter().map(|row| row.try_get(0)).collect::<sqlx::Result<_>>()?;
         }
-        // If the broker is down, no message is at fault: the relay pauses as a whole, and once the broker is
-        // back no key has to wait for a pause of its own.
-        let is_down = is_down && !outcome.pass.is_answered();
-        if !failures.is_empty() && !is_down {
+        if !failures.is_empty() {
             failures.write(self.outbox.statements(), &mut transaction).await?;
         }
         transaction.end(End::Commit).await?;
         Telemetry::delivered(&ages);
         if !is_down {
-            Telemetry::failed(&failed, &failures.parked);
+            Telemetry::failed(&failed, &failures.parked, |topic| self.lost_topics.lose(topic));
         }
         Ok(())
     }
