@@ -11,6 +11,7 @@
 mod builder;
 mod complete;
 mod connection;
+mod connections;
 mod database_file;
 mod entry;
 mod error;
