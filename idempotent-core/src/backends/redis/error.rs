@@ -109,7 +109,18 @@ pub(super) fn is_unknown_command(error: &RedisError) -> bool {
 
 /// Whether the server is not the primary any more.
 pub(super) fn is_demoted(error: &RedisError) -> bool {
-    matches!(error.code(), Some("READONLY" | "MASTERDOWN"))
+    match error.code() {
+        Some("READONLY" | "MASTERDOWN") => true,
+        // What a proxy, or a server older than those that are supported, makes of it within a script.
+        Some("ERR") => error.detail().is_some_and(|detail| detail.contains("-READONLY ")),
+        _ => false,
+    }
+}
+
+/// Whether the server refuses commands in a way that one does which was cut off and replaced, but also one that
+/// is still the primary: it loads its data, its replicas are missing, or its disk fails.
+pub(super) fn may_be_replaced(error: &RedisError) -> bool {
+    matches!(error.code(), Some("LOADING" | "NOREPLICAS" | "MISCONF"))
 }
 
 /// Fewer replicas have a write than are required.

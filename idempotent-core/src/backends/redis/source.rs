@@ -58,7 +58,9 @@ use super::connection::{
 /// # Connections
 ///
 /// A connection's own timeouts apply in addition to those of the store. A `MultiplexedConnection` that
-/// is lost stays lost. A connection does not tell where it leads, so the store cannot subscribe:
+/// is lost stays lost, and so does one whose server is not the primary any more. A `ConnectionManager` whose
+/// server says that it is a replica is made to reconnect, so that it follows its name; what the application
+/// sends at that moment fails as if the connection had been lost. A connection does not tell where it leads, so the store cannot subscribe:
 /// waiters for calls of other processes poll.
 #[derive(Clone)]
 pub struct RedisSource(Source);

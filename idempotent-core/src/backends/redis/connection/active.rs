@@ -30,6 +30,8 @@ pub(super) struct ActiveConnections {
     limits: Limits,
     tasks: Arc<BackgroundTasks>,
     state: Mutex<State>,
+    /// Reports each replacement.
+    replaced: watch::Sender<()>,
 }
 
 /// A connection, and which attempt made it.
@@ -65,7 +67,8 @@ impl ActiveConnections {
             error: None,
             is_closed: false,
         };
-        Ok(Self { connector, limits, tasks, state: Mutex::new(state) })
+        let replaced = watch::Sender::new(());
+        Ok(Self { connector, limits, tasks, state: Mutex::new(state), replaced })
     }
 
     pub(super) const fn connector(&self) -> &Connector {
@@ -116,6 +119,22 @@ impl ActiveConnections {
         }
         self.replace_all(&mut state, Some(error.clone()));
         true
+    }
+
+    /// Whether a connection of the application's should be ended because its server was demoted: not again and
+    /// again while there is no other one.
+    pub(super) fn may_end(&self) -> bool {
+        let mut state = self.lock();
+        let may_end = state.since.elapsed() >= YOUNG;
+        if may_end {
+            state.since = Instant::now();
+        }
+        may_end
+    }
+
+    /// Hears of every replacement from now on.
+    pub(super) fn replaced(&self) -> watch::Receiver<()> {
+        self.replaced.subscribe()
     }
 
     /// Replaces the connections, unless they are too new.
@@ -170,6 +189,8 @@ impl ActiveConnections {
         state.since = Instant::now();
         state.attempt = None;
         state.error = None;
+        drop(state);
+        self.replaced.send_replace(());
     }
 
     fn report_error(&self, error: RedisError) {
