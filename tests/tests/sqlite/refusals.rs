@@ -178,7 +178,7 @@ async fn a_missing_table_is_told_and_runs_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_record_is_malformed_and_a_scan_passes_over_it() {
+async fn what_is_no_record_is_malformed_and_a_scan_tells_it_beside_the_others() {
     let database = Database::new();
     let store = database.store().await;
     let (garbage, other) = (completed(&store).await, completed(&store).await);
@@ -191,6 +191,9 @@ async fn what_is_no_record_is_malformed_and_a_scan_passes_over_it() {
     let page = store.scan(&idempotent_core::store::Scan::all()).await.unwrap();
     let seen: Vec<_> = page.entries.iter().map(|(id, _)| id.clone()).collect();
     assert_eq!(seen, std::slice::from_ref(&other.id));
+    assert_eq!(page.unreadable.len(), 1);
+    assert_eq!(page.unreadable[0].id.as_ref(), Some(&garbage.id));
+    assert_eq!(page.unreadable[0].key, id);
     assert!(store.purge(&garbage.id).await.unwrap(), "it can be got rid of");
     garbage.win(&store).await;
 }

@@ -92,6 +92,7 @@ pub(crate) enum Flaw {
     ScanNeedsAnOperation,
     ScanIgnoresTheStates,
     ScanTellsOneState,
+    ScanSkipsTheUnreadable,
 }
 
 #[derive(Clone)]
