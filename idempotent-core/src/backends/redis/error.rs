@@ -18,6 +18,7 @@ const QUOTES: &str = "with args beginning with";
 /// The codes of errors that this crate makes itself.
 const TOO_FEW: &str = "TOOFEWREPLICAS";
 const CLOSED: &str = "STORECLOSED";
+const NO_CREDENTIALS: &str = "NOCREDENTIALS";
 
 const NO_LOGIN: &str = "redis rejected the user name or the password: check the URL, or `username` \
                         and `password` of the builder";
@@ -70,6 +71,7 @@ fn kind_of(error: &RedisError) -> (StoreErrorKind, &'static str) {
         Some("WRONGTYPE") => {
             (StoreErrorKind::Malformed, "redis holds a value under the key that is not a record")
         }
+        Some(NO_CREDENTIALS) => (StoreErrorKind::Unavailable, "the provider of credentials failed"),
         Some("NOPERM") => (StoreErrorKind::Unavailable, NO_PERMISSION),
         Some("NOAUTH" | "WRONGPASS") => (StoreErrorKind::Unavailable, NO_LOGIN),
         Some("NOREPLICAS") => {
@@ -136,6 +138,12 @@ pub(super) fn too_few_replicas(
 
 fn is_too_few_replicas(error: &RedisError) -> bool {
     error.code() == Some(TOO_FEW)
+}
+
+/// The provider of credentials failed, so no connection could be made.
+pub(super) fn no_credentials(error: &StoreError) -> RedisError {
+    let cause = error.source().map(ToString::to_string);
+    redis::make_extension_error(NO_CREDENTIALS.to_owned(), cause)
 }
 
 /// The store has been closed.

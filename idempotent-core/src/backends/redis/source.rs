@@ -3,7 +3,7 @@
 use std::fmt;
 
 use redis::aio::{ConnectionManager, MultiplexedConnection};
-use redis::{Client, RedisResult, TlsCertificates};
+use redis::{Client, ErrorKind, RedisResult, TlsCertificates};
 
 #[cfg(feature = "redis-cluster")]
 use super::connection::ClusterConnector;
@@ -79,6 +79,13 @@ enum Source {
     Cluster(Vec<String>),
 }
 
+/// What [`Source::Connection`] cannot do.
+const LOGGED_IN: (ErrorKind, &str) = (
+    ErrorKind::InvalidClientConfig,
+    "a store built on an existing connection does not log in, so it needs no credentials; build it from a URL \
+     or a redis::Client",
+);
+
 impl RedisSource {
     /// A group of servers that Sentinel watches, by the URLs of some of its sentinels and the group's
     /// name.
@@ -137,25 +144,28 @@ impl RedisSource {
                     Some(certificates) => Client::build_with_tls(info, certificates.clone())?,
                     None => Client::open(info)?,
                 };
-                Ok(Connector::Standalone(StandaloneConnector(client)))
+                let login = login.changing.clone();
+                Ok(Connector::Standalone(StandaloneConnector { client, login }))
             }
             Source::Client(client) => {
                 prepare_tls(client.get_connection_info());
-                Ok(Connector::Standalone(StandaloneConnector(client.clone())))
+                let (client, login) = (client.clone(), login.changing.clone());
+                Ok(Connector::Standalone(StandaloneConnector { client, login }))
             }
+            Source::Connection(_) if login.changing.is_some() => Err(LOGGED_IN.into()),
             Source::Connection(connection) => Ok(Connector::Existing(connection.clone())),
             #[cfg(feature = "redis-sentinel")]
             Source::Sentinel { urls, service_name } => {
                 let sentinels =
                     urls.iter().map(|url| parse_url(url)).collect::<RedisResult<Vec<_>>>()?;
-                SentinelConnector::new(&sentinels, service_name.clone(), login, certificates)
-                    .map(Connector::Sentinel)
+                SentinelConnector::new(sentinels, service_name.clone(), login, certificates)
+                    .map(|group| Connector::Sentinel(Box::new(group)))
             }
             #[cfg(feature = "redis-cluster")]
             Source::Cluster(urls) => {
                 let seeds = urls.iter().map(|url| parse_url(url).map(|info| login.apply(info)));
                 let seeds = seeds.collect::<RedisResult<Vec<_>>>()?;
-                ClusterConnector::new(seeds, certificates, limits)
+                ClusterConnector::new(seeds, certificates, login.changing.clone(), limits)
                     .map(|cluster| Connector::Cluster(Box::new(cluster)))
             }
         }
