@@ -6,13 +6,16 @@
 //! lease depends on come first.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Connection as _, Error, Execute as _, SqlStr, Sqlite, SqliteConnection, Transaction};
-use tokio::sync::oneshot::error::TryRecvError;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::oneshot::error::{RecvError, TryRecvError};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 
 use super::connections::{Connections, Purpose};
@@ -133,8 +136,10 @@ impl WriteQueue {
         let (answer, mut answered) = oneshot::channel();
         let number = self.enqueue(write, answer);
         loop {
-            let permit = Arc::clone(&self.commit_permit).acquire_owned().await;
-            let permit = permit.map_err(|_| Error::WorkerCrashed)?;
+            let permit = match self.permit_unless_answered(&mut answered).await {
+                Ok(permit) => permit.map_err(|_| Error::WorkerCrashed)?,
+                Err(answer) => return answer.unwrap_or_else(|_| Err(timed_out())),
+            };
             match answered.try_recv() {
                 Ok(answer) => return answer,
                 Err(TryRecvError::Closed) => return Err(timed_out()),
@@ -148,6 +153,20 @@ impl WriteQueue {
                 return answered.await.unwrap_or_else(|_| Err(timed_out()));
             }
         }
+    }
+
+    /// Waits for the right to commit, or for the answer from whoever has it: writes overtake each other, so the
+    /// answer may come long before the right.
+    async fn permit_unless_answered(
+        &self,
+        answered: &mut oneshot::Receiver<WriteResult>,
+    ) -> Result<Result<OwnedSemaphorePermit, AcquireError>, Result<WriteResult, RecvError>> {
+        let mut acquire = pin!(Arc::clone(&self.commit_permit).acquire_owned());
+        poll_fn(|cx| match Pin::new(&mut *answered).poll(cx) {
+            Poll::Ready(answer) => Poll::Ready(Err(answer)),
+            Poll::Pending => acquire.as_mut().poll(cx).map(Ok),
+        })
+        .await
     }
 
     fn enqueue(&self, write: Write, answer: oneshot::Sender<WriteResult>) -> u64 {

@@ -146,6 +146,16 @@ impl ActiveConnections {
         }
     }
 
+    /// Looks for the servers again, unless the connections are too new. They are used until there are others: they
+    /// may still answer reads.
+    pub(super) fn look_again_if_older_than(self: &Arc<Self>, age: Duration) {
+        let mut state = self.lock();
+        let is_old = state.is_up() && state.since.elapsed() >= age;
+        if is_old && self.connector.can_connect() {
+            self.reconnect(&mut state);
+        }
+    }
+
     /// Why there is no connection, while there is none.
     pub(super) fn error_while_down(&self) -> Option<RedisError> {
         let state = self.lock();

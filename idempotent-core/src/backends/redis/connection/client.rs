@@ -176,9 +176,9 @@ impl Client {
         self.active.replaced()
     }
 
-    /// Replaces the connections, unless they are new: another server may have the name by now.
+    /// Looks for the servers again, unless the connections are new: another one may have the name by now.
     pub(in crate::backends::redis) fn look_for_primary(&self) {
-        self.active.replace_if_older_than(MAY_BE_REPLACED_AFTER);
+        self.active.look_again_if_older_than(MAY_BE_REPLACED_AFTER);
     }
 
     pub(in crate::backends::redis) const fn limits(&self) -> Limits {
