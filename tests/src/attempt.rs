@@ -1,6 +1,6 @@
 //! Calls of a store: ids that nobody else uses, and requests about them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use idempotent_core::model::{Envelope, Guarantee, Record, RecordId, Token};
 use idempotent_core::store::{
@@ -69,6 +69,29 @@ impl Attempt {
         match store.reserve(&request).await.expect("the store answers") {
             ReserveOutcome::Won => request.record().clone(),
             taken => panic!("the id should be vacant, but: {taken:?}"),
+        }
+    }
+
+    /// Wins a fresh id, as soon as the store grants one.
+    ///
+    /// # Panics
+    ///
+    /// If it grants none for twenty seconds.
+    pub async fn win_soon(store: &dyn Store) -> (Self, Record) {
+        let begin = Instant::now();
+        loop {
+            let attempt = Self::new();
+            let request = attempt.request();
+            match store.reserve(&request).await {
+                Ok(ReserveOutcome::Won) => {
+                    let reservation = request.record().clone();
+                    return (attempt, reservation);
+                }
+                answer => {
+                    assert!(begin.elapsed() < Duration::from_secs(20), "{answer:?}");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
         }
     }
 

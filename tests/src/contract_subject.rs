@@ -2,12 +2,18 @@
 
 use std::any::Any;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use idempotent_core::Store;
+use idempotent_core::model::RecordId;
 use idempotent_core::testing::contract::{Lapsed, Subject};
+
+/// Breaks the bytes of one record, around the store.
+type Garble = Box<dyn Fn(RecordId) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 /// Two handles to the same records of a real backend, as two processes have them. The backend's own
 /// clock rules, so time is waited for: leases are short and tolerances wide.
@@ -17,6 +23,7 @@ pub struct TwoHandles {
     lease: Duration,
     tolerance: Duration,
     lapsed: Lapsed,
+    garble: Option<Garble>,
     _kept: Option<Box<dyn Any + Send + Sync>>,
 }
 
@@ -31,13 +38,22 @@ impl TwoHandles {
     pub async fn open<S: Store + 'static>(lapsed: Lapsed, open: impl AsyncFn() -> S) -> Self {
         let (one, other) = (Arc::new(open().await), Arc::new(open().await));
         let (lease, tolerance) = (Duration::from_millis(500), Duration::from_millis(400));
-        Self { one, other, lease, tolerance, lapsed, _kept: None }
+        Self { one, other, lease, tolerance, lapsed, garble: None, _kept: None }
     }
 
     /// With other times than a lease of 500 ms and a tolerance of 400 ms.
     #[must_use]
     pub fn times(self, lease: Duration, tolerance: Duration) -> Self {
         Self { lease, tolerance, ..self }
+    }
+
+    /// With a way to break the bytes of one record, around the store.
+    #[must_use]
+    pub fn garbled_by<F>(self, garble: impl Fn(RecordId) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self { garble: Some(Box::new(move |id| Box::pin(garble(id)))), ..self }
     }
 
     /// Keeps something as long as the handles, such as the folder of their file.
@@ -71,5 +87,11 @@ impl Subject for TwoHandles {
 
     fn lapsed(&self) -> Lapsed {
         self.lapsed
+    }
+
+    async fn garble(&self, id: &RecordId) -> bool {
+        let Some(garble) = &self.garble else { return false };
+        garble(id.clone()).await;
+        true
     }
 }

@@ -1,6 +1,7 @@
 //! Running a call in a transaction of the caller's.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::fmt;
 use std::future::Future;
 
@@ -13,7 +14,7 @@ use crate::engine::{
 };
 use crate::error::Error;
 use crate::model::{CallOutcome, RecordId};
-use crate::store::Transaction;
+use crate::store::{StoreError, StoreErrorKind, Transaction};
 
 impl<T, E> Call<T, E> {
     /// Runs `body` exactly once, in a transaction of the caller's: the reservation, the effects and
@@ -59,6 +60,8 @@ impl<T, E> Call<T, E> {
     ///   undone nevertheless. Under `REPEATABLE READ` and `SERIALIZABLE`, an error is kept only if
     ///   a function of yours says so ([`memoize`](Self::memoize), [`on_error`](Self::on_error)): an
     ///   error that no function has looked at may be a serialization failure.
+    /// * If the database has ended the transaction by itself, as `SQLite` does when the disk is full,
+    ///   the call is refused with [`Store`](crate::ErrorKind::Store), whatever the body returned.
     /// * A result that is too large, or cannot be encoded, is returned to the caller and leaves a
     ///   tombstone. The effects stay.
     /// * If the future is dropped halfway, the database refuses to commit the transaction.
@@ -211,6 +214,11 @@ impl<T, E> Running<T, E> {
                 }
                 result
             }
+            // A caller that takes the body's error for the whole story would go on, statement by statement.
+            (Err(error), Err(_)) if is_transaction_lost(&error) => {
+                report_refusal(&span, observed.as_deref(), &error);
+                policy.refuse(error)
+            }
             // The body's own error is worth more: without a recorded end, nothing can be committed.
             (Err(error), Err(own)) => {
                 unsettled(&id, &error);
@@ -244,6 +252,14 @@ fn report_refusal(span: &CallSpan, observed: Option<&ObservedCall>, error: &Erro
     if let Some(caller) = current() {
         caller.set_refused(error);
     }
+}
+
+/// Whether the transaction is not the one any more in which the call began, or can only be rolled back.
+fn is_transaction_lost(error: &Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<StoreError>());
+    cause.is_some_and(|cause| {
+        matches!(cause.kind(), StoreErrorKind::RolledBack | StoreErrorKind::Mismatch)
+    })
 }
 
 fn unsettled(id: &RecordId, error: &Error) {

@@ -65,6 +65,8 @@ pub enum CompleteOutcome {
 pub struct Page {
     /// The records.
     pub entries: Vec<(RecordId, Entry)>,
+    /// What was found beside them and is not a readable record.
+    pub unreadable: Vec<Unreadable>,
     /// Where the next page starts; `None` on the last page.
     pub next: Option<Cursor>,
 }
@@ -73,6 +75,59 @@ impl Page {
     /// Creates a page.
     #[must_use]
     pub const fn new(entries: Vec<(RecordId, Entry)>, next: Option<Cursor>) -> Self {
-        Self { entries, next }
+        Self { entries, unreadable: Vec::new(), next }
+    }
+
+    /// Adds what was found and is not a readable record.
+    #[must_use]
+    pub fn with_unreadable(mut self, unreadable: Vec<Unreadable>) -> Self {
+        self.unreadable = unreadable;
+        self
+    }
+}
+
+/// Something that a scan found in the place of a record and cannot read, for example because somebody else wrote
+/// over it or the disk failed.
+///
+/// Calls with its key are refused until it is removed: [`purge`](super::Store::purge) removes it by its id, and
+/// the next call then runs its body, even if the effect has already happened. Its bytes are not shown, since they
+/// may be a payload.
+///
+/// ```
+/// use idempotent_core::store::Unreadable;
+///
+/// let found = Unreadable::new(None, "row 7", "the id has 31 bytes");
+/// assert_eq!(found.key, "row 7");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unreadable {
+    /// The record's id, as far as the store can tell it without the record. The operation is `unreadable` if its
+    /// name cannot be told either; a purge needs only the hash. `None` if not even that is left: then remove it
+    /// by its [`key`](Self::key), with the database's own tools.
+    pub id: Option<RecordId>,
+    /// How the store itself calls it: the key in Redis, the id in hexadecimal digits in a database.
+    pub key: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Unreadable {
+    /// Describes what was found.
+    #[must_use]
+    pub fn new(id: Option<RecordId>, key: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { id, key: key.into(), reason: reason.into() }
+    }
+
+    /// The same for a store that keeps ids as hashes, with the operation's name beside them.
+    #[cfg(any(feature = "moka", feature = "postgres", feature = "sqlite"))]
+    pub(crate) fn row(operation: Option<&str>, hash: &[u8], reason: impl Into<String>) -> Self {
+        let id = <[u8; 32]>::try_from(hash).ok().and_then(|hash| {
+            let named = operation.and_then(|name| RecordId::from_hash(name.to_owned(), hash).ok());
+            named.or_else(|| RecordId::from_hash("unreadable", hash).ok())
+        });
+        let key = hash.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        tracing::warn!(key, operation, "a scan found something that is not a readable record");
+        Self::new(id, key, reason)
     }
 }

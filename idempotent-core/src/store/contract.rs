@@ -132,6 +132,10 @@ pub trait Store: Send + Sync + 'static {
     /// Returns some of the store's records, starting at a cursor. A record that stays in place
     /// during the whole scan is returned at least once.
     ///
+    /// What is there and is not a readable record hides no other: it is among the page's
+    /// [`unreadable`](Page::unreadable), unless the scan is for other operations, or the store can tell
+    /// that it is for other states.
+    ///
     /// # Errors
     ///
     /// If the store fails.

@@ -7,8 +7,8 @@
 //!
 //! The trait is in `contract`, its parameters in `request`, and what it returns in `answer`,
 //! `state` and `error`. What a store may offer in addition has its own files: answers without
-//! waiting (`local`), calls in the caller's transaction (`transaction`), and reports of purges
-//! (`observer`). `clock` is the time of embedded stores, `poll` the default way to wait, and
+//! waiting (`local`), calls in the caller's transaction (`transaction`, `running_call`), and reports
+//! of purges (`observer`). `clock` is the time of embedded stores, `poll` the default way to wait, and
 //! `backoff` the pause before a retry.
 //!
 //! The stores that come with this crate are in [`backends`](crate::backends).
@@ -23,10 +23,11 @@ mod local;
 mod observer;
 pub(crate) mod poll;
 mod request;
+mod running_call;
 mod state;
 mod transaction;
 
-pub use self::answer::{CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome};
+pub use self::answer::{CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome, Unreadable};
 pub use self::clock::{Clock, Sleep, TokioClock};
 pub use self::contract::Store;
 pub use self::error::{StoreError, StoreErrorKind};
@@ -34,6 +35,7 @@ pub use self::local::LocalStore;
 pub use self::observer::PurgeObserver;
 pub(crate) use self::request::Written;
 pub use self::request::{Abandon, Complete, Cursor, IfVacant, Release, Renew, Reserve, Scan, Wait};
+pub use self::running_call::{RunningCall, RunningCallWatch};
 pub use self::state::State;
 pub use self::transaction::{
     Isolation, Transaction, TransactionContext, TransactionReserveOutcome,

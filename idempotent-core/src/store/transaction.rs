@@ -12,6 +12,7 @@ use async_trait::async_trait;
 use super::answer::Entry;
 use super::error::StoreError;
 use super::request::{Complete, Release, Reserve};
+use super::running_call::RunningCall;
 
 /// A transaction of the caller's, in the database where the engine's store keeps its records.
 ///
@@ -86,13 +87,22 @@ pub struct TransactionContext<'a> {
     pub tables: &'a (dyn Any + Send + Sync),
     /// How deeply calls are nested, this one included. It names the call's savepoint.
     pub depth: u32,
+    /// The call itself, if it is about to be reserved: lives until the call has ended or was dropped.
+    pub running: Option<&'a RunningCall>,
 }
 
 impl<'a> TransactionContext<'a> {
     /// Creates a context.
     #[must_use]
     pub const fn new(tables: &'a (dyn Any + Send + Sync), depth: u32) -> Self {
-        Self { tables, depth }
+        Self { tables, depth, running: None }
+    }
+
+    /// Sets the call that is about to be reserved.
+    #[must_use]
+    pub const fn running(mut self, call: &'a RunningCall) -> Self {
+        self.running = Some(call);
+        self
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use idempotent_core::Store;
+use idempotent_core::model::RecordId;
 use idempotent_core::testing::contract::{self, Subject};
 use tokio::task::JoinSet;
 
@@ -36,6 +37,11 @@ impl Subject for BrokenStore {
     fn bounded(&self, reservations: usize) -> Option<Arc<dyn Store>> {
         let store = self.store.with_room(reservations);
         Some(Arc::new(Self::new(self.flaw, store)))
+    }
+
+    async fn garble(&self, id: &RecordId) -> bool {
+        self.store.garble(id);
+        true
     }
 }
 

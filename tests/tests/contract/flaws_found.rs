@@ -329,6 +329,7 @@ fails! {
         a_purge_removes_a_lapsed_reservation
         a_purge_removes_a_reservation_and_fences_its_owner
         a_purge_removes_an_indeterminate_record
+        a_scan_tells_what_it_cannot_read_and_a_purge_removes_it
         a_wait_ends_when_the_id_is_purged
         records_of_different_ids_do_not_touch_each_other
     ]
@@ -355,6 +356,9 @@ fails! {
     scan_ignores_the_states: ScanIgnoresTheStates fails [
         a_scan_filters_by_state
         a_scan_of_the_unfinished_sees_what_runs_and_what_was_lost
+    ]
+    scan_skips_the_unreadable: ScanSkipsTheUnreadable fails [
+        a_scan_tells_what_it_cannot_read_and_a_purge_removes_it
     ]
     scan_tells_one_state: ScanTellsOneState fails [
         a_scan_tells_each_record_as_load_does

@@ -10,6 +10,7 @@ use idempotent_core::model::{Outcome, Record, RecordId};
 use idempotent_core::store::{
     Abandon, Clock, Complete, CompleteOutcome, Cursor, Entry, IfVacant, Page, Release, Renew,
     RenewOutcome, Reserve, ReserveOutcome, Scan, State, Store, StoreError, StoreErrorKind,
+    Unreadable,
 };
 use idempotent_core::testing::ManualClock;
 use idempotent_core::testing::contract::Subject;
@@ -28,6 +29,8 @@ pub(crate) struct Slot {
     pub(crate) record: Record,
     /// When the lease lapses or the ttl ends.
     pub(crate) until: Duration,
+    /// Somebody else wrote over it.
+    pub(crate) is_garbled: bool,
 }
 
 impl Slot {
@@ -64,12 +67,27 @@ impl ReferenceStore {
         self.clock.advance(by);
     }
 
+    pub(crate) fn garble(&self, id: &RecordId) {
+        let mut slots = self.slots();
+        slots.get_mut(id).expect("it is there").is_garbled = true;
+    }
+
+    fn garbled(&self, request: &Scan) -> Vec<Unreadable> {
+        let slots = self.slots();
+        let ids = slots.iter().filter(|(_, slot)| slot.is_garbled).map(|(id, _)| id);
+        let ids = ids.filter(|id| {
+            request.operation.as_deref().is_none_or(|operation| operation == id.operation())
+        });
+        ids.map(|id| Unreadable::new(Some(id.clone()), id.to_string(), "it is garbled")).collect()
+    }
+
     pub(crate) fn slots(&self) -> MutexGuard<'_, HashMap<RecordId, Slot>> {
         self.slots.lock().expect("no method panics")
     }
 
     pub(crate) fn slot(&self, record: &Record, holds: Duration) -> Slot {
-        Slot { record: record.clone(), until: self.clock.now().saturating_add(holds) }
+        let until = self.clock.now().saturating_add(holds);
+        Slot { record: record.clone(), until, is_garbled: false }
     }
 }
 
@@ -156,13 +174,18 @@ impl Store for ReferenceStore {
 
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
         let now = self.clock.now();
-        Ok(self.slots().get(id).and_then(|slot| slot.entry(now)))
+        match self.slots().get(id) {
+            Some(slot) if slot.is_garbled => {
+                Err(StoreError::new(StoreErrorKind::Malformed, "the slot is garbled"))
+            }
+            slot => Ok(slot.and_then(|slot| slot.entry(now))),
+        }
     }
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let removed = self.slots().remove(id);
-        Ok(removed.and_then(|slot| slot.entry(now)).is_some())
+        Ok(removed.is_some_and(|slot| slot.is_garbled || slot.entry(now).is_some()))
     }
 
     /// A page is the records that follow the cursor's id, in the order of ids.
@@ -171,6 +194,7 @@ impl Store for ReferenceStore {
         let mut entries: Vec<(RecordId, Entry)> = self
             .slots()
             .iter()
+            .filter(|(_, slot)| !slot.is_garbled)
             .filter_map(|(id, slot)| Some((id.clone(), slot.entry(now)?)))
             .filter(|(_, entry)| request.wants(entry.state, &entry.record))
             .filter(|(id, _)| {
@@ -182,7 +206,8 @@ impl Store for ReferenceStore {
         let rest = entries.len() > request.limit;
         entries.truncate(request.limit);
         let last = entries.last().map(|(id, _)| Cursor(id.to_string()));
-        Ok(Page::new(entries, last.filter(|_| rest)))
+        let page = Page::new(entries, last.filter(|_| rest));
+        Ok(if page.next.is_none() { page.with_unreadable(self.garbled(request)) } else { page })
     }
 }
 
@@ -206,6 +231,11 @@ impl Subject for Reference {
 
     fn bounded(&self, reservations: usize) -> Option<Arc<dyn Store>> {
         Some(Arc::new(self.0.with_room(reservations)))
+    }
+
+    async fn garble(&self, id: &RecordId) -> bool {
+        self.0.garble(id);
+        true
     }
 }
 

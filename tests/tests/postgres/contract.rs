@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use idempotent_core::backends::PostgresStore;
+use idempotent_core::model::RecordId;
 use idempotent_core::testing::contract::Lapsed;
 use idempotent_servers::{Postgres, PostgresVersion};
 use idempotent_tests::TwoHandles;
@@ -12,7 +13,12 @@ use tokio::sync::OnceCell;
 use crate::setup::migrated;
 
 /// Two handles to one server.
-async fn subject_of(server: &Postgres) -> TwoHandles {
+async fn subject_of(server: &'static Postgres) -> TwoHandles {
+    let garble = move |id: RecordId| async move {
+        let id: String = id.hash().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sql = format!("UPDATE idempotent.records SET record = '\\x00ff' WHERE id = '\\x{id}'");
+        server.sql(&sql).await;
+    };
     TwoHandles::open(Lapsed::Kept, async || {
         // Loaded machines are slow; what is bounded in time is tested elsewhere.
         let builder = PostgresStore::builder(server.url())
@@ -21,6 +27,7 @@ async fn subject_of(server: &Postgres) -> TwoHandles {
         migrated(builder).await
     })
     .await
+    .garbled_by(garble)
 }
 
 async fn start(version: PostgresVersion) -> Postgres {

@@ -109,5 +109,7 @@ async fn a_row_that_holds_no_record_is_an_error_and_hides_no_other() {
     let page = store.scan(&Scan::all()).await.unwrap();
     assert_eq!(page.entries.len(), 1);
     assert_eq!(page.entries[0].0, whole.id);
+    assert_eq!(page.unreadable.len(), 1);
+    assert_eq!(page.unreadable[0].id.as_ref(), Some(&spoilt.id));
     assert!(store.purge(&spoilt.id).await.unwrap(), "it can be removed");
 }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use idempotent_core::backends::{RedisSource, RedisStore, RedisStoreBuilder};
+use idempotent_core::model::RecordId;
 use idempotent_core::testing::contract::Lapsed;
+use idempotent_servers::{Redis, Reply};
 use idempotent_tests::TwoHandles;
 use tokio::sync::OnceCell;
 
@@ -16,16 +18,36 @@ async fn subject_of(builder: impl Fn() -> RedisStoreBuilder) -> TwoHandles {
     .await
 }
 
-mod redis_7_0 {
-    use idempotent_servers::Redis;
+/// The same, on one server, whose records can be broken.
+async fn garbled_subject_of(
+    server: &'static Redis,
+    builder: impl Fn() -> RedisStoreBuilder,
+) -> TwoHandles {
+    let garble = move |id: RecordId| async move {
+        let Reply::Array(keys) = server.cli(&["KEYS", &format!("*{}:*", id.operation())]).await
+        else {
+            panic!("no keys")
+        };
+        let found = keys.iter().filter_map(Reply::text).find(|key| key.ends_with(&hash_of(&id)));
+        assert!(!server.cli(&["SET", found.unwrap(), "garbage", "KEEPTTL"]).await.is_error());
+    };
+    subject_of(builder).await.garbled_by(garble)
+}
 
+/// The end of a record's key.
+fn hash_of(id: &RecordId) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(id.hash())
+}
+
+mod redis_7_0 {
     use super::*;
 
     static SERVER: OnceCell<Redis> = OnceCell::const_new();
 
     async fn subject() -> TwoHandles {
         let server = SERVER.get_or_init(Redis::start).await;
-        subject_of(|| RedisStore::builder(server.url())).await
+        garbled_subject_of(server, || RedisStore::builder(server.url())).await
     }
 
     idempotent_core::testing::contract_tests! { subject().await }

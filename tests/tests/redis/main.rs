@@ -8,6 +8,8 @@ mod closing;
 mod cluster;
 mod connecting;
 mod contract;
+mod credentials;
+mod demoted;
 mod fake_server;
 mod lost_connections;
 mod notify;

@@ -137,6 +137,8 @@ async fn what_is_no_record_is_malformed_and_runs_nothing() {
         malformed(attempt.complete(&store, &owner, b"result").await.unwrap_err());
         let page = store.scan(&idempotent_core::store::Scan::all()).await.unwrap();
         assert_eq!(page.entries.len(), 0, "{garbage:?}");
+        let unreadable = &page.unreadable[0];
+        assert_eq!((unreadable.id.as_ref(), &unreadable.key), (Some(&attempt.id), &key));
         // Nothing touched it, and the operator can remove it.
         assert_eq!(server.cli(&["DBSIZE"]).await, Reply::Int(1));
         assert!(store.purge(&attempt.id).await.unwrap());

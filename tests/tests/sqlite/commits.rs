@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use idempotent_core::backends::SqliteStore;
 use idempotent_core::store::{CompleteOutcome, ReserveOutcome, State, Store, StoreErrorKind};
 use idempotent_core::{Idempotency, Operation};
-use idempotent_tests::{Attempt, Runs, call};
+use idempotent_tests::{Attempt, Runs, call, millis, secs};
 use sqlx::Connection as _;
 use sqlx::sqlite::SqlitePoolOptions;
 use tokio::task::JoinSet;
@@ -150,4 +150,38 @@ async fn a_write_whose_time_is_over_before_its_turn_does_not_happen_later() {
     // What was on its way into the file when its time was over may be there.
     let rows = database.rows().await;
     assert!(rows < AT_ONCE as i64, "{rows} rows");
+}
+
+/// More than a few commits take.
+const QUEUED: usize = 600;
+
+#[tokio::test]
+async fn a_renewal_overtakes_the_writes_that_wait() {
+    let database = Database::new();
+    let store = database.builder().response_timeout(secs(30)).connect().await.unwrap();
+    let running = Attempt::new();
+    let owner = running.win(&store).await;
+    let mut aside = database.aside().await;
+    let lock = aside.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let (mut writes, written) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
+    for _ in 0..QUEUED {
+        let (store, written) = (store.clone(), Arc::clone(&written));
+        writes.spawn(async move {
+            Attempt::new().win(&store).await;
+            written.fetch_add(1, Ordering::Relaxed);
+        });
+    }
+    // Each has looked, and waits for the file, before the renewal comes.
+    tokio::time::sleep(secs(2)).await;
+    let renewal = async {
+        running.renew(&store, &owner).await.unwrap();
+        written.load(Ordering::Relaxed)
+    };
+    let unlock = async {
+        tokio::time::sleep(millis(100)).await;
+        lock.rollback().await.unwrap();
+    };
+    let (before, ()) = tokio::join!(renewal, unlock);
+    assert!(before < QUEUED / 2, "{before} writes came first");
+    writes.join_all().await;
 }

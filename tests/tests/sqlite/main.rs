@@ -8,6 +8,7 @@ mod commits;
 mod contract;
 mod database;
 mod notify;
+mod pools;
 mod processes;
 mod refusals;
 mod restart;

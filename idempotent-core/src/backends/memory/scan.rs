@@ -11,7 +11,7 @@ use super::moment::Moment;
 use super::records::{CompletedMap, Records};
 use crate::backends::shared::cache::Hash;
 use crate::model::RecordId;
-use crate::store::{Cursor, Entry, Page, Scan, State, StoreError, StoreErrorKind};
+use crate::store::{Cursor, Entry, Page, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
 /// Where a page starts: after a hash, in a shard of the unfinished calls or in the completed records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,16 +45,16 @@ pub(super) fn page(
             }
         };
         if entries.len() >= limit {
-            return Ok(Page::new(with_ids(entries), Some(start.to_cursor())));
+            return Ok(page_of(entries, Some(start.to_cursor())));
         }
     }
     if !request.states.is_empty() && !request.states.contains(&State::Completed) {
-        return Ok(Page::new(with_ids(entries), None));
+        return Ok(page_of(entries, None));
     }
     let Part { found, last } = completed(records, start.after, limit - entries.len(), request, now);
     entries.extend(found);
     let next = last.map(|last| Start { after: Some(last), ..Start::COMPLETED }.to_cursor());
-    Ok(Page::new(with_ids(entries), next))
+    Ok(page_of(entries, next))
 }
 
 /// Some entries, and the hash of the last one if more follow.
@@ -138,14 +138,16 @@ impl FirstEntries {
     }
 }
 
-/// Restores each id from the operation's name in the record. A record whose name is invalid is left
-/// out.
-fn with_ids(entries: Vec<(Hash, Entry)>) -> Vec<(RecordId, Entry)> {
-    let with_ids = entries.into_iter().filter_map(|(hash, entry)| {
-        let id = RecordId::from_hash(entry.record.operation().to_owned(), hash).ok()?;
-        Some((id, entry))
-    });
-    with_ids.collect()
+/// A page of entries whose ids are restored from the operations' names in their records.
+fn page_of(found: Vec<(Hash, Entry)>, next: Option<Cursor>) -> Page {
+    let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
+    for (hash, entry) in found {
+        match RecordId::from_hash(entry.record.operation().to_owned(), hash) {
+            Ok(id) => entries.push((id, entry)),
+            Err(error) => unreadable.push(Unreadable::row(None, &hash, error.to_string())),
+        }
+    }
+    Page::new(entries, next).with_unreadable(unreadable)
 }
 
 impl Start {

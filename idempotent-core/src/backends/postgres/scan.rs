@@ -9,7 +9,7 @@ use super::error::store_error;
 use super::inner::Inner;
 use crate::backends::shared::sql::{cursor_after, cursor_id};
 use crate::model::RecordId;
-use crate::store::{Page, Scan, State, StoreError, StoreErrorKind};
+use crate::store::{Page, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
 /// How many rows a page reads at most, if its limit is not higher.
 const MAX_ROWS: usize = 5_000;
@@ -42,7 +42,8 @@ pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreErr
 }
 
 fn page(request: &Scan, limit: usize, rows: &[PgRow]) -> Result<Page, StoreError> {
-    let (mut entries, mut records, mut last) = (Vec::new(), 0, None);
+    let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
+    let (mut records, mut last) = (0, None);
     for row in rows {
         let hash: &[u8] = row.try_get("id").map_err(store_error)?;
         let Some(entry_row) = EntryRow::read_optional(row)? else {
@@ -64,10 +65,16 @@ fn page(request: &Scan, limit: usize, rows: &[PgRow]) -> Result<Page, StoreError
                 return Err(error);
             }
             // One such row must not hide all the others from an operator.
-            _ => tracing::warn!(operation, "a scan skipped a row that is not a readable record"),
+            (id, entry) => {
+                let reason = match (id, entry) {
+                    (Some(_), Err(error)) => error.to_string(),
+                    _ => "its id, or the name of its operation, is invalid".to_owned(),
+                };
+                unreadable.push(Unreadable::row(Some(operation), hash, reason));
+            }
         }
     }
-    Ok(Page::new(entries, last.map(cursor_after)))
+    Ok(Page::new(entries, last.map(cursor_after)).with_unreadable(unreadable))
 }
 
 /// The id of a row, if it is valid.

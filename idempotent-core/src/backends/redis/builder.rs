@@ -9,7 +9,7 @@ use redis::{ClientTlsConfig, TlsCertificates};
 
 use super::background_tasks::BackgroundTasks;
 use super::compare::CompareSupport;
-use super::connection::{Client, Limits, Login};
+use super::connection::{ChangingLogin, Client, Limits, Login};
 use super::error::store_error;
 use super::key::Keys;
 use super::notify::Notifier;
@@ -19,6 +19,7 @@ use super::server_check::{Durability, check_servers};
 use super::shared::Shared;
 use super::source::RedisSource;
 use super::store::RedisStore;
+use crate::backends::shared::credentials::{CredentialsProvider, Provider};
 use crate::backends::shared::notify::PollPauses;
 use crate::store::StoreError;
 
@@ -112,6 +113,39 @@ impl RedisStoreBuilder {
     /// The password to log in with, in place of the URL's.
     pub fn password(mut self, password: impl Into<String>) -> Self {
         self.login.password = Some(password.into());
+        self
+    }
+
+    /// A provider of credentials that change, in place of those in the URL or the client. It is asked whenever a
+    /// connection is opened, dedicated ones and those to the nodes of a cluster included. Default: none.
+    ///
+    /// With [`valid_for`](crate::backends::Credentials::valid_for) it is asked again after four fifths of that
+    /// time, and every open connection logs in again. A provider that fails then is asked again soon. A group's
+    /// sentinels keep the login in their URLs.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use idempotent_core::backends::{Credentials, RedisStore};
+    ///
+    /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
+    /// let store = RedisStore::builder("rediss://redis.internal:6380")
+    ///     .credentials(|| async {
+    ///         let token = std::fs::read_to_string("/run/secrets/redis")?;
+    ///         Ok(Credentials::new("shop", token.trim_end()).valid_for(Duration::from_secs(900)))
+    ///     })
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the provider fails while a connection is opened, [`connect`](Self::connect) and the calls that need the
+    /// connection fail with [`Unavailable`](crate::store::StoreErrorKind::Unavailable), "the provider of
+    /// credentials failed". A store on an existing connection refuses a provider.
+    pub fn credentials(mut self, provider: impl CredentialsProvider) -> Self {
+        self.login.changing = Some(ChangingLogin::new(Provider::new(provider)));
         self
     }
 

@@ -18,6 +18,7 @@ const QUOTES: &str = "with args beginning with";
 /// The codes of errors that this crate makes itself.
 const TOO_FEW: &str = "TOOFEWREPLICAS";
 const CLOSED: &str = "STORECLOSED";
+const NO_CREDENTIALS: &str = "NOCREDENTIALS";
 
 const NO_LOGIN: &str = "redis rejected the user name or the password: check the URL, or `username` \
                         and `password` of the builder";
@@ -70,6 +71,7 @@ fn kind_of(error: &RedisError) -> (StoreErrorKind, &'static str) {
         Some("WRONGTYPE") => {
             (StoreErrorKind::Malformed, "redis holds a value under the key that is not a record")
         }
+        Some(NO_CREDENTIALS) => (StoreErrorKind::Unavailable, "the provider of credentials failed"),
         Some("NOPERM") => (StoreErrorKind::Unavailable, NO_PERMISSION),
         Some("NOAUTH" | "WRONGPASS") => (StoreErrorKind::Unavailable, NO_LOGIN),
         Some("NOREPLICAS") => {
@@ -109,7 +111,18 @@ pub(super) fn is_unknown_command(error: &RedisError) -> bool {
 
 /// Whether the server is not the primary any more.
 pub(super) fn is_demoted(error: &RedisError) -> bool {
-    matches!(error.code(), Some("READONLY" | "MASTERDOWN"))
+    match error.code() {
+        Some("READONLY" | "MASTERDOWN") => true,
+        // What a proxy, or a server older than those that are supported, makes of it within a script.
+        Some("ERR") => error.detail().is_some_and(|detail| detail.contains("-READONLY ")),
+        _ => false,
+    }
+}
+
+/// Whether the server refuses commands in a way that one does which was cut off and replaced, but also one that
+/// is still the primary: it loads its data, its replicas are missing, or its disk fails.
+pub(super) fn may_be_replaced(error: &RedisError) -> bool {
+    matches!(error.code(), Some("LOADING" | "NOREPLICAS" | "MISCONF"))
 }
 
 /// Fewer replicas have a write than are required.
@@ -125,6 +138,12 @@ pub(super) fn too_few_replicas(
 
 fn is_too_few_replicas(error: &RedisError) -> bool {
     error.code() == Some(TOO_FEW)
+}
+
+/// The provider of credentials failed, so no connection could be made.
+pub(super) fn no_credentials(error: &StoreError) -> RedisError {
+    let cause = error.source().map(ToString::to_string);
+    redis::make_extension_error(NO_CREDENTIALS.to_owned(), cause)
 }
 
 /// The store has been closed.

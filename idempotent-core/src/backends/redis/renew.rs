@@ -1,9 +1,9 @@
-//! Renewing: the key gets more time, and its value stays the same.
+//! Renewing: the key gets more time, and its value stays the same. A renewal waits neither for a free place in
+//! flight nor for replicas.
 
 use redis::{Cmd, Value};
 
 use super::compare::CompareCommand;
-use super::connection::Retry;
 use super::error::{is_out_of_memory, store_error, unexpected};
 use super::lifetime::{grace, lifetime};
 use super::shared::Shared;
@@ -24,7 +24,7 @@ pub(super) async fn renew(store: &Shared, request: &Renew<'_>) -> Result<RenewOu
     let lifetime = lifetime(request.reservation, request.lease).to_string();
     let grace = grace(request.reservation).to_string();
     let arguments = [&token.as_bytes()[..], lifetime.as_bytes(), grace.as_bytes()];
-    match store.run(&store.scripts.renew, &key, &arguments).await.map_err(store_error)? {
+    match store.run_first(&store.scripts.renew, &key, &arguments).await.map_err(store_error)? {
         Value::Int(1) => Ok(RenewOutcome::Renewed),
         Value::Int(0) => Ok(RenewOutcome::Lost),
         answer => Err(store_error(unexpected(&answer))),
@@ -41,7 +41,7 @@ async fn by_command(
     let mut command = Cmd::with_capacity(7, key.len() + 2 * value.len() + 40);
     command.arg("SET").arg(key).arg(value).arg("IFEQ").arg(value);
     command.arg("PX").arg(lifetime(request.reservation, request.lease));
-    match store.write(key, &command, Retry::Once).await {
+    match store.write_first(key, &command).await {
         Ok(Value::Okay) => Ok(Some(RenewOutcome::Renewed)),
         Ok(Value::Nil) => Ok(Some(RenewOutcome::Lost)),
         Ok(answer) => Err(store_error(unexpected(&answer))),

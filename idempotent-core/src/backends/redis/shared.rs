@@ -42,6 +42,26 @@ impl Shared {
         self.client.send(key, command, retry).await
     }
 
+    /// Sends a command that a lease depends on, before others.
+    pub(super) async fn write_first(&self, key: &str, command: &Cmd) -> RedisResult<Value> {
+        self.client.send_first(key, command).await
+    }
+
+    /// Runs a script that a lease depends on, before other commands.
+    pub(super) async fn run_first(
+        &self,
+        script: &Script,
+        key: &str,
+        arguments: &[&[u8]],
+    ) -> RedisResult<Value> {
+        match self.write_first(key, &script.by_digest(key, arguments)).await {
+            Err(error) if is_unknown_script(&error) => {
+                Box::pin(self.write_first(key, &script.by_code(key, arguments))).await
+            }
+            answer => answer,
+        }
+    }
+
     /// Runs a script without waiting for replicas, in one round trip unless the server does not know it.
     pub(super) async fn run(
         &self,

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use redis::aio::{ConnectionManager, MultiplexedConnection};
-use redis::{Client, RedisResult, TlsCertificates};
+use redis::{Client, ErrorKind, RedisResult, TlsCertificates};
 
 #[cfg(feature = "redis-cluster")]
 use super::connection::ClusterConnector;
@@ -58,7 +58,9 @@ use super::connection::{
 /// # Connections
 ///
 /// A connection's own timeouts apply in addition to those of the store. A `MultiplexedConnection` that
-/// is lost stays lost. A connection does not tell where it leads, so the store cannot subscribe:
+/// is lost stays lost, and so does one whose server is not the primary any more. A `ConnectionManager` whose
+/// server says that it is a replica is made to reconnect, so that it follows its name; what the application
+/// sends at that moment fails as if the connection had been lost. A connection does not tell where it leads, so the store cannot subscribe:
 /// waiters for calls of other processes poll.
 #[derive(Clone)]
 pub struct RedisSource(Source);
@@ -76,6 +78,13 @@ enum Source {
     #[cfg(feature = "redis-cluster")]
     Cluster(Vec<String>),
 }
+
+/// What [`Source::Connection`] cannot do.
+const LOGGED_IN: (ErrorKind, &str) = (
+    ErrorKind::InvalidClientConfig,
+    "a store built on an existing connection does not log in, so it needs no credentials; build it from a URL \
+     or a redis::Client",
+);
 
 impl RedisSource {
     /// A group of servers that Sentinel watches, by the URLs of some of its sentinels and the group's
@@ -135,25 +144,28 @@ impl RedisSource {
                     Some(certificates) => Client::build_with_tls(info, certificates.clone())?,
                     None => Client::open(info)?,
                 };
-                Ok(Connector::Standalone(StandaloneConnector(client)))
+                let login = login.changing.clone();
+                Ok(Connector::Standalone(StandaloneConnector { client, login }))
             }
             Source::Client(client) => {
                 prepare_tls(client.get_connection_info());
-                Ok(Connector::Standalone(StandaloneConnector(client.clone())))
+                let (client, login) = (client.clone(), login.changing.clone());
+                Ok(Connector::Standalone(StandaloneConnector { client, login }))
             }
+            Source::Connection(_) if login.changing.is_some() => Err(LOGGED_IN.into()),
             Source::Connection(connection) => Ok(Connector::Existing(connection.clone())),
             #[cfg(feature = "redis-sentinel")]
             Source::Sentinel { urls, service_name } => {
                 let sentinels =
                     urls.iter().map(|url| parse_url(url)).collect::<RedisResult<Vec<_>>>()?;
-                SentinelConnector::new(&sentinels, service_name.clone(), login, certificates)
-                    .map(Connector::Sentinel)
+                SentinelConnector::new(sentinels, service_name.clone(), login, certificates)
+                    .map(|group| Connector::Sentinel(Box::new(group)))
             }
             #[cfg(feature = "redis-cluster")]
             Source::Cluster(urls) => {
                 let seeds = urls.iter().map(|url| parse_url(url).map(|info| login.apply(info)));
                 let seeds = seeds.collect::<RedisResult<Vec<_>>>()?;
-                ClusterConnector::new(seeds, certificates, limits)
+                ClusterConnector::new(seeds, certificates, login.changing.clone(), limits)
                     .map(|cluster| Connector::Cluster(Box::new(cluster)))
             }
         }

@@ -61,7 +61,6 @@ impl StopSignal {
     }
 
     /// Runs a future until it ends or the store is closed or dropped.
-    #[cfg(feature = "postgres")]
     pub(in crate::backends) async fn cancels(mut self, task: impl Future<Output = ()>) {
         use std::future::poll_fn;
         use std::pin::pin;

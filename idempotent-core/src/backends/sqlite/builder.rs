@@ -114,10 +114,11 @@ impl SqliteStoreBuilder {
         self
     }
 
-    /// The most connections that the store opens, at least one, each with a thread of its own. Default: 4.
-    /// Ignored for an application's pool, which has its own limit.
+    /// The most connections that the store opens for reads, at least one, each with a thread of its own.
+    /// Default: 4. It opens one more for writes: a file has one writer at a time.
     ///
-    /// More connections only help reads: a file has one writer at a time.
+    /// Beside an application's pool too the connections are the store's own; see
+    /// [`SqliteSource`](super::SqliteSource).
     pub const fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;
         self
@@ -221,13 +222,12 @@ impl SqliteStoreBuilder {
             create: self.migrate,
             timeout,
         };
-        let file = database_file::open(&self.source, opening)?;
+        let mut file = database_file::open(&self.source, opening)?;
         file.prepare(&self.names, self.migrate, timeout).await?;
-        let (owner, connection) = (file.owner, Connection::new(file.pool, timeout));
+        let connection = Connection::new(file.connections, timeout);
         let sweeper = Sweeper::new(self.sweep_every);
-        let inner = Inner::new(connection, self.names, owner, self.wait_pauses, sweeper);
-        let inner = Arc::new(inner);
-        inner.sweeper.start(&inner.tasks, &inner);
+        let inner = Arc::new(Inner::new(connection, self.names, self.wait_pauses, sweeper));
+        inner.start_tasks();
         Ok(SqliteStore(inner))
     }
 }

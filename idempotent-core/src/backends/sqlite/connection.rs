@@ -1,4 +1,4 @@
-//! Running queries on the file: each takes a connection of the pool, and has a deadline.
+//! Running queries on the file: each takes a connection, and has a deadline.
 //!
 //! Each query runs in a task of its own. If its caller is dropped, the query is not cut short, and later ones
 //! do not overtake it.
@@ -7,12 +7,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Error;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Error, SqlitePool};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
+use super::connections::{Connections, Purpose};
 use super::error::{no_runtime, store_error, timed_out};
 use super::query::Query;
 use super::schema;
@@ -22,37 +23,54 @@ use crate::store::StoreError;
 
 /// Runs the queries of one store.
 pub(super) struct Connection {
-    pool: SqlitePool,
+    connections: Arc<Connections>,
     timeout: Duration,
     writes: Arc<WriteQueue>,
 }
 
 impl Connection {
-    pub(super) fn new(pool: SqlitePool, timeout: Duration) -> Self {
-        let writes = Arc::new(WriteQueue::new(pool.clone(), timeout));
-        Self { pool, timeout, writes }
+    pub(super) fn new(connections: Connections, timeout: Duration) -> Self {
+        let connections = Arc::new(connections);
+        let writes = Arc::new(WriteQueue::new(Arc::clone(&connections), timeout));
+        Self { connections, timeout, writes }
     }
 
-    pub(super) const fn pool(&self) -> &SqlitePool {
-        &self.pool
+    pub(super) const fn connections(&self) -> &Arc<Connections> {
+        &self.connections
     }
 
     /// Runs the versions of the schema that have not run yet.
     pub(super) async fn migrate(&self, names: &TableNames) -> Result<(), StoreError> {
-        let (pool, names) = (self.pool.clone(), names.clone());
-        let migrated = async move { schema::migrate(&mut *pool.acquire().await?, &names).await };
+        let (connections, names) = (Arc::clone(&self.connections), names.clone());
+        let migrated = async move {
+            let mut borrowed = connections.acquire(Purpose::Write).await?;
+            let migrated = schema::migrate(&mut borrowed.connection, &names).await;
+            connections.give_back(borrowed, migrated.as_ref().err()).await;
+            migrated
+        };
         self.bounded(migrated).await.map(drop)
     }
 
     /// Runs a query that changes nothing, and returns its rows.
     pub(super) async fn read(&self, query: Query) -> Result<Vec<SqliteRow>, StoreError> {
-        let pool = self.pool.clone();
-        self.bounded(async move { query.fetch_all(&pool).await }).await
+        let connections = Arc::clone(&self.connections);
+        let read = async move {
+            let mut borrowed = connections.acquire(Purpose::Read).await?;
+            let rows = query.fetch_all(&mut *borrowed.connection).await;
+            connections.give_back(borrowed, rows.as_ref().err()).await;
+            rows
+        };
+        self.bounded(read).await
     }
 
     /// Runs a query that changes rows, and returns how many.
     pub(super) async fn change(&self, query: Query) -> Result<u64, StoreError> {
         Ok(self.write(Write::new().and(query)).await?.changed)
+    }
+
+    /// The same for a query that a lease depends on: it overtakes the other writes that wait.
+    pub(super) async fn change_first(&self, query: Query) -> Result<u64, StoreError> {
+        Ok(self.write(Write::urgent().and(query)).await?.changed)
     }
 
     /// Writes atomically.

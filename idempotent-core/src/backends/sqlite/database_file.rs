@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
+use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Error, Row as _, Sqlite, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions as _, Error, Row as _, Sqlite, SqliteConnection};
 use tokio::time::{sleep, timeout};
 
+use super::connections::Connections;
 use super::error::{is_busy, store_error, timed_out};
 use super::schema;
 use super::source::{SourceKind, SqliteSource};
@@ -33,36 +34,32 @@ pub(super) struct Opening {
     pub(super) timeout: Duration,
 }
 
-/// Who closes the connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Owner {
-    Store,
-    Application,
-}
-
-/// The connections to a file.
+/// A file that is about to be opened.
 pub(super) struct DatabaseFile {
-    pub(super) pool: SqlitePool,
-    pub(super) owner: Owner,
+    pub(super) connections: Connections,
     /// Whether the store chooses the settings of the connections.
     is_configured: bool,
 }
 
-/// Makes a pool of connections. Nothing is opened yet.
+/// Makes the pools of connections. Nothing is opened yet.
 pub(super) fn open(source: &SqliteSource, opening: Opening) -> Result<DatabaseFile, StoreError> {
     Ok(match &source.0 {
-        SourceKind::Path(path) => {
-            let pool = own_pool(options(path, opening)?, opening);
-            DatabaseFile { pool, owner: Owner::Store, is_configured: true }
-        }
-        SourceKind::Options(options) => {
-            let pool = own_pool(SqliteConnectOptions::clone(options), opening);
-            DatabaseFile { pool, owner: Owner::Store, is_configured: false }
-        }
-        SourceKind::Pool(pool) => {
-            let pool = pool.clone();
-            DatabaseFile { pool, owner: Owner::Application, is_configured: false }
-        }
+        SourceKind::Path(path) => DatabaseFile {
+            connections: Connections::own(options(path, opening)?, pool_options(opening)),
+            is_configured: true,
+        },
+        SourceKind::Options(options) => DatabaseFile {
+            connections: Connections::own((**options).clone(), pool_options(opening)),
+            is_configured: false,
+        },
+        SourceKind::Pool(pool) => DatabaseFile {
+            connections: Connections::beside(
+                pool.clone(),
+                opening.max_connections.max(1),
+                opening.timeout,
+            ),
+            is_configured: false,
+        },
     })
 }
 
@@ -82,38 +79,41 @@ fn options(path: &Path, opening: Opening) -> Result<SqliteConnectOptions, StoreE
         .disable_statement_logging())
 }
 
-fn own_pool(options: SqliteConnectOptions, opening: Opening) -> SqlitePool {
+fn pool_options(opening: Opening) -> PoolOptions<Sqlite> {
     SqlitePoolOptions::new()
         .max_connections(opening.max_connections.max(1))
         .acquire_timeout(opening.timeout)
         .test_before_acquire(false)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_lazy_with(options)
 }
 
 impl DatabaseFile {
     /// Prepares the log and the tables.
     pub(super) async fn prepare(
-        &self,
+        &mut self,
         names: &TableNames,
         may_migrate: bool,
         limit: Duration,
     ) -> Result<(), StoreError> {
         let prepared = timeout(limit, async {
-            let mut connection: PoolConnection<Sqlite> = self.pool.acquire().await?;
-            if file_path(&mut connection).await?.is_empty() {
+            let mut borrowed = self.connections.acquire_first().await?;
+            let connection = &mut *borrowed.connection;
+            if file_path(connection).await?.is_empty() {
                 return Ok(None);
             }
+            if locks_exclusively(connection).await? {
+                self.connections.use_one_pool();
+            }
             if self.is_configured {
-                enable_write_ahead_log(&mut connection).await?;
+                enable_write_ahead_log(connection).await?;
             } else {
-                warn_of_settings(&mut connection).await?;
+                warn_of_settings(connection).await?;
             }
             if may_migrate {
-                return schema::migrate(&mut connection, names).await.map(Some);
+                return schema::migrate(connection, names).await.map(Some);
             }
-            schema::version(&mut connection, names).await.map(Some)
+            schema::version(connection, names).await.map(Some)
         });
         let newest = schema::newest();
         match prepared.await.unwrap_or_else(|_| Err(timed_out())).map_err(store_error)? {
@@ -135,6 +135,13 @@ impl DatabaseFile {
 async fn file_path(connection: &mut SqliteConnection) -> Result<String, Error> {
     let path: Option<String> = sqlx::query(FILE).fetch_one(connection).await?.try_get(0)?;
     Ok(path.unwrap_or_default())
+}
+
+/// Whether the connection keeps the file locked for itself for as long as it is open.
+async fn locks_exclusively(connection: &mut SqliteConnection) -> Result<bool, Error> {
+    let mode: String =
+        sqlx::query("PRAGMA locking_mode").fetch_one(connection).await?.try_get(0)?;
+    Ok(mode.eq_ignore_ascii_case("exclusive"))
 }
 
 /// With a write-ahead log, readers and a writer do not wait for each other, and a commit writes to one

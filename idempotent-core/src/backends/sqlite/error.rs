@@ -89,9 +89,38 @@ pub(super) fn timed_out() -> Error {
     Error::Io(io::ErrorKind::TimedOut.into())
 }
 
+/// Whether the connection may be at fault, so that a new one may do better: the file could only be read when
+/// it was opened, has been replaced since, or could not be read or written.
+pub(super) fn is_of_connection(error: &Error) -> bool {
+    match error {
+        Error::Database(said) => matches!(primary(&**said), Some(READONLY | IOERR)),
+        Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+/// Whether the file was moved or deleted, and perhaps replaced, after it was opened.
+pub(super) fn is_moved_file(error: &Error) -> bool {
+    const READONLY_DBMOVED: &str = "1032";
+    match error {
+        Error::Database(said) => said.code().as_deref() == Some(READONLY_DBMOVED),
+        _ => false,
+    }
+}
+
 /// Whether a row refers to one that does not exist.
 pub(super) fn is_foreign_key(said: &dyn DatabaseError) -> bool {
     said.kind() == ErrorKind::ForeignKeyViolation
+}
+
+/// Whether a transaction could not begin because its connection is within one. `SQLite` has no code for that.
+pub(super) fn is_nested_begin(error: &Error) -> bool {
+    match error {
+        Error::Database(said) => {
+            is_plain(&**said) && said.message().contains("within a transaction")
+        }
+        _ => false,
+    }
 }
 
 /// Whether it is an error of the statement without a code of its own.

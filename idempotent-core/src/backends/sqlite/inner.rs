@@ -1,9 +1,9 @@
 //! What the clones of a store share.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::connection::Connection;
-use super::database_file::Owner;
 use super::statements::Statements;
 use super::table_names::TableNames;
 use super::transaction::TransactionStatements;
@@ -22,14 +22,13 @@ pub(super) struct Inner {
     pub(super) purge_reader: BackgroundTask,
     pub(super) sweeper: Sweeper,
     pub(super) tasks: BackgroundTasks,
-    owner: Owner,
+    close_watch: BackgroundTask,
 }
 
 impl Inner {
     pub(super) fn new(
         connection: Connection,
         names: TableNames,
-        owner: Owner,
         wait_pauses: PollPauses,
         sweeper: Sweeper,
     ) -> Self {
@@ -43,25 +42,35 @@ impl Inner {
             purge_reader: BackgroundTask::default(),
             sweeper,
             tasks: BackgroundTasks::default(),
-            owner,
+            close_watch: BackgroundTask::default(),
         }
     }
 
-    /// Ends the background tasks, and closes the connections if they are the store's own.
+    /// Starts the background tasks, or starts them again if their runtime is gone.
+    pub(super) fn start_tasks(self: &Arc<Self>) {
+        self.sweeper.start(&self.tasks, self);
+        let connections = self.connection.connections();
+        self.close_watch.start(&self.tasks, |stop| {
+            let connections = Arc::clone(connections);
+            stop.cancels(async move {
+                connections.application_closed().await;
+                connections.close().await;
+            })
+        });
+    }
+
+    /// Ends the background tasks, and closes the store's own connections.
     pub(super) async fn close(&self) {
         self.tasks.stop().await;
-        if self.owner == Owner::Store {
-            self.connection.pool().close().await;
-        }
+        self.connection.connections().close().await;
     }
 }
 
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SqliteStore")
-            .field("file", &self.connection.pool().connect_options().get_filename())
+            .field("file", &self.connection.connections().file())
             .field("table", &self.names.table())
-            .field("owner", &self.owner)
             .finish_non_exhaustive()
     }
 }

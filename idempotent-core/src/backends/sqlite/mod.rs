@@ -12,6 +12,7 @@ mod abandon;
 mod builder;
 mod complete;
 mod connection;
+mod connections;
 mod database_file;
 mod entry;
 mod error;

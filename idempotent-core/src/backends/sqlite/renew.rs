@@ -1,4 +1,5 @@
-//! Renewing: the lease is extended, the record stays the same.
+//! Renewing: the lease is extended, the record stays the same. Renewals go before other writes: what the store
+//! has to do must not cost a call its lease.
 
 use super::inner::Inner;
 use super::query::query;
@@ -10,6 +11,6 @@ pub(super) async fn renew(store: &Inner, request: &Renew<'_>) -> Result<RenewOut
         .bind(&request.id.hash()[..])
         .bind(&request.reservation.token().as_bytes()[..])
         .bind(ceil_millis(request.lease));
-    let is_renewed = store.connection.change(query).await? > 0;
+    let is_renewed = store.connection.change_first(query).await? > 0;
     Ok(if is_renewed { RenewOutcome::Renewed } else { RenewOutcome::Lost })
 }

@@ -8,10 +8,9 @@ use super::entry::{Found, read};
 use super::error::store_error;
 use super::inner::Inner;
 use super::query::query;
-use crate::backends::shared::hex;
 use crate::backends::shared::sql::{cursor_after, cursor_id};
 use crate::model::RecordId;
-use crate::store::{Entry, Page, Scan, State, StoreError, StoreErrorKind};
+use crate::store::{Entry, Page, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
 /// The most rows that a page reads, whatever its limit.
 const MAX_ROWS: usize = 1000;
@@ -26,45 +25,61 @@ pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreErr
     };
     let query = query(statement).bind(after).bind(limit as i64).bind(request.operation.clone());
     let rows = store.connection.read(query).await?;
-    let mut entries = Vec::new();
+    let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
     for row in &rows {
-        entries.extend(wanted(request, row)?);
+        match looked_at(row)? {
+            Looked::Entry(id, entry) if request.wants(entry.state, &entry.record) => {
+                entries.push((id, entry));
+            }
+            Looked::Unreadable(found) => unreadable.push(found),
+            Looked::Entry(..) | Looked::Nothing => {}
+        }
     }
     let next = match rows.last() {
-        Some(last) if rows.len() == limit => Some(cursor_after(&hash(last)?)),
+        Some(last) if rows.len() == limit => Some(cursor_after(id(last)?)),
         _ => None,
     };
-    Ok(Page::new(entries, next))
+    Ok(Page::new(entries, next).with_unreadable(unreadable))
 }
 
 fn wants_completed(request: &Scan) -> bool {
     request.states.is_empty() || request.states.contains(&State::Completed)
 }
 
-fn wanted(request: &Scan, row: &SqliteRow) -> Result<Option<(RecordId, Entry)>, StoreError> {
+/// What a row is.
+enum Looked {
+    /// Of another operation, or expired.
+    Nothing,
+    Entry(RecordId, Entry),
+    Unreadable(Unreadable),
+}
+
+fn looked_at(row: &SqliteRow) -> Result<Looked, StoreError> {
     let record: Option<&[u8]> = row.try_get(0).map_err(store_error)?;
     if record.is_none() {
-        return Ok(None);
+        return Ok(Looked::Nothing);
     }
-    let hash = hash(row)?;
+    let (id, operation): (_, &str) = (id(row)?, row.try_get(5).map_err(store_error)?);
+    let unreadable =
+        |reason: String| Ok(Looked::Unreadable(Unreadable::row(Some(operation), id, reason)));
     let entry = match read(row) {
-        Ok(Found::Entry(entry)) if request.wants(entry.state, &entry.record) => entry,
-        Ok(_) => return Ok(None),
+        Ok(Found::Entry(entry)) => entry,
+        Ok(_) => return Ok(Looked::Nothing),
         // One such row must not hide all the others from an operator.
         Err(error) if error.kind() == StoreErrorKind::Malformed => {
-            let hash = hex::encode(&hash);
-            tracing::warn!(hash, "a scan skipped a row that is not a readable record");
-            return Ok(None);
+            return unreadable(error.to_string());
         }
         Err(error) => return Err(error),
     };
-    let id = RecordId::from_hash(entry.record.operation().to_owned(), hash);
-    Ok(id.ok().map(|id| (id, entry)))
+    let Ok(hash) = id.try_into() else {
+        return unreadable("its id is not 32 bytes long".to_owned());
+    };
+    match RecordId::from_hash(entry.record.operation().to_owned(), hash) {
+        Ok(id) => Ok(Looked::Entry(id, entry)),
+        Err(error) => unreadable(error.to_string()),
+    }
 }
 
-fn hash(row: &SqliteRow) -> Result<[u8; 32], StoreError> {
-    let bytes: &[u8] = row.try_get(4).map_err(store_error)?;
-    bytes
-        .try_into()
-        .map_err(|_| StoreError::new(StoreErrorKind::Malformed, "the table contains an invalid id"))
+fn id(row: &SqliteRow) -> Result<&[u8], StoreError> {
+    row.try_get(4).map_err(store_error)
 }

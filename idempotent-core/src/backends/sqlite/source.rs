@@ -25,6 +25,14 @@ use sqlx::sqlite::SqliteConnectOptions;
 /// # Ok(()) }
 /// ```
 ///
+/// Beside a pool, the store opens connections of its own, with the pool's options and its hooks such as
+/// `after_connect`: calls may hold all of the pool's connections while they run, and their leases are renewed
+/// all the same. Nothing that the application left open on a connection, or that `SQLite` ended on it, reaches
+/// the store. The store closes its connections once the application closes the pool, or with
+/// [`SqliteStore::close`](super::SqliteStore::close). If the pool locks its file exclusively
+/// (`locking_mode = EXCLUSIVE`), no second connection can be opened, so the store shares the pool: a body that
+/// holds its last connection then keeps its own lease from being renewed.
+///
 /// Options and pools keep their settings, such as `journal_mode`, `busy_timeout` and `synchronous`. The store
 /// works with any of them, and best with a write-ahead log (`journal_mode = WAL`).
 #[derive(Clone)]

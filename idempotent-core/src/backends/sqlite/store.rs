@@ -56,7 +56,8 @@ use crate::store::{
 /// # Other processes on the same file
 ///
 /// A file has one writer at a time. Readers do not wait for it, and a replay only reads. Writes of one store
-/// run in the order of their arrival, and those that arrive during a commit are all in the next one. Between
+/// run in the order of their arrival, renewals of leases first, and those that arrive during a commit are all
+/// in the next one. Between
 /// processes, `SQLite` decides the order. Every query ends within
 /// [`response_timeout`](super::SqliteStoreBuilder::response_timeout). A step that timed out may still take
 /// effect, and may be repeated.
@@ -67,6 +68,7 @@ use crate::store::{
 /// | the disk is full, or `max_page_count` is reached; results are still replayed | `Full` |
 /// | the file is damaged, is not a database, or contains something that is not a record | `Malformed` |
 /// | the file is read-only; results are still replayed | `Unavailable` |
+/// | the file was moved or deleted while it was open: the next call opens the one that has its name now | `Unavailable` |
 /// | the tables are missing, the pool is closed, and everything else | `Unavailable` |
 ///
 /// # In a transaction
@@ -147,7 +149,7 @@ impl SqliteStore {
 
     /// Closes this store and all of its clones: ends the background tasks, closes the store's own
     /// connections, and waits until that is done. Statements that run now are completed first. A pool of
-    /// the application stays open, and the store can still be used on it.
+    /// the application stays open, and the store can still be used on its connections.
     ///
     /// Dropping the last clone does the same without waiting.
     pub async fn close(&self) {
@@ -160,7 +162,7 @@ impl Store for SqliteStore {
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
         // If the runtime of a background task is gone, the task goes on here.
         notify::start_reading_purges(&self.0);
-        self.0.sweeper.start(&self.0.tasks, &self.0);
+        self.0.start_tasks();
         reserve::reserve(&self.0, request).await
     }
 

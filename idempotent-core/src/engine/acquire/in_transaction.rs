@@ -12,7 +12,9 @@ use crate::engine::settle::{TransactionReservation, transaction_error};
 use crate::engine::telemetry::Transition;
 use crate::error::{Error, ErrorKind};
 use crate::model::Guarantee;
-use crate::store::{Reserve, Transaction, TransactionContext, TransactionReserveOutcome};
+use crate::store::{
+    Reserve, RunningCall, Transaction, TransactionContext, TransactionReserveOutcome,
+};
 
 type AcquiredInTransaction = Acquired<TransactionReservation, Infallible>;
 
@@ -34,7 +36,8 @@ pub(crate) async fn acquire_in_transaction(
         return prepared.check_local(entry).map(Acquired::Replay);
     }
     let depth = current().map_or(0, |call| call.depth()).saturating_add(1);
-    let context = TransactionContext::new(tables, depth);
+    let running = RunningCall::default();
+    let context = TransactionContext::new(tables, depth).running(&running);
     let request = Reserve::new(&prepared.id, prepared.envelope());
     let is_own = current().is_some_and(|caller| caller.is_or_is_within_record(&prepared.id));
     // A body that calls itself in another transaction would wait for itself.
@@ -46,7 +49,15 @@ pub(crate) async fn acquire_in_transaction(
         Ok(TransactionReserveOutcome::Won(isolation)) => {
             let reservation = request.into_written().record;
             let Prepared { engine, id, ttl, .. } = prepared;
-            let won = TransactionReservation::new(engine, id, reservation, ttl, isolation, depth);
+            let won = TransactionReservation::new(
+                engine,
+                id,
+                reservation,
+                ttl,
+                isolation,
+                depth,
+                running,
+            );
             Ok(Acquired::Won(won))
         }
         Ok(TransactionReserveOutcome::Taken(entry)) => match prepared.check(entry)? {

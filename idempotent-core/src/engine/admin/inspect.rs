@@ -8,7 +8,7 @@ use crate::engine::telemetry::Transition;
 use crate::error::{Error, ErrorKind};
 use crate::model::Key;
 use crate::model::{Fingerprint, Guarantee, InvalidRecordId, Outcome, OwnerState, RecordId, Token};
-use crate::store::{Cursor, Entry, Release, Scan, State, StoreError, StoreErrorKind};
+use crate::store::{Cursor, Entry, Release, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
 /// A record as it was when it was inspected.
 ///
@@ -165,6 +165,20 @@ impl Idempotency {
 
     /// Returns one page of the store's records, for example to a reconciliation job.
     ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore, store::Scan};
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// let page = engine.scan(&Scan::all()).await?;
+    /// for broken in &page.unreadable {
+    ///     eprintln!("{}: {}", broken.key, broken.reason);
+    ///     if let Some(id) = &broken.id {
+    ///         engine.purge(id).await?; // the next call with this key runs its body
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Store`] if the store fails.
@@ -175,7 +189,11 @@ impl Idempotency {
             Error::new(ErrorKind::Store, "scan").detail(error.to_string()).caused_by(error)
         })?;
         let entries = page.entries.into_iter().map(|(id, entry)| Inspection { id, entry });
-        Ok(InspectionPage { entries: entries.collect(), next: page.next })
+        Ok(InspectionPage {
+            entries: entries.collect(),
+            unreadable: page.unreadable,
+            next: page.next,
+        })
     }
 
     pub(super) async fn admin_call<T>(
@@ -199,6 +217,9 @@ impl Idempotency {
 pub struct InspectionPage {
     /// The records.
     pub entries: Vec<Inspection>,
+    /// What was found beside them and is not a readable record. Calls with such a key are refused with
+    /// [`ErrorKind::Incompatible`] until it is [purged](Idempotency::purge).
+    pub unreadable: Vec<Unreadable>,
     /// Where the next page starts; `None` on the last page.
     pub next: Option<Cursor>,
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::lease_state::Lease;
-use super::running_call::{Nesting, RunningCall, is_within};
+use super::outer_call::{Nesting, OuterCall, is_within};
 use crate::error::Error;
 use crate::model::{DerivedKey, RecordId, Token};
 
@@ -62,7 +62,7 @@ struct Unleased {
     nesting: Nesting,
 }
 
-impl RunningCall for Unleased {
+impl OuterCall for Unleased {
     fn id(&self) -> &RecordId {
         &self.id
     }
@@ -91,18 +91,18 @@ impl CurrentCall {
     }
 
     fn unleased(id: RecordId, token: Option<Token>, depth: u32) -> Self {
-        let nesting = Nesting::new(current().map(Self::into_running));
+        let nesting = Nesting::new(current().map(Self::into_outer_call));
         Self(Call::Unleased(Arc::new(Unleased { id, token, depth, nesting })))
     }
 
-    fn running(&self) -> &dyn RunningCall {
+    fn as_outer_call(&self) -> &dyn OuterCall {
         match &self.0 {
             Call::Leased(lease) => &**lease,
             Call::Unleased(call) => &**call,
         }
     }
 
-    pub(super) fn into_running(self) -> Arc<dyn RunningCall> {
+    pub(super) fn into_outer_call(self) -> Arc<dyn OuterCall> {
         match self.0 {
             Call::Leased(lease) => lease,
             Call::Unleased(call) => call,
@@ -111,22 +111,22 @@ impl CurrentCall {
 
     /// Whether this is the call with that token, or its body makes this call, however indirectly.
     pub(in crate::engine) fn is_or_is_within(&self, token: Token) -> bool {
-        is_within(self.running(), |call| call.token() == Some(token))
+        is_within(self.as_outer_call(), |call| call.token() == Some(token))
     }
 
     /// The same by the record's id.
     pub(in crate::engine) fn is_or_is_within_record(&self, id: &RecordId) -> bool {
-        is_within(self.running(), |call| call.id() == id)
+        is_within(self.as_outer_call(), |call| call.id() == id)
     }
 
     /// Notes that a call was refused that this call's body makes.
     pub(crate) fn set_refused(&self, error: &Error) {
-        self.running().nesting().set_refused(error.status());
+        self.as_outer_call().nesting().set_refused(error.status());
     }
 
     /// The HTTP status of the last call that the body made and that was refused.
     pub(in crate::engine) fn refused_status(&self) -> Option<u16> {
-        self.running().nesting().refused_status()
+        self.as_outer_call().nesting().refused_status()
     }
 
     /// How deeply calls in transactions are nested here, this one included.
@@ -140,14 +140,14 @@ impl CurrentCall {
     /// The id of the call's record. It is the same each time the call runs.
     #[must_use]
     pub fn record_id(&self) -> &RecordId {
-        self.running().id()
+        self.as_outer_call().id()
     }
 
     /// This attempt's fencing token, for other systems that can check one. It differs each time the
     /// call runs. `None` if the body runs without a record because the engine fails open.
     #[must_use]
     pub fn token(&self) -> Option<Token> {
-        self.running().token()
+        self.as_outer_call().token()
     }
 
     /// The key for this call's only request to the system called `label`. It is always the same,
@@ -164,7 +164,7 @@ impl CurrentCall {
     /// [`derive`](Self::derive).
     #[must_use]
     pub fn derive_next(&self, label: &str) -> DerivedKey {
-        let counters = &self.running().nesting().label_counters;
+        let counters = &self.as_outer_call().nesting().label_counters;
         self.record_id().derive_nth(label, counters.next(label))
     }
 

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 
 use super::current_call::CurrentCall;
 use super::lease_state::Lease;
+use super::outer_call::OuterCall as _;
 use super::renewal_task::RenewalTask;
-use super::running_call::RunningCall as _;
 use crate::model::{Record, RecordId};
 
 /// Keeps one reservation alive until it is dropped.
@@ -29,7 +29,7 @@ impl LeaseHandle {
         sent: Instant,
         caller: Option<CurrentCall>,
     ) -> Self {
-        let caller = caller.map(CurrentCall::into_running);
+        let caller = caller.map(CurrentCall::into_outer_call);
         let lease = Lease::new(id, reservation, (duration, max_run), sent, caller);
         let lease = Arc::new(lease);
         let slot = task.insert(Arc::clone(&lease), sent + duration / 3);

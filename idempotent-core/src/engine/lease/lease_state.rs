@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::running_call::{Nesting, RunningCall};
+use super::outer_call::{Nesting, OuterCall};
 use crate::engine::telemetry::Telemetry;
 use crate::model::{Record, RecordId, Token};
 
@@ -45,7 +45,7 @@ impl Lease {
         reservation: Record,
         (duration, max_run): (Duration, Duration),
         sent: Instant,
-        caller: Option<Arc<dyn RunningCall>>,
+        caller: Option<Arc<dyn OuterCall>>,
     ) -> Self {
         let times = Times { expires_at: sent + duration, due: Some(sent + duration / 3) };
         Self {
@@ -136,7 +136,7 @@ impl Lease {
     }
 }
 
-impl RunningCall for Lease {
+impl OuterCall for Lease {
     fn id(&self) -> &RecordId {
         &self.id
     }

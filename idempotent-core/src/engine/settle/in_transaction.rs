@@ -13,7 +13,8 @@ use crate::engine::telemetry::{Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Record, RecordId};
 use crate::store::{
-    Complete, Isolation, Release, StoreError, StoreErrorKind, Transaction, TransactionContext,
+    Complete, Isolation, Release, RunningCall, StoreError, StoreErrorKind, Transaction,
+    TransactionContext,
 };
 
 /// A reservation in a transaction. If it is dropped before its end, the transaction cannot be
@@ -25,6 +26,8 @@ pub(crate) struct TransactionReservation {
     ttl: Duration,
     isolation: Isolation,
     current: CurrentCall,
+    /// Ends with this value.
+    _running: RunningCall,
     ended: bool,
 }
 
@@ -36,10 +39,11 @@ impl TransactionReservation {
         ttl: Duration,
         isolation: Isolation,
         depth: u32,
+        running: RunningCall,
     ) -> Self {
         Telemetry::in_flight(1);
         let current = CurrentCall::in_transaction(id.clone(), reservation.token(), depth);
-        Self { engine, id, reservation, ttl, isolation, current, ended: false }
+        Self { engine, id, reservation, ttl, isolation, current, _running: running, ended: false }
     }
 
     pub(crate) fn id(&self) -> &RecordId {

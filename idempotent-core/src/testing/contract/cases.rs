@@ -219,6 +219,7 @@ macro_rules! __contract_cases {
                 a_scan_without_filters_sees_every_operation
                 pages_lead_to_the_end_without_losing_a_record
                 a_scan_misses_nothing_when_what_it_has_shown_goes_away
+                a_scan_tells_what_it_cannot_read_and_a_purge_removes_it
             }
             cancellation {
                 a_reserve_that_was_dropped_midway_can_be_repeated

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::model::{Guarantee, RecordId, Token};
-use crate::store::{Entry, Scan, State};
+use crate::store::{Entry, Scan, State, StoreErrorKind};
 
 use super::fixture::{Fixture, expect_answer, fresh_id};
 use super::subject::Lapsed;
@@ -25,6 +25,21 @@ async fn found(fixture: &Fixture, mut scan: Scan) -> BTreeMap<String, Entry> {
         match page.next {
             Some(cursor) => scan = scan.after(cursor),
             None => return found,
+        }
+    }
+    panic!("the scan has no end");
+}
+
+/// The ids of all that a scan finds and cannot read.
+async fn unreadable(fixture: &Fixture, mut scan: Scan) -> HashSet<String> {
+    let mut unreadable = HashSet::new();
+    for _ in 0..MAX_PAGES {
+        let page = expect_answer(fixture.store.scan(&scan).await);
+        let ids = page.unreadable.into_iter().filter_map(|unreadable| unreadable.id);
+        unreadable.extend(ids.map(|id| id.to_string()));
+        match page.next {
+            Some(cursor) => scan = scan.after(cursor),
+            None => return unreadable,
         }
     }
     panic!("the scan has no end");
@@ -207,4 +222,22 @@ pub(super) async fn a_scan_misses_nothing_when_what_it_has_shown_goes_away(fixtu
         scan = scan.after(cursor);
     }
     assert!(unseen.is_empty(), "records that the scan missed: {unseen:?}");
+}
+
+pub(super) async fn a_scan_tells_what_it_cannot_read_and_a_purge_removes_it(fixture: Fixture) {
+    let fixture = fixture.with_id(fresh_id(&fresh_operation()));
+    let other = fixture.with_fresh_id();
+    fixture.reserve_at_least_once().await;
+    other.reserve_at_least_once().await;
+    if !fixture.subject.garble(&fixture.id).await {
+        return;
+    }
+    let error = fixture.store.load(&fixture.id).await.expect_err("it is no record any more");
+    assert_eq!(error.kind(), StoreErrorKind::Malformed, "{error:?}");
+    let scan = Scan::all().operation(fixture.id.operation());
+    assert_eq!(found_ids(&found(&fixture, scan.clone()).await), ids([&other.id]));
+    assert_eq!(unreadable(&fixture, scan.clone()).await, ids([&fixture.id]));
+    assert!(fixture.purge().await, "there is something to purge");
+    assert!(unreadable(&fixture, scan).await.is_empty(), "it was purged");
+    fixture.assert_vacant().await;
 }

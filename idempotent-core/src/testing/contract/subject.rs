@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use crate::model::RecordId;
 use crate::store::Store;
 
 /// A store under test. Each case gets its own subject.
@@ -89,6 +90,14 @@ pub trait Subject: Send + Sync + 'static {
     /// their time, and the cases check only that nothing else happens.
     fn abandons(&self) -> bool {
         true
+    }
+
+    /// Breaks the stored bytes of a record around the store, so that they are no record any more, and returns
+    /// whether it did. Default: `false`, for stores that keep no bytes. The case about scans of such records
+    /// then has nothing to check.
+    async fn garble(&self, id: &RecordId) -> bool {
+        let _ = id;
+        false
     }
 
     /// A fresh store of this kind with room for this many reservations. Default: `None`, for stores

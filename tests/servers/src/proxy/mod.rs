@@ -9,7 +9,7 @@ mod control;
 mod frames;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -43,6 +43,7 @@ pub use control::Counts;
 #[derive(Debug)]
 pub struct TcpProxy {
     control: Arc<Control>,
+    upstream: Arc<Mutex<SocketAddr>>,
     port: Port,
     thread: Option<JoinHandle<()>>,
 }
@@ -66,11 +67,13 @@ impl TcpProxy {
             .build()
             .map_err(|error| format!("no runtime for a proxy: {error}"))?;
         let shared = Arc::clone(&control);
+        let upstream = Arc::new(Mutex::new(upstream));
+        let current = Arc::clone(&upstream);
         let thread = std::thread::Builder::new()
             .name("proxy".into())
-            .spawn(move || runtime.block_on(serve(&shared, number, upstream)))
+            .spawn(move || runtime.block_on(serve(&shared, number, &current)))
             .map_err(|error| format!("no thread for a proxy: {error}"))?;
-        let proxy = TcpProxy { control, port, thread: Some(thread) };
+        let proxy = TcpProxy { control, upstream, port, thread: Some(thread) };
         wait_until("a proxy listens", || proxy.control.is_listening())?;
         Ok(proxy)
     }
@@ -167,6 +170,11 @@ impl TcpProxy {
         }));
     }
 
+    /// New connections lead to another server, as when a name moves. Those that are open stay.
+    pub fn move_to(&self, upstream: SocketAddr) {
+        *self.upstream.lock().unwrap_or_else(PoisonError::into_inner) = upstream;
+    }
+
     /// New connections are refused, as by a server that is down. Those that are open stay.
     ///
     /// # Panics
@@ -218,7 +226,7 @@ impl Drop for TcpProxy {
     }
 }
 
-async fn serve(control: &Arc<Control>, port: u16, upstream: SocketAddr) {
+async fn serve(control: &Arc<Control>, port: u16, upstream: &Mutex<SocketAddr>) {
     let mut changes = control.watch();
     let mut listener = None;
     loop {
@@ -247,6 +255,7 @@ async fn serve(control: &Arc<Control>, port: u16, upstream: SocketAddr) {
                 if let Ok((client, _)) = accepted {
                     let number = control.opened(generation);
                     let control = Arc::clone(control);
+                    let upstream = *upstream.lock().unwrap_or_else(PoisonError::into_inner);
                     tokio::spawn(connection::run(control, client, upstream, generation, number));
                 }
             }

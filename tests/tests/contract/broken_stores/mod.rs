@@ -103,6 +103,7 @@ pub(crate) enum Flaw {
     ScanNeedsAnOperation,
     ScanIgnoresTheStates,
     ScanTellsOneState,
+    ScanSkipsTheUnreadable,
 }
 
 #[derive(Clone)]

@@ -67,6 +67,7 @@ impl BrokenStore {
             Flaw::ScanLosesTheLastPage if asked.cursor.is_some() && page.next.is_none() => {
                 page.entries.clear();
             }
+            Flaw::ScanSkipsTheUnreadable => page.unreadable.clear(),
             Flaw::ScanTellsOneState => {
                 for (_, entry) in &mut page.entries {
                     entry.state = State::Reserved;

@@ -179,7 +179,7 @@ async fn a_body_that_ends_the_transaction_itself_fails() {
             Ok(1)
         });
         match ended.await {
-            Err(error) => assert_eq!((ends, error.kind()), ("ROLLBACK", ErrorKind::Misconfigured)),
+            Err(error) => assert_eq!((ends, error.kind()), ("ROLLBACK", ErrorKind::Store)),
             Ok(_) => assert_eq!(ends, "COMMIT", "the transaction is still there"),
         }
         connection.execute("ROLLBACK").await.ok();

@@ -2,5 +2,6 @@
 
 mod attribute;
 mod conflicts;
+mod ended;
 mod ends;
 mod shop;

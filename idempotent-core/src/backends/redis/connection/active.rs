@@ -30,6 +30,8 @@ pub(super) struct ActiveConnections {
     limits: Limits,
     tasks: Arc<BackgroundTasks>,
     state: Mutex<State>,
+    /// Reports each replacement.
+    replaced: watch::Sender<()>,
 }
 
 /// A connection, and which attempt made it.
@@ -65,7 +67,8 @@ impl ActiveConnections {
             error: None,
             is_closed: false,
         };
-        Ok(Self { connector, limits, tasks, state: Mutex::new(state) })
+        let replaced = watch::Sender::new(());
+        Ok(Self { connector, limits, tasks, state: Mutex::new(state), replaced })
     }
 
     pub(super) const fn connector(&self) -> &Connector {
@@ -118,12 +121,38 @@ impl ActiveConnections {
         true
     }
 
+    /// Whether a connection of the application's should be ended because its server was demoted: not again and
+    /// again while there is no other one.
+    pub(super) fn may_end(&self) -> bool {
+        let mut state = self.lock();
+        let may_end = state.since.elapsed() >= YOUNG;
+        if may_end {
+            state.since = Instant::now();
+        }
+        may_end
+    }
+
+    /// Hears of every replacement from now on.
+    pub(super) fn replaced(&self) -> watch::Receiver<()> {
+        self.replaced.subscribe()
+    }
+
     /// Replaces the connections, unless they are too new.
     pub(super) fn replace_if_older_than(self: &Arc<Self>, age: Duration) {
         let mut state = self.lock();
         let is_old = state.is_up() && state.since.elapsed() >= age;
         if is_old && self.connector.can_connect() {
             self.replace_all(&mut state, None);
+        }
+    }
+
+    /// Looks for the servers again, unless the connections are too new. They are used until there are others: they
+    /// may still answer reads.
+    pub(super) fn look_again_if_older_than(self: &Arc<Self>, age: Duration) {
+        let mut state = self.lock();
+        let is_old = state.is_up() && state.since.elapsed() >= age;
+        if is_old && self.connector.can_connect() {
+            self.reconnect(&mut state);
         }
     }
 
@@ -170,6 +199,8 @@ impl ActiveConnections {
         state.since = Instant::now();
         state.attempt = None;
         state.error = None;
+        drop(state);
+        self.replaced.send_replace(());
     }
 
     fn report_error(&self, error: RedisError) {

@@ -1,7 +1,7 @@
 //! One connection, to whatever kind of deployment, and how a request is sent on it.
 
 use redis::aio::{ConnectionLike, ConnectionManager, MultiplexedConnection};
-use redis::{RedisResult, Value};
+use redis::{Cmd, RedisResult, Value};
 
 #[cfg(feature = "redis-cluster")]
 use super::cluster::commands;
@@ -35,6 +35,18 @@ impl AnyConnection {
             Self::Manager(connection) => send(connection, request).await,
             #[cfg(feature = "redis-cluster")]
             Self::Cluster(connection) => commands::send(connection, destination, request).await,
+        }
+    }
+
+    /// Ends a connection that reconnects by itself, but only after it was lost: it then leads to the server that
+    /// has the name now.
+    pub(super) async fn reconnect(&mut self) {
+        let Self::Manager(connection) = self else { return };
+        for name in ["QUIT", "PING"] {
+            let mut command = Cmd::new();
+            command.arg(name);
+            // The server hangs up after the first one, which the second one finds out.
+            let _ = send(connection, Request::Command(&command)).await;
         }
     }
 

@@ -4,13 +4,14 @@
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError, RedisResult, Value};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, TryAcquireError, watch};
 use tokio::time::timeout;
 
-use super::active::ActiveConnections;
+use super::active::{ActiveConnection, ActiveConnections};
 #[cfg(feature = "redis-cluster")]
 use super::cluster::{SlotRange, commands::cluster_slots};
 use super::connector::Connector;
@@ -25,7 +26,10 @@ use super::sentinel::failover;
 use super::standalone::PushSender;
 use super::write_coalescing::WriteCoalescer;
 use crate::backends::redis::background_tasks::BackgroundTasks;
-use crate::backends::redis::error::{closed, is_demoted, timed_out, unexpected};
+use crate::backends::redis::error::{closed, is_demoted, may_be_replaced, timed_out, unexpected};
+
+/// How old connections are at least before they are replaced because another server may have the name by now.
+const MAY_BE_REPLACED_AFTER: Duration = Duration::from_secs(1);
 
 /// What a semaphore can count, and what [`Client::drain`] can acquire.
 const MAX_IN_FLIGHT: usize = if Semaphore::MAX_PERMITS < u32::MAX as usize {
@@ -71,7 +75,18 @@ impl Client {
         command: &Cmd,
         retry: Retry,
     ) -> RedisResult<Value> {
-        self.send_in_time(Destination::Key(key), Request::Command(command), retry).await
+        self.send_in_time(Destination::Key(key), Request::Command(command), retry, false).await
+    }
+
+    /// The same, twice if need be, for a command that a lease depends on: it does not wait for a free place in
+    /// flight.
+    pub(in crate::backends::redis) async fn send_first(
+        &self,
+        key: &str,
+        command: &Cmd,
+    ) -> RedisResult<Value> {
+        let request = Request::Command(command);
+        self.send_in_time(Destination::Key(key), request, Retry::Once, true).await
     }
 
     /// Sends several commands that may be repeated to the primary of a key.
@@ -81,7 +96,7 @@ impl Client {
         commands: &Pipeline,
     ) -> RedisResult<Vec<Value>> {
         let (destination, request) = (Destination::Key(key), Request::Pipeline(commands));
-        answers(self.send_in_time(destination, request, Retry::Once).await?)
+        answers(self.send_in_time(destination, request, Retry::Once, false).await?)
     }
 
     /// Sends several commands that may be repeated to one node.
@@ -91,7 +106,7 @@ impl Client {
         commands: &Pipeline,
     ) -> RedisResult<Vec<Value>> {
         let (destination, request) = (Destination::Node(node), Request::Pipeline(commands));
-        answers(self.send_in_time(destination, request, Retry::Once).await?)
+        answers(self.send_in_time(destination, request, Retry::Once, false).await?)
     }
 
     /// Every primary, in an order that stays the same as long as they do.
@@ -156,6 +171,16 @@ impl Client {
         self.active.generation()
     }
 
+    /// Hears from now on whenever the connections are replaced.
+    pub(in crate::backends::redis) fn replaced(&self) -> watch::Receiver<()> {
+        self.active.replaced()
+    }
+
+    /// Looks for the servers again, unless the connections are new: another one may have the name by now.
+    pub(in crate::backends::redis) fn look_for_primary(&self) {
+        self.active.look_again_if_older_than(MAY_BE_REPLACED_AFTER);
+    }
+
     pub(in crate::backends::redis) const fn limits(&self) -> Limits {
         self.limits
     }
@@ -179,9 +204,10 @@ impl Client {
         destination: Destination<'_>,
         request: Request<'_>,
         retry: Retry,
+        is_first: bool,
     ) -> RedisResult<Value> {
         let partition = partition_of(destination, self.active.connector().has_slots());
-        let send = self.send_with_retry(partition, destination, request, retry);
+        let send = self.send_with_retry(partition, destination, request, retry, is_first);
         match timeout(self.limits.response_timeout, send).await {
             Ok(answer) => {
                 self.health.answered(partition);
@@ -202,24 +228,47 @@ impl Client {
         destination: Destination<'_>,
         request: Request<'_>,
         retry: Retry,
+        is_first: bool,
     ) -> RedisResult<Value> {
         let _permit = match self.in_flight.try_acquire() {
-            Ok(permit) => permit,
+            Ok(permit) => Some(permit),
+            Err(TryAcquireError::NoPermits) if is_first => None,
             // Boxed, so that only a future that waits needs the memory.
-            Err(_) => Box::pin(self.in_flight.acquire()).await.map_err(|_| closed())?,
+            Err(_) => Some(Box::pin(self.in_flight.acquire()).await.map_err(|_| closed())?),
         };
         let mut retries_left = if retry == Retry::Once { 1 } else { 0 };
         loop {
             let mut used = self.active.get(partition).await?;
-            let send = pin!(used.connection.send(destination, request));
-            let answer = self.coalescer.send(send, self.is_alone()).await;
-            let Err(error) = &answer else { return answer };
-            let may_retry = is_lost(error) && self.active.report_lost(used.generation, error);
-            if !may_retry || retries_left == 0 {
+            let answer = {
+                let send = pin!(used.connection.send(destination, request));
+                self.coalescer.send(send, self.is_alone()).await
+            };
+            let refusal = match (&answer, request) {
+                (Err(error), _) => Some(error.clone()),
+                (Ok(answers), Request::Pipeline(_)) => refusal_of_all(answers),
+                (Ok(_), Request::Command(_)) => None,
+            };
+            let Some(error) = refusal else { return answer };
+            if !Box::pin(self.may_retry(&mut used, &error)).await || retries_left == 0 {
                 return answer;
             }
             retries_left -= 1;
         }
+    }
+
+    /// Whether another connection may succeed, which is then on its way.
+    async fn may_retry(&self, used: &mut ActiveConnection, error: &RedisError) -> bool {
+        if may_be_replaced(error) {
+            self.look_for_primary();
+            return false;
+        }
+        if !is_lost(error) {
+            return false;
+        }
+        if is_demoted(error) && !self.can_connect() && self.active.may_end() {
+            used.connection.reconnect().await;
+        }
+        self.active.report_lost(used.generation, error)
     }
 
     /// Whether the command that is being sent is the only one in flight.
@@ -231,6 +280,16 @@ impl Client {
 /// Whether the command may succeed over another connection.
 fn is_lost(error: &RedisError) -> bool {
     error.is_unrecoverable_error() || is_demoted(error)
+}
+
+/// Why a server refused one of several commands, if it would refuse them all.
+fn refusal_of_all(answers: &Value) -> Option<RedisError> {
+    let Value::Array(answers) = answers else { return None };
+    answers.iter().find_map(|answer| {
+        let Value::ServerError(error) = answer else { return None };
+        Some(RedisError::from(error.clone()))
+            .filter(|error| is_demoted(error) || may_be_replaced(error))
+    })
 }
 
 fn answers(answer: Value) -> RedisResult<Vec<Value>> {

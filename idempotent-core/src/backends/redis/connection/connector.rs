@@ -7,6 +7,7 @@ use redis::{Client, RedisResult};
 use super::any_connection::AnyConnection;
 #[cfg(feature = "redis-cluster")]
 use super::cluster::ClusterConnector;
+use super::credentials::ChangingLogin;
 use super::limits::Limits;
 use super::partition::CONNECTIONS;
 #[cfg(feature = "redis-sentinel")]
@@ -17,7 +18,7 @@ use super::standalone::{StandaloneConnector, connect_multiplexed};
 pub(in crate::backends::redis) enum Connector {
     Standalone(StandaloneConnector),
     #[cfg(feature = "redis-sentinel")]
-    Sentinel(SentinelConnector),
+    Sentinel(Box<SentinelConnector>),
     #[cfg(feature = "redis-cluster")]
     Cluster(Box<ClusterConnector>),
     /// The application's own connection, which does not tell.
@@ -27,15 +28,38 @@ pub(in crate::backends::redis) enum Connector {
 impl Connector {
     /// Makes connections that all lead to the same server, or to the same cluster.
     pub(super) async fn connect(&self, limits: Limits) -> RedisResult<Vec<AnyConnection>> {
+        let connected = self.try_connect(limits).await;
+        connected.map_err(|error| {
+            // A cluster's error says only that no node could be reached.
+            self.login().and_then(ChangingLogin::take_failure).unwrap_or(error)
+        })
+    }
+
+    async fn try_connect(&self, limits: Limits) -> RedisResult<Vec<AnyConnection>> {
+        let login = self.login();
         match self {
-            Self::Standalone(server) => connect_several(&server.0, limits).await,
+            Self::Standalone(server) => connect_several(&server.client, login, limits).await,
             #[cfg(feature = "redis-sentinel")]
-            Self::Sentinel(group) => connect_several(&group.primary(limits).await?, limits).await,
+            Self::Sentinel(group) => {
+                connect_several(&group.primary(limits).await?, login, limits).await
+            }
             #[cfg(feature = "redis-cluster")]
             Self::Cluster(cluster) => {
                 Ok(vec![AnyConnection::Cluster(cluster.connect(limits).await?)])
             }
             Self::Existing(connection) => Ok(vec![connection.clone()]),
+        }
+    }
+
+    /// The login, if it changes.
+    pub(super) fn login(&self) -> Option<&ChangingLogin> {
+        match self {
+            Self::Standalone(server) => server.login.as_ref(),
+            #[cfg(feature = "redis-sentinel")]
+            Self::Sentinel(group) => group.changing_login(),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(cluster) => cluster.login(),
+            Self::Existing(_) => None,
         }
     }
 
@@ -69,10 +93,14 @@ impl Connector {
 /// With many calls at once over one connection, the tasks here and the server take turns: each is idle
 /// while the other works through everything that arrived in one read. With several connections, the
 /// server answers some calls while other calls are made here.
-async fn connect_several(client: &Client, limits: Limits) -> RedisResult<Vec<AnyConnection>> {
+async fn connect_several(
+    client: &Client,
+    login: Option<&ChangingLogin>,
+    limits: Limits,
+) -> RedisResult<Vec<AnyConnection>> {
     let mut connections = Vec::with_capacity(CONNECTIONS);
     while connections.len() < CONNECTIONS {
-        let connection = connect_multiplexed(client, None, limits).await?;
+        let connection = connect_multiplexed(client, login, None, limits).await?;
         connections.push(AnyConnection::Multiplexed(connection));
     }
     Ok(connections)

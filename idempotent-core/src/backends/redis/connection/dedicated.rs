@@ -36,7 +36,7 @@ pub(super) async fn connect_for_key(
     limits: Limits,
 ) -> RedisResult<MultiplexedConnection> {
     let client = client_for_key(active, key, limits).await?;
-    connect_multiplexed(&client, push_sender, limits).await
+    connect_multiplexed(&client, active.connector().login(), push_sender, limits).await
 }
 
 /// Connects to one primary.
@@ -53,7 +53,7 @@ pub(super) async fn connect_to_node(
             client_for_key(active, "", limits).await?
         }
     };
-    connect_multiplexed(&client, None, limits).await
+    connect_multiplexed(&client, active.connector().login(), None, limits).await
 }
 
 /// A client of the primary that a key has now.
@@ -64,7 +64,7 @@ async fn client_for_key(
     limits: Limits,
 ) -> RedisResult<Client> {
     match active.connector() {
-        Connector::Standalone(server) => Ok(server.0.clone()),
+        Connector::Standalone(server) => Ok(server.client.clone()),
         #[cfg(feature = "redis-sentinel")]
         Connector::Sentinel(group) => group.primary(limits).await,
         #[cfg(feature = "redis-cluster")]

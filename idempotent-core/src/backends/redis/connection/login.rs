@@ -2,12 +2,16 @@
 
 use redis::ConnectionInfo;
 
+use super::credentials::ChangingLogin;
+
 /// User, password and database, where they are not those of the URL.
 #[derive(Clone, Default)]
 pub(in crate::backends::redis) struct Login {
     pub(in crate::backends::redis) username: Option<String>,
     pub(in crate::backends::redis) password: Option<String>,
     pub(in crate::backends::redis) database: Option<i64>,
+    /// In place of the password, and perhaps of the user.
+    pub(in crate::backends::redis) changing: Option<ChangingLogin>,
 }
 
 impl Login {

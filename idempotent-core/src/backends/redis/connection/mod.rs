@@ -3,8 +3,8 @@
 //! [`client`] sends one command at a time, within limits of time and number ([`limits`]), to the
 //! primary of a key or to one node ([`request`], [`node`]). It uses the connections that [`active`]
 //! holds and replaces; [`connector`] knows where the servers are and makes them, with [`standalone`],
-//! [`sentinel`] and [`cluster`] for the three kinds of deployment, and [`login`] and [`url`] for what
-//! the application configured. [`any_connection`] is one of them, [`dedicated`] makes those that
+//! [`sentinel`] and [`cluster`] for the three kinds of deployment, and [`login`], [`credentials`] and
+//! [`url`] for what the application configured. [`any_connection`] is one of them, [`dedicated`] makes those that
 //! somebody needs alone, because they block or subscribe.
 //!
 //! [`partition`] assigns commands to connections, [`health`] notices when one of them goes silent, and
@@ -16,6 +16,7 @@ mod client;
 #[cfg(feature = "redis-cluster")]
 mod cluster;
 mod connector;
+mod credentials;
 mod dedicated;
 mod health;
 mod limits;
@@ -34,6 +35,7 @@ pub(super) use self::client::Client;
 #[cfg(feature = "redis-cluster")]
 pub(super) use self::cluster::{ClusterConnector, SlotRange, slot_of};
 pub(super) use self::connector::Connector;
+pub(super) use self::credentials::ChangingLogin;
 pub(super) use self::limits::Limits;
 pub(super) use self::login::Login;
 pub(super) use self::node::Node;

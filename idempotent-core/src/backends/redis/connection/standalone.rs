@@ -7,26 +7,36 @@ use redis::{AsyncConnectionConfig, Client, ProtocolVersion, PushInfo, RedisResul
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::credentials::ChangingLogin;
 use super::limits::Limits;
 
 /// A server, by its address and login.
 #[derive(Clone)]
-pub(in crate::backends::redis) struct StandaloneConnector(pub(in crate::backends::redis) Client);
+pub(in crate::backends::redis) struct StandaloneConnector {
+    pub(in crate::backends::redis) client: Client,
+    pub(in crate::backends::redis) login: Option<ChangingLogin>,
+}
 
 /// Where a connection sends the messages that it subscribed to.
 pub(super) type PushSender = UnboundedSender<PushInfo>;
 
-/// Connects. The connection has no response timeout: whoever waits for an answer sets one.
+/// Connects, with the client's login or one that changes. The connection has no response timeout: whoever waits
+/// for an answer sets one.
 ///
 /// With a `push_sender`, it speaks RESP3 and passes every message on.
 pub(in crate::backends::redis) async fn connect_multiplexed(
     client: &Client,
+    login: Option<&ChangingLogin>,
     push_sender: Option<PushSender>,
     limits: Limits,
 ) -> RedisResult<MultiplexedConnection> {
     let mut config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(limits.connect_timeout))
         .set_response_timeout(None);
+    if let Some(login) = login {
+        config =
+            config.set_credentials_provider(login.for_connection(client.get_connection_info()));
+    }
     let Some(push_sender) = push_sender else {
         return client.get_multiplexed_async_connection_with_config(&config).await;
     };
@@ -39,6 +49,6 @@ pub(in crate::backends::redis) async fn connect_multiplexed(
 
 impl fmt::Debug for StandaloneConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Standalone({})", self.0.get_connection_info().addr())
+        write!(f, "Standalone({})", self.client.get_connection_info().addr())
     }
 }

@@ -1,11 +1,14 @@
 //! One subscription to the store's channel, over a connection of its own.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, PushInfo, PushKind, RedisResult, Value};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use crate::backends::redis::connection::Client;
@@ -21,14 +24,18 @@ pub(super) struct Subscription {
     connection: MultiplexedConnection,
     messages: mpsc::UnboundedReceiver<PushInfo>,
     channel: Arc<str>,
+    /// Another server may be the primary once the store's connections are replaced; this one may stay up.
+    replaced: watch::Receiver<()>,
 }
 
 impl Subscription {
     /// Connects and subscribes.
     pub(super) async fn open(client: &Client, channel: &Arc<str>) -> RedisResult<Self> {
         let (sender, messages) = mpsc::unbounded_channel();
+        let replaced = client.replaced();
         let connection = client.connect_for_key(channel, Some(sender)).await?;
-        let mut subscription = Self { connection, messages, channel: Arc::clone(channel) };
+        let channel = Arc::clone(channel);
+        let mut subscription = Self { connection, messages, channel, replaced };
         subscription.subscribe().await?;
         Ok(subscription)
     }
@@ -36,7 +43,7 @@ impl Subscription {
     /// The next message; `None` once the subscription is lost.
     pub(super) async fn receive(&mut self) -> Option<Vec<u8>> {
         loop {
-            let mut message = match timeout(CHECK_AFTER, self.messages.recv()).await {
+            let mut message = match timeout(CHECK_AFTER, self.next()).await {
                 Ok(Some(message)) => message,
                 Err(_) if self.subscribe().await.is_ok() => continue,
                 Ok(None) | Err(_) => return None,
@@ -53,6 +60,17 @@ impl Subscription {
                 _ => {}
             }
         }
+    }
+
+    /// The next message; `None` if the subscription is lost, or leads to the wrong server.
+    async fn next(&mut self) -> Option<PushInfo> {
+        let Self { messages, replaced, .. } = self;
+        let mut replaced = pin!(replaced.changed());
+        poll_fn(|cx| match messages.poll_recv(cx) {
+            Poll::Pending if replaced.as_mut().poll(cx).is_ready() => Poll::Ready(None),
+            message => message,
+        })
+        .await
     }
 
     /// Subscribes. Done again, this changes nothing, and shows that the connection is alive and still

@@ -144,6 +144,10 @@ impl Task {
             }
             BatchOutcome::TooFewReplicas => {
                 self.is_failing.store(true, Ordering::Relaxed);
+                // A primary that was cut off and replaced loses its replicas, too. A new generation of the
+                // client's connections ends this one.
+                self.routes_stale.store(true, Ordering::Relaxed);
+                self.client.look_for_primary();
                 self.connection = Some(connection);
             }
             BatchOutcome::LostPrimary => self.abandon(&connection),

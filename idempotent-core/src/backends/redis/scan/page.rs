@@ -8,7 +8,7 @@ use crate::backends::redis::entry::{self, LOAD_COMMANDS};
 use crate::backends::redis::error::store_error;
 use crate::backends::redis::shared::Shared;
 use crate::model::RecordId;
-use crate::store::{Entry, Page, Scan, State, StoreError, StoreErrorKind};
+use crate::store::{Page, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
 /// How many keys a server examines in one step, at least and at most.
 const SMALLEST_STEP: usize = 10;
@@ -34,7 +34,7 @@ pub(in crate::backends::redis) async fn scan(
     let mut position = ScanPosition::new(request.cursor.as_ref(), primaries)?;
     let glob = store.keys.glob(request.operation.as_deref());
     let mut count = request.limit.clamp(SMALLEST_STEP, LARGEST_STEP);
-    let mut entries = Vec::new();
+    let mut found = Page::new(Vec::new(), None);
     for _ in 0..MAX_STEPS {
         let Some(node) = position.node().cloned() else { break };
         let keys = keys_of_records(store, request, position.step(store, &glob, count).await?);
@@ -43,13 +43,14 @@ pub(in crate::backends::redis) async fn scan(
             count = (count * 2).min(LARGEST_STEP);
         }
         for keys in keys.chunks(LOADED_AT_ONCE) {
-            load_entries(store, &node, request, keys, &mut entries).await?;
+            load_entries(store, &node, request, keys, &mut found).await?;
         }
-        if entries.len() >= request.limit.max(1) {
+        if found.entries.len() >= request.limit.max(1) {
             break;
         }
     }
-    Ok(Page::new(entries, position.cursor()))
+    found.next = position.cursor();
+    Ok(found)
 }
 
 /// The keys of records that the scan may want. The glob also matches others.
@@ -93,7 +94,7 @@ async fn load_entries(
     node: &Node,
     request: &Scan,
     keys: &[Key],
-    entries: &mut Vec<(RecordId, Entry)>,
+    page: &mut Page,
 ) -> Result<(), StoreError> {
     let mut commands = Pipeline::with_capacity(keys.len() * LOAD_COMMANDS);
     for (key, _) in keys {
@@ -101,7 +102,7 @@ async fn load_entries(
     }
     let answers = store.client.send_all_to_node(node, &commands).await.map_err(store_error)?;
     let mut answers = answers.into_iter();
-    for (_, id) in keys {
+    for (key, id) in keys {
         let answers: Vec<Value> = answers.by_ref().take(LOAD_COMMANDS).collect();
         let entry = match entry::parse_load(answers) {
             Ok(found) => found.map(|stored| entry::entry(&stored)).transpose(),
@@ -113,12 +114,14 @@ async fn load_entries(
             // is; the record does.
             Ok(Some(entry)) if entry.record.operation() != id.operation() => {}
             Ok(Some(entry)) if request.wants(entry.state, &entry.record) => {
-                entries.push((id.clone(), entry));
+                page.entries.push((id.clone(), entry));
             }
             Ok(_) => {}
             // One such key must not hide all the others.
             Err(error) if error.kind() == StoreErrorKind::Malformed => {
-                tracing::warn!(record = %id, "a scan skipped a key whose value is not a readable record");
+                tracing::warn!(record = %id, "a scan found a key whose value is not a readable record");
+                let key = String::from_utf8_lossy(key);
+                page.unreadable.push(Unreadable::new(Some(id.clone()), key, error.to_string()));
             }
             Err(error) => return Err(error),
         }

@@ -102,7 +102,6 @@ async fn send_scan(
     let mut commands = Pipeline::with_capacity(2);
     commands.cmd("INFO").arg("server");
     commands.cmd("SCAN").arg(cursor).arg("MATCH").arg(glob).arg("COUNT").arg(count);
-    commands.arg("TYPE").arg("string");
     let answers = store.client.send_all_to_node(node, &commands).await.map_err(store_error)?;
     let mut answers = answers.into_iter();
     let info = answers.next().unwrap_or_default();

@@ -17,6 +17,8 @@ pub(in crate::backends) use self::conflict::is_postgres_conflict;
 pub(in crate::backends) use self::conflict::is_sqlite_conflict;
 pub(in crate::backends) use self::cursor::{cursor_after, cursor_id};
 pub(in crate::backends) use self::names::{check_name, statement};
+#[cfg(feature = "sqlite")]
+pub(in crate::backends) use self::savepoint::ROLLED_BACK;
 pub(in crate::backends) use self::savepoint::{RESERVATION_GONE, savepoint};
 #[cfg(feature = "postgres")]
 pub(in crate::backends) use self::schema::SCHEMA_MISSING;

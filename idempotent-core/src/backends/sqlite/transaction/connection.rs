@@ -2,22 +2,25 @@
 //!
 //! A transaction that reserves has the file's lock from then on, so nobody else writes before it ends. A
 //! foreign key refuses to commit a call that has not ended: its reservation refers to a row that never
-//! exists, which is checked when the transaction ends.
+//! exists, which is checked when the transaction ends. `SQLite` ends some transactions by itself: after every
+//! error it is asked whether this one still exists.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use sqlx::{AssertSqlSafe, Executor, Row};
+use sqlx::{AssertSqlSafe, Error, Executor, Row};
 use tokio::time::{Instant, sleep};
 
-use super::error::{UNGUARDED, reservation_gone, savepoint_error, transaction_error};
+use super::commit_hook::refuse_commits;
+use super::error::{UNGUARDED, reservation_gone, rolled_back, savepoint_error, transaction_error};
 use super::statements::TransactionStatements;
 use crate::backends::shared::durations::{ceil_millis, floor_millis};
 use crate::backends::shared::sql::{savepoint, tables_of};
+use crate::backends::sqlite::connections::is_in_transaction;
 use crate::backends::sqlite::entry::{Found, read};
-use crate::backends::sqlite::error::is_busy;
-use crate::backends::sqlite::query::query;
+use crate::backends::sqlite::error::{is_busy, is_foreign_key};
+use crate::backends::sqlite::query::{Query, query};
 use crate::store::poll::jittered;
 use crate::store::{
     Complete, Entry, Isolation, Release, Reserve, State, StoreError, StoreErrorKind, Transaction,
@@ -42,11 +45,17 @@ impl Transaction for SqliteConnection {
         let tables: &TransactionStatements = tables_of(context.tables, DATABASE)?;
         if insert(self, tables, request, wait).await? {
             execute(self, format!("SAVEPOINT {}", savepoint(context))).await?;
+            if let Some(call) = context.running {
+                refuse_commits(self, call).await.map_err(transaction_error)?;
+            }
             // Only one transaction has the lock, so no later statement can meet another one.
             return Ok(TransactionReserveOutcome::Won(Isolation::ReadCommitted));
         }
         let query = query(tables.load()).bind(&request.id.hash()[..]);
-        let rows = query.fetch_all(&mut *self).await.map_err(transaction_error)?;
+        let rows = match query.fetch_all(&mut *self).await {
+            Ok(rows) => rows,
+            Err(error) => return Err(store_error_of(self, error, transaction_error).await),
+        };
         let entry = rows.first().map(visible_entry).transpose()?.flatten();
         // Nothing is in the way and it was still not inserted: the foreign key is not enforced.
         entry
@@ -64,14 +73,12 @@ impl Transaction for SqliteConnection {
         request: &Complete<'_>,
     ) -> Result<(), StoreError> {
         let tables: &TransactionStatements = tables_of(context.tables, DATABASE)?;
-        execute(self, format!("RELEASE SAVEPOINT {}", savepoint(context))).await?;
-        let query = query(tables.complete())
+        let query = query(&tables.complete(context))
             .bind(&request.id.hash()[..])
             .bind(&request.record.token().as_bytes()[..])
             .bind(ceil_millis(request.ttl))
             .bind(request.record.as_bytes());
-        let done = query.execute(self).await.map_err(transaction_error)?;
-        if done.rows_affected() == 0 { Err(reservation_gone()) } else { Ok(()) }
+        end(self, query).await
     }
 
     async fn release(
@@ -80,11 +87,10 @@ impl Transaction for SqliteConnection {
         request: &Release<'_>,
     ) -> Result<(), StoreError> {
         let tables: &TransactionStatements = tables_of(context.tables, DATABASE)?;
-        execute(self, format!("RELEASE SAVEPOINT {}", savepoint(context))).await?;
-        let query = query(tables.release())
+        let query = query(&tables.release(context))
             .bind(&request.id.hash()[..])
             .bind(&request.reservation.token().as_bytes()[..]);
-        query.execute(self).await.map(drop).map_err(transaction_error)
+        end(self, query).await
     }
 }
 
@@ -110,8 +116,19 @@ async fn insert(
             Err(error) if is_busy(&error) && wait.is_some_and(|wait| begin.elapsed() < wait) => {
                 sleep(jittered(PAUSE)).await;
             }
-            Err(error) => return Err(transaction_error(error)),
+            Err(error) => {
+                return Err(store_error_of(connection, error, transaction_error).await);
+            }
         }
+    }
+}
+
+/// Ends a call by a statement that answers a row if the call is of this very transaction.
+async fn end(connection: &mut SqliteConnection, query: Query) -> Result<(), StoreError> {
+    match query.fetch_all(&mut *connection).await {
+        Ok(rows) if rows.is_empty() => Err(reservation_gone()),
+        Ok(_) => Ok(()),
+        Err(error) => Err(store_error_of(connection, error, savepoint_error).await),
     }
 }
 
@@ -129,5 +146,26 @@ fn visible_entry(row: &SqliteRow) -> Result<Option<Entry>, StoreError> {
 
 /// One statement without arguments.
 async fn execute(connection: &mut SqliteConnection, statement: String) -> Result<(), StoreError> {
-    connection.execute(AssertSqlSafe(statement)).await.map(drop).map_err(savepoint_error)
+    match connection.execute(AssertSqlSafe(statement)).await {
+        Ok(_) => Ok(()),
+        Err(error) => Err(store_error_of(connection, error, savepoint_error).await),
+    }
+}
+
+/// The error of a store for an error within the caller's transaction: another one if `SQLite` has ended the
+/// transaction.
+async fn store_error_of(
+    connection: &mut SqliteConnection,
+    error: Error,
+    otherwise: fn(Error) -> StoreError,
+) -> StoreError {
+    if error.as_database_error().is_some_and(is_foreign_key) {
+        // None had begun.
+        return otherwise(error);
+    }
+    let error = otherwise(error);
+    match is_in_transaction(connection).await {
+        Ok(true) => error,
+        Ok(false) | Err(_) => rolled_back(error),
+    }
 }

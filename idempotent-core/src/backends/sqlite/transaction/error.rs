@@ -2,8 +2,7 @@
 
 use sqlx::Error;
 
-use crate::backends::shared::sql::RESERVATION_GONE;
-use crate::backends::shared::sql::is_sqlite_conflict;
+use crate::backends::shared::sql::{RESERVATION_GONE, ROLLED_BACK, is_sqlite_conflict};
 use crate::backends::sqlite::error::{is_foreign_key, is_plain, store_error};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -39,4 +38,9 @@ pub(super) fn savepoint_error(error: Error) -> StoreError {
 /// The error when the reservation does not exist any more.
 pub(super) fn reservation_gone() -> StoreError {
     StoreError::new(StoreErrorKind::Mismatch, RESERVATION_GONE)
+}
+
+/// The error when the transaction does not exist any more.
+pub(super) fn rolled_back(cause: StoreError) -> StoreError {
+    StoreError::new(StoreErrorKind::RolledBack, ROLLED_BACK).with_source(cause)
 }

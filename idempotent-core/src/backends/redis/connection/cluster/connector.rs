@@ -12,6 +12,7 @@ use tokio::time::timeout;
 
 use super::slot::slot_of;
 use super::slot_range::{SlotRange, parse_slot_ranges};
+use crate::backends::redis::connection::credentials::ChangingLogin;
 use crate::backends::redis::connection::limits::Limits;
 use crate::backends::redis::connection::node::Node;
 use crate::backends::redis::error::{timed_out, unassigned_slot, unexpected};
@@ -34,12 +35,14 @@ pub(in crate::backends::redis) struct ClusterConnector {
     seeds: Vec<ConnectionInfo>,
     certificates: Option<TlsCertificates>,
     client: ClusterClient,
+    login: Option<ChangingLogin>,
 }
 
 impl ClusterConnector {
     pub(in crate::backends::redis) fn new(
         seeds: Vec<ConnectionInfo>,
         certificates: Option<&TlsCertificates>,
+        login: Option<ChangingLogin>,
         limits: Limits,
     ) -> RedisResult<Self> {
         let settings = seeds.first().map(|seed| seed.tcp_settings().clone());
@@ -56,7 +59,15 @@ impl ClusterConnector {
         if let Some(certificates) = certificates {
             builder = builder.certs(certificates.clone());
         }
-        Ok(Self { client: builder.build()?, certificates: certificates.cloned(), seeds })
+        if let (Some(login), Some(seed)) = (&login, seeds.first()) {
+            builder = builder.set_credentials_provider(login.for_all(seed));
+        }
+        let certificates = certificates.cloned();
+        Ok(Self { client: builder.build()?, certificates, login, seeds })
+    }
+
+    pub(in crate::backends::redis::connection) const fn login(&self) -> Option<&ChangingLogin> {
+        self.login.as_ref()
     }
 
     pub(in crate::backends::redis::connection) async fn connect(

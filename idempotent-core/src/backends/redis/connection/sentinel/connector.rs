@@ -9,6 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::replaced_primary::ReplacedPrimary;
+use crate::backends::redis::connection::credentials::ChangingLogin;
 use crate::backends::redis::connection::limits::Limits;
 use crate::backends::redis::connection::login::Login;
 use crate::backends::redis::error::timed_out;
@@ -21,24 +22,29 @@ pub(in crate::backends::redis) struct SentinelConnector {
     service_name: String,
     sentinels: Vec<Client>,
     client: Mutex<SentinelClient>,
+    settings: Settings,
+    changing_login: Option<ChangingLogin>,
     replaced_primary: ReplacedPrimary,
 }
 
-impl SentinelConnector {
+/// What a client of the group is made with.
+struct Settings {
+    sentinels: Vec<ConnectionInfo>,
+    service_name: String,
+    login: Login,
+    certificates: Option<TlsCertificates>,
+}
+
+impl Settings {
     /// The group's servers speak TLS if its sentinels do.
-    pub(in crate::backends::redis) fn new(
-        sentinels: &[ConnectionInfo],
-        service_name: String,
-        login: &Login,
-        certificates: Option<&TlsCertificates>,
-    ) -> RedisResult<Self> {
-        let addresses = sentinels.iter().map(|sentinel| sentinel.addr().clone());
+    fn client(&self, login: &Login) -> RedisResult<SentinelClient> {
+        let addresses = self.sentinels.iter().map(|sentinel| sentinel.addr().clone());
         let settings = || TcpSettings::default().set_nodelay(true);
-        let mut builder =
-            SentinelClientBuilder::new(addresses, &service_name, SentinelServerType::Master)?
-                .set_client_to_redis_tcp_settings(settings())
-                .set_client_to_sentinel_tcp_settings(settings());
-        if let Some(first) = sentinels.first() {
+        let name = &self.service_name;
+        let mut builder = SentinelClientBuilder::new(addresses, name, SentinelServerType::Master)?
+            .set_client_to_redis_tcp_settings(settings())
+            .set_client_to_sentinel_tcp_settings(settings());
+        if let Some(first) = self.sentinels.first() {
             if matches!(first.addr(), ConnectionAddr::TcpTls { .. }) {
                 builder = builder.set_client_to_redis_tls_mode(redis::TlsMode::Secure);
             }
@@ -59,18 +65,48 @@ impl SentinelConnector {
         if let Some(database) = login.database {
             builder = builder.set_client_to_redis_db(database);
         }
-        if let Some(certificates) = certificates {
+        if let Some(certificates) = &self.certificates {
             builder = builder
                 .set_client_to_redis_certificates(certificates.clone())
                 .set_client_to_sentinel_certificates(certificates.clone());
         }
-        let sentinels = sentinels.iter().map(|info| match certificates {
+        builder.build()
+    }
+}
+
+impl SentinelConnector {
+    pub(in crate::backends::redis) fn new(
+        sentinels: Vec<ConnectionInfo>,
+        service_name: String,
+        login: &Login,
+        certificates: Option<&TlsCertificates>,
+    ) -> RedisResult<Self> {
+        let changing_login = login.changing.clone();
+        let clients = sentinels.iter().map(|info| match certificates {
             Some(certificates) => Client::build_with_tls(info.clone(), certificates.clone()),
             None => Client::open(info.clone()),
         });
-        let sentinels = sentinels.collect::<RedisResult<_>>()?;
-        let client = Mutex::new(builder.build()?);
-        Ok(Self { service_name, sentinels, client, replaced_primary: ReplacedPrimary::default() })
+        let clients = clients.collect::<RedisResult<_>>()?;
+        let settings = Settings {
+            sentinels,
+            service_name: service_name.clone(),
+            login: login.clone(),
+            certificates: certificates.cloned(),
+        };
+        Ok(Self {
+            service_name,
+            sentinels: clients,
+            client: Mutex::new(settings.client(login)?),
+            settings,
+            changing_login,
+            replaced_primary: ReplacedPrimary::default(),
+        })
+    }
+
+    pub(in crate::backends::redis::connection) const fn changing_login(
+        &self,
+    ) -> Option<&ChangingLogin> {
+        self.changing_login.as_ref()
     }
 
     pub(super) fn service_name(&self) -> &str {
@@ -90,7 +126,18 @@ impl SentinelConnector {
         &self,
         limits: Limits,
     ) -> RedisResult<Client> {
-        let find = async { self.client.lock().await.async_get_client().await };
+        let find = async {
+            let mut client = self.client.lock().await;
+            if let Some(changing) = &self.changing_login {
+                // The primary is asked whether it is one, which needs a login, too.
+                let mut login = self.settings.login.clone();
+                let auth = changing.login(login.username.as_deref()).await?;
+                login.username = Some(auth.username().to_owned());
+                login.password = Some(auth.password().to_owned());
+                *client = self.settings.client(&login)?;
+            }
+            client.async_get_client().await
+        };
         let found = timeout(limits.connect_timeout * CONNECTIONS, find).await;
         let client = found.unwrap_or_else(|_| Err(timed_out()))?;
         if self.replaced_primary.is(client.get_connection_info().addr()) {

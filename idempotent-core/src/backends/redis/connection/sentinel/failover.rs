@@ -55,7 +55,7 @@ async fn subscribe(
     limits: Limits,
 ) -> RedisResult<(MultiplexedConnection, UnboundedReceiver<PushInfo>)> {
     let (sender, messages) = unbounded_channel();
-    let mut connection = connect_multiplexed(sentinel, Some(sender), limits).await?;
+    let mut connection = connect_multiplexed(sentinel, None, Some(sender), limits).await?;
     let mut command = Cmd::new();
     command.arg("SUBSCRIBE").arg(CHANNEL);
     send(&mut connection, &command, limits).await?;

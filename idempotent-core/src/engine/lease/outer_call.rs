@@ -1,5 +1,5 @@
-//! [`RunningCall`]: a call as the calls that its body makes see it, and [`Nesting`]: what it knows
-//! of them.
+//! [`OuterCall`]: a call as the calls that its body makes see it, and [`Nesting`]: what it knows of
+//! them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -8,7 +8,7 @@ use super::label_counters::LabelCounters;
 use crate::model::{RecordId, Token};
 
 /// A call whose body runs.
-pub(super) trait RunningCall: Send + Sync {
+pub(super) trait OuterCall: Send + Sync {
     fn id(&self) -> &RecordId;
 
     /// `None` if the body runs without a record.
@@ -20,14 +20,14 @@ pub(super) trait RunningCall: Send + Sync {
 /// The call whose body makes this call, and what became of the calls that this call's body makes.
 #[derive(Default)]
 pub(super) struct Nesting {
-    caller: Option<Arc<dyn RunningCall>>,
+    caller: Option<Arc<dyn OuterCall>>,
     pub(super) label_counters: LabelCounters,
     /// The HTTP status of the last nested call that was refused; 0 if none was.
     refused_status: AtomicU16,
 }
 
 impl Nesting {
-    pub(super) fn new(caller: Option<Arc<dyn RunningCall>>) -> Self {
+    pub(super) fn new(caller: Option<Arc<dyn OuterCall>>) -> Self {
         Self { caller, ..Self::default() }
     }
 
@@ -45,8 +45,8 @@ impl Nesting {
 
 /// The call and its callers, from the inside out, until `wanted` is found.
 pub(super) fn is_within(
-    call: &dyn RunningCall,
-    mut wanted: impl FnMut(&dyn RunningCall) -> bool,
+    call: &dyn OuterCall,
+    mut wanted: impl FnMut(&dyn OuterCall) -> bool,
 ) -> bool {
     let mut call = call;
     loop {
