@@ -29,11 +29,15 @@ pub use self::near_cache::{NearCache, NearCacheBuilder};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use self::postgres::{
-    PostgresSource, PostgresStore, PostgresStoreBuilder, RetryTransaction, retry_transaction,
+    NotCommitted, PostgresSource, PostgresStore, PostgresStoreBuilder, RetryTransaction,
+    retry_transaction,
 };
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
 pub use self::redis::{RedisSource, RedisStore, RedisStoreBuilder};
+#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "redis"))))]
+pub use self::shared::credentials::{Credentials, CredentialsProvider};
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "sqlite"))))]
 pub use self::shared::sql::is_conflict;

@@ -22,7 +22,7 @@ impl Telemetry {
         }
     }
 
-    pub(super) fn failed(failed: &[(MessageRow, PublishError)], parked: &[bool]) {
+    pub(super) fn failed(failed: &[&(MessageRow, PublishError)], parked: &[bool]) {
         let mut unavailable = failed
             .iter()
             .map(|(_, error)| error)

@@ -32,6 +32,9 @@ pub enum StoreErrorKind {
     /// The transaction was aborted by a conflict with another one, such as a serialization failure
     /// or a deadlock: roll it back, and run all of it again.
     Conflict,
+    /// The database has ended the caller's transaction by itself, for example because the disk is full, or can
+    /// only roll it back. Nothing of it is kept: end it, and run all of it again once the cause is gone.
+    RolledBack,
     /// The caller's transaction is not one of the store's database, or no longer the one in which
     /// the call began.
     Mismatch,

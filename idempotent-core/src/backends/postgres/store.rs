@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use sqlx::PgPool;
 
+use super::connection_pool::ConnectionPool;
 use super::error::store_error;
 use super::inner::Inner;
 use super::table_names::TableNames;
@@ -141,7 +141,7 @@ impl PostgresStore {
     }
 
     /// The pool and the names, for tables beside the records.
-    pub(crate) fn pool_and_names(&self) -> (&PgPool, &TableNames) {
+    pub(crate) fn pool_and_names(&self) -> (&ConnectionPool, &TableNames) {
         (self.0.connection.pool(), &self.0.names)
     }
 }
@@ -152,21 +152,29 @@ impl Store for PostgresStore {
         // If the runtime of a background task is gone, the task goes on here.
         self.0.notifications.restart(&self.0.tasks);
         self.0.sweeper.start(&self.0.tasks, &self.0);
-        reserve::reserve(&self.0, request).await
+        let outcome = reserve::reserve(&self.0, request).await?;
+        if matches!(outcome, ReserveOutcome::Won) {
+            self.0.connection.wrote();
+        }
+        Ok(outcome)
     }
 
     async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
-        renew::renew(&self.0, request).await
+        let outcome = renew::renew(&self.0, request).await?;
+        self.0.connection.wrote();
+        Ok(outcome)
     }
 
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
         let outcome = complete::complete(&self.0, request).await?;
+        self.0.connection.wrote();
         self.0.notifications.notifier.ended(request.id.hash());
         Ok(outcome)
     }
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         release::release(&self.0, request).await?;
+        self.0.connection.wrote();
         self.0.notifications.notifier.ended(request.id.hash());
         Ok(())
     }

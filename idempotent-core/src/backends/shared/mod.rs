@@ -4,6 +4,8 @@
 pub(in crate::backends) mod background;
 #[cfg(feature = "moka")]
 pub(in crate::backends) mod cache;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(in crate::backends) mod credentials;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(in crate::backends) mod durations;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
