@@ -10,7 +10,9 @@ use super::message_row::{MessageRow, system_time};
 use super::statements::Statements;
 use super::{Draft, Message, MessageId, OutboxError};
 use crate::backends::PostgresStore;
-use crate::backends::postgres::{ConnectionPool, Query, TableNames, is_in_transaction};
+use crate::backends::postgres::{
+    ConnectionPool, Query, Retry, TableNames, is_in_transaction, is_lost, is_read_only,
+};
 
 /// The outbox of a database: relays deliver from it, and operators inspect it. Clones are the same outbox.
 ///
@@ -121,7 +123,7 @@ impl Outbox {
                 .bind(after.map_or(i64::MIN, |parked| parked.number))
                 .bind(i64::try_from(limit).unwrap_or(i64::MAX))
         };
-        let rows = self.fetch(query).await?;
+        let rows = self.fetch(query, Retry::Yes).await?;
         let read = |row| {
             let MessageRow { number, message, .. } = MessageRow::read(row)?;
             let (parked_at, reason) = (system_time(row.try_get(10)?), row.try_get(11)?);
@@ -152,7 +154,8 @@ impl Outbox {
     async fn decide(&self, statement: sqlx::SqlStr, parked: &Parked) -> Result<bool, OutboxError> {
         let query =
             || Query::new(&statement).bind(parked.number).bind(parked.message.id.to_string());
-        Ok(!self.fetch(query).await?.is_empty())
+        // The second answer would say that somebody else has decided.
+        Ok(!self.fetch(query, Retry::No).await?.is_empty())
     }
 
     /// How many messages are pending and parked. The query counts them all, so run it once a minute, not once a
@@ -162,7 +165,7 @@ impl Outbox {
     ///
     /// If the database cannot be reached.
     pub async fn backlog(&self) -> Result<Backlog, OutboxError> {
-        let rows = self.fetch(|| Query::new(&self.statements.backlog())).await?;
+        let rows = self.fetch(|| Query::new(&self.statements.backlog()), Retry::Yes).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         let (pending, parked): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         let age: Option<f64> = row.try_get(2)?;
@@ -173,18 +176,28 @@ impl Outbox {
         })
     }
 
-    /// Runs a query on a connection that commits it. One within a transaction that somebody left open is closed.
-    async fn fetch(&self, query: impl Fn() -> Query) -> Result<Vec<PgRow>, OutboxError> {
+    /// Runs a query on a connection that commits it. One that was lost, or is within a transaction that somebody
+    /// left open, is closed.
+    async fn fetch(
+        &self,
+        query: impl Fn() -> Query,
+        retry: Retry,
+    ) -> Result<Vec<PgRow>, OutboxError> {
         let mut others = self.pool.pool().options().get_max_connections();
         loop {
             let mut connection = self.pool.acquire().await?;
-            match query().fetch_all(&mut connection).await {
-                Err(error) if is_in_transaction(&error) && others > 0 => {
-                    connection.close_on_drop();
-                    others -= 1;
-                }
-                answer => return Ok(answer?),
+            let error = match query().fetch_all(&mut connection).await {
+                Ok(rows) => return Ok(rows),
+                Err(error) => error,
+            };
+            let is_refused = is_in_transaction(&error);
+            if is_refused || is_lost(&error) || is_read_only(&error) {
+                connection.close_on_drop();
             }
+            if others == 0 || !(is_refused || (is_lost(&error) && retry == Retry::Yes)) {
+                return Err(error.into());
+            }
+            others -= 1;
         }
     }
 

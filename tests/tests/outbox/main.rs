@@ -13,4 +13,5 @@ mod nats;
 mod operating;
 mod publishing;
 mod relaying;
+mod settings;
 mod shop;

@@ -36,7 +36,7 @@ pub(super) struct Connection {
 
 /// Whether a query may be sent again if its answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Retry {
+pub(crate) enum Retry {
     /// The second answer means the same as the first.
     Yes,
     /// The second answer would be wrong.

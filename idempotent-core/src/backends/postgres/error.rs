@@ -75,7 +75,7 @@ pub(crate) fn is_in_transaction(error: &Error) -> bool {
 }
 
 /// Whether the server accepts no writes.
-pub(super) fn is_read_only(error: &Error) -> bool {
+pub(crate) fn is_read_only(error: &Error) -> bool {
     means(error, Meaning::ReadOnly)
 }
 
@@ -85,7 +85,7 @@ pub(super) fn is_login_refused(error: &Error) -> bool {
 }
 
 /// Whether the connection can no longer be used.
-pub(super) fn is_lost(error: &Error) -> bool {
+pub(crate) fn is_lost(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
         Error::Database(said) => {

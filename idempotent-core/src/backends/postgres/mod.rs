@@ -39,8 +39,9 @@ mod transaction;
 
 pub(crate) use self::autocommit::{BEGUN_HERE, Connections};
 pub use self::builder::PostgresStoreBuilder;
+pub(crate) use self::connection::Retry;
 pub(crate) use self::connection_pool::ConnectionPool;
-pub(crate) use self::error::is_in_transaction;
+pub(crate) use self::error::{is_in_transaction, is_lost, is_read_only};
 pub(crate) use self::query::Query;
 pub(crate) use self::session::knows_transaction_timeout;
 pub use self::source::PostgresSource;

@@ -60,7 +60,7 @@ impl TcpProxy {
     fn start_blocking(upstream: SocketAddr) -> Result<TcpProxy, String> {
         let port = Port::reserve()?;
         let number = port.number();
-        let control = Arc::new(Control::new());
+        let control = Arc::new(Control::new(upstream));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -68,7 +68,7 @@ impl TcpProxy {
         let shared = Arc::clone(&control);
         let thread = std::thread::Builder::new()
             .name("proxy".into())
-            .spawn(move || runtime.block_on(serve(&shared, number, upstream)))
+            .spawn(move || runtime.block_on(serve(&shared, number)))
             .map_err(|error| format!("no thread for a proxy: {error}"))?;
         let proxy = TcpProxy { control, port, thread: Some(thread) };
         wait_until("a proxy listens", || proxy.control.is_listening())?;
@@ -203,6 +203,11 @@ impl TcpProxy {
         self.control.change(|faults| faults.silent = Some(number));
     }
 
+    /// New connections lead to another server, as when a name moves. Those that are open stay.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        self.control.lead_to(upstream);
+    }
+
     /// Ends a stall. What waited goes through.
     pub fn resume(&self) {
         self.control.change(|faults| (faults.stall, faults.silent) = (Stall::None, None));
@@ -218,7 +223,7 @@ impl Drop for TcpProxy {
     }
 }
 
-async fn serve(control: &Arc<Control>, port: u16, upstream: SocketAddr) {
+async fn serve(control: &Arc<Control>, port: u16) {
     let mut changes = control.watch();
     let mut listener = None;
     loop {
@@ -246,6 +251,7 @@ async fn serve(control: &Arc<Control>, port: u16, upstream: SocketAddr) {
             accepted = open.accept() => {
                 if let Ok((client, _)) = accepted {
                     let number = control.opened(generation);
+                    let upstream = control.upstream();
                     let control = Arc::clone(control);
                     tokio::spawn(connection::run(control, client, upstream, generation, number));
                 }
