@@ -77,6 +77,10 @@ async fn no_setting_of_the_role_ends_a_relays_transaction_between_publishing_and
     }
 }
 
+/// Ends the transactions of relays that publish what they have just read.
+const PUBLISHING: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE state = 'idle in transaction' AND query LIKE '%AS waiting%'";
+
 /// Whatever it is that ends each transaction of a relay while it publishes.
 #[tokio::test]
 async fn outcomes_are_recorded_although_the_transaction_was_ended_while_publishing() {
@@ -89,12 +93,7 @@ async fn outcomes_are_recorded_although_the_transaction_was_ended_while_publishi
     let running = Running::start(relay);
     let ended = async {
         loop {
-            server
-                .sql(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                     WHERE state = 'idle in transaction' AND query_start < now() - interval '200ms'",
-                )
-                .await;
+            server.sql(PUBLISHING).await;
             tokio::time::sleep(millis(20)).await;
         }
     };

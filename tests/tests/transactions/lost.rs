@@ -56,12 +56,14 @@ async fn charge(
 ) -> Charged {
     let mut tx = shop.begin().await;
     let call = CHARGE.key("k").engine(&shop.engine).returning::<Charged>().memoize(disposition);
-    call.run_in(&mut tx, async |tx| {
+    let charged = call.run_in(&mut tx, async |tx| {
         let run = effect(tx, "k").await.unwrap();
         hidden(tx).await;
         Ok(run)
-    })
-    .await
+    });
+    let charged = charged.await;
+    tx.rollback().await.unwrap();
+    charged
 }
 
 async fn fail(tx: &mut PgConnection) {

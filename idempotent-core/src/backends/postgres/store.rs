@@ -52,9 +52,12 @@ use crate::store::{
 ///
 /// Every step ends within [`response_timeout`](super::PostgresStoreBuilder::response_timeout), including the
 /// wait for a connection, and may be repeated. A statement whose connection was lost is sent again on another
-/// connection, within the same time. So is one that the server refused because of a conflict, which happens
+/// connection, within the same time. So is one that was refused because the server accepts no more writes, as an
+/// old primary does after a failover: its connections are closed, so the store follows the server's name without
+/// a restart. So is one that the server refused because of a conflict, which happens
 /// if the default isolation level is `SERIALIZABLE`. If no connection of the pool is free, the error is
-/// [`StoreErrorKind::Timeout`](crate::store::StoreErrorKind::Timeout). Missing tables, missing rights, a
+/// [`StoreErrorKind::Timeout`](crate::store::StoreErrorKind::Timeout); but leases are renewed on a connection of
+/// their own, opened at the first renewal, which also records results while no other one is free. Missing tables, missing rights, a
 /// standby and a closed pool are [`Unavailable`](crate::store::StoreErrorKind::Unavailable), each with a
 /// message that says so. On a standby results are replayed, and everything else fails: what a standby shows of
 /// a running call may be older than on its primary.
@@ -76,7 +79,8 @@ use crate::store::{
 ///   them early.
 /// * A proxy such as `PgBouncer` must share connections between sessions, not between transactions.
 ///   Otherwise give the store a [pool](super::PostgresSource) that uses nothing the proxy cannot
-///   handle, and switch [`notify`](super::PostgresStoreBuilder::notify) off.
+///   handle, and switch [`notify`](super::PostgresStoreBuilder::notify) off. A proxy that prepares statements
+///   on several servers makes the first use on each fail a check, after which another connection is tried.
 /// * For TLS, add `sqlx` to your dependencies with one of its `tls` features.
 /// * Each record is a row that contains the result, so the table has about as many rows as there are calls
 ///   within their `ttl`. Autovacuum must keep up with as many deletions as there are calls.
