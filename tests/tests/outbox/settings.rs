@@ -10,10 +10,10 @@ use crate::database::{Running, brisk, numbers, pool};
 
 /// Shorter than publishing takes; and from which version on they are known.
 const SETTINGS: [(&str, &str, PostgresVersion); 7] = [
-    ("statement_timeout", "200ms", PostgresVersion::Distribution),
-    ("lock_timeout", "200ms", PostgresVersion::Distribution),
-    ("idle_in_transaction_session_timeout", "200ms", PostgresVersion::Distribution),
-    ("transaction_timeout", "200ms", PostgresVersion::V18),
+    ("statement_timeout", "'200ms'", PostgresVersion::Distribution),
+    ("lock_timeout", "'200ms'", PostgresVersion::Distribution),
+    ("idle_in_transaction_session_timeout", "'200ms'", PostgresVersion::Distribution),
+    ("transaction_timeout", "'200ms'", PostgresVersion::V18),
     ("default_transaction_isolation", "serializable", PostgresVersion::Distribution),
     ("default_transaction_read_only", "on", PostgresVersion::Distribution),
     ("search_path", "hostile, pg_catalog", PostgresVersion::Distribution),

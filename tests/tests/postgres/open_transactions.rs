@@ -39,6 +39,7 @@ impl Shop {
 
     /// Drops a future while the server's answer to its `BEGIN` is under way.
     async fn cancel<T>(&self, begins: impl Future<Output = T>) {
+        self.all_idle().await;
         self.proxy.stall_replies();
         tokio::select! {
             _ = begins => panic!("it was answered"),
@@ -61,6 +62,11 @@ impl Shop {
         assert_eq!(number(&self.server, LEFT_OPEN).await, connections as usize);
     }
 
+    /// The pool asks every connection that comes back whether it lives.
+    async fn all_idle(&self) {
+        until(|| async { self.pool.num_idle() == self.pool.size() as usize }).await;
+    }
+
     async fn nothing_is_left_open(&self) {
         until(|| async { number(&self.server, LEFT_OPEN).await == 0 }).await;
     }
@@ -73,7 +79,7 @@ async fn a_call_after_a_cancelled_begin_runs_once() {
         let shop = Shop::open(version, 1).await;
         let (engine, runs) = (Idempotency::new(shop.store.clone()), Runs::new());
         shop.cancel(shop.pool.begin()).await;
-        until(|| async { shop.pool.num_idle() == 1 }).await;
+        shop.all_idle().await;
         assert_eq!(number(&shop.server, LEFT_OPEN).await, 1, "sqlx cleans up by itself");
 
         for _ in 0..3 {
@@ -140,7 +146,7 @@ async fn a_connection_whose_open_transaction_was_aborted_is_replaced() {
     connection.execute("BEGIN").await.unwrap();
     connection.execute("SELECT 1 / 0").await.unwrap_err();
     drop(connection);
-    until(|| async { shop.pool.num_idle() == 1 }).await;
+    shop.all_idle().await;
     let attempt = Attempt::new();
     attempt.win(&shop.store).await;
     let taken = attempt.reserve(&shop.store).await.unwrap();
@@ -156,7 +162,7 @@ async fn a_retried_transaction_that_is_dropped_while_it_begins_leaves_none_open(
         let retried = retry_transaction(&shop.pool, async |tx| (tx, Ok::<_, sqlx::Error>(())));
         shop.cancel(retried).await;
         shop.nothing_is_left_open().await;
-        until(|| async { shop.pool.num_idle() == 1 }).await;
+        shop.all_idle().await;
         shop.pool.execute("CREATE TABLE effects ()").await.unwrap();
         assert_eq!(number(&shop.server, "SELECT count(*) FROM effects").await, 0);
     }
@@ -166,7 +172,7 @@ async fn a_retried_transaction_that_is_dropped_while_it_begins_leaves_none_open(
 async fn a_retried_transaction_does_not_join_one_that_somebody_left_open() {
     require!(PostgresVersion::Distribution.server(), PostgresVersion::V18.server());
     for version in VERSIONS {
-        let shop = Shop::open(version, 2).await;
+        let shop = Shop::open(version, 1).await;
         shop.server.sql("CREATE TABLE effects (what text)").await;
         for retry in [
             RetryTransaction::new(),
@@ -177,7 +183,7 @@ async fn a_retried_transaction_does_not_join_one_that_somebody_left_open() {
             let mut connection = shop.pool.acquire().await.unwrap();
             connection.execute("BEGIN; INSERT INTO effects VALUES ('half')").await.unwrap();
             drop(connection);
-            until(|| async { shop.pool.num_idle() == 1 }).await;
+            shop.all_idle().await;
             let paid = retry.run(&shop.pool, async |mut tx| {
                 let paid = tx.execute("INSERT INTO effects VALUES ('paid')").await;
                 (tx, paid)

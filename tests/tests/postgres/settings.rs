@@ -10,11 +10,11 @@ use crate::setup::{VERSIONS, migrated, number, patient};
 
 /// Settings that would break or slow down the store's statements, and from which version on they are known.
 const SETTINGS: [(&str, &str, PostgresVersion); 9] = [
-    ("statement_timeout", "1ms", PostgresVersion::Distribution),
-    ("lock_timeout", "1ms", PostgresVersion::Distribution),
-    ("idle_in_transaction_session_timeout", "1ms", PostgresVersion::Distribution),
-    ("idle_session_timeout", "20ms", PostgresVersion::Distribution),
-    ("transaction_timeout", "1ms", PostgresVersion::V18),
+    ("statement_timeout", "'1ms'", PostgresVersion::Distribution),
+    ("lock_timeout", "'1ms'", PostgresVersion::Distribution),
+    ("idle_in_transaction_session_timeout", "'1ms'", PostgresVersion::Distribution),
+    ("idle_session_timeout", "'20ms'", PostgresVersion::Distribution),
+    ("transaction_timeout", "'1ms'", PostgresVersion::V18),
     ("default_transaction_isolation", "serializable", PostgresVersion::Distribution),
     ("default_transaction_deferrable", "on", PostgresVersion::Distribution),
     ("row_security", "off", PostgresVersion::Distribution),

@@ -72,9 +72,13 @@ async fn fail(tx: &mut PgConnection) {
 
 /// Drops the future of a nested `begin` while its savepoint is under way.
 async fn drop_a_begin_halfway(tx: &mut PgConnection) {
-    let mut begin = pin!(tx.begin());
-    let polled = begin.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-    assert!(polled.is_pending());
+    loop {
+        let mut begin = pin!(tx.begin());
+        // One that was answered at once is rolled back as it should be.
+        if begin.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending() {
+            return;
+        }
+    }
 }
 
 async fn a_call_whose_body_hides_that_a_statement_failed_is_refused(shop: Shop) {

@@ -63,7 +63,9 @@ impl KeyTransaction {
 /// transaction while its messages are being published. The database ends the transaction of a relay that sends
 /// nothing for longer than publishing can take, which frees its keys.
 ///
-/// Plans are usually made while the table is empty, and kept for when it is full: none may read all of it.
+/// Plans are usually made while the table is empty, and kept for when it is full: none may read all of it. The
+/// checks come before that: a plan that must read all of a table is expensive enough to be compiled, which takes
+/// some hundred milliseconds.
 fn begin_text(connection: &PgConnection, options: &Options) -> String {
     let millis = |time: Duration| time.as_millis().min(i32::MAX as u128).max(1);
     let limit = millis(options.response_timeout);
@@ -77,9 +79,8 @@ fn begin_text(connection: &PgConnection, options: &Options) -> String {
         "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {transaction_timeout}\
          SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {limit}; \
          SET LOCAL idle_in_transaction_session_timeout = {idle}; \
-         SET LOCAL search_path = pg_catalog; \
-         SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
-         {ACCEPTS_WRITES}; {BEGUN_HERE}"
+         SET LOCAL search_path = pg_catalog; {BEGUN_HERE}; {ACCEPTS_WRITES}; \
+         SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
     )
 }
 
