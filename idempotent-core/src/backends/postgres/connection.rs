@@ -159,11 +159,12 @@ impl Connection {
         let (usual, spare) = (self.acquire_usual(), self.spare.acquire());
         let acquired = match purpose {
             Purpose::Work => timeout_at(deadline, usual).await,
-            Purpose::Settle => timeout_at(deadline, first_of(usual, spare, half())).await,
             Purpose::Renew if self.spare.is_free() || !self.has_idle() => {
                 timeout_at(deadline, first_of(spare, usual, half())).await
             }
-            Purpose::Renew => timeout_at(deadline, first_of(usual, spare, half())).await,
+            Purpose::Renew | Purpose::Settle => {
+                timeout_at(deadline, first_of(usual, spare, half())).await
+            }
         };
         acquired.unwrap_or(Err(Error::PoolTimedOut))
     }

@@ -27,34 +27,34 @@ pub(super) enum Meaning {
 
 /// What a code of five characters says.
 pub(super) fn meaning(code: &str) -> Meaning {
+    let class = code.get(..2).unwrap_or_default();
     match code {
-        // Class 08: connection exceptions.
-        _ if code.starts_with("08") => Meaning::Lost,
-        // Class 25: invalid transaction state.
+        // 25: invalid transaction state.
         "25006" => Meaning::ReadOnly,
         "25P02" => Meaning::Aborted,
         // The server ended the connection: idle within a transaction, or its transaction took too long.
-        "25P03" | "25P04" => Meaning::Lost,
-        // Class 28: invalid authorization specification.
-        _ if code.starts_with("28") => Meaning::LoginRefused,
-        // Class 40: transaction rollback. 40003 is "statement completion unknown".
+        "25P03" | "25P04"
+        // 40: transaction rollback. "Statement completion unknown".
+        | "40003"
+        // 53: insufficient resources. Too many connections, of which one may end a moment later.
+        | "53300"
+        // 57: operator intervention. Shut down, crashed, not yet started, its database dropped, idle for too long.
+        | "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => Meaning::Lost,
         "40001" | "40P01" => Meaning::Conflict,
-        "40003" => Meaning::Lost,
-        // Classes 3F and 42: names that are not there, and rights.
+        // 3F and 42: names that are not there, and rights.
         "3F000" | "42P01" | "42703" | "42883" => Meaning::SchemaMissing,
         "42501" => Meaning::Forbidden,
-        // Class 53: insufficient resources. Another connection may be let in a moment later.
-        "53300" => Meaning::Lost,
-        _ if code.starts_with("53") => Meaning::Full,
-        // Class 54: program limit exceeded, such as a record that is too large.
-        _ if code.starts_with("54") => Meaning::Full,
-        // Class 55: object not in prerequisite state. `lock_timeout`.
-        "55P03" => Meaning::Timeout,
-        // Class 57: operator intervention. `statement_timeout`, and `pg_cancel_backend`.
-        "57014" => Meaning::Timeout,
-        // Shut down, crashed, not yet started, its database dropped, or idle for too long.
-        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => Meaning::Lost,
-        _ => Meaning::Refused,
+        // 55 and 57: `lock_timeout`, `statement_timeout`, and `pg_cancel_backend`.
+        "55P03" | "57014" => Meaning::Timeout,
+        _ => match class {
+            // Connection exceptions.
+            "08" => Meaning::Lost,
+            // Invalid authorization specification.
+            "28" => Meaning::LoginRefused,
+            // Insufficient resources, and limits of the server, such as for the size of a record.
+            "53" | "54" => Meaning::Full,
+            _ => Meaning::Refused,
+        },
     }
 }
 

@@ -1,5 +1,6 @@
 //! Committing a transaction that can be committed.
 
+use sqlx::error::DatabaseError;
 use sqlx::{Connection as _, Error, Postgres, Transaction, raw_sql};
 use tokio::runtime::Handle;
 
@@ -29,7 +30,7 @@ pub(super) async fn commit(mut tx: Transaction<'static, Postgres>) -> Result<(),
 }
 
 fn commit_error(error: Error) -> Error {
-    let code = error.as_database_error().and_then(|said| said.code());
+    let code = error.as_database_error().and_then(DatabaseError::code);
     match code.as_deref() {
         Some(ABORTED) => Error::Database(Box::new(NotCommitted::Aborted)),
         Some(NO_TRANSACTION) => Error::Database(Box::new(NotCommitted::Ended)),
