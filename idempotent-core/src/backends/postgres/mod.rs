@@ -9,6 +9,7 @@
 //! no writes, and [`sqlstate`] what error codes mean. [`notify`] wakes waiters in other processes.
 //! [`transaction`] is calls in transactions of their callers. [`inner`] is what clones of a store share.
 
+mod abandon;
 mod autocommit;
 mod builder;
 mod complete;
