@@ -29,7 +29,8 @@ pub use self::near_cache::{NearCache, NearCacheBuilder};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use self::postgres::{
-    PostgresSource, PostgresStore, PostgresStoreBuilder, RetryTransaction, retry_transaction,
+    NotCommitted, PostgresSource, PostgresStore, PostgresStoreBuilder, RetryTransaction,
+    retry_transaction,
 };
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]

@@ -138,6 +138,15 @@ impl Telemetry {
         count("idempotent_lost_leases_total", id);
     }
 
+    pub(super) fn late_renewals(late: Duration, leases: usize) {
+        tracing::warn!(
+            ?late,
+            leases,
+            "leases are renewed late: something blocks the threads of the runtime, or there are too few of \
+             them; if a lease lapses, another caller runs the body at the same time"
+        );
+    }
+
     pub(super) fn max_run(id: &RecordId) {
         tracing::warn!(
             record = %id,

@@ -3,14 +3,16 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use sqlx::postgres::{PgConnection, PgPool};
-use sqlx::{Row, query};
+use sqlx::Row;
+use sqlx::postgres::{PgConnection, PgPool, PgRow};
 
 use super::message_row::{MessageRow, system_time};
 use super::statements::Statements;
 use super::{Draft, Message, MessageId, OutboxError};
 use crate::backends::PostgresStore;
-use crate::backends::postgres::TableNames;
+use crate::backends::postgres::{
+    ConnectionPool, Query, Retry, TableNames, is_in_transaction, is_lost, is_read_only,
+};
 
 /// The outbox of a database: relays deliver from it, and operators inspect it. Clones are the same outbox.
 ///
@@ -29,7 +31,7 @@ use crate::backends::postgres::TableNames;
 /// ```
 #[derive(Clone)]
 pub struct Outbox {
-    pool: PgPool,
+    pool: ConnectionPool,
     statements: Statements,
 }
 
@@ -64,7 +66,10 @@ impl Outbox {
     /// [`Outbox::of`].
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
-        Self { pool, statements: Statements::new(&TableNames::default()) }
+        Self {
+            pool: ConnectionPool::new(pool),
+            statements: Statements::new(&TableNames::default()),
+        }
     }
 
     /// The outbox of this store, on its pool. If the store has its own connections, the outbox opens as many
@@ -113,11 +118,12 @@ impl Outbox {
         after: Option<&Parked>,
         limit: usize,
     ) -> Result<Vec<Parked>, OutboxError> {
-        let rows = query(self.statements.parked())
-            .bind(after.map_or(i64::MIN, |parked| parked.number))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
-            .fetch_all(&self.pool)
-            .await?;
+        let query = || {
+            Query::new(&self.statements.parked())
+                .bind(after.map_or(i64::MIN, |parked| parked.number))
+                .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+        };
+        let rows = self.fetch(query, Retry::Yes).await?;
         let read = |row| {
             let MessageRow { number, message, .. } = MessageRow::read(row)?;
             let (parked_at, reason) = (system_time(row.try_get(10)?), row.try_get(11)?);
@@ -146,12 +152,10 @@ impl Outbox {
     }
 
     async fn decide(&self, statement: sqlx::SqlStr, parked: &Parked) -> Result<bool, OutboxError> {
-        let decided = query(statement)
-            .bind(parked.number)
-            .bind(parked.message.id.to_string())
-            .execute(&self.pool)
-            .await?;
-        Ok(decided.rows_affected() > 0)
+        let query =
+            || Query::new(&statement).bind(parked.number).bind(parked.message.id.to_string());
+        // The second answer would say that somebody else has decided.
+        Ok(!self.fetch(query, Retry::No).await?.is_empty())
     }
 
     /// How many messages are pending and parked. The query counts them all, so run it once a minute, not once a
@@ -161,7 +165,8 @@ impl Outbox {
     ///
     /// If the database cannot be reached.
     pub async fn backlog(&self) -> Result<Backlog, OutboxError> {
-        let row = query(self.statements.backlog()).fetch_one(&self.pool).await?;
+        let rows = self.fetch(|| Query::new(&self.statements.backlog()), Retry::Yes).await?;
+        let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         let (pending, parked): (i64, i64) = (row.try_get(0)?, row.try_get(1)?);
         let age: Option<f64> = row.try_get(2)?;
         Ok(Backlog {
@@ -171,7 +176,32 @@ impl Outbox {
         })
     }
 
-    pub(super) fn pool(&self) -> &PgPool {
+    /// Runs a query on a connection that commits it. One that was lost, or is within a transaction that somebody
+    /// left open, is closed.
+    async fn fetch(
+        &self,
+        query: impl Fn() -> Query,
+        retry: Retry,
+    ) -> Result<Vec<PgRow>, OutboxError> {
+        let mut others = self.pool.pool().options().get_max_connections();
+        loop {
+            let mut connection = self.pool.acquire().await?;
+            let error = match query().fetch_all(&mut connection).await {
+                Ok(rows) => return Ok(rows),
+                Err(error) => error,
+            };
+            let is_refused = is_in_transaction(&error);
+            if is_refused || is_lost(&error) || is_read_only(&error) {
+                connection.close_on_drop();
+            }
+            if others == 0 || !(is_refused || (is_lost(&error) && retry == Retry::Yes)) {
+                return Err(error.into());
+            }
+            others -= 1;
+        }
+    }
+
+    pub(super) fn pool(&self) -> &ConnectionPool {
         &self.pool
     }
 

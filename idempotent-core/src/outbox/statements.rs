@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sqlx::SqlStr;
 
-use crate::backends::postgres::TableNames;
+use crate::backends::postgres::{Connections, TableNames};
 
 /// Publishes a message, with the default names: see the function in `migrations/postgres`.
 pub(super) const PUBLISH: &str =
@@ -65,24 +65,27 @@ SELECT number, id::text, topic, key, payload, header_names, header_values,
     (extract(epoch FROM published_at) * 1000000)::bigint,
     attempts, refusals, (extract(epoch FROM parked_at) * 1000000)::bigint, coalesce(error, '')
 FROM "idempotent"."records_outbox"
-WHERE parked_at IS NOT NULL AND number > $1 ORDER BY number LIMIT $2"#;
+WHERE {autocommit} AND parked_at IS NOT NULL AND number > $1 ORDER BY number LIMIT $2"#;
 
 /// Makes a parked message pending again, in its old place and without its refusals.
 const RETRY: &str = r#"
 UPDATE "idempotent"."records_outbox"
 SET parked_at = NULL, attempts = 0, refusals = 0, due_at = '-infinity', error = NULL
-WHERE parked_at IS NOT NULL AND number = $1 AND id = $2::uuid"#;
+WHERE {autocommit} AND parked_at IS NOT NULL AND number = $1 AND id = $2::uuid
+RETURNING true"#;
 
 /// Deletes a parked message.
 const DISCARD: &str = r#"
 DELETE FROM "idempotent"."records_outbox"
-WHERE parked_at IS NOT NULL AND number = $1 AND id = $2::uuid"#;
+WHERE {autocommit} AND parked_at IS NOT NULL AND number = $1 AND id = $2::uuid
+RETURNING true"#;
 
 /// How many messages are pending and for how long, and how many are parked.
 const BACKLOG: &str = r#"
 SELECT count(*) FILTER (WHERE parked_at IS NULL), count(*) FILTER (WHERE parked_at IS NOT NULL),
     extract(epoch FROM clock_timestamp() - min(published_at) FILTER (WHERE parked_at IS NULL))::float8
-FROM "idempotent"."records_outbox""#;
+FROM "idempotent"."records_outbox"
+WHERE {autocommit}"#;
 
 /// The statements with one store's names.
 #[derive(Clone)]
@@ -104,7 +107,8 @@ macro_rules! statements {
     ($($name:ident: $text:ident,)*) => {
         impl Statements {
             pub(super) fn new(names: &TableNames) -> Self {
-                Self(Arc::new(Texts { $($name: names.statement($text),)* }))
+                let of = |sql| names.statement_for(Connections::Shared, sql);
+                Self(Arc::new(Texts { $($name: of($text),)* }))
             }
 
             $(pub(super) fn $name(&self) -> SqlStr {

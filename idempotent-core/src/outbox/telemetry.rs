@@ -24,7 +24,7 @@ impl Telemetry {
 
     /// Logs failed attempts. `is_news` says whether a topic's lack of a destination is to be logged.
     pub(super) fn failed(
-        failed: &[(MessageRow, PublishError)],
+        failed: &[&(MessageRow, PublishError)],
         parked: &[bool],
         mut is_news: impl FnMut(&str) -> bool,
     ) {

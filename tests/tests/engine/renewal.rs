@@ -225,3 +225,17 @@ async fn a_body_that_a_select_stopped_polling_keeps_its_key() {
     assert_eq!(refused.kind(), ErrorKind::InProgress);
     assert_eq!(slow.await.unwrap(), 1);
 }
+
+#[tokio::test]
+async fn a_runtime_that_renews_leases_much_too_late_is_noticed_and_logged() {
+    let (log, _listening) = Log::listen();
+    let (engine, runs) = (engine(), Runs::new());
+    let slow = call_for(&engine, CHARGE.lease(secs(6)), "k", &runs, secs(6));
+    sleep(millis(100)).await;
+    assert_eq!(runs.count(), 1);
+    thread::sleep(secs(5));
+    slow.await.unwrap().unwrap();
+    let late = log.events("leases are renewed late");
+    assert_eq!((late.len(), late[0].level), (1, tracing::Level::WARN));
+    assert_eq!(late[0].field("leases"), "1");
+}

@@ -17,4 +17,5 @@ mod operating;
 mod pauses;
 mod publishing;
 mod relaying;
+mod settings;
 mod shop;

@@ -6,14 +6,19 @@
 
 mod connections;
 mod contract;
+mod credentials;
+mod failover;
 mod hostile;
 mod lost_connections;
+mod open_transactions;
 mod outages;
 mod purges;
 mod races;
 mod refusals;
 mod schema;
+mod settings;
 mod setup;
+mod spare_connection;
 mod statements;
 mod sweeping;
 mod waking;

@@ -46,7 +46,7 @@ pub(crate) async fn records(server: &Postgres) -> usize {
 pub(crate) async fn listeners(server: &Postgres) -> usize {
     number(
         server,
-        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' OR query = 'SELECT'",
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'LISTEN %' OR query = 'SHOW transaction_read_only'",
     )
     .await
 }

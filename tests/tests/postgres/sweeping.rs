@@ -156,7 +156,8 @@ async fn a_sweep_reads_what_is_over_and_no_more() {
             "records_unfinished",
         ),
     ] {
-        let plan = server.sql(&format!("EXPLAIN {}", statement.replace("$1", "500"))).await;
+        let statement = statement.replace("{autocommit}", "true").replace("$1", "500");
+        let plan = server.sql(&format!("EXPLAIN {statement}")).await;
         let plan: Vec<_> = plan.into_iter().flatten().flatten().collect();
         let plan = plan.join("\n");
         assert!(plan.contains(index) && !plan.contains("Seq Scan"), "{plan}");

@@ -153,7 +153,7 @@ async fn a_waiter_whose_listening_connection_was_lost_still_wakes() {
     server
         .sql(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE query LIKE 'LISTEN %' OR query = 'SELECT'",
+             WHERE query LIKE 'LISTEN %' OR query = 'SHOW transaction_read_only'",
         )
         .await;
     attempt.record(&owner, &reservation, b"result").await;

@@ -14,6 +14,7 @@ mod conflicts;
 mod drops;
 mod duplicates;
 mod errors;
+mod lost;
 mod nested;
 mod refusals;
 mod statements;

@@ -1,8 +1,9 @@
 //! Marking a reservation whose owner no longer works on it.
 
-use super::connection::{Query, Retry};
+use super::connection::Retry;
 use super::entry::guarantee_code;
 use super::inner::Inner;
+use super::query::{Purpose, Query};
 use crate::store::{Abandon, StoreError};
 
 pub(super) async fn abandon(store: &Inner, request: &Abandon<'_>) -> Result<(), StoreError> {
@@ -15,6 +16,7 @@ pub(super) async fn abandon(store: &Inner, request: &Abandon<'_>) -> Result<(), 
             .bind(guarantee_code(request.record.guarantee()))
             .bind(request.ends_lease())
             .bind(store.channel())
+            .purpose(Purpose::Settle)
     };
     store.connection.fetch(query, Retry::Yes).await.map(drop)
 }

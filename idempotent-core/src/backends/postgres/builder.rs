@@ -4,18 +4,21 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, SqlSafeStr};
+use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout_at;
 
 use super::connection::Connection;
+use super::connection_pool::ConnectionPool;
 use super::error::{store_error, timed_out};
 use super::inner::Inner;
 use super::notify::{Channel, Notifications};
 use super::schema;
+use super::session;
 use super::source::{PostgresSource, SourceKind};
 use super::store::PostgresStore;
 use super::table_names::TableNames;
+use crate::backends::shared::credentials::{CredentialsProvider, Provider};
 use crate::backends::shared::notify::PollPauses;
 use crate::backends::shared::sql::{Sweeper, schema_missing};
 use crate::store::{StoreError, StoreErrorKind};
@@ -42,6 +45,7 @@ pub struct PostgresStoreBuilder {
     sweep_every: Option<Duration>,
     notify: bool,
     wait_pauses: Option<PollPauses>,
+    credentials: Option<Provider>,
 }
 
 impl PostgresStore {
@@ -90,6 +94,7 @@ impl PostgresStore {
             sweep_every: Some(SWEEP_EVERY),
             notify: true,
             wait_pauses: None,
+            credentials: None,
         }
     }
 }
@@ -111,9 +116,11 @@ impl PostgresStoreBuilder {
         self
     }
 
-    /// The most connections that the store opens, at least one. Default: 10. If its
-    /// [outbox](crate::outbox) is used, that opens as many of its own. Ignored for an application's pool,
-    /// which has its own limit.
+    /// The most connections that the store opens, at least one. Default: 10. Ignored for an application's
+    /// pool, which has its own limit.
+    ///
+    /// There is one more to renew leases, opened when the first one is renewed, one more to
+    /// [listen](Self::notify), and as many again for its [outbox](crate::outbox) if that is used.
     pub const fn max_connections(mut self, connections: u32) -> Self {
         self.max_connections = connections;
         self
@@ -127,6 +134,34 @@ impl PostgresStoreBuilder {
     /// out here keep waiting on the server.
     pub const fn response_timeout(mut self, timeout: Duration) -> Self {
         self.response_timeout = timeout;
+        self
+    }
+
+    /// Asks this provider for a password or a token whenever a connection is opened: for passwords that are
+    /// rotated, and for a cloud's tokens, which expire. Without it, those of the URL or the options are used.
+    ///
+    /// ```no_run
+    /// use idempotent_core::backends::{Credentials, PostgresStore};
+    ///
+    /// # async fn token() -> Result<String, std::io::Error> { Ok(String::new()) }
+    /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
+    /// let store = PostgresStore::builder("postgres://shop@db.example/shop")
+    ///     .credentials(|| async { Ok(Credentials::password(token().await?)) })
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// Connections that are open stay so: PostgreSQL checks a password only when a connection is opened, and
+    /// the store replaces each after half an hour. If the server refuses a login, the provider is asked once
+    /// more. If the provider fails, so does the call, as
+    /// [`Unavailable`](crate::store::StoreErrorKind::Unavailable).
+    ///
+    /// On an application's pool it is for the connections that the store opens beside the pool, to renew
+    /// leases and to listen. By default these log in as the pool does, with the options that it has at that
+    /// time: see `set_connect_options` of sqlx's `Pool`.
+    pub fn credentials(mut self, provider: impl CredentialsProvider) -> Self {
+        self.credentials = Some(Provider::new(provider));
         self
     }
 
@@ -211,7 +246,7 @@ impl PostgresStoreBuilder {
         let first = if self.notify { FIRST_PAUSE } else { FIRST_PAUSE_UNNOTIFIED };
         let pauses = self.wait_pauses.unwrap_or_else(|| PollPauses::new(first, LONGEST_PAUSE));
         let channel = self.notify.then(|| Channel {
-            pool: connection.pool().clone(),
+            pool: self.listener_pool(&connection),
             name: self.names.channel().into(),
         });
         let notifications = Notifications::new(channel, pauses);
@@ -223,14 +258,36 @@ impl PostgresStoreBuilder {
 
     fn connection(&self) -> Result<Connection, StoreError> {
         let options = match &self.source.0 {
-            SourceKind::Pool(pool) => {
-                return Ok(Connection::new(pool.clone(), self.response_timeout));
-            }
+            SourceKind::Pool(pool) => return Ok(self.connection_on(pool)),
             SourceKind::Options(options) => PgConnectOptions::clone(options),
             SourceKind::Url(url) => parse(url)?,
         };
-        let pool = || own_pool(options.clone(), self.max_connections, self.response_timeout);
-        Ok(Connection::new(pool(), self.response_timeout).with_cached(pool()))
+        let pool = |connections| {
+            let pool = session::own_pool(options.clone(), connections, self.response_timeout);
+            ConnectionPool::new(pool).with_provider(self.credentials.clone())
+        };
+        let (queries, others) = (pool(self.max_connections), pool(self.max_connections));
+        Ok(Connection::own(others, queries, pool(1), self.response_timeout))
+    }
+
+    /// On an application's pool, with a spare connection that is opened as those of the pool are.
+    fn connection_on(&self, pool: &PgPool) -> Connection {
+        let spare = pool
+            .options()
+            .clone()
+            .max_connections(1)
+            .min_connections(0)
+            .idle_timeout(None)
+            .acquire_timeout(self.response_timeout)
+            .connect_lazy_with(PgConnectOptions::clone(&pool.connect_options()));
+        let spare = ConnectionPool::new(spare).log_in_as(pool.clone());
+        let spare = spare.with_provider(self.credentials.clone());
+        Connection::shared(ConnectionPool::new(pool.clone()), spare, self.response_timeout)
+    }
+
+    /// What listens logs in as all connections do that the store opens.
+    fn listener_pool(&self, connection: &Connection) -> ConnectionPool {
+        connection.pool().clone().with_provider(self.credentials.clone())
     }
 
     async fn prepare_schema(&self, connection: &Connection) -> Result<(), StoreError> {
@@ -259,22 +316,4 @@ fn parse(url: &str) -> Result<PgConnectOptions, StoreError> {
         ));
     }
     PgConnectOptions::from_str(url).map_err(store_error)
-}
-
-fn own_pool(options: PgConnectOptions, connections: u32, timeout: Duration) -> PgPool {
-    let lock_timeout = timeout.as_millis().clamp(1, 86_400_000);
-    // A plan that was made while the table was empty would read all of a full table.
-    let settings = format!("SET lock_timeout = {lock_timeout}; SET enable_seqscan = off");
-    let settings = AssertSqlSafe(settings).into_sql_str();
-    // A lost connection is noticed by the next query on it, which then takes another one. Testing each
-    // connection before its use would double the round trips.
-    PgPoolOptions::new()
-        .max_connections(connections.max(1))
-        .test_before_acquire(false)
-        .acquire_timeout(timeout)
-        .after_connect(move |connection, _| {
-            let settings = settings.clone();
-            Box::pin(async move { sqlx::raw_sql(settings).execute(connection).await.map(drop) })
-        })
-        .connect_lazy_with(options)
 }

@@ -2,10 +2,11 @@
 
 use tokio::time::Instant;
 
-use super::connection::{Query, Retry};
+use super::connection::Retry;
 use super::entry::{EntryRow, guarantee_code};
 use super::error::{store_error, timed_out};
 use super::inner::Inner;
+use super::query::{Purpose, Query};
 use crate::backends::shared::durations::ceil_micros;
 use crate::store::{Complete, CompleteOutcome, Entry, IfVacant, State, StoreError};
 
@@ -43,6 +44,7 @@ async fn complete_reserved(
             .bind(ceil_micros(request.ttl))
             .bind(request.if_vacant == IfVacant::Record)
             .bind(store.channel())
+            .purpose(Purpose::Settle)
     };
     let rows = store.connection.fetch_until(query, Retry::Yes, deadline).await;
     Ok(!rows.map_err(store_error)?.is_empty())
@@ -66,6 +68,7 @@ async fn record_if_vacant(
             .bind(ceil_micros(request.ttl))
             .bind(ceil_micros(record.retention()))
             .bind(request.if_vacant == IfVacant::Record)
+            .purpose(Purpose::Settle)
     };
     let rows = store.connection.fetch_until(query, Retry::Yes, deadline).await;
     let Some(found) = rows.map_err(store_error)?.into_iter().next() else {

@@ -1,15 +1,20 @@
-//! Running queries on the server: each takes a connection of the pool, has a deadline, and is tried again
-//! if its connection was lost.
+//! Running queries on the server: each takes a connection, has a deadline, and is tried again if its
+//! connection cannot be used.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::{PgArguments, PgRow};
-use sqlx::{Arguments, Encode, Error, PgConnection, PgPool, Postgres, SqlStr, Type};
+use sqlx::postgres::PgRow;
+use sqlx::{Error, PgPool};
 use tokio::time::{Instant, sleep, timeout_at};
 
+use super::autocommit::Connections;
 use super::connection_cache::{CachedConnection, ConnectionCache};
-use super::error::{is_conflict, is_lost, store_error, timed_out};
+use super::connection_pool::ConnectionPool;
+use super::error::{is_conflict, is_in_transaction, is_lost, is_read_only, store_error, timed_out};
+use super::first_of::first_of;
+use super::query::{Purpose, Query};
+use super::read_only::ReadOnlyServer;
 use crate::store::StoreError;
 use crate::store::poll::jittered;
 
@@ -20,62 +25,59 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug)]
 pub(super) struct Connection {
     /// For other parts of this crate, and for queries if there is no cache.
-    pool: PgPool,
+    pool: ConnectionPool,
     /// Only on connections of the store's own.
     cache: Option<Arc<ConnectionCache>>,
+    /// One connection for what keeps a call alive while all others are taken. Opened when it is first needed.
+    spare: Arc<ConnectionCache>,
+    read_only: Arc<ReadOnlyServer>,
     timeout: Duration,
 }
 
 /// Whether a query may be sent again if its answer was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Retry {
+pub(crate) enum Retry {
     /// The second answer means the same as the first.
     Yes,
     /// The second answer would be wrong.
     No,
 }
 
-/// A statement with its arguments.
-pub(super) struct Query {
-    statement: SqlStr,
-    arguments: Result<PgArguments, String>,
-}
-
-impl Query {
-    pub(super) fn new(statement: &SqlStr) -> Self {
-        Self { statement: statement.clone(), arguments: Ok(PgArguments::default()) }
-    }
-
-    pub(super) fn bind<'t, T>(mut self, value: T) -> Self
-    where
-        T: Encode<'t, Postgres> + Type<Postgres> + 't,
-    {
-        if let Ok(arguments) = &mut self.arguments {
-            if let Err(error) = arguments.add(value) {
-                self.arguments = Err(error.to_string());
-            }
-        }
-        self
-    }
-
-    async fn fetch_all(self, connection: &mut PgConnection) -> Result<Vec<PgRow>, Error> {
-        let arguments = self.arguments.map_err(|error| Error::Encode(error.into()))?;
-        sqlx::query_with(self.statement, arguments).fetch_all(connection).await
-    }
+/// A query that failed.
+struct Failure {
+    error: Error,
+    /// Whether its connection was closed, so that the next try takes another one.
+    is_closed: bool,
 }
 
 impl Connection {
-    pub(super) const fn new(pool: PgPool, timeout: Duration) -> Self {
-        Self { pool, cache: None, timeout }
+    /// Runs queries on connections of an application's pool.
+    pub(super) fn shared(pool: ConnectionPool, spare: ConnectionPool, timeout: Duration) -> Self {
+        let spare = Arc::new(ConnectionCache::new(spare));
+        Self { pool, cache: None, spare, read_only: Arc::default(), timeout }
     }
 
-    /// Runs queries on connections of this pool, which nothing else may use.
-    pub(super) fn with_cached(self, pool: PgPool) -> Self {
-        Self { cache: Some(Arc::new(ConnectionCache::new(pool))), ..self }
+    /// Runs queries on connections of `queries`, which nothing else may use.
+    pub(super) fn own(
+        pool: ConnectionPool,
+        queries: ConnectionPool,
+        spare: ConnectionPool,
+        timeout: Duration,
+    ) -> Self {
+        let cache = Some(Arc::new(ConnectionCache::new(queries)));
+        Self { cache, ..Self::shared(pool, spare, timeout) }
     }
 
-    pub(super) const fn pool(&self) -> &PgPool {
+    pub(super) const fn pool(&self) -> &ConnectionPool {
         &self.pool
+    }
+
+    /// Whose connections the queries run on.
+    pub(super) const fn connections(&self) -> Connections {
+        match self.cache {
+            Some(_) => Connections::Own,
+            None => Connections::Shared,
+        }
     }
 
     /// The deadline of a query that begins now.
@@ -101,15 +103,17 @@ impl Connection {
         deadline: Instant,
     ) -> Result<Vec<PgRow>, Error> {
         // After a restart of the server every idle connection of the pool is dead.
-        let mut at_once = self.pool.options().get_max_connections();
+        let mut at_once = self.max_connections().saturating_add(1);
         let mut pause = FIRST_PAUSE;
         loop {
-            let error = match self.try_once(query(), deadline).await {
+            let Failure { error, is_closed } = match self.try_once(query(), deadline).await {
                 Ok(rows) => return Ok(rows),
-                Err(error) => error,
+                Err(failure) => failure,
             };
-            // The server refused it because of a conflict, so it did nothing.
-            let again = is_conflict(&error) || (is_lost(&error) && retry == Retry::Yes);
+            // The server refused the query, so it did nothing.
+            let is_refused = is_conflict(&error)
+                || (is_closed && (is_in_transaction(&error) || is_read_only(&error)));
+            let again = is_refused || (is_lost(&error) && retry == Retry::Yes);
             if !again || Instant::now() >= deadline {
                 return Err(error);
             }
@@ -122,37 +126,91 @@ impl Connection {
         }
     }
 
+    /// Notes that the server accepts writes.
+    pub(super) fn wrote(&self) {
+        self.read_only.wrote();
+    }
+
     /// Closes the store's own connections, after the queries that run now. An application's pool stays
     /// open.
     pub(super) async fn close(&self) {
+        self.spare.close().await;
         if let Some(cache) = &self.cache {
             cache.close().await;
-            self.pool.close().await;
+            self.pool.pool().close().await;
         }
     }
 
     /// A connection for more than one query.
     pub(super) async fn acquire(&self) -> Result<CachedConnection<'_>, Error> {
-        self.acquire_until(self.deadline()).await
+        self.acquire_until(Purpose::Work, self.deadline()).await
     }
 
-    async fn acquire_until(&self, deadline: Instant) -> Result<CachedConnection<'_>, Error> {
-        let acquired = async {
-            match &self.cache {
-                Some(cache) => cache.acquire().await,
-                None => self.pool.acquire().await.map(CachedConnection::uncached),
+    async fn acquire_until(
+        &self,
+        purpose: Purpose,
+        deadline: Instant,
+    ) -> Result<CachedConnection<'_>, Error> {
+        // What is left after it would be enough for the query.
+        let half = || {
+            let now = Instant::now();
+            now + deadline.saturating_duration_since(now) / 2
+        };
+        let (usual, spare) = (self.acquire_usual(), self.spare.acquire());
+        let acquired = match purpose {
+            Purpose::Work => timeout_at(deadline, usual).await,
+            Purpose::Renew if self.spare.is_free() || !self.has_idle() => {
+                timeout_at(deadline, first_of(spare, usual, half())).await
+            }
+            Purpose::Renew | Purpose::Settle => {
+                timeout_at(deadline, first_of(usual, spare, half())).await
             }
         };
-        timeout_at(deadline, acquired).await.unwrap_or(Err(Error::PoolTimedOut))
+        acquired.unwrap_or(Err(Error::PoolTimedOut))
     }
 
-    async fn try_once(&self, query: Query, deadline: Instant) -> Result<Vec<PgRow>, Error> {
-        let mut acquired = self.acquire_until(deadline).await?;
-        let answer = timeout_at(deadline, query.fetch_all(acquired.connection()?)).await;
+    async fn acquire_usual(&self) -> Result<CachedConnection<'_>, Error> {
+        match &self.cache {
+            Some(cache) => cache.acquire().await,
+            None => self.pool.acquire().await.map(CachedConnection::uncached),
+        }
+    }
+
+    /// Whether one of the usual connections is there for whoever takes it first.
+    fn has_idle(&self) -> bool {
+        match &self.cache {
+            Some(cache) => cache.has_idle(),
+            None => self.usual_pool().num_idle() > 0,
+        }
+    }
+
+    fn usual_pool(&self) -> &PgPool {
+        self.pool.pool()
+    }
+
+    fn max_connections(&self) -> u32 {
+        self.usual_pool().options().get_max_connections()
+    }
+
+    async fn try_once(&self, query: Query, deadline: Instant) -> Result<Vec<PgRow>, Failure> {
+        let acquired = self.acquire_until(query.purpose, deadline).await;
+        let mut acquired = acquired.map_err(|error| Failure { error, is_closed: false })?;
+        let answer = match acquired.connection() {
+            Ok(connection) => timeout_at(deadline, query.fetch_all(connection)).await,
+            Err(error) => Ok(Err(error)),
+        };
         let answer = answer.unwrap_or_else(|_| Err(timed_out()));
-        if !answer.as_ref().is_err_and(is_lost) {
+        let is_closed = answer.as_ref().is_err_and(|error| self.must_close(error));
+        if !is_closed {
             acquired.put_back();
         }
-        answer
+        answer.map_err(|error| Failure { error, is_closed })
+    }
+
+    /// Whether a connection must not be used again after this error.
+    fn must_close(&self, error: &Error) -> bool {
+        is_lost(error)
+            || is_in_transaction(error)
+            || (is_read_only(error) && self.read_only.should_reconnect(self.max_connections()))
     }
 }

@@ -8,9 +8,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::{Error, PgConnection, PgPool, Postgres};
+use sqlx::{Error, PgConnection, Postgres};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
+
+use super::connection_pool::ConnectionPool;
 
 /// How long a connection stays out of its pool.
 const LONGEST_OUT: Duration = Duration::from_secs(60);
@@ -18,7 +20,7 @@ const LONGEST_OUT: Duration = Duration::from_secs(60);
 /// The connections of one pool, which nothing else uses.
 #[derive(Debug)]
 pub(super) struct ConnectionCache {
-    pool: PgPool,
+    pool: ConnectionPool,
     /// One permit for each connection of the pool. A caller that waited for the pool itself would not
     /// learn of a connection that stays out of it. Closed with the cache.
     permits: Semaphore,
@@ -51,8 +53,8 @@ struct CacheSlot<'k> {
 }
 
 impl ConnectionCache {
-    pub(super) fn new(pool: PgPool) -> Self {
-        let options = pool.options();
+    pub(super) fn new(pool: ConnectionPool) -> Self {
+        let options = pool.pool().options();
         let permits = Semaphore::new(options.get_max_connections() as usize);
         let longest_idle = options.get_idle_timeout().unwrap_or(Duration::MAX);
         Self { pool, permits, idle: Mutex::default(), longest_idle }
@@ -69,6 +71,16 @@ impl ConnectionCache {
         Ok(CachedConnection { connection: Some(connection), slot: Some(slot) })
     }
 
+    /// Whether somebody may have a connection now, if need be a new one.
+    pub(super) fn is_free(&self) -> bool {
+        self.permits.available_permits() > 0
+    }
+
+    /// Whether a connection is there for whoever takes it first.
+    pub(super) fn has_idle(&self) -> bool {
+        self.is_free() && !self.idle.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// Closes the connections, after the queries that run now.
     pub(super) async fn close(&self) {
         self.permits.close();
@@ -77,7 +89,7 @@ impl ConnectionCache {
             // One that cannot be closed gracefully is closed all the same.
             let _ = idle.connection.close().await;
         }
-        self.pool.close().await;
+        self.pool.pool().close().await;
     }
 
     fn take(&self) -> Option<IdleConnection> {

@@ -3,11 +3,15 @@
 use std::io;
 
 use sqlx::Error;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
-use crate::backends::shared::sql::{SCHEMA_MISSING, is_postgres_conflict};
+use super::autocommit::MARK;
+use super::sqlstate::{Meaning, meaning};
+use crate::backends::shared::sql::SCHEMA_MISSING;
 use crate::store::{StoreError, StoreErrorKind};
 
 const DOWN: &str = "postgres is unavailable";
+const REFUSED: &str = "postgres refused the statement";
 const NO_ANSWER: &str = "postgres did not answer in time";
 const NO_LOGIN: &str = "postgres refused the user name or the password";
 const NOT_ALLOWED: &str = "the postgres user lacks a right on the tables of the store: grant it, or connect as another user";
@@ -15,15 +19,20 @@ const READ_ONLY: &str = "postgres accepts no writes: it is a standby, or set to 
 const CLOSED: &str = "the pool of connections is closed";
 const EXHAUSTED: &str = "no connection to postgres was available in time: none of the pool is free, or the \
                          server cannot be reached";
+const IN_TRANSACTION: &str = "every connection of the pool that was tried is within a transaction that somebody left \
+                              open, for example by a `begin` that was cancelled";
 
 /// The error of a store for an error of sqlx.
 pub(super) fn store_error(error: Error) -> StoreError {
     let (kind, message) = kind_of(&error);
     match error {
-        // A configuration error may quote the URL, and with it the password.
-        Error::PoolClosed | Error::PoolTimedOut | Error::Configuration(_) => {
-            StoreError::new(kind, message)
-        }
+        // A provider of credentials failed.
+        Error::Configuration(error) => match error.downcast() {
+            Ok(provider_error) => *provider_error,
+            // Any other one may quote the URL, and with it the password.
+            Err(_) => StoreError::new(kind, message),
+        },
+        Error::PoolClosed | Error::PoolTimedOut => StoreError::new(kind, message),
         error => StoreError::new(kind, message).with_source(error),
     }
 }
@@ -37,40 +46,75 @@ fn kind_of(error: &Error) -> (StoreErrorKind, &'static str) {
             (Unavailable, "postgres cannot be reached as configured: check the URL")
         }
         Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => (Timeout, NO_ANSWER),
-        Error::Database(error) => match error.code().as_deref().unwrap_or_default() {
-            // Cancelled by a timeout of the server or the role, or by an operator.
-            "57014" | "55P03" => (Timeout, NO_ANSWER),
-            "28000" | "28P01" => (Unavailable, NO_LOGIN),
-            "42P01" | "42703" | "42883" | "3F000" => (Unavailable, SCHEMA_MISSING),
-            "42501" => (Unavailable, NOT_ALLOWED),
-            "25006" => (Unavailable, READ_ONLY),
-            "53100" | "53200" => (Full, "postgres is out of disk space or memory"),
-            _ => (Unavailable, DOWN),
+        _ if is_in_transaction(error) => (Unavailable, IN_TRANSACTION),
+        Error::Database(error) => match meaning(&error.code().unwrap_or_default()) {
+            Meaning::Timeout => (Timeout, NO_ANSWER),
+            Meaning::LoginRefused => (Unavailable, NO_LOGIN),
+            Meaning::SchemaMissing => (Unavailable, SCHEMA_MISSING),
+            Meaning::Forbidden => (Unavailable, NOT_ALLOWED),
+            Meaning::ReadOnly => (Unavailable, READ_ONLY),
+            Meaning::Full => {
+                (Full, "postgres is out of disk space or memory, or has reached another limit")
+            }
+            Meaning::Conflict => {
+                (Unavailable, "postgres aborted the statement because of a conflict")
+            }
+            Meaning::Lost => (Unavailable, DOWN),
+            Meaning::Aborted | Meaning::Refused => (Unavailable, REFUSED),
         },
         _ => (Unavailable, DOWN),
     }
 }
 
+/// Whether a statement failed because a transaction was open on its connection: a check of the statement said
+/// so, or the transaction had failed already. The statement did nothing then.
+pub(crate) fn is_in_transaction(error: &Error) -> bool {
+    let Error::Database(said) = error else { return false };
+    let is_marked = said.code().as_deref() == Some("22P02") && said.message().contains(MARK);
+    is_marked || means(error, Meaning::Aborted)
+}
+
 /// Whether the server accepts no writes.
-pub(super) fn is_read_only(error: &Error) -> bool {
-    code_is(error, |code| code == "25006")
+pub(crate) fn is_read_only(error: &Error) -> bool {
+    means(error, Meaning::ReadOnly)
+}
+
+/// Whether the server refused the login.
+pub(super) fn is_login_refused(error: &Error) -> bool {
+    means(error, Meaning::LoginRefused)
 }
 
 /// Whether the connection can no longer be used.
-pub(super) fn is_lost(error: &Error) -> bool {
+pub(crate) fn is_lost(error: &Error) -> bool {
     match error {
         Error::Io(_) | Error::Tls(_) | Error::Protocol(_) | Error::WorkerCrashed => true,
-        // The server is shutting down, ended this connection, or lost one of its processes.
-        _ => code_is(error, |code| {
-            matches!(code, "57P01" | "57P02" | "57P03" | "57P05") || code.starts_with("08")
-        }),
+        Error::Database(said) => {
+            let code = said.code().unwrap_or_default();
+            meaning(&code) == Meaning::Lost || (is_fatal(error) && !is_final(&code))
+        }
+        _ => false,
     }
+}
+
+/// Whether the server ended the connection after this error, whatever its code is.
+fn is_fatal(error: &Error) -> bool {
+    let said = error.as_database_error().and_then(|it| it.try_downcast_ref::<PgDatabaseError>());
+    said.is_some_and(|said| matches!(said.severity(), PgSeverity::Fatal | PgSeverity::Panic))
+}
+
+/// Whether a login that was refused with this code will be refused again.
+fn is_final(code: &str) -> bool {
+    // 3D000: there is no such database. 42501: the user may not connect to it. 0A000, 42704 and classes 22 and
+    // 28: the server does not know what the URL asks for.
+    matches!(code, "3D000" | "42501" | "0A000" | "42704")
+        || code.starts_with("28")
+        || code.starts_with("22")
 }
 
 /// Whether the statement failed because of a conflict: the role or the database may set an isolation
 /// level at which any statement can.
 pub(super) fn is_conflict(error: &Error) -> bool {
-    code_is(error, is_postgres_conflict)
+    means(error, Meaning::Conflict)
 }
 
 /// The error when the server does not answer in time.
@@ -83,9 +127,14 @@ pub(super) fn unexpected(what: &'static str) -> Error {
     Error::Decode(what.into())
 }
 
-fn code_is(error: &Error, test: impl Fn(&str) -> bool) -> bool {
+/// Whether this is an error of the server whose code passes a test.
+fn has_code(error: &Error, test: impl Fn(&str) -> bool) -> bool {
     match error {
         Error::Database(error) => error.code().as_deref().is_some_and(test),
         _ => false,
     }
+}
+
+fn means(error: &Error, expected: Meaning) -> bool {
+    has_code(error, |code| meaning(code) == expected)
 }

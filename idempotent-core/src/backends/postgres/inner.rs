@@ -29,7 +29,7 @@ impl Inner {
         sweeper: Sweeper,
     ) -> Self {
         Self {
-            statements: Statements::new(&names),
+            statements: Statements::new(&names, connection.connections()),
             transaction_statements: TransactionStatements::new(&names),
             channel: names.channel(),
             connection,

@@ -1,9 +1,10 @@
 //! Loading: what is recorded under an id.
 
-use super::connection::{Query, Retry};
+use super::connection::Retry;
 use super::entry::EntryRow;
 use super::error::{is_read_only, store_error};
 use super::inner::Inner;
+use super::query::Query;
 use crate::model::{RecordId, Token};
 use crate::store::{Entry, StoreError};
 

@@ -3,34 +3,49 @@
 //! [`store`] is [`PostgresStore`], [`builder`] sets it up on a [`source`]. [`reserve`], [`complete`],
 //! [`renew`] and [`release`] are the transitions, [`load`] reads what is recorded under an id, [`entry`]
 //! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records. [`schema`] is the
-//! tables, [`table_names`] puts their names into SQL, [`statements`] is the SQL. [`connection`] runs
-//! queries, over connections from a [`connection_cache`]. [`notify`] wakes waiters in other processes.
+//! tables, [`table_names`] puts their names into SQL, [`statements`] is the SQL. [`connection`] runs each
+//! [`query`], over connections from a [`connection_pool`] or a [`connection_cache`], or on a spare one if it is the
+//! [`first_of`] both. [`autocommit`] tells connections within a transaction, [`read_only`] servers that accept
+//! no writes, and [`sqlstate`] what error codes mean. [`notify`] wakes waiters in other processes.
 //! [`transaction`] is calls in transactions of their callers. [`inner`] is what clones of a store share.
 
 mod abandon;
+mod autocommit;
 mod builder;
 mod complete;
 mod connection;
 mod connection_cache;
+mod connection_pool;
 mod entry;
 mod error;
+mod first_of;
 mod inner;
 mod load;
 mod notify;
+mod query;
+mod read_only;
 mod release;
 mod renew;
 mod reserve;
 mod scan;
 mod schema;
+mod session;
 mod source;
+mod sqlstate;
 mod statements;
 mod store;
 mod sweep;
 mod table_names;
 mod transaction;
 
+pub(crate) use self::autocommit::{BEGUN_HERE, Connections};
 pub use self::builder::PostgresStoreBuilder;
+pub(crate) use self::connection::Retry;
+pub(crate) use self::connection_pool::ConnectionPool;
+pub(crate) use self::error::{is_in_transaction, is_lost, is_read_only};
+pub(crate) use self::query::Query;
+pub(crate) use self::session::knows_transaction_timeout;
 pub use self::source::PostgresSource;
 pub use self::store::PostgresStore;
 pub(crate) use self::table_names::TableNames;
-pub use self::transaction::{RetryTransaction, retry_transaction};
+pub use self::transaction::{NotCommitted, RetryTransaction, retry_transaction};

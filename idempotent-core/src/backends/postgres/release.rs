@@ -2,9 +2,10 @@
 
 use sqlx::Row;
 
-use super::connection::{Query, Retry};
+use super::connection::Retry;
 use super::error::{store_error, unexpected};
 use super::inner::Inner;
+use super::query::{Purpose, Query};
 use crate::model::RecordId;
 use crate::store::{Release, StoreError};
 
@@ -16,6 +17,7 @@ pub(super) async fn release(store: &Inner, request: &Release<'_>) -> Result<(), 
             .bind(&token.as_bytes()[..])
             .bind(request.indeterminate)
             .bind(store.channel())
+            .purpose(Purpose::Settle)
     };
     store.connection.fetch(query, Retry::Yes).await.map(drop)
 }

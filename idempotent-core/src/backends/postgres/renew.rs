@@ -1,7 +1,8 @@
 //! Renewing: the lease is extended, the record stays the same.
 
-use super::connection::{Query, Retry};
+use super::connection::Retry;
 use super::inner::Inner;
+use super::query::{Purpose, Query};
 use crate::backends::shared::durations::ceil_micros;
 use crate::store::{Renew, RenewOutcome, StoreError};
 
@@ -12,6 +13,7 @@ pub(super) async fn renew(store: &Inner, request: &Renew<'_>) -> Result<RenewOut
             .bind(&request.id.hash()[..])
             .bind(&token.as_bytes()[..])
             .bind(ceil_micros(request.lease))
+            .purpose(Purpose::Renew)
     };
     let rows = store.connection.fetch(query, Retry::Yes).await?;
     Ok(if rows.is_empty() { RenewOutcome::Lost } else { RenewOutcome::Renewed })

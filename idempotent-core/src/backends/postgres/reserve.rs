@@ -5,11 +5,12 @@ use sqlx::postgres::PgRow;
 use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
-use super::connection::{Query, Retry};
+use super::connection::Retry;
 use super::entry::{EntryRow, guarantee_code};
 use super::error::{is_read_only, store_error, timed_out, unexpected};
 use super::inner::Inner;
 use super::load::load;
+use super::query::Query;
 use crate::backends::shared::durations::ceil_micros;
 use crate::backends::shared::retention::retention_ended;
 use crate::store::{Entry, Reserve, ReserveOutcome, State, StoreError};

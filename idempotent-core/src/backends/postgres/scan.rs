@@ -3,10 +3,11 @@
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
-use super::connection::{Query, Retry};
+use super::connection::Retry;
 use super::entry::EntryRow;
 use super::error::store_error;
 use super::inner::Inner;
+use super::query::Query;
 use crate::backends::shared::sql::{cursor_after, cursor_id};
 use crate::model::RecordId;
 use crate::store::{Page, Scan, State, StoreError, StoreErrorKind, Unreadable};

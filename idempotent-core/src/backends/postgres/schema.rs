@@ -5,6 +5,8 @@
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
+use super::autocommit::BEGUN_HERE;
+use super::session::knows_transaction_timeout;
 use super::table_names::TableNames;
 
 /// The versions from 1 on, without a gap.
@@ -23,8 +25,10 @@ const EXISTS: &str = "SELECT EXISTS (SELECT FROM pg_class AS c \
      JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2)";
 
 /// A migration may wait for calls that use the tables, or for another process that migrates. The limits of
-/// this connection are for calls only.
-const NO_LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0";
+/// this connection, its role and its database are for calls only. The check comes last: a transaction that
+/// somebody left open on the connection is not one to migrate in.
+const NO_LIMITS: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+     SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL search_path = pg_catalog";
 
 /// Whether all versions have run. Only reads.
 pub(super) async fn is_current(
@@ -50,8 +54,12 @@ pub(super) fn migrations(names: &TableNames) -> impl Iterator<Item = (i32, Strin
 
 /// Runs the next version, unless another process just did.
 async fn step(connection: &mut PgConnection, names: &TableNames) -> sqlx::Result<()> {
-    let mut transaction = connection.begin_with("BEGIN ISOLATION LEVEL READ COMMITTED").await?;
-    sqlx::raw_sql(NO_LIMITS).execute(&mut *transaction).await?;
+    let timeout = match knows_transaction_timeout(connection) {
+        true => "; SET LOCAL transaction_timeout = 0",
+        false => "",
+    };
+    let begin = format!("BEGIN ISOLATION LEVEL READ COMMITTED; {NO_LIMITS}{timeout}; {BEGUN_HERE}");
+    let mut transaction = connection.begin_with(AssertSqlSafe(begin)).await?;
     sqlx::query(LOCK).execute(&mut *transaction).await?;
     if let Some((version, text)) = missing(&mut transaction, names).await? {
         sqlx::raw_sql(AssertSqlSafe(names.text(text))).execute(&mut *transaction).await?;

@@ -2,6 +2,7 @@
 
 use sqlx::SqlStr;
 
+use super::autocommit::Connections;
 use super::table_names::TableNames;
 
 /// The statements of one store. Each is one atomic step.
@@ -23,21 +24,22 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    pub(super) fn new(names: &TableNames) -> Self {
+    pub(super) fn new(names: &TableNames, connections: Connections) -> Self {
+        let of = |sql| names.statement_for(connections, sql);
         Self {
-            reserve: names.statement(include_str!("sql/reserve.sql")),
-            renew: names.statement(include_str!("sql/renew.sql")),
-            complete: names.statement(include_str!("sql/complete.sql")),
-            record: names.statement(include_str!("sql/record.sql")),
-            release: names.statement(include_str!("sql/release.sql")),
-            abandon: names.statement(include_str!("sql/abandon.sql")),
-            purge: names.statement(include_str!("sql/purge.sql")),
-            load: names.statement(include_str!("sql/load.sql")),
-            mark: names.statement(include_str!("sql/mark.sql")),
-            scan: names.statement(include_str!("sql/scan.sql")),
-            scan_unfinished: names.statement(include_str!("sql/scan_unfinished.sql")),
-            sweep: names.statement(include_str!("sql/sweep.sql")),
-            sweep_unfinished: names.statement(include_str!("sql/sweep_unfinished.sql")),
+            reserve: of(include_str!("sql/reserve.sql")),
+            renew: of(include_str!("sql/renew.sql")),
+            complete: of(include_str!("sql/complete.sql")),
+            record: of(include_str!("sql/record.sql")),
+            release: of(include_str!("sql/release.sql")),
+            abandon: of(include_str!("sql/abandon.sql")),
+            purge: of(include_str!("sql/purge.sql")),
+            load: of(include_str!("sql/load.sql")),
+            mark: of(include_str!("sql/mark.sql")),
+            scan: of(include_str!("sql/scan.sql")),
+            scan_unfinished: of(include_str!("sql/scan_unfinished.sql")),
+            sweep: of(include_str!("sql/sweep.sql")),
+            sweep_unfinished: of(include_str!("sql/sweep_unfinished.sql")),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Weak};
 
 use async_trait::async_trait;
-use sqlx::PgPool;
 
+use super::connection_pool::ConnectionPool;
 use super::error::store_error;
 use super::inner::Inner;
 use super::table_names::TableNames;
@@ -52,9 +52,12 @@ use crate::store::{
 ///
 /// Every step ends within [`response_timeout`](super::PostgresStoreBuilder::response_timeout), including the
 /// wait for a connection, and may be repeated. A statement whose connection was lost is sent again on another
-/// connection, within the same time. So is one that the server refused because of a conflict, which happens
+/// connection, within the same time. So is one that was refused because the server accepts no more writes, as an
+/// old primary does after a failover: its connections are closed, so the store follows the server's name without
+/// a restart. So is one that the server refused because of a conflict, which happens
 /// if the default isolation level is `SERIALIZABLE`. If no connection of the pool is free, the error is
-/// [`StoreErrorKind::Timeout`](crate::store::StoreErrorKind::Timeout). Missing tables, missing rights, a
+/// [`StoreErrorKind::Timeout`](crate::store::StoreErrorKind::Timeout); but leases are renewed on a connection of
+/// their own, opened at the first renewal, which also records results while no other one is free. Missing tables, missing rights, a
 /// standby and a closed pool are [`Unavailable`](crate::store::StoreErrorKind::Unavailable), each with a
 /// message that says so. On a standby results are replayed, and everything else fails: what a standby shows of
 /// a running call may be older than on its primary.
@@ -76,7 +79,8 @@ use crate::store::{
 ///   them early.
 /// * A proxy such as `PgBouncer` must share connections between sessions, not between transactions.
 ///   Otherwise give the store a [pool](super::PostgresSource) that uses nothing the proxy cannot
-///   handle, and switch [`notify`](super::PostgresStoreBuilder::notify) off.
+///   handle, and switch [`notify`](super::PostgresStoreBuilder::notify) off. A proxy that prepares statements
+///   on several servers makes the first use on each fail a check, after which another connection is tried.
 /// * For TLS, add `sqlx` to your dependencies with one of its `tls` features.
 /// * Each record is a row that contains the result, so the table has about as many rows as there are calls
 ///   within their `ttl`. Autovacuum must keep up with as many deletions as there are calls.
@@ -141,7 +145,7 @@ impl PostgresStore {
     }
 
     /// The pool and the names, for tables beside the records.
-    pub(crate) fn pool_and_names(&self) -> (&PgPool, &TableNames) {
+    pub(crate) fn pool_and_names(&self) -> (&ConnectionPool, &TableNames) {
         (self.0.connection.pool(), &self.0.names)
     }
 }
@@ -152,21 +156,29 @@ impl Store for PostgresStore {
         // If the runtime of a background task is gone, the task goes on here.
         self.0.notifications.restart(&self.0.tasks);
         self.0.sweeper.start(&self.0.tasks, &self.0);
-        reserve::reserve(&self.0, request).await
+        let outcome = reserve::reserve(&self.0, request).await?;
+        if matches!(outcome, ReserveOutcome::Won) {
+            self.0.connection.wrote();
+        }
+        Ok(outcome)
     }
 
     async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
-        renew::renew(&self.0, request).await
+        let outcome = renew::renew(&self.0, request).await?;
+        self.0.connection.wrote();
+        Ok(outcome)
     }
 
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
         let outcome = complete::complete(&self.0, request).await?;
+        self.0.connection.wrote();
         self.0.notifications.notifier.ended(request.id.hash());
         Ok(outcome)
     }
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         release::release(&self.0, request).await?;
+        self.0.connection.wrote();
         self.0.notifications.notifier.ended(request.id.hash());
         Ok(())
     }

@@ -7,9 +7,10 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use tokio::time::Instant;
 
-use super::connection::{Query, Retry};
+use super::connection::Retry;
 use super::error::store_error;
 use super::inner::Inner;
+use super::query::Query;
 use crate::backends::shared::retention::retention_ended;
 use crate::backends::shared::sql::{Sweep, SweepBatch};
 use crate::store::StoreError;

@@ -6,6 +6,7 @@
 
 use sqlx::SqlStr;
 
+use super::autocommit::Connections;
 use crate::backends::shared::sql as shared_sql;
 use crate::store::StoreError;
 
@@ -79,6 +80,11 @@ impl TableNames {
     /// A statement with these names, which have passed [`check`](Self::check).
     pub(crate) fn statement(&self, sql: &str) -> SqlStr {
         shared_sql::statement(self.text(sql))
+    }
+
+    /// The same, for these connections.
+    pub(crate) fn statement_for(&self, connections: Connections, sql: &str) -> SqlStr {
+        self.statement(&connections.checked(sql))
     }
 
     /// The channel on which the stores of one table notify each other.

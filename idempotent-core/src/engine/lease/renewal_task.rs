@@ -110,8 +110,11 @@ impl RenewalTask {
     }
 
     pub(super) async fn run(self: Arc<Self>) {
+        let mut expected = None;
         while !self.closed.load(Ordering::Acquire) {
             let (due, next_look) = self.take_due();
+            note_if_late(expected, &due);
+            expected = next_look;
             for lease in due {
                 self.runtime.spawn(Arc::clone(&self).renew(lease));
             }
@@ -164,5 +167,19 @@ impl RenewalTask {
         if lease.is_due() {
             self.woken.notify_one();
         }
+    }
+}
+
+/// Logs that the task was woken so late that a lease may lapse before it is renewed: its runtime is starved, or
+/// somebody blocks its threads.
+fn note_if_late(expected: Option<Instant>, due: &[Arc<Lease>]) {
+    let (Some(at), Some(shortest)) = (expected, due.iter().map(|lease| lease.duration).min())
+    else {
+        return;
+    };
+    let late = at.elapsed();
+    // A lease is renewed after a third of its time, so it has two thirds left.
+    if late > shortest / 3 {
+        Telemetry::late_renewals(late, due.len());
     }
 }

@@ -3,10 +3,21 @@
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgPool, Postgres};
+use sqlx::postgres::{PgConnection, Postgres};
 use sqlx::{AssertSqlSafe, raw_sql};
 
+use super::options::Options;
+use crate::backends::postgres::{BEGUN_HERE, ConnectionPool, knows_transaction_timeout};
 use crate::outbox::OutboxError;
+
+/// An error if the server itself is set to refuse writes, which is how some are told that they are no longer the
+/// primary: `invalid input syntax for type boolean: "set to read only …"`. Such a setting of a role or of the
+/// database is not meant for relays.
+const ACCEPTS_WRITES: &str = "SELECT CASE \
+     WHEN current_setting('default_transaction_read_only') = 'off' THEN true \
+     WHEN EXISTS (SELECT FROM pg_db_role_setting, unnest(setconfig) AS setting \
+                  WHERE setting LIKE 'default_transaction_read_only=%') THEN true \
+     ELSE ('set to read only, backend ' || pg_backend_pid())::boolean END";
 
 /// A transaction whose locks are the keys of a batch.
 ///
@@ -25,18 +36,13 @@ pub(super) enum End {
 }
 
 impl KeyTransaction {
-    /// Begins at `READ COMMITTED`, whatever the database's default is. The database ends the transaction of a
-    /// relay that sends nothing for `idle_timeout`, which frees its keys.
-    ///
-    /// Plans are usually made while the table is empty, and kept for when it is full: none may read all of it.
-    pub(super) async fn begin(pool: &PgPool, idle_timeout: Duration) -> Result<Self, OutboxError> {
+    /// Begins with settings of its own, where no transaction is open.
+    pub(super) async fn begin(
+        pool: &ConnectionPool,
+        options: &Options,
+    ) -> Result<Self, OutboxError> {
         let mut transaction = Self { connection: pool.acquire().await?, is_ended: false };
-        let begin = format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; \
-             SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; \
-             SET LOCAL idle_in_transaction_session_timeout = {}",
-            idle_timeout.as_millis().min(i32::MAX as u128),
-        );
+        let begin = begin_text(&transaction.connection, options);
         raw_sql(AssertSqlSafe(begin)).execute(&mut *transaction.connection).await?;
         Ok(transaction)
     }
@@ -50,6 +56,32 @@ impl KeyTransaction {
         self.is_ended = true;
         Ok(())
     }
+}
+
+/// The settings that the role or the database may have otherwise: at another isolation level than `READ
+/// COMMITTED` a relay delivers again what another one has just delivered; a timeout of the server may end the
+/// transaction while its messages are being published. The database ends the transaction of a relay that sends
+/// nothing for longer than publishing can take, which frees its keys.
+///
+/// Plans are usually made while the table is empty, and kept for when it is full: none may read all of it. The
+/// checks come before that: a plan that must read all of a table is expensive enough to be compiled, which takes
+/// some hundred milliseconds.
+fn begin_text(connection: &PgConnection, options: &Options) -> String {
+    let millis = |time: Duration| time.as_millis().min(i32::MAX as u128).max(1);
+    let limit = millis(options.response_timeout);
+    let idle = millis(options.idle_timeout());
+    let transaction_timeout = if knows_transaction_timeout(connection) {
+        "SET LOCAL transaction_timeout = 0; "
+    } else {
+        ""
+    };
+    format!(
+        "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {transaction_timeout}\
+         SET LOCAL statement_timeout = {limit}; SET LOCAL lock_timeout = {limit}; \
+         SET LOCAL idle_in_transaction_session_timeout = {idle}; \
+         SET LOCAL search_path = pg_catalog; {BEGUN_HERE}; {ACCEPTS_WRITES}; \
+         SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off"
+    )
 }
 
 impl Drop for KeyTransaction {

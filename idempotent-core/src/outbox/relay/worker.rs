@@ -45,8 +45,7 @@ impl Worker {
         stop: &StopFlag,
     ) -> Result<BatchOutcome, OutboxError> {
         let start = Instant::now();
-        let begin = KeyTransaction::begin(self.outbox.pool(), self.options.idle_timeout());
-        let mut transaction = self.limited(begin).await?;
+        let mut transaction = self.limited(self.begin()).await?;
         let (keys, last) = self.limited(self.lock_keys(&mut transaction, after)).await?;
         let mut outcome = BatchOutcome { pass: Pass::default(), last };
         if keys.is_empty() || stop.is_set() {
@@ -61,8 +60,20 @@ impl Worker {
             lost_topics: Arc::clone(&self.lost_topics),
         };
         let keys = self.publish(queues, &limits).await;
-        self.limited(self.record(transaction, keys, &mut outcome, is_down)).await?;
+        let recorded = self.limited(self.record(transaction, &keys, &mut outcome, is_down)).await;
+        if let Err(error) = recorded {
+            // What is not recorded would be published in every batch again, for ever if it is always the same
+            // that ends the transaction. The outcomes are true without its locks, too.
+            Telemetry::batch_failed(&error);
+            outcome.pass = Pass::default();
+            let transaction = self.limited(self.begin()).await?;
+            self.limited(self.record(transaction, &keys, &mut outcome, is_down)).await?;
+        }
         Ok(outcome)
+    }
+
+    async fn begin(&self) -> Result<KeyTransaction, OutboxError> {
+        KeyTransaction::begin(self.outbox.pool(), &self.options).await
     }
 
     /// A relay must be able to stop while the database does not answer.
@@ -144,15 +155,15 @@ impl Worker {
     async fn record(
         &self,
         mut transaction: KeyTransaction,
-        keys: Vec<KeyOutcome>,
+        keys: &[KeyOutcome],
         outcome: &mut BatchOutcome,
         is_down: bool,
     ) -> Result<(), OutboxError> {
-        let mut delivered = Vec::new();
+        let mut delivered: Vec<i64> = Vec::new();
         let mut failed = Vec::new();
         for key in keys {
-            delivered.extend(key.delivered);
-            failed.extend(key.failed);
+            delivered.extend(&key.delivered);
+            failed.extend(&key.failed);
         }
         outcome.pass.delivered = delivered.len() as u64;
         for (_, error) in &failed {

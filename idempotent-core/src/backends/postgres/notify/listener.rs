@@ -5,11 +5,12 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
+use sqlx::Row;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::time::{sleep, timeout};
 
 use super::message::Message;
+use crate::backends::postgres::connection_pool::ConnectionPool;
 use crate::backends::shared::background::StopSignal;
 use crate::backends::shared::notify::Notifier;
 use crate::store::poll::jittered;
@@ -27,7 +28,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(in crate::backends::postgres) struct Channel {
     /// Only for its options: a login that the application changes there is used here, too.
-    pub(in crate::backends::postgres) pool: PgPool,
+    pub(in crate::backends::postgres) pool: ConnectionPool,
     pub(in crate::backends::postgres) name: Arc<str>,
 }
 
@@ -67,11 +68,17 @@ async fn subscribe(channel: &Channel) -> sqlx::Result<PgListener> {
         .acquire_timeout(RESPONSE_TIMEOUT)
         .idle_timeout(None)
         .max_lifetime(None)
-        .connect_lazy_with((*channel.pool.connect_options()).clone());
+        .connect_lazy_with(channel.pool.connect_options().await?);
     let mut listener = PgListener::connect_with(&pool).await?;
     listener.eager_reconnect(false);
     listener.listen(&channel.name).await?;
     Ok(listener)
+}
+
+/// Whether the server accepts no writes. One that did and does so no more is not where others notify.
+async fn is_read_only(listener: &mut PgListener) -> sqlx::Result<bool> {
+    let setting = sqlx::raw_sql("SHOW transaction_read_only").fetch_one(listener).await?;
+    Ok(setting.try_get::<&str, _>(0)? == "on")
 }
 
 /// Passes notifications on until the connection is lost.
@@ -79,16 +86,16 @@ async fn receive(mut listener: PgListener, notifier: &Notifier) {
     // Anything may have happened before the connection listened.
     notifier.purges_missed();
     notifier.poll_now();
+    let mut was_read_only = true;
     loop {
         match timeout(CHECK_AFTER, listener.try_recv()).await {
             Ok(Ok(Some(notification))) => pass_on(notifier, notification.payload()),
             Ok(Ok(None) | Err(_)) => return,
-            Err(_) => {
-                let check = sqlx::query("SELECT").execute(&mut listener);
-                if !matches!(timeout(RESPONSE_TIMEOUT, check).await, Ok(Ok(_))) {
-                    return;
-                }
-            }
+            Err(_) => match timeout(RESPONSE_TIMEOUT, is_read_only(&mut listener)).await {
+                Ok(Ok(true)) if !was_read_only => return,
+                Ok(Ok(is_read_only)) => was_read_only = is_read_only,
+                Ok(Err(_)) | Err(_) => return,
+            },
         }
     }
 }

@@ -6,4 +6,4 @@ SELECT
     r.lapses_at - clock_timestamp() AS lapse,
     coalesce(r.expires_at, r.lapses_at + r.retention) - clock_timestamp() AS gone
 FROM "idempotent"."records" AS r
-WHERE r.id = $1
+WHERE {autocommit} AND r.id = $1

@@ -4,7 +4,7 @@
 WITH marked AS (
     UPDATE "idempotent"."records" AS r
     SET awaited = true
-    WHERE r.id = $1 AND r.token = $2 AND r.expires_at IS NULL AND NOT r.awaited
+    WHERE {autocommit} AND r.id = $1 AND r.token = $2 AND r.expires_at IS NULL AND NOT r.awaited
 )
 SELECT
     r.record,

@@ -3,7 +3,7 @@
 -- is gone.
 WITH purged AS (
     DELETE FROM "idempotent"."records" AS r
-    WHERE r.id = $1
+    WHERE {autocommit} AND r.id = $1
     RETURNING coalesce(r.expires_at, r.lapses_at + r.retention) > clock_timestamp() AS stood
 )
 SELECT coalesce((SELECT stood FROM purged), false) AS stood,

@@ -10,7 +10,7 @@ WITH found AS (
     "idempotent"."records_vacant_at"(r.lapses_at, r.expires_at, r.retention, r.guarantee)
         <= clock_timestamp() AS vacant
     FROM "idempotent"."records" AS r
-    WHERE r.id = $1
+    WHERE {autocommit} AND r.id = $1
 ), recorded AS (
     INSERT INTO "idempotent"."records" AS r
         (id, operation, token, guarantee, record, expires_at, retention)

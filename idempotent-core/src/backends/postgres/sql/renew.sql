@@ -2,5 +2,5 @@
 -- Answers a row if there was one to renew.
 UPDATE "idempotent"."records" AS r
 SET lapses_at = clock_timestamp() + $3 * interval '1 microsecond'
-WHERE r.id = $1 AND r.token = $2 AND r.expires_at IS NULL AND r.lapses_at > clock_timestamp()
+WHERE {autocommit} AND r.id = $1 AND r.token = $2 AND r.expires_at IS NULL AND r.lapses_at > clock_timestamp()
 RETURNING true

@@ -17,3 +17,4 @@ SELECT coalesce(
     ),
     "idempotent"."records_take"($1, $2, $3, $4, $5, $6, $7)
 ) AS answer
+WHERE {autocommit}

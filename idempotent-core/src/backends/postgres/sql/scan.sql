@@ -10,7 +10,7 @@ WITH looked AS MATERIALIZED (
     r.lapses_at - clock_timestamp() AS lapse,
     coalesce(r.expires_at, r.lapses_at + r.retention) - clock_timestamp() AS gone
     FROM "idempotent"."records" AS r
-    WHERE r.id > $1
+    WHERE {autocommit} AND r.id > $1
     ORDER BY r.id
     LIMIT $2
 )

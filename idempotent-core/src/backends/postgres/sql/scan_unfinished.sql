@@ -11,7 +11,7 @@ WITH looked AS MATERIALIZED (
     r.lapses_at - clock_timestamp() AS lapse,
     coalesce(r.expires_at, r.lapses_at + r.retention) - clock_timestamp() AS gone
     FROM "idempotent"."records" AS r
-    WHERE r.id > $1 AND r.expires_at IS NULL AND r.xact IS NULL
+    WHERE {autocommit} AND r.id > $1 AND r.expires_at IS NULL AND r.xact IS NULL
     ORDER BY r.id
     LIMIT $2
 )

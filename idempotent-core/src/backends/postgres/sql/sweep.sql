@@ -3,7 +3,7 @@
 -- where it is, so its place finds it at once; one that was written anew just before is at another.
 WITH swept AS (
     DELETE FROM "idempotent"."records"
-    WHERE ctid = ANY (ARRAY(
+    WHERE {autocommit} AND ctid = ANY (ARRAY(
         SELECT r.ctid
         FROM "idempotent"."records" AS r
         WHERE r.expires_at <= statement_timestamp()

@@ -2,7 +2,7 @@
 -- Answers the id of each, and the operation where it was indeterminate. What others hold, sweepers and
 -- calls, is left to them.
 DELETE FROM "idempotent"."records" AS r
-WHERE r.ctid = ANY (ARRAY(
+WHERE {autocommit} AND r.ctid = ANY (ARRAY(
     SELECT r.ctid
     FROM "idempotent"."records" AS r
     WHERE r.expires_at IS NULL AND r.xact IS NULL

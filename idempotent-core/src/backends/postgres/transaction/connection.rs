@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::types::PgInterval;
-use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::postgres::{PgConnection, PgQueryResult, PgRow};
 use sqlx::{AssertSqlSafe, Executor, Row};
 
 use super::error::transaction_error;
@@ -80,10 +80,7 @@ impl Transaction for PgConnection {
             .execute(self)
             .await
             .map_err(transaction_error)?;
-        match done.rows_affected() {
-            0 => Err(StoreError::new(StoreErrorKind::Mismatch, RESERVATION_GONE)),
-            _ => Ok(()),
-        }
+        still_there(&done)
     }
 
     async fn release(
@@ -92,13 +89,22 @@ impl Transaction for PgConnection {
         request: &Release<'_>,
     ) -> Result<(), StoreError> {
         let tables: &TransactionStatements = tables_of(context.tables, DATABASE)?;
-        sqlx::query(tables.release())
+        let done = sqlx::query(tables.release())
             .bind(&request.id.hash()[..])
             .bind(&request.reservation.token().as_bytes()[..])
             .execute(self)
             .await
             .map_err(transaction_error)?;
-        Ok(())
+        still_there(&done)
+    }
+}
+
+/// An error if there was no reservation to end. Then its transaction is not the one in which it began: sqlx rolls
+/// a transaction back if a nested `begin` in it is dropped halfway, and commits what follows one by one.
+fn still_there(done: &PgQueryResult) -> Result<(), StoreError> {
+    match done.rows_affected() {
+        0 => Err(StoreError::new(StoreErrorKind::Mismatch, RESERVATION_GONE)),
+        _ => Ok(()),
     }
 }
 

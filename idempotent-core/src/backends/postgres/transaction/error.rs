@@ -31,12 +31,13 @@ pub(super) fn transaction_error(error: Error) -> StoreError {
         ),
         Some(NO_TRANSACTION) => (
             StoreErrorKind::Mismatch,
-            "no transaction has begun on this connection: begin one first",
+            "no transaction has begun on this connection, or it has ended: begin one first",
         ),
         Some(NO_SAVEPOINT) => (StoreErrorKind::Mismatch, RESERVATION_GONE),
-        Some(ABORTED) => {
-            (StoreErrorKind::Unavailable, "an earlier statement failed: roll the transaction back")
-        }
+        Some(ABORTED) => (
+            StoreErrorKind::RolledBack,
+            "an earlier statement failed, so the transaction can only be rolled back",
+        ),
         _ => return store_error(error),
     };
     StoreError::new(kind, message).with_source(error)

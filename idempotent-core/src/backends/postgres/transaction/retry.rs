@@ -6,6 +6,8 @@ use std::time::Duration;
 use sqlx::{PgPool, Postgres, Transaction};
 use tokio::time::sleep;
 
+use super::begin::{Isolation, begin};
+use super::commit::commit;
 use crate::backends::shared::sql::is_conflict;
 use crate::store::backoff::Backoff;
 
@@ -88,7 +90,7 @@ where
 #[derive(Clone, Copy, Debug)]
 #[must_use = "nothing runs before `run`"]
 pub struct RetryTransaction {
-    begin: &'static str,
+    isolation: Option<Isolation>,
     attempts: u32,
     backoff: Backoff,
 }
@@ -97,24 +99,24 @@ impl RetryTransaction {
     /// The database's default isolation level, at most 10 attempts, and pauses that grow from at most 5 to
     /// at most 500 milliseconds.
     pub const fn new() -> Self {
-        Self { begin: "BEGIN", attempts: ATTEMPTS, backoff: BACKOFF }
+        Self { isolation: None, attempts: ATTEMPTS, backoff: BACKOFF }
     }
 
     /// Begins at `READ COMMITTED`, whatever the database's default is.
     pub const fn read_committed(mut self) -> Self {
-        self.begin = "BEGIN ISOLATION LEVEL READ COMMITTED";
+        self.isolation = Some(Isolation::ReadCommitted);
         self
     }
 
     /// Begins at `REPEATABLE READ`.
     pub const fn repeatable_read(mut self) -> Self {
-        self.begin = "BEGIN ISOLATION LEVEL REPEATABLE READ";
+        self.isolation = Some(Isolation::RepeatableRead);
         self
     }
 
     /// Begins at `SERIALIZABLE`.
     pub const fn serializable(mut self) -> Self {
-        self.begin = "BEGIN ISOLATION LEVEL SERIALIZABLE";
+        self.isolation = Some(Isolation::Serializable);
         self
     }
 
@@ -139,10 +141,16 @@ impl RetryTransaction {
     /// back if `body` returns `Err`, even an error that a call records: to commit those, return the
     /// call's own result inside an `Ok`.
     ///
+    /// If this is dropped halfway, the transaction is rolled back, also if it was just beginning. A
+    /// connection on which somebody else has left a transaction open is closed, and another one is taken.
+    /// To see that takes a snapshot, so set the isolation level here and not in `body`, where `SET
+    /// TRANSACTION` comes too late.
+    ///
     /// # Errors
     ///
     /// The error of `body`, or the database's error at the begin or the commit; after the last attempt, the
-    /// last of them. If the connection is lost during the commit, nobody knows whether it was committed:
+    /// last of them. If `body` returns `Ok` although its transaction cannot be committed, the error is
+    /// [`NotCommitted`](super::NotCommitted) within a `sqlx::Error::Database`. If the connection is lost during the commit, nobody knows whether it was committed:
     /// repeat the same call to find out.
     pub async fn run<T, E, F, Fut>(self, pool: &PgPool, body: F) -> Result<T, E>
     where
@@ -200,9 +208,9 @@ impl RetryTransaction {
         F: FnMut(Transaction<'static, Postgres>) -> Fut,
         Fut: Future<Output = (Transaction<'static, Postgres>, Result<T, E>)>,
     {
-        let (tx, result) = body(pool.begin_with(self.begin).await?).await;
+        let (tx, result) = body(begin(pool, self.isolation).await?).await;
         if result.is_ok() {
-            tx.commit().await?;
+            commit(tx).await?;
         } else {
             // The caller should get the error of `body`, and sqlx rolls back anyway before it uses the
             // connection again.

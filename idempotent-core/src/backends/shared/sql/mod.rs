@@ -1,6 +1,8 @@
 //! Code that the stores on sqlx's databases share: names of tables, cursors of scans, the sweeper, and
 //! calls in transactions of their callers.
 
+#[cfg(feature = "postgres")]
+mod begin;
 mod conflict;
 mod cursor;
 mod names;
@@ -10,6 +12,8 @@ mod sweeper;
 mod transaction;
 mod transaction_tables;
 
+#[cfg(feature = "postgres")]
+pub(in crate::backends) use self::begin::begin;
 pub use self::conflict::is_conflict;
 #[cfg(feature = "postgres")]
 pub(in crate::backends) use self::conflict::is_postgres_conflict;

@@ -4,8 +4,8 @@
 use crate::store::TransactionContext;
 
 /// The error when the savepoint or the reservation does not exist any more.
-pub(in crate::backends) const RESERVATION_GONE: &str =
-    "the body ended the transaction, or rolled back the reservation";
+pub(in crate::backends) const RESERVATION_GONE: &str = "the body ended the transaction, dropped a nested `begin` halfway, or rolled back the reservation: \
+     statements after that may have been committed one by one";
 
 /// The error when the database has ended the caller's transaction.
 #[cfg(feature = "sqlite")]

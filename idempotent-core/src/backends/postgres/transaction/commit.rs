@@ -1,0 +1,39 @@
+//! Committing a transaction that can be committed.
+
+use sqlx::error::DatabaseError;
+use sqlx::{Connection as _, Error, Postgres, Transaction, raw_sql};
+use tokio::runtime::Handle;
+
+use super::not_committed::NotCommitted;
+
+/// Commits, and fails where a plain `COMMIT` would succeed without committing: `SAVEPOINT` is an error in a
+/// transaction that was aborted, and where there is none. All of it is one message.
+///
+/// sqlx still counts a transaction after that, since the `COMMIT` was not its own. The empty one that follows is
+/// for sqlx to end, for which nobody has to wait.
+const COMMIT: &str = "SAVEPOINT idempotent_commit; COMMIT; BEGIN READ ONLY";
+
+const ABORTED: &str = "25P02";
+const NO_TRANSACTION: &str = "25P01";
+
+/// Commits a transaction, or says why it cannot be.
+pub(super) async fn commit(mut tx: Transaction<'static, Postgres>) -> Result<(), Error> {
+    // A nested begin that was dropped halfway has rolled the outer transaction back.
+    if !tx.is_in_transaction() {
+        return Err(Error::Database(Box::new(NotCommitted::Ended)));
+    }
+    raw_sql(COMMIT).execute(&mut *tx).await.map_err(commit_error)?;
+    if let Ok(runtime) = Handle::try_current() {
+        runtime.spawn(tx.commit());
+    }
+    Ok(())
+}
+
+fn commit_error(error: Error) -> Error {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    match code.as_deref() {
+        Some(ABORTED) => Error::Database(Box::new(NotCommitted::Aborted)),
+        Some(NO_TRANSACTION) => Error::Database(Box::new(NotCommitted::Ended)),
+        _ => error,
+    }
+}
