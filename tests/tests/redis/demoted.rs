@@ -43,7 +43,7 @@ impl Servers {
     async fn fail_over(&self) {
         follow(&self.new, None).await;
         follow(&self.old, Some(self.new.address())).await;
-        self.name.move_to(self.new.address());
+        self.name.lead_to(self.new.address());
     }
 
     async fn store(&self, source: impl Into<RedisSource>) -> RedisStore {
@@ -124,7 +124,7 @@ async fn a_store_whose_server_answers_nothing_any_more_reads_on_the_new_one() {
     tokio::time::sleep(Duration::from_millis(600)).await;
     // It follows a server that is not there, and refuses reads meanwhile.
     follow(&servers.old, Some(SocketAddr::from(([127, 0, 0, 1], 1)))).await;
-    servers.name.move_to(servers.new.address());
+    servers.name.lead_to(servers.new.address());
     until_within(secs(10), async || store.load(&attempt.id).await.is_ok()).await;
     assert_works_again(&store, &servers.new).await;
 }
@@ -140,7 +140,7 @@ async fn a_store_leaves_a_primary_that_was_cut_off_from_its_replicas() {
     servers.old.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]).await;
     let error = Attempt::new().reserve(&store).await.unwrap_err();
     assert!(error.to_string().contains("too few replicas"), "{error}");
-    servers.name.move_to(servers.new.address());
+    servers.name.lead_to(servers.new.address());
     assert_works_again(&store, &servers.new).await;
 }
 
@@ -158,7 +158,7 @@ async fn a_store_that_waits_for_replicas_leaves_a_primary_that_has_none_any_more
     follow(&servers.new, None).await;
     follow(&third, Some(servers.new.address())).await;
     assert!(Attempt::new().reserve(&store).await.is_err(), "it has no replica");
-    servers.name.move_to(servers.new.address());
+    servers.name.lead_to(servers.new.address());
     assert_works_again(&store, &servers.new).await;
 }
 

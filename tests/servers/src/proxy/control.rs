@@ -1,6 +1,7 @@
 //! What the test wants of a proxy, and what went through it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::Sub;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -120,6 +121,7 @@ pub(super) struct Faults {
 /// Shared by the handle and the proxy's thread.
 #[derive(Debug)]
 pub(super) struct Control {
+    upstream: Mutex<SocketAddr>,
     faults: watch::Sender<Faults>,
     shared: Mutex<Shared>,
 }
@@ -134,9 +136,19 @@ struct Shared {
 }
 
 impl Control {
-    pub(super) fn new() -> Control {
+    pub(super) fn new(upstream: SocketAddr) -> Control {
         let shared = Mutex::new(Shared::default());
-        Control { faults: watch::Sender::new(Faults::default()), shared }
+        let faults = watch::Sender::new(Faults::default());
+        Control { upstream: Mutex::new(upstream), faults, shared }
+    }
+
+    /// Where new connections lead.
+    pub(super) fn upstream(&self) -> SocketAddr {
+        *self.upstream.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn lead_to(&self, upstream: SocketAddr) {
+        *self.upstream.lock().unwrap_or_else(PoisonError::into_inner) = upstream;
     }
 
     pub(super) fn change(&self, change: impl FnOnce(&mut Faults)) {

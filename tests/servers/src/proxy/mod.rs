@@ -9,7 +9,7 @@ mod control;
 mod frames;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -43,7 +43,6 @@ pub use control::Counts;
 #[derive(Debug)]
 pub struct TcpProxy {
     control: Arc<Control>,
-    upstream: Arc<Mutex<SocketAddr>>,
     port: Port,
     thread: Option<JoinHandle<()>>,
 }
@@ -61,19 +60,17 @@ impl TcpProxy {
     fn start_blocking(upstream: SocketAddr) -> Result<TcpProxy, String> {
         let port = Port::reserve()?;
         let number = port.number();
-        let control = Arc::new(Control::new());
+        let control = Arc::new(Control::new(upstream));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| format!("no runtime for a proxy: {error}"))?;
         let shared = Arc::clone(&control);
-        let upstream = Arc::new(Mutex::new(upstream));
-        let current = Arc::clone(&upstream);
         let thread = std::thread::Builder::new()
             .name("proxy".into())
-            .spawn(move || runtime.block_on(serve(&shared, number, &current)))
+            .spawn(move || runtime.block_on(serve(&shared, number)))
             .map_err(|error| format!("no thread for a proxy: {error}"))?;
-        let proxy = TcpProxy { control, upstream, port, thread: Some(thread) };
+        let proxy = TcpProxy { control, port, thread: Some(thread) };
         wait_until("a proxy listens", || proxy.control.is_listening())?;
         Ok(proxy)
     }
@@ -170,11 +167,6 @@ impl TcpProxy {
         }));
     }
 
-    /// New connections lead to another server, as when a name moves. Those that are open stay.
-    pub fn move_to(&self, upstream: SocketAddr) {
-        *self.upstream.lock().unwrap_or_else(PoisonError::into_inner) = upstream;
-    }
-
     /// New connections are refused, as by a server that is down. Those that are open stay.
     ///
     /// # Panics
@@ -211,6 +203,11 @@ impl TcpProxy {
         self.control.change(|faults| faults.silent = Some(number));
     }
 
+    /// New connections lead to another server, as when a name moves. Those that are open stay.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        self.control.lead_to(upstream);
+    }
+
     /// Ends a stall. What waited goes through.
     pub fn resume(&self) {
         self.control.change(|faults| (faults.stall, faults.silent) = (Stall::None, None));
@@ -226,7 +223,7 @@ impl Drop for TcpProxy {
     }
 }
 
-async fn serve(control: &Arc<Control>, port: u16, upstream: &Mutex<SocketAddr>) {
+async fn serve(control: &Arc<Control>, port: u16) {
     let mut changes = control.watch();
     let mut listener = None;
     loop {
@@ -254,8 +251,8 @@ async fn serve(control: &Arc<Control>, port: u16, upstream: &Mutex<SocketAddr>) 
             accepted = open.accept() => {
                 if let Ok((client, _)) = accepted {
                     let number = control.opened(generation);
+                    let upstream = control.upstream();
                     let control = Arc::clone(control);
-                    let upstream = *upstream.lock().unwrap_or_else(PoisonError::into_inner);
                     tokio::spawn(connection::run(control, client, upstream, generation, number));
                 }
             }
