@@ -178,3 +178,24 @@ pub(super) fn unexpected(answer: &Value) -> RedisError {
     };
     (ErrorKind::UnexpectedReturnType, "redis gave an unexpected answer", shape.to_owned()).into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_is_not_the_primary_any_more_is_left() {
+        let error = |code: &str, detail: &str| {
+            redis::make_extension_error(code.to_owned(), Some(detail.to_owned()))
+        };
+        assert!(is_demoted(&error("READONLY", "You can't write against a read only replica.")));
+        assert!(is_demoted(&error("MASTERDOWN", "Link with MASTER is down")));
+        let in_script = "Error running script: @user_script:1: -READONLY You can't write";
+        assert!(is_demoted(&error("ERR", in_script)));
+        assert!(!is_demoted(&error("ERR", "unknown command 'READONLY'")));
+        for code in ["LOADING", "NOREPLICAS", "MISCONF"] {
+            assert!(may_be_replaced(&error(code, "")) && !is_demoted(&error(code, "")), "{code}");
+        }
+        assert!(!may_be_replaced(&error("OOM", "")));
+    }
+}
