@@ -34,7 +34,7 @@ pub const fn code_of(kind: ErrorKind) -> Code {
         ErrorKind::MissingKey | ErrorKind::InvalidKey | ErrorKind::KeyTooLong => {
             Code::InvalidArgument
         }
-        ErrorKind::InProgress => Code::Aborted,
+        ErrorKind::InProgress | ErrorKind::Held | ErrorKind::OwnerFailed => Code::Aborted,
         ErrorKind::FingerprintMismatch | ErrorKind::Indeterminate | ErrorKind::ResultNotKept => {
             Code::FailedPrecondition
         }

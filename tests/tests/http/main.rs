@@ -17,6 +17,7 @@ mod limits;
 mod options;
 mod properties;
 mod raw_client;
+mod refusals;
 mod refused_when_built;
 mod replay;
 mod request_headers;

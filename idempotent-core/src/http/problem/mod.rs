@@ -3,5 +3,5 @@
 mod document;
 mod types;
 
-pub(super) use self::document::whole_seconds;
+pub(super) use self::document::{PROBLEM_JSON, whole_seconds};
 pub use self::document::{PROBLEM_TYPES, Problem};
