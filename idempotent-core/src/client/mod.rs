@@ -55,7 +55,7 @@
 //! | any other response | no |
 //!
 //! A problem document (RFC 9457) can only prevent retries: one with `"retryable": false` does, and so
-//! does a 409 whose `code` is not `in_progress`. If a service sends a bare 409 for its own conflicts,
+//! does a 409 whose `code` is not `in_progress`, `held` or `owner_failed`. If a service sends a bare 409 for its own conflicts,
 //! remove 409 from [`retry_statuses`](IdempotentRetry::retry_statuses); otherwise each of them uses up
 //! the whole budget.
 //!

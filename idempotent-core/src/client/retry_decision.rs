@@ -15,6 +15,9 @@ use super::idempotent_retry::IdempotentRetry;
 /// The headers that mark a replayed response: ours, and Stripe's.
 const REPLAYED: [&str; 2] = ["idempotency-replayed", "idempotent-replayed"];
 
+/// The codes of 409s that pass by themselves: the first request is running, is held, or has just failed.
+const PASSING_CONFLICTS: [&str; 3] = ["in_progress", "held", "owner_failed"];
+
 /// Why an attempt has no response.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -53,7 +56,7 @@ pub(super) fn decide_after_response(
     let conflict_is_final = !has_key
         || problem
             .and_then(|problem| problem.code.as_deref())
-            .is_some_and(|code| code != "in_progress");
+            .is_some_and(|code| !PASSING_CONFLICTS.contains(&code));
     let is_final = !settings.retry_statuses.contains(&status)
         || forbids_retry
         || is_replayed(headers)

@@ -66,7 +66,7 @@ fn check_name(name: &str) -> Result<(), OutboxError> {
     let is_reserved = |prefix: &&str| {
         name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
-    if RESERVED.iter().any(|prefix| is_reserved(&prefix)) {
+    if RESERVED.iter().any(is_reserved) {
         return Err(OutboxError::invalid(
             "headers whose names begin with `Nats-` or `Outbox-` are reserved for the broker and the relay",
         ));

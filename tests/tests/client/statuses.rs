@@ -27,7 +27,9 @@ async fn every_other_answer_is_final() {
 async fn a_409_means_retry_later_unless_a_problem_says_what_else() {
     let ours = r#"{"status": 409, "code": "in_progress", "retryable": true}"#;
     let drafts = r#"{"title": "A request is outstanding for this Idempotency-Key"}"#;
-    for body in [ours, drafts, "not even JSON"] {
+    let held = r#"{"status": 409, "code": "held", "retryable": true}"#;
+    let failed = r#"{"status": 409, "code": "owner_failed", "retryable": true}"#;
+    for body in [ours, held, failed, drafts, "not even JSON"] {
         assert_eq!(posted(problem(409, body)).await, (2, 201), "{body}");
     }
     let taken = r#"{"code": "email_taken"}"#;

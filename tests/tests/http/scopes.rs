@@ -46,6 +46,20 @@ async fn two_tenants_with_one_key_have_two_orders() {
 }
 
 #[tokio::test]
+async fn a_scope_may_be_borrowed_from_the_request() {
+    let shop = Shop::new();
+    let layer = IdempotencyLayer::at_least_once(engine(), "shop")
+        .scope_ref(|parts| parts.headers.get("x-tenant").and_then(|tenant| tenant.to_str().ok()));
+    let server = Server::start(shop.router().layer(layer)).await;
+    let request = |tenant| post("/orders").key("k").line(format!("X-Tenant: {tenant}"));
+    for (tenant, order) in [("alice", "order 1"), ("bob", "order 2"), ("alice", "order 1")] {
+        assert_eq!(server.send(&request(tenant)).await.text(), order);
+    }
+    let nobody = server.send(&post("/orders").key("k")).await;
+    assert_eq!(nobody.problem().as_deref(), Some("missing_scope"));
+}
+
+#[tokio::test]
 async fn another_tenants_payload_is_no_mismatch() {
     let shop = Shop::new();
     let server = serve(&shop).await;

@@ -18,7 +18,7 @@ pub(super) fn bits(key: &str) -> u32 {
     let all = |alphabet: fn(u8) -> bool| counted().all(alphabet);
     let each = if all(|byte| byte.is_ascii_digit()) {
         332
-    } else if all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F')) {
+    } else if all(|byte| byte.is_ascii_hexdigit()) {
         400
     } else if all(|byte| byte.is_ascii_alphabetic()) {
         470

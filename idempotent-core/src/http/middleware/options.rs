@@ -65,7 +65,7 @@ impl IdempotencyLayer {
     /// which UUIDs, ULIDs, KSUIDs, Nano IDs and cuid2 have. Keys with a [scope](super::LayerWithoutScope::scope)
     /// may be anything.
     ///
-    /// ObjectIds and xids have less: they consist of the time, the machine and a counter, so whoever has seen
+    /// `ObjectId`s and xids have less: they consist of the time, the machine and a counter, so whoever has seen
     /// one can guess the next. Accept them only if nobody but trusted services can send requests:
     ///
     /// ```

@@ -39,6 +39,12 @@ impl Scope {
         Self::Of(Arc::new(move |parts| KeyParts::of(&scope(parts))))
     }
 
+    pub(super) fn of_ref<K: Key + ?Sized>(
+        scope: impl Fn(&request::Parts) -> Option<&K> + Send + Sync + 'static,
+    ) -> Self {
+        Self::Of(Arc::new(move |parts| KeyParts::of(&scope(parts))))
+    }
+
     /// Whether a key can be guessed by somebody who would then get its response.
     pub(super) fn is_weak(&self, key: &IdempotencyKey) -> bool {
         match self {

@@ -64,6 +64,9 @@ impl LayerWithoutScope {
     /// the bearer token itself, which changes when it is refreshed. A request for which the scope is
     /// `None` is refused with 400 `missing_scope`.
     ///
+    /// The closure returns an owned value. To borrow one from the request, use
+    /// [`scope_ref`](Self::scope_ref).
+    ///
     /// ```
     /// # use idempotent_core::{Idempotency, backends::MemoryStore, http::IdempotencyLayer};
     /// # let engine = Idempotency::new(MemoryStore::new());
@@ -78,6 +81,23 @@ impl LayerWithoutScope {
         scope: impl Fn(&Parts) -> K + Send + Sync + 'static,
     ) -> IdempotencyLayer {
         IdempotencyLayer::of(self.engine, self.operation, Scope::of(scope))
+    }
+
+    /// Like [`scope`](Self::scope), for an owner that is borrowed from the request. A closure for `scope` cannot
+    /// return what it borrows, and the compiler's advice to write `move` does not help.
+    ///
+    /// ```
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore, http::IdempotencyLayer};
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// # #[derive(Clone)] struct Account { name: String }
+    /// let layer = IdempotencyLayer::at_least_once(engine, "shop")
+    ///     .scope_ref(|parts| parts.extensions.get::<Account>().map(|account| &account.name));
+    /// ```
+    pub fn scope_ref<K: Key + ?Sized>(
+        self,
+        scope: impl Fn(&Parts) -> Option<&K> + Send + Sync + 'static,
+    ) -> IdempotencyLayer {
+        IdempotencyLayer::of(self.engine, self.operation, Scope::of_ref(scope))
     }
 
     /// Uses one scope for all callers. A key is then a capability, because whoever sends it gets its

@@ -1,6 +1,6 @@
 //! What the answers of a server of NATS mean for a message.
 
-use std::error::Error as _;
+use std::error::Error as StdError;
 
 use async_nats::jetstream;
 use async_nats::jetstream::context::{
@@ -23,7 +23,7 @@ pub(super) fn of(error: NatsError) -> PublishError {
         (_, Some(refusal)) => of_code(refusal.error_code().0, &refusal.to_string()),
         // Somebody else than a stream replied to it.
         (NatsErrorKind::Other, None)
-            if error.source().is_some_and(|source| source.is::<serde_json::Error>()) =>
+            if error.source().is_some_and(<dyn StdError>::is::<serde_json::Error>) =>
         {
             PublishErrorKind::Destination
         }

@@ -129,7 +129,7 @@ impl Relay {
         match &next {
             Ok(Next::Batch | Next::Idle) => pauses.reset(),
             Ok(Next::Unavailable) => {
-                Telemetry::broker_unavailable(pauses.failures().saturating_add(1))
+                Telemetry::broker_unavailable(pauses.failures().saturating_add(1));
             }
             Err(error) => Telemetry::batch_failed(error),
         }
