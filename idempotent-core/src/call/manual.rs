@@ -99,9 +99,13 @@ impl<T, E> Reservation<T, E> {
 
     /// Completes the call with a result, whose disposition decides what is kept. If the store
     /// fails, the recording continues in a task while the lease lasts.
+    ///
+    /// A result that a replay would not return leaves a tombstone, which is logged, if the engine
+    /// [verifies results](crate::IdempotencyBuilder::verify_results).
     pub async fn complete(self, result: &Result<T, E>) {
         if let Some(held) = self.held {
-            let settlement = self.policy.settlement(result, &held);
+            let mut settlement = self.policy.settlement(result, &held);
+            self.policy.verify(result, &mut settlement, held.as_ref());
             end(held.settle(settlement)).await;
         }
     }
@@ -123,7 +127,8 @@ impl<T, E> Reservation<T, E> {
     /// ```
     pub async fn complete_as(self, result: &Result<T, E>, disposition: Disposition) {
         if let Some(held) = self.held {
-            let settlement = self.policy.settlement_as(result, &held, disposition);
+            let mut settlement = self.policy.settlement_as(result, &held, disposition);
+            self.policy.verify(result, &mut settlement, held.as_ref());
             end(held.settle(settlement)).await;
         }
     }
