@@ -18,8 +18,8 @@ use async_trait::async_trait;
 use idempotent_core::call::CallOutcome;
 use idempotent_core::model::{Guarantee, Outcome, Record, RecordId};
 use idempotent_core::store::{
-    Complete, CompleteOutcome, Cursor, Entry, IfVacant, Page, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, State, Store, StoreError, StoreErrorKind,
+    Abandon, Complete, CompleteOutcome, Cursor, Entry, IfVacant, Page, Release, Renew,
+    RenewOutcome, Reserve, ReserveOutcome, Scan, State, Store, StoreError, StoreErrorKind,
 };
 use idempotent_core::{Error, Idempotency, Operation};
 
@@ -144,6 +144,19 @@ impl Store for JournalStore {
             journal.remove(request.id)?;
         }
         Ok(())
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        let (mut journal, now) = (self.lock(), now());
+        let token = request.reservation.token();
+        let own = |entry: &Entry| entry.state != State::Completed && entry.record.token() == token;
+        let Some(entry) = journal.entry(request.id, now).filter(own) else { return Ok(()) };
+        let until = match (request.ends_lease(), entry.state, entry.remaining) {
+            // The lease goes on as it is.
+            (false, State::Reserved, Some(remaining)) => after(now, remaining),
+            _ => now,
+        };
+        journal.put(request.id, request.record, until)
     }
 
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {

@@ -40,14 +40,13 @@ fn disposition(result: &Result<String, PayError>) -> Disposition {
         // Final: a retry gets the same answer.
         Ok(_) | Err(PayError::Declined) => Disposition::Keep,
         // The money may have moved, and nobody here knows.
-        Err(PayError::TimedOut) => Disposition::Hold,
+        Err(PayError::TimedOut) => Disposition::Unknown,
         // Nothing had happened yet: a retry runs at once.
         Err(PayError::NoAmount | PayError::Refused(_)) => Disposition::Release,
     }
 }
 
-/// *At most once*: a held key, once its lease has lapsed, refuses everybody until somebody finds out
-/// what happened. With `detach`, a client that goes away does not cause that.
+/// *At most once*: an unknown outcome refuses everybody until somebody finds out what happened. With `detach`, a client that goes away does not cause that.
 #[idempotent(
     key = card, name = "pay", lease = "1s",
     guarantee = at_most_once, detach,
@@ -76,12 +75,12 @@ enum MailError {
 
 fn mail_disposition(error: &MailError) -> Disposition {
     match error {
-        MailError::BrokenOff => Disposition::Hold,
+        MailError::BrokenOff => Disposition::Unknown,
         MailError::NoMailbox | MailError::Refused(_) => Disposition::Release,
     }
 }
 
-/// *At least once*: a held key, once its lease has lapsed, is free again, and the body runs again.
+/// *At least once*: after an unknown outcome the key is free, and the body runs again.
 #[idempotent(
     key = to, name = "mail", lease = "1s",
     on_error = mail_disposition,
@@ -93,6 +92,24 @@ async fn mail(to: &str, attempt: u32) -> Result<String, MailError> {
         ("nobody", 1) => Err(MailError::NoMailbox),
         ("ada", 1) => Err(MailError::BrokenOff),
         _ => Ok(format!("sent at attempt {attempt}")),
+    }
+}
+
+fn hold_for_lease(_: &MailError) -> Disposition {
+    Disposition::HoldForLease
+}
+
+/// A request that timed out may yet arrive: the key is held until the lease ends.
+#[idempotent(
+    key = job, name = "enqueue", lease = "1s",
+    on_error = hold_for_lease,
+    map_error = MailError::Refused,
+)]
+async fn enqueue(job: u32, attempt: u32) -> Result<String, MailError> {
+    RUNS.fetch_add(1, Ordering::Relaxed);
+    match attempt {
+        1 => Err(MailError::BrokenOff),
+        _ => Ok(format!("job {job} enqueued at attempt {attempt}")),
     }
 }
 
@@ -111,12 +128,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     show("retry", pay("good card", 500)).await;
 
     println!(
-        "\nHold, at most once: the gateway may have charged, and nothing runs until that is known"
+        "\nUnknown, at most once: the gateway may have charged, and nothing runs until that is known"
     );
     show("first", pay("slow gateway", 500)).await;
     show("retry", pay("slow gateway", 500)).await;
-    sleep(PAST_THE_LEASE).await;
-    show("later", pay("slow gateway", 500)).await;
     for stuck in &engine.scan(&Scan::unfinished()).await?.entries {
         println!("  an operator asks about the {}: it had charged", stuck.key().unwrap_or("?"));
         engine.resolve(stuck, Resolution::Completed("paid 500")).await?;
@@ -127,11 +142,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     show("first", mail("nobody", 1)).await;
     show("retry", mail("nobody", 2)).await;
 
-    println!("\nHold, at least once: refused while the lease lasts, then run again");
+    println!("\nUnknown, at least once: the mail may be on its way, and a retry sends it again");
     show("first", mail("ada", 1)).await;
     show("retry", mail("ada", 2)).await;
+
+    println!(
+        "\nHoldForLease: the queue may still accept the job, so nothing runs until the lease ends"
+    );
+    show("first", enqueue(7, 1)).await;
+    show("retry", enqueue(7, 2)).await;
     sleep(PAST_THE_LEASE).await;
-    show("later", mail("ada", 3)).await;
+    show("later", enqueue(7, 3)).await;
 
     assert_eq!(RUNS.load(Ordering::Relaxed), 8);
     Ok(())

@@ -16,6 +16,8 @@ use crate::model::RecordId;
 /// |---|---|---|---|
 /// | `MissingKey`, `InvalidKey` | `missing_key`, `invalid_key` | 400 | no |
 /// | `InProgress` | `in_progress` | 409 | yes |
+/// | `Held` | `held` | 409 | yes, once the lease has lapsed |
+/// | `OwnerFailed` | `owner_failed` | 409 | yes |
 /// | `ResultNotKept` | `result_not_kept` | 410 | no |
 /// | `FingerprintMismatch` | `fingerprint_mismatch` | 422 | no |
 /// | `Indeterminate` | `indeterminate` | 423 | no, resolve it first |
@@ -62,10 +64,17 @@ pub enum ErrorKind {
     InvalidKey,
     /// Another call with this key is running. The body did not run.
     InProgress,
+    /// A call with this key went away while its work may still be going on elsewhere, so the key is
+    /// held until the lease lapses: see [`HoldForLease`](crate::Disposition::HoldForLease).
+    /// [`retry_after`](Error::retry_after) is what is left of the lease. The body did not run.
+    Held,
+    /// The call that this one waited for has ended, and nobody knows what it did: see
+    /// [`Unknown`](crate::Disposition::Unknown). The body did not run again; a retry may run it.
+    OwnerFailed,
     /// The key was already used with a different payload. The body did not run.
     FingerprintMismatch,
-    /// The owner of this key was lost under *at most once*, so it is unknown whether the call took
-    /// effect. [Resolve](crate::Idempotency::resolve) it. The body did not run again.
+    /// Under *at most once* it is unknown whether the call with this key took effect: its owner was
+    /// lost, or has ended without knowing. [Resolve](crate::Idempotency::resolve) it. The body did not run again.
     Indeterminate,
     /// The call already ran, but its result was not kept: for example, it was too large, was
     /// evicted, or could not be encoded. The body did not run again.
@@ -102,6 +111,8 @@ impl ErrorKind {
             Self::MissingKey => "missing_key",
             Self::InvalidKey => "invalid_key",
             Self::InProgress => "in_progress",
+            Self::Held => "held",
+            Self::OwnerFailed => "owner_failed",
             Self::FingerprintMismatch => "fingerprint_mismatch",
             Self::Indeterminate => "indeterminate",
             Self::ResultNotKept => "result_not_kept",
@@ -122,7 +133,7 @@ impl ErrorKind {
     pub const fn status(self) -> u16 {
         match self {
             Self::MissingKey | Self::InvalidKey => 400,
-            Self::InProgress => 409,
+            Self::InProgress | Self::Held | Self::OwnerFailed => 409,
             Self::ResultNotKept => 410,
             Self::FingerprintMismatch => 422,
             Self::Indeterminate => 423,
@@ -138,7 +149,7 @@ impl ErrorKind {
     /// Whether the same call may succeed if it is sent again later.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::InProgress | Self::Store)
+        matches!(self, Self::InProgress | Self::Held | Self::OwnerFailed | Self::Store)
     }
 
     /// A one-line description, the same for every error of this kind.
@@ -147,6 +158,10 @@ impl ErrorKind {
             Self::MissingKey => "the idempotency key is missing",
             Self::InvalidKey => "the idempotency key is invalid",
             Self::InProgress => "a call with this key is in progress",
+            Self::Held => "the key is held until the lease of an earlier call lapses",
+            Self::OwnerFailed => {
+                "the call with this key that this one waited for failed, and its outcome is unknown"
+            }
             Self::FingerprintMismatch => "this key was already used with a different payload",
             Self::Indeterminate => "the outcome of the call with this key is unknown",
             Self::ResultNotKept => {
@@ -222,7 +237,8 @@ impl Error {
     }
 
     /// How long to wait before a retry; `None` if a retry does not help or the delay is unknown.
-    /// For a call in progress this is at most one second, and no longer than its lease lasts. Zero
+    /// For a call in progress this is at most one second, and no longer than its lease lasts; for a
+    /// key that is held it is what is left of the lease. Zero
     /// means that the whole transaction should run again at once.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {

@@ -22,7 +22,7 @@ impl Fail {
     pub fn disposition(&self) -> Disposition {
         match self {
             Self::Declined => Disposition::Keep,
-            Self::TimedOut => Disposition::Hold,
+            Self::TimedOut => Disposition::HoldForLease,
             Self::Invalid | Self::Refused(_) => Disposition::Release,
         }
     }

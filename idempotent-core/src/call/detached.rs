@@ -13,7 +13,7 @@ impl<T, E> Call<T, E> {
     /// result is recorded.
     ///
     /// Until it is dropped, this future polls the body where it is awaited, and needs no task. If
-    /// the runtime shuts down, the body stops, and its key is held.
+    /// the runtime shuts down, the body stops, and its key is held for the lease.
     ///
     /// # Errors
     ///
@@ -21,7 +21,7 @@ impl<T, E> Call<T, E> {
     ///
     /// # Panics
     ///
-    /// If the body panics; its key is held then.
+    /// If the body panics; its outcome is then [unknown](crate::Disposition::Unknown).
     pub fn run_detached<F, Fut>(self, body: F) -> impl Future<Output = Result<T, E>>
     where
         T: Send + 'static,

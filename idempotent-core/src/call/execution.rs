@@ -16,7 +16,7 @@ use super::typed::Call;
 use crate::default_engine::engine_of;
 use crate::engine::{
     Acquired, Acquisition, CallSpan, CurrentCall, CurrentCallGuard, FinishInBackground,
-    HeldReservation, Request,
+    HeldReservation, ObservedCall, Request, current,
 };
 use crate::error::Error;
 use crate::model::CallOutcome;
@@ -26,6 +26,8 @@ pub(super) struct Execution<T, E> {
     span: CallSpan,
     policy: Policy<T, E>,
     phase: Phase<T, E>,
+    /// Set once the engine is known, if it has an observer.
+    observed: Option<Box<ObservedCall>>,
 }
 
 enum Phase<T, E> {
@@ -58,12 +60,13 @@ pub(super) struct Parts<T, E> {
     pub(super) held: Option<HeldReservation>,
     pub(super) current: Option<CurrentCall>,
     pub(super) policy: Policy<T, E>,
+    pub(super) observed: Option<Box<ObservedCall>>,
 }
 
 impl<T, E> Execution<T, E> {
     pub(super) fn new(call: Call<T, E>) -> Self {
         let Call { request, policy, span } = call;
-        Self { span, policy, phase: Phase::Unstarted(request) }
+        Self { span, policy, phase: Phase::Unstarted(request), observed: None }
     }
 
     /// Everything before the body. `Some` is a replayed result; `None` means that the body may run.
@@ -76,7 +79,7 @@ impl<T, E> Execution<T, E> {
                 let Phase::Unstarted(request) = mem::replace(&mut self.phase, Phase::Done) else {
                     return Poll::Pending;
                 };
-                match start(request, &self.span) {
+                match start(request, &self.span, &mut self.observed) {
                     ControlFlow::Break(acquired) => acquired,
                     ControlFlow::Continue(acquisition) => {
                         self.phase = Phase::Acquiring(acquisition);
@@ -94,10 +97,19 @@ impl<T, E> Execution<T, E> {
         Poll::Ready(match acquired.and_then(|acquired| self.proceed(acquired)) {
             Ok((outcome, replayed)) => {
                 self.span.ended(outcome);
+                if let (Some(observed), Some(_)) = (&self.observed, &replayed) {
+                    observed.ended(outcome);
+                }
                 Ok(replayed)
             }
             Err(error) => {
                 self.span.refused(&error);
+                if let Some(observed) = &self.observed {
+                    observed.refused(&error);
+                }
+                if let Some(caller) = current() {
+                    caller.set_refused(&error);
+                }
                 Err(error)
             }
         })
@@ -190,10 +202,14 @@ impl<T, E> Execution<T, E> {
     ) -> Poll<Finished<T, E>> {
         let Phase::Body(owner) = &mut self.phase else { return self.poll_recorded(cx) };
         if let Owner::Held(held) = owner {
-            held.set_running();
+            held.set_polling();
         }
         let entered = self.span.enter();
-        let result = ready!(body.poll(cx));
+        let polled = body.poll(cx);
+        if let Owner::Held(held) = owner {
+            held.set_running();
+        }
+        let result = ready!(polled);
         drop(entered);
         drop(current);
         body.drop_future();
@@ -202,23 +218,24 @@ impl<T, E> Execution<T, E> {
 
     /// Starts to record the end of the call.
     fn settle(&mut self, mut result: Result<T, E>, cx: &mut Context<'_>) -> Poll<Finished<T, E>> {
-        let held = match mem::replace(&mut self.phase, Phase::Done) {
+        let mut held = match mem::replace(&mut self.phase, Phase::Done) {
             Phase::Body(Owner::Held(held)) => held,
             Phase::Body(Owner::Unrecorded(_)) => {
-                return Poll::Ready((result, CallOutcome::Unrecorded));
+                return Poll::Ready(self.end(result, CallOutcome::Unrecorded));
             }
             _ => return Poll::Ready((result, CallOutcome::Executed)),
         };
+        held.set_judging();
         let _entered = self.span.enter();
         let mut settlement = self.policy.settlement(&result, &held);
         if let Some(error) = self.policy.verify(&result, &mut settlement, held.as_ref()) {
             result = self.policy.refuse(error);
         }
         let Some(mut recorded) = held.settle(settlement) else {
-            return Poll::Ready((result, CallOutcome::Executed));
+            return Poll::Ready(self.end(result, CallOutcome::Executed));
         };
         if Pin::new(&mut recorded).poll(cx).is_ready() {
-            return Poll::Ready((result, CallOutcome::Executed));
+            return Poll::Ready(self.end(result, CallOutcome::Executed));
         }
         self.phase = Phase::Recording(Box::new(Recording { result, recorded }));
         Poll::Pending
@@ -233,9 +250,19 @@ impl<T, E> Execution<T, E> {
         ready!(Pin::new(&mut recording.recorded).poll(cx));
         drop(entered);
         match mem::replace(&mut self.phase, Phase::Done) {
-            Phase::Recording(recording) => Poll::Ready((recording.result, CallOutcome::Executed)),
+            Phase::Recording(recording) => {
+                Poll::Ready(self.end(recording.result, CallOutcome::Executed))
+            }
             _ => Poll::Pending,
         }
+    }
+
+    /// Reports the end of the call, if somebody wants to hear of it.
+    fn end(&self, result: Result<T, E>, outcome: CallOutcome) -> Finished<T, E> {
+        if let Some(observed) = &self.observed {
+            observed.ended(outcome);
+        }
+        (result, outcome)
     }
 
     pub(super) fn refuse(&self, error: Error) -> Finished<T, E> {
@@ -252,7 +279,7 @@ impl<T, E> Execution<T, E> {
             Phase::Body(Owner::Unrecorded(current)) => (None, Some(current)),
             _ => (None, None),
         };
-        Parts { held, current, policy: self.policy }
+        Parts { held, current, policy: self.policy, observed: self.observed }
     }
 }
 
@@ -260,9 +287,13 @@ impl<T, E> Execution<T, E> {
 fn start(
     mut request: Box<Request>,
     span: &CallSpan,
+    observed: &mut Option<Box<ObservedCall>>,
 ) -> ControlFlow<Result<Acquired<HeldReservation>, Error>, Acquisition> {
     match engine_of(&mut request) {
-        Ok(engine) => Acquisition::start(request, engine, span),
+        Ok(engine) => {
+            *observed = engine.observe(request.operation.name);
+            Acquisition::start(request, engine, span)
+        }
         Err(error) => ControlFlow::Break(Err(error)),
     }
 }

@@ -10,7 +10,8 @@ use super::typed::Call;
 use crate::codec::Comparison;
 use crate::default_engine::engine_of;
 use crate::engine::{
-    Acquired, CallSpan, Request, Settlement, TransactionReservation, acquire_in_transaction,
+    Acquired, CallSpan, ObservedCall, Request, Settlement, TransactionReservation,
+    acquire_in_transaction, current,
 };
 use crate::error::Error;
 use crate::model::{CallOutcome, RecordId};
@@ -180,27 +181,32 @@ struct Running<T, E> {
     reservation: TransactionReservation,
     policy: Policy<T, E>,
     span: CallSpan,
+    observed: Option<Box<ObservedCall>>,
 }
 
 impl<T, E> Running<T, E> {
     /// `Err` is a call that is already decided: replayed or refused.
     async fn begin(call: Call<T, E>, tx: &mut dyn Transaction) -> Result<Self, Result<T, E>> {
         let Call { request, policy, span } = call;
-        let refused = match span.instrument(acquire(request, tx)).await {
+        let mut observed = None;
+        let refused = match span.instrument(acquire(request, &mut observed, tx)).await {
             Ok(Acquired::Won(reservation)) => {
                 span.ended(CallOutcome::Executed);
-                return Ok(Self { reservation, policy, span });
+                return Ok(Self { reservation, policy, span, observed });
             }
             Ok(Acquired::Replay(completed)) => match policy.replay(&completed) {
                 Ok(result) => {
                     span.ended(CallOutcome::Replayed);
+                    if let Some(observed) = observed {
+                        observed.ended(CallOutcome::Replayed);
+                    }
                     return Err(result);
                 }
                 Err(error) => error,
             },
             Err(error) => error,
         };
-        span.refused(&refused);
+        report_refusal(&span, observed.as_deref(), &refused);
         Err(policy.refuse(refused))
     }
 
@@ -211,7 +217,7 @@ impl<T, E> Running<T, E> {
     }
 
     async fn end(self, tx: &mut dyn Transaction, result: Result<T, E>) -> Result<T, E> {
-        let Self { reservation, policy, span } = self;
+        let Self { reservation, policy, span, observed } = self;
         let mut settlement = policy.settlement_in_transaction(&result, &reservation);
         let result = match policy.verify(&result, &mut settlement, reservation.as_ref()) {
             // Nothing is committed yet, so the effects can be undone.
@@ -224,14 +230,19 @@ impl<T, E> Running<T, E> {
         let id = reservation.id().clone();
         let settled = span.instrument(reservation.settle(tx, settlement, result.is_err())).await;
         match (settled, result) {
-            (Ok(()), result) => result,
+            (Ok(()), result) => {
+                if let Some(observed) = observed {
+                    observed.ended(CallOutcome::Executed);
+                }
+                result
+            }
             // The body's own error is worth more: without a recorded end, nothing can be committed.
             (Err(error), Err(own)) => {
                 unsettled(&id, &error);
                 Err(own)
             }
             (Err(error), Ok(_)) => {
-                span.refused(&error);
+                report_refusal(&span, observed.as_deref(), &error);
                 policy.refuse(error)
             }
         }
@@ -240,10 +251,24 @@ impl<T, E> Running<T, E> {
 
 async fn acquire(
     mut request: Box<Request>,
+    observed: &mut Option<Box<ObservedCall>>,
     tx: &mut dyn Transaction,
 ) -> Result<Acquired<TransactionReservation, Infallible>, Error> {
     let engine = engine_of(&mut request)?;
+    *observed = engine.observe(request.operation.name);
     acquire_in_transaction(request, engine, tx).await
+}
+
+/// Tells everybody who wants to know: the span, the engine's observer, and the call whose body makes
+/// this one.
+fn report_refusal(span: &CallSpan, observed: Option<&ObservedCall>, error: &Error) {
+    span.refused(error);
+    if let Some(observed) = observed {
+        observed.refused(error);
+    }
+    if let Some(caller) = current() {
+        caller.set_refused(error);
+    }
 }
 
 fn unsettled(id: &RecordId, error: &Error) {

@@ -6,9 +6,11 @@ use std::time::Duration;
 use super::execution::{Execution, Parts};
 use super::policy::Policy;
 use super::typed::Call;
-use crate::engine::{CurrentCall, FinishInBackground, HeldReservation, InCurrentCall, Settlement};
+use crate::engine::{
+    CurrentCall, HeldReservation, InCurrentCall, ObservedCall, Settlement, UnknownEnd,
+};
 use crate::error::Error;
-use crate::model::{Disposition, RecordId, Token};
+use crate::model::{CallOutcome, Disposition, RecordId, Token};
 
 /// What [`Call::begin`] returns.
 #[derive(Debug)]
@@ -22,14 +24,16 @@ pub enum BeginOutcome<T, E> {
 
 /// A key that the caller holds. Its lease is renewed as long as this value lives.
 ///
-/// [`complete`](Self::complete), [`release`](Self::release) or [`hold`](Self::hold) consumes it.
-/// Dropping it holds the key too, because the outcome is then unknown.
+/// [`complete`](Self::complete), [`release`](Self::release), [`abandon`](Self::abandon) or
+/// [`hold_for_lease`](Self::hold_for_lease) consumes it. Dropping it holds the key for the lease, as
+/// work may still be going on; dropping it in a panic abandons it.
 #[must_use = "dropping a reservation leaves its key reserved until the lease ends"]
 pub struct Reservation<T, E> {
     /// `None` if the store failed and the engine fails open: then there is nothing to end.
     held: Option<HeldReservation>,
     current: Option<CurrentCall>,
     policy: Policy<T, E>,
+    observed: Option<Box<ObservedCall>>,
 }
 
 impl<T, E> Call<T, E> {
@@ -62,12 +66,12 @@ impl<T, E> Call<T, E> {
         if let Some(result) = poll_fn(|cx| execution.poll_acquire(cx)).await? {
             return Ok(BeginOutcome::Replayed(result));
         }
-        let Parts { mut held, current, policy } = execution.into_parts();
+        let Parts { mut held, current, policy, observed } = execution.into_parts();
         if let Some(held) = &mut held {
             // From here on the work may have effects at any moment.
             held.set_running();
         }
-        Ok(BeginOutcome::Reserved(Reservation { held, current, policy }))
+        Ok(BeginOutcome::Reserved(Reservation { held, current, policy, observed }))
     }
 }
 
@@ -102,12 +106,15 @@ impl<T, E> Reservation<T, E> {
     ///
     /// A result that a replay would not return leaves a tombstone, which is logged, if the engine
     /// [verifies results](crate::IdempotencyBuilder::verify_results).
-    pub async fn complete(self, result: &Result<T, E>) {
-        if let Some(held) = self.held {
-            let mut settlement = self.policy.settlement(result, &held);
-            self.policy.verify(result, &mut settlement, held.as_ref());
-            end(held.settle(settlement)).await;
-        }
+    pub async fn complete(mut self, result: &Result<T, E>) {
+        self.set_judging();
+        let policy = &self.policy;
+        let settlement = self.held.as_ref().map(|held| {
+            let mut settlement = policy.settlement(result, held);
+            policy.verify(result, &mut settlement, held.as_ref());
+            settlement
+        });
+        self.settle(settlement).await;
     }
 
     /// Completes the call with a result and an explicit disposition, which replaces the call's own
@@ -125,12 +132,15 @@ impl<T, E> Reservation<T, E> {
     /// assert!(matches!(call().begin().await?, BeginOutcome::Reserved(_)));
     /// # Ok(()) }
     /// ```
-    pub async fn complete_as(self, result: &Result<T, E>, disposition: Disposition) {
-        if let Some(held) = self.held {
-            let mut settlement = self.policy.settlement_as(result, &held, disposition);
-            self.policy.verify(result, &mut settlement, held.as_ref());
-            end(held.settle(settlement)).await;
-        }
+    pub async fn complete_as(mut self, result: &Result<T, E>, disposition: Disposition) {
+        self.set_judging();
+        let policy = &self.policy;
+        let settlement = self.held.as_ref().map(|held| {
+            let mut settlement = policy.settlement_as(result, held, disposition);
+            policy.verify(result, &mut settlement, held.as_ref());
+            settlement
+        });
+        self.settle(settlement).await;
     }
 
     /// Completes the call without its result, for results that must not or cannot be stored. This
@@ -151,30 +161,72 @@ impl<T, E> Reservation<T, E> {
     /// # Ok(()) }
     /// ```
     pub async fn complete_without_result(self, ttl: Option<Duration>) {
-        if let Some(held) = self.held {
-            let settlement = Policy::<T, E>::without_result(&held, ttl);
-            end(held.settle(settlement)).await;
-        }
+        let held = self.held.as_ref();
+        let settlement = held.map(|held| Policy::<T, E>::without_result(held, ttl));
+        self.settle(settlement).await;
     }
 
     /// Makes the key vacant at once: there was no effect.
     pub async fn release(self) {
-        if let Some(held) = self.held {
-            end(held.settle(Settlement::Release)).await;
+        self.settle(Some(Settlement::Release)).await;
+    }
+
+    /// Says that the work has ended and that nobody knows what it did: see
+    /// [`Disposition::Unknown`]. Under *at least once* the key is vacant at once, under *at most
+    /// once* the record is indeterminate at once.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::call::BeginOutcome;
+    /// use idempotent_core::{Error, ErrorKind, Guarantee, Operation};
+    ///
+    /// let ship = Operation::new("ship").guarantee(Guarantee::AtMostOnce);
+    /// let call = || ship.key("parcel 7").returning::<Result<u32, Error>>();
+    /// if let BeginOutcome::Reserved(reservation) = call().begin().await? {
+    ///     reservation.abandon().await; // the carrier's answer was lost
+    /// }
+    /// assert_eq!(call().begin().await.unwrap_err().kind(), ErrorKind::Indeterminate);
+    /// # Ok(()) }
+    /// ```
+    pub async fn abandon(self) {
+        self.abandon_as(UnknownEnd::default()).await;
+    }
+
+    pub(crate) async fn abandon_as(self, end: UnknownEnd) {
+        self.settle(Some(Settlement::Unknown(end))).await;
+    }
+
+    /// Leaves the key reserved until its lease lapses: work may still be going on elsewhere. See
+    /// [`Disposition::HoldForLease`].
+    pub async fn hold_for_lease(self) {
+        self.settle(Some(Settlement::HoldForLease)).await;
+    }
+
+    /// The HTTP status of the last idempotent call that was refused in this one's
+    /// [scope](Self::scope).
+    #[cfg(feature = "http")]
+    pub(crate) fn refused_status(&self) -> Option<u16> {
+        self.held.as_ref().and_then(HeldReservation::refused_status)
+    }
+
+    fn set_judging(&mut self) {
+        if let Some(held) = &mut self.held {
+            held.set_judging();
         }
     }
 
-    /// Leaves the key reserved until its lease lapses: the outcome is unknown.
-    pub async fn hold(self) {
-        if let Some(held) = self.held {
-            end(held.settle(Settlement::Hold)).await;
+    /// Ends the call; without a record there is nothing to settle.
+    async fn settle(self, settlement: Option<Settlement>) {
+        let Self { held, observed, .. } = self;
+        let outcome = if held.is_some() { CallOutcome::Executed } else { CallOutcome::Unrecorded };
+        if let (Some(held), Some(settlement)) = (held, settlement) {
+            if let Some(recorded) = held.settle(settlement) {
+                recorded.await;
+            }
         }
-    }
-}
-
-async fn end(recorded: Option<FinishInBackground<()>>) {
-    if let Some(recorded) = recorded {
-        recorded.await;
+        if let Some(observed) = observed {
+            observed.ended(outcome);
+        }
     }
 }
 

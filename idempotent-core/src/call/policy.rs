@@ -12,7 +12,8 @@ use rmp_serde::encode::Error as EncodeError;
 use super::bounds::Memoizable;
 use crate::codec::{self, BinaryResult, Comparison};
 use crate::engine::{
-    CompletedRecord, HeldReservation, ReservationRef, Settlement, Telemetry, TransactionReservation,
+    CompletedRecord, HeldReservation, ReservationRef, Settlement, Telemetry,
+    TransactionReservation, UnknownEnd,
 };
 use crate::error::{Error, ErrorKind};
 use crate::model::{Disposition, NotKept, Outcome, RecordBytes};
@@ -118,6 +119,11 @@ impl<T, E> Policy<T, E> {
 
     /// What happens to the key, now that the body has returned `result`.
     pub(super) fn settlement(&self, result: &Result<T, E>, held: &HeldReservation) -> Settlement {
+        // An error that no function of the caller's has looked at may be the refusal of a call that
+        // the body made, and refusals are never kept.
+        if matches!(self.rule, Rule::All) && result.is_err() && held.refused_status().is_some() {
+            return Settlement::Unknown(UnknownEnd::default());
+        }
         self.settle_as(result, held.as_ref(), self.disposition(result))
     }
 
@@ -131,6 +137,7 @@ impl<T, E> Policy<T, E> {
         let unseen = matches!(self.rule, Rule::All) && result.is_err();
         match reservation.isolation() {
             Isolation::Snapshot if unseen => Settlement::Release,
+            _ if unseen && reservation.refused_status().is_some() => Settlement::Release,
             _ => self.settle_as(result, reservation.as_ref(), self.disposition(result)),
         }
     }
@@ -155,7 +162,8 @@ impl<T, E> Policy<T, E> {
             Disposition::Keep => self.completion(result, reservation, None),
             Disposition::KeepFor(ttl) => self.completion(result, reservation, Some(ttl)),
             Disposition::Release => Settlement::Release,
-            Disposition::Hold => Settlement::Hold,
+            Disposition::Unknown => Settlement::Unknown(UnknownEnd::default()),
+            Disposition::HoldForLease => Settlement::HoldForLease,
         }
     }
 

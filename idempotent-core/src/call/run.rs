@@ -19,8 +19,8 @@ impl<T, E> Call<T, E> {
     ///
     /// `body` is a closure, so that a replay never creates its future.
     ///
-    /// If this future is dropped while the body runs, the key stays reserved until its lease
-    /// lapses, because the outcome is unknown. Use [`run_detached`](Self::run_detached) to finish
+    /// If this future is dropped while the body runs, the key is
+    /// [held for its lease](crate::Disposition::HoldForLease). Use [`run_detached`](Self::run_detached) to finish
     /// the body nevertheless.
     ///
     /// # Errors
@@ -30,7 +30,7 @@ impl<T, E> Call<T, E> {
     ///
     /// # Panics
     ///
-    /// If the body panics; its key is held then.
+    /// If the body panics; its outcome is then [unknown](crate::Disposition::Unknown).
     pub fn run<F, Fut>(self, body: F) -> Run<T, E, F, Fut>
     where
         F: FnOnce() -> Fut,

@@ -120,8 +120,9 @@ impl<T, E> Call<T, E> {
     }
 
     /// Lets `disposition` decide what an `Err` means: nothing happened
-    /// ([`Release`](Disposition::Release), the default), or the outcome is unknown
-    /// ([`Hold`](Disposition::Hold)). An error that it *keeps* leaves a tombstone, final and not
+    /// ([`Release`](Disposition::Release), the default), the outcome is unknown
+    /// ([`Unknown`](Disposition::Unknown)), or work may still be going on elsewhere
+    /// ([`HoldForLease`](Disposition::HoldForLease)). An error that it *keeps* leaves a tombstone, final and not
     /// replayed, unless the call memoizes errors.
     pub fn on_error(mut self, disposition: fn(&E) -> Disposition) -> Self {
         self.policy.on_error(disposition);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::idempotency::Idempotency;
+use super::outcome_observer::{CallEnd, OutcomeObserver};
 use super::settings::Settings;
 use crate::model::Secret;
 use crate::store::Store;
@@ -35,6 +36,7 @@ use crate::store::Store;
 pub struct IdempotencyBuilder {
     store: Arc<dyn Store>,
     settings: Settings,
+    outcome_observer: Option<OutcomeObserver>,
 }
 
 impl Idempotency {
@@ -45,7 +47,8 @@ impl Idempotency {
 
     /// Starts to build an engine on a store.
     pub fn builder(store: impl Store) -> IdempotencyBuilder {
-        IdempotencyBuilder { store: Arc::new(store), settings: Settings::default() }
+        let (store, settings) = (Arc::new(store), Settings::default());
+        IdempotencyBuilder { store, settings, outcome_observer: None }
     }
 }
 
@@ -153,9 +156,40 @@ impl IdempotencyBuilder {
         self
     }
 
+    /// Calls `observer` at the end of each call: to count replays, refusals and times by the
+    /// business's own terms. It runs in the caller's task, so it must neither block nor panic. A
+    /// call that is dropped before its end is not reported. Default: none.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    /// use idempotent_core::call::CallOutcome;
+    /// use idempotent_core::{Error, Idempotency, Operation, backends::MemoryStore};
+    ///
+    /// static REPLAYS: AtomicU32 = AtomicU32::new(0);
+    ///
+    /// let engine = Idempotency::builder(MemoryStore::new())
+    ///     .on_outcome(|call| {
+    ///         if call.operation == "charge" && call.outcome == CallOutcome::Replayed {
+    ///             REPLAYS.fetch_add(1, Ordering::Relaxed);
+    ///         }
+    ///     })
+    ///     .build();
+    /// for _ in 0..3 {
+    ///     let call = Operation::new("charge").key("order 7").engine(&engine);
+    ///     call.returning::<Result<u32, Error>>().run(|| async { Ok(1) }).await?;
+    /// }
+    /// assert_eq!(REPLAYS.load(Ordering::Relaxed), 2);
+    /// # Ok(()) }
+    /// ```
+    pub fn on_outcome(mut self, observer: impl Fn(&CallEnd<'_>) + Send + Sync + 'static) -> Self {
+        self.outcome_observer = Some(OutcomeObserver(Arc::new(observer)));
+        self
+    }
+
     /// Builds the engine.
     pub fn build(self) -> Idempotency {
-        Idempotency::from_settings(self.store, self.settings)
+        Idempotency::from_settings(self.store, self.settings, self.outcome_observer)
     }
 }
 

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::acquire::OperationNames;
+use super::in_flight::InFlight;
 use super::lease::Renewals;
+use super::outcome_observer::{ObservedCall, OutcomeObserver};
 use super::settings::Settings;
 use crate::store::Store;
 
@@ -48,6 +50,8 @@ pub(in crate::engine) struct Engine {
     pub(in crate::engine) renewals: Renewals,
     /// Limits how many unused reservations are released at once.
     pub(in crate::engine) releases: Arc<Semaphore>,
+    pub(in crate::engine) in_flight: InFlight,
+    pub(in crate::engine) outcome_observer: Option<OutcomeObserver>,
 }
 
 /// If more releases run at once, the store is down.
@@ -73,11 +77,22 @@ impl Idempotency {
         matches!(self.0, Handle::Installed(_))
     }
 
-    pub(in crate::engine) fn from_settings(store: Arc<dyn Store>, settings: Settings) -> Self {
+    /// A call of `operation` that begins now, if an observer wants to hear of its end.
+    pub(crate) fn observe(&self, operation: &'static str) -> Option<Box<ObservedCall>> {
+        self.0.outcome_observer.as_ref().map(|observer| observer.observe(operation))
+    }
+
+    pub(in crate::engine) fn from_settings(
+        store: Arc<dyn Store>,
+        settings: Settings,
+        outcome_observer: Option<OutcomeObserver>,
+    ) -> Self {
         let renewals = Renewals::new(Arc::clone(&store), settings.store_timeout);
         let names = OperationNames::default();
         let releases = Arc::new(Semaphore::new(CONCURRENT_RELEASES));
-        let engine = Engine { store, settings, names, renewals, releases };
+        let in_flight = InFlight::default();
+        let engine =
+            Engine { store, settings, names, renewals, releases, in_flight, outcome_observer };
         Self(Handle::Counted(Arc::new(engine)))
     }
 }

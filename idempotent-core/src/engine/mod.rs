@@ -7,16 +7,20 @@
 //! The files beside them are shared: the engine itself (`idempotency`, `builder`, `settings`), the
 //! engine of a task (`task_engine`), why an engine cannot be installed (`install_error`), the
 //! deadlines of store calls (`deadline`), futures that survive a dropped caller (`background`),
-//! what depends on tokio's scheduler (`runtime`), and spans, log lines and metrics (`telemetry`).
+//! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), who hears of
+//! ends (`outcome_observer`), and spans, log lines and metrics (`telemetry`).
 
 mod acquire;
 mod admin;
 mod background;
 mod builder;
 mod deadline;
+mod drain;
 mod idempotency;
+mod in_flight;
 mod install_error;
 mod lease;
+mod outcome_observer;
 mod runtime;
 mod settings;
 mod settle;
@@ -33,8 +37,10 @@ pub use self::idempotency::Idempotency;
 pub use self::install_error::InstallError;
 pub use self::lease::{CurrentCall, current};
 pub(crate) use self::lease::{CurrentCallGuard, InCurrentCall};
+pub use self::outcome_observer::CallEnd;
+pub(crate) use self::outcome_observer::ObservedCall;
 pub(crate) use self::settle::{
-    HeldReservation, ReservationRef, Settlement, TransactionReservation,
+    HeldReservation, ReservationRef, Settlement, TransactionReservation, UnknownEnd,
 };
 pub(crate) use self::task_engine::task_engine;
 pub use self::task_engine::with_engine;

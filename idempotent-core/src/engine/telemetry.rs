@@ -20,6 +20,7 @@ pub(super) enum Transition {
     Renew,
     Complete,
     Release,
+    Abandon,
     Wait,
     Admin,
 }
@@ -31,6 +32,7 @@ impl Transition {
             Self::Renew => "renew",
             Self::Complete => "complete",
             Self::Release => "release",
+            Self::Abandon => "abandon",
             Self::Wait => "wait",
             Self::Admin => "operate",
         }
@@ -157,15 +159,24 @@ impl Telemetry {
         count("idempotent_superseded_total", id);
     }
 
-    pub(super) fn dropped(id: &RecordId, guarantee: Guarantee) {
-        let panicked = std::thread::panicking();
-        tracing::warn!(
-            record = %id,
-            guarantee = guarantee.as_str(),
-            panicked,
-            "a body was dropped while it ran: its key stays reserved until the lease lapses"
-        );
+    pub(super) fn dropped(id: &RecordId, guarantee: Guarantee, panicked: bool) {
+        let guarantee = guarantee.as_str();
+        if panicked {
+            tracing::warn!(record = %id, guarantee, "a call panicked before its end was known");
+        } else {
+            tracing::warn!(
+                record = %id,
+                guarantee,
+                "a body was dropped while it ran: its key is held until the lease lapses"
+            );
+        }
         count("idempotent_dropped_total", id);
+    }
+
+    /// A body that ended and does not know what it did.
+    pub(super) fn unknown_end(id: &RecordId, error: Option<&str>) {
+        tracing::warn!(record = %id, error, "a body ended, and its outcome is unknown");
+        count("idempotent_unknown_outcomes_total", id);
     }
 
     pub(super) fn dropped_in_transaction(id: &RecordId) {

@@ -3,8 +3,8 @@
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::error_status::{DOMAIN, reason_of};
-use crate::{Disposition, ErrorKind};
+use super::error_status::DOMAIN;
+use crate::Disposition;
 
 /// The disposition of a status, judging by its code. This is the default of a gRPC call.
 ///
@@ -12,13 +12,15 @@ use crate::{Disposition, ErrorKind};
 ///   `INVALID_ARGUMENT`, `NOT_FOUND`, `ALREADY_EXISTS`, `FAILED_PRECONDITION`, `OUT_OF_RANGE`.
 /// * [`Release`](Disposition::Release) lets a retry run at once. Only codes that are known to precede the
 ///   effect get it: `UNAUTHENTICATED` and `PERMISSION_DENIED`.
-/// * [`Hold`](Disposition::Hold) is for codes that do not say whether the call took effect: `CANCELLED`,
-///   `UNKNOWN`, `DEADLINE_EXCEEDED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`, and
+/// * [`HoldForLease`](Disposition::HoldForLease) is for `CANCELLED` and `DEADLINE_EXCEEDED`: somebody
+///   stopped waiting, and work may still be going on.
+/// * [`Unknown`](Disposition::Unknown) is for codes that do not say whether the call took effect:
+///   `UNKNOWN`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`, and
 ///   * `ABORTED`: a transaction was rolled back, but not what happened outside of it;
 ///   * `RESOURCE_EXHAUSTED` and `UNIMPLEMENTED`: methods often return the statuses of methods they call.
 ///     The first may then mean a quota or a response that was too large to receive, the second an
 ///     unknown method or a response that could not be decompressed;
-///   * the refusal of another idempotent call with the reason `INDETERMINATE`.
+///   * every refusal of another idempotent call, whatever its code.
 ///
 /// If a method checks its quota before everything else, say so with `on_error`. Do so as well if it
 /// returns a `PERMISSION_DENIED` that it may get after its own effect:
@@ -31,19 +33,19 @@ use crate::{Disposition, ErrorKind};
 /// fn quota_first(status: &Status) -> Disposition {
 ///     match status.code() {
 ///         Code::ResourceExhausted => Disposition::Release,
-///         Code::PermissionDenied => Disposition::Hold,
+///         Code::PermissionDenied => Disposition::Unknown,
 ///         _ => disposition_of(status),
 ///     }
 /// }
 ///
 /// assert_eq!(quota_first(&Status::resource_exhausted("")), Disposition::Release);
 /// assert_eq!(quota_first(&Status::not_found("")), Disposition::Keep);
-/// assert_eq!(quota_first(&Status::deadline_exceeded("")), Disposition::Hold);
+/// assert_eq!(quota_first(&Status::deadline_exceeded("")), Disposition::HoldForLease);
 /// ```
 #[must_use]
 pub fn disposition_of(status: &Status) -> Disposition {
     match status.code() {
-        Code::FailedPrecondition if is_indeterminate(status) => Disposition::Hold,
+        _ if is_refusal(status) => Disposition::Unknown,
         Code::Ok
         | Code::InvalidArgument
         | Code::NotFound
@@ -51,22 +53,19 @@ pub fn disposition_of(status: &Status) -> Disposition {
         | Code::FailedPrecondition
         | Code::OutOfRange => Disposition::Keep,
         Code::Unauthenticated | Code::PermissionDenied => Disposition::Release,
-        Code::Cancelled
-        | Code::Unknown
-        | Code::DeadlineExceeded
+        Code::Cancelled | Code::DeadlineExceeded => Disposition::HoldForLease,
+        Code::Unknown
         | Code::ResourceExhausted
         | Code::Aborted
         | Code::Unimplemented
         | Code::Internal
         | Code::Unavailable
-        | Code::DataLoss => Disposition::Hold,
+        | Code::DataLoss => Disposition::Unknown,
     }
 }
 
-/// If such a status were kept, it would be replayed long after somebody resolved the other call.
-fn is_indeterminate(status: &Status) -> bool {
-    let info = status.get_details_error_info();
-    info.is_some_and(|info| {
-        info.domain == DOMAIN && info.reason == reason_of(ErrorKind::Indeterminate)
-    })
+/// Whether a status is a refusal by this crate, here or in another service. If it were kept, it would be
+/// replayed long after its reason is gone.
+fn is_refusal(status: &Status) -> bool {
+    status.get_details_error_info().is_some_and(|info| info.domain == DOMAIN)
 }

@@ -32,7 +32,7 @@ const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 pub const fn code_of(kind: ErrorKind) -> Code {
     match kind {
         ErrorKind::MissingKey | ErrorKind::InvalidKey => Code::InvalidArgument,
-        ErrorKind::InProgress => Code::Aborted,
+        ErrorKind::InProgress | ErrorKind::Held | ErrorKind::OwnerFailed => Code::Aborted,
         ErrorKind::FingerprintMismatch | ErrorKind::Indeterminate | ErrorKind::ResultNotKept => {
             Code::FailedPrecondition
         }

@@ -24,7 +24,7 @@ mod middleware;
 mod problem;
 mod response;
 
-pub use self::disposition::disposition_of;
+pub use self::disposition::{ServerErrors, disposition_of};
 pub use self::fingerprint::{FingerprintError, RequestFingerprint};
 #[cfg(feature = "axum")]
 #[cfg_attr(docsrs, doc(cfg(feature = "axum")))]

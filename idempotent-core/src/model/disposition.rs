@@ -5,7 +5,8 @@ use std::time::Duration;
 /// What happens to the key when the body ends.
 ///
 /// A declined card is final: [`Keep`](Self::Keep). A gateway that timed out may have charged:
-/// [`Hold`](Self::Hold). A validation error happened before any effect: [`Release`](Self::Release).
+/// [`Unknown`](Self::Unknown). A validation error happened before any effect:
+/// [`Release`](Self::Release).
 ///
 /// ```
 /// use idempotent_core::Disposition;
@@ -15,7 +16,7 @@ use std::time::Duration;
 /// fn disposition(result: &Result<(), ChargeError>) -> Disposition {
 ///     match result {
 ///         Ok(()) | Err(ChargeError::Declined) => Disposition::Keep,
-///         Err(ChargeError::TimedOut) => Disposition::Hold,
+///         Err(ChargeError::TimedOut) => Disposition::Unknown,
 ///         Err(ChargeError::BadAmount) => Disposition::Release,
 ///     }
 /// }
@@ -26,9 +27,20 @@ pub enum Disposition {
     Keep,
     /// The result is kept for this long instead.
     KeepFor(Duration),
-    /// The record is removed, and a retry runs the body at once: there was no effect.
+    /// The record is removed, and the next call runs the body: there was no effect.
     Release,
-    /// The key stays reserved until its lease lapses, then the guarantee decides: the outcome is
-    /// unknown.
-    Hold,
+    /// The body has ended, and nobody knows what it did: it crashed half way, or the answer of
+    /// another service was lost.
+    ///
+    /// Under *at least once* the key is vacant at once, since waiting would change nothing: the
+    /// next call runs the body. Callers that were [waiting](crate::Operation::wait) for this one
+    /// are told to retry ([`OwnerFailed`](crate::ErrorKind::OwnerFailed)) instead of running a
+    /// failing body one after the other. Under *at most once* the record is
+    /// [indeterminate](crate::ErrorKind::Indeterminate) at once, until somebody resolves it.
+    Unknown,
+    /// Work may still be going on elsewhere: a request that timed out may yet arrive. The key stays
+    /// reserved until its lease lapses, and then the guarantee decides. Until then calls are
+    /// refused with [`Held`](crate::ErrorKind::Held), which says how long that takes, and nobody
+    /// waits for it.
+    HoldForLease,
 }

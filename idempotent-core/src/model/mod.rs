@@ -20,7 +20,7 @@ pub(crate) use self::key::KeyProblem;
 pub use self::key::{Key, KeyParts};
 pub use self::operation::Operation;
 pub use self::record::{
-    DerivedKey, Envelope, Fingerprint, InvalidRecordId, MalformedRecord, NotKept, Outcome, Record,
-    RecordId, Token,
+    DerivedKey, Envelope, Fingerprint, InvalidRecordId, MalformedRecord, NotKept, Outcome,
+    OwnerState, Record, RecordId, Token,
 };
 pub(crate) use self::record::{RecordBytes, Secret, name_fault};

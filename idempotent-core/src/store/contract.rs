@@ -11,7 +11,7 @@ use super::error::StoreError;
 use super::local::LocalStore;
 use super::observer::PurgeObserver;
 use super::poll;
-use super::request::{Complete, Release, Renew, Reserve, Scan, Wait};
+use super::request::{Abandon, Complete, Release, Renew, Reserve, Scan, Wait};
 use crate::model::RecordId;
 
 /// Keeps records and moves them from state to state.
@@ -22,7 +22,7 @@ use crate::model::RecordId;
 ///      ▲                   │  │  ▲                       (immutable)
 ///      │     release       │  └──┘ renew
 ///      └───────────────────┘
-///      ▲                   │ lease lapses
+///      ▲                   │ lease lapses, or the owner abandons it
 ///      └── at least once ──┴── at most once ──▶ indeterminate
 /// ```
 ///
@@ -87,6 +87,21 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// If the store fails.
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError>;
+
+    /// Replaces a reservation of that token by [`Abandon::record`], which says that its owner no
+    /// longer works on it. If the request [ends the lease](Abandon::ends_lease), the lease lapses
+    /// now; otherwise it goes on as it is. Callers of [`wait`](Self::wait) are woken either way.
+    ///
+    /// The new record's guarantee decides what the lapse means, and may be stricter than the
+    /// reservation's own. A reservation that lapsed, and whose id nobody took, may be replaced too.
+    /// Never touches a completed record. Default: does nothing, so the lease lapses in its time.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn abandon(&self, _request: &Abandon<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Returns once the reservation of that token may have ended, and after [`Wait::timeout`] at
     /// the latest. Returning too early is allowed; never returning is not.
@@ -165,6 +180,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         (**self).release(request).await
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        (**self).abandon(request).await
     }
 
     async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {

@@ -33,7 +33,7 @@ pub use self::error::{StoreError, StoreErrorKind};
 pub use self::local::LocalStore;
 pub use self::observer::PurgeObserver;
 pub(crate) use self::request::Written;
-pub use self::request::{Complete, Cursor, IfVacant, Release, Renew, Reserve, Scan, Wait};
+pub use self::request::{Abandon, Complete, Cursor, IfVacant, Release, Renew, Reserve, Scan, Wait};
 pub use self::state::State;
 pub use self::transaction::{
     Isolation, Transaction, TransactionContext, TransactionReserveOutcome,

@@ -8,7 +8,7 @@ use super::answer::Entry;
 use super::error::StoreError;
 use super::request::Wait;
 use super::state::State;
-use crate::model::Token;
+use crate::model::{OwnerState, Token};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
@@ -27,9 +27,7 @@ where
     let mut pause = FIRST_PAUSE;
     loop {
         let found = look().await?;
-        let running = found.as_ref().filter(|entry| {
-            entry.state == State::Reserved && entry.record.token() == request.token
-        });
+        let running = found.as_ref().filter(|entry| is_running(entry, request.token));
         let now = Instant::now();
         let (Some(entry), true) = (running, now < deadline) else {
             return Ok(());
@@ -40,6 +38,13 @@ where
         sleep_until(next.min(deadline)).await;
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Whether the owner with this token still runs, as far as the store can tell.
+pub(crate) fn is_running(entry: &Entry, token: Token) -> bool {
+    entry.state == State::Reserved
+        && entry.record.token() == token
+        && entry.record.owner_state() == OwnerState::Running
 }
 
 /// A random pause between half of `pause` and all of it, so that tasks that began together spread out.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::state::State;
-use crate::model::{Envelope, Record, RecordId, Token};
+use crate::model::{Envelope, OwnerState, Record, RecordId, Token};
 
 /// A request to reserve an id.
 ///
@@ -124,6 +124,19 @@ pub struct Release<'a> {
     pub indeterminate: bool,
 }
 
+/// A request to write down that a reservation's owner no longer works on it.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Abandon<'a> {
+    /// The record's id.
+    pub id: &'a RecordId,
+    /// The reservation, exactly as it was written: compare all of it, or its token.
+    pub reservation: &'a Record,
+    /// The record to write in its place: the reservation, with another
+    /// [`owner_state`](Record::owner_state), and perhaps another guarantee.
+    pub record: &'a Record,
+}
+
 /// A request to wait until a reservation ends.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -194,6 +207,21 @@ impl<'a> Release<'a> {
     pub const fn including_indeterminate(mut self) -> Self {
         self.indeterminate = true;
         self
+    }
+}
+
+impl<'a> Abandon<'a> {
+    /// Creates a request.
+    #[must_use]
+    pub const fn new(id: &'a RecordId, reservation: &'a Record, record: &'a Record) -> Self {
+        Self { id, reservation, record }
+    }
+
+    /// Whether the lease ends now: the owner has [abandoned](OwnerState::Abandoned) the
+    /// reservation. Otherwise the lease goes on as it is.
+    #[must_use]
+    pub fn ends_lease(&self) -> bool {
+        self.record.owner_state() == OwnerState::Abandoned
     }
 }
 

@@ -17,6 +17,8 @@ pub enum StoreMethod {
     Complete,
     /// [`Store::release`].
     Release,
+    /// [`Store::abandon`].
+    Abandon,
     /// [`Store::wait`].
     Wait,
     /// [`Store::load`].

@@ -11,8 +11,8 @@ use tokio::sync::Notify;
 use super::fault_script::{Fault, StoreMethod, When};
 use crate::model::RecordId;
 use crate::store::{
-    Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, Store, StoreError, StoreErrorKind, Wait,
+    Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
+    Reserve, ReserveOutcome, Scan, Store, StoreError, StoreErrorKind, Wait,
 };
 
 /// Wraps a store and makes chosen calls fail, hang, lose their answer, be late or be repeated. It also
@@ -39,7 +39,7 @@ pub struct FaultyStore<S> {
 
 #[derive(Default)]
 struct Script {
-    calls: [usize; 8],
+    calls: [usize; 9],
     faults: Vec<(StoreMethod, When, Fault)>,
 }
 
@@ -159,6 +159,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         self.perform(StoreMethod::Release, || self.store.release(request)).await
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        self.perform(StoreMethod::Abandon, || self.store.abandon(request)).await
     }
 
     async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 
 use crate::model::{Outcome, RecordId, Token};
 use crate::store::{
-    Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, State, Store, StoreError, Wait,
+    Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
+    Reserve, ReserveOutcome, Scan, State, Store, StoreError, Wait,
 };
 
 /// Wraps a store and counts how often an operation was executed, replayed or refused, so far as the
@@ -188,6 +188,10 @@ impl<S: Store> Store for ObservedStore<S> {
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         self.store.release(request).await
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        self.store.abandon(request).await
     }
 
     async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {

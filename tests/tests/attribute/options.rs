@@ -153,7 +153,7 @@ async fn each_store_has_records_of_its_own() {
 }
 
 fn hold(_: &Error) -> Disposition {
-    Disposition::Hold
+    Disposition::HoldForLease
 }
 
 /// An error that is not about this call.
@@ -177,7 +177,7 @@ async fn a_held_key_is_free_again_when_its_lease_ends() {
     alone(async {
         assert_eq!(kind(with_lease(&runs).await), ErrorKind::MissingKey);
         sleep(Duration::from_secs(4)).await;
-        assert_eq!(kind(with_lease(&runs).await), ErrorKind::InProgress);
+        assert_eq!(kind(with_lease(&runs).await), ErrorKind::Held);
         sleep(Duration::from_secs(2)).await;
         assert_eq!(kind(with_lease(&runs).await), ErrorKind::MissingKey);
         assert_eq!(runs.count(), 2);

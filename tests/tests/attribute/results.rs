@@ -60,14 +60,14 @@ impl ChargeError {
         match result {
             Ok(_) => Disposition::KeepFor(Duration::from_secs(10)),
             Err(Self::Declined(_)) => Disposition::Keep,
-            Err(Self::Timeout(_)) => Disposition::Hold,
+            Err(Self::Timeout(_)) => Disposition::HoldForLease,
             Err(Self::Refused) => Disposition::Release,
         }
     }
 
     fn disposition(&self) -> Disposition {
         match self {
-            Self::Timeout(_) => Disposition::Hold,
+            Self::Timeout(_) => Disposition::HoldForLease,
             Self::Declined(_) | Self::Refused => Disposition::Release,
         }
     }

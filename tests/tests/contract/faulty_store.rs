@@ -112,7 +112,7 @@ async fn a_fault_befalls_its_own_method_and_no_other() {
     complete(&store, &first).await.unwrap_err();
     store.release(&release).await.unwrap();
     let counts = CALLS.map(|call| store.calls(call));
-    assert_eq!(counts, [1, 0, 1, 1, 0, 0, 0, 0]);
+    assert_eq!(counts, [1, 0, 1, 1, 0, 0, 0, 0, 0]);
 }
 
 #[tokio::test]

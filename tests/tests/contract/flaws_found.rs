@@ -40,6 +40,7 @@ fails! {
         a_repeated_reserve_after_its_lapse_wins_a_whole_lease
     ]
     reserve_never_takes_over: ReserveNeverTakesOver fails [
+        a_fenced_owner_does_not_abandon_its_successors_reservation
         a_fenced_owner_does_not_complete_its_successors_reservation
         a_fenced_owner_does_not_overwrite_its_successors_result
         a_fenced_owner_does_not_release_its_successors_reservation
@@ -54,6 +55,7 @@ fails! {
         a_repeated_reserve_has_won_without_extending_its_lease
         a_reserve_that_arrives_after_its_release_lapses_with_its_lease
         a_reserve_that_was_dropped_midway_lapses_at_the_latest
+        an_abandoned_at_least_once_reservation_is_vacant_at_once
         looks_and_renewals_that_were_dropped_midway_do_no_harm
         of_many_concurrent_reserves_of_a_lapsed_id_exactly_one_wins
         repeated_renewals_do_not_add_up
@@ -64,6 +66,10 @@ fails! {
         a_full_store_refuses_new_reservations_and_keeps_the_old_ones
         a_lapsed_at_most_once_reservation_is_indeterminate_for_everyone
         a_renewed_reservation_keeps_its_whole_retention
+        an_abandoned_at_most_once_reservation_is_indeterminate_at_once
+        an_abandoned_record_is_released_only_when_that_is_asked_for
+        an_abandoned_record_may_have_a_stricter_guarantee
+        an_abandoned_record_stays_for_its_retention_and_no_longer
         an_indeterminate_record_is_not_renewed
         an_indeterminate_record_is_released_only_by_its_own_token
         an_indeterminate_record_is_released_only_when_that_is_asked_for
@@ -79,6 +85,7 @@ fails! {
         a_fenced_owner_does_not_complete_its_successors_reservation
         a_fenced_owner_does_not_renew_its_successors_lease
         a_full_store_refuses_new_reservations_and_keeps_the_old_ones
+        a_held_reservation_says_so_and_keeps_its_lease
         a_lapsed_at_least_once_reservation_is_vacant
         a_renewal_of_another_token_is_lost_and_changes_nothing
         a_renewal_starts_the_lease_anew
@@ -91,6 +98,7 @@ fails! {
         the_winners_record_stands_under_the_id
     ]
     reserve_tells_the_whole_lease: ReserveTellsTheWholeLease fails [
+        a_held_reservation_says_so_and_keeps_its_lease
         a_taken_id_tells_its_record_and_its_remaining_lease
     ]
     reserve_evicts_when_full: ReserveEvictsWhenFull fails [
@@ -155,6 +163,7 @@ fails! {
     ]
     complete_refuses_the_late_owner: CompleteRefusesTheLateOwner fails [
         a_result_that_asks_for_its_record_is_recorded_on_it
+        an_abandoned_record_is_completed_by_its_late_owner
         the_late_owner_of_an_indeterminate_record_completes_it
     ]
     complete_refuses_whoever_asks: CompleteRefusesWhoeverAsks fails [
@@ -202,10 +211,12 @@ fails! {
         a_renewal_at_the_moment_of_a_release_revives_nothing
         a_renewal_of_a_vacant_id_is_lost_and_leaves_it_vacant
         a_repeated_release_does_not_touch_a_successor
+        a_vacant_id_is_not_abandoned
         a_vacant_id_refuses_a_result_that_asks_for_its_record
         a_wait_ends_at_once_where_another_token_stands
         a_wait_ends_when_the_call_is_released
         a_wait_without_end_is_a_wait
+        an_abandoned_record_is_released_only_when_that_is_asked_for
         an_indeterminate_record_is_released_only_when_that_is_asked_for
     ]
     release_ignores_the_token: ReleaseIgnoresTheToken fails [
@@ -218,9 +229,11 @@ fails! {
         a_late_release_does_not_touch_a_completed_record
     ]
     release_frees_the_indeterminate: ReleaseFreesTheIndeterminate fails [
+        an_abandoned_record_is_released_only_when_that_is_asked_for
         an_indeterminate_record_is_released_only_when_that_is_asked_for
     ]
     release_never_frees_the_indeterminate: ReleaseNeverFreesTheIndeterminate fails [
+        an_abandoned_record_is_released_only_when_that_is_asked_for
         an_indeterminate_record_is_released_only_when_that_is_asked_for
     ]
     release_leaves_a_trace: ReleaseLeavesATrace fails [
@@ -231,11 +244,55 @@ fails! {
     release_removes_in_two_steps: ReleaseRemovesInTwoSteps fails [
         a_release_that_was_dropped_midway_can_be_repeated
     ]
+    abandon_does_nothing: AbandonDoesNothing fails [
+        a_held_reservation_says_so_and_keeps_its_lease
+        a_wait_ends_when_the_call_is_abandoned_or_held
+        an_abandoned_at_least_once_reservation_is_vacant_at_once
+        an_abandoned_at_most_once_reservation_is_indeterminate_at_once
+        an_abandoned_record_is_released_only_when_that_is_asked_for
+        an_abandoned_record_may_have_a_stricter_guarantee
+        an_abandoned_record_stays_for_its_retention_and_no_longer
+    ]
+    abandon_ignores_the_token: AbandonIgnoresTheToken fails [
+        a_fenced_owner_does_not_abandon_its_successors_reservation
+        a_reservation_is_not_abandoned_by_another_token
+    ]
+    abandon_ends_every_lease: AbandonEndsEveryLease fails [
+        a_held_reservation_says_so_and_keeps_its_lease
+    ]
+    abandon_starts_the_lease_anew: AbandonStartsTheLeaseAnew fails [
+        a_held_reservation_says_so_and_keeps_its_lease
+    ]
+    abandon_touches_completed_records: AbandonTouchesCompletedRecords fails [
+        a_completed_record_is_not_abandoned
+    ]
+    abandon_writes_where_nothing_stands: AbandonWritesWhereNothingStands fails [
+        a_vacant_id_is_not_abandoned
+    ]
+    abandon_keeps_the_guarantee: AbandonKeepsTheGuarantee fails [
+        an_abandoned_record_may_have_a_stricter_guarantee
+    ]
+    abandon_frees_the_id: AbandonFreesTheId fails [
+        a_held_reservation_says_so_and_keeps_its_lease
+        an_abandoned_at_most_once_reservation_is_indeterminate_at_once
+        an_abandoned_record_is_released_only_when_that_is_asked_for
+        an_abandoned_record_may_have_a_stricter_guarantee
+        an_abandoned_record_stays_for_its_retention_and_no_longer
+    ]
+    abandon_is_final: AbandonIsFinal fails [
+        an_abandoned_at_least_once_reservation_is_vacant_at_once
+        an_abandoned_at_most_once_reservation_is_indeterminate_at_once
+        an_abandoned_record_is_completed_by_its_late_owner
+        an_abandoned_record_is_released_only_when_that_is_asked_for
+        an_abandoned_record_may_have_a_stricter_guarantee
+        an_abandoned_record_stays_for_its_retention_and_no_longer
+    ]
     wait_never_wakes: WaitNeverWakes fails [
         a_wait_ends_at_once_where_another_token_stands
         a_wait_ends_at_once_where_nothing_is_reserved
         a_wait_ends_when_a_renewed_call_completes
         a_wait_ends_when_the_call_completes
+        a_wait_ends_when_the_call_is_abandoned_or_held
         a_wait_ends_when_the_call_is_released
         a_wait_ends_when_the_id_is_purged
         a_wait_ends_when_the_lease_lapses

@@ -8,8 +8,8 @@ use std::time::Duration;
 use idempotent_core::Guarantee;
 use idempotent_core::model::{Outcome, Record, RecordId};
 use idempotent_core::store::{
-    Clock, Complete, CompleteOutcome, Cursor, Entry, IfVacant, Page, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, State, Store, StoreError, StoreErrorKind,
+    Abandon, Clock, Complete, CompleteOutcome, Cursor, Entry, IfVacant, Page, Release, Renew,
+    RenewOutcome, Reserve, ReserveOutcome, Scan, State, Store, StoreError, StoreErrorKind,
 };
 use idempotent_core::testing::ManualClock;
 use idempotent_core::testing::contract::Subject;
@@ -135,6 +135,21 @@ impl Store for ReferenceStore {
         });
         if goes {
             slots.remove(request.id);
+        }
+        Ok(())
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        let (mut slots, now) = (self.slots(), self.clock.now());
+        let own = slots.get_mut(request.id).filter(|slot| {
+            slot.record.outcome() == Outcome::Reserved
+                && slot.record.token() == request.reservation.token()
+        });
+        if let Some(slot) = own {
+            slot.record = request.record.clone();
+            if request.ends_lease() {
+                slot.until = slot.until.min(now);
+            }
         }
         Ok(())
     }

@@ -12,11 +12,12 @@ use idempotent_core::testing::{Fault, FaultyStore, ObservedStore, StoreMethod, W
 
 use super::reference_store::ReferenceStore;
 
-pub(crate) const CALLS: [StoreMethod; 8] = [
+pub(crate) const CALLS: [StoreMethod; 9] = [
     StoreMethod::Reserve,
     StoreMethod::Renew,
     StoreMethod::Complete,
     StoreMethod::Release,
+    StoreMethod::Abandon,
     StoreMethod::Wait,
     StoreMethod::Load,
     StoreMethod::Purge,

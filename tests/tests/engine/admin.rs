@@ -27,7 +27,7 @@ async fn inspect(engine: &Idempotency) -> Option<Inspection> {
 
 /// A call under at most once whose owner died, as an operator sees it.
 async fn lost(engine: &Idempotency) -> Inspection {
-    begin(engine, ONCE).await.hold().await;
+    begin(engine, ONCE).await.hold_for_lease().await;
     advance(secs(31)).await;
     inspect(engine).await.unwrap()
 }
@@ -81,7 +81,7 @@ async fn a_purged_indeterminate_record_runs_again() {
 #[tokio::test(start_paused = true)]
 async fn a_released_reservation_runs_again_before_its_lease_ends() {
     let (engine, runs) = (engine(), Runs::new());
-    begin(&engine, CHARGE).await.hold().await;
+    begin(&engine, CHARGE).await.hold_for_lease().await;
     let seen = inspect(&engine).await.unwrap();
     assert!(engine.release(&seen).await.unwrap().is_none());
     assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 1);
@@ -104,7 +104,7 @@ async fn a_release_leaves_what_is_not_reserved_any_more() {
 #[tokio::test(start_paused = true)]
 async fn a_release_does_not_touch_a_successor() {
     let engine = engine();
-    begin(&engine, CHARGE).await.hold().await;
+    begin(&engine, CHARGE).await.hold_for_lease().await;
     let seen = inspect(&engine).await.unwrap();
     advance(secs(31)).await;
     let successor = begin(&engine, CHARGE).await;
@@ -203,7 +203,7 @@ async fn a_scan_finds_what_is_unfinished_page_by_page() {
     for key in 0..25 {
         let begun = ONCE.key(&key).engine(&engine).returning::<Answer>().begin().await.unwrap();
         let BeginOutcome::Reserved(begun) = begun else { panic!("replayed") };
-        begun.hold().await;
+        begun.hold_for_lease().await;
         call(&engine, CHARGE, &format!("done {key}"), &Runs::new()).await.unwrap();
     }
     advance(secs(31)).await;

@@ -59,7 +59,7 @@ async fn on_error_may_hold_the_key_until_its_lease_ends() {
     let call = || charge(&engine).on_error(Fail::disposition);
     assert_eq!(give(call(), &runs, Err(Fail::TimedOut)).await.0, Err(Fail::TimedOut));
     advance(secs(29)).await;
-    let refused = (Err(Fail::refused("in_progress")), CallOutcome::Refused);
+    let refused = (Err(Fail::refused("held")), CallOutcome::Refused);
     assert_eq!(give(call(), &runs, Ok(2)).await, refused);
     advance(secs(1)).await;
     assert_eq!(give(call(), &runs, Ok(3)).await, (Ok(3), CallOutcome::Executed));
@@ -74,7 +74,7 @@ async fn a_held_key_is_indeterminate_after_its_lease_under_at_most_once() {
     };
     assert_eq!(give(call(), &runs, Err(Fail::TimedOut)).await.0, Err(Fail::TimedOut));
     advance(secs(29)).await;
-    assert_eq!(give(call(), &runs, Ok(2)).await.0, Err(Fail::refused("in_progress")));
+    assert_eq!(give(call(), &runs, Ok(2)).await.0, Err(Fail::refused("held")));
     advance(secs(1)).await;
     assert_eq!(give(call(), &runs, Ok(3)).await.0, Err(Fail::refused("indeterminate")));
     assert_eq!(runs.count(), 1);
@@ -127,7 +127,7 @@ async fn a_memoized_error_is_refused_to_a_caller_that_memoizes_none() {
 fn by_result(result: &Outcome) -> Disposition {
     match result {
         Ok(0) => Disposition::Release,
-        Ok(1) => Disposition::Hold,
+        Ok(1) => Disposition::HoldForLease,
         Ok(2) => Disposition::KeepFor(secs(10)),
         Ok(_) => Disposition::Keep,
         Err(error) => error.disposition(),
@@ -146,7 +146,7 @@ async fn a_memoize_path_may_release_an_ok() {
 async fn a_memoize_path_may_hold_an_ok() {
     let (engine, runs) = (engine(), Runs::new());
     assert_eq!(give(charge(&engine).memoize(by_result), &runs, Ok(1)).await.0, Ok(1));
-    let refused = Err(Fail::refused("in_progress"));
+    let refused = Err(Fail::refused("held"));
     assert_eq!(give(charge(&engine).memoize(by_result), &runs, Ok(5)).await.0, refused);
 }
 

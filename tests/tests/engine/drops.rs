@@ -139,25 +139,24 @@ impl From<Error> for Foreign {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panicking_body_holds_its_key() {
+async fn the_key_of_a_body_that_panicked_is_free_at_once() {
     let (log, _listening) = Log::listen();
     let (engine, runs) = (engine(), Runs::new());
     let body = CHARGE.key("k").engine(&engine).returning::<Answer>();
     let panic = tokio::spawn(body.run(|| async { panic!("half way") })).await.unwrap_err();
     assert_eq!(*panic.into_panic().downcast::<&str>().unwrap(), "half way");
-    assert_eq!(log.events("a body was dropped while it ran")[0].field("panicked"), "true");
-    let refused = call(&engine, CHARGE, "k", &runs).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::InProgress);
-    advance(secs(30)).await;
+    assert_eq!(log.events("a call panicked before its end was known").len(), 1);
+    engine.drain().await;
     assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_panicking_body_leaves_an_unknown_outcome_under_at_most_once() {
+async fn a_panicking_body_is_indeterminate_at_once_under_at_most_once() {
     let (engine, runs) = (engine(), Runs::new());
     let body = AT_MOST_ONCE.key("k").engine(&engine).returning::<Answer>();
     tokio::spawn(body.run(|| async { panic!("half way") })).await.unwrap_err();
-    advance(secs(30)).await;
+    engine.drain().await;
+    assert_eq!(inspect(&engine).await.unwrap().last_error(), Some("the body panicked"));
     let refused = call(&engine, AT_MOST_ONCE, "k", &runs).await.unwrap_err();
     assert_eq!((refused.kind(), runs.count()), (ErrorKind::Indeterminate, 0));
 }
@@ -167,26 +166,28 @@ fn charge_and_panic() -> std::future::Ready<Answer> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_closure_that_panics_before_it_gives_a_future_holds_its_key() {
+async fn a_closure_that_panics_before_it_gives_a_future_leaves_an_unknown_outcome() {
     let engine = engine();
     let body = AT_MOST_ONCE.key("k").engine(&engine).returning::<Answer>();
     tokio::spawn(body.run(charge_and_panic)).await.unwrap_err();
-    settle().await;
-    assert_eq!(state(&engine).await, Some(State::Reserved));
+    engine.drain().await;
+    assert_eq!(state(&engine).await, Some(State::Indeterminate));
     let body = AT_MOST_ONCE.key("detached").engine(&engine).returning::<Answer>();
     tokio::spawn(body.run_detached(charge_and_panic)).await.unwrap_err();
-    settle().await;
+    engine.drain().await;
     let id = engine.record_id("charge", None, "detached").unwrap();
-    assert_eq!(engine.inspect(&id).await.unwrap().unwrap().state(), State::Reserved);
+    assert_eq!(engine.inspect(&id).await.unwrap().unwrap().state(), State::Indeterminate);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_disposition_that_panics_holds_its_key() {
-    let engine = engine();
+async fn a_disposition_that_panics_leaves_a_tombstone() {
+    let (engine, runs) = (engine(), Runs::new());
     let body = CHARGE.key("k").engine(&engine).returning::<Result<u8, Foreign>>();
     let body = body.on_error(|_| panic!("no idea"));
     tokio::spawn(body.run(|| async { Err(Foreign) })).await.unwrap_err();
-    assert_eq!(state(&engine).await, Some(State::Reserved));
+    engine.drain().await;
+    let refused = call(&engine, CHARGE, "k", &runs).await.unwrap_err();
+    assert_eq!((refused.kind(), runs.count()), (ErrorKind::ResultNotKept, 0));
 }
 
 async fn begin(engine: &Idempotency) -> Reservation<usize, Error> {
@@ -223,10 +224,10 @@ async fn a_released_reservation_leaves_its_key_vacant() {
 #[tokio::test(start_paused = true)]
 async fn a_held_reservation_keeps_its_key_until_the_lease_ends() {
     let (engine, runs) = (engine(), Runs::new());
-    begin(&engine).await.hold().await;
+    begin(&engine).await.hold_for_lease().await;
     advance(secs(29)).await;
     let refused = call(&engine, CHARGE, "k", &runs).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::InProgress);
+    assert_eq!(refused.kind(), ErrorKind::Held);
     advance(secs(1)).await;
     assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 1);
 }

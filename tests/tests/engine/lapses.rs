@@ -100,7 +100,7 @@ async fn a_late_owner_does_not_renew_its_successors_reservation() {
     let ((engine, clock), runs) = (apart(), Runs::new());
     let late = begin(&engine, CHARGE).await;
     clock.advance(secs(31));
-    begin(&engine, CHARGE).await.hold().await;
+    begin(&engine, CHARGE).await.hold_for_lease().await;
     // By now the late owner has sent its renewal.
     clock.advance(secs(20));
     tokio::time::sleep(secs(11)).await;
@@ -125,13 +125,13 @@ async fn a_lapsed_call_under_at_most_once_is_indeterminate_until_its_late_owner_
 #[tokio::test(start_paused = true)]
 async fn the_guarantee_of_the_reservation_governs_its_lapse_and_not_the_callers() {
     let ((engine, clock), runs) = (apart(), Runs::new());
-    begin(&engine, AT_MOST_ONCE).await.hold().await;
+    begin(&engine, AT_MOST_ONCE).await.hold_for_lease().await;
     clock.advance(secs(31));
     let refused = call(&engine, CHARGE, "k", &runs).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Indeterminate);
 
     let (engine, clock) = apart();
-    begin(&engine, CHARGE).await.hold().await;
+    begin(&engine, CHARGE).await.hold_for_lease().await;
     clock.advance(secs(31));
     assert_eq!(call(&engine, AT_MOST_ONCE, "k", &runs).await.unwrap(), 1);
 }
@@ -139,7 +139,7 @@ async fn the_guarantee_of_the_reservation_governs_its_lapse_and_not_the_callers(
 #[tokio::test(start_paused = true)]
 async fn a_waiter_takes_a_key_whose_lease_lapsed_under_at_least_once() {
     let ((engine, clock), runs) = (apart(), Runs::new());
-    begin(&engine, CHARGE).await.hold().await;
+    let _running = begin(&engine, CHARGE).await;
     let waiter = tokio::spawn({
         let (engine, runs) = (engine.clone(), runs.clone());
         async move { call(&engine, CHARGE.wait(secs(60)), "k", &runs).await }
@@ -152,7 +152,7 @@ async fn a_waiter_takes_a_key_whose_lease_lapsed_under_at_least_once() {
 #[tokio::test(start_paused = true)]
 async fn a_waiter_is_refused_when_the_lease_lapses_under_at_most_once() {
     let ((engine, clock), runs) = (apart(), Runs::new());
-    begin(&engine, AT_MOST_ONCE).await.hold().await;
+    let _running = begin(&engine, AT_MOST_ONCE).await;
     let waiter = tokio::spawn({
         let (engine, runs) = (engine.clone(), runs.clone());
         async move { call(&engine, AT_MOST_ONCE.wait(secs(60)), "k", &runs).await }
@@ -170,7 +170,7 @@ async fn an_indeterminate_key_is_vacant_once_its_retention_ends_and_the_log_says
     let store = MemoryStore::builder().clock(Arc::new(clock.clone())).build();
     let engine = Idempotency::builder(store).retention(secs(1000)).build();
     let runs = Runs::new();
-    begin(&engine, AT_MOST_ONCE).await.hold().await;
+    begin(&engine, AT_MOST_ONCE).await.hold_for_lease().await;
     clock.advance(secs(1029));
     let refused = call(&engine, AT_MOST_ONCE, "k", &runs).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Indeterminate);

@@ -1,6 +1,7 @@
 //! Bodies that make idempotent calls of their own.
 
-use idempotent_core::{Error, ErrorKind, Idempotency, Operation};
+use idempotent_core::call::BeginOutcome;
+use idempotent_core::{Error, ErrorKind, Idempotency, Operation, current};
 use idempotent_tests::{Answer, Fail, Runs, engine, secs};
 use tokio::time::Instant;
 
@@ -51,14 +52,67 @@ async fn a_body_that_calls_itself_with_its_own_key_is_in_progress() {
     assert_eq!((runs.count(), start.elapsed()), (0, secs(0)));
 }
 
+/// Directly, through another call, or from a task that it spawned.
 #[tokio::test(start_paused = true)]
-async fn a_body_that_waits_for_itself_ends_when_its_time_is_up() {
+async fn a_body_that_would_wait_for_itself_is_refused_at_once() {
     let (engine, runs) = (engine(), Runs::new());
     let start = Instant::now();
-    let itself = within(&engine, OUTER.wait(secs(7)), "k", async { Ok(runs.note()) });
-    let refused = within(&engine, OUTER, "k", itself).await.unwrap_err();
+    let itself = || within(&engine, OUTER.wait(secs(7)), "k", async { Ok(runs.note()) });
+    let refused = within(&engine, OUTER, "k", itself()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InProgress);
+    assert!(refused.to_string().contains("would wait for itself"), "{refused}");
+
+    let between = within(&engine, INNER, "k", itself());
+    let refused = within(&engine, OUTER, "k", between).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InProgress);
+
+    let spawning = async {
+        let own = current().expect("a body runs in a call");
+        let (engine, runs) = (engine.clone(), runs.clone());
+        let task = async move {
+            within(&engine, OUTER.wait(secs(7)), "k", async { Ok(runs.note()) }).await
+        };
+        tokio::spawn(own.scope(task)).await.unwrap()
+    };
+    let refused = within(&engine, OUTER, "k", spawning).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InProgress);
+    assert_eq!((runs.count(), start.elapsed()), (0, secs(0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_a_body_spawned_without_its_scope_waits_like_anybody() {
+    let (engine, runs) = (engine(), Runs::new());
+    let start = Instant::now();
+    let spawning = async {
+        let (engine, runs) = (engine.clone(), runs.clone());
+        let task = async move {
+            within(&engine, OUTER.wait(secs(7)), "k", async { Ok(runs.note()) }).await
+        };
+        tokio::spawn(task).await.unwrap()
+    };
+    let refused = within(&engine, OUTER, "k", spawning).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InProgress);
     assert_eq!((runs.count(), start.elapsed()), (0, secs(7)));
+}
+
+/// The refusal says nothing about the outer call, and is gone when the inner call has ended.
+#[tokio::test(start_paused = true)]
+async fn an_error_that_passes_on_a_refusal_is_not_memoized() {
+    let (engine, runs) = (engine(), Runs::new());
+    let outer = || {
+        let call = OUTER.key("k").engine(&engine).returning::<Result<usize, Fail>>();
+        call.memoize_errors().run(|| async {
+            runs.note();
+            let inner = INNER.key("k").engine(&engine).returning::<Result<usize, Fail>>();
+            inner.run(|| async { Ok(7) }).await
+        })
+    };
+    let inner = INNER.key("k").engine(&engine).returning::<Answer>();
+    let BeginOutcome::Reserved(running) = inner.begin().await.unwrap() else { panic!("replayed") };
+    assert_eq!(outer().await, Err(Fail::refused("in_progress")));
+    running.release().await;
+    assert_eq!(outer().await, Ok(7));
+    assert_eq!(runs.count(), 2);
 }
 
 /// A crashed saga goes on where it stopped.

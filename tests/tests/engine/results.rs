@@ -150,16 +150,17 @@ impl Serialize for Explosive {
 }
 
 #[tokio::test]
-async fn a_result_that_panics_when_it_is_encoded_holds_its_key() {
+async fn a_result_that_panics_when_it_is_encoded_leaves_a_tombstone() {
     let (engine, runs) = (engine(), Runs::new());
     let call = || MAKE.key("k").engine(&engine).returning::<Result<Explosive, Error>>();
     let run = call().run(|| async { Ok(Explosive) });
     tokio::spawn(run).await.unwrap_err().into_panic();
+    engine.drain().await;
     let again = call().run(|| async {
         runs.note();
         Ok(Explosive)
     });
-    assert_eq!(again.await.unwrap_err().kind(), ErrorKind::InProgress);
+    assert_eq!(again.await.unwrap_err().kind(), ErrorKind::ResultNotKept);
     assert_eq!(runs.count(), 0);
 }
 

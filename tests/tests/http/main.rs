@@ -16,6 +16,7 @@ mod limits;
 mod options;
 mod properties;
 mod raw_client;
+mod refusals;
 mod replay;
 mod response_flag;
 mod scopes;

@@ -110,11 +110,14 @@ async fn the_status_of_an_error_decides_what_becomes_of_the_key() {
     let (first, second) = server.twice(&post("/status/429").key("released")).await;
     assert_eq!((first.status, second.status, second.is_replay()), (429, 429, false));
     assert_eq!(shop.runs.count(), 3);
-    let (first, second) = server.twice(&post("/status/502").key("held")).await;
-    assert_eq!((first.status, second.status), (502, 409));
-    assert_eq!(second.problem().as_deref(), Some("in_progress"));
+    let (first, second) = server.twice(&post("/status/504").key("held")).await;
+    assert_eq!((first.status, second.status), (504, 409));
+    assert_eq!(second.problem().as_deref(), Some("held"));
     assert!(second.get("retry-after").is_some());
     assert_eq!(shop.runs.count(), 4);
+    let (first, second) = server.twice(&post("/status/502").key("unknown")).await;
+    assert_eq!((first.status, second.status), (502, 502));
+    assert_eq!(shop.runs.count(), 6);
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ struct Caller {
 enum Failure {
     Fail,
     Unknown,
+    Hold,
     Refused(&'static str),
 }
 
@@ -46,7 +47,8 @@ impl From<Error> for Failure {
 
 fn disposition(failure: &Failure) -> Disposition {
     match failure {
-        Failure::Unknown => Disposition::Hold,
+        Failure::Unknown => Disposition::Unknown,
+        Failure::Hold => Disposition::HoldForLease,
         Failure::Fail | Failure::Refused(_) => Disposition::Release,
     }
 }
@@ -124,6 +126,7 @@ impl EngineDriver {
                     End::Ok => Ok(number),
                     End::Fail => Err(Failure::Fail),
                     End::Unknown => Err(Failure::Unknown),
+                    End::Hold => Err(Failure::Hold),
                     End::Panic => std::panic::resume_unwind(Box::new("half way")),
                 }
             }
@@ -134,6 +137,7 @@ impl EngineDriver {
                 Ok(Ok(value)) => return set(Call::Ended(Ok(value))),
                 Ok(Err(Failure::Fail)) => "failed",
                 Ok(Err(Failure::Unknown)) => "unknown",
+                Ok(Err(Failure::Hold)) => "held_by_itself",
                 Ok(Err(Failure::Refused(code))) => code,
                 Err(_) => "panicked",
             };
@@ -148,7 +152,13 @@ impl EngineDriver {
         match end {
             End::Ok => self.inject(StoreMethod::Complete, fault),
             End::Fail => self.inject(StoreMethod::Release, fault),
-            End::Unknown | End::Panic => {}
+            End::Hold => self.inject(StoreMethod::Abandon, fault),
+            // Which of the two it takes is up to the guarantee.
+            End::Unknown => {
+                self.inject(StoreMethod::Release, fault);
+                self.inject(StoreMethod::Abandon, fault);
+            }
+            End::Panic => {}
         }
         self.callers[call].finish.take().unwrap().send(end).unwrap();
         settle().await;

@@ -26,7 +26,7 @@ pub(crate) enum Call {
 #[derive(Clone, Copy)]
 enum Record {
     Vacant,
-    Reserved { owner: usize, lapses: u64, guarantee: Guarantee },
+    Reserved { owner: usize, lapses: u64, guarantee: Guarantee, held: bool },
     Indeterminate { owner: usize },
     Completed { value: usize, until: u64 },
 }
@@ -89,6 +89,7 @@ impl Reference {
         let state = match (fault, self.records[key]) {
             (Some(Fault::Fail | Fault::LoseAnswer), _) => refused("store_unavailable"),
             (_, Record::Vacant) => Call::Running,
+            (_, Record::Reserved { held: true, .. }) => refused("held"),
             (_, Record::Reserved { .. }) if waits => Call::Waiting,
             (_, Record::Reserved { .. }) => refused("in_progress"),
             (_, Record::Indeterminate { .. }) => refused("indeterminate"),
@@ -108,7 +109,7 @@ impl Reference {
         caller.renews = Some(self.now + LEASE_MS / 3);
         let lapses = self.store_now + LEASE_MS;
         self.records[caller.key] =
-            Record::Reserved { owner: call, lapses, guarantee: caller.guarantee };
+            Record::Reserved { owner: call, lapses, guarantee: caller.guarantee, held: false };
     }
 
     fn finish(&mut self, call: usize, end: End, fault: Option<Fault>, running: &[usize]) {
@@ -120,6 +121,7 @@ impl Reference {
             End::Ok => Call::Ended(Ok(call)),
             End::Fail => refused("failed"),
             End::Unknown => refused("unknown"),
+            End::Hold => refused("held_by_itself"),
             End::Panic => refused("panicked"),
         };
         let until = self.store_now + TTL_MS;
@@ -131,6 +133,20 @@ impl Reference {
                 Record::Completed { value: call, until }
             }
             (End::Fail, Record::Reserved { owner, .. }) if owner == call => Record::Vacant,
+            (End::Hold, Record::Reserved { owner, lapses, guarantee, .. }) if owner == call => {
+                Record::Reserved { owner, lapses, guarantee, held: true }
+            }
+            (End::Unknown | End::Panic, Record::Reserved { owner, guarantee, .. })
+                if owner == call =>
+            {
+                match guarantee {
+                    Guarantee::AtMostOnce => Record::Indeterminate { owner },
+                    _ => {
+                        self.refuse_waiters(key, "owner_failed");
+                        Record::Vacant
+                    }
+                }
+            }
             (_, record) => record,
         };
         self.react(key, running);
@@ -142,8 +158,25 @@ impl Reference {
     fn crash(&mut self, call: usize) {
         let candidates = self.those(|state| matches!(state, Call::Running | Call::Waiting));
         if let Some(&call) = candidates.get(call % candidates.len().max(1)) {
+            let was_running = self.callers[call].state == Call::Running;
             self.callers[call].state = Call::Crashed;
             self.callers[call].renews = None;
+            let key = self.callers[call].key;
+            match &mut self.records[key] {
+                Record::Reserved { owner, held, .. } if was_running && *owner == call => {
+                    *held = true;
+                    self.refuse_waiters(key, "held");
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn refuse_waiters(&mut self, key: usize, code: &str) {
+        for caller in &mut self.callers {
+            if caller.key == key && caller.state == Call::Waiting {
+                caller.state = refused(code);
+            }
         }
     }
 
@@ -152,7 +185,7 @@ impl Reference {
         self.store_now += store_ms;
         for key in 0..KEYS {
             self.records[key] = match self.records[key] {
-                Record::Reserved { owner, lapses, guarantee } if lapses <= self.store_now => {
+                Record::Reserved { owner, lapses, guarantee, .. } if lapses <= self.store_now => {
                     match guarantee {
                         Guarantee::AtMostOnce => Record::Indeterminate { owner },
                         _ => Record::Vacant,
@@ -193,6 +226,7 @@ impl Reference {
         let waiting: Vec<_> =
             waiting.into_iter().filter(|call| self.callers[*call].key == key).collect();
         match self.records[key] {
+            Record::Reserved { held: true, .. } => self.refuse_waiters(key, "held"),
             Record::Reserved { .. } => {}
             Record::Vacant => {
                 // One of them must have won. If the model cannot tell which, the views differ.

@@ -36,8 +36,10 @@ pub(crate) enum End {
     Ok,
     /// An error that releases.
     Fail,
-    /// An error that holds.
+    /// An error that leaves the outcome unknown.
     Unknown,
+    /// An error that holds the key for the lease.
+    Hold,
     Panic,
 }
 
@@ -53,7 +55,8 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     let guarantee = prop_oneof![Just(Guarantee::AtLeastOnce), Just(Guarantee::AtMostOnce)];
     let end = prop_oneof![
-        3 => Just(End::Ok), 2 => Just(End::Fail), 1 => Just(End::Unknown), 1 => Just(End::Panic)
+        3 => Just(End::Ok), 2 => Just(End::Fail), 1 => Just(End::Unknown), 1 => Just(End::Hold),
+        1 => Just(End::Panic)
     ];
     prop_oneof![
         8 => (0..KEYS, guarantee, any::<bool>(), fault())

@@ -8,7 +8,7 @@ use idempotent_core::Store;
 use idempotent_core::backends::{MemoryStore, NearCache};
 use idempotent_core::model::{Envelope, RecordId};
 use idempotent_core::store::{
-    Complete, CompleteOutcome, Entry, LocalStore, Page, PurgeObserver, Release, Renew,
+    Abandon, Complete, CompleteOutcome, Entry, LocalStore, Page, PurgeObserver, Release, Renew,
     RenewOutcome, Reserve, ReserveOutcome, Scan, StoreError, Wait,
 };
 use idempotent_core::testing::ManualClock;
@@ -127,6 +127,10 @@ impl Store for ByTheCache {
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         self.0.release(request).await
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        self.0.abandon(request).await
     }
 
     async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {

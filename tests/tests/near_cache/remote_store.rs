@@ -6,8 +6,8 @@ use std::time::Duration;
 use idempotent_core::backends::{MemoryStore, NearCache};
 use idempotent_core::model::{Envelope, Record, RecordId, Token};
 use idempotent_core::store::{
-    Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, State, Store, StoreError, Wait,
+    Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
+    Reserve, ReserveOutcome, Scan, State, Store, StoreError, Wait,
 };
 use idempotent_core::testing::{FaultyStore, StoreMethod};
 use idempotent_tests::{HOUR, settle};
@@ -72,6 +72,10 @@ impl Store for RemoteStore {
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         self.memory.release(request).await
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        self.memory.abandon(request).await
     }
 
     async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {

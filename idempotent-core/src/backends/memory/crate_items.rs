@@ -5,8 +5,8 @@
 
 pub(super) use crate::backends::shared::cache::Hash;
 pub(super) use crate::backends::shared::id_hasher::IdHasher;
-pub(super) use crate::model::{NotKept, Outcome, Record, RecordId, Token};
+pub(super) use crate::model::{NotKept, Outcome, OwnerState, Record, RecordId, Token};
 pub(super) use crate::store::{
-    Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
+    Abandon, Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, State,
 };

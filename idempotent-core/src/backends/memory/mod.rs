@@ -5,6 +5,7 @@
 //! keeps a [`slot`] for each running call, [`completed`] the records that may be evicted. [`wait`]
 //! waits until a reservation ends, and [`scan`] pages through everything.
 
+mod abandon;
 mod builder;
 mod complete;
 mod completed;

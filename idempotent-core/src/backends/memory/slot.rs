@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::crate_items::{Entry, Outcome, Record, State};
+use super::crate_items::{Entry, Outcome, OwnerState, Record, State};
 use super::moment::Moment;
 use super::waiter_list::WaiterList;
 
@@ -38,6 +38,17 @@ impl Slot {
         } else {
             self.lapses_at
         };
+    }
+
+    /// Ends the lease now, unless it has lapsed already.
+    pub(super) fn end_lease(&mut self, now: Moment) {
+        let lapses_at = self.lapses_at.min(now);
+        self.renew(lapses_at, Duration::ZERO);
+    }
+
+    /// Whether a call runs here, as far as anybody knows.
+    pub(super) fn is_running(&self, now: Moment) -> bool {
+        self.state(now) == Some(State::Reserved) && self.record.owner_state() == OwnerState::Running
     }
 
     pub(super) fn lapses_at(&self) -> Moment {

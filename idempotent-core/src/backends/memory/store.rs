@@ -12,8 +12,8 @@ use super::unfinished::Full;
 use super::{scan, wait};
 use crate::model::RecordId;
 use crate::store::{
-    Clock, Complete, CompleteOutcome, Entry, LocalStore, Page, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, Store, StoreError, StoreErrorKind, Wait,
+    Abandon, Clock, Complete, CompleteOutcome, Entry, LocalStore, Page, Release, Renew,
+    RenewOutcome, Reserve, ReserveOutcome, Scan, Store, StoreError, StoreErrorKind, Wait,
 };
 
 /// A store in the memory of one process.
@@ -126,6 +126,11 @@ impl Store for MemoryStore {
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         self.records().release(request, self.now());
+        Ok(())
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        self.records().abandon(request, self.now());
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::Duration;
 
-use super::crate_items::{Hash, IdHasher, Record, State, Token};
+use super::crate_items::{Hash, IdHasher, Record, Token};
 use super::moment::Moment;
 use super::slot::Slot;
 use super::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
@@ -176,6 +176,18 @@ impl LockedId<'_> {
         self.put(slot, now);
     }
 
+    /// Replaces the record of a reservation, ends its lease if that is asked for, and wakes those
+    /// who wait for it.
+    pub(super) fn abandon(&mut self, record: Record, ends_lease: bool, now: Moment) {
+        if let Some(slot) = self.shard.slots.get_mut(self.id) {
+            slot.record = record;
+            if ends_lease {
+                slot.end_lease(now);
+            }
+            slot.waiters.drain_into(&mut self.after_unlock.wake);
+        }
+    }
+
     pub(super) fn remove(&mut self, now: Moment) {
         if let Some(mut slot) = self.shard.slots.remove(self.id) {
             self.unfinished.count.fetch_sub(1, Ordering::Relaxed);
@@ -194,7 +206,7 @@ impl LockedId<'_> {
     ) -> Option<Moment> {
         let shard = &mut *self.shard;
         let slot = shard.slots.get_mut(self.id)?;
-        if slot.record.token() != token || slot.state(now) != Some(State::Reserved) {
+        if slot.record.token() != token || !slot.is_running(now) {
             return None;
         }
         let waiter = *waiter.get_or_insert_with(|| shard.last_waiter.next());

@@ -12,7 +12,7 @@ use super::inner::Inner;
 use super::load_expiry;
 use crate::model::RecordId;
 use crate::store::{
-    Complete, CompleteOutcome, Entry, LocalStore, Page, PurgeObserver, Release, Renew,
+    Abandon, Complete, CompleteOutcome, Entry, LocalStore, Page, PurgeObserver, Release, Renew,
     RenewOutcome, Reserve, ReserveOutcome, Scan, State, Store, StoreError, Wait,
 };
 
@@ -148,6 +148,10 @@ impl<S: Store> Store for NearCache<S> {
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         self.0.store.release(request).await
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        self.0.store.abandon(request).await
     }
 
     async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {

@@ -7,6 +7,7 @@
 //! queries, over connections from a [`connection_cache`]. [`notify`] wakes waiters in other processes.
 //! [`transaction`] is calls in transactions of their callers. [`inner`] is what clones of a store share.
 
+mod abandon;
 mod builder;
 mod complete;
 mod connection;

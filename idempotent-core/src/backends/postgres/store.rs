@@ -10,12 +10,12 @@ use sqlx::PgPool;
 use super::error::store_error;
 use super::inner::Inner;
 use super::table_names::TableNames;
-use super::{complete, load, notify, release, renew, reserve, scan, schema};
+use super::{abandon, complete, load, notify, release, renew, reserve, scan, schema};
 use crate::backends::shared::sql::sweep_all;
 use crate::model::RecordId;
 use crate::store::{
-    Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, Store, StoreError, Wait,
+    Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
+    Reserve, ReserveOutcome, Scan, Store, StoreError, Wait,
 };
 
 /// A store in PostgreSQL, version 15 or newer: any number of processes share the records in a table of one
@@ -167,6 +167,12 @@ impl Store for PostgresStore {
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         release::release(&self.0, request).await?;
+        self.0.notifications.notifier.ended(request.id.hash());
+        Ok(())
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        abandon::abandon(&self.0, request).await?;
         self.0.notifications.notifier.ended(request.id.hash());
         Ok(())
     }

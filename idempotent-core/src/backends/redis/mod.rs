@@ -11,6 +11,7 @@
 //! connects, by [`server_info`]. [`shared`] is what the clones of a store share, and
 //! [`background_tasks`] are the tasks it has spawned.
 
+mod abandon;
 mod background_tasks;
 mod builder;
 mod compare;

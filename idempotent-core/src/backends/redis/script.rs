@@ -8,6 +8,7 @@ pub(super) struct Scripts {
     pub(super) complete: Script,
     pub(super) renew: Script,
     pub(super) release: Script,
+    pub(super) abandon: Script,
     pub(super) load: Script,
     pub(super) confirm: Script,
 }
@@ -24,6 +25,7 @@ impl Scripts {
             complete: Script::new(include_str!("scripts/complete.lua")),
             renew: Script::new(include_str!("scripts/renew.lua")),
             release: Script::new(include_str!("scripts/release.lua")),
+            abandon: Script::new(include_str!("scripts/abandon.lua")),
             load: Script::new(include_str!("scripts/load.lua")),
             confirm: Script::new(include_str!("scripts/confirm.lua")),
         }

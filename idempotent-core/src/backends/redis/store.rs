@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use super::RedisStoreBuilder;
 use super::error::store_error;
 use super::shared::Shared;
-use super::{complete, release, renew, reserve, scan};
+use super::{abandon, complete, release, renew, reserve, scan};
 use crate::model::RecordId;
 use crate::store::{
-    Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, Store, StoreError, Wait,
+    Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
+    Reserve, ReserveOutcome, Scan, Store, StoreError, Wait,
 };
 
 /// A store in Redis or Valkey: any number of processes share the records of one server, one Sentinel
@@ -140,6 +140,13 @@ impl Store for RedisStore {
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         self.0.check_open()?;
         release::release(&self.0, request).await?;
+        self.0.notifier.call_ended(request.id);
+        Ok(())
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        self.0.check_open()?;
+        abandon::abandon(&self.0, request).await?;
         self.0.notifier.call_ended(request.id);
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! finds the purges of other processes. [`transaction`] is calls in transactions of their callers.
 //! [`inner`] is what clones of a store share.
 
+mod abandon;
 mod builder;
 mod complete;
 mod connection;

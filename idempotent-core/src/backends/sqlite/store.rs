@@ -7,12 +7,12 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 
 use super::inner::Inner;
-use super::{complete, load, notify, release, renew, reserve, scan, schema};
+use super::{abandon, complete, load, notify, release, renew, reserve, scan, schema};
 use crate::backends::shared::sql::sweep_all;
 use crate::model::RecordId;
 use crate::store::{
-    Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, Store, StoreError, Wait,
+    Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
+    Reserve, ReserveOutcome, Scan, Store, StoreError, Wait,
 };
 
 /// A store in a file of this machine: any number of its processes share the records, which survive a restart.
@@ -176,6 +176,12 @@ impl Store for SqliteStore {
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         let outcome = release::release(&self.0, request).await;
+        self.0.notifier.ended(request.id.hash());
+        outcome
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        let outcome = abandon::abandon(&self.0, request).await;
         self.0.notifier.ended(request.id.hash());
         outcome
     }

@@ -81,6 +81,9 @@ impl Acquisition {
 fn conclude(attempt: Result<Attempt, Error>, span: &CallSpan) -> ControlFlow<Outcome, Waiting> {
     match attempt {
         Ok(Attempt::Acquired(acquired)) => ControlFlow::Break(Ok(acquired)),
+        Ok(Attempt::Busy(busy)) if busy.waits() && busy.is_own_caller() => {
+            ControlFlow::Break(Err(busy.prepared.own_call()))
+        }
         Ok(Attempt::Busy(busy)) if busy.waits() => {
             let waiting = span.instrument(wait_for_owner(*busy, span.clone()));
             ControlFlow::Continue(Box::pin(waiting))

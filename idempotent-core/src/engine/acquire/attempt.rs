@@ -11,8 +11,8 @@ use super::check::Found;
 use super::prepare::Prepared;
 use super::request::Request;
 use crate::engine::idempotency::Idempotency;
-use crate::engine::lease::{CurrentCall, LeaseHandle, RenewalTask};
-use crate::engine::settle::{HeldReservation, Unused, abandon};
+use crate::engine::lease::{CurrentCall, LeaseHandle, RenewalTask, current};
+use crate::engine::settle::{HeldReservation, Unused, discard};
 use crate::engine::telemetry::{Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Guarantee, RecordId, Token};
@@ -35,6 +35,11 @@ pub(super) struct Busy {
 impl Busy {
     pub(super) fn waits(&self) -> bool {
         self.prepared.operation().wait.is_some()
+    }
+
+    /// Whether the call that runs is one whose body makes this call.
+    pub(super) fn is_own_caller(&self) -> bool {
+        current().is_some_and(|caller| caller.is_or_is_within(self.token))
     }
 
     /// The error of a duplicate that does not wait, or no longer waits.
@@ -137,7 +142,7 @@ fn conclude(
         Answer::Failed(error, written) => {
             // Perhaps only the answer was lost: then the store has a reservation without an owner.
             if let Some(Written { record, .. }) = written {
-                abandon(&prepared.engine, prepared.id.clone(), record, Unused::Unanswered);
+                discard(&prepared.engine, prepared.id.clone(), record, Unused::Unanswered);
             }
             failed(&prepared, this, error)
         }
@@ -151,10 +156,10 @@ fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<A
     let Prepared { engine, id, ttl, lease, max_run, .. } = prepared;
     if sent.elapsed() >= lease {
         // Another caller may hold the key by now, and starting the body would run it twice.
-        abandon(&engine, id.clone(), record, Unused::Won);
+        discard(&engine, id.clone(), record, Unused::Won);
         return Err(lease_may_have_lapsed(&id));
     }
-    let lease = LeaseHandle::new(task, id, record, lease, max_run, sent);
+    let lease = LeaseHandle::new(task, id, record, (lease, max_run), sent, current());
     Ok(Attempt::Acquired(Acquired::Won(HeldReservation::new(engine, ttl, lease))))
 }
 

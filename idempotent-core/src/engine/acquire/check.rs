@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::acquired::CompletedRecord;
 use super::prepare::Prepared;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Outcome, Token};
+use crate::model::{Outcome, OwnerState, Token};
 use crate::store::{Entry, State};
 
 /// What a duplicate found.
@@ -20,6 +20,12 @@ pub(super) enum Found {
 
 /// When to retry: a running call cannot say when it ends, and most end soon.
 const SOON: Duration = Duration::from_secs(1);
+
+const OWNER_LOST: &str =
+    "its owner was lost; resolve the record once you know whether it took effect";
+
+const ENDED_UNKNOWN: &str = "it ended without knowing whether it took effect; resolve the record \
+                             once you know";
 
 impl Prepared {
     /// What an entry of the store means for this call.
@@ -38,12 +44,19 @@ impl Prepared {
             }
         }
         match (state, record.outcome()) {
-            (State::Indeterminate, _) => Err(Error::of(ErrorKind::Indeterminate, &self.id).detail(
-                "its owner was lost; resolve the record once you know whether it took effect",
-            )),
-            (State::Reserved | State::Lapsed, _) => {
-                Ok(Found::InProgress { token: record.token(), remaining })
+            (State::Indeterminate, _) => {
+                let why = match record.owner_state() {
+                    OwnerState::Abandoned => ENDED_UNKNOWN,
+                    OwnerState::Running | OwnerState::Held => OWNER_LOST,
+                };
+                Err(Error::of(ErrorKind::Indeterminate, &self.id).detail(why))
             }
+            (State::Reserved | State::Lapsed, _) => match record.owner_state() {
+                OwnerState::Held => Err(self.held(remaining)),
+                OwnerState::Running | OwnerState::Abandoned => {
+                    Ok(Found::InProgress { token: record.token(), remaining })
+                }
+            },
             (State::Completed, Outcome::Kept(_)) => {
                 Ok(Found::Completed(CompletedRecord { id: self.id.clone(), record }))
             }
@@ -68,6 +81,28 @@ impl Prepared {
 
     fn incompatible(&self, why: String) -> Error {
         Error::of(ErrorKind::Incompatible, &self.id).detail(why)
+    }
+
+    fn held(&self, remaining: Option<Duration>) -> Error {
+        let error = Error::of(ErrorKind::Held, &self.id);
+        match remaining {
+            Some(left) => error.detail(format!("{} ms are left", left.as_millis())),
+            None => error,
+        }
+        .retry_in(Some(remaining.unwrap_or(SOON)))
+    }
+
+    /// The error of a duplicate whose owner ended while it waited, and does not know what it did.
+    pub(super) fn owner_failed(&self, retry_after: Option<Duration>) -> Error {
+        Error::of(ErrorKind::OwnerFailed, &self.id).retry_in(Some(retry_after.unwrap_or(SOON)))
+    }
+
+    /// The error of a body that calls itself with its own key.
+    pub(super) fn own_call(&self) -> Error {
+        self.in_progress(None).detail(
+            "this call is made by the body of the call that holds the key, which would wait for \
+             itself",
+        )
     }
 
     pub(super) fn in_progress(&self, remaining: Option<Duration>) -> Error {

@@ -36,7 +36,9 @@ pub(crate) async fn acquire_in_transaction(
     let depth = current().map_or(0, |call| call.depth()).saturating_add(1);
     let context = TransactionContext::new(tables, depth);
     let request = Reserve::new(&prepared.id, prepared.envelope());
-    let wait = prepared.operation().wait.filter(|wait| !wait.is_zero());
+    let is_own = current().is_some_and(|caller| caller.is_or_is_within_record(&prepared.id));
+    // A body that calls itself in another transaction would wait for itself.
+    let wait = prepared.operation().wait.filter(|wait| !wait.is_zero() && !is_own);
     let engine = &prepared.engine;
     let limit = engine.settings().store_timeout.saturating_add(wait.unwrap_or_default());
     let call = tx.reserve(&context, &request, wait);
@@ -51,6 +53,7 @@ pub(crate) async fn acquire_in_transaction(
             Found::Completed(completed) => Ok(Acquired::Replay(completed)),
             Found::InProgress { remaining, .. } => Err(prepared.in_progress(remaining)),
         },
+        Ok(TransactionReserveOutcome::Contended) if is_own => Err(prepared.own_call()),
         Ok(TransactionReserveOutcome::Contended) => Err(prepared.in_progress(None)),
         Err(error) => Err(transaction_error(&prepared.id, error)),
     }

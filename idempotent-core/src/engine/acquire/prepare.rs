@@ -78,11 +78,16 @@ impl Prepared {
         &self.request.operation
     }
 
+    fn scope(&self) -> Option<&KeyParts> {
+        self.request.scope.as_ref().and_then(|scope| scope.as_ref().as_ref().ok())
+    }
+
     /// What the record will say about this call.
     pub(super) fn envelope(&self) -> Envelope<'_> {
         let settings = self.engine.settings();
         Envelope {
             key: self.request.key.as_ref().ok().filter(|_| !settings.redact_keys),
+            scope: self.scope().filter(|_| !settings.redact_keys),
             guarantee: self.operation().guarantee,
             fingerprint: self.fingerprint,
             version: self.operation().version,

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::acquired::Acquired;
 use super::attempt::{Attempt, Busy, Try, attempt};
 use crate::engine::background::FinishInBackground;
-use crate::engine::settle::HeldReservation;
+use crate::engine::settle::{HeldReservation, find_failed_run};
 use crate::engine::telemetry::{CallSpan, Telemetry, Transition};
 use crate::error::Error;
 use crate::model::Token;
@@ -20,7 +20,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 const SHORTEST_LISTEN: Duration = Duration::from_millis(10);
 
 /// Waits and tries again until the other call has completed, the key belongs to this caller, or its
-/// time is up.
+/// time is up. If the other call ended without a known outcome, and this process knows that, the
+/// waiter is told to retry: otherwise all waiters would run a failing body one after the other.
 ///
 /// A waiter that gives up has changed nothing: between two attempts it only listens.
 pub(super) async fn wait_for_owner(
@@ -35,6 +36,9 @@ pub(super) async fn wait_for_owner(
     let acquired = loop {
         let wake = listen(&busy, deadline).await;
         early.slow_down(wake, busy.token, deadline).await;
+        if let Some(failed) = find_failed_run(busy.token) {
+            break Err(busy.prepared.owner_failed(failed.retry_after));
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
             break Err(busy.refusal());

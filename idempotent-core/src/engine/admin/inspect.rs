@@ -7,7 +7,7 @@ use crate::engine::idempotency::Idempotency;
 use crate::engine::telemetry::Transition;
 use crate::error::{Error, ErrorKind};
 use crate::model::Key;
-use crate::model::{Fingerprint, Guarantee, InvalidRecordId, Outcome, RecordId, Token};
+use crate::model::{Fingerprint, Guarantee, InvalidRecordId, Outcome, OwnerState, RecordId, Token};
 use crate::store::{Cursor, Entry, Release, Scan, State, StoreError, StoreErrorKind};
 
 /// A record as it was when it was inspected.
@@ -43,6 +43,24 @@ impl Inspection {
     #[must_use]
     pub fn key(&self) -> Option<&str> {
         self.entry.record.key()
+    }
+
+    /// The scope's text, unless the engine redacts keys or the call has no scope.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.entry.record.scope()
+    }
+
+    /// What the owner of the reservation last said about itself.
+    #[must_use]
+    pub fn owner_state(&self) -> OwnerState {
+        self.entry.record.owner_state()
+    }
+
+    /// What went wrong when the call ended without a known outcome, if its owner said so.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&str> {
+        self.entry.record.last_error()
     }
 
     /// The token of the attempt that wrote it.

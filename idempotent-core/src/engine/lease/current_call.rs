@@ -10,8 +10,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use super::label_counters::LabelCounters;
 use super::lease_state::Lease;
+use super::running_call::{Nesting, RunningCall, is_within};
+use crate::error::Error;
 use crate::model::{DerivedKey, RecordId, Token};
 
 thread_local! {
@@ -58,7 +59,21 @@ struct Unleased {
     id: RecordId,
     token: Option<Token>,
     depth: u32,
-    label_counters: LabelCounters,
+    nesting: Nesting,
+}
+
+impl RunningCall for Unleased {
+    fn id(&self) -> &RecordId {
+        &self.id
+    }
+
+    fn token(&self) -> Option<Token> {
+        self.token
+    }
+
+    fn nesting(&self) -> &Nesting {
+        &self.nesting
+    }
 }
 
 impl CurrentCall {
@@ -76,12 +91,42 @@ impl CurrentCall {
     }
 
     fn unleased(id: RecordId, token: Option<Token>, depth: u32) -> Self {
-        Self(Call::Unleased(Arc::new(Unleased {
-            id,
-            token,
-            depth,
-            label_counters: LabelCounters::default(),
-        })))
+        let nesting = Nesting::new(current().map(Self::into_running));
+        Self(Call::Unleased(Arc::new(Unleased { id, token, depth, nesting })))
+    }
+
+    fn running(&self) -> &dyn RunningCall {
+        match &self.0 {
+            Call::Leased(lease) => &**lease,
+            Call::Unleased(call) => &**call,
+        }
+    }
+
+    pub(super) fn into_running(self) -> Arc<dyn RunningCall> {
+        match self.0 {
+            Call::Leased(lease) => lease,
+            Call::Unleased(call) => call,
+        }
+    }
+
+    /// Whether this is the call with that token, or its body makes this call, however indirectly.
+    pub(in crate::engine) fn is_or_is_within(&self, token: Token) -> bool {
+        is_within(self.running(), |call| call.token() == Some(token))
+    }
+
+    /// The same by the record's id.
+    pub(in crate::engine) fn is_or_is_within_record(&self, id: &RecordId) -> bool {
+        is_within(self.running(), |call| call.id() == id)
+    }
+
+    /// Notes that a call was refused that this call's body makes.
+    pub(crate) fn set_refused(&self, error: &Error) {
+        self.running().nesting().set_refused(error.status());
+    }
+
+    /// The HTTP status of the last call that the body made and that was refused.
+    pub(in crate::engine) fn refused_status(&self) -> Option<u16> {
+        self.running().nesting().refused_status()
     }
 
     /// How deeply calls in transactions are nested here, this one included.
@@ -95,20 +140,14 @@ impl CurrentCall {
     /// The id of the call's record. It is the same each time the call runs.
     #[must_use]
     pub fn record_id(&self) -> &RecordId {
-        match &self.0 {
-            Call::Leased(lease) => &lease.id,
-            Call::Unleased(call) => &call.id,
-        }
+        self.running().id()
     }
 
     /// This attempt's fencing token, for other systems that can check one. It differs each time the
     /// call runs. `None` if the body runs without a record because the engine fails open.
     #[must_use]
     pub fn token(&self) -> Option<Token> {
-        match &self.0 {
-            Call::Leased(lease) => Some(lease.reservation.token()),
-            Call::Unleased(call) => call.token,
-        }
+        self.running().token()
     }
 
     /// The key for this call's only request to the system called `label`. It is always the same,
@@ -125,10 +164,7 @@ impl CurrentCall {
     /// [`derive`](Self::derive).
     #[must_use]
     pub fn derive_next(&self, label: &str) -> DerivedKey {
-        let counters = match &self.0 {
-            Call::Leased(lease) => &lease.label_counters,
-            Call::Unleased(call) => &call.label_counters,
-        };
+        let counters = &self.running().nesting().label_counters;
         self.record_id().derive_nth(label, counters.next(label))
     }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::current_call::CurrentCall;
 use super::lease_state::Lease;
 use super::renewal_task::RenewalTask;
+use super::running_call::RunningCall as _;
 use crate::model::{Record, RecordId};
 
 /// Keeps one reservation alive until it is dropped.
@@ -18,16 +19,19 @@ pub(in crate::engine) struct LeaseHandle {
 }
 
 impl LeaseHandle {
-    /// Keeps a reservation alive that was first sent to the store at `sent`.
+    /// Keeps a reservation alive that was first sent to the store at `sent`, by the body of `caller`
+    /// if there is one.
     pub(in crate::engine) fn new(
         task: Arc<RenewalTask>,
         id: RecordId,
         reservation: Record,
-        duration: Duration,
-        max_run: Duration,
+        (duration, max_run): (Duration, Duration),
         sent: Instant,
+        caller: Option<CurrentCall>,
     ) -> Self {
-        let lease = Arc::new(Lease::new(id, reservation, duration, max_run, sent));
+        let caller = caller.map(CurrentCall::into_running);
+        let lease = Lease::new(id, reservation, (duration, max_run), sent, caller);
+        let lease = Arc::new(lease);
         let slot = task.insert(Arc::clone(&lease), sent + duration / 3);
         Self { lease, slot, task }
     }
@@ -48,6 +52,11 @@ impl LeaseHandle {
     /// The call that holds it.
     pub(in crate::engine) fn current_call(&self) -> CurrentCall {
         CurrentCall::leased(&self.lease)
+    }
+
+    /// The HTTP status of the last call that the body made and that was refused.
+    pub(in crate::engine) fn refused_status(&self) -> Option<u16> {
+        self.lease.nesting().refused_status()
     }
 
     /// How long the reservation surely holds unless it is renewed.

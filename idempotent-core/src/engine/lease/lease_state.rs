@@ -1,21 +1,21 @@
 //! [`Lease`]: one reservation that is kept alive, how long it holds, and when to renew it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::label_counters::LabelCounters;
+use super::running_call::{Nesting, RunningCall};
 use crate::engine::telemetry::Telemetry;
-use crate::model::{Record, RecordId};
+use crate::model::{Record, RecordId, Token};
 
 /// One reservation that is kept alive.
 pub(super) struct Lease {
     pub(super) id: RecordId,
     pub(super) reservation: Record,
     pub(super) duration: Duration,
-    pub(super) label_counters: LabelCounters,
+    nesting: Nesting,
     stops_at: Option<Instant>,
     times: Mutex<Times>,
     lost: AtomicBool,
@@ -43,16 +43,16 @@ impl Lease {
     pub(super) fn new(
         id: RecordId,
         reservation: Record,
-        duration: Duration,
-        max_run: Duration,
+        (duration, max_run): (Duration, Duration),
         sent: Instant,
+        caller: Option<Arc<dyn RunningCall>>,
     ) -> Self {
         let times = Times { expires_at: sent + duration, due: Some(sent + duration / 3) };
         Self {
             id,
             reservation,
             duration,
-            label_counters: LabelCounters::default(),
+            nesting: Nesting::new(caller),
             stops_at: sent.checked_add(max_run),
             times: Mutex::new(times),
             lost: AtomicBool::new(false),
@@ -133,5 +133,19 @@ impl Lease {
     /// How long the reservation surely holds unless it is renewed.
     pub(super) fn remaining(&self) -> Duration {
         self.times().expires_at.saturating_duration_since(Instant::now())
+    }
+}
+
+impl RunningCall for Lease {
+    fn id(&self) -> &RecordId {
+        &self.id
+    }
+
+    fn token(&self) -> Option<Token> {
+        Some(self.reservation.token())
+    }
+
+    fn nesting(&self) -> &Nesting {
+        &self.nesting
     }
 }

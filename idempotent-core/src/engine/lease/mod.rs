@@ -4,7 +4,8 @@
 //! and runtime (`renewal_task`) renews all leases, each after a third of its duration; `renewals`
 //! starts these tasks. In the caller's own task, renewal would stop while a body blocks, uses up
 //! the task's cooperative budget, or is not polled. `current_call` is what a body can learn about
-//! the call that holds the lease, and `label_counters` counts the keys that it derives.
+//! the call that holds the lease, `running_call` what calls inside a body know of it, and
+//! `label_counters` counts the keys that it derives.
 
 mod current_call;
 mod label_counters;
@@ -12,6 +13,7 @@ mod lease_handle;
 mod lease_state;
 mod renewal_task;
 mod renewals;
+mod running_call;
 
 pub use self::current_call::{CurrentCall, current};
 pub(crate) use self::current_call::{CurrentCallGuard, InCurrentCall};

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use super::abandon::{Unused, abandon};
+use super::discard::{Unused, discard};
+use super::dropped::{Dropped, settle_dropped};
 use super::settlement::ReservationRef;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseHandle};
@@ -24,6 +25,11 @@ enum Phase {
     Unstarted,
     /// It may have had effects.
     Running,
+    /// It is being polled. If this is dropped meanwhile, it has panicked.
+    Polling,
+    /// It has ended, and the caller's code encodes and judges its result. If this is dropped
+    /// meanwhile, that code has panicked.
+    Judging,
     /// It has ended, and its end is being recorded.
     Ended,
 }
@@ -31,6 +37,7 @@ enum Phase {
 impl HeldReservation {
     pub(in crate::engine) fn new(engine: Idempotency, ttl: Duration, lease: LeaseHandle) -> Self {
         Telemetry::in_flight(1);
+        engine.0.in_flight.enter();
         Self { engine, ttl, lease, phase: Phase::Unstarted }
     }
 
@@ -39,10 +46,20 @@ impl HeldReservation {
         self.phase = Phase::Running;
     }
 
+    /// Marks that the body is being polled, until [`set_running`](Self::set_running).
+    pub(crate) fn set_polling(&mut self) {
+        self.phase = Phase::Polling;
+    }
+
+    /// Marks that the body has ended, and that the caller's code looks at its result.
+    pub(crate) fn set_judging(&mut self) {
+        self.phase = Phase::Judging;
+    }
+
     /// Makes the body's future. This does not start the body, unless it panics: then it may have
     /// had effects.
     pub(crate) fn make_body<B>(&mut self, body: impl FnOnce() -> B) -> B {
-        self.phase = Phase::Running;
+        self.phase = Phase::Polling;
         let body = body();
         self.phase = Phase::Unstarted;
         body
@@ -61,6 +78,11 @@ impl HeldReservation {
         self.lease.current_call()
     }
 
+    /// The HTTP status of the last call that the body made and that was refused.
+    pub(crate) fn refused_status(&self) -> Option<u16> {
+        self.lease.refused_status()
+    }
+
     pub(crate) fn max_result_bytes(&self) -> usize {
         self.engine.settings().max_result_bytes
     }
@@ -72,6 +94,13 @@ impl HeldReservation {
             max_result_bytes: self.max_result_bytes(),
             verify_results: self.engine.settings().verify_results,
         }
+    }
+
+    fn settle_dropped(&self, dropped: Dropped) {
+        self.lease.stop();
+        let guarantee = self.reservation().guarantee();
+        Telemetry::dropped(self.id(), guarantee, dropped != Dropped::Cancelled);
+        settle_dropped(&self.engine, self.id(), self.reservation(), self.ttl, dropped);
     }
 
     /// Marks that the body has ended and that its end is being recorded.
@@ -86,11 +115,16 @@ impl Drop for HeldReservation {
         Telemetry::in_flight(-1);
         match self.phase {
             Phase::Unstarted => {
-                abandon(&self.engine, self.id().clone(), self.reservation().clone(), Unused::Won);
+                discard(&self.engine, self.id().clone(), self.reservation().clone(), Unused::Won);
             }
-            // A panic, an abort, or a client that disconnected.
-            Phase::Running => Telemetry::dropped(self.id(), self.reservation().guarantee()),
+            Phase::Polling => self.settle_dropped(Dropped::Panicked),
+            Phase::Judging => self.settle_dropped(Dropped::Unjudged),
+            Phase::Running if std::thread::panicking() => self.settle_dropped(Dropped::Panicked),
+            // An abort, or a client that disconnected.
+            Phase::Running => self.settle_dropped(Dropped::Cancelled),
             Phase::Ended => {}
         }
+        // After what the drop began, which counts for itself.
+        self.engine.0.in_flight.leave();
     }
 }

@@ -55,6 +55,11 @@ impl TransactionReservation {
         self.current.clone()
     }
 
+    /// The HTTP status of the last call that the body made and that was refused.
+    pub(crate) fn refused_status(&self) -> Option<u16> {
+        self.current.refused_status()
+    }
+
     pub(crate) fn as_ref(&self) -> ReservationRef<'_> {
         ReservationRef {
             id: &self.id,
@@ -99,7 +104,7 @@ impl TransactionReservation {
                 let request = Complete::new(&self.id, &self.reservation, &record, ttl);
                 engine.call(Transition::Complete, limit, tx.complete(&context, &request)).await
             }
-            Settlement::Release | Settlement::Hold => {
+            Settlement::Release | Settlement::Unknown(_) | Settlement::HoldForLease => {
                 let request = Release::new(&self.id, &self.reservation);
                 engine.call(Transition::Release, limit, tx.release(&context, &request)).await
             }

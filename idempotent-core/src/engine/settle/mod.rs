@@ -1,15 +1,19 @@
 //! How a call ends: what happens to its key (`settlement`), what a running call holds (`held`), and
-//! how its end is recorded (`record`). `abandon` releases a reservation that no call will use.
-//! `in_transaction` does all of this in the caller's transaction.
+//! how its end is recorded (`record`). `dropped` settles a body that was dropped while it ran, and
+//! `failed_runs` tells waiters of runs without a known outcome. `discard` releases a reservation
+//! that no call will use. `in_transaction` does all of this in the caller's transaction.
 
-mod abandon;
+mod discard;
+mod dropped;
+mod failed_runs;
 mod held;
 mod in_transaction;
 mod record;
 mod settlement;
 
-pub(super) use self::abandon::{Unused, abandon};
+pub(super) use self::discard::{Unused, discard};
+pub(super) use self::failed_runs::find_failed_run;
 pub(crate) use self::held::HeldReservation;
 pub(crate) use self::in_transaction::TransactionReservation;
 pub(super) use self::in_transaction::transaction_error;
-pub(crate) use self::settlement::{ReservationRef, Settlement};
+pub(crate) use self::settlement::{ReservationRef, Settlement, UnknownEnd};

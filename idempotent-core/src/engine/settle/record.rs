@@ -6,11 +6,13 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
+use super::failed_runs;
 use super::held::HeldReservation;
 use super::settlement::Settlement;
 use crate::engine::background::FinishInBackground;
 use crate::engine::telemetry::{Telemetry, Transition};
-use crate::store::{Complete, CompleteOutcome, Release, StoreError};
+use crate::model::Record;
+use crate::store::{Abandon, Complete, CompleteOutcome, Release, StoreError};
 
 /// The tries that the caller waits for, as divisors of a store call's timeout. A try that hangs
 /// leaves time for another, and together they take no longer than the timeout and the pauses.
@@ -51,11 +53,10 @@ fn complete_locally(held: &HeldReservation, settlement: &Settlement) -> bool {
 
 /// Records the end. If the store fails, the caller still gets its result soon.
 async fn record(held: HeldReservation, settlement: Settlement) {
-    match settlement {
-        Settlement::Hold => return,
-        // If the store never accepts the release, the key lapses with its lease.
-        Settlement::Release => held.lease.stop(),
-        Settlement::Complete { .. } => {}
+    let end = End::new(&held, settlement);
+    if !matches!(end, End::Complete { .. }) {
+        // If the store never learns of the end, the key lapses with its lease.
+        held.lease.stop();
     }
     let mut pause = FIRST_PAUSE;
     let patience = held.engine.settings().store_timeout;
@@ -64,27 +65,58 @@ async fn record(held: HeldReservation, settlement: Settlement) {
             sleep(pause).await;
             pause *= 2;
         }
-        match record_once(&held, &settlement, patience / share).await {
+        match record_once(&held, &end, patience / share).await {
             Ok(()) => return,
             Err(error) => report_failed_try(&held, &error),
         }
     }
-    if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(keep_trying(held, settlement, pause));
+    // To mark the reservation is worth a few tries: it lapses by itself.
+    if let (Ok(runtime), false) = (Handle::try_current(), matches!(end, End::Abandon(_))) {
+        runtime.spawn(keep_trying(held, end, pause));
+    }
+}
+
+/// What the store is told.
+enum End {
+    Complete { record: Record, ttl: Duration },
+    Release,
+    Abandon(Record),
+}
+
+impl End {
+    fn new(held: &HeldReservation, settlement: Settlement) -> Self {
+        let reservation = held.reservation();
+        match settlement {
+            Settlement::Complete { record, ttl } => {
+                Self::Complete { record, ttl: ttl.unwrap_or(held.ttl) }
+            }
+            Settlement::Release => Self::Release,
+            Settlement::HoldForLease => Self::Abandon(reservation.held()),
+            Settlement::Unknown(end) => {
+                Telemetry::unknown_end(held.id(), end.error.as_deref());
+                match end.record(reservation) {
+                    Some(record) => Self::Abandon(record),
+                    None => {
+                        failed_runs::remember(reservation.token(), end.retry_after);
+                        Self::Release
+                    }
+                }
+            }
+        }
     }
 }
 
 /// Keeps trying while the lease lasts; after that the result is lost.
-async fn keep_trying(held: HeldReservation, settlement: Settlement, mut pause: Duration) {
+async fn keep_trying(held: HeldReservation, end: End, mut pause: Duration) {
     while !held.lease.remaining().is_zero() {
         sleep(pause.min(held.lease.remaining())).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
-        match record_once(&held, &settlement, Duration::MAX).await {
+        match record_once(&held, &end, Duration::MAX).await {
             Ok(()) => return,
             Err(error) => report_failed_try(&held, &error),
         }
     }
-    if matches!(settlement, Settlement::Complete { .. }) {
+    if matches!(end, End::Complete { .. }) {
         Telemetry::lost_result(held.id());
     }
 }
@@ -97,26 +129,25 @@ fn report_failed_try(held: &HeldReservation, error: &StoreError) {
     );
 }
 
-async fn record_once(
-    held: &HeldReservation,
-    settlement: &Settlement,
-    limit: Duration,
-) -> Result<(), StoreError> {
-    let HeldReservation { engine, ttl, .. } = held;
+async fn record_once(held: &HeldReservation, end: &End, limit: Duration) -> Result<(), StoreError> {
+    let (engine, task) = (&held.engine, held.lease.renewal_task());
     let (id, reservation) = (held.id(), held.reservation());
     // A store call that hangs must not outlast the reservation that it ends.
     let limit = limit.min(reservation.lease());
-    match settlement {
-        Settlement::Hold => Ok(()),
-        Settlement::Release => {
+    match end {
+        End::Release => {
             let request = Release::new(id, reservation);
             let call = engine.store().release(&request);
-            engine.0.transition(held.lease.renewal_task(), Transition::Release, limit, call).await
+            engine.0.transition(task, Transition::Release, limit, call).await
         }
-        Settlement::Complete { record, ttl: own } => {
-            let request = Complete::new(id, reservation, record, own.unwrap_or(*ttl));
+        End::Abandon(record) => {
+            let request = Abandon::new(id, reservation, record);
+            let call = engine.store().abandon(&request);
+            engine.0.transition(task, Transition::Abandon, limit, call).await
+        }
+        End::Complete { record, ttl } => {
+            let request = Complete::new(id, reservation, record, *ttl);
             let call = engine.store().complete(&request);
-            let task = held.lease.renewal_task();
             let outcome = engine.0.transition(task, Transition::Complete, limit, call).await?;
             report_outcome(held, &outcome);
             Ok(())

@@ -1,17 +1,48 @@
 //! [`Settlement`]: what happens to a key when its call ends.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::model::{Record, RecordId};
+use crate::model::{Guarantee, Record, RecordId};
 
 /// How a call ends.
 pub(crate) enum Settlement {
     /// The record is completed, and kept for `ttl` or else for the operation's own.
     Complete { record: Record, ttl: Option<Duration> },
-    /// The key becomes vacant at once.
+    /// The key becomes vacant at once: nothing happened.
     Release,
-    /// The key stays reserved until its lease lapses.
-    Hold,
+    /// The body has ended, and nobody knows what it did.
+    Unknown(UnknownEnd),
+    /// The key stays reserved until its lease lapses: work may still be going on elsewhere.
+    HoldForLease,
+}
+
+/// What is known about an end whose outcome is unknown.
+#[derive(Default)]
+pub(crate) struct UnknownEnd {
+    /// When a retry makes sense, if the body said so.
+    pub(crate) retry_after: Option<Duration>,
+    /// Whether somebody must resolve the record before the body may run again, whatever the
+    /// guarantee says.
+    pub(crate) needs_resolving: bool,
+    /// What went wrong, for people. It must not contain a payload.
+    pub(crate) error: Option<Cow<'static, str>>,
+}
+
+impl UnknownEnd {
+    /// The record to leave; `None` if the key becomes vacant, because the body may run again.
+    pub(super) fn record(&self, reservation: &Record) -> Option<Record> {
+        let record = match reservation.guarantee() {
+            Guarantee::AtLeastOnce if !self.needs_resolving => return None,
+            Guarantee::AtLeastOnce => reservation.with_guarantee(Guarantee::AtMostOnce),
+            Guarantee::AtMostOnce | Guarantee::ExactlyOnce => reservation.clone(),
+        };
+        let record = record.abandoned();
+        Some(match &self.error {
+            Some(error) => record.with_last_error(error),
+            None => record,
+        })
+    }
 }
 
 /// What the codec needs of a reservation to write the completed record.

@@ -1,13 +1,15 @@
 //! Rules for a handler's response: its disposition, and which part of it is stored.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
-use http::header::HeaderName;
-use http::{Method, StatusCode, response};
+use http::header::{HeaderName, RETRY_AFTER};
+use http::{HeaderMap, Method, StatusCode, response};
 
 use super::replayable;
 use crate::Disposition;
-use crate::http::disposition::disposition_of;
+use crate::engine::UnknownEnd;
+use crate::http::disposition::{ServerErrors, disposition_of};
 use crate::http::response::{CaptureLimits, REPLAYED, StrippedHeaders};
 
 type DispositionRule = dyn Fn(&response::Parts) -> Disposition + Send + Sync;
@@ -24,6 +26,7 @@ pub(in crate::http) struct ResponsePolicy {
     /// `None` is [`disposition_of`].
     rule: Option<Arc<DispositionRule>>,
     overrides: Vec<(StatusCode, Disposition)>,
+    pub(in crate::http) server_errors: ServerErrors,
 }
 
 /// What a response means for its key.
@@ -43,6 +46,7 @@ impl ResponsePolicy {
             respect_no_store: false,
             rule: None,
             overrides: Vec::new(),
+            server_errors: ServerErrors::default(),
         }
     }
 
@@ -60,8 +64,11 @@ impl ResponsePolicy {
 
     pub(super) fn decide(&self, method: &Method, parts: &response::Parts) -> Decision {
         let overridden = self.overrides.iter().rev().find(|(status, _)| *status == parts.status);
+        let is_replayed_error =
+            parts.status.is_server_error() && self.server_errors == ServerErrors::Replay;
         let disposition = match (overridden, &self.rule) {
             (Some((_, disposition)), _) => *disposition,
+            (None, _) if is_replayed_error => Disposition::Keep,
             (None, Some(rule)) => rule(parts),
             (None, None) => disposition_of(parts.status),
         };
@@ -69,4 +76,24 @@ impl ResponsePolicy {
             && !(self.respect_no_store && replayable::is_no_store(&parts.headers));
         Decision { disposition, is_replayable }
     }
+
+    /// What is known of a request whose response says that its outcome is unknown.
+    pub(super) fn unknown_end(&self, parts: &response::Parts) -> UnknownEnd {
+        UnknownEnd {
+            retry_after: retry_after(&parts.headers),
+            needs_resolving: parts.status.is_server_error()
+                && self.server_errors == ServerErrors::Indeterminate,
+            error: Some(format!("HTTP {}", parts.status).into()),
+        }
+    }
+}
+
+/// When to try again, as the handler's `Retry-After` says, in either of its forms.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
 }

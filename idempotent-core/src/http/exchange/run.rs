@@ -3,18 +3,22 @@
 use std::future::Future;
 use std::time::Duration;
 
+use http::header::CONTENT_TYPE;
 use http::{Method, Response};
 use http_body::Body;
 
 use super::acquire::HttpReservation;
 use super::response_policy::{Decision, ResponsePolicy};
 use crate::Disposition;
-use crate::http::ResponseBody;
+use crate::engine::UnknownEnd;
+use crate::http::problem::PROBLEM_JSON;
 use crate::http::response::{Captured, capture};
+use crate::http::{Problem, ResponseBody, StoredResponse};
 
 /// Runs the handler, and records its response before anybody sees it.
 ///
-/// If the future is dropped or the handler panics, the key stays held.
+/// If the future is dropped, the key is held for the lease; if the handler panics, its outcome is
+/// unknown.
 pub(in crate::http) async fn run<R: Body, E>(
     reservation: HttpReservation,
     policy: &ResponsePolicy,
@@ -24,13 +28,18 @@ pub(in crate::http) async fn run<R: Body, E>(
     match reservation.scope(handler).await {
         Ok(response) => {
             let (parts, body) = response.into_parts();
-            let decision = policy.decide(method, &parts);
+            let mut decision = policy.decide(method, &parts);
+            // The handler passes on the refusal of a call that it made.
+            if reservation.refused_status() == Some(parts.status.as_u16()) {
+                decision.disposition = Disposition::Unknown;
+            }
+            let unknown = policy.unknown_end(&parts);
             let response = Response::from_parts(parts, body);
-            Ok(settle(reservation, policy, decision, response).await)
+            Ok(settle(reservation, policy, (decision, unknown), response).await)
         }
         Err(error) => {
-            // For example a timeout: nobody knows how far the handler got.
-            reservation.hold().await;
+            // For example a timeout: the handler was cut off, and its work may be going on elsewhere.
+            reservation.hold_for_lease().await;
             Err(error)
         }
     }
@@ -39,7 +48,7 @@ pub(in crate::http) async fn run<R: Body, E>(
 async fn settle<R: Body>(
     reservation: HttpReservation,
     policy: &ResponsePolicy,
-    decision: Decision,
+    (decision, unknown): (Decision, UnknownEnd),
     response: Response<R>,
 ) -> Response<ResponseBody<R>> {
     let disposition = decision.disposition;
@@ -48,8 +57,12 @@ async fn settle<R: Body>(
             reservation.release().await;
             response.map(ResponseBody::inner)
         }
-        Disposition::Hold => {
-            reservation.hold().await;
+        Disposition::Unknown => {
+            reservation.abandon_as(unknown).await;
+            response.map(ResponseBody::inner)
+        }
+        Disposition::HoldForLease => {
+            reservation.hold_for_lease().await;
             response.map(ResponseBody::inner)
         }
         _ if !decision.is_replayable => {
@@ -57,6 +70,11 @@ async fn settle<R: Body>(
             response.map(ResponseBody::inner)
         }
         _ => match capture(response, policy.limits, &policy.stripped_headers).await {
+            // Another service of this kind refused the request that the handler sent it.
+            Captured::Complete(stored, response) if is_refusal(&stored) => {
+                reservation.abandon_as(unknown).await;
+                response
+            }
             Captured::Complete(stored, response) => {
                 reservation.complete_as(&Ok(stored), disposition).await;
                 response
@@ -67,6 +85,14 @@ async fn settle<R: Body>(
             }
         },
     }
+}
+
+/// Whether a response is a refusal by this crate, here or in another service, which says nothing about
+/// the request's effect. If it were kept, it would be replayed long after its reason is gone.
+fn is_refusal(stored: &StoredResponse) -> bool {
+    let content_type = stored.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|media| media.starts_with(PROBLEM_JSON))
+        && Problem::is_document(stored.body())
 }
 
 const fn ttl(disposition: Disposition) -> Option<Duration> {

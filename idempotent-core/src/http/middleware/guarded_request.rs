@@ -77,7 +77,7 @@ where
     }
 }
 
-/// A run of the handler. If it is dropped, the key stays held.
+/// A run of the handler. If it is dropped, the key is held for the lease.
 struct HandlerRun {
     method: Method,
     reservation: HttpReservation,

@@ -65,9 +65,14 @@ use crate::{Idempotency, Operation};
 /// 4. records the handler's response before anybody sees it.
 ///
 /// A running handler finishes even if the client disconnects: what remains of it moves to a spawned
-/// task. If it panics, the key is held and the panic propagates as it would without the layer: the
-/// server closes the connection, or an outer layer that catches panics responds. An error of the inner
-/// service, such as that of tower's timeout, holds the key too.
+/// task. If it panics, its outcome is [unknown](crate::Disposition::Unknown), and the panic propagates
+/// as it would without the layer: the server closes the connection, or an outer layer that catches
+/// panics responds. An error of the inner service, such as that of tower's timeout, which cuts the
+/// handler off, [holds the key for its lease](crate::Disposition::HoldForLease).
+///
+/// A refusal of this crate that the handler passes on, such as the 409 of an idempotent function that
+/// another request is running, is never stored as the handler's response: its reason goes away, and
+/// the next request runs the handler again (under *at most once*, somebody must resolve it).
 ///
 /// The handler finds the [`IdempotencyKey`](crate::http::IdempotencyKey) in the request's extensions.
 /// Trailers of a guarded request are not passed on.

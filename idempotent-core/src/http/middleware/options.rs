@@ -12,7 +12,7 @@ use super::layer::IdempotencyLayer;
 use super::settings::Settings;
 use crate::Disposition;
 use crate::http::RequestFingerprint;
-use crate::http::disposition::stripe_disposition_of;
+use crate::http::disposition::{ServerErrors, stripe_disposition_of};
 
 /// # Options
 ///
@@ -28,6 +28,7 @@ use crate::http::disposition::stripe_disposition_of;
 /// | [`response_limit`](Self::response_limit) | the engine's, 1 MiB |
 /// | [`stream_after`](Self::stream_after) | 1 second |
 /// | [`disposition`](Self::disposition) | by status |
+/// | [`server_errors`](Self::server_errors) | the handler runs again |
 /// | [`respect_no_store`](Self::respect_no_store) | no: `no-store` responses are stored too |
 /// | [`max_in_flight`](Self::max_in_flight) | 4096 |
 impl IdempotencyLayer {
@@ -43,13 +44,14 @@ impl IdempotencyLayer {
         })
     }
 
-    /// Follows Stripe's API: the key is optional, server errors are stored and replayed but a 400 is
-    /// not, responses are kept for 24 hours, and a replay is marked `Idempotent-Replayed: true`.
+    /// Follows Stripe's API: the key is optional, server errors are stored and replayed, but a 400 or
+    /// 422, with which extractors refuse a body, is not; responses are kept for 24 hours, and a replay is marked `Idempotent-Replayed: true`.
     /// Another request with the same key still gets 422, where Stripe sends 400.
     pub fn stripe(self) -> Self {
         self.replayed_header(HeaderName::from_static("idempotent-replayed"))
             .ttl(Duration::from_secs(24 * 60 * 60))
             .disposition(|parts| stripe_disposition_of(parts.status))
+            .server_errors(ServerErrors::Replay)
             .set(|settings| settings.required = false)
     }
 
@@ -150,6 +152,21 @@ impl IdempotencyLayer {
     /// What one status means for its key, whatever [`disposition`](Self::disposition) says.
     pub fn disposition_of(self, status: StatusCode, disposition: Disposition) -> Self {
         self.set(|settings| settings.response.set_override(status, disposition))
+    }
+
+    /// What a server error (5xx) means for its key.
+    ///
+    /// ```
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore};
+    /// use idempotent_core::http::{IdempotencyLayer, ServerErrors};
+    ///
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// let layer = IdempotencyLayer::at_least_once(engine, "shop")
+    ///     .global_scope()
+    ///     .server_errors(ServerErrors::Replay);
+    /// ```
+    pub fn server_errors(self, server_errors: ServerErrors) -> Self {
+        self.set(|settings| settings.response.server_errors = server_errors)
     }
 
     /// Does not store responses with `Cache-Control: no-store`: they leave a tombstone, and a retry

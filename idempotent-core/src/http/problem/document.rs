@@ -7,10 +7,14 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderValue, LINK, RETRY_AFTER};
 use http::{Response, StatusCode};
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 
 /// The default base of the `type` of a problem: where the types are documented.
 pub const PROBLEM_TYPES: &str =
     "https://docs.rs/idempotent-core/latest/idempotent_core/http/problems/index.html#";
+
+/// The media type of problems.
+pub(in crate::http) const PROBLEM_JSON: &str = "application/problem+json";
 
 /// The response to a refused request: `application/problem+json` (RFC 9457).
 ///
@@ -104,6 +108,17 @@ impl Problem {
         self.retry_after.map(|after| Duration::from_secs(seconds(after).max(1)))
     }
 
+    /// Whether a document is one of these problems, whatever the base of its `type`.
+    pub(in crate::http) fn is_document(document: &[u8]) -> bool {
+        let Ok(document) = serde_json::from_slice::<Value>(document) else { return false };
+        let text = |field| document.get(field).and_then(Value::as_str);
+        let is_retryable = document.get("retryable").and_then(Value::as_bool);
+        match (text("type"), text("code"), is_retryable) {
+            (Some(problem), Some(code), Some(_)) => problem.ends_with(code),
+            _ => false,
+        }
+    }
+
     /// Converts the problem into a response.
     #[must_use]
     pub fn into_response<B: From<Bytes>>(self) -> Response<B> {
@@ -111,7 +126,7 @@ impl Problem {
         let mut response = Response::new(B::from(Bytes::from(body)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(CONTENT_LANGUAGE, HeaderValue::from_static("en"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(after) = self.retry_after() {

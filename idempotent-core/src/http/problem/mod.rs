@@ -3,4 +3,5 @@
 mod document;
 mod types;
 
+pub(super) use self::document::PROBLEM_JSON;
 pub use self::document::{PROBLEM_TYPES, Problem};

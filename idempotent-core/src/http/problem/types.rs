@@ -113,6 +113,16 @@ fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
             "A request with this idempotency key is in progress",
             "The first request with this key has not ended. Send the same request again later.",
         ),
+        ErrorKind::Held => (
+            "The idempotency key is held",
+            "An earlier request with this key went away, and its work may still be going on. Send the \
+             same request again later.",
+        ),
+        ErrorKind::OwnerFailed => (
+            "The first request with this idempotency key failed",
+            "This request waited for it, and it is not known whether it took effect. Send the same \
+             request again later.",
+        ),
         ErrorKind::FingerprintMismatch => (
             "The idempotency key was used with another request",
             "The first request with this key had another method, path, query, content type or body. \
@@ -170,6 +180,8 @@ mod tests {
             ErrorKind::MissingKey,
             ErrorKind::InvalidKey,
             ErrorKind::InProgress,
+            ErrorKind::Held,
+            ErrorKind::OwnerFailed,
             ErrorKind::FingerprintMismatch,
             ErrorKind::Indeterminate,
             ErrorKind::ResultNotKept,

@@ -1,40 +1,30 @@
-//! [`Envelope`] and the layout of a record: a fixed header, a fingerprint, two texts, and the
-//! result.
-//!
-//! ```text
-//!  0  layout        u8    1 for this layout
-//!  1  outcome       u8    0 reserved, 1 kept, 2.. not kept, and why
-//!  2  guarantee     u8
-//!  3  flags         u8    1: has a fingerprint, 2: has the key's text
-//!  4  token         16 bytes
-//! 20  created       u64   milliseconds since 1970, by the writer's clock; for people only
-//! 28  lease         u32   milliseconds
-//! 32  retention     u32   seconds for which an indeterminate record is kept
-//! 36  version       u32
-//! 40  name, key     u16, u16: lengths in bytes
-//! 44  fingerprint   32 bytes, if flagged
-//!     name, key, payload
-//! ```
-//!
-//! Integers are little-endian. A reservation's bytes never change: renewing moves only the store's
-//! own deadline, so a store may compare whole values instead of tokens.
+//! [`Envelope`]: what a record says about its call, apart from the result.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use super::layout::{HEADER, LAYOUT, flag};
 use super::outcome::RESERVED;
+use super::owner::RUNNING;
 use super::{Fingerprint, Token};
 use crate::model::guarantee::Guarantee;
 use crate::model::key::{KeyParts, clip};
 
-pub(super) const LAYOUT: u8 = 1;
-
-pub(super) const HEADER: usize = 44;
-
-pub(super) const HAS_FINGERPRINT: u8 = 1;
-
-pub(super) const HAS_KEY: u8 = 2;
-
 /// What a record says about its call, apart from the result.
+///
+/// The engine makes one for each call. Authors of stores make their own for tests:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use idempotent_core::Guarantee;
+/// use idempotent_core::model::{Envelope, Record, Token};
+///
+/// let envelope = Envelope::new("shop::charge")
+///     .guarantee(Guarantee::AtMostOnce)
+///     .lease(Duration::from_secs(5));
+/// let record = Record::reserved(&envelope, Token::random());
+/// assert_eq!(record.lease(), Duration::from_secs(5));
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Envelope<'a> {
@@ -42,6 +32,8 @@ pub struct Envelope<'a> {
     pub operation: &'a str,
     /// The key, to be shown to people, unless the engine redacts keys.
     pub key: Option<&'a KeyParts>,
+    /// The scope, likewise.
+    pub scope: Option<&'a KeyParts>,
     /// What happens when the reservation lapses.
     pub guarantee: Guarantee,
     /// The payload's digest, if the call has one.
@@ -59,12 +51,14 @@ pub struct Envelope<'a> {
 pub(crate) type RecordBytes = Vec<u8>;
 
 impl<'a> Envelope<'a> {
-    /// An envelope with the defaults: at least once, a lease of 30 seconds, a retention of 30 days.
+    /// An envelope with the defaults: at least once, a lease of 30 seconds, a retention of 30 days,
+    /// version 0, and no fingerprint, key or scope.
     #[must_use]
     pub const fn new(operation: &'a str) -> Self {
         Self {
             operation,
             key: None,
+            scope: None,
             guarantee: Guarantee::AtLeastOnce,
             fingerprint: None,
             version: 0,
@@ -73,33 +67,91 @@ impl<'a> Envelope<'a> {
         }
     }
 
+    /// Sets the key that is shown to people.
+    #[must_use]
+    pub const fn key(mut self, key: &'a KeyParts) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    /// Sets the scope that is shown to people.
+    #[must_use]
+    pub const fn scope(mut self, scope: &'a KeyParts) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// Sets what happens when the reservation lapses.
+    #[must_use]
+    pub const fn guarantee(mut self, guarantee: Guarantee) -> Self {
+        self.guarantee = guarantee;
+        self
+    }
+
+    /// Sets the payload's digest.
+    #[must_use]
+    pub const fn fingerprint(mut self, fingerprint: Fingerprint) -> Self {
+        self.fingerprint = Some(fingerprint);
+        self
+    }
+
+    /// Sets the version of the result's schema.
+    #[must_use]
+    pub const fn version(mut self, version: u32) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// Sets how long the reservation holds unless it is renewed.
+    #[must_use]
+    pub const fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// Sets how long an indeterminate record is kept.
+    #[must_use]
+    pub const fn retention(mut self, retention: Duration) -> Self {
+        self.retention = retention;
+        self
+    }
+
     pub(super) fn encode(&self, token: Token, created: SystemTime) -> RecordBytes {
         let name = clip(self.operation, usize::from(u16::MAX));
         let created = created.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let flags = if self.fingerprint.is_some() { HAS_FINGERPRINT } else { 0 }
-            | if self.key.is_some() { HAS_KEY } else { 0 };
+        let flags = if self.fingerprint.is_some() { flag::FINGERPRINT } else { 0 }
+            | if self.key.is_some() { flag::KEY } else { 0 }
+            | if self.scope.is_some() { flag::SCOPE } else { 0 };
         let mut bytes = RecordBytes::with_capacity(256);
-        bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), flags]);
+        bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), RUNNING]);
         bytes.extend_from_slice(token.as_bytes());
         bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes());
         bytes.extend_from_slice(&saturate(self.lease.as_millis()).to_le_bytes());
         bytes.extend_from_slice(&saturate(u128::from(self.retention.as_secs())).to_le_bytes());
         bytes.extend_from_slice(&self.version.to_le_bytes());
+        bytes.extend_from_slice(&flags.to_le_bytes());
         bytes.extend_from_slice(&(name.len() as u16).to_le_bytes());
-        let key_len = bytes.len();
-        bytes.extend_from_slice(&[0, 0]);
+        bytes.extend_from_slice(&[0; 4]);
         if let Some(fingerprint) = &self.fingerprint {
             bytes.extend_from_slice(fingerprint.as_bytes());
         }
         bytes.extend_from_slice(name.as_bytes());
-        if let Some(key) = self.key {
+        for parts in [self.key, self.scope].into_iter().flatten() {
             let start = bytes.len();
-            key.write_text(&mut bytes);
-            let length = (bytes.len() - start) as u16;
-            bytes[key_len..key_len + 2].copy_from_slice(&length.to_le_bytes());
+            bytes.extend_from_slice(&[0, 0]);
+            parts.write_text(&mut bytes);
+            let length = (bytes.len() - start - 2) as u16;
+            bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
         }
+        set_fields_len(&mut bytes);
         bytes
     }
+}
+
+/// Writes into the header how long the fields are: everything so far.
+pub(super) fn set_fields_len(bytes: &mut [u8]) {
+    let length = saturate((bytes.len() - HEADER) as u128);
+    bytes[44..48].copy_from_slice(&length.to_le_bytes());
 }
 
 pub(super) const fn guarantee_code(guarantee: Guarantee) -> u8 {

@@ -1,7 +1,8 @@
 //! What a store keeps of a call.
 //!
 //! `id` is a record's identity, and `token` tells one attempt from another. `value` is the record
-//! itself, `envelope` the layout of its bytes, and `outcome` how far its call has come.
+//! itself, `layout` describes its bytes, and `envelope` is what it says about its call. `outcome` is
+//! how far the call has come, and `owner` what the call's owner last said about itself.
 //! `fingerprint` is the digest of the payload. `derived_key` makes keys for other systems. What the
 //! bytes of a result mean is up to the codec.
 
@@ -9,7 +10,9 @@ mod derived_key;
 mod envelope;
 mod fingerprint;
 mod id;
+mod layout;
 mod outcome;
+mod owner;
 mod token;
 mod value;
 
@@ -20,5 +23,6 @@ pub use self::fingerprint::Fingerprint;
 pub use self::id::{InvalidRecordId, RecordId};
 pub(crate) use self::id::{Secret, name_fault};
 pub use self::outcome::{NotKept, Outcome};
+pub use self::owner::OwnerState;
 pub use self::token::Token;
 pub use self::value::{MalformedRecord, Record};

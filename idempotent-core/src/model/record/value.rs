@@ -1,13 +1,16 @@
-//! [`Record`]: the value that a store keeps. Its layout is in `envelope`.
+//! [`Record`]: the value that a store keeps. Its bytes are described in `layout`.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::envelope::{HAS_FINGERPRINT, HAS_KEY, HEADER, LAYOUT, RecordBytes, guarantee_code};
+use super::envelope::{RecordBytes, guarantee_code, set_fields_len};
+use super::layout::{FINGERPRINT_BYTES, HEADER, LAYOUT, flag, split_text, texts_at};
 use super::outcome::{KEPT, RESERVED, not_kept, not_kept_code};
-use super::{Envelope, Fingerprint, NotKept, Outcome, Token};
+use super::owner::{ABANDONED, HELD, RUNNING, owner_state};
+use super::{Envelope, Fingerprint, NotKept, Outcome, OwnerState, Token};
 use crate::model::guarantee::Guarantee;
+use crate::model::key::clip;
 
 /// What a store keeps under a [`RecordId`](super::RecordId): an opaque value, cheap to clone.
 ///
@@ -75,11 +78,56 @@ impl Record {
         Self(self.head(not_kept_code(why))[..].into())
     }
 
+    /// This reservation, held: its owner went away, while work may still be going on elsewhere.
+    #[must_use]
+    pub fn held(&self) -> Self {
+        let mut bytes = self.0.to_vec();
+        bytes[3] = HELD;
+        Self(bytes[..].into())
+    }
+
+    /// This reservation, abandoned: its owner has ended, and nobody knows what it did.
+    #[must_use]
+    pub fn abandoned(&self) -> Self {
+        let mut bytes = self.0.to_vec();
+        bytes[3] = ABANDONED;
+        Self(bytes[..].into())
+    }
+
+    /// This reservation with another guarantee.
+    pub(crate) fn with_guarantee(&self, guarantee: Guarantee) -> Self {
+        let mut bytes = self.0.to_vec();
+        bytes[2] = guarantee_code(guarantee);
+        Self(bytes[..].into())
+    }
+
+    /// This reservation with what went wrong, for people. At most 255 bytes of it are kept.
+    pub(crate) fn with_last_error(&self, error: &str) -> Self {
+        let text = clip(error, 255);
+        let flags = self.flags();
+        let (mut before, mut after) = (RecordBytes::new(), RecordBytes::new());
+        for field in flag::TEXTS {
+            let out = if field < flag::LAST_ERROR { &mut before } else { &mut after };
+            let Some(text) = self.text(field).filter(|_| field != flag::LAST_ERROR) else {
+                continue;
+            };
+            push_text(out, text);
+        }
+        let mut bytes = self.0[..texts_at(flags, self.name_len())].to_vec();
+        bytes.extend_from_slice(&before);
+        push_text(&mut bytes, text);
+        bytes.extend_from_slice(&after);
+        bytes[40..42].copy_from_slice(&(flags | flag::LAST_ERROR).to_le_bytes());
+        set_fields_len(&mut bytes);
+        bytes.extend_from_slice(&self.0[self.payload_at()..]);
+        Self(bytes[..].into())
+    }
+
     /// Everything before the payload, with another outcome.
     fn head(&self, outcome: u8) -> RecordBytes {
         let mut bytes = RecordBytes::with_capacity(512);
         bytes.extend_from_slice(&self.0[..self.payload_at()]);
-        bytes[1] = outcome;
+        (bytes[1], bytes[3]) = (outcome, RUNNING);
         bytes
     }
 
@@ -87,24 +135,38 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`MalformedRecord`] if the bytes were cut short or changed, or have a layout that this
-    /// version does not know. Such a record is never a reason to run a body.
+    /// [`MalformedRecord`] if the bytes were cut short or changed, or have a layout or a field that
+    /// this version does not know. Such a record is never a reason to run a body.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, MalformedRecord> {
         let known = bytes.len() >= HEADER
             && bytes[0] == LAYOUT
             && (bytes[1] <= KEPT || not_kept(bytes[1]).is_some())
-            && bytes[2] <= 2;
+            && bytes[2] <= 2
+            && owner_state(bytes[3]).is_some();
         if !known {
             return Err(MalformedRecord);
         }
         let record = Self(bytes.into());
-        let (texts, payload) = (record.name_at(), record.payload_at());
-        let texts = bytes.get(texts..payload).ok_or(MalformedRecord)?;
-        let (name, key) = texts.split_at(record.name_len());
-        if std::str::from_utf8(name).is_err() || std::str::from_utf8(key).is_err() {
-            return Err(MalformedRecord);
+        if record.has_valid_fields() { Ok(record) } else { Err(MalformedRecord) }
+    }
+
+    /// Whether exactly the flagged fields stand between the header and the payload.
+    fn has_valid_fields(&self) -> bool {
+        let flags = self.flags();
+        let (texts_at, payload_at) = (texts_at(flags, self.name_len()), self.payload_at());
+        if flags & !flag::KNOWN != 0 || payload_at > self.0.len() || texts_at > payload_at {
+            return false;
         }
-        Ok(record)
+        let name = self.name_at()..self.name_at() + self.name_len();
+        if std::str::from_utf8(&self.0[name]).is_err() {
+            return false;
+        }
+        let mut texts = &self.0[texts_at..payload_at];
+        for _ in flag::TEXTS.iter().filter(|field| flags & **field != 0) {
+            let Some((_, rest)) = split_text(texts) else { return false };
+            texts = rest;
+        }
+        texts.is_empty()
     }
 
     /// The record's bytes, as a store keeps them.
@@ -163,10 +225,16 @@ impl Record {
         u32::from_le_bytes(self.array(36))
     }
 
+    /// What the owner of this reservation last said about itself.
+    #[must_use]
+    pub fn owner_state(&self) -> OwnerState {
+        owner_state(self.0[3]).unwrap_or(OwnerState::Running)
+    }
+
     /// The payload's digest, if the call has one.
     #[must_use]
     pub fn fingerprint(&self) -> Option<Fingerprint> {
-        (self.0[3] & HAS_FINGERPRINT != 0).then(|| Fingerprint::from_bytes(self.array(HEADER)))
+        self.has(flag::FINGERPRINT).then(|| Fingerprint::from_bytes(self.array(HEADER)))
     }
 
     /// The operation's name.
@@ -179,25 +247,52 @@ impl Record {
     /// The key's text, unless the engine redacts keys.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
-        let at = self.name_at() + self.name_len();
-        let text = std::str::from_utf8(&self.0[at..at + self.key_len()]).unwrap_or_default();
-        (self.0[3] & HAS_KEY != 0).then_some(text)
+        self.text(flag::KEY)
+    }
+
+    /// The scope's text, unless the engine redacts keys or the call has no scope.
+    #[must_use]
+    pub fn scope(&self) -> Option<&str> {
+        self.text(flag::SCOPE)
+    }
+
+    /// What went wrong when the call ended without a known outcome, if its owner said so.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&str> {
+        self.text(flag::LAST_ERROR)
+    }
+
+    fn text(&self, wanted: u16) -> Option<&str> {
+        let flags = self.flags();
+        let mut texts = self.0.get(texts_at(flags, self.name_len())..self.payload_at())?;
+        for field in flag::TEXTS.into_iter().filter(|field| flags & field != 0) {
+            let (text, rest) = split_text(texts)?;
+            if field == wanted {
+                return Some(text);
+            }
+            texts = rest;
+        }
+        None
+    }
+
+    fn flags(&self) -> u16 {
+        u16::from_le_bytes(self.array(40))
+    }
+
+    fn has(&self, flag: u16) -> bool {
+        self.flags() & flag != 0
     }
 
     fn name_at(&self) -> usize {
-        HEADER + if self.0[3] & HAS_FINGERPRINT != 0 { 32 } else { 0 }
+        HEADER + if self.has(flag::FINGERPRINT) { FINGERPRINT_BYTES } else { 0 }
     }
 
     fn name_len(&self) -> usize {
-        usize::from(u16::from_le_bytes(self.array(40)))
-    }
-
-    fn key_len(&self) -> usize {
         usize::from(u16::from_le_bytes(self.array(42)))
     }
 
     fn payload_at(&self) -> usize {
-        self.name_at() + self.name_len() + self.key_len()
+        HEADER.saturating_add(u32::from_le_bytes(self.array(44)) as usize)
     }
 
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {
@@ -205,6 +300,11 @@ impl Record {
         array.copy_from_slice(&self.0[at..at + N]);
         array
     }
+}
+
+fn push_text(out: &mut RecordBytes, text: &str) {
+    out.extend_from_slice(&(text.len() as u16).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
 }
 
 impl fmt::Debug for Record {
@@ -216,6 +316,7 @@ impl fmt::Debug for Record {
             .field("guarantee", &self.guarantee())
             .field("version", &self.version())
             .field("outcome", &self.outcome())
+            .field("owner_state", &self.owner_state())
             .finish_non_exhaustive()
     }
 }
@@ -229,79 +330,4 @@ impl fmt::Display for MalformedRecord {
 impl std::error::Error for MalformedRecord {}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::KeyParts;
-
-    fn full() -> Record {
-        let key = KeyParts::of(&("order:", 42)).unwrap();
-        let envelope = Envelope {
-            key: Some(&key),
-            guarantee: Guarantee::AtMostOnce,
-            fingerprint: Some(Fingerprint::from_bytes([7; 32])),
-            version: 3,
-            lease: Duration::from_millis(1500),
-            retention: Duration::from_secs(86_400),
-            ..Envelope::new("shop::charge")
-        };
-        Record::reserved(&envelope, Token::from_bytes([9; 16]))
-    }
-
-    #[test]
-    fn every_field_survives_the_bytes() {
-        let record = Record::from_bytes(full().completed(b"result").as_bytes()).unwrap();
-        assert_eq!(record.operation(), "shop::charge");
-        assert_eq!(record.key(), Some("order:42"));
-        assert_eq!(record.guarantee(), Guarantee::AtMostOnce);
-        assert_eq!(record.fingerprint(), Some(Fingerprint::from_bytes([7; 32])));
-        assert_eq!(record.version(), 3);
-        assert_eq!(record.lease(), Duration::from_millis(1500));
-        assert_eq!(record.retention(), Duration::from_secs(86_400));
-        assert_eq!(record.token(), Token::from_bytes([9; 16]));
-        assert_eq!(record.outcome(), Outcome::Kept(b"result"));
-        assert!(record.created().elapsed().unwrap() < Duration::from_secs(60));
-    }
-
-    #[test]
-    fn every_guarantee_survives_the_bytes() {
-        for guarantee in [Guarantee::AtLeastOnce, Guarantee::AtMostOnce, Guarantee::ExactlyOnce] {
-            let envelope = Envelope { guarantee, ..Envelope::new("shop::charge") };
-            let record = Record::reserved(&envelope, Token::random());
-            assert_eq!(Record::from_bytes(record.as_bytes()).unwrap().guarantee(), guarantee);
-        }
-    }
-
-    #[test]
-    fn a_tombstone_says_why() {
-        for why in [
-            NotKept::TooLarge,
-            NotKept::Evicted,
-            NotKept::NotEncodable,
-            NotKept::NotMemoized,
-            NotKept::Withheld,
-        ] {
-            let tombstone = full().completed(b"result").tombstone(why);
-            let read = Record::from_bytes(tombstone.as_bytes()).unwrap();
-            assert_eq!(read.outcome(), Outcome::NotKept(why));
-        }
-    }
-
-    #[test]
-    fn no_prefix_and_no_other_layout_is_a_record() {
-        let record = full();
-        for length in 0..record.as_bytes().len() {
-            assert_eq!(Record::from_bytes(&record.as_bytes()[..length]), Err(MalformedRecord));
-        }
-        for (at, value) in [(0, 2), (1, 99), (2, 9)] {
-            let mut bytes = record.as_bytes().to_vec();
-            bytes[at] = value;
-            assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord));
-        }
-    }
-
-    #[test]
-    fn debug_shows_no_key_and_no_result() {
-        let shown = format!("{:?}", full().completed(b"secret"));
-        assert!(!shown.contains("order:42") && !shown.contains("secret"), "{shown}");
-    }
-}
+mod tests;

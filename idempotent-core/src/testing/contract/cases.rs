@@ -4,7 +4,7 @@ use std::future::Future;
 
 use super::case::Case;
 use super::subject::Subject;
-use super::{cancellation, complete, fencing, lapse, release, renew, reserve, scan, wait};
+use super::{abandon, cancellation, complete, fencing, lapse, release, renew, reserve, scan, wait};
 
 /// Generates a `#[test]` for each rule of the store contract, named after the rule.
 ///
@@ -176,6 +176,19 @@ macro_rules! __contract_cases {
                 an_indeterminate_record_is_released_only_when_that_is_asked_for
                 an_indeterminate_record_is_released_only_by_its_own_token
             }
+            abandon {
+                an_abandoned_at_most_once_reservation_is_indeterminate_at_once
+                an_abandoned_record_stays_for_its_retention_and_no_longer
+                an_abandoned_at_least_once_reservation_is_vacant_at_once
+                an_abandoned_record_may_have_a_stricter_guarantee
+                a_held_reservation_says_so_and_keeps_its_lease
+                a_reservation_is_not_abandoned_by_another_token
+                a_fenced_owner_does_not_abandon_its_successors_reservation
+                a_completed_record_is_not_abandoned
+                a_vacant_id_is_not_abandoned
+                an_abandoned_record_is_completed_by_its_late_owner
+                an_abandoned_record_is_released_only_when_that_is_asked_for
+            }
             fencing {
                 a_fenced_owner_does_not_renew_its_successors_lease
                 a_fenced_owner_does_not_complete_its_successors_reservation
@@ -186,6 +199,7 @@ macro_rules! __contract_cases {
             wait {
                 a_wait_ends_when_the_call_completes
                 a_wait_ends_when_the_call_is_released
+                a_wait_ends_when_the_call_is_abandoned_or_held
                 a_wait_ends_when_the_id_is_purged
                 a_wait_ends_when_the_lease_lapses
                 a_wait_ends_when_a_renewed_call_completes

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::subject::Subject;
 use crate::model::{Envelope, Guarantee, Record, RecordId, Token};
 use crate::store::{
-    Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
+    Abandon, Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, Store, StoreError, Wait,
 };
 
@@ -173,6 +173,11 @@ impl Fixture {
     pub(super) async fn renew(&self, owner: &Owner, lease: Duration) -> RenewOutcome {
         let request = Renew::new(&self.id, &owner.reservation, lease);
         expect_answer(self.store.renew(&request).await)
+    }
+
+    pub(super) async fn abandon(&self, owner: &Owner, record: &Record) {
+        let request = Abandon::new(&self.id, &owner.reservation, record);
+        expect_answer(self.store.abandon(&request).await);
     }
 
     pub(super) async fn complete(&self, owner: &Owner, payload: &[u8]) -> CompleteOutcome {

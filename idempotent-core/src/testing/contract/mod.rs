@@ -7,6 +7,7 @@
 //! To run them in a harness of your own, take them from [`cases`]. A case passes when it returns and
 //! fails when it panics.
 
+mod abandon;
 mod assertions;
 mod cancellation;
 mod case;

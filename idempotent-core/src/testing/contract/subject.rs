@@ -85,6 +85,12 @@ pub trait Subject: Send + Sync + 'static {
         Lapsed::Kept
     }
 
+    /// Whether the store implements [`Store::abandon`]. Default: `true`. Without it, leases lapse in
+    /// their time, and the cases check only that nothing else happens.
+    fn abandons(&self) -> bool {
+        true
+    }
+
     /// A fresh store of this kind with room for this many reservations. Default: `None`, for stores
     /// without a limit. The case about full stores then has nothing to check.
     fn bounded(&self, reservations: usize) -> Option<Arc<dyn Store>> {

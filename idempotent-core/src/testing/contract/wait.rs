@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::model::Guarantee;
+use crate::model::{Guarantee, Record};
 
 use super::fixture::{Fixture, Owner};
 
@@ -40,6 +40,20 @@ pub(super) async fn a_wait_ends_when_the_call_is_released(fixture: Fixture) {
     let waiting = waiters(&fixture, &owner, 2).await;
     fixture.release(&owner).await;
     fixture.expect_soon("a wait on a released call", waiting.join_all()).await;
+}
+
+pub(super) async fn a_wait_ends_when_the_call_is_abandoned_or_held(fixture: Fixture) {
+    if !fixture.subject.abandons() {
+        return;
+    }
+    let marks: [fn(&Record) -> Record; 2] = [Record::abandoned, Record::held];
+    for mark in marks {
+        let fixture = fixture.with_fresh_id();
+        let owner = fixture.reserve(Guarantee::AtMostOnce).await;
+        let waiting = waiters(&fixture, &owner, 2).await;
+        fixture.abandon(&owner, &mark(&owner.reservation)).await;
+        fixture.expect_soon("a wait on an abandoned call", waiting.join_all()).await;
+    }
 }
 
 pub(super) async fn a_wait_ends_when_the_id_is_purged(fixture: Fixture) {

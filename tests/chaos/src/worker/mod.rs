@@ -18,6 +18,7 @@ use anyhow::{Context as _, Result};
 use idempotent_core::{Guarantee, Idempotency};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::time::timeout;
 
 pub(crate) use self::endpoint::{Endpoint, StoreSettings};
 pub(crate) use self::load::{LONGEST_BODY, Load};
@@ -90,8 +91,12 @@ async fn live(assignment: Assignment) -> Result<()> {
                 if let Some(loading) = loading.take() {
                     loading.stop().await?;
                 }
-                resources::settled(before.tasks, LONGEST_BODY + assignment.store_settings.timeout)
-                    .await;
+                // Bodies whose callers went away are still running. A key that one of them holds is not
+                // stuck.
+                let patience = LONGEST_BODY + assignment.store_settings.timeout;
+                if timeout(patience, shop.engine.drain()).await.is_ok() {
+                    resources::settled(before.tasks, patience).await;
+                }
                 Report::Stopped.send()?;
             }
             Instruction::Probe => {

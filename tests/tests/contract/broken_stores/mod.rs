@@ -2,6 +2,7 @@
 //!
 //! Each method asks first whether its flaw makes it answer wrongly, and is right otherwise.
 
+mod abandon;
 mod complete;
 mod read;
 mod renew_release;
@@ -13,8 +14,8 @@ use std::time::Duration;
 
 use idempotent_core::model::{Record, RecordId, Token};
 use idempotent_core::store::{
-    Clock, Complete, CompleteOutcome, Entry, LocalStore, Page, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, Store, StoreError, Wait,
+    Abandon, Clock, Complete, CompleteOutcome, Entry, LocalStore, Page, Release, Renew,
+    RenewOutcome, Reserve, ReserveOutcome, Scan, Store, StoreError, Wait,
 };
 
 use super::reference_store::{ReferenceStore, Slot};
@@ -70,6 +71,16 @@ pub(crate) enum Flaw {
     ReleaseNeverFreesTheIndeterminate,
     ReleaseLeavesATrace,
     ReleaseRemovesInTwoSteps,
+
+    AbandonDoesNothing,
+    AbandonIgnoresTheToken,
+    AbandonEndsEveryLease,
+    AbandonStartsTheLeaseAnew,
+    AbandonTouchesCompletedRecords,
+    AbandonWritesWhereNothingStands,
+    AbandonKeepsTheGuarantee,
+    AbandonFreesTheId,
+    AbandonIsFinal,
 
     WaitNeverWakes,
     WaitIgnoresItsTimeout,
@@ -175,6 +186,13 @@ impl Store for BrokenStore {
         match self.release_wrongly(request).await {
             Some(()) => Ok(()),
             None => self.store.release(request).await,
+        }
+    }
+
+    async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
+        match self.abandon_wrongly(request) {
+            Some(()) => Ok(()),
+            None => self.store.abandon(request).await,
         }
     }
 

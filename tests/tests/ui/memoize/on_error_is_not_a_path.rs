@@ -1,6 +1,6 @@
 use idempotent_core::{Error, idempotent};
 
-#[idempotent(key = id, on_error = |_| Disposition::Hold)]
+#[idempotent(key = id, on_error = |_| Disposition::HoldForLease)]
 async fn charge(id: u32) -> Result<u32, Error> {
     Ok(id)
 }

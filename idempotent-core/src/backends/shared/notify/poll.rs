@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::poll_pauses::PollPauses;
 use super::waiters::Poller;
 use crate::model::Token;
-use crate::store::poll::jittered;
-use crate::store::{Entry, State, StoreError};
+use crate::store::poll::{is_running, jittered};
+use crate::store::{Entry, StoreError};
 
 /// Waiters should notice a lapse on time, but not spin.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
@@ -39,8 +39,4 @@ pub(in crate::backends) async fn poll_until_ended<L, F>(
         poller.rest(jittered(pause).min(lapse)).await;
         pause = (pause * 2).min(pauses.longest);
     }
-}
-
-fn is_running(entry: &Entry, token: Token) -> bool {
-    entry.state == State::Reserved && entry.record.token() == token
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::time::sleep;
 
+use crate::engine::drain::InFlightGuard;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::telemetry::{Telemetry, Transition};
 use crate::model::{Record, RecordId};
@@ -21,33 +22,49 @@ pub(in crate::engine) enum Unused {
 }
 
 /// Releases a reservation that no call will use, in a spawned task.
-pub(in crate::engine) fn abandon(
+pub(in crate::engine) fn discard(
     engine: &Idempotency,
     id: RecordId,
     reservation: Record,
     unused: Unused,
 ) {
+    let releasing = engine.clone();
+    spawn_bounded(engine, &id.clone(), async move {
+        let released = release_once(&releasing, &id, &reservation).await;
+        if unused == Unused::Unanswered || !released {
+            sleep(releasing.settings().store_timeout.min(reservation.lease())).await;
+            release_once(&releasing, &id, &reservation).await;
+        }
+    });
+}
+
+/// Spawns what ends a reservation that has no caller any more, unless so many are being ended that
+/// the store must be down. Then this one lapses with its lease.
+pub(super) fn spawn_bounded(
+    engine: &Idempotency,
+    id: &RecordId,
+    ending: impl Future<Output = ()> + Send + 'static,
+) {
     let Ok(runtime) = Handle::try_current() else {
         return;
     };
     let Ok(permit) = Arc::clone(&engine.0.releases).try_acquire_owned() else {
-        // So many at once mean that the store is down. The reservations lapse with their leases.
-        Telemetry::not_released(&id);
+        Telemetry::not_released(id);
         return;
     };
-    let engine = engine.clone();
+    let in_flight = InFlightGuard::new(engine);
     runtime.spawn(async move {
-        let released = release_once(&engine, &id, &reservation).await;
-        if unused == Unused::Unanswered || !released {
-            sleep(engine.settings().store_timeout.min(reservation.lease())).await;
-            release_once(&engine, &id, &reservation).await;
-        }
-        drop(permit);
+        ending.await;
+        drop((permit, in_flight));
     });
 }
 
 /// Returns whether the store accepted the release.
-async fn release_once(engine: &Idempotency, id: &RecordId, reservation: &Record) -> bool {
+pub(super) async fn release_once(
+    engine: &Idempotency,
+    id: &RecordId,
+    reservation: &Record,
+) -> bool {
     let request = Release::new(id, reservation);
     let call = engine.store().release(&request);
     let answer = engine.0.call(Transition::Release, reservation.lease(), call).await;

@@ -1,0 +1,20 @@
+//! Marking a reservation whose owner no longer works on it.
+
+use super::crate_items::{Abandon, Outcome};
+use super::moment::Moment;
+use super::records::{CompletedMap, Records};
+
+impl<C: CompletedMap> Records<C> {
+    pub(super) fn abandon(&self, request: &Abandon<'_>, now: Moment) {
+        let mut locked = self.unfinished.lock(request.id.hash());
+        let token = request.reservation.token();
+        let is_own = locked.slot().is_some_and(|slot| {
+            slot.record.token() == token
+                && slot.record.outcome() == Outcome::Reserved
+                && !slot.outlived_retention(now)
+        });
+        if is_own {
+            locked.abandon(request.record.clone(), request.ends_lease(), now);
+        }
+    }
+}

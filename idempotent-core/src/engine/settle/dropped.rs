@@ -1,0 +1,93 @@
+//! What happens to a key whose body was dropped while it ran.
+//!
+//! A body that panicked has ended: its outcome is unknown. A future that was dropped may have left
+//! work behind, in another process or in a spawned task: its key is held for the lease. A body that
+//! has ended, and whose result cannot be judged because that panicked, leaves a tombstone: it must
+//! not run again.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::discard::{release_once, spawn_bounded};
+use super::failed_runs;
+use super::settlement::UnknownEnd;
+use crate::engine::idempotency::Idempotency;
+use crate::engine::telemetry::Transition;
+use crate::model::{NotKept, Record, RecordId};
+use crate::store::{Abandon, Complete};
+
+/// Why a call ended without a result.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dropped {
+    /// Its body panicked.
+    Panicked,
+    /// Its future was dropped while the body ran.
+    Cancelled,
+    /// Its body has ended, and the code that encodes or judges its result panicked.
+    Unjudged,
+}
+
+/// What the store is told.
+enum End {
+    Release,
+    Abandon(Record),
+    Complete(Record, Duration),
+}
+
+impl Dropped {
+    fn end(self, reservation: &Record, ttl: Duration) -> End {
+        match self {
+            Self::Cancelled => End::Abandon(reservation.held()),
+            Self::Unjudged => End::Complete(reservation.tombstone(NotKept::NotEncodable), ttl),
+            Self::Panicked => {
+                let error = Some(Cow::Borrowed("the body panicked"));
+                let end = UnknownEnd { error, ..UnknownEnd::default() };
+                match end.record(reservation) {
+                    Some(record) => End::Abandon(record),
+                    None => {
+                        failed_runs::remember(reservation.token(), None);
+                        End::Release
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Tells the store, in a spawned task. If it does not learn of it, the reservation lapses with its
+/// lease.
+pub(super) fn settle_dropped(
+    engine: &Idempotency,
+    id: &RecordId,
+    reservation: &Record,
+    ttl: Duration,
+    dropped: Dropped,
+) {
+    let end = dropped.end(reservation, ttl);
+    let (telling, ended, reservation) = (engine.clone(), id.clone(), reservation.clone());
+    spawn_bounded(engine, id, async move {
+        let (store, limit) = (telling.store(), reservation.lease());
+        let told = match &end {
+            End::Release => {
+                release_once(&telling, &ended, &reservation).await;
+                return;
+            }
+            End::Abandon(record) => {
+                let request = Abandon::new(&ended, &reservation, record);
+                telling.0.call(Transition::Abandon, limit, store.abandon(&request)).await
+            }
+            End::Complete(record, ttl) => {
+                let request = Complete::new(&ended, &reservation, record, *ttl);
+                let call = store.complete(&request);
+                telling.0.call(Transition::Complete, limit, call).await.map(drop)
+            }
+        };
+        if let Err(error) = told {
+            tracing::debug!(
+                record = %ended,
+                error = &error as &dyn std::error::Error,
+                "the store could not be told of a dropped call; its reservation lapses with its lease"
+            );
+        }
+    });
+}

@@ -1,0 +1,72 @@
+//! The layout of a record's bytes: a fixed header, the operation's name, flagged fields, and the
+//! result.
+//!
+//! ```text
+//!  0  layout        u8    2 for this layout
+//!  1  outcome       u8    0 not completed, 1 kept, 2.. not kept, and why
+//!  2  guarantee     u8
+//!  3  owner         u8    0 running, 1 gone, holds its lease, 2 ended without a known outcome
+//!  4  token         16 bytes
+//! 20  created       u64   milliseconds since 1970, by the writer's clock; for people only
+//! 28  lease         u32   milliseconds
+//! 32  retention     u32   seconds for which an indeterminate record is kept
+//! 36  version       u32
+//! 40  flags         u16   which fields follow
+//! 42  name          u16   length of the operation's name in bytes
+//! 44  fields        u32   length of everything between the header and the result
+//! 48  fingerprint   32 bytes, if flagged
+//!     name
+//!     the other fields, in the order of their flags
+//!     result
+//! ```
+//!
+//! Integers are little-endian, and a text field is its length as u16 and UTF-8. A new field is a
+//! new flag, not a new layout: a reader refuses a record with a flag that it does not know. While its
+//! owner runs, a reservation's bytes never change: renewing moves only the store's own deadline, so
+//! a store may compare whole values instead of tokens.
+
+pub(super) const LAYOUT: u8 = 2;
+
+pub(super) const HEADER: usize = 48;
+
+pub(super) const FINGERPRINT_BYTES: usize = 32;
+
+/// Which fields a record has.
+pub(super) mod flag {
+    pub(in super::super) const FINGERPRINT: u16 = 1;
+    /// The number of the attempt, u32.
+    pub(in super::super) const ATTEMPT: u16 = 1 << 1;
+    /// The call has a journal of steps. No bytes.
+    #[cfg(test)]
+    pub(in super::super) const JOURNAL: u16 = 1 << 2;
+    /// Texts, from here on.
+    pub(in super::super) const KEY: u16 = 1 << 3;
+    pub(in super::super) const SCOPE: u16 = 1 << 4;
+    pub(in super::super) const RESULT_TYPE: u16 = 1 << 5;
+    pub(in super::super) const TRACE_PARENT: u16 = 1 << 6;
+    pub(in super::super) const LAST_ERROR: u16 = 1 << 7;
+    pub(in super::super) const ENCRYPTION_KEY: u16 = 1 << 8;
+
+    /// The texts, in the order in which they are stored.
+    pub(in super::super) const TEXTS: [u16; 6] =
+        [KEY, SCOPE, RESULT_TYPE, TRACE_PARENT, LAST_ERROR, ENCRYPTION_KEY];
+    /// Those that this version can read. A journal and encryption are defined, and not read yet: to
+    /// ignore them would run steps again, or take a cipher for a result.
+    pub(in super::super) const KNOWN: u16 =
+        FINGERPRINT | ATTEMPT | KEY | SCOPE | RESULT_TYPE | TRACE_PARENT | LAST_ERROR;
+}
+
+/// Where the texts of a record with these flags begin, after the name.
+pub(super) const fn texts_at(flags: u16, name: usize) -> usize {
+    let fingerprint = if flags & flag::FINGERPRINT != 0 { FINGERPRINT_BYTES } else { 0 };
+    let attempt = if flags & flag::ATTEMPT != 0 { 4 } else { 0 };
+    HEADER + fingerprint + name + attempt
+}
+
+/// Splits a text field off the front; `None` if the bytes are cut short or not a text.
+pub(super) fn split_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    let length = usize::from(u16::from_le_bytes(*length));
+    let text = rest.get(..length)?;
+    Some((std::str::from_utf8(text).ok()?, &rest[length..]))
+}
