@@ -150,7 +150,8 @@ fn returning(options: &Options, output: &Type, end: Span) -> TokenStream {
     let mut chain = quote_spanned!(here=> .#name::<#output> #arguments);
     let is_compared = is_compared(options, output);
     if is_compared && options.tx.is_none() {
-        chain.extend(quote_spanned!(here=> .comparing(|results| results.compare_ok())));
+        let find = quote_spanned!(end=> (|results| results.compare_ok()));
+        chain.extend(quote_spanned!(here=> .comparing #find));
     }
     let memoizes_errors = match &options.memoize {
         Memoize::Ok => quote!(),
