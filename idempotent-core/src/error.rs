@@ -24,6 +24,7 @@ use crate::model::RecordId;
 /// | `Indeterminate` | `indeterminate` | 423 | no, resolve it first |
 /// | `Incompatible` | `incompatible_record` | 500 | no |
 /// | `Encode`, `Decode` | `encode`, `decode` | 500 | no |
+/// | `NotReplayable` | `not_replayable` | 500 | no |
 /// | `Misconfigured` | `misconfigured` | 500 | no |
 /// | `Store` | `store_unavailable` | 503 | yes |
 ///
@@ -98,6 +99,13 @@ pub enum ErrorKind {
     Encode,
     /// The recorded result cannot be decoded as this call's type. The body did not run.
     Decode,
+    /// The body ran, but a replay would not return what it returned: its type is encoded in one form
+    /// and decoded in another. The source is a [`ReplayMismatch`](crate::call::ReplayMismatch), which
+    /// names the field. Only engines that
+    /// [verify results](crate::IdempotencyBuilder::verify_results) look, by default those of debug
+    /// builds. The body does not run again: retries are refused with
+    /// [`ResultNotKept`](Self::ResultNotKept).
+    NotReplayable,
     /// The operation, the engine or the runtime does not allow this call: for example, the name is
     /// one that `strict_names()` refuses, the `ttl` is zero, or the tokio runtime has no timer.
     Misconfigured,
@@ -122,6 +130,7 @@ impl ErrorKind {
             Self::Store => "store_unavailable",
             Self::Encode => "encode",
             Self::Decode => "decode",
+            Self::NotReplayable => "not_replayable",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -142,6 +151,7 @@ impl ErrorKind {
             | Self::Incompatible
             | Self::Encode
             | Self::Decode
+            | Self::NotReplayable
             | Self::Misconfigured => 500,
             Self::Store => 503,
         }
@@ -174,6 +184,9 @@ impl ErrorKind {
             Self::Store => "the idempotency store is unavailable",
             Self::Encode => "the payload cannot be encoded",
             Self::Decode => "the recorded result cannot be decoded",
+            Self::NotReplayable => {
+                "the call has completed, but a replay would not return its result"
+            }
             Self::Misconfigured => "the operation is misconfigured",
         }
     }

@@ -22,6 +22,7 @@
 //!
 //! The [`guide`] answers one question per page: [choosing a store](guide::choosing_a_store),
 //! [keys and scopes](guide::keys_and_scopes), [guarantees and errors](guide::guarantees_and_errors),
+//! [results](guide::results),
 //! [an HTTP service](guide::http_service),
 //! [transactions and the outbox](guide::transactions_and_outbox), [testing](guide::testing),
 //! [production](guide::production), and
@@ -56,13 +57,17 @@
 //! The `Ok` type must be `Serialize` and `DeserializeOwned`. Results are stored as MessagePack with
 //! named fields, in serde's human-readable form. This supports flattened, untagged and tagged
 //! enums, maps with keys of any type, `NaN` and infinities, bytes, `IpAddr`, and the types of
-//! `chrono` and `uuid`. It has two limits. `u128` and `i128` inside internally tagged or untagged
-//! enums, or inside flattened fields, are an error. Nested options lose a level **silently**:
-//! `Some(None)` and `Some(())` come back as `None`.
+//! `chrono` and `uuid`.
 //!
-//! If a result cannot be encoded or exceeds the engine's limit, the caller still receives it, but
-//! the record becomes a *tombstone*: retries are refused with [`ErrorKind::ResultNotKept`], and the
-//! body does not run again.
+//! A type can be written in one form and read in another, for example by `#[serde(skip)]`. Debug
+//! builds read every result back before they record it, and refuse the first call with
+//! [`ErrorKind::NotReplayable`], which names the field: see
+//! [`verify_results`](IdempotencyBuilder::verify_results) and [the guide](guide::results), which
+//! lists what survives.
+//!
+//! If a result exceeds the engine's limit, or cannot be encoded in a release build, the caller still
+//! receives it, but the record becomes a *tombstone*: retries are refused with
+//! [`ErrorKind::ResultNotKept`], and the body does not run again.
 //!
 //! # Observing calls
 //!
@@ -139,6 +144,8 @@ pub mod testing;
 #[cfg_attr(docsrs, doc(cfg(feature = "macros")))]
 pub use idempotent_macros::idempotent;
 
+#[doc(hidden)]
+pub use self::__private::output as __output;
 pub use self::call::{Call, Reservation};
 pub use self::default_engine::install;
 pub use self::engine::{Idempotency, IdempotencyBuilder, current};

@@ -48,6 +48,27 @@ step_https() {
     cargo_test --locked --manifest-path tests/https/Cargo.toml
 }
 
+# What processes share does not depend on the features that Cargo unites: builds with and without each
+# that some crate may switch on write records, compute the same digests, and read each other's records.
+step_unification() {
+    local folder="$target/unification" name features builds=(none arbitrary_precision preserve_order
+        float_roundtrip raw_value arbitrary_precision,preserve_order,float_roundtrip,raw_value)
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    for features in "${builds[@]}"; do
+        name="${features//,/+}"
+        CARGO_TARGET_DIR="$target" cargo build --quiet --locked --manifest-path tests/features/Cargo.toml \
+            --features "${features#none}"
+        cp "$target/debug/idempotent-features" "$folder/$name"
+        echo "--- $name"
+        "$folder/$name" write "$folder/$name.records"
+    done
+    for name in "$folder"/*.records; do
+        echo "--- $(basename "$name" .records)"
+        "${name%.records}" read "$folder"/*.records
+    done
+}
+
 # Runs the examples, each of which checks itself, as `build` compiled them. The one that serves until
 # Ctrl-C has a test of its own.
 step_examples() {

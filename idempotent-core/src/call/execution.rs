@@ -217,7 +217,7 @@ impl<T, E> Execution<T, E> {
     }
 
     /// Starts to record the end of the call.
-    fn settle(&mut self, result: Result<T, E>, cx: &mut Context<'_>) -> Poll<Finished<T, E>> {
+    fn settle(&mut self, mut result: Result<T, E>, cx: &mut Context<'_>) -> Poll<Finished<T, E>> {
         let mut held = match mem::replace(&mut self.phase, Phase::Done) {
             Phase::Body(Owner::Held(held)) => held,
             Phase::Body(Owner::Unrecorded(_)) => {
@@ -226,8 +226,11 @@ impl<T, E> Execution<T, E> {
             _ => return Poll::Ready((result, CallOutcome::Executed)),
         };
         held.set_judging();
-        let settlement = self.policy.settlement(&result, &held);
         let _entered = self.span.enter();
+        let mut settlement = self.policy.settlement(&result, &held);
+        if let Some(error) = self.policy.verify(&result, &mut settlement, held.as_ref()) {
+            result = self.policy.refuse(error);
+        }
         let Some(mut recorded) = held.settle(settlement) else {
             return Poll::Ready(self.end(result, CallOutcome::Executed));
         };

@@ -5,12 +5,14 @@ use std::error::Error as _;
 use std::fmt;
 use std::future::Future;
 
+use super::comparisons::Results;
 use super::policy::Policy;
 use super::typed::Call;
+use crate::codec::Comparison;
 use crate::default_engine::engine_of;
 use crate::engine::{
-    Acquired, CallSpan, ObservedCall, Request, TransactionReservation, acquire_in_transaction,
-    current,
+    Acquired, CallSpan, ObservedCall, Request, Settlement, TransactionReservation,
+    acquire_in_transaction, current,
 };
 use crate::error::Error;
 use crate::model::{CallOutcome, RecordId};
@@ -64,6 +66,10 @@ impl<T, E> Call<T, E> {
     ///   the call is refused with [`Store`](crate::ErrorKind::Store), whatever the body returned.
     /// * A result that is too large, or cannot be encoded, is returned to the caller and leaves a
     ///   tombstone. The effects stay.
+    /// * A result that a replay would not return is refused with
+    ///   [`NotReplayable`](crate::ErrorKind::NotReplayable) if the engine
+    ///   [verifies results](crate::IdempotencyBuilder::verify_results): like an `Err`, it undoes what
+    ///   the body did.
     /// * If the future is dropped halfway, the database refuses to commit the transaction.
     ///
     /// A duplicate of a call whose transaction has not ended is refused at once with
@@ -101,6 +107,17 @@ impl<T, E> Call<T, E> {
     /// [`TransactionCall::run`].
     pub fn in_transaction<X: Transaction>(self, tx: &mut X) -> TransactionCall<'_, X, T, E> {
         TransactionCall { call: self, tx, as_transaction: |tx| tx }
+    }
+
+    /// Both [`in_transaction`](Self::in_transaction) and [`comparing`](Self::comparing), in one line of
+    /// the attribute's expansion.
+    #[doc(hidden)]
+    pub fn in_transaction_comparing<X: Transaction>(
+        self,
+        tx: &mut X,
+        find: fn(Results<T, E>) -> Option<Comparison<T>>,
+    ) -> TransactionCall<'_, X, T, E> {
+        self.comparing(find).in_transaction(tx)
     }
 }
 
@@ -204,7 +221,15 @@ impl<T, E> Running<T, E> {
 
     async fn end(self, tx: &mut dyn Transaction, result: Result<T, E>) -> Result<T, E> {
         let Self { reservation, policy, span, observed } = self;
-        let settlement = policy.settlement_in_transaction(&result, &reservation);
+        let mut settlement = policy.settlement_in_transaction(&result, &reservation);
+        let result = match policy.verify(&result, &mut settlement, reservation.as_ref()) {
+            // Nothing is committed yet, so the effects can be undone.
+            Some(error) => {
+                settlement = Settlement::Release;
+                policy.refuse(error)
+            }
+            None => result,
+        };
         let id = reservation.id().clone();
         let settled = span.instrument(reservation.settle(tx, settlement, result.is_err())).await;
         match (settled, result) {

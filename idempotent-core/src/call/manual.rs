@@ -103,10 +103,17 @@ impl<T, E> Reservation<T, E> {
 
     /// Completes the call with a result, whose disposition decides what is kept. If the store
     /// fails, the recording continues in a task while the lease lasts.
+    ///
+    /// A result that a replay would not return leaves a tombstone, which is logged, if the engine
+    /// [verifies results](crate::IdempotencyBuilder::verify_results).
     pub async fn complete(mut self, result: &Result<T, E>) {
         self.set_judging();
         let policy = &self.policy;
-        let settlement = self.held.as_ref().map(|held| policy.settlement(result, held));
+        let settlement = self.held.as_ref().map(|held| {
+            let mut settlement = policy.settlement(result, held);
+            policy.verify(result, &mut settlement, held.as_ref());
+            settlement
+        });
         self.settle(settlement).await;
     }
 
@@ -128,8 +135,11 @@ impl<T, E> Reservation<T, E> {
     pub async fn complete_as(mut self, result: &Result<T, E>, disposition: Disposition) {
         self.set_judging();
         let policy = &self.policy;
-        let held = self.held.as_ref();
-        let settlement = held.map(|held| policy.settlement_as(result, held, disposition));
+        let settlement = self.held.as_ref().map(|held| {
+            let mut settlement = policy.settlement_as(result, held, disposition);
+            policy.verify(result, &mut settlement, held.as_ref());
+            settlement
+        });
         self.settle(settlement).await;
     }
 

@@ -1,7 +1,8 @@
 //! A call of an operation, from its options to its result.
 //!
 //! A `builder` takes the options; `result_type` and `bounds` say what a function may return, and
-//! `policy` what happens to its results. The [`Call`] (`typed`) then runs in one of these ways: its
+//! `policy` what happens to its results. `verification` reads a result back before it is recorded, and
+//! `comparisons` finds how its type can be compared. The [`Call`] (`typed`) then runs in one of these ways: its
 //! body in place (`run`), surviving its caller (`detached`), in separate steps (`manual`), or in a
 //! transaction of the caller's (`in_transaction`). `execution` is what the first three have in
 //! common, and `body` the body that they run. `missing_feature` makes the compiler name a feature
@@ -10,6 +11,7 @@
 mod body;
 mod bounds;
 mod builder;
+mod comparisons;
 mod detached;
 mod execution;
 mod in_transaction;
@@ -20,13 +22,16 @@ mod policy;
 mod result_type;
 mod run;
 mod typed;
+mod verification;
 
 pub use self::bounds::{FromError, Memoizable};
 pub use self::builder::CallBuilder;
+#[doc(hidden)]
+pub use self::comparisons::{ByEncoding, Results, WithDebug, WithEquality};
 pub use self::in_transaction::TransactionCall;
 pub use self::manual::{BeginOutcome, Reservation};
 pub use self::result_type::ResultType;
 pub use self::run::Run;
 pub use self::typed::Call;
-pub use crate::codec::{BinaryResult, InvalidBytes};
+pub use crate::codec::{BinaryResult, Comparison, InvalidBytes, ReplayMismatch};
 pub use crate::model::CallOutcome;

@@ -10,7 +10,7 @@ use rmp_serde::decode::Error as DecodeError;
 use rmp_serde::encode::Error as EncodeError;
 
 use super::bounds::Memoizable;
-use crate::codec::{self, BinaryResult};
+use crate::codec::{self, BinaryResult, Comparison};
 use crate::engine::{
     CompletedRecord, HeldReservation, ReservationRef, Settlement, Telemetry,
     TransactionReservation, UnknownEnd,
@@ -31,6 +31,7 @@ pub(super) struct Policy<T, E> {
 struct Side<V> {
     encode: fn(u8, &V, &mut RecordBytes) -> Result<(), EncodeError>,
     decode: fn(&[u8]) -> Result<V, DecodeError>,
+    comparison: Comparison<V>,
 }
 
 enum Rule<T, E> {
@@ -81,6 +82,26 @@ impl<T, E> Policy<T, E> {
 
     pub(super) fn on_error(&mut self, disposition: fn(&E) -> Disposition) {
         self.rule = Rule::OnError(disposition);
+    }
+
+    /// Replaces how an `Ok` is compared with what is read back.
+    pub(super) fn compare_ok(&mut self, comparison: Comparison<T>) {
+        self.ok.comparison = comparison;
+    }
+
+    /// The same for an `Err`, if errors are memoized.
+    pub(super) fn compare_err(&mut self, comparison: Comparison<E>) {
+        if let Some(err) = &mut self.err {
+            err.comparison = comparison;
+        }
+    }
+
+    pub(super) fn ok_comparison(&self) -> Comparison<T> {
+        self.ok.comparison
+    }
+
+    pub(super) fn err_comparison(&self) -> Option<Comparison<E>> {
+        self.err.as_ref().map(|err| err.comparison)
     }
 
     pub(super) fn refuse(&self, error: Error) -> Result<T, E> {
@@ -152,7 +173,8 @@ impl<T, E> Policy<T, E> {
         reservation: ReservationRef<'_>,
         ttl: Option<Duration>,
     ) -> Settlement {
-        let ReservationRef { id, record: reservation, max_result_bytes } = reservation;
+        let ReservationRef { id, record: reservation, max_result_bytes, verify_results } =
+            reservation;
         let ended = reservation.completed_with(max_result_bytes, |out| match (result, &self.err) {
             (Ok(value), _) => (self.ok.encode)(codec::OK, value, out).map_err(Some),
             (Err(error), Some(side)) => (side.encode)(codec::ERR, error, out).map_err(Some),
@@ -160,7 +182,10 @@ impl<T, E> Policy<T, E> {
         });
         let record = ended.unwrap_or_else(|error| match error {
             Some(error) => {
-                Telemetry::not_encodable(id, &error);
+                // Otherwise the caller is told, and the log says that.
+                if !verify_results {
+                    Telemetry::not_encodable(id, &error);
+                }
                 reservation.tombstone(NotKept::NotEncodable)
             }
             None => reservation.tombstone(NotKept::NotMemoized),
@@ -212,12 +237,20 @@ fn decode_failure(error: DecodeError) -> Cow<'static, str> {
 
 impl<V: Memoizable> Side<V> {
     fn new() -> Self {
-        Self { encode: codec::encode::<V>, decode: codec::decode::<V> }
+        Self {
+            encode: codec::encode::<V>,
+            decode: codec::decode::<V>,
+            comparison: Comparison::by_encoding(),
+        }
     }
 }
 
 impl<V: BinaryResult> Side<V> {
     fn binary() -> Self {
-        Self { encode: codec::encode_binary::<V>, decode: codec::decode_binary::<V> }
+        Self {
+            encode: codec::encode_binary::<V>,
+            decode: codec::decode_binary::<V>,
+            comparison: Comparison::by_decoding(),
+        }
     }
 }

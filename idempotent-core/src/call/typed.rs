@@ -3,8 +3,9 @@
 use std::fmt;
 
 use super::bounds::Memoizable;
+use super::comparisons::{Results, results};
 use super::policy::Policy;
-use crate::codec::BinaryResult;
+use crate::codec::{BinaryResult, Comparison};
 use crate::engine::{CallSpan, Request};
 use crate::model::Disposition;
 
@@ -70,6 +71,51 @@ impl<T, E> Call<T, E> {
         E: BinaryResult,
     {
         self.policy.memoize_binary_errors(disposition);
+        self
+    }
+
+    /// Compares an `Ok` by `==` with what is read back from its encoding, where the engine
+    /// [verifies results](crate::IdempotencyBuilder::verify_results). Without this, the two are encoded
+    /// and their encodings compared, which misses what is not encoded, such as a field with
+    /// `#[serde(skip)]`.
+    ///
+    /// The attribute does so by itself for every type that is `PartialEq`.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// use idempotent_core::backends::MemoryStore;
+    /// use idempotent_core::{Error, ErrorKind, Idempotency, Operation};
+    ///
+    /// let engine = Idempotency::builder(MemoryStore::new()).verify_results(true).build();
+    /// let call = Operation::new("find").key("7").engine(&engine);
+    /// let call = call.returning::<Result<Option<()>, Error>>().compare_results();
+    /// let refused = call.run(|| async { Ok(Some(())) }).await.unwrap_err();
+    /// assert_eq!(refused.kind(), ErrorKind::NotReplayable); // a replay would return `None`
+    /// # }
+    /// ```
+    pub fn compare_results(mut self) -> Self
+    where
+        T: Memoizable + PartialEq + fmt::Debug,
+    {
+        self.policy.compare_ok(Comparison::by_equality_and_debug());
+        self
+    }
+
+    /// What the compiler finds out, where the attribute names the type, about comparing an `Ok`.
+    #[doc(hidden)]
+    pub fn comparing(mut self, find: fn(Results<T, E>) -> Option<Comparison<T>>) -> Self {
+        if let Some(comparison) = find(results()) {
+            self.policy.compare_ok(comparison);
+        }
+        self
+    }
+
+    /// What the compiler finds out, where the attribute names the type, about comparing an `Err`.
+    #[doc(hidden)]
+    pub fn comparing_errors(mut self, find: fn(Results<T, E>) -> Option<Comparison<E>>) -> Self {
+        if let Some(comparison) = find(results()) {
+            self.policy.compare_err(comparison);
+        }
         self
     }
 

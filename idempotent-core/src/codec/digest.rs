@@ -4,10 +4,11 @@
 //! order of their fields. `1`, `1.0` and `"1"` have different digests. Serde treats a set as a
 //! sequence, so only sets that iterate in a fixed order, such as `BTreeSet`, have one digest.
 
-use rmp::Marker;
 use serde::Serialize;
 
 use super::messagepack::pack;
+use super::reader::{Item, Reader};
+use super::serializer::Purpose;
 
 /// A BLAKE3 hash of a payload's canonical bytes, before an engine's secret is applied.
 pub(crate) type Digest = [u8; 32];
@@ -15,111 +16,68 @@ pub(crate) type Digest = [u8; 32];
 /// Digests `value`.
 pub(crate) fn digest<T: Serialize + ?Sized>(value: &T) -> Result<Digest, rmp_serde::encode::Error> {
     let mut packed = Vec::with_capacity(256);
-    pack(value, &mut packed)?;
+    pack(value, Purpose::Fingerprint, &mut packed)?;
     let mut canonical = Vec::with_capacity(packed.len());
-    let mut input = Input(&packed);
-    input
-        .canonicalize(&mut canonical)
+    canonicalize(&mut Reader(&packed), Sequences::InOrder, &mut canonical)
         .ok_or_else(|| rmp_serde::encode::Error::Syntax("the payload is not MessagePack".into()))?;
     Ok(blake3::hash(&canonical).into())
 }
 
-/// MessagePack that has not been read yet.
-struct Input<'a>(&'a [u8]);
+/// Whether the order of a sequence counts.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sequences {
+    InOrder,
+    /// As in a set, which serde does not tell apart from a list.
+    InAnyOrder,
+}
 
-impl<'a> Input<'a> {
-    fn take(&mut self, length: usize) -> Option<&'a [u8]> {
-        let (head, tail) = self.0.split_at_checked(length)?;
-        self.0 = tail;
-        Some(head)
-    }
-
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        self.take(N)?.try_into().ok()
-    }
-
-    /// Reads a length of one, two or four bytes.
-    fn length(&mut self, bytes: usize) -> Option<usize> {
-        let digits = self.take(bytes)?;
-        Some(digits.iter().fold(0, |length, digit| length << 8 | usize::from(*digit)))
-    }
-
-    /// Appends one value in its canonical form: its kind, its length and its bytes.
-    fn canonicalize(&mut self, out: &mut Vec<u8>) -> Option<()> {
-        let [byte] = self.array()?;
-        match Marker::from_u8(byte) {
-            Marker::FixArray(length) => self.sequence(usize::from(length), out),
-            Marker::Array16 => self.length(2).and_then(|length| self.sequence(length, out)),
-            Marker::Array32 => self.length(4).and_then(|length| self.sequence(length, out)),
-            Marker::FixMap(length) => self.map(usize::from(length), out),
-            Marker::Map16 => self.length(2).and_then(|length| self.map(length, out)),
-            Marker::Map32 => self.length(4).and_then(|length| self.map(length, out)),
-            Marker::FixStr(length) => self.blob(b's', usize::from(length), out),
-            Marker::Str8 => self.length(1).and_then(|length| self.blob(b's', length, out)),
-            Marker::Str16 => self.length(2).and_then(|length| self.blob(b's', length, out)),
-            Marker::Str32 => self.length(4).and_then(|length| self.blob(b's', length, out)),
-            Marker::Bin8 => self.length(1).and_then(|length| self.blob(b'b', length, out)),
-            Marker::Bin16 => self.length(2).and_then(|length| self.blob(b'b', length, out)),
-            Marker::Bin32 => self.length(4).and_then(|length| self.blob(b'b', length, out)),
-            Marker::F32 => {
-                let value = f32::from_be_bytes(self.array()?);
-                float(f64::from(value), out);
-                Some(())
-            }
-            Marker::F64 => {
-                float(f64::from_be_bytes(self.array()?), out);
-                Some(())
-            }
-            marker => self.scalar(byte, marker, out),
+/// Appends one value in its canonical form: its kind, its length and its bytes.
+pub(super) fn canonicalize(
+    input: &mut Reader<'_>,
+    sequences: Sequences,
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    match input.next()? {
+        Item::Array(length) if sequences == Sequences::InOrder => {
+            head(b'a', length, out);
+            (0..length).try_for_each(|_| canonicalize(input, sequences, out))?;
+        }
+        Item::Array(length) => sorted(input, sequences, (b'a', length, 1), out)?,
+        Item::Map(length) => sorted(input, sequences, (b'm', length, 2), out)?,
+        Item::Text(bytes) => blob(b's', bytes, out),
+        Item::Binary(bytes) => blob(b'b', bytes, out),
+        Item::Extension(bytes) => blob(b'x', bytes, out),
+        Item::Float(value) => float(value, out),
+        Item::Scalar(byte, rest) => {
+            out.extend_from_slice(&[b'v', byte]);
+            out.extend_from_slice(rest);
         }
     }
+    Some(())
+}
 
-    /// Integers, booleans, nil and extensions: the encoder already has one form for each value.
-    fn scalar(&mut self, byte: u8, marker: Marker, out: &mut Vec<u8>) -> Option<()> {
-        let rest = match marker {
-            Marker::U8 | Marker::I8 => 1,
-            Marker::U16 | Marker::I16 | Marker::FixExt1 => 2,
-            Marker::FixExt2 => 3,
-            Marker::U32 | Marker::I32 => 4,
-            Marker::FixExt4 => 5,
-            Marker::U64 | Marker::I64 => 8,
-            Marker::FixExt8 => 9,
-            Marker::FixExt16 => 17,
-            Marker::Ext8 => return self.length(1).and_then(|n| self.blob(b'x', n + 1, out)),
-            Marker::Ext16 => return self.length(2).and_then(|n| self.blob(b'x', n + 1, out)),
-            Marker::Ext32 => return self.length(4).and_then(|n| self.blob(b'x', n + 1, out)),
-            _ => 0,
-        };
-        out.extend_from_slice(&[b'v', byte]);
-        out.extend_from_slice(self.take(rest)?);
-        Some(())
+/// Appends entries of so many values each, sorted.
+fn sorted(
+    input: &mut Reader<'_>,
+    sequences: Sequences,
+    (kind, length, values): (u8, usize, usize),
+    out: &mut Vec<u8>,
+) -> Option<()> {
+    let mut entries = Vec::new();
+    for _ in 0..length {
+        let mut entry = Vec::new();
+        (0..values).try_for_each(|_| canonicalize(input, sequences, &mut entry))?;
+        entries.push(entry);
     }
+    entries.sort_unstable();
+    head(kind, length, out);
+    entries.iter().for_each(|entry| out.extend_from_slice(entry));
+    Some(())
+}
 
-    fn blob(&mut self, kind: u8, length: usize, out: &mut Vec<u8>) -> Option<()> {
-        let bytes = self.take(length)?;
-        head(kind, length, out);
-        out.extend_from_slice(bytes);
-        Some(())
-    }
-
-    fn sequence(&mut self, length: usize, out: &mut Vec<u8>) -> Option<()> {
-        head(b'a', length, out);
-        (0..length).try_for_each(|_| self.canonicalize(out))
-    }
-
-    fn map(&mut self, length: usize, out: &mut Vec<u8>) -> Option<()> {
-        let mut entries = Vec::new();
-        for _ in 0..length {
-            let mut entry = Vec::new();
-            self.canonicalize(&mut entry)?;
-            self.canonicalize(&mut entry)?;
-            entries.push(entry);
-        }
-        entries.sort_unstable();
-        head(b'm', length, out);
-        entries.iter().for_each(|entry| out.extend_from_slice(entry));
-        Some(())
-    }
+fn blob(kind: u8, bytes: &[u8], out: &mut Vec<u8>) {
+    head(kind, bytes.len(), out);
+    out.extend_from_slice(bytes);
 }
 
 fn head(kind: u8, length: usize, out: &mut Vec<u8>) {

@@ -20,6 +20,7 @@ use crate::store::Store;
 /// | `store_timeout` | 5 seconds |
 /// | `max_key_bytes` | 255 |
 /// | `max_result_bytes` | 1 MiB |
+/// | `verify_results` | in debug builds |
 ///
 /// ```
 /// use std::time::Duration;
@@ -99,6 +100,29 @@ impl IdempotencyBuilder {
     /// Default: 1 MiB.
     pub fn max_result_bytes(mut self, bytes: usize) -> Self {
         self.settings.max_result_bytes = bytes;
+        self
+    }
+
+    /// Whether results are read back before they are recorded, and compared with what the body
+    /// returned. A type whose values would come back different, or not at all, is then found by its
+    /// first call instead of by a customer's retry: the call is refused with
+    /// [`NotReplayable`](crate::ErrorKind::NotReplayable), which names the field.
+    ///
+    /// The body has run by then. Its record becomes a tombstone, so it does not run again: retries are
+    /// refused with [`ResultNotKept`](crate::ErrorKind::ResultNotKept). In a transaction of the
+    /// caller's the effects are undone instead, and no record is left.
+    ///
+    /// It costs a decoding, and a comparison, for each execution, and nothing for a replay. Default: on
+    /// in debug builds, off in release builds. The [guide](crate::guide::results) says what it can
+    /// find.
+    ///
+    /// ```
+    /// use idempotent_core::{Idempotency, backends::MemoryStore};
+    ///
+    /// let staging = Idempotency::builder(MemoryStore::new()).verify_results(true).build();
+    /// ```
+    pub fn verify_results(mut self, verify: bool) -> Self {
+        self.settings.verify_results = verify;
         self
     }
 

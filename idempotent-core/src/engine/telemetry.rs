@@ -211,6 +211,16 @@ impl Telemetry {
         count("idempotent_tombstones_total", id);
     }
 
+    /// A result that a replay would not return. Its caller is refused, and it leaves a tombstone.
+    pub(crate) fn not_replayable(id: &RecordId, error: &Error) {
+        tracing::error!(
+            record = %id,
+            error = error as &dyn std::error::Error,
+            "a replay would not return this result: its caller is refused, and so are retries"
+        );
+        count("idempotent_tombstones_total", id);
+    }
+
     pub(crate) fn not_encodable(id: &RecordId, error: &rmp_serde::encode::Error) {
         tracing::error!(
             record = %id,

@@ -43,6 +43,7 @@ pub const fn code_of(kind: ErrorKind) -> Code {
         | ErrorKind::Incompatible
         | ErrorKind::Encode
         | ErrorKind::Decode
+        | ErrorKind::NotReplayable
         | ErrorKind::Misconfigured => Code::Internal,
     }
 }
@@ -114,6 +115,7 @@ mod tests {
             ErrorKind::Store,
             ErrorKind::Encode,
             ErrorKind::Decode,
+            ErrorKind::NotReplayable,
             ErrorKind::Misconfigured,
         ] {
             let status = Status::from(Error::new(kind, "shop"));

@@ -5,6 +5,7 @@
 //! | Where do the records live? | [`choosing_a_store`] |
 //! | What makes two calls the same call? | [`keys_and_scopes`] |
 //! | What happens after a crash, and what do I do with an error? | [`guarantees_and_errors`] |
+//! | Which results can be replayed? | [`results`] |
 //! | How do I guard an HTTP service? | [`http_service`] |
 //! | How do I get exactly one effect in my database? | [`transactions_and_outbox`] |
 //! | How do I test my handlers? | [`testing`] |
@@ -21,6 +22,9 @@ pub mod keys_and_scopes {}
 
 #[doc = include_str!("guarantees_and_errors.md")]
 pub mod guarantees_and_errors {}
+
+#[doc = include_str!("results.md")]
+pub mod results {}
 
 #[doc = include_str!("http_service.md")]
 pub mod http_service {}

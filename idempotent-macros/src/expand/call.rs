@@ -5,12 +5,12 @@
 
 use std::time::Duration;
 
-use proc_macro2::{Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{Signature, Type};
 
-use super::key;
 use super::span::{Root, at};
+use super::{key, rewrite};
 use crate::check::{Key, Length, Memoize, Options};
 
 pub(super) fn statement(
@@ -42,7 +42,7 @@ pub(super) fn statement(
     let call = call(options, key);
     let returning = returning(options, output, here);
     let in_transaction =
-        options.tx.as_ref().map(|tx| method("in_transaction", &tx.to_token_stream()));
+        options.tx.as_ref().map(|tx| in_transaction(tx, is_compared(options, output)));
     quote_spanned!(here=> let call = #operation #policy #call #returning #in_transaction;)
 }
 
@@ -148,18 +148,45 @@ fn returning(options: &Options, output: &Type, end: Span) -> TokenStream {
     let name = format_ident!("{name}", span = here);
     let arguments = quote_spanned!(end=> (#map));
     let mut chain = quote_spanned!(here=> .#name::<#output> #arguments);
-    chain.extend(match &options.memoize {
+    let is_compared = is_compared(options, output);
+    if is_compared && options.tx.is_none() {
+        let find = quote_spanned!(end=> (|results| results.compare_ok()));
+        chain.extend(quote_spanned!(here=> .comparing #find));
+    }
+    let memoizes_errors = match &options.memoize {
         Memoize::Ok => quote!(),
         Memoize::All(all) => {
             let here = at(all);
             quote_spanned!(here=> .memoize_errors())
         }
         Memoize::By(path) => method("memoize", &path.to_token_stream()),
-    });
+    };
+    if is_compared && !memoizes_errors.is_empty() {
+        chain.extend(memoizes_errors);
+        chain.extend(quote_spanned!(here=> .comparing_errors(|results| results.compare_err())));
+    } else {
+        chain.extend(memoizes_errors);
+    }
     if let Some(path) = &options.on_error {
         chain.extend(method("on_error", &path.to_token_stream()));
     }
     chain
+}
+
+/// Whether the compiler is to find how values are compared. It does so by their type, and so not for a
+/// type that it has still to infer. The results of a gRPC method are not encoded by serde.
+fn is_compared(options: &Options, output: &Type) -> bool {
+    options.grpc.is_none() && !rewrite::is_inferred(output)
+}
+
+fn in_transaction(tx: &Ident, is_compared: bool) -> TokenStream {
+    let here = at(tx);
+    match is_compared {
+        true => quote_spanned! {here=>
+            .in_transaction_comparing(#tx, |results| results.compare_ok())
+        },
+        false => quote_spanned!(here=> .in_transaction(#tx)),
+    }
 }
 
 /// The name of an operation without a `name`: the path of the function.

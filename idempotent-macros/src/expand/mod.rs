@@ -12,10 +12,11 @@
 //!     let call = ::idempotent_core::Operation::new("charge")
 //!         .ttl(::core::time::Duration::from_secs(86400))
 //!         .key(&order.id)
-//!         .returning::<Result<Receipt, ChargeError>>();
+//!         .returning::<Result<Receipt, ChargeError>>()
+//!         .comparing(|results| results.compare_ok());
 //!     call.run(move || async move {
 //!         if false {
-//!             return ::idempotent_core::__private::output::<Result<Receipt, ChargeError>>();
+//!             return ::idempotent_core::__output::<Result<Receipt, ChargeError>>();
 //!         }
 //!         gateway::charge(order.card, order.amount).await
 //!     })

@@ -19,6 +19,19 @@ impl VisitMut for EraseImplTrait {
     }
 }
 
+/// Whether a part of a type is left to the compiler.
+pub(super) fn is_inferred(ty: &Type) -> bool {
+    struct Find(bool);
+    impl VisitMut for Find {
+        fn visit_type_infer_mut(&mut self, _: &mut TypeInfer) {
+            self.0 = true;
+        }
+    }
+    let mut find = Find(false);
+    find.visit_type_mut(&mut ty.clone());
+    find.0
+}
+
 /// Renames `self` to `__self`, as in the future that `#[async_trait]` writes, but not in `self::path`.
 pub(super) fn self_as_dunder(tokens: TokenStream) -> TokenStream {
     let mut tokens = tokens.into_iter().peekable();

@@ -49,7 +49,7 @@ fn in_transaction(root: &Root, tx: &Ident, output: &Type, body: &Group) -> Token
 fn pin(root: &Root, output: &Type) -> TokenStream {
     let here = at(output);
     let root = root.at(here);
-    quote_spanned!(here=> if false { return #root::__private::output::<#output>(); })
+    quote_spanned!(here=> if false { return #root::__output::<#output>(); })
 }
 
 /// The body, with `before` in front of it.

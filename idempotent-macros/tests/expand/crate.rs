@@ -10,10 +10,11 @@ pub async fn charge(order: Order) -> Result<Receipt, ChargeError> {
             ::core::concat!(::core::module_path!(), "::charge"),
         )
         .key(&order.id)
-        .returning::<Result<Receipt, ChargeError>>();
+        .returning::<Result<Receipt, ChargeError>>()
+        .comparing(|results| results.compare_ok());
     call.run(move || async move {
             if false {
-                return crate::vendored::idempotent_core::__private::output::<
+                return crate::vendored::idempotent_core::__output::<
                     Result<Receipt, ChargeError>,
                 >();
             }

@@ -14,7 +14,7 @@ async fn charge(request: Request<Order>) -> Result<Response<Receipt>, Status> {
         .on_error(disposition);
     call.run(move || async move {
             if false {
-                return ::idempotent_core::__private::output::<
+                return ::idempotent_core::__output::<
                     Result<Response<Receipt>, Status>,
                 >();
             }

@@ -13,7 +13,7 @@ async fn charge(order: u64) -> Result<Response<Receipt>, Status> {
         .returning_grpc_or::<Result<Response<Receipt>, Status>>(refuse);
     call.run_detached(move || async move {
             if false {
-                return ::idempotent_core::__private::output::<
+                return ::idempotent_core::__output::<
                     Result<Response<Receipt>, Status>,
                 >();
             }

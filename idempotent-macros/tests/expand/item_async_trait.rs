@@ -72,10 +72,11 @@ impl Charge for Gate {
             let times = times;
             let call = ::idempotent_core::Operation::new("gate.charge")
                 .key(&(&__self.shop, ":", &order.id))
-                .returning::<Result<Receipt, ChargeError>>();
+                .returning::<Result<Receipt, ChargeError>>()
+                .comparing(|results| results.compare_ok());
             call.run(move || async move {
                     if false {
-                        return ::idempotent_core::__private::output::<
+                        return ::idempotent_core::__output::<
                             Result<Receipt, ChargeError>,
                         >();
                     }

@@ -13,12 +13,11 @@ where
 {
     let call = ::idempotent_core::Operation::new("charge")
         .key(&order.id())
-        .returning::<Result<Receipt, G::Error>>();
+        .returning::<Result<Receipt, G::Error>>()
+        .comparing(|results| results.compare_ok());
     call.run(move || async move {
             if false {
-                return ::idempotent_core::__private::output::<
-                    Result<Receipt, G::Error>,
-                >();
+                return ::idempotent_core::__output::<Result<Receipt, G::Error>>();
             }
             gateway::charge(gate, order).await
         })

@@ -13,7 +13,7 @@ async fn charge(
         .returning::<Result<_, ChargeError>>();
     call.run(move || async move {
             if false {
-                return ::idempotent_core::__private::output::<Result<_, ChargeError>>();
+                return ::idempotent_core::__output::<Result<_, ChargeError>>();
             }
             gateway::charge(key).await
         })

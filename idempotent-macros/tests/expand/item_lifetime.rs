@@ -10,12 +10,11 @@ async fn charge<'a>(order: &'a Order, note: &str) -> Result<Receipt, ChargeError
             ::core::concat!(::core::module_path!(), "::charge"),
         )
         .key(&order.id)
-        .returning::<Result<Receipt, ChargeError>>();
+        .returning::<Result<Receipt, ChargeError>>()
+        .comparing(|results| results.compare_ok());
     call.run(move || async move {
             if false {
-                return ::idempotent_core::__private::output::<
-                    Result<Receipt, ChargeError>,
-                >();
+                return ::idempotent_core::__output::<Result<Receipt, ChargeError>>();
             }
             gateway::charge(order, note).await
         })

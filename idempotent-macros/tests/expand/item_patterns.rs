@@ -16,12 +16,11 @@ async fn charge(
             ::core::concat!(::core::module_path!(), "::charge"),
         )
         .key(&(&order.id, ":", &r#type))
-        .returning::<Result<Receipt, ChargeError>>();
+        .returning::<Result<Receipt, ChargeError>>()
+        .comparing(|results| results.compare_ok());
     call.run(move || async move {
             if false {
-                return ::idempotent_core::__private::output::<
-                    Result<Receipt, ChargeError>,
-                >();
+                return ::idempotent_core::__output::<Result<Receipt, ChargeError>>();
             }
             x += 1;
             gateway::charge(order, x).await

@@ -10,10 +10,11 @@ async fn r#yield(id: u32) -> anyhow::Result<Receipt> {
             ::core::concat!(::core::module_path!(), "::yield"),
         )
         .key(&id)
-        .returning::<anyhow::Result<Receipt>>();
+        .returning::<anyhow::Result<Receipt>>()
+        .comparing(|results| results.compare_ok());
     call.run(move || async move {
             if false {
-                return ::idempotent_core::__private::output::<anyhow::Result<Receipt>>();
+                return ::idempotent_core::__output::<anyhow::Result<Receipt>>();
             }
             gateway::charge(id).await
         })

@@ -11,12 +11,11 @@ impl Gate {
     async fn charge(self, order: Order) -> Result<Receipt, Self::Error> {
         let call = ::idempotent_core::Operation::new("gate.charge")
             .key(&order.id)
-            .returning::<Result<Receipt, Self::Error>>();
+            .returning::<Result<Receipt, Self::Error>>()
+            .comparing(|results| results.compare_ok());
         call.run(move || async move {
                 if false {
-                    return ::idempotent_core::__private::output::<
-                        Result<Receipt, Self::Error>,
-                    >();
+                    return ::idempotent_core::__output::<Result<Receipt, Self::Error>>();
                 }
                 gateway::charge(self.card(), order.amount).await
             })

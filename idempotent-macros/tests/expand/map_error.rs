@@ -10,12 +10,11 @@ pub async fn charge(order: Order) -> Result<Receipt, ChargeError> {
             ::core::concat!(::core::module_path!(), "::charge"),
         )
         .key(&order.id)
-        .returning_or::<Result<Receipt, ChargeError>>(ChargeError::Idempotency);
+        .returning_or::<Result<Receipt, ChargeError>>(ChargeError::Idempotency)
+        .comparing(|results| results.compare_ok());
     call.run(move || async move {
             if false {
-                return ::idempotent_core::__private::output::<
-                    Result<Receipt, ChargeError>,
-                >();
+                return ::idempotent_core::__output::<Result<Receipt, ChargeError>>();
             }
             gateway::charge(order.card, order.amount).await
         })

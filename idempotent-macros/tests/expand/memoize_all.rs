@@ -11,12 +11,12 @@ pub async fn charge(order: Order) -> Result<Receipt, ChargeError> {
         )
         .key(&order.id)
         .returning::<Result<Receipt, ChargeError>>()
-        .memoize_errors();
+        .comparing(|results| results.compare_ok())
+        .memoize_errors()
+        .comparing_errors(|results| results.compare_err());
     call.run(move || async move {
             if false {
-                return ::idempotent_core::__private::output::<
-                    Result<Receipt, ChargeError>,
-                >();
+                return ::idempotent_core::__output::<Result<Receipt, ChargeError>>();
             }
             gateway::charge(order.card, order.amount).await
         })

@@ -13,9 +13,7 @@ async fn charge(order: Order) -> ::idempotent_core::__private::Response {
         .returning_response();
     call.run(move || async move {
             if false {
-                return ::idempotent_core::__private::output::<
-                    (StatusCode, Json<Receipt>),
-                >();
+                return ::idempotent_core::__output::<(StatusCode, Json<Receipt>)>();
             }
             gateway::charge(order.card, order.amount).await
         })

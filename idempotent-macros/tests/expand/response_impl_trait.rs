@@ -13,7 +13,7 @@ async fn charge(order: Order) -> ::shop::idempotent::__private::Response {
         .returning_response();
     call.run_detached(move || async move {
             if false {
-                return ::shop::idempotent::__private::output::<Result<_, Refusal>>();
+                return ::shop::idempotent::__output::<Result<_, Refusal>>();
             }
             gateway::charge(order.card, order.amount).await
         })

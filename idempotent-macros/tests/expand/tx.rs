@@ -9,11 +9,11 @@ pub async fn charge(tx: &mut PgConnection, order: Order) -> Result<Receipt> {
     let call = ::idempotent_core::Operation::new("shop.charge")
         .key(&order.id)
         .returning::<Result<Receipt>>()
-        .in_transaction(tx);
+        .in_transaction_comparing(tx, |results| results.compare_ok());
     call.run(move |tx| async move {
             let result = async {
                 if false {
-                    return ::idempotent_core::__private::output::<Result<Receipt>>();
+                    return ::idempotent_core::__output::<Result<Receipt>>();
                 }
                 let tx = &mut *tx;
                 gateway::charge(tx, order.card, order.amount).await

@@ -38,11 +38,11 @@ impl Shop for Postgres {
             let call = ::idempotent_core::Operation::new("shop.charge")
                 .key(&order.id)
                 .returning::<Result<()>>()
-                .in_transaction(tx);
+                .in_transaction_comparing(tx, |results| results.compare_ok());
             call.run(move |tx| async move {
                     let result = async {
                         if false {
-                            return ::idempotent_core::__private::output::<Result<()>>();
+                            return ::idempotent_core::__output::<Result<()>>();
                         }
                         let tx = &mut *tx;
                         let __ret: Result<()> = {

@@ -11,12 +11,11 @@ pub async fn charge(order: Order) -> Result<Receipt, ChargeError> {
         )
         .wait(::core::time::Duration::from_millis(1500))
         .key(&order.id)
-        .returning::<Result<Receipt, ChargeError>>();
+        .returning::<Result<Receipt, ChargeError>>()
+        .comparing(|results| results.compare_ok());
     call.run(move || async move {
             if false {
-                return ::idempotent_core::__private::output::<
-                    Result<Receipt, ChargeError>,
-                >();
+                return ::idempotent_core::__output::<Result<Receipt, ChargeError>>();
             }
             gateway::charge(order.card, order.amount).await
         })

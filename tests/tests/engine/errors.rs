@@ -25,6 +25,7 @@ fn every_kind_has_its_code_its_status_and_whether_to_retry() {
         (ErrorKind::Store, "store_unavailable", 503, true),
         (ErrorKind::Encode, "encode", 500, false),
         (ErrorKind::Decode, "decode", 500, false),
+        (ErrorKind::NotReplayable, "not_replayable", 500, false),
         (ErrorKind::Misconfigured, "misconfigured", 500, false),
     ];
     for (kind, code, status, retry) in expected {
@@ -72,6 +73,10 @@ async fn errors() -> Vec<Error> {
     tokio::time::advance(secs(31)).await;
     push(call(&lost, once, "secret", &runs).await);
 
+    let changed = CHARGE.key("another secret").engine(&fresh).fingerprint("secret payload");
+    let changed = changed.returning::<Result<Option<Option<String>>, Error>>().compare_results();
+    push(changed.run(|| async { Ok(Some(None)) }).await.map(|_| 1));
+
     let unsayable = CHARGE.key("secret").engine(&fresh).fingerprint(&Unsayable);
     push(unsayable.returning::<Answer>().run(|| async { Ok(1) }).await);
     errors
@@ -103,6 +108,7 @@ async fn every_kind_of_error_comes_up_in_a_call() {
             ErrorKind::Incompatible,
             ErrorKind::ResultNotKept,
             ErrorKind::Indeterminate,
+            ErrorKind::NotReplayable,
             ErrorKind::Encode,
         ]
     );

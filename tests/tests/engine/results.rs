@@ -118,11 +118,26 @@ impl Serialize for Unsayable {
 #[tokio::test]
 async fn a_result_that_cannot_be_encoded_reaches_its_caller_and_is_refused_to_the_next() {
     let (log, _listening) = Log::listen();
-    let (_, second) = twice(&engine(), Unsayable, Unsayable).await;
+    let unverified = Idempotency::builder(MemoryStore::new()).verify_results(false).build();
+    let (_, second) = twice(&unverified, Unsayable, Unsayable).await;
     assert_eq!(second.unwrap_err().kind(), ErrorKind::ResultNotKept);
     let lines = log.events("a result could not be encoded");
     assert_eq!(lines.len(), 1);
     assert_eq!(lines[0].level, tracing::Level::ERROR);
+}
+
+#[tokio::test]
+async fn a_result_that_cannot_be_encoded_is_refused_where_results_are_verified() {
+    let (log, _listening) = Log::listen();
+    let engine = engine();
+    let call = || MAKE.key("k").engine(&engine).returning::<Result<Unsayable, Error>>();
+    let refused = call().run(|| async { Ok(Unsayable) }).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotReplayable);
+    assert!(refused.to_string().contains("this cannot be said"), "{refused}");
+    let again = call().run(|| async { unreachable!("it ran again") }).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::ResultNotKept);
+    assert_eq!(log.events("a replay would not return this result").len(), 1);
+    assert_eq!(log.events("a result could not be encoded").len(), 0);
 }
 
 #[derive(Debug, Deserialize)]

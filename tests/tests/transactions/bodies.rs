@@ -12,6 +12,7 @@ scenarios! {
     a_body_that_commits_for_itself_fails,
     a_body_that_rolls_back_for_itself_fails,
     a_result_that_is_too_large_is_given_and_leaves_a_tombstone,
+    a_result_that_a_replay_would_not_return_undoes_the_bodys_effects,
     a_deferred_constraint_of_the_callers_own_is_theirs,
 }
 
@@ -29,6 +30,20 @@ async fn an_err_undoes_the_bodys_effects_and_leaves_the_transaction_usable(shop:
     let kept = shop.number("SELECT count(*) FROM effects WHERE key IN ('before', 'after')").await;
     assert_eq!((kept, shop.effects().await, shop.records().await), (2, 2, 1));
     assert_eq!(shop.charge_and_commit("k").await.unwrap(), 4, "the key is vacant");
+}
+
+async fn a_result_that_a_replay_would_not_return_undoes_the_bodys_effects(shop: Shop) {
+    let mut tx = shop.begin().await;
+    let call = CHARGE.key("k").engine(&shop.engine);
+    let call = call.returning::<Result<Option<()>, ShopError>>().compare_results();
+    let refused = call.run_in(&mut tx, async |tx| {
+        effect(tx, "k").await?;
+        Ok(Some(()))
+    });
+    let refused = refused.await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::NotReplayable, "{refused:?}");
+    tx.commit().await.unwrap();
+    assert_eq!((shop.effects().await, shop.records().await), (0, 0));
 }
 
 async fn a_statement_that_failed_leaves_the_transaction_usable(shop: Shop) {

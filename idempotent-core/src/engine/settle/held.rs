@@ -92,6 +92,7 @@ impl HeldReservation {
             id: self.id(),
             record: self.reservation(),
             max_result_bytes: self.max_result_bytes(),
+            verify_results: self.engine.settings().verify_results,
         }
     }
 

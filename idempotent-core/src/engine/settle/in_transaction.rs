@@ -69,6 +69,7 @@ impl TransactionReservation {
             id: &self.id,
             record: &self.reservation,
             max_result_bytes: self.engine.settings().max_result_bytes,
+            verify_results: self.engine.settings().verify_results,
         }
     }
 

@@ -51,4 +51,5 @@ pub(crate) struct ReservationRef<'a> {
     pub(crate) id: &'a RecordId,
     pub(crate) record: &'a Record,
     pub(crate) max_result_bytes: usize,
+    pub(crate) verify_results: bool,
 }

@@ -110,6 +110,7 @@ fn refuse<R: Body>(settings: &Settings, error: &Error) -> Response<ResponseBody<
         | ErrorKind::Incompatible
         | ErrorKind::Encode
         | ErrorKind::Decode
+        | ErrorKind::NotReplayable
         | ErrorKind::Misconfigured => {
             tracing::error!(error = error as &dyn StdError, "a request cannot be guarded");
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, HeaderValue, LINK, RETRY_AFTER};
 use http::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::Value;
 
 /// The default base of the `type` of a problem: where the types are documented.
 pub const PROBLEM_TYPES: &str =
@@ -126,18 +127,8 @@ impl Problem {
     /// Converts the problem into a response.
     #[must_use]
     pub fn into_response<B: From<Bytes>>(self) -> Response<B> {
-        let mut body = json!({
-            "type": format!("{}{}", self.types, self.code),
-            "title": self.title,
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-            "code": self.code,
-            "retryable": self.is_retryable(),
-        });
-        if let Some(ttl) = self.ttl {
-            body["ttl_seconds"] = whole_seconds(ttl).into();
-        }
-        let mut response = Response::new(B::from(Bytes::from(body.to_string())));
+        let body = serde_json::to_string(&Document(&self)).unwrap_or_default();
+        let mut response = Response::new(B::from(Bytes::from(body)));
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
@@ -156,4 +147,25 @@ impl Problem {
 /// A time as it is published: in whole seconds, and never as none.
 pub(in crate::http) fn whole_seconds(time: Duration) -> u64 {
     time.as_secs().max(1)
+}
+
+/// The members of the document, always in the same order: that of a `serde_json::Map` depends on its
+/// feature `preserve_order`.
+struct Document<'p>(&'p Problem);
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self(problem) = self;
+        let mut members = serializer.serialize_map(None)?;
+        members.serialize_entry("code", problem.code)?;
+        members.serialize_entry("detail", &problem.detail)?;
+        members.serialize_entry("retryable", &problem.is_retryable())?;
+        members.serialize_entry("status", &problem.status.as_u16())?;
+        members.serialize_entry("title", problem.title)?;
+        if let Some(ttl) = problem.ttl {
+            members.serialize_entry("ttl_seconds", &whole_seconds(ttl))?;
+        }
+        members.serialize_entry("type", &format!("{}{}", problem.types, problem.code))?;
+        members.end()
+    }
 }

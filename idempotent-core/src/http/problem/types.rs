@@ -201,6 +201,11 @@ fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
             "The response cannot be read",
             "The request with this key was processed, but its stored response cannot be read.",
         ),
+        ErrorKind::NotReplayable => (
+            "The response cannot be repeated",
+            "The request was processed, but its response could not be kept as it is. It is not \
+             processed again.",
+        ),
         ErrorKind::Misconfigured => {
             ("The service is misconfigured", "The request was not processed.")
         }
@@ -232,6 +237,7 @@ mod tests {
             ErrorKind::Store,
             ErrorKind::Encode,
             ErrorKind::Decode,
+            ErrorKind::NotReplayable,
             ErrorKind::Misconfigured,
         ] {
             let problem = Problem::from(&Error::new(kind, "shop"));

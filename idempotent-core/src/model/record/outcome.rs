@@ -22,7 +22,7 @@ pub enum NotKept {
     TooLarge,
     /// The store dropped the result early to stay within its capacity.
     Evicted,
-    /// The result could not be encoded.
+    /// The result could not be encoded, or would have been read back as another one.
     NotEncodable,
     /// The result was an error that the disposition keeps, but that the call does not memoize.
     NotMemoized,
@@ -71,7 +71,7 @@ impl NotKept {
         match self {
             Self::TooLarge => "it was larger than the limit",
             Self::Evicted => "the store evicted it to stay within its capacity",
-            Self::NotEncodable => "it could not be encoded",
+            Self::NotEncodable => "it could not be encoded so that a replay returns it",
             Self::NotMemoized => "it was an error, and the operation does not memoize errors",
             Self::Withheld => "the caller chose not to store it",
         }

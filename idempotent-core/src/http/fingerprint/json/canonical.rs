@@ -6,15 +6,14 @@
 //! keep one of two members with the same name. Where that would make different requests look alike, a
 //! text has no canonical form.
 
-use std::fmt;
-
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
-
-use super::numbers::{self, LARGEST_SAFE_INTEGER};
+use super::numbers;
 use super::object::Members;
 use super::pointer::{Excluded, Pointer};
+use super::text::{Text, Token};
 use crate::http::framing::push_bytes;
+
+/// The deepest nesting that has a canonical form, so that no body can exhaust the stack.
+const DEPTH: u8 = 127;
 
 /// Appends the canonical form of an I-JSON text. For any other text it returns `false`, and what it
 /// appended is to be discarded.
@@ -24,15 +23,8 @@ pub(in crate::http::fingerprint) fn push_canonical(
     excluded: &[Pointer],
 ) -> bool {
     let Ok(text) = std::str::from_utf8(body) else { return false };
-    let mut input = serde_json::Deserializer::from_str(text);
-    let mut form = CanonicalForm { out, members: Members::new(), fractions: false };
-    let excluded = Excluded::of(excluded);
-    let written = ValueWriter { form: &mut form, excluded }.deserialize(&mut input);
-    if written.and_then(|()| input.end()).is_err() {
-        return false;
-    }
-    // Integers were checked when they were parsed. Other numbers must be checked in the text.
-    !form.fractions || numbers::are_exact(body)
+    let mut form = CanonicalForm { input: Text::new(text), out, members: Members::new() };
+    form.value(&Excluded::of(excluded), DEPTH).is_some() && form.input.is_at_end()
 }
 
 /// The first byte of each value, so that different values never have the same bytes.
@@ -48,16 +40,27 @@ mod kind {
     pub(super) const END: u8 = b'e';
 }
 
-/// The canonical form while it is being written.
-struct CanonicalForm<'o> {
+/// The canonical form while it is being written. Its methods return `None` for what has none.
+struct CanonicalForm<'i, 'o> {
+    input: Text<'i>,
     out: &'o mut Vec<u8>,
     /// The members of all open objects, inner ones last.
     members: Members,
-    /// Whether there was a number that is not a 64-bit integer.
-    fractions: bool,
 }
 
-impl CanonicalForm<'_> {
+impl CanonicalForm<'_, '_> {
+    fn value(&mut self, excluded: &Excluded<'_>, depth: u8) -> Option<()> {
+        match self.input.token()? {
+            Token::Null => self.out.push(kind::NULL),
+            Token::Bool(value) => self.out.push(if value { kind::TRUE } else { kind::FALSE }),
+            Token::Number(text) => self.number(numbers::exact_double(text)?),
+            Token::Text(text) => self.text(&text),
+            Token::Array => self.array(excluded, depth.checked_sub(1)?)?,
+            Token::Object => self.object(excluded, depth.checked_sub(1)?)?,
+        }
+        Some(())
+    }
+
     fn number(&mut self, number: f64) {
         // Negative zero is zero, as in RFC 8785.
         let number = if number == 0.0 { 0.0 } else { number };
@@ -69,137 +72,63 @@ impl CanonicalForm<'_> {
         self.out.push(kind::TEXT);
         push_bytes(self.out, text.as_bytes());
     }
-}
 
-/// Writes a value while serde reads it.
-struct ValueWriter<'f, 'o, 'x> {
-    form: &'f mut CanonicalForm<'o>,
-    excluded: Excluded<'x>,
-}
-
-impl<'de> DeserializeSeed<'de> for ValueWriter<'_, '_, '_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<(), D::Error> {
-        input.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for ValueWriter<'_, '_, '_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("I-JSON")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.form.out.push(kind::NULL);
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.form.out.push(if value { kind::TRUE } else { kind::FALSE });
-        Ok(())
-    }
-
-    fn visit_u64<E: Error>(self, value: u64) -> Result<(), E> {
-        check_safe(value)?;
-        self.form.number(value as f64);
-        Ok(())
-    }
-
-    fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {
-        check_safe(value.unsigned_abs())?;
-        self.form.number(value as f64);
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.form.fractions = true;
-        self.form.number(value);
-        Ok(())
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<(), E> {
-        self.form.text(value);
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut input: A) -> Result<(), A::Error> {
-        let Self { form, excluded } = self;
-        form.out.push(kind::ARRAY);
-        for index in 0.. {
-            let start = form.out.len();
-            let excluded = excluded.item(index);
-            let is_excluded = excluded.is_all();
-            if input.next_element_seed(ValueWriter { form, excluded })?.is_none() {
-                break;
-            }
-            if is_excluded {
-                // The other items keep their positions.
-                form.out.truncate(start);
-                form.out.push(kind::NULL);
+    fn array(&mut self, excluded: &Excluded<'_>, depth: u8) -> Option<()> {
+        self.out.push(kind::ARRAY);
+        if !self.input.mark(b']') {
+            for index in 0.. {
+                let start = self.out.len();
+                let excluded = excluded.item(index);
+                self.value(&excluded, depth)?;
+                if excluded.is_all() {
+                    // The other items keep their positions.
+                    self.out.truncate(start);
+                    self.out.push(kind::NULL);
+                }
+                if !self.has_more(b']')? {
+                    break;
+                }
             }
         }
-        form.out.push(kind::END);
-        Ok(())
+        self.out.push(kind::END);
+        Some(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut input: A) -> Result<(), A::Error> {
-        let Self { form, excluded } = self;
-        form.out.push(kind::OBJECT);
-        let object = form.members.open(form.out);
-        loop {
-            let start = form.out.len();
-            let Some(excluded) = input.next_key_seed(NameWriter { form, excluded: &excluded })?
-            else {
-                break;
-            };
-            let name = start..form.out.len();
-            let is_excluded = excluded.is_all();
-            input.next_value_seed(ValueWriter { form, excluded })?;
-            form.members.push(name, is_excluded, form.out);
+    fn object(&mut self, excluded: &Excluded<'_>, depth: u8) -> Option<()> {
+        self.out.push(kind::OBJECT);
+        let object = self.members.open(self.out);
+        if !self.input.mark(b'}') {
+            loop {
+                let start = self.out.len();
+                let Token::Text(name) = self.input.token()? else { return None };
+                self.text(&name);
+                let name_range = start..self.out.len();
+                if !self.input.mark(b':') {
+                    return None;
+                }
+                let excluded = excluded.member(&name);
+                self.value(&excluded, depth)?;
+                self.members.push(name_range, excluded.is_all(), self.out);
+                if !self.has_more(b'}')? {
+                    break;
+                }
+            }
         }
-        if !form.members.close(&object, form.out) {
-            return Err(A::Error::custom("an object has a duplicate name"));
+        if !self.members.close(&object, self.out) {
+            // Two members have the same name.
+            return None;
         }
-        form.out.push(kind::END);
-        Ok(())
-    }
-}
-
-/// Writes the name of a member, and returns what to exclude from its value.
-struct NameWriter<'f, 'o, 'e, 'x> {
-    form: &'f mut CanonicalForm<'o>,
-    excluded: &'e Excluded<'x>,
-}
-
-impl<'de, 'x> DeserializeSeed<'de> for NameWriter<'_, '_, '_, 'x> {
-    type Value = Excluded<'x>;
-
-    fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Excluded<'x>, D::Error> {
-        input.deserialize_str(self)
-    }
-}
-
-impl<'x> Visitor<'_> for NameWriter<'_, '_, '_, 'x> {
-    type Value = Excluded<'x>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the name of a member")
+        self.out.push(kind::END);
+        Some(())
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Excluded<'x>, E> {
-        self.form.text(name);
-        Ok(self.excluded.member(name))
+    /// Reads what follows an item: a comma, or the end of its container.
+    fn has_more(&mut self, end: u8) -> Option<bool> {
+        if self.input.mark(b',') {
+            return Some(true);
+        }
+        self.input.mark(end).then_some(false)
     }
-}
-
-fn check_safe<E: Error>(integer: u64) -> Result<(), E> {
-    if integer > LARGEST_SAFE_INTEGER {
-        return Err(E::custom("the integer is not exact as a double"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -241,6 +170,76 @@ mod tests {
         for inexact in ["9007199254740992", "-9007199254740992", "18446744073709551616", "1e100"] {
             assert_eq!(canonical(inexact.as_bytes(), &[]), None, "{inexact}");
         }
+    }
+
+    #[test]
+    fn digits_in_strings_are_not_numbers() {
+        for text in [r#"{"9007199254740993":"9007199254740993"}"#, r#"["\"9007199254740993"]"#] {
+            assert!(canonical(text.as_bytes(), &[]).is_some(), "{text}");
+        }
+        assert_eq!(canonical(br#"["\\",9007199254740993]"#, &[]), None);
+    }
+
+    #[test]
+    fn a_number_is_itself_however_it_is_written() {
+        let one = canonical(br#"{"amount":19.9}"#, &[]).unwrap();
+        for same in [r#"{"amount":19.90}"#, r#"{"amount":1.99e1}"#, r#"{"amount":199E-1}"#] {
+            assert_eq!(canonical(same.as_bytes(), &[]).unwrap(), one, "{same}");
+        }
+        assert_ne!(canonical(br#"{"amount":19.91}"#, &[]).unwrap(), one);
+    }
+
+    #[test]
+    fn what_is_not_json_has_no_canonical_form() {
+        let malformed = [
+            "",
+            " ",
+            "[",
+            "]",
+            "[1",
+            "[1,",
+            "[1,]",
+            "[,1]",
+            "[1 2]",
+            "{",
+            "{1:2}",
+            r#"{"a"}"#,
+            r#"{"a":}"#,
+            r#"{"a":1,}"#,
+            r#"{"a" 1}"#,
+            "nul",
+            "truE",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "-",
+            "1e",
+            "1 1",
+            "\u{feff}1",
+            "'a'",
+            r#""a"#,
+            "\"\n\"",
+            r#""\x""#,
+            r#""\u12""#,
+            r#""\ud800""#,
+            r#""\udc00\ud800""#,
+            r#""\ud800\u0041""#,
+            r#""\u+123""#,
+            "[1]]",
+            "NaN",
+            "\u{a0}1",
+        ];
+        for text in malformed {
+            assert_eq!(canonical(text.as_bytes(), &[]), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn escapes_are_what_they_stand_for() {
+        let plain = canonical("[\"é😀\\\"/\"]".as_bytes(), &[]).unwrap();
+        let escaped = br#"[ "\u00e9\uD83D\ude00\"\/" ]"#;
+        assert_eq!(canonical(escaped, &[]).unwrap(), plain);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod canonical;
 mod numbers;
 mod object;
 mod pointer;
+mod text;
 
 pub(super) use self::canonical::push_canonical;
 pub(super) use self::pointer::Pointer;
