@@ -17,27 +17,26 @@ pub(super) enum Isolation {
 /// Begins a transaction at a level, or at the database's default one.
 ///
 /// The connection may be within a transaction that somebody left open. `BEGIN` would then join it, so a check
-/// in the same message makes that an error. Such a connection is closed, and another one is taken.
+/// in the same message makes that an error, which also aborts the open transaction: nobody can commit it any
+/// more. The second try first rolls back what it finds on its connection.
 pub(super) async fn begin(
     pool: &PgPool,
     isolation: Option<Isolation>,
 ) -> Result<Transaction<'static, Postgres>, Error> {
-    let statement = statement(isolation);
-    let mut others = pool.options().get_max_connections();
-    loop {
-        match sql::begin(pool, statement.clone()).await {
-            Err(error) if is_in_transaction(&error) && others > 0 => others -= 1,
-            begun => return begun,
+    match sql::begin(pool, statement("", isolation)).await {
+        Err(error) if is_in_transaction(&error) => {
+            sql::begin(pool, statement("ROLLBACK; ", isolation)).await
         }
+        begun => begun,
     }
 }
 
-fn statement(isolation: Option<Isolation>) -> SqlStr {
+fn statement(first: &str, isolation: Option<Isolation>) -> SqlStr {
     let level = match isolation {
         None => "",
         Some(Isolation::ReadCommitted) => " ISOLATION LEVEL READ COMMITTED",
         Some(Isolation::RepeatableRead) => " ISOLATION LEVEL REPEATABLE READ",
         Some(Isolation::Serializable) => " ISOLATION LEVEL SERIALIZABLE",
     };
-    AssertSqlSafe(format!("BEGIN{level}; {BEGUN_HERE}")).into_sql_str()
+    AssertSqlSafe(format!("{first}BEGIN{level}; {BEGUN_HERE}")).into_sql_str()
 }
