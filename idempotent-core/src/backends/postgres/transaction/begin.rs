@@ -1,5 +1,6 @@
 //! Beginning a transaction where none is open.
 
+use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, Error, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction};
 
 use crate::backends::postgres::autocommit::BEGUN_HERE;
@@ -24,9 +25,7 @@ pub(super) async fn begin(
     isolation: Option<Isolation>,
 ) -> Result<Transaction<'static, Postgres>, Error> {
     match sql::begin(pool, statement("", isolation)).await {
-        Err(error) if is_in_transaction(&error) => {
-            sql::begin(pool, statement("ROLLBACK; ", isolation)).await
-        }
+        Err(error) if joined(&error) => sql::begin(pool, statement("ROLLBACK; ", isolation)).await,
         begun => begun,
     }
 }
@@ -39,4 +38,10 @@ fn statement(first: &str, isolation: Option<Isolation>) -> SqlStr {
         Some(Isolation::Serializable) => " ISOLATION LEVEL SERIALIZABLE",
     };
     AssertSqlSafe(format!("{first}BEGIN{level}; {BEGUN_HERE}")).into_sql_str()
+}
+
+/// Whether a `BEGIN` met an open transaction: its check says so, or the level came too late for it (25001).
+fn joined(error: &Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    is_in_transaction(error) || code.as_deref() == Some("25001")
 }
