@@ -1,5 +1,6 @@
 //! Beginning a transaction where none is open.
 
+use sqlx::error::DatabaseError;
 use sqlx::{AssertSqlSafe, Error, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction};
 
 use crate::backends::postgres::autocommit::BEGUN_HERE;
@@ -17,27 +18,30 @@ pub(super) enum Isolation {
 /// Begins a transaction at a level, or at the database's default one.
 ///
 /// The connection may be within a transaction that somebody left open. `BEGIN` would then join it, so a check
-/// in the same message makes that an error. Such a connection is closed, and another one is taken.
+/// in the same message makes that an error, which also aborts the open transaction: nobody can commit it any
+/// more. The second try first rolls back what it finds on its connection.
 pub(super) async fn begin(
     pool: &PgPool,
     isolation: Option<Isolation>,
 ) -> Result<Transaction<'static, Postgres>, Error> {
-    let statement = statement(isolation);
-    let mut others = pool.options().get_max_connections();
-    loop {
-        match sql::begin(pool, statement.clone()).await {
-            Err(error) if is_in_transaction(&error) && others > 0 => others -= 1,
-            begun => return begun,
-        }
+    match sql::begin(pool, statement("", isolation)).await {
+        Err(error) if joined(&error) => sql::begin(pool, statement("ROLLBACK; ", isolation)).await,
+        begun => begun,
     }
 }
 
-fn statement(isolation: Option<Isolation>) -> SqlStr {
+fn statement(first: &str, isolation: Option<Isolation>) -> SqlStr {
     let level = match isolation {
         None => "",
         Some(Isolation::ReadCommitted) => " ISOLATION LEVEL READ COMMITTED",
         Some(Isolation::RepeatableRead) => " ISOLATION LEVEL REPEATABLE READ",
         Some(Isolation::Serializable) => " ISOLATION LEVEL SERIALIZABLE",
     };
-    AssertSqlSafe(format!("BEGIN{level}; {BEGUN_HERE}")).into_sql_str()
+    AssertSqlSafe(format!("{first}BEGIN{level}; {BEGUN_HERE}")).into_sql_str()
+}
+
+/// Whether a `BEGIN` met an open transaction: its check says so, or the level came too late for it (25001).
+fn joined(error: &Error) -> bool {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    is_in_transaction(error) || code.as_deref() == Some("25001")
 }

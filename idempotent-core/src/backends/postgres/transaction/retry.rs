@@ -142,7 +142,7 @@ impl RetryTransaction {
     /// call's own result inside an `Ok`.
     ///
     /// If this is dropped halfway, the transaction is rolled back, also if it was just beginning. A
-    /// connection on which somebody else has left a transaction open is closed, and another one is taken.
+    /// transaction that somebody else has left open on the connection is not joined: it is aborted.
     /// To see that takes a snapshot, so set the isolation level here and not in `body`, where `SET
     /// TRANSACTION` comes too late.
     ///
