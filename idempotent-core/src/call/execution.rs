@@ -229,6 +229,9 @@ impl<T, E> Execution<T, E> {
         let _entered = self.span.enter();
         let mut settlement = self.policy.settlement(&result, &held);
         if let Some(error) = self.policy.verify(&result, &mut settlement, held.as_ref()) {
+            if let Some(caller) = current() {
+                caller.set_refused(&error);
+            }
             result = self.policy.refuse(error);
         }
         let Some(mut recorded) = held.settle(settlement) else {
