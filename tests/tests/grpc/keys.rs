@@ -20,14 +20,14 @@ async fn what_is_no_key_is_refused_and_says_why() {
     let shop = Shop::new();
     let (client, _server) = Client::of(&shop).await;
     let long = "k".repeat(256);
-    for (key, why) in [
-        (" ", "is empty"),
-        ("a,b", "is a list"),
-        ("\"a", "neither a quoted string nor a bare key"),
-        (&long, "more than 255 characters"),
+    for (key, reason, why) in [
+        (" ", "INVALID_KEY", "is empty"),
+        ("a,b", "INVALID_KEY", "is a list"),
+        ("\"a", "INVALID_KEY", "neither a quoted string nor a bare key"),
+        (&long, "KEY_TOO_LONG", "more than 255 characters"),
     ] {
         let status = client.send("Charge", keyed(key, &tea(Code::Ok))).await.unwrap_err();
-        assert_eq!(refusal(&status), (Code::InvalidArgument, "INVALID_KEY".to_owned()), "{key}");
+        assert_eq!(refusal(&status), (Code::InvalidArgument, reason.to_owned()), "{key}");
         assert!(status.message().contains(why), "{key}: {}", status.message());
     }
     let mut repeated = keyed("k", &tea(Code::Ok));

@@ -51,6 +51,8 @@ pub(super) struct Session {
     owed: VecDeque<(u8, Option<u32>)>,
     /// Whether the server takes nothing more before the next `Sync`, and answers nothing.
     skips: bool,
+    /// Whether the server has committed in its answer to the message that it answers now.
+    commits: bool,
 }
 
 impl Session {
@@ -104,11 +106,15 @@ impl Session {
             self.skips = self.owed.is_empty();
             return Answer::Refused;
         }
+        // `ROLLBACK TO` is answered like `ROLLBACK`, so that one is told by the state after it.
+        self.commits |= kind == b'C' && message.get(5..) == Some(b"COMMIT\0");
         match self.owed.front().copied() {
             Some((asked, number)) if ends(asked, kind) => {
                 self.owed.pop_front();
+                // A message that commits may begin another transaction.
+                let commits = kind == b'Z' && std::mem::take(&mut self.commits);
                 let idle = kind == b'Z' && message.get(5) == Some(&b'I');
-                match self.transaction.take_if(|_| idle) {
+                match self.transaction.take_if(|_| idle || commits) {
                     Some(steps) => Answer::Over(number, steps),
                     None => Answer::Ends(number),
                 }

@@ -105,6 +105,7 @@ pub(in crate::transfer) fn name(statement: &str) -> Option<&'static str> {
     let names = [
         ("BEGIN", "begin"),
         ("SELECT", "reserve"),
+        ("SAVEPOINT idempotent_commit", "commit"),
         ("SAVEPOINT", "savepoint"),
         ("UPDATE accounts SET balance = balance -", "body: take from one"),
         ("UPDATE accounts SET balance = balance +", "body: give to the other"),
