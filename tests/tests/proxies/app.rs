@@ -99,6 +99,7 @@ async fn take(
 
 /// Takes effect once the order's gate is open.
 async fn take_behind_gate(State(app): State<App>, Path(order): Path<u32>) -> (StatusCode, String) {
+    app.ledger.write(Event::Began { life: app.life, order });
     app.ledger.pass_gate(&format!("order-{order}")).await;
     app.ledger.write(Event::Effect { life: app.life, order });
     (StatusCode::CREATED, receipt(app.life, order))

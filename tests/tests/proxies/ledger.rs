@@ -18,6 +18,8 @@ pub(crate) type Life = u128;
 pub(crate) enum Event {
     /// A request for an order came, sent by the client or by a proxy alone.
     Arrived { life: Life, order: u32 },
+    /// A handler began to work off an order that waits at a gate.
+    Began { life: Life, order: u32 },
     /// A handler took effect.
     Effect { life: Life, order: u32 },
     /// The app is about to kill itself.

@@ -45,7 +45,7 @@ async fn the_answer_is_lost(kind: Kind, headers: &[String]) -> (Story, Answer) {
 async fn the_connection_breaks_while_the_order_runs(kind: Kind) {
     let Ordering { shop, curl, app } = Ordering::start(kind, &[key("idempotency-key")]).await;
     shop.apps.open_gate("armed");
-    shop.asked(1).await;
+    shop.runs().await;
 
     shop.lines[app].cut();
     shop.asked(2).await;

@@ -33,6 +33,8 @@ pub(crate) struct Shop {
 pub(crate) struct Story {
     /// The apps that were asked for it, in order.
     pub(crate) arrived: Vec<Life>,
+    /// The apps whose handlers began with it, in order.
+    pub(crate) begun: Vec<Life>,
     /// The apps that took it, in order.
     pub(crate) effects: Vec<Life>,
 }
@@ -80,6 +82,11 @@ impl Shop {
         self.apps.events().into_iter().filter_map(app).collect()
     }
 
+    /// Waits until an app's handler is at the order's gate.
+    pub(crate) async fn runs(&self) {
+        until_within(PATIENCE, async || !self.story().begun.is_empty()).await;
+    }
+
     /// Waits until apps have been asked for the order so often.
     pub(crate) async fn asked(&self, times: usize) {
         until_within(PATIENCE, async || self.story().arrived.len() >= times).await;
@@ -90,6 +97,7 @@ impl Shop {
         for event in self.apps.events() {
             match event {
                 Event::Arrived { life, .. } => story.arrived.push(life),
+                Event::Began { life, .. } => story.begun.push(life),
                 Event::Effect { life, .. } => story.effects.push(life),
                 Event::Killed { .. } | Event::WarmUp { .. } => {}
             }
@@ -102,7 +110,7 @@ impl Story {
     /// The order was sent again and taken once, and whoever ordered has that answer.
     pub(crate) fn assert_once(&self, answer: &Answer) {
         assert!(self.arrived.len() > 1, "nobody sent it again: {self:?}, {answer:?}");
-        assert_eq!(self.effects, self.arrived[..1], "{answer:?}");
+        assert_eq!(self.effects, self.arrived[..1], "{self:?}, {answer:?}");
         let answer = (answer.status, answer.replayed, answer.text.as_str());
         assert_eq!(answer, (201, true, receipt(self.effects[0], ORDER).as_str()));
     }

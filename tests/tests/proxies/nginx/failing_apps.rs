@@ -44,7 +44,7 @@ impl Outcome {
                     killed.insert(life);
                     continue;
                 }
-                Event::WarmUp { .. } => continue,
+                Event::Began { .. } | Event::WarmUp { .. } => continue,
             };
             map.entry(order).or_insert_with(Vec::new).push(life);
         }

@@ -34,7 +34,9 @@ async fn a_client_that_never_retries_sees_the_first_answer_from_the_app_that_wai
         match event {
             Event::Arrived { life, .. } => arrived.push(life),
             Event::Effect { life, .. } => effects.push(life),
-            Event::Killed { .. } | Event::WarmUp { .. } => panic!("nothing of the kind is here"),
+            Event::Began { .. } | Event::Killed { .. } | Event::WarmUp { .. } => {
+                panic!("nothing of the kind is here")
+            }
         }
     }
     assert_eq!(HashSet::<u128>::from_iter(arrived.clone()).len(), 2, "nginx asked both apps");
