@@ -2,7 +2,8 @@
 //! connection, if its header calls it idempotent: what makes it safe is what arms it.
 
 use idempotent_servers::{Server, TcpProxy, require};
-use tokio::task::JoinSet;
+use idempotent_tests::until;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::curl::{Answer, Curl};
 use crate::gateway::Kind;
@@ -11,8 +12,7 @@ use crate::shop::{ORDER_GATE, Shop, Story, client, key};
 const WARM_UPS: usize = 6;
 
 /// A shop whose proxy has idle connections to both apps.
-async fn warm(kind: Kind) -> Shop {
-    let shop = Shop::start(kind).await;
+async fn warm(shop: Shop) -> Shop {
     let (client, mut tasks) = (client(), JoinSet::new());
     for _ in 0..WARM_UPS {
         tasks.spawn(client.get(shop.warm_up("warm")).send());
@@ -36,7 +36,7 @@ async fn order(shop: &Shop, headers: &[String], body: Option<&str>) -> Answer {
 
 /// The answers on all idle connections are lost. Gives how many connections the app that was asked had.
 async fn all_answers_are_lost(kind: Kind, headers: &[String]) -> (Story, Answer, usize) {
-    let shop = warm(kind).await;
+    let shop = warm(Shop::start(kind).await).await;
     shop.apps.open_gate(ORDER_GATE);
     let idle = connections(&shop);
     for (line, idle) in shop.lines.iter().zip(idle) {
@@ -64,17 +64,36 @@ async fn another_header_arms_it_too(kind: Kind) {
     assert_eq!(story.effects, story.arrived);
 }
 
-async fn the_connection_breaks_while_the_order_runs(kind: Kind) {
-    let shop = warm(kind).await;
+/// An order whose connection broke while it ran, and which has been sent again.
+async fn sent_again_while_it_runs(shop: &Shop) -> JoinHandle<Answer> {
     let curl = Curl::new().post(&shop.order(), &[key("idempotency-key")], None).start();
     shop.runs().await;
-
     shop.lines.iter().for_each(TcpProxy::cut);
     shop.asked(2).await;
+    curl
+}
+
+async fn it_waits_for_the_first_answer(kind: Kind) {
+    let shop = warm(Shop::start(kind).await).await;
+    let curl = sent_again_while_it_runs(&shop).await;
+
     shop.apps.open_gate(ORDER_GATE);
 
     let answer = curl.await.unwrap();
     shop.story().assert_once(&answer);
+}
+
+/// Why the guide says to wait: nobody is there to ask again.
+async fn without_wait_it_is_refused_although_it_is_taken(kind: Kind) {
+    let shop = warm(Shop::waiting(kind, None).await).await;
+    let curl = sent_again_while_it_runs(&shop).await;
+
+    let answer = curl.await.unwrap();
+    shop.apps.open_gate(ORDER_GATE);
+
+    assert_eq!(answer.status, 409, "{answer:?}");
+    assert!(answer.text.contains(r#""code":"in_progress""#), "{answer:?}");
+    until(async || shop.story().effects.len() == 1).await;
 }
 
 #[tokio::test]
@@ -104,11 +123,23 @@ async fn traefik_takes_a_header_for_a_key_that_the_layer_does_not_and_the_order_
 #[tokio::test]
 async fn behind_caddy_an_order_that_is_sent_again_while_it_runs_waits_for_the_first_answer() {
     require!(Server::Caddy, Server::Curl, Server::Redis);
-    the_connection_breaks_while_the_order_runs(Kind::Caddy).await;
+    it_waits_for_the_first_answer(Kind::Caddy).await;
 }
 
 #[tokio::test]
 async fn behind_traefik_an_order_that_is_sent_again_while_it_runs_waits_for_the_first_answer() {
     require!(Server::Traefik, Server::Curl, Server::Redis);
-    the_connection_breaks_while_the_order_runs(Kind::Traefik).await;
+    it_waits_for_the_first_answer(Kind::Traefik).await;
+}
+
+#[tokio::test]
+async fn behind_caddy_without_wait_an_order_is_refused_although_it_is_taken() {
+    require!(Server::Caddy, Server::Curl, Server::Redis);
+    without_wait_it_is_refused_although_it_is_taken(Kind::Caddy).await;
+}
+
+#[tokio::test]
+async fn behind_traefik_without_wait_an_order_is_refused_although_it_is_taken() {
+    require!(Server::Traefik, Server::Curl, Server::Redis);
+    without_wait_it_is_refused_although_it_is_taken(Kind::Traefik).await;
 }

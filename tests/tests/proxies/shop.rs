@@ -1,5 +1,7 @@
 //! Two apps behind a proxy, over lines that a test can break.
 
+use std::time::Duration;
+
 use idempotent_servers::TcpProxy;
 use idempotent_tests::{secs, until_within};
 
@@ -17,7 +19,7 @@ pub(crate) const ORDER_GATE: &str = "order-7";
 pub(crate) const OPEN: &str = "open";
 
 /// Wide, since processes of others share the machine.
-const PATIENCE: std::time::Duration = secs(30);
+const PATIENCE: Duration = secs(30);
 
 pub(crate) struct Shop {
     gateway: Gateway,
@@ -40,8 +42,13 @@ pub(crate) struct Story {
 }
 
 impl Shop {
+    /// With a layer that waits, as the guide has it.
     pub(crate) async fn start(kind: Kind) -> Shop {
-        let promise = Promise { at_most_once: true, lease: secs(30), wait: Some(secs(30)) };
+        Shop::waiting(kind, Some(PATIENCE)).await
+    }
+
+    pub(crate) async fn waiting(kind: Kind, wait: Option<Duration>) -> Shop {
+        let promise = Promise { at_most_once: true, lease: secs(30), wait };
         let apps = Apps::start(&promise).await;
         let [first, second] = apps.addresses();
         let lines = [TcpProxy::start(first).await, TcpProxy::start(second).await];
