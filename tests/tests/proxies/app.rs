@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{Json, Path, Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::Response;
+use axum::response::{Html, Response};
 use axum::routing::{get, post};
 use idempotent_core::Idempotency;
 use idempotent_core::backends::RedisStore;
@@ -62,6 +62,7 @@ async fn serves_when_another_test_starts_it() {
         .route("/gated-orders/{order}", post(take_behind_gate))
         .layer(layer)
         .route_layer(from_fn_with_state(app.clone(), arrive))
+        .route("/page", get(page))
         .route("/warm-ups/{gate}", get(warm_up))
         .with_state(app);
     let listener = TcpListener::bind(("127.0.0.1", settings.port)).await.unwrap();
@@ -110,6 +111,11 @@ async fn warm_up(State(app): State<App>, Path(gate): Path<String>) -> StatusCode
     app.ledger.write(Event::WarmUp { port: app.port });
     app.ledger.pass_gate(&gate).await;
     StatusCode::NO_CONTENT
+}
+
+/// A page for scripts, whose browser asks for nothing else.
+async fn page() -> Html<&'static str> {
+    Html("<!doctype html><title>page</title><link rel=icon href=data:,>")
 }
 
 /// What the caller gets for an effect. A life has one effect of an order at most that is answered.

@@ -9,6 +9,7 @@
 
 mod app;
 mod apps;
+mod browser;
 mod curl;
 mod fault;
 mod gateway;

@@ -65,6 +65,11 @@ impl Shop {
         shop
     }
 
+    /// The address of a page without anything on it.
+    pub(crate) fn page(&self) -> String {
+        format!("http://{}/page", self.gateway.address())
+    }
+
     pub(crate) fn order(&self) -> String {
         format!("http://{}/gated-orders/{ORDER}", self.gateway.address())
     }
