@@ -69,7 +69,7 @@ async fn a_program_reads_what_was_written_into_its_folder_which_goes_with_it() {
     let folder = haproxy.folder().to_owned();
     assert!(folder.join("haproxy.cfg").exists());
     let answer = say(haproxy.address(), "GET / HTTP/1.0\r\n\r\n");
-    assert!(answer.starts_with("HTTP/1.0 204"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
 
     drop(haproxy);
 
