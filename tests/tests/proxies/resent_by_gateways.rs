@@ -9,15 +9,17 @@ use crate::curl::{Answer, Curl};
 use crate::gateway::Kind;
 use crate::shop::{ORDER_GATE, Shop, Story, client, key};
 
-const WARM_UPS: usize = 6;
+const MANY: usize = 6;
+/// One for each app.
+const FEW: usize = 2;
 
-/// A shop whose proxy has idle connections to both apps.
-async fn warm(shop: Shop) -> Shop {
+/// A shop whose proxy has so many idle connections, to both apps.
+async fn warm(shop: Shop, connections: usize) -> Shop {
     let (client, mut tasks) = (client(), JoinSet::new());
-    for _ in 0..WARM_UPS {
+    for _ in 0..connections {
         tasks.spawn(client.get(shop.warm_up("warm")).send());
     }
-    shop.warm_ups(WARM_UPS).await;
+    shop.warm_ups(connections).await;
     shop.apps.open_gate("warm");
     for answer in tasks.join_all().await {
         assert_eq!(answer.unwrap().status(), 204);
@@ -36,7 +38,7 @@ async fn order(shop: &Shop, headers: &[String], body: Option<&str>) -> Answer {
 
 /// The answers on all idle connections are lost. Gives how many connections the app that was asked had.
 async fn all_answers_are_lost(kind: Kind, headers: &[String]) -> (Story, Answer, usize) {
-    let shop = warm(Shop::start(kind).await).await;
+    let shop = warm(Shop::start(kind).await, MANY).await;
     shop.apps.open_gate(ORDER_GATE);
     let idle = connections(&shop);
     for (line, idle) in shop.lines.iter().zip(idle) {
@@ -64,7 +66,8 @@ async fn another_header_arms_it_too(kind: Kind) {
     assert_eq!(story.effects, story.arrived);
 }
 
-/// An order whose connection broke while it ran, and which has been sent again.
+/// An order whose connection broke while it ran, and which has been sent again: on a new connection,
+/// since its app had no other.
 async fn sent_again_while_it_runs(shop: &Shop) -> JoinHandle<Answer> {
     let curl = Curl::new().post(&shop.order(), &[key("idempotency-key")], None).start();
     shop.runs().await;
@@ -74,7 +77,7 @@ async fn sent_again_while_it_runs(shop: &Shop) -> JoinHandle<Answer> {
 }
 
 async fn it_waits_for_the_first_answer(kind: Kind) {
-    let shop = warm(Shop::start(kind).await).await;
+    let shop = warm(Shop::start(kind).await, FEW).await;
     let curl = sent_again_while_it_runs(&shop).await;
 
     shop.apps.open_gate(ORDER_GATE);
@@ -85,7 +88,7 @@ async fn it_waits_for_the_first_answer(kind: Kind) {
 
 /// Why the guide says to wait: nobody is there to ask again.
 async fn without_wait_it_is_refused_although_it_is_taken(kind: Kind) {
-    let shop = warm(Shop::waiting(kind, None).await).await;
+    let shop = warm(Shop::waiting(kind, None).await, FEW).await;
     let curl = sent_again_while_it_runs(&shop).await;
 
     let answer = curl.await.unwrap();

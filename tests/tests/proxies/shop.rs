@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use idempotent_servers::TcpProxy;
-use idempotent_tests::{secs, until_within};
+use idempotent_tests::{millis, secs, until_within};
+use tokio::time::{Instant, sleep};
 
 use crate::app::receipt;
 use crate::apps::{Apps, Promise};
@@ -96,12 +97,20 @@ impl Shop {
 
     /// Waits until an app's handler is at the order's gate.
     pub(crate) async fn runs(&self) {
-        until_within(PATIENCE, async || !self.story().begun.is_empty()).await;
+        self.until(|story| !story.begun.is_empty()).await;
     }
 
     /// Waits until apps have been asked for the order so often.
     pub(crate) async fn asked(&self, times: usize) {
-        until_within(PATIENCE, async || self.story().arrived.len() >= times).await;
+        self.until(|story| story.arrived.len() >= times).await;
+    }
+
+    async fn until(&self, condition: impl Fn(&Story) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !condition(&self.story()) {
+            assert!(Instant::now() < deadline, "{:?}\n{}", self.story(), self.gateway.log());
+            sleep(millis(5)).await;
+        }
     }
 
     pub(crate) fn story(&self) -> Story {

@@ -41,6 +41,14 @@ impl Gateway {
             Gateway::Nginx(nginx) => nginx.address(),
         }
     }
+
+    /// What it said, for a test that fails.
+    pub(crate) fn log(&self) -> String {
+        match self {
+            Gateway::Program(program) => program.log(),
+            Gateway::Nginx(nginx) => nginx.log(),
+        }
+    }
 }
 
 async fn nginx([first, second]: [SocketAddr; 2]) -> Nginx {
