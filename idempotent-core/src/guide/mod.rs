@@ -7,6 +7,7 @@
 //! | What happens after a crash, and what do I do with an error? | [`guarantees_and_errors`] |
 //! | Which results can be replayed? | [`results`] |
 //! | How do I guard an HTTP service? | [`http_service`] |
+//! | Who sends a request twice, and what do I set? | [`who_sends_a_post_twice`] |
 //! | How do I get exactly one effect in my database? | [`transactions_and_outbox`] |
 //! | How do I test my handlers? | [`testing`] |
 //! | What do I watch and set in production? | [`production`] |
@@ -28,6 +29,9 @@ pub mod results {}
 
 #[doc = include_str!("http_service.md")]
 pub mod http_service {}
+
+#[doc = include_str!("who_sends_a_post_twice.md")]
+pub mod who_sends_a_post_twice {}
 
 #[doc = include_str!("transactions_and_outbox.md")]
 pub mod transactions_and_outbox {}

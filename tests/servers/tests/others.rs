@@ -1,4 +1,4 @@
-//! nginx and NATS: started, killed and started again. And what a test does where a server is missing.
+//! nginx, NATS and HAProxy: started, killed and started again. And what a test does where a server is missing.
 
 #![allow(clippy::unwrap_used, reason = "everything here is a test or helps one")]
 
@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Output};
 
-use idempotent_servers::{Nats, Nginx, Server, require};
+use idempotent_servers::{Nats, Nginx, Program, Server, require};
 
 fn say(address: SocketAddr, text: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -51,6 +51,29 @@ async fn nats_has_jetstream_and_comes_back_after_kill_9() {
     nats.restart().await;
     assert!(say(nats.address(), connect).ends_with("PONG\r\n"));
     assert_eq!(nats.url(), format!("nats://{}", nats.address()));
+}
+
+#[tokio::test]
+async fn a_program_reads_what_was_written_into_its_folder_which_goes_with_it() {
+    require!(Server::Haproxy);
+    let haproxy = Program::start_in(|port, folder| {
+        let file = folder.join("haproxy.cfg");
+        let text = format!(
+            "defaults\nmode http\ntimeout client 10s\ntimeout connect 10s\ntimeout server 10s\n\
+             frontend all\nbind 127.0.0.1:{port}\nhttp-request return status 204\n"
+        );
+        std::fs::write(&file, text).unwrap();
+        vec![Server::Haproxy.find().unwrap().into(), "-db".into(), "-f".into(), file.into()]
+    })
+    .await;
+    let folder = haproxy.folder().to_owned();
+    assert!(folder.join("haproxy.cfg").exists());
+    let answer = say(haproxy.address(), "GET / HTTP/1.0\r\n\r\n");
+    assert!(answer.starts_with("HTTP/1.1 204"), "{answer}");
+
+    drop(haproxy);
+
+    assert!(!folder.exists());
 }
 
 #[test]

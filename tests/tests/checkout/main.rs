@@ -4,7 +4,6 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
-mod browser;
 mod clicks;
 #[path = "../../../examples/http/checkout/log.rs"]
 mod log;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use idempotent_tests::Tab;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::browser::Tab;
 use crate::shop::Shop;
 
 /// How long the bank takes: longer than a browser on a busy machine, to click twice or to reload.

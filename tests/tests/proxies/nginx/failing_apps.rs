@@ -6,11 +6,12 @@ use std::time::Instant;
 use idempotent_servers::{Server, require};
 use idempotent_tests::{millis, secs};
 
+use super::load::{End, PATIENCE, load};
+use super::servers::Servers;
 use crate::app::receipt;
-use crate::fault_plan::Fault;
+use crate::apps::Promise;
+use crate::fault::Fault;
 use crate::ledger::{Event, Life};
-use crate::load::{End, PATIENCE, load};
-use crate::servers::{Promise, Servers};
 
 const SEED: u64 = 20_240_817;
 
@@ -43,6 +44,7 @@ impl Outcome {
                     killed.insert(life);
                     continue;
                 }
+                Event::Began { .. } | Event::WarmUp { .. } => continue,
             };
             map.entry(order).or_insert_with(Vec::new).push(life);
         }

@@ -10,8 +10,9 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::fault_plan::{Draw, Fault};
-use crate::servers::Servers;
+use super::fault_plan::Draw;
+use super::servers::Servers;
+use crate::fault::Fault;
 
 /// nginx's, in milliseconds.
 pub(crate) const PATIENCE: u64 = 400;

@@ -6,10 +6,11 @@ use idempotent_core::model::Token;
 use idempotent_servers::{Server, require};
 use idempotent_tests::secs;
 
+use super::servers::Servers;
 use crate::app::receipt;
-use crate::fault_plan::Fault;
+use crate::apps::Promise;
+use crate::fault::Fault;
 use crate::ledger::Event;
-use crate::servers::{Promise, Servers};
 
 #[tokio::test]
 async fn a_client_that_never_retries_sees_the_first_answer_from_the_app_that_waited_for_it() {
@@ -33,7 +34,9 @@ async fn a_client_that_never_retries_sees_the_first_answer_from_the_app_that_wai
         match event {
             Event::Arrived { life, .. } => arrived.push(life),
             Event::Effect { life, .. } => effects.push(life),
-            Event::Killed { .. } => panic!("nothing is killed here"),
+            Event::Began { .. } | Event::Killed { .. } | Event::WarmUp { .. } => {
+                panic!("nothing of the kind is here")
+            }
         }
     }
     assert_eq!(HashSet::<u128>::from_iter(arrived.clone()).len(), 2, "nginx asked both apps");

@@ -13,8 +13,9 @@ use tokio::time::{Instant, sleep, timeout};
 /// Wide, since a browser on a busy machine takes its time; nothing waits it out but a failure.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A tab. Dropping it closes its browser.
-pub(crate) struct Tab {
+/// A tab of Chromium. Dropping it closes its browser.
+#[derive(Debug)]
+pub struct Tab {
     chromium: Chromium,
     /// Which target commands are for, once there is one.
     session: Option<String>,
@@ -28,7 +29,7 @@ pub(crate) struct Tab {
 
 impl Tab {
     /// A tab of that size, in CSS pixels, which shows that page.
-    pub(crate) async fn open(url: &str, width: u32, height: u32) -> Self {
+    pub async fn open(url: &str, width: u32, height: u32) -> Self {
         let chromium = Chromium::start().await;
         let (unread, faults) = (Vec::new(), Vec::new());
         let mut tab = Self { chromium, session: None, sent: 0, unread, faults };
@@ -45,19 +46,19 @@ impl Tab {
     }
 
     /// As F5 does.
-    pub(crate) async fn reload(&mut self) {
+    pub async fn reload(&mut self) {
         self.call("Page.reload", json!({})).await;
     }
 
     /// What a script's expression gives now; `null` also while there is no page to ask.
-    pub(crate) async fn eval(&mut self, expression: &str) -> Value {
+    pub async fn eval(&mut self, expression: &str) -> Value {
         let script = json!({"expression": expression, "returnByValue": true});
         let answer = self.answer("Runtime.evaluate", script).await;
         answer["result"]["result"]["value"].clone()
     }
 
     /// Waits until an expression gives something that is not `null`, `false`, `0` or empty.
-    pub(crate) async fn until(&mut self, expression: &str) -> Value {
+    pub async fn until(&mut self, expression: &str) -> Value {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let value = self.eval(&format!("({expression}) || null")).await;
@@ -73,7 +74,7 @@ impl Tab {
     }
 
     /// Clicks so many times in a row on the middle of what a selector finds, as a mouse does.
-    pub(crate) async fn click(&mut self, selector: &str, times: u32) {
+    pub async fn click(&mut self, selector: &str, times: u32) {
         let place = format!(
             "(found => found && (box => [box.x + box.width / 2, box.y + box.height / 2])\
              (found.getBoundingClientRect()))(document.querySelector('{selector}'))"
@@ -90,13 +91,14 @@ impl Tab {
     }
 
     /// What the tab shows, as a PNG.
-    pub(crate) async fn picture(&mut self) -> Vec<u8> {
+    pub async fn picture(&mut self) -> Vec<u8> {
         let picture = self.call("Page.captureScreenshot", json!({"format": "png"})).await;
-        STANDARD.decode(picture["data"].as_str().unwrap()).unwrap()
+        STANDARD.decode(picture["data"].as_str().expect("a text")).expect("it is base64")
     }
 
     /// What went wrong in scripts so far.
-    pub(crate) fn faults(&self) -> &[String] {
+    #[must_use]
+    pub fn faults(&self) -> &[String] {
         &self.faults
     }
 
@@ -113,7 +115,7 @@ impl Tab {
             command["sessionId"] = session.as_str().into();
         }
         let command = format!("{command}\0");
-        self.chromium.commands.write_all(command.as_bytes()).await.unwrap();
+        self.chromium.commands.write_all(command.as_bytes()).await.expect("it reads");
         loop {
             let message = timeout(PATIENCE, self.message()).await;
             let message = message.unwrap_or_else(|_| panic!("{method}: {}", self.chromium.log()));
@@ -129,9 +131,9 @@ impl Tab {
         loop {
             if let Some(end) = self.unread.iter().position(|&byte| byte == 0) {
                 let message = self.unread.drain(..=end).collect::<Vec<_>>();
-                return serde_json::from_slice(&message[..end]).unwrap();
+                return serde_json::from_slice(&message[..end]).expect("it is JSON");
             }
-            self.chromium.answers.read_buf(&mut self.unread).await.unwrap();
+            self.chromium.answers.read_buf(&mut self.unread).await.expect("it writes");
         }
     }
 

@@ -1,18 +1,18 @@
-//! Redis, two apps and the nginx in front of them.
+//! Redis, and two apps with one ledger.
 
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use idempotent_servers::{Nginx, Program, Redis};
+use idempotent_servers::{Program, Redis};
 use tempfile::TempDir;
 
 use crate::app::{Settings, TEST, VARIABLE};
 use crate::ledger::{Event, Ledger};
 
-pub(crate) struct Servers {
-    pub(crate) nginx: Nginx,
-    pub(crate) apps: [Program; 2],
+pub(crate) struct Apps {
+    all: [Program; 2],
     folder: TempDir,
     _redis: Redis,
 }
@@ -23,44 +23,30 @@ pub(crate) struct Promise {
     pub(crate) wait: Option<Duration>,
 }
 
-impl Servers {
-    /// nginx asks the second app when the first has not answered for `patience`.
-    pub(crate) async fn start(promise: &Promise, patience: Duration) -> Servers {
+impl Apps {
+    pub(crate) async fn start(promise: &Promise) -> Apps {
         let (redis, folder) = (Redis::start().await, tempfile::tempdir().unwrap());
         let app = || Program::start(|port| command(port, &redis, folder.path(), promise));
-        let apps = [app().await, app().await];
-        // Apps that failed are asked again at once: here they come back.
-        let servers: String =
-            apps.iter().map(|app| format!("server {} max_fails=0;\n", app.address())).collect();
-        let patience = patience.as_millis();
-        let nginx = Nginx::start(|port| {
-            format!(
-                "upstream shop {{ {servers} }}
-                 server {{
-                     listen 127.0.0.1:{port};
-                     location / {{
-                         proxy_pass http://shop;
-                         proxy_read_timeout {patience}ms;
-                         proxy_next_upstream error timeout http_502 non_idempotent;
-                     }}
-                 }}"
-            )
-        })
-        .await;
-        Servers { nginx, apps, folder, _redis: redis }
+        let all = [app().await, app().await];
+        Apps { all, folder, _redis: redis }
     }
 
-    pub(crate) fn url(&self, order: u32) -> String {
-        format!("{}/orders/{order}", self.nginx.url())
+    pub(crate) fn addresses(&self) -> [SocketAddr; 2] {
+        self.all.each_ref().map(Program::address)
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {
         Ledger::read(self.folder.path())
     }
 
+    /// Lets everybody through the gate of that name, from now on.
+    pub(crate) fn open_gate(&self, name: &str) {
+        Ledger::open_gate(self.folder.path(), name);
+    }
+
     /// Starts apps again that killed themselves, until it is dropped.
     pub(crate) async fn revive(&self) {
-        let [first, second] = &self.apps;
+        let [first, second] = &self.all;
         tokio::join!(first.revive(), second.revive());
     }
 }
