@@ -13,7 +13,7 @@ use super::Shop;
 /// What the panic says when a router is built with this layer.
 fn refusal(layer: impl FnOnce() -> IdempotencyLayer) -> String {
     let built = AssertUnwindSafe(|| Shop::new().router().layer(layer()));
-    let panic = catch_unwind(built).err().expect("it should be refused");
+    let Err(panic) = catch_unwind(built) else { panic!("it should be refused") };
     panic.downcast_ref::<String>().cloned().unwrap_or_default()
 }
 

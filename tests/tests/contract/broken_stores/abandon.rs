@@ -21,25 +21,26 @@ impl BrokenStore {
         let reserved = slot.record.outcome() == Outcome::Reserved;
         let left = slot.until.saturating_sub(now);
         let lease = if request.ends_lease() { Duration::ZERO } else { left };
-        let write = |record: &Record, lease| self.put(request.id, record, lease);
+        let write = |record: &Record, lease| {
+            self.put(request.id, record, lease);
+            Some(())
+        };
         match self.flaw {
             Flaw::AbandonDoesNothing => Some(()),
-            Flaw::AbandonIgnoresTheToken if !own => Some(write(request.record, lease)),
-            Flaw::AbandonEndsEveryLease if own && reserved => {
-                Some(write(request.record, Duration::ZERO))
-            }
+            Flaw::AbandonIgnoresTheToken if !own => write(request.record, lease),
+            Flaw::AbandonEndsEveryLease if own && reserved => write(request.record, Duration::ZERO),
             Flaw::AbandonStartsTheLeaseAnew if own && reserved && !request.ends_lease() => {
-                Some(write(request.record, request.record.lease()))
+                write(request.record, request.record.lease())
             }
             Flaw::AbandonTouchesCompletedRecords if own && !reserved => {
-                Some(write(request.record, lease))
+                write(request.record, lease)
             }
             Flaw::AbandonKeepsTheGuarantee if own && reserved => {
                 let marked = match request.record.owner_state() {
                     OwnerState::Abandoned => request.reservation.abandoned(),
                     _ => request.reservation.held(),
                 };
-                Some(write(&marked, lease))
+                write(&marked, lease)
             }
             Flaw::AbandonFreesTheId if own && reserved => {
                 self.remove(request.id);
@@ -47,7 +48,7 @@ impl BrokenStore {
             }
             Flaw::AbandonIsFinal if own && reserved && request.ends_lease() => {
                 let tombstone = request.record.tombstone(NotKept::Withheld);
-                Some(write(&tombstone, request.record.retention()))
+                write(&tombstone, request.record.retention())
             }
             _ => None,
         }
