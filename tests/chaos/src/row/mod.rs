@@ -33,6 +33,8 @@ pub struct Row {
     pub load: Duration,
     /// How many operations are begun, over all workers.
     pub operations: u64,
+    /// How many operations each worker runs at once.
+    pub tasks: usize,
     /// The longest that a body takes.
     pub longest_body: Duration,
     /// How many keys there are.

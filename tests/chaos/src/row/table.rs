@@ -189,15 +189,18 @@ impl Row {
             load: Duration::from_secs(7),
             operations: 20_000,
             keys: 1_000,
+            tasks: 64,
             longest_body: LONGEST_BODY,
         }
     }
 
     /// As many operations as a database on a loaded machine keeps up with, on as many keys as leave
-    /// some for each worker throughout.
+    /// some for each worker throughout, and not so many at once that they queue for the connections of a
+    /// pool for as long as they may take.
     fn database(mut self) -> Self {
-        self.operations = 4_000;
+        self.operations = 2_000;
         self.keys = 400;
+        self.tasks = 16;
         self.load = Duration::from_secs(9);
         self
     }
