@@ -43,9 +43,9 @@ struct Flags {
     /// Worker processes.
     #[arg(long, default_value_t = 4, value_name = "N")]
     workers: u32,
-    /// Operations that each worker runs at once.
-    #[arg(long, default_value_t = 64, value_name = "N")]
-    tasks: u32,
+    /// Operations that each worker runs at once. Default: the row's own number.
+    #[arg(long, value_name = "N")]
+    tasks: Option<u32>,
     /// Operations of each run. Default: the row's own number.
     #[arg(long, value_name = "N")]
     ops: Option<u64>,
@@ -124,7 +124,7 @@ fn settings(flags: &Flags) -> Result<Settings> {
     let alone = flags.row.is_empty() && !flags.all;
     Ok(Settings {
         workers: usize::try_from(flags.workers.max(1))?,
-        tasks: usize::try_from(flags.tasks.max(1))?,
+        tasks: flags.tasks.map(|tasks| usize::try_from(tasks.max(1))).transpose()?,
         operations: flags.ops.or(alone.then_some(SHORT_OPERATIONS)),
         recovery: Duration::from_secs(flags.recovery),
         keep: flags.keep,

@@ -25,8 +25,8 @@ pub struct Settings {
     pub program: PathBuf,
     /// Worker processes.
     pub workers: usize,
-    /// Operations that each runs at once.
-    pub tasks: usize,
+    /// Operations that each runs at once, if not the number of the row.
+    pub tasks: Option<usize>,
     /// Operations of a run, if not the row's own number.
     pub operations: Option<u64>,
     /// How soon after a fault of a server every worker must be able to use it again.
@@ -66,7 +66,7 @@ impl Settings {
     /// The defaults, with this program as worker.
     #[must_use]
     pub fn new(program: PathBuf) -> Self {
-        Self { program, workers: 4, tasks: 64, operations: None, recovery: RECOVERY, keep: false }
+        Self { program, workers: 4, tasks: None, operations: None, recovery: RECOVERY, keep: false }
     }
 }
 
@@ -131,7 +131,7 @@ async fn carry_out(
         lease: row.lease,
         keys: row.keys,
         seed,
-        tasks: settings.tasks,
+        tasks: settings.tasks.unwrap_or(row.tasks),
         longest_body: row.longest_body,
         folder: folder.to_owned(),
     };

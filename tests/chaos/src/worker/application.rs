@@ -35,10 +35,12 @@ pub(super) enum Application {
     Sqlite(SqlitePool),
 }
 
+/// The pool of an application on `PostgreSQL`.
 pub(super) fn postgres_pool(url: &str) -> Result<PgPool> {
     Ok(options().connect_lazy(url)?)
 }
 
+/// The pool of an application on `SQLite`.
 pub(super) fn sqlite_pool(path: &Path) -> SqlitePool {
     let file = SqliteConnectOptions::new()
         .filename(path)
