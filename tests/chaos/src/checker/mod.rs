@@ -60,6 +60,8 @@ pub enum IncidentKind {
     Killed(Timestamp),
     /// It stood still.
     Paused(Span),
+    /// Its application held every connection of its pool. That is no reason for a second effect.
+    PoolHeld(Span),
 }
 
 /// From when to when.

@@ -27,7 +27,7 @@ pub(super) fn judge(history: &History, rules: &Rules, faults: &mut Vec<Fault>) -
         let window = Span { from: outage.to, to };
         for (&process, answers) in &by_process {
             let Some(took) = took(answers, &began, window) else { continue };
-            if stood_still(history, process, window.from, took) {
+            if was_kept_from_it(history, process, window.from, took) {
                 continue;
             }
             longest = longest.max(Some(took));
@@ -60,10 +60,13 @@ fn took(
     first.min().or(refusals.max()).map(|at| at.since(window.from))
 }
 
-fn stood_still(history: &History, process: Process, from: Timestamp, took: Duration) -> bool {
+/// Whether the worker stood still meanwhile, or its application let the store have no connection.
+fn was_kept_from_it(history: &History, process: Process, from: Timestamp, took: Duration) -> bool {
     let waited = Span { from, to: from.after(took) };
     history.incidents.iter().any(|incident| match incident.what {
-        IncidentKind::Paused(span) => incident.process == process && span.meets(waited),
+        IncidentKind::Paused(span) | IncidentKind::PoolHeld(span) => {
+            incident.process == process && span.meets(waited)
+        }
         IncidentKind::Killed(_) => false,
     })
 }

@@ -368,9 +368,13 @@ fn a_worker_that_only_refuses_after_a_fault_took_as_long_as_it_did_so() {
 }
 
 #[test]
-fn a_worker_that_stood_still_or_came_later_says_nothing_of_the_server() {
+fn a_worker_that_was_kept_from_the_server_or_came_later_says_nothing_of_the_server() {
     let paused = after_a_fault().paused(1, 2_100, 2_299).at_least_once(Promise::FaultsOnly);
     assert_eq!((paused.faults, paused.recovery), (vec![], None));
+    let mut held = after_a_fault();
+    let span = Span { from: Timestamp(1_500), to: Timestamp(2_100) };
+    held.0.incidents.push(Incident { process: 1, what: IncidentKind::PoolHeld(span) });
+    assert_eq!(held.at_least_once(Promise::FaultsOnly).recovery, None);
     let mut later = after_a_fault();
     later.0.answers.retain(|(_, answer)| answer.at > Timestamp(1_000));
     assert_eq!(later.at_least_once(Promise::FaultsOnly).recovery, None);

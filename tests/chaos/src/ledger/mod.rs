@@ -45,6 +45,8 @@ pub enum Event {
     Answer(Answer),
     /// What the application did to its own pool.
     Disturbance(Disturbance),
+    /// From when to when the application held every connection of its pool.
+    PoolHeld(Timestamp, Timestamp),
     /// What a process held before the load and after it.
     ResourceUsage {
         /// Before the load.

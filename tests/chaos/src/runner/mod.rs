@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use self::workers::Workers;
-use crate::checker::{History, Incident, Rules, Span, Verdict, check};
+use crate::checker::{History, Incident, IncidentKind, Rules, Span, Verdict, check};
 use crate::ledger::{self, Event, Process};
 use crate::row::Row;
 use crate::schedule::Schedule;
@@ -204,6 +204,10 @@ fn collect(
                 Event::Effect(effect) => history.effects.push(effect),
                 Event::Answer(answer) => history.answers.push((process, answer)),
                 Event::Disturbance(one) => history.disturbance.add(one),
+                Event::PoolHeld(from, to) => {
+                    let what = IncidentKind::PoolHeld(Span { from, to });
+                    history.incidents.push(Incident { process, what });
+                }
                 Event::ResourceUsage { before, after } => {
                     history.resources.push((process, before, after));
                 }

@@ -30,6 +30,7 @@ use self::load::RunningLoad;
 use self::operation::Shop;
 use self::probe::Probe;
 use crate::ledger::{Event, Ledger, Phase, Process};
+use crate::timestamp::Timestamp;
 
 /// What a worker is, for as long as it lives.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -95,7 +96,11 @@ async fn live(assignment: Assignment) -> Result<()> {
             Instruction::Disturb { fault, lasts, seed } => {
                 let (application, ledger) = (application.clone(), Arc::clone(&ledger));
                 disturbances.spawn(async move {
+                    let from = Timestamp::now();
                     let disturbance = application.disturb(fault, lasts, seed).await;
+                    if disturbance.held > 0 {
+                        ledger.write(&Event::PoolHeld(from, Timestamp::now()))?;
+                    }
                     ledger.write(&Event::Disturbance(disturbance))
                 });
             }
