@@ -3,12 +3,14 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
+use crate::ledger::Disturbance;
 use crate::report::{self, Summary};
 use crate::row::{Row, rows};
 use crate::runner::{self, Outcome, Settings};
@@ -41,12 +43,16 @@ struct Flags {
     /// Worker processes.
     #[arg(long, default_value_t = 4, value_name = "N")]
     workers: u32,
-    /// Operations that each worker runs at once.
-    #[arg(long, default_value_t = 64, value_name = "N")]
-    tasks: u32,
+    /// Operations that each worker runs at once. Default: the row's own number.
+    #[arg(long, value_name = "N")]
+    tasks: Option<u32>,
     /// Operations of each run. Default: the row's own number.
     #[arg(long, value_name = "N")]
     ops: Option<u64>,
+    /// How soon after a fault of a server every worker must be able to use it again, in seconds. A machine
+    /// that is busy with several runs may need more.
+    #[arg(long, default_value_t = 2, value_name = "SECONDS")]
+    recovery: u64,
     /// Runs at once. A run is mostly waiting for leases and failovers, so a machine can carry some
     /// three for each core; more than it can carry shows as keys that are found stuck.
     #[arg(long, default_value_t = NonZeroUsize::MIN, value_name = "N")]
@@ -118,8 +124,9 @@ fn settings(flags: &Flags) -> Result<Settings> {
     let alone = flags.row.is_empty() && !flags.all;
     Ok(Settings {
         workers: usize::try_from(flags.workers.max(1))?,
-        tasks: usize::try_from(flags.tasks.max(1))?,
+        tasks: flags.tasks.map(|tasks| usize::try_from(tasks.max(1))).transpose()?,
         operations: flags.ops.or(alone.then_some(SHORT_OPERATIONS)),
+        recovery: Duration::from_secs(flags.recovery),
         keep: flags.keep,
         ..Settings::new(program)
     })
@@ -130,7 +137,7 @@ async fn run_all(flags: &Flags, chosen: &[Row], settings: &Settings) -> Result<V
     let seeds = flags.seed..flags.seed.saturating_add(flags.seeds);
     let bar = ProgressBar::new(flags.seeds * chosen.len() as u64)
         .with_style(ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}")?);
-    bar.enable_steady_tick(std::time::Duration::from_millis(200));
+    bar.enable_steady_tick(Duration::from_millis(200));
     let mut summaries: Vec<_> = chosen.iter().map(Summary::of).collect();
     let mut waiting = seeds.flat_map(|seed| (0..chosen.len()).map(move |row| (row, seed)));
     let mut running = JoinSet::new();
@@ -190,6 +197,15 @@ fn describe(outcome: &Outcome) -> String {
     )];
     for (code, count) in &verdict.refused {
         lines.push(format!("  refused as {code}: {count}"));
+    }
+    if let Some(recovery) = verdict.recovery {
+        lines.push(format!("  usable again {} ms after a server's fault", recovery.as_millis()));
+    }
+    let Disturbance { cancelled, left_open, held } = verdict.disturbance;
+    if verdict.disturbance != Disturbance::default() {
+        lines.push(format!(
+            "  {cancelled} begins cancelled, {left_open} connections found open, {held} held"
+        ));
     }
     const SHOWN: usize = 20;
     lines.extend(verdict.faults.iter().take(SHOWN).map(|fault| format!("  BROKEN  {fault}")));

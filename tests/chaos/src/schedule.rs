@@ -93,6 +93,7 @@ fn duration(fault: ServerFault) -> (Duration, Duration) {
         ServerFault::LoseAnswers | ServerFault::Delay => (300, 1_000),
         ServerFault::Pause => (500, 2_200),
         ServerFault::FillMemory => (500, 1_500),
+        ServerFault::DemotePrimary => (2_000, 4_000),
         // Longer than a failover takes.
         ServerFault::KillMaster => (3_500, 4_500),
         ServerFault::CutMaster | ServerFault::CutMasterWithReplica => (3_500, 4_800),
@@ -115,6 +116,10 @@ fn worker_faults(
                 // How long its place stays empty.
                 WorkerFault::Kill => (Duration::from_millis(50), Duration::from_millis(400)),
                 WorkerFault::Pause => (row.lease * 5 / 4, row.lease * 3 / 2),
+                WorkerFault::CancelBegins => {
+                    (Duration::from_millis(500), Duration::from_millis(1_500))
+                }
+                WorkerFault::ExhaustPool => (row.lease * 3 / 2, row.lease * 2),
             };
             let lasts = between(random, shortest, longest);
             Planned { at, lasts, fault: AtWorker { slot: random.usize(..workers.max(1)), what } }
@@ -152,6 +157,12 @@ impl fmt::Display for Planned<AtWorker> {
                 )
             }
             WorkerFault::Pause => write!(f, "{at:7.3} s  worker {slot}: kill -STOP for {lasts} ms"),
+            WorkerFault::CancelBegins => {
+                write!(f, "{at:7.3} s  worker {slot}: begins dropped half way for {lasts} ms")
+            }
+            WorkerFault::ExhaustPool => {
+                write!(f, "{at:7.3} s  worker {slot}: every connection held for {lasts} ms")
+            }
         }
     }
 }
@@ -179,6 +190,7 @@ impl fmt::Display for Planned<AtServer> {
             ServerFault::DropConnections => write!(f, "every connection dropped"),
             ServerFault::FlushScripts => write!(f, "SCRIPT FLUSH"),
             ServerFault::FillMemory => write!(f, "memory limit reached for {lasts} ms"),
+            ServerFault::DemotePrimary => write!(f, "read-only for {lasts} ms"),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! `cargo run --release -p idempotent-chaos -- --all --seeds 20 --jobs 6`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use idempotent_chaos::checker::{Cause, Fault};
 use idempotent_chaos::{Outcome, Promise, Row, Settings, rows, run};
@@ -14,10 +15,14 @@ fn row(name: &str) -> Row {
 /// A row keeps the whole machine busy, and leases go by the clock on the wall.
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
+/// Of a machine that has other things to do as well.
+const RECOVERY: Duration = Duration::from_secs(10);
+
 async fn outcome(row: &Row, seed: u64) -> Outcome {
     let _turn = ONE_AT_A_TIME.lock().await;
     let mut settings = Settings::new(PathBuf::from(env!("CARGO_BIN_EXE_chaos")));
-    settings.operations = Some(10_000);
+    settings.operations = Some(row.operations.min(10_000));
+    settings.recovery = RECOVERY;
     run(row, seed, &settings, |_| ()).await.expect("the run can be carried out")
 }
 
@@ -50,6 +55,48 @@ rows! {
         "restarted/redis-aof/at_most_once", 5;
     a_full_server_costs_nothing_but_refusals:
         "memory-full/redis/at_most_once", 6;
+}
+
+/// Five rows of databases, each for two thirds of its time.
+async fn keeps_its_promises_in_short(name: &str, seed: u64) -> Outcome {
+    let mut row = row(name);
+    row.load = row.load * 2 / 3;
+    row.keys /= 2;
+    row.operations /= 2;
+    let outcome = outcome(&row, seed).await;
+    assert_eq!(outcome.verdict.faults, [], "{name} with seed {seed}: {:?}", outcome.verdict);
+    outcome
+}
+
+#[tokio::test]
+async fn transactions_that_an_application_left_open_on_its_pool_cost_nothing() {
+    idempotent_servers::require!(idempotent_servers::Server::Postgres);
+    let outcome = keeps_its_promises_in_short("cancelled-begins/postgres/at_least_once", 1).await;
+    assert!(outcome.verdict.disturbance.left_open > 0, "{:?}", outcome.verdict);
+}
+
+#[tokio::test]
+async fn bodies_outlast_a_pool_that_is_exhausted_for_longer_than_a_lease() {
+    idempotent_servers::require!(idempotent_servers::Server::Postgres);
+    keeps_its_promises_in_short("exhausted-pool/postgres/at_least_once", 2).await;
+}
+
+#[tokio::test]
+async fn a_primary_that_is_read_only_for_a_while_costs_nothing_at_most_once() {
+    idempotent_servers::require!(idempotent_servers::Server::Postgres);
+    let outcome = keeps_its_promises_in_short("demoted/postgres/at_most_once", 3).await;
+    assert!(outcome.verdict.refused.contains_key("store_unavailable"), "{:?}", outcome.verdict);
+    assert!(outcome.verdict.recovery.is_some(), "{:?}", outcome.verdict);
+}
+
+#[tokio::test]
+async fn dropped_transactions_beside_a_store_on_sqlite_cost_nothing() {
+    keeps_its_promises_in_short("cancelled-begins/sqlite/at_most_once", 4).await;
+}
+
+#[tokio::test]
+async fn bodies_outlast_an_exhausted_pool_beside_a_store_on_sqlite() {
+    keeps_its_promises_in_short("exhausted-pool/sqlite/at_least_once", 5).await;
 }
 
 /// The harness itself: what it must find, it finds.

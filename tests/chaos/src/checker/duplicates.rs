@@ -90,7 +90,7 @@ fn cause(history: &History, first: &Effect, second: &Effect, rules: &Rules) -> C
     });
     let paused = history.incidents.iter().any(|incident| match incident.what {
         IncidentKind::Paused(span) => owners.contains(&incident.process) && span.meets(between),
-        IncidentKind::Killed(_) => false,
+        IncidentKind::Killed(_) | IncidentKind::PoolHeld(_) => false,
     });
     if killed {
         Cause::OwnerKilled

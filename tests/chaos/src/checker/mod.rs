@@ -2,11 +2,13 @@
 //!
 //! What must always hold, whatever befell workers and servers: no answer without its effect, no
 //! two owners of one effect, answers of a key all equal unless something explains a second effect,
-//! every key usable once the faults and the leases are over, nothing left behind in a worker. How
+//! every key usable once the faults and the leases are over, every worker able to use a store soon after its
+//! server's fault, nothing left behind in a worker. How
 //! many second effects a row allows, and by which causes, is the row's own promise.
 
 mod answers;
 mod duplicates;
+mod recovery;
 mod verdict;
 
 #[cfg(test)]
@@ -19,7 +21,7 @@ use idempotent_core::Guarantee;
 
 pub use self::duplicates::{Cause, Duplicate};
 pub use self::verdict::{Fault, Verdict};
-use crate::ledger::{Answer, Effect, Process, ResourceUsage};
+use crate::ledger::{Answer, Disturbance, Effect, Process, ResourceUsage};
 use crate::row::Promise;
 use crate::timestamp::Timestamp;
 
@@ -34,6 +36,8 @@ pub struct History {
     pub incidents: Vec<Incident>,
     /// When servers were not as they should be.
     pub outages: Vec<Span>,
+    /// What applications did to their own pools.
+    pub disturbance: Disturbance,
     /// What the workers that lived to the end held, before and after.
     pub resources: Vec<(Process, ResourceUsage, ResourceUsage)>,
     /// Workers that did not end what they had begun.
@@ -56,6 +60,8 @@ pub enum IncidentKind {
     Killed(Timestamp),
     /// It stood still.
     Paused(Span),
+    /// Its application held every connection of its pool. That is no reason for a second effect.
+    PoolHeld(Span),
 }
 
 /// From when to when.
@@ -89,6 +95,10 @@ pub struct Rules {
     /// How many operations of the load must have had a result: a run that nothing came of keeps
     /// every promise.
     pub least_results: usize,
+    /// How soon after a server's fault every worker must be able to use it again.
+    pub recovery: Duration,
+    /// Whether applications were to disturb their own pools.
+    pub disturbed: bool,
     /// How many more tasks than before the load a worker may have after it.
     pub spare_tasks: usize,
     /// How much more memory, in bytes.
@@ -105,7 +115,12 @@ pub fn check(history: &History, rules: &Rules) -> Verdict {
     answers::judge(history, &effects, &duplicates, &mut faults);
     answers::judge_probes(history, rules, &mut faults);
     judge_workers(history, rules, &mut faults);
+    let recovery = recovery::judge(history, rules, &mut faults);
+    if rules.disturbed && history.disturbance == Disturbance::default() {
+        faults.push(Fault::Undisturbed);
+    }
     let mut verdict = Verdict::new(history, &effects, duplicates, faults);
+    verdict.recovery = recovery;
     let results = verdict.executed + verdict.replayed;
     if results < rules.least_results {
         verdict.faults.push(Fault::Idle { results });

@@ -74,6 +74,8 @@ fn rules(guarantee: Guarantee, promise: Promise) -> Rules {
         lease: LEASE,
         keys: 1,
         least_results: 0,
+        recovery: Duration::from_micros(500),
+        disturbed: false,
         spare_tasks: 4,
         spare_memory: 50,
     }
@@ -318,4 +320,73 @@ fn a_load_that_nothing_came_of_proves_nothing() {
 
     assert_eq!(verdict.faults, [Fault::Idle { results: 1 }]);
     assert!(check(&history, &Rules { least_results: 1, ..rules }).is_kept());
+}
+
+/// Worker 1 was there before the fault, which ends at 2,000, and has a body that began at 2,300.
+fn after_a_fault() -> HistoryBuilder {
+    told()
+        .answer(1, 900, Said::Refused("in_progress".to_owned()))
+        .outage(1_000, 2_000)
+        .answer(1, 2_200, Said::Refused("store_unavailable".to_owned()))
+        .effect(1, 0, 2_301)
+        .answer(1, 2_310, executed(1, 0))
+        .ends_well(replayed(1, 0))
+}
+
+#[test]
+fn the_first_body_that_began_after_a_fault_says_how_long_its_worker_took() {
+    let verdict = after_a_fault().at_least_once(Promise::FaultsOnly);
+    assert_eq!(verdict.faults, []);
+    assert_eq!(verdict.recovery, Some(Duration::from_micros(300)));
+}
+
+#[test]
+fn a_worker_that_takes_too_long_after_a_fault_is_found() {
+    let history = after_a_fault().0;
+    let rules = rules(Guarantee::AtLeastOnce, Promise::FaultsOnly);
+    let took = Duration::from_micros(300);
+
+    let verdict = check(&history, &Rules { recovery: Duration::from_micros(299), ..rules });
+
+    assert_eq!(verdict.faults, [Fault::Slow { process: 1, took }]);
+}
+
+#[test]
+fn a_worker_that_only_refuses_after_a_fault_took_as_long_as_it_did_so() {
+    let history = told()
+        .answer(1, 900, Said::Refused("in_progress".to_owned()))
+        .outage(1_000, 2_000)
+        .answer(1, 2_200, Said::Refused("store_unavailable".to_owned()))
+        .answer(1, 2_900, Said::Refused("store_unavailable".to_owned()))
+        .effect(2, 0, 9_000)
+        .ends_well(executed(2, 0));
+
+    let verdict = history.at_least_once(Promise::FaultsOnly);
+
+    let took = Duration::from_micros(900);
+    assert_eq!(verdict.faults, [Fault::Slow { process: 1, took }]);
+}
+
+#[test]
+fn a_worker_that_was_kept_from_the_server_or_came_later_says_nothing_of_the_server() {
+    let paused = after_a_fault().paused(1, 2_100, 2_299).at_least_once(Promise::FaultsOnly);
+    assert_eq!((paused.faults, paused.recovery), (vec![], None));
+    let mut held = after_a_fault();
+    let span = Span { from: Timestamp(1_500), to: Timestamp(2_100) };
+    held.0.incidents.push(Incident { process: 1, what: IncidentKind::PoolHeld(span) });
+    assert_eq!(held.at_least_once(Promise::FaultsOnly).recovery, None);
+    let mut later = after_a_fault();
+    later.0.answers.retain(|(_, answer)| answer.at > Timestamp(1_000));
+    assert_eq!(later.at_least_once(Promise::FaultsOnly).recovery, None);
+}
+
+#[test]
+fn a_run_whose_applications_left_their_pools_alone_proves_nothing() {
+    let mut history = after_a_fault().0;
+    let rules = rules(Guarantee::AtLeastOnce, Promise::FaultsOnly);
+    let rules = Rules { disturbed: true, ..rules };
+
+    assert_eq!(check(&history, &rules).faults, [Fault::Undisturbed]);
+    history.disturbance.held = 1;
+    assert!(check(&history, &rules).is_kept());
 }

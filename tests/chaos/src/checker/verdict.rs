@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{Cause, Duplicate, Effects, History};
-use crate::ledger::{EffectId, Phase, Process, Said};
+use crate::ledger::{Disturbance, EffectId, Phase, Process, Said};
 
 /// What became of a run.
 #[derive(Clone, Debug, Serialize)]
@@ -31,6 +32,10 @@ pub struct Verdict {
     pub refused: BTreeMap<String, usize>,
     /// Keys that were indeterminate when the leases were over.
     pub indeterminate: usize,
+    /// The longest that a worker took to use a server again after its fault.
+    pub recovery: Option<Duration>,
+    /// What applications did to their own pools.
+    pub disturbance: Disturbance,
 }
 
 /// A broken promise.
@@ -94,6 +99,15 @@ pub enum Fault {
         /// After it, in bytes.
         after: u64,
     },
+    /// A worker that could not use a server soon after its fault.
+    Slow {
+        /// Which.
+        process: Process,
+        /// How long it took.
+        took: Duration,
+    },
+    /// No application disturbed its pool, though some should have.
+    Undisturbed,
     /// No worker lived to be asked, so nothing is known.
     NobodyLeft,
     /// Hardly any operation of the load had a result.
@@ -120,6 +134,8 @@ impl Verdict {
             declined: 0,
             refused: BTreeMap::new(),
             indeterminate: indeterminate(history),
+            recovery: None,
+            disturbance: history.disturbance,
         };
         for duplicate in duplicates {
             *verdict.duplicates.entry(duplicate.cause).or_default() += 1;
@@ -201,6 +217,11 @@ impl fmt::Display for Fault {
                 let (before, after) = (before / MIB, after / MIB);
                 write!(f, "worker {process} had {before} MiB before the load, {after} after it")
             }
+            Self::Slow { process, took } => {
+                let took = took.as_millis();
+                write!(f, "worker {process} could use a server only {took} ms after its fault")
+            }
+            Self::Undisturbed => f.write_str("no application disturbed its pool"),
             Self::NobodyLeft => f.write_str("no worker lived to the end"),
             Self::Idle { results } => write!(f, "only {results} operations had a result"),
         }

@@ -43,6 +43,10 @@ pub enum Event {
     Effect(Effect),
     /// A caller got an answer.
     Answer(Answer),
+    /// What the application did to its own pool.
+    Disturbance(Disturbance),
+    /// From when to when the application held every connection of its pool.
+    PoolHeld(Timestamp, Timestamp),
     /// What a process held before the load and after it.
     ResourceUsage {
         /// Before the load.
@@ -102,6 +106,26 @@ pub enum Said {
     Declined,
     /// The call was refused, with this code.
     Refused(String),
+}
+
+/// What an application did to its own pool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Disturbance {
+    /// Transactions that were dropped half way.
+    pub cancelled: u64,
+    /// How often a connection was then found in a transaction that nobody knew of.
+    pub left_open: u64,
+    /// Connections that were held.
+    pub held: u64,
+}
+
+impl Disturbance {
+    /// Counts another with it.
+    pub fn add(&mut self, other: Self) {
+        self.cancelled += other.cancelled;
+        self.left_open += other.left_open;
+        self.held += other.held;
+    }
 }
 
 /// What a process holds.

@@ -3,11 +3,13 @@
 mod table;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 
 pub(crate) use self::table::{markdown, plain};
 use crate::checker::Cause;
+use crate::ledger::Disturbance;
 use crate::row::Row;
 use crate::runner::Outcome;
 
@@ -27,6 +29,9 @@ pub(crate) struct Summary {
     pub(crate) replayed: usize,
     pub(crate) refused: BTreeMap<String, usize>,
     pub(crate) indeterminate: usize,
+    /// The longest that a worker took to use a server again, over all runs.
+    pub(crate) recovery: Option<Duration>,
+    pub(crate) disturbance: Disturbance,
     /// Broken promises, each with the seed that shows it.
     pub(crate) broken: Vec<Broken>,
     /// Seeds whose run could not be carried out.
@@ -55,6 +60,8 @@ impl Summary {
             replayed: 0,
             refused: BTreeMap::new(),
             indeterminate: 0,
+            recovery: None,
+            disturbance: Disturbance::default(),
             broken: Vec::new(),
             failed: Vec::new(),
         }
@@ -70,6 +77,8 @@ impl Summary {
         self.seeds_with_duplicates += usize::from(verdict.duplicates() > 0);
         self.replayed += verdict.replayed;
         self.indeterminate += verdict.indeterminate;
+        self.recovery = self.recovery.max(verdict.recovery);
+        self.disturbance.add(verdict.disturbance);
         for (cause, count) in &verdict.duplicates {
             *self.by_cause.entry(*cause).or_default() += count;
         }

@@ -2,8 +2,9 @@
 
 use super::Summary;
 use crate::checker::Cause;
+use crate::ledger::Disturbance;
 
-const HEADS: [&str; 11] = [
+const HEADS: [&str; 13] = [
     "row",
     "seeds",
     "answers",
@@ -13,16 +14,22 @@ const HEADS: [&str; 11] = [
     "indeterminate",
     "duplicates",
     "owner killed / paused / server fault / unexplained",
+    "usable again within",
+    "begins cancelled / found open / connections held",
     "promised",
     "kept",
 ];
 
-fn cells(summary: &Summary) -> [String; 11] {
+fn cells(summary: &Summary) -> [String; 13] {
     let causes = Cause::ALL.map(|cause| summary.cause(cause).to_string()).join(" / ");
     let duplicates = match summary.seeds_with_duplicates {
         0 => "0".to_owned(),
         seeds => format!("{} in {seeds} seeds", summary.duplicates),
     };
+    let recovery =
+        summary.recovery.map_or_else(|| "-".to_owned(), |took| format!("{} ms", took.as_millis()));
+    let Disturbance { cancelled, left_open, held } = summary.disturbance;
+    let disturbance = format!("{cancelled} / {left_open} / {held}");
     let kept = match (summary.broken.len(), summary.failed.len()) {
         (0, 0) => "yes".to_owned(),
         (0, failed) => format!("{failed} seeds failed"),
@@ -38,6 +45,8 @@ fn cells(summary: &Summary) -> [String; 11] {
         summary.indeterminate.to_string(),
         duplicates,
         causes,
+        recovery,
+        disturbance,
         summary.promise.to_owned(),
         kept,
     ]
@@ -58,7 +67,7 @@ pub(crate) fn plain(summaries: &[Summary]) -> String {
     rows.extend(summaries.iter().map(cells));
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or_default();
     let widths: Vec<usize> = (0..HEADS.len()).map(width).collect();
-    let line = |row: &[String; 11]| {
+    let line = |row: &[String; 13]| {
         let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
@@ -66,7 +75,11 @@ pub(crate) fn plain(summaries: &[Summary]) -> String {
 }
 
 fn short(head: &str) -> &str {
-    if head.contains('/') { "killed/paused/server/?" } else { head }
+    match head {
+        "owner killed / paused / server fault / unexplained" => "killed/paused/server/?",
+        "begins cancelled / found open / connections held" => "cancelled/open/held",
+        head => head,
+    }
 }
 
 #[cfg(test)]

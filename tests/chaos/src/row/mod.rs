@@ -33,6 +33,10 @@ pub struct Row {
     pub load: Duration,
     /// How many operations are begun, over all workers.
     pub operations: u64,
+    /// How many operations each worker runs at once.
+    pub tasks: usize,
+    /// The longest that a body takes.
+    pub longest_body: Duration,
     /// How many keys there are.
     pub keys: u32,
 }
@@ -61,6 +65,10 @@ pub enum Topology {
         /// Whether the nodes are in a network namespace of their own, where they can be parted.
         namespace: bool,
     },
+    /// One PostgreSQL. Each worker's store is on the pool of its application.
+    Postgres,
+    /// One file, opened by every worker. Each worker's store is beside the pool of its application.
+    Sqlite,
 }
 
 /// What a server that restarts still knows.
@@ -83,12 +91,17 @@ pub enum MinReplicas {
 }
 
 /// What befalls a worker process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WorkerFault {
     /// `kill -9`, and another process in its place a little later.
     Kill,
     /// `kill -STOP` for longer than a lease, then `-CONT`.
     Pause,
+    /// Its application begins transactions on its pool, and drops them half way.
+    CancelBegins,
+    /// Its application holds every connection of its pool for longer than a lease.
+    ExhaustPool,
 }
 
 /// What befalls a server.
@@ -116,6 +129,8 @@ pub enum ServerFault {
     FlushScripts,
     /// The memory limit is below what is in use.
     FillMemory,
+    /// The server stays up and accepts no writes, as one that was the primary.
+    DemotePrimary,
 }
 
 /// Which second effects of a key a row allows.
@@ -147,6 +162,8 @@ impl Topology {
                 let guarded = if validity == 0 { "" } else { "-guarded" };
                 format!("cluster-3+{}{}{guarded}", 3 * replicas, aof(persistence))
             }
+            Self::Postgres => "postgres".to_owned(),
+            Self::Sqlite => "sqlite".to_owned(),
         }
     }
 
@@ -154,10 +171,18 @@ impl Topology {
     #[must_use]
     pub fn replicas(self) -> u8 {
         match self {
-            Self::Redis(_) | Self::Proxied | Self::Valkey(_) => 0,
+            Self::Redis(_) | Self::Proxied | Self::Valkey(_) | Self::Postgres | Self::Sqlite => 0,
             Self::Sentinel => 2,
             Self::Cluster { replicas, .. } => replicas,
         }
+    }
+}
+
+impl WorkerFault {
+    /// Whether the worker's own application does it, while the process goes on.
+    #[must_use]
+    pub fn is_of_the_application(self) -> bool {
+        matches!(self, Self::CancelBegins | Self::ExhaustPool)
     }
 }
 

@@ -12,6 +12,9 @@ const SHORT_LEASE: Duration = Duration::from_secs(2);
 /// Longer than a failover, so that a living owner's lease outlasts one.
 const FAILOVER_LEASE: Duration = Duration::from_secs(6);
 
+/// Longer than most leases, so that some need renewing.
+const LONGEST_BODY: Duration = Duration::from_millis(2_400);
+
 /// All rows.
 #[must_use]
 pub fn rows() -> Vec<Row> {
@@ -21,6 +24,8 @@ pub fn rows() -> Vec<Row> {
             let mut rows = one_server(guarantee);
             rows.extend(sentinel(guarantee));
             rows.extend(cluster(guarantee));
+            rows.extend(postgres(guarantee));
+            rows.extend(sqlite(guarantee));
             rows
         })
         .collect()
@@ -135,6 +140,41 @@ fn cluster(guarantee: Guarantee) -> Vec<Row> {
     ]
 }
 
+fn postgres(guarantee: Guarantee) -> Vec<Row> {
+    use ServerFault::{DemotePrimary, Restart};
+    use WorkerFault::{CancelBegins, ExhaustPool, Kill};
+    let row = |faults: &str| Row::new(faults, Topology::Postgres, guarantee).database();
+    vec![
+        row("cancelled-begins").workers(8, CancelBegins),
+        row("exhausted-pool").long_bodies().workers(3, ExhaustPool),
+        row("demoted").servers(&[DemotePrimary]).promise(owners_cut_off(guarantee)),
+        row("restarted").servers(&[Restart; 2]).promise(owners_cut_off(guarantee)),
+        row("everything")
+            .long_bodies()
+            .load(Duration::from_secs(14))
+            .servers(&[Restart, DemotePrimary])
+            .workers(4, CancelBegins)
+            .workers(2, ExhaustPool)
+            .workers(2, Kill)
+            .promise(owners_cut_off(guarantee)),
+    ]
+}
+
+fn sqlite(guarantee: Guarantee) -> Vec<Row> {
+    use WorkerFault::{CancelBegins, ExhaustPool, Kill};
+    let row = |faults: &str| Row::new(faults, Topology::Sqlite, guarantee).database();
+    vec![
+        row("cancelled-begins").workers(8, CancelBegins),
+        row("exhausted-pool").long_bodies().workers(3, ExhaustPool),
+        row("everything")
+            .long_bodies()
+            .workers(4, CancelBegins)
+            .workers(2, ExhaustPool)
+            .workers(2, Kill)
+            .promise(owners_lost(guarantee)),
+    ]
+}
+
 impl Row {
     fn new(faults: &str, topology: Topology, guarantee: Guarantee) -> Self {
         Self {
@@ -149,7 +189,26 @@ impl Row {
             load: Duration::from_secs(7),
             operations: 20_000,
             keys: 1_000,
+            tasks: 64,
+            longest_body: LONGEST_BODY,
         }
+    }
+
+    /// As many operations as a database on a loaded machine keeps up with, on as many keys as leave
+    /// some for each worker throughout, and not so many at once that they queue for the connections of a
+    /// pool for as long as they may take.
+    fn database(mut self) -> Self {
+        self.operations = 2_000;
+        self.keys = 400;
+        self.tasks = 16;
+        self.load = Duration::from_secs(9);
+        self
+    }
+
+    /// Bodies that outlast what an exhausted pool takes from their lease.
+    fn long_bodies(mut self) -> Self {
+        self.longest_body = self.lease * 5 / 2;
+        self
     }
 
     /// Time for a failover.

@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use self::workers::Workers;
-use crate::checker::{History, Incident, Rules, Span, Verdict, check};
+use crate::checker::{History, Incident, IncidentKind, Rules, Span, Verdict, check};
 use crate::ledger::{self, Event, Process};
 use crate::row::Row;
 use crate::schedule::Schedule;
 use crate::servers::Servers;
 use crate::timestamp::Timestamp;
-use crate::worker::{Assignment, Instruction, LONGEST_BODY, Load, Report, StoreSettings};
+use crate::worker::{Assignment, Instruction, Load, Report, StoreSettings};
 
 /// What the program was asked for, beside rows and seeds.
 #[derive(Clone, Debug)]
@@ -25,10 +25,12 @@ pub struct Settings {
     pub program: PathBuf,
     /// Worker processes.
     pub workers: usize,
-    /// Operations that each runs at once.
-    pub tasks: usize,
+    /// Operations that each runs at once, if not the number of the row.
+    pub tasks: Option<usize>,
     /// Operations of a run, if not the row's own number.
     pub operations: Option<u64>,
+    /// How soon after a fault of a server every worker must be able to use it again.
+    pub recovery: Duration,
     /// Keep the ledgers and the workers' logs, and say where.
     pub keep: bool,
 }
@@ -53,6 +55,8 @@ pub struct Outcome {
 const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 /// What stays reserved for a second longer than its lease is stuck.
 const GRACE: Duration = Duration::from_secs(1);
+/// What stores promise, on a machine that is not too busy to let them.
+const RECOVERY: Duration = Duration::from_secs(2);
 /// What a worker's runtime and memory may have grown by: less than one task for each operation that
 /// runs at once, and what an allocator keeps.
 const SPARE_TASKS: usize = 8;
@@ -62,7 +66,7 @@ impl Settings {
     /// The defaults, with this program as worker.
     #[must_use]
     pub fn new(program: PathBuf) -> Self {
-        Self { program, workers: 4, tasks: 64, operations: None, keep: false }
+        Self { program, workers: 4, tasks: None, operations: None, recovery: RECOVERY, keep: false }
     }
 }
 
@@ -81,7 +85,7 @@ pub async fn run(
     let folder = tempfile::Builder::new().prefix("chaos-").tempdir()?;
     let schedule = Schedule::draw(row, seed, settings.workers);
     tell("starting servers");
-    let servers = Servers::start(row.topology).await?;
+    let servers = Servers::start(row.topology, folder.path()).await?;
     tell("starting workers");
     let history = carry_out(row, seed, &schedule, settings, (&servers, folder.path()), &tell).await;
     drop(servers);
@@ -100,6 +104,8 @@ fn rules(row: &Row, settings: &Settings) -> Rules {
         promise: row.promise,
         lease: row.lease,
         keys: row.keys,
+        recovery: settings.recovery,
+        disturbed: row.worker_faults.iter().any(|fault| fault.is_of_the_application()),
         spare_tasks: SPARE_TASKS,
         spare_memory: SPARE_MEMORY,
         least_results: usize::try_from(operations / 10).unwrap_or(usize::MAX),
@@ -125,7 +131,8 @@ async fn carry_out(
         lease: row.lease,
         keys: row.keys,
         seed,
-        tasks: settings.tasks,
+        tasks: settings.tasks.unwrap_or(row.tasks),
+        longest_body: row.longest_body,
         folder: folder.to_owned(),
     };
     let mut workers =
@@ -142,7 +149,7 @@ async fn carry_out(
     let faults_over = Timestamp::now();
 
     // What the faults held up is caught up with soon, or given up.
-    let hung = finish(&mut workers, until.max(faults_over).after(row.load)).await?;
+    let hung = finish(&mut workers, row, until.max(faults_over).after(row.load)).await?;
     tell("waiting for leases");
     faults_over.after(row.lease + GRACE).reached().await;
     tell("asking for every key");
@@ -152,10 +159,10 @@ async fn carry_out(
 }
 
 /// Ends the load, and gives those that could not, which are gone then.
-async fn finish(workers: &mut Workers<'_>, patience: Timestamp) -> Result<Vec<Process>> {
+async fn finish(workers: &mut Workers<'_>, row: &Row, patience: Timestamp) -> Result<Vec<Process>> {
     workers.hear(Report::Done, patience.since(Timestamp::now())).await?;
     workers.say(&Instruction::Stop).await?;
-    let hung = workers.hear(Report::Stopped, LONGEST_BODY + 10 * STORE_TIMEOUT).await?;
+    let hung = workers.hear(Report::Stopped, row.longest_body + 10 * STORE_TIMEOUT).await?;
     workers.kill_all(&hung).await?;
     Ok(hung)
 }
@@ -196,6 +203,11 @@ fn collect(
             match event {
                 Event::Effect(effect) => history.effects.push(effect),
                 Event::Answer(answer) => history.answers.push((process, answer)),
+                Event::Disturbance(one) => history.disturbance.add(one),
+                Event::PoolHeld(from, to) => {
+                    let what = IncidentKind::PoolHeld(Span { from, to });
+                    history.incidents.push(Incident { process, what });
+                }
                 Event::ResourceUsage { before, after } => {
                     history.resources.push((process, before, after));
                 }

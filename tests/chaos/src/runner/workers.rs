@@ -41,6 +41,10 @@ enum Action {
     Replace,
     Pause,
     Resume,
+    /// For so long.
+    Disturb(WorkerFault, Duration),
+    /// What the worker's application did should be over.
+    Calm,
 }
 
 const START: Duration = Duration::from_secs(30);
@@ -158,7 +162,8 @@ impl<'a> Workers<'a> {
                 Action::Replace => self.replace(slot).await?,
                 Action::Pause if paused[slot].is_none() => paused[slot] = self.pause(slot)?,
                 Action::Resume => incidents.extend(self.resume(slot, paused[slot].take())?),
-                Action::Pause => {}
+                Action::Disturb(fault, lasts) => self.disturb_one(slot, fault, lasts).await?,
+                Action::Pause | Action::Calm => {}
             }
         }
         Ok(incidents)
@@ -193,6 +198,19 @@ impl<'a> Workers<'a> {
         }
         self.slots[slot].worker = Some(worker);
         Ok(())
+    }
+
+    async fn disturb_one(
+        &mut self,
+        slot: usize,
+        fault: WorkerFault,
+        lasts: Duration,
+    ) -> Result<()> {
+        let seed = self.assignment.seed;
+        match &mut self.slots[slot].worker {
+            Some(worker) => worker.say(&Instruction::Disturb { fault, lasts, seed }).await,
+            None => Ok(()),
+        }
     }
 
     fn pause(&self, slot: usize) -> Result<Option<(Process, Timestamp)>> {
@@ -251,6 +269,9 @@ fn timeline(planned: &[Planned<AtWorker>]) -> Vec<(Duration, usize, Action)> {
             let (begin, end) = match what {
                 WorkerFault::Kill => (Action::Kill, Action::Replace),
                 WorkerFault::Pause => (Action::Pause, Action::Resume),
+                WorkerFault::CancelBegins | WorkerFault::ExhaustPool => {
+                    (Action::Disturb(what, lasts), Action::Calm)
+                }
             };
             [(at, slot, begin), (at + lasts, slot, end)]
         })

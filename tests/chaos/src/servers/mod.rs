@@ -1,16 +1,18 @@
 //! The servers of a run, and their faults.
 
 mod cluster;
+mod postgres;
 mod sentinel;
 mod single;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 use idempotent_servers::Server;
 use tokio::process::Command;
 
 use self::cluster::ClusterServers;
+use self::postgres::PostgresServer;
 use self::sentinel::SentinelServers;
 use self::single::Single;
 use crate::row::Topology;
@@ -26,6 +28,10 @@ pub(crate) enum Servers {
     Sentinel(SentinelServers),
     /// A cluster.
     Cluster(ClusterServers),
+    /// A PostgreSQL.
+    Postgres(PostgresServer),
+    /// None: this file.
+    File(PathBuf),
 }
 
 /// A fault that has begun.
@@ -37,11 +43,13 @@ pub(crate) enum ActiveFault {
     Sentinel(usize),
     /// One of a cluster.
     Cluster(cluster::ActiveFault),
+    /// One of a PostgreSQL.
+    Postgres(postgres::ActiveFault),
 }
 
 impl Servers {
-    /// Starts them, and waits until they are whole.
-    pub(crate) async fn start(topology: Topology) -> Result<Self> {
+    /// Starts them, and waits until they are whole. What has no server is in `folder`.
+    pub(crate) async fn start(topology: Topology, folder: &Path) -> Result<Self> {
         Ok(match topology {
             Topology::Redis(_) | Topology::Proxied | Topology::Valkey(_) => {
                 Self::Single(Single::start(topology).await?)
@@ -52,6 +60,8 @@ impl Servers {
             Topology::Cluster { replicas, persistence, validity, namespace } => Self::Cluster(
                 ClusterServers::start(replicas, persistence, validity, namespace).await?,
             ),
+            Topology::Postgres => Self::Postgres(PostgresServer::start().await?),
+            Topology::Sqlite => Self::File(folder.join("records.db")),
         })
     }
 
@@ -61,14 +71,16 @@ impl Servers {
             Self::Single(single) => single.endpoint(),
             Self::Sentinel(watched) => watched.endpoint(),
             Self::Cluster(cluster) => cluster.endpoint(),
+            Self::Postgres(server) => server.endpoint(),
+            Self::File(path) => Endpoint::Sqlite(path.clone()),
         }
     }
 
     /// A command of a program that finds them.
     pub(crate) fn command(&self, program: &Path) -> Command {
         match self {
-            Self::Single(_) | Self::Sentinel(_) => Command::new(program),
             Self::Cluster(cluster) => cluster.command(program),
+            _ => Command::new(program),
         }
     }
 
@@ -78,6 +90,8 @@ impl Servers {
             Self::Single(single) => ActiveFault::Single(single.begin(fault).await?),
             Self::Sentinel(watched) => ActiveFault::Sentinel(watched.begin(fault).await?),
             Self::Cluster(cluster) => ActiveFault::Cluster(cluster.begin(fault).await?),
+            Self::Postgres(server) => ActiveFault::Postgres(server.begin(fault.what).await?),
+            Self::File(_) => anyhow::bail!("{:?} is a fault of servers", fault.what),
         })
     }
 
@@ -90,6 +104,7 @@ impl Servers {
                 cluster.end(ongoing).await;
                 Ok(())
             }
+            (Self::Postgres(server), ActiveFault::Postgres(ongoing)) => server.end(ongoing).await,
             (_, ongoing) => anyhow::bail!("{ongoing:?} is a fault of other servers"),
         }
     }

@@ -1,14 +1,17 @@
 //! Where the store is, and the way there.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
 use idempotent_core::Store;
-use idempotent_core::backends::{RedisSource, RedisStore, RedisStoreBuilder};
+use idempotent_core::backends::{PostgresStore, RedisSource, RedisStore, SqliteStore};
+use idempotent_core::store::StoreError;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep};
 
+use super::application::{self, Application};
 use crate::row::MinReplicas;
 
 /// Longer than any fault.
@@ -43,31 +46,52 @@ pub(crate) enum Endpoint {
     },
     /// A cluster, by some of its nodes.
     Cluster(Vec<String>),
+    /// A PostgreSQL, by its URL.
+    Postgres(String),
+    /// A file.
+    Sqlite(PathBuf),
 }
 
 /// Connects, also to servers that are about to be there: a worker may be started during a fault.
-pub(super) async fn connect(store_settings: &StoreSettings) -> Result<Arc<dyn Store>> {
+pub(super) async fn connect(
+    store_settings: &StoreSettings,
+) -> Result<(Arc<dyn Store>, Application)> {
+    let timeout = store_settings.timeout;
+    let source = match &store_settings.endpoint {
+        Endpoint::Single(url) => RedisSource::from(url),
+        Endpoint::Sentinel { urls, master } => RedisSource::sentinel(urls.clone(), master),
+        Endpoint::Cluster(urls) => RedisSource::cluster(urls.clone()),
+        Endpoint::Postgres(url) => {
+            let pool = application::postgres_pool(url)?;
+            let builder = PostgresStore::builder(pool.clone()).response_timeout(timeout);
+            let store = once_there(async || builder.clone().connect().await).await?;
+            return Ok((store, Application::Postgres(pool)));
+        }
+        Endpoint::Sqlite(path) => {
+            let pool = application::sqlite_pool(path);
+            let builder = SqliteStore::builder(pool.clone()).response_timeout(timeout);
+            let store = once_there(async || builder.clone().connect().await).await?;
+            return Ok((store, Application::Sqlite(pool)));
+        }
+    };
+    let builder = RedisStore::builder(source).response_timeout(timeout);
+    let builder = match store_settings.min_replicas {
+        MinReplicas::None => builder,
+        MinReplicas::Some(count) => builder.min_replicas(usize::from(count), ACKNOWLEDGED_WITHIN),
+    };
+    let store = once_there(async || builder.clone().connect().await).await?;
+    Ok((store, Application::WithoutPool))
+}
+
+async fn once_there<S: Store + 'static>(
+    connect: impl AsyncFn() -> Result<S, StoreError>,
+) -> Result<Arc<dyn Store>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match store(store_settings).connect().await {
+        match connect().await {
             Ok(store) => return Ok(Arc::new(store)),
             Err(error) if Instant::now() >= deadline => return Err(error.into()),
             Err(_) => sleep(Duration::from_millis(50)).await,
         }
-    }
-}
-
-fn store(store_settings: &StoreSettings) -> RedisStoreBuilder {
-    let builder = match &store_settings.endpoint {
-        Endpoint::Single(url) => RedisStore::builder(url),
-        Endpoint::Sentinel { urls, master } => {
-            RedisStore::builder(RedisSource::sentinel(urls.clone(), master))
-        }
-        Endpoint::Cluster(urls) => RedisStore::builder(RedisSource::cluster(urls.clone())),
-    };
-    let builder = builder.response_timeout(store_settings.timeout);
-    match store_settings.min_replicas {
-        MinReplicas::None => builder,
-        MinReplicas::Some(count) => builder.min_replicas(usize::from(count), ACKNOWLEDGED_WITHIN),
     }
 }

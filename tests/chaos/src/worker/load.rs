@@ -14,9 +14,6 @@ use super::{Assignment, Report};
 use crate::ledger::Phase;
 use crate::timestamp::Timestamp;
 
-/// The longest that a body of the load takes. With most leases that is long enough to need renewing.
-pub(crate) const LONGEST_BODY: Duration = Duration::from_millis(2_400);
-
 /// What one process is to do.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub(crate) struct Load {
@@ -39,12 +36,13 @@ impl Load {
     /// Begins it.
     pub(super) fn begin(self, shop: Arc<Shop>, assignment: &Assignment) -> RunningLoad {
         let (stop, stopped) = watch::channel(false);
-        let (tasks, keys, seed) = (assignment.tasks, assignment.keys, assignment.seed);
+        let Assignment { tasks, keys, seed, longest_body, .. } = *assignment;
         let start = Timestamp::now().max(self.from);
         let tasks = tokio::spawn(async move {
             let mut running = JoinSet::new();
             for task in 0..tasks {
-                let shift = Share { load: self, start, task: task as u64, of: tasks as u64, keys };
+                let (task_number, of) = (task as u64, tasks as u64);
+                let shift = Share { load: self, start, task: task_number, of, keys, longest_body };
                 let random = fastrand::Rng::with_seed(seed.wrapping_add(task as u64));
                 running.spawn(shift.work(Arc::clone(&shop), random, stopped.clone()));
             }
@@ -74,6 +72,7 @@ struct Share {
     task: u64,
     of: u64,
     keys: u32,
+    longest_body: Duration,
 }
 
 impl Share {
@@ -90,7 +89,7 @@ impl Share {
                 _ = stop.wait_for(|stop| *stop) => return,
                 () = self.planned(next).reached() => {}
             }
-            let draw = draw(&mut random, self.progress(), self.keys);
+            let draw = draw(&mut random, self.progress(), self.keys, self.longest_body);
             shop.order(draw, Phase::Load).await;
             next += self.of;
         }
@@ -111,7 +110,7 @@ impl Share {
 /// Keys open one after the other as the load goes on, so that there are new ones to reserve through
 /// every fault. Most operations go to the latest, which so are hot, and some to any that is open,
 /// whose record a fault may have cost.
-fn draw(random: &mut fastrand::Rng, progress: f64, keys: u32) -> Draw {
+fn draw(random: &mut fastrand::Rng, progress: f64, keys: u32, longest_body: Duration) -> Draw {
     let hot = (keys / 25).clamp(1, keys.max(1));
     let opened = hot + (f64::from(keys.saturating_sub(hot)) * progress) as u32;
     let oldest = if random.f64() < 0.8 { opened - hot } else { 0 };
@@ -119,15 +118,15 @@ fn draw(random: &mut fastrand::Rng, progress: f64, keys: u32) -> Draw {
         key: random.u32(oldest..opened),
         wait: (random.f64() < 0.3).then(|| Duration::from_millis(random.u64(50..600))),
         patience: (random.f64() < 0.05).then(|| Duration::from_millis(random.u64(1..40))),
-        body: draw_body(random),
+        body: draw_body(random, longest_body),
     }
 }
 
-fn draw_body(random: &mut fastrand::Rng) -> Body {
+fn draw_body(random: &mut fastrand::Rng, longest_body: Duration) -> Body {
     let longest = match random.f64() {
         choice if choice < 0.70 => Duration::from_millis(4),
         choice if choice < 0.93 => Duration::from_millis(60),
-        _ => LONGEST_BODY,
+        _ => longest_body,
     };
     let (time, split) = (longest.mul_f64(random.f64()), random.f64());
     let before = time.mul_f64(split);
@@ -138,22 +137,25 @@ fn draw_body(random: &mut fastrand::Rng) -> Body {
 mod tests {
     use super::*;
 
+    const LONGEST_BODY: Duration = Duration::from_millis(2_400);
+
     #[test]
     fn keys_open_as_the_load_goes_on_and_never_run_out() {
         let mut random = fastrand::Rng::with_seed(1);
         for (progress, first, last) in [(0.0, 0, 40), (0.5, 0, 520), (1.0, 0, 1_000)] {
             for _ in 0..10_000 {
-                let key = draw(&mut random, progress, 1_000).key;
+                let key = draw(&mut random, progress, 1_000, LONGEST_BODY).key;
                 assert!((first..last).contains(&key), "{key} at {progress}");
             }
         }
-        assert_eq!(draw(&mut random, 1.0, 1).key, 0);
+        assert_eq!(draw(&mut random, 1.0, 1, LONGEST_BODY).key, 0);
     }
 
     #[test]
     fn some_bodies_outlast_a_lease_and_some_calls_wait_decline_or_go_away() {
         let mut random = fastrand::Rng::with_seed(1);
-        let draws: Vec<_> = (0..10_000).map(|_| draw(&mut random, 0.5, 1_000)).collect();
+        let draw = |_| draw(&mut random, 0.5, 1_000, LONGEST_BODY);
+        let draws: Vec<_> = (0..10_000).map(draw).collect();
         let long = |draw: &&Draw| draw.body.before + draw.body.after > Duration::from_secs(2);
         assert!(draws.iter().filter(long).count() > 50);
         assert!(draws.iter().filter(|draw| draw.wait.is_some()).count() > 1_000);

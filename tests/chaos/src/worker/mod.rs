@@ -3,6 +3,7 @@
 //! It connects, warms up, and then does what it is told on its standard input, one instruction a line,
 //! until that is closed: a worker never outlives the run that started it.
 
+mod application;
 mod endpoint;
 mod load;
 mod operation;
@@ -18,16 +19,18 @@ use anyhow::{Context as _, Result};
 use idempotent_core::{Guarantee, Idempotency};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 pub(crate) use self::endpoint::{Endpoint, StoreSettings};
-pub(crate) use self::load::{LONGEST_BODY, Load};
+pub(crate) use self::load::Load;
 pub(crate) use self::protocol::{Instruction, Report};
 
 use self::load::RunningLoad;
 use self::operation::Shop;
 use self::probe::Probe;
 use crate::ledger::{Event, Ledger, Phase, Process};
+use crate::timestamp::Timestamp;
 
 /// What a worker is, for as long as it lives.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +49,8 @@ pub(crate) struct Assignment {
     pub(crate) seed: u64,
     /// How many operations it runs at once.
     pub(crate) tasks: usize,
+    /// The longest that a body takes.
+    pub(crate) longest_body: Duration,
     /// The folder of the ledgers.
     pub(crate) folder: PathBuf,
 }
@@ -71,7 +76,7 @@ pub(crate) fn main(assignment: &str) -> Result<()> {
 
 async fn live(assignment: Assignment) -> Result<()> {
     let ledger = Arc::new(Ledger::open(&assignment.folder, assignment.process)?);
-    let store = endpoint::connect(&assignment.store_settings).await?;
+    let (store, application) = endpoint::connect(&assignment.store_settings).await?;
     let engine =
         Idempotency::builder(store).store_timeout(assignment.store_settings.timeout).build();
     let shop = Arc::new(Shop::new(engine, Arc::clone(&ledger), &assignment));
@@ -81,19 +86,34 @@ async fn live(assignment: Assignment) -> Result<()> {
 
     let mut instructions = BufReader::new(tokio::io::stdin()).lines();
     let mut loading: Option<RunningLoad> = None;
+    let mut disturbances = JoinSet::new();
     let mut probe = Probe::new(Arc::clone(&shop), &assignment);
     while let Some(line) = instructions.next_line().await? {
         match serde_json::from_str(&line)? {
             Instruction::Load(load) => {
                 loading = Some(load.begin(Arc::clone(&shop), &assignment));
             }
+            Instruction::Disturb { fault, lasts, seed } => {
+                let (application, ledger) = (application.clone(), Arc::clone(&ledger));
+                disturbances.spawn(async move {
+                    let from = Timestamp::now();
+                    let disturbance = application.disturb(fault, lasts, seed).await;
+                    if disturbance.held > 0 {
+                        ledger.write(&Event::PoolHeld(from, Timestamp::now()))?;
+                    }
+                    ledger.write(&Event::Disturbance(disturbance))
+                });
+            }
             Instruction::Stop => {
+                while let Some(ended) = disturbances.join_next().await {
+                    ended??;
+                }
                 if let Some(loading) = loading.take() {
                     loading.stop().await?;
                 }
                 // Bodies whose callers went away are still running. A key that one of them holds is not
                 // stuck.
-                let patience = LONGEST_BODY + assignment.store_settings.timeout;
+                let patience = assignment.longest_body + assignment.store_settings.timeout;
                 if timeout(patience, shop.engine.drain()).await.is_ok() {
                     resources::settled(before.tasks, patience).await;
                 }

@@ -1,11 +1,13 @@
 //! What a worker is told, and what it says back: one line of JSON each.
 
 use std::io::{self, Write as _};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Load;
 use crate::ledger::Process;
+use crate::row::WorkerFault;
 
 /// An instruction to a worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -13,7 +15,16 @@ use crate::ledger::Process;
 pub(crate) enum Instruction {
     /// Run operations.
     Load(Load),
-    /// Begin no more of them, and end those that run.
+    /// Let the application do this to its own pool.
+    Disturb {
+        /// What.
+        fault: WorkerFault,
+        /// For how long.
+        lasts: Duration,
+        /// Where its draws begin.
+        seed: u64,
+    },
+    /// Begin no more operations, and end those that run.
     Stop,
     /// Ask for every key.
     Probe,
