@@ -60,7 +60,7 @@ impl Relay {
     }
 
     /// After how many refusals a message is parked, so that the next one of its key is delivered. Attempts
-    /// without a [destination](super::PublishErrorKind::Destination) count too. Default: 10, which with the
+    /// without a [destination](crate::outbox::PublishErrorKind::Destination) count too. Default: 10, which with the
     /// default pauses takes half a minute; at least one.
     pub fn park_after(mut self, refusals: u32) -> Self {
         self.0.options.park_after = refusals.max(1);
@@ -68,7 +68,7 @@ impl Relay {
     }
 
     /// The pauses before a failed message is tried again, on top of what the broker
-    /// [asks for](super::PublishError::with_retry_after): random between zero and a bound that begins at
+    /// [asks for](crate::outbox::PublishError::with_retry_after): random between zero and a bound that begins at
     /// `first` and doubles with each attempt, up to `longest`. Default: 100 milliseconds and 30 seconds.
     pub fn backoff(mut self, first: Duration, longest: Duration) -> Self {
         self.0.options.set_backoff(first, longest);
