@@ -125,13 +125,13 @@ impl<'a> Envelope<'a> {
         let mut bytes = RecordBytes::with_capacity(256);
         bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), RUNNING]);
         bytes.extend_from_slice(token.as_bytes());
-        bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes());
+        bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes()[..6]);
         bytes.extend_from_slice(&saturate(self.lease.as_millis()).to_le_bytes());
         bytes.extend_from_slice(&saturate(u128::from(self.retention.as_secs())).to_le_bytes());
         bytes.extend_from_slice(&self.version.to_le_bytes());
         bytes.extend_from_slice(&flags.to_le_bytes());
         bytes.extend_from_slice(&(name.len() as u16).to_le_bytes());
-        bytes.extend_from_slice(&[0; 4]);
+        bytes.extend_from_slice(&[0; 3]);
         if let Some(fingerprint) = &self.fingerprint {
             bytes.extend_from_slice(fingerprint.as_bytes());
         }
@@ -151,7 +151,7 @@ impl<'a> Envelope<'a> {
 /// Writes into the header how long the fields are: everything so far.
 pub(super) fn set_fields_len(bytes: &mut [u8]) {
     let length = saturate((bytes.len() - HEADER) as u128);
-    bytes[44..48].copy_from_slice(&length.to_le_bytes());
+    bytes[42..45].copy_from_slice(&length.to_le_bytes()[..3]);
 }
 
 pub(super) const fn guarantee_code(guarantee: Guarantee) -> u8 {

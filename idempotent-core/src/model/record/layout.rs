@@ -7,14 +7,14 @@
 //!  2  guarantee     u8
 //!  3  owner         u8    0 running, 1 gone, holds its lease, 2 ended without a known outcome
 //!  4  token         16 bytes
-//! 20  created       u64   milliseconds since 1970, by the writer's clock; for people only
-//! 28  lease         u32   milliseconds
-//! 32  retention     u32   seconds for which an indeterminate record is kept
-//! 36  version       u32
-//! 40  flags         u16   which fields follow
-//! 42  name          u16   length of the operation's name in bytes
-//! 44  fields        u32   length of everything between the header and the result
-//! 48  fingerprint   32 bytes, if flagged
+//! 20  created       u48   milliseconds since 1970, by the writer's clock; for people only
+//! 26  lease         u32   milliseconds
+//! 30  retention     u32   seconds for which an indeterminate record is kept
+//! 34  version       u32
+//! 38  flags         u16   which fields follow
+//! 40  name          u16   length of the operation's name in bytes
+//! 42  fields        u24   length of everything between the header and the result
+//! 45  fingerprint   32 bytes, if flagged
 //!     name
 //!     the other fields, in the order of their flags
 //!     result
@@ -27,7 +27,7 @@
 
 pub(super) const LAYOUT: u8 = 2;
 
-pub(super) const HEADER: usize = 48;
+pub(super) const HEADER: usize = 45;
 
 pub(super) const FINGERPRINT_BYTES: usize = 32;
 

@@ -117,7 +117,7 @@ impl Record {
         bytes.extend_from_slice(&before);
         push_text(&mut bytes, text);
         bytes.extend_from_slice(&after);
-        bytes[40..42].copy_from_slice(&(flags | flag::LAST_ERROR).to_le_bytes());
+        bytes[38..40].copy_from_slice(&(flags | flag::LAST_ERROR).to_le_bytes());
         set_fields_len(&mut bytes);
         bytes.extend_from_slice(&self.0[self.payload_at()..]);
         Self(bytes[..].into())
@@ -204,25 +204,25 @@ impl Record {
     /// on it.
     #[must_use]
     pub fn created(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(u64::from_le_bytes(self.array(20)))
+        UNIX_EPOCH + Duration::from_millis(self.number::<6>(20))
     }
 
     /// How long the reservation holds unless it is renewed.
     #[must_use]
     pub fn lease(&self) -> Duration {
-        Duration::from_millis(u64::from(u32::from_le_bytes(self.array(28))))
+        Duration::from_millis(u64::from(u32::from_le_bytes(self.array(26))))
     }
 
     /// How long the record is kept once it is indeterminate.
     #[must_use]
     pub fn retention(&self) -> Duration {
-        Duration::from_secs(u64::from(u32::from_le_bytes(self.array(32))))
+        Duration::from_secs(u64::from(u32::from_le_bytes(self.array(30))))
     }
 
     /// The version of the result's schema.
     #[must_use]
     pub fn version(&self) -> u32 {
-        u32::from_le_bytes(self.array(36))
+        u32::from_le_bytes(self.array(34))
     }
 
     /// What the owner of this reservation last said about itself.
@@ -276,7 +276,7 @@ impl Record {
     }
 
     fn flags(&self) -> u16 {
-        u16::from_le_bytes(self.array(40))
+        u16::from_le_bytes(self.array(38))
     }
 
     fn has(&self, flag: u16) -> bool {
@@ -288,11 +288,18 @@ impl Record {
     }
 
     fn name_len(&self) -> usize {
-        usize::from(u16::from_le_bytes(self.array(42)))
+        usize::from(u16::from_le_bytes(self.array(40)))
     }
 
     fn payload_at(&self) -> usize {
-        HEADER.saturating_add(u32::from_le_bytes(self.array(44)) as usize)
+        HEADER + self.number::<3>(42) as usize
+    }
+
+    /// A number of less than eight bytes.
+    fn number<const N: usize>(&self, at: usize) -> u64 {
+        let mut bytes = [0; 8];
+        bytes[..N].copy_from_slice(&self.0[at..at + N]);
+        u64::from_le_bytes(bytes)
     }
 
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {

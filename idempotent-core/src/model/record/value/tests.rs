@@ -67,7 +67,7 @@ fn no_prefix_and_no_other_layout_is_a_record() {
     for length in 0..record.as_bytes().len() {
         assert_eq!(Record::from_bytes(&record.as_bytes()[..length]), Err(MalformedRecord));
     }
-    for (at, value) in [(0, 1), (0, 3), (1, 99), (2, 9), (3, 3), (44, 0), (44, 255)] {
+    for (at, value) in [(0, 1), (0, 3), (1, 99), (2, 9), (3, 3), (42, 0), (42, 255)] {
         let mut bytes = record.as_bytes().to_vec();
         bytes[at] = value;
         assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord));
@@ -78,8 +78,8 @@ fn no_prefix_and_no_other_layout_is_a_record() {
 fn a_reader_refuses_flags_that_it_does_not_know() {
     for flag in (0..16).map(|bit| 1_u16 << bit).filter(|flag| flag::KNOWN & flag == 0) {
         let mut bytes = full().as_bytes().to_vec();
-        let flags = u16::from_le_bytes([bytes[40], bytes[41]]) | flag;
-        bytes[40..42].copy_from_slice(&flags.to_le_bytes());
+        let flags = u16::from_le_bytes([bytes[38], bytes[39]]) | flag;
+        bytes[38..40].copy_from_slice(&flags.to_le_bytes());
         assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord), "{flag}");
     }
     assert_eq!(flag::KNOWN & flag::JOURNAL, 0);
@@ -89,11 +89,11 @@ fn a_reader_refuses_flags_that_it_does_not_know() {
 #[test]
 fn a_flagged_text_that_is_missing_or_too_long_is_malformed() {
     let record = full();
-    let without_scope = u16::from_le_bytes(record.array(40)) & !flag::SCOPE;
-    let with_error = u16::from_le_bytes(record.array(40)) | flag::LAST_ERROR;
+    let without_scope = u16::from_le_bytes(record.array(38)) & !flag::SCOPE;
+    let with_error = u16::from_le_bytes(record.array(38)) | flag::LAST_ERROR;
     for flags in [without_scope, with_error] {
         let mut bytes = record.as_bytes().to_vec();
-        bytes[40..42].copy_from_slice(&flags.to_le_bytes());
+        bytes[38..40].copy_from_slice(&flags.to_le_bytes());
         assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord));
     }
 }
