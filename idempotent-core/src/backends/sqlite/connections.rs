@@ -142,10 +142,15 @@ impl Connections {
         pools.close().await;
     }
 
-    /// Returns once the application has closed its pool, and never if the store has none.
+    /// Returns once the application has closed its pool and all its connections, and never if the store has
+    /// none. Only the last connection to be closed leaves the file whole, and of several that close at once
+    /// each may take another for the last.
     pub(super) async fn application_closed(&self) {
         match &self.applications {
-            Some(pool) => pool.close_event().await,
+            Some(pool) => {
+                pool.close_event().await;
+                pool.close().await;
+            }
             None => std::future::pending().await,
         }
     }

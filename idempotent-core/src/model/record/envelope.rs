@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::layout::{HEADER, LAYOUT, flag};
+use super::layout::{LAYOUT, flag};
 use super::outcome::RESERVED;
 use super::owner::RUNNING;
 use super::{Fingerprint, Token};
@@ -131,7 +131,6 @@ impl<'a> Envelope<'a> {
         bytes.extend_from_slice(&self.version.to_le_bytes());
         bytes.extend_from_slice(&flags.to_le_bytes());
         bytes.extend_from_slice(&(name.len() as u16).to_le_bytes());
-        bytes.extend_from_slice(&[0; 3]);
         if let Some(fingerprint) = &self.fingerprint {
             bytes.extend_from_slice(fingerprint.as_bytes());
         }
@@ -143,15 +142,8 @@ impl<'a> Envelope<'a> {
             let length = (bytes.len() - start - 2) as u16;
             bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
         }
-        set_fields_len(&mut bytes);
         bytes
     }
-}
-
-/// Writes into the header how long the fields are: everything so far.
-pub(super) fn set_fields_len(bytes: &mut [u8]) {
-    let length = saturate((bytes.len() - HEADER) as u128);
-    bytes[42..45].copy_from_slice(&length.to_le_bytes()[..3]);
 }
 
 pub(super) const fn guarantee_code(guarantee: Guarantee) -> u8 {
@@ -162,6 +154,6 @@ pub(super) const fn guarantee_code(guarantee: Guarantee) -> u8 {
     }
 }
 
-pub(super) fn saturate(value: u128) -> u32 {
+fn saturate(value: u128) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

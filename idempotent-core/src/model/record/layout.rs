@@ -13,8 +13,7 @@
 //! 34  version       u32
 //! 38  flags         u16   which fields follow
 //! 40  name          u16   length of the operation's name in bytes
-//! 42  fields        u24   length of everything between the header and the result
-//! 45  fingerprint   32 bytes, if flagged
+//! 42  fingerprint   32 bytes, if flagged
 //!     name
 //!     the other fields, in the order of their flags
 //!     result
@@ -27,7 +26,7 @@
 
 pub(super) const LAYOUT: u8 = 2;
 
-pub(super) const HEADER: usize = 45;
+pub(super) const HEADER: usize = 42;
 
 pub(super) const FINGERPRINT_BYTES: usize = 32;
 
@@ -50,6 +49,8 @@ pub(super) mod flag {
     /// The texts, in the order in which they are stored.
     pub(in super::super) const TEXTS: [u16; 6] =
         [KEY, SCOPE, RESULT_TYPE, TRACE_PARENT, LAST_ERROR, ENCRYPTION_KEY];
+    pub(in super::super) const ALL_TEXTS: u16 =
+        KEY | SCOPE | RESULT_TYPE | TRACE_PARENT | LAST_ERROR | ENCRYPTION_KEY;
     /// Those that this version can read. A journal and encryption are defined, and not read yet: to
     /// ignore them would run steps again, or take a cipher for a result.
     pub(in super::super) const KNOWN: u16 =

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::envelope::{RecordBytes, guarantee_code, set_fields_len};
+use super::envelope::{RecordBytes, guarantee_code};
 use super::layout::{FINGERPRINT_BYTES, HEADER, LAYOUT, flag, split_text, texts_at};
 use super::outcome::{KEPT, RESERVED, not_kept, not_kept_code};
 use super::owner::{ABANDONED, HELD, RUNNING, owner_state};
@@ -118,7 +118,6 @@ impl Record {
         push_text(&mut bytes, text);
         bytes.extend_from_slice(&after);
         bytes[38..40].copy_from_slice(&(flags | flag::LAST_ERROR).to_le_bytes());
-        set_fields_len(&mut bytes);
         bytes.extend_from_slice(&self.0[self.payload_at()..]);
         Self(bytes[..].into())
     }
@@ -150,23 +149,20 @@ impl Record {
         if record.has_valid_fields() { Ok(record) } else { Err(MalformedRecord) }
     }
 
-    /// Whether exactly the flagged fields stand between the header and the payload.
+    /// Whether the flagged fields are there, and nothing but them before the end of a reservation.
     fn has_valid_fields(&self) -> bool {
         let flags = self.flags();
-        let (texts_at, payload_at) = (texts_at(flags, self.name_len()), self.payload_at());
-        if flags & !flag::KNOWN != 0 || payload_at > self.0.len() || texts_at > payload_at {
-            return false;
-        }
         let name = self.name_at()..self.name_at() + self.name_len();
-        if std::str::from_utf8(&self.0[name]).is_err() {
+        let is_name = |name| std::str::from_utf8(name).is_ok();
+        if flags & !flag::KNOWN != 0 || !self.0.get(name).is_some_and(is_name) {
             return false;
         }
-        let mut texts = &self.0[texts_at..payload_at];
+        let Some(mut rest) = self.0.get(texts_at(flags, self.name_len())..) else { return false };
         for _ in flag::TEXTS.iter().filter(|field| flags & **field != 0) {
-            let Some((_, rest)) = split_text(texts) else { return false };
-            texts = rest;
+            let Some((_, behind)) = split_text(rest) else { return false };
+            rest = behind;
         }
-        texts.is_empty()
+        self.0[1] != RESERVED || rest.is_empty()
     }
 
     /// The record's bytes, as a store keeps them.
@@ -264,7 +260,7 @@ impl Record {
 
     fn text(&self, wanted: u16) -> Option<&str> {
         let flags = self.flags();
-        let mut texts = self.0.get(texts_at(flags, self.name_len())..self.payload_at())?;
+        let mut texts = self.0.get(texts_at(flags, self.name_len())..)?;
         for field in flag::TEXTS.into_iter().filter(|field| flags & field != 0) {
             let (text, rest) = split_text(texts)?;
             if field == wanted {
@@ -291,8 +287,13 @@ impl Record {
         usize::from(u16::from_le_bytes(self.array(40)))
     }
 
+    /// Where the flagged texts end. Their lengths were checked when the record was read.
     fn payload_at(&self) -> usize {
-        HEADER + self.number::<3>(42) as usize
+        let flags = self.flags();
+        let texts = (flags & flag::ALL_TEXTS).count_ones();
+        (0..texts).fold(texts_at(flags, self.name_len()), |at, _| {
+            at + 2 + usize::from(u16::from_le_bytes(self.array(at)))
+        })
     }
 
     /// A number of less than eight bytes.

@@ -67,7 +67,7 @@ fn no_prefix_and_no_other_layout_is_a_record() {
     for length in 0..record.as_bytes().len() {
         assert_eq!(Record::from_bytes(&record.as_bytes()[..length]), Err(MalformedRecord));
     }
-    for (at, value) in [(0, 1), (0, 3), (1, 99), (2, 9), (3, 3), (42, 0), (42, 255)] {
+    for (at, value) in [(0, 1), (0, 3), (1, 99), (2, 9), (3, 3), (41, 255)] {
         let mut bytes = record.as_bytes().to_vec();
         bytes[at] = value;
         assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord));
