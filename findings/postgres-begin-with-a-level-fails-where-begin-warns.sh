@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# PostgreSQL 15 (Debian, 15.18), through its own psql.
+# PostgreSQL 15 (Debian, 15.18), Python package psycopg 3.3.9.
 #
 # Guess: BEGIN inside an open transaction does no harm, whatever is written after it: it warns that there is
 # already a transaction, changes nothing, and the transaction goes on.
@@ -38,34 +38,47 @@ for _ in $(seq 300); do
   sleep 0.1
 done
 
-# Prints the SQLSTATE of the second BEGIN, the level then, and the SQLSTATE of the statement after it.
-second_begin() { # the first query, the second BEGIN
-  "$programs/psql" -X -q -A -t -h 127.0.0.1 -p "$port" -U tester postgres 2>>"$folder/messages" <<SQL
-BEGIN;
-$1
-$2;
-\echo :SQLSTATE
-SHOW transaction_isolation;
-\echo :SQLSTATE
-SQL
-}
+python3 -m venv "$folder/python"
+"$folder/python/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: \
+  psycopg==3.3.9 psycopg-binary==3.3.9
 
-"$programs/postgres" --version
-failed=0
-check() { # name, what was seen before, what is seen now
-  echo "$1: $(echo "$3" | paste -s -d ' ')"
-  [ "$2" = "$(echo "$3" | paste -s -d ' ')" ] || failed=1
-}
-query='CREATE TABLE IF NOT EXISTS notes (text text); SELECT FROM notes LIMIT 0;'
-check "plain BEGIN after a query" "00000 read committed 00000" "$(second_begin "$query" "BEGIN")"
-check "BEGIN with the same level after a query" "00000 read committed 00000" \
-  "$(second_begin "$query" "BEGIN ISOLATION LEVEL READ COMMITTED")"
-check "BEGIN with another level before any query" "00000 serializable 00000" \
-  "$(second_begin "" "BEGIN ISOLATION LEVEL SERIALIZABLE")"
-check "BEGIN with another level after a query" "25001 25P02" \
-  "$(second_begin "$query" "BEGIN ISOLATION LEVEL SERIALIZABLE")"
-sort "$folder/messages" | uniq -c
-if [ "$failed" != 0 ]; then
-  echo "this is not what was seen before"
-  exit 1
-fi
+"$folder/python/bin/python" - "$port" <<'PYTHON'
+import sys, psycopg
+
+QUERY = "SELECT count(*) FROM pg_class"
+OTHER = "BEGIN ISOLATION LEVEL SERIALIZABLE"
+SAME = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+def state(connection, statement):
+    """The SQLSTATE of a statement, and its first value if it has one."""
+    try:
+        cursor = connection.execute(statement, prepare=False)
+        return cursor.fetchone()[0] if cursor.description else "00000"
+    except psycopg.Error as error:
+        return error.sqlstate
+
+def second_begin(name, first, begin, expected):
+    connection = psycopg.connect(
+        host="127.0.0.1", port=sys.argv[1], user="tester", dbname="postgres", autocommit=True)
+    warnings = []
+    connection.add_notice_handler(lambda notice: warnings.append(notice.sqlstate))
+    state(connection, "BEGIN")
+    if first:
+        state(connection, first)
+    seen = (state(connection, begin), warnings, state(connection, "SHOW transaction_isolation"))
+    print(f"{name}: {seen}")
+    connection.close()
+    return seen == expected
+
+print("PostgreSQL", psycopg.connect(host="127.0.0.1", port=sys.argv[1], user="tester",
+                                    dbname="postgres").info.server_version)
+WARNS = ["25001"]
+as_before = [
+    second_begin("plain BEGIN after a query", QUERY, "BEGIN", ("00000", WARNS, "read committed")),
+    second_begin("the same level after a query", QUERY, SAME, ("00000", WARNS, "read committed")),
+    second_begin("another level before any query", None, OTHER, ("00000", WARNS, "serializable")),
+    second_begin("another level after a query", QUERY, OTHER, ("25001", WARNS, "25P02")),
+]
+if not all(as_before):
+    raise SystemExit("this is not what was seen before")
+PYTHON
