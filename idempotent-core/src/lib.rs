@@ -85,6 +85,7 @@
 //! | `idempotent_lost_leases_total` | counter | `operation` |
 //! | `idempotent_superseded_total` | counter | `operation` |
 //! | `idempotent_dropped_total` | counter | `operation` |
+//! | `idempotent_unknown_outcomes_total` | counter | `operation` |
 //! | `idempotent_tombstones_total` | counter | `operation` |
 //! | `idempotent_near_hits_total` | counter | |
 //!
