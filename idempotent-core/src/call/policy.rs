@@ -190,7 +190,7 @@ impl<T, E> Policy<T, E> {
             }
             None => reservation.tombstone(NotKept::NotMemoized),
         });
-        if record.outcome() == Outcome::NotKept(NotKept::TooLarge) {
+        if !record.has_result() && record.outcome() == Outcome::NotKept(NotKept::TooLarge) {
             Telemetry::not_kept(id, NotKept::TooLarge.as_str());
         }
         Settlement::Complete { record, ttl }

@@ -1,6 +1,6 @@
 //! [`InFlight`]: how many reservations an engine holds.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
@@ -9,6 +9,9 @@ use tokio::sync::Notify;
 pub(super) struct InFlight {
     count: AtomicUsize,
     idle: Notify,
+    /// Whether anybody has waited for `idle`. Few engines are ever drained, so a call pays no more than
+    /// this look.
+    is_awaited: AtomicBool,
 }
 
 impl InFlight {
@@ -17,18 +20,21 @@ impl InFlight {
     }
 
     pub(super) fn leave(&self) {
-        if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+        // The count is written before the flag is read here, and the other way round by those who wait.
+        if self.count.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_awaited.load(Ordering::SeqCst)
+        {
             self.idle.notify_waiters();
         }
     }
 
     pub(super) async fn wait_until_idle(&self) {
+        self.is_awaited.store(true, Ordering::SeqCst);
         loop {
             let idle = self.idle.notified();
             tokio::pin!(idle);
             // Enabled before it checks the count, so that no end in between is missed.
             idle.as_mut().enable();
-            if self.count.load(Ordering::Acquire) == 0 {
+            if self.count.load(Ordering::SeqCst) == 0 {
                 return;
             }
             idle.await;

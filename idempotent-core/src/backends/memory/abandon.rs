@@ -1,6 +1,6 @@
 //! Marking a reservation whose owner no longer works on it.
 
-use super::crate_items::{Abandon, Outcome};
+use super::crate_items::Abandon;
 use super::moment::Moment;
 use super::records::{CompletedMap, Records};
 
@@ -10,7 +10,7 @@ impl<C: CompletedMap> Records<C> {
         let token = request.reservation.token();
         let is_own = locked.slot().is_some_and(|slot| {
             slot.record.token() == token
-                && slot.record.outcome() == Outcome::Reserved
+                && slot.record.is_reservation()
                 && !slot.outlived_retention(now)
         });
         if is_own {

@@ -1,6 +1,6 @@
 //! Completing a reservation with its result.
 
-use super::crate_items::{Complete, CompleteOutcome, IfVacant, NotKept, Outcome, State};
+use super::crate_items::{Complete, CompleteOutcome, IfVacant, NotKept, State};
 use super::moment::Moment;
 use super::records::{CompletedMap, Records};
 use super::slot::Slot;
@@ -32,7 +32,7 @@ impl<C: CompletedMap> Records<C> {
     fn write_completed(&self, locked: &mut LockedId<'_>, request: &Complete<'_>, now: Moment) {
         let record = request.record;
         let until = now.after(request.ttl);
-        let is_tombstone = matches!(record.outcome(), Outcome::NotKept(_));
+        let is_tombstone = !record.is_reservation() && !record.has_result();
         let needs_tombstone = record.guarantee().keeps_lapsed();
         let tombstone_suffices = is_tombstone && needs_tombstone;
         let inserted = !tombstone_suffices && self.completed.insert(locked.id(), record, until);

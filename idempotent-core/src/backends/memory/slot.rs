@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::crate_items::{Entry, Outcome, OwnerState, Record, State};
+use super::crate_items::{Entry, OwnerState, Record, State};
 use super::moment::Moment;
 use super::waiter_list::WaiterList;
 
@@ -62,7 +62,7 @@ impl Slot {
 
     /// Whether this is a reservation, live or lapsed.
     pub(super) fn is_reservation(&self) -> bool {
-        self.record.outcome() == Outcome::Reserved
+        self.record.is_reservation()
     }
 
     /// Whether this was still indeterminate when its retention ended.

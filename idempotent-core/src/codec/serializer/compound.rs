@@ -8,6 +8,7 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant,
 };
 
+use super::header;
 use super::output::{Serializer, count};
 
 /// What is being written.
@@ -61,14 +62,20 @@ impl<'a, 'o> Compound<'a, 'o> {
 
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
         if !matches!(self.kind, Kind::JsonNumber) {
-            encode::write_str(self.serializer.out, name)?;
+            header::text(self.serializer.out, name)?;
         }
         value.serialize(&mut *self.serializer)
     }
 
+    #[inline]
     fn finish(self) -> Result<(), Error> {
+        self.serializer.ascend();
+        if matches!(self.kind, Kind::Plain) { Ok(()) } else { self.finish_header() }
+    }
+
+    /// Ends what is more than a header and its items.
+    fn finish_header(self) -> Result<(), Error> {
         let Self { serializer, kind, start, items } = self;
-        serializer.ascend();
         match kind {
             Kind::Plain => {}
             Kind::Variant => serializer.ascend(),

@@ -12,6 +12,7 @@
 
 mod compound;
 mod extension;
+mod header;
 mod output;
 mod write;
 

@@ -3,6 +3,7 @@
 use rmp::encode;
 use rmp_serde::encode::Error;
 
+use super::header;
 use crate::codec::number::Number;
 
 /// The levels that are encoded, and decoded. Half the usual stack of a thread is left for types whose
@@ -41,6 +42,7 @@ impl<'o> Serializer<'o> {
         self.rewrote_number
     }
 
+    #[inline]
     pub(super) fn descend(&mut self) -> Result<(), Error> {
         self.levels = self.levels.checked_sub(1).ok_or(Error::DepthLimitExceeded)?;
         Ok(())
@@ -84,19 +86,19 @@ impl<'o> Serializer<'o> {
     }
 
     pub(super) fn array(&mut self, length: usize) -> Result<(), Error> {
-        encode::write_array_len(self.out, count(length)?)?;
+        header::array(self.out, length)?;
         self.descend()
     }
 
     pub(super) fn map(&mut self, length: usize) -> Result<(), Error> {
-        encode::write_map_len(self.out, count(length)?)?;
+        header::map(self.out, length)?;
         self.descend()
     }
 
     /// The start of a variant with contents: a map from its name to them.
     pub(super) fn variant(&mut self, name: &str) -> Result<(), Error> {
         self.map(1)?;
-        Ok(encode::write_str(self.out, name)?)
+        header::text(self.out, name)
     }
 }
 

@@ -3,10 +3,11 @@
 use rmp::encode;
 use rmp_serde::encode::Error;
 use serde::Serialize;
+use serde::ser::SerializeSeq as _;
 
 use super::compound::{Compound, Kind};
-use super::extension;
 use super::output::{JSON_NUMBER, Purpose, Serializer, count};
+use super::{extension, header};
 
 /// The name under which `serde_json` presents JSON text.
 const JSON_TEXT: &str = "$serde_json::private::RawValue";
@@ -66,7 +67,7 @@ impl<'a, 'o> serde::Serializer for &'a mut Serializer<'o> {
     }
 
     fn serialize_u64(self, value: u64) -> Result<(), Error> {
-        Ok(encode::write_uint(self.out, value).map(drop)?)
+        header::unsigned(self.out, value)
     }
 
     fn serialize_u128(self, value: u128) -> Result<(), Error> {
@@ -86,8 +87,7 @@ impl<'a, 'o> serde::Serializer for &'a mut Serializer<'o> {
     }
 
     fn serialize_str(self, value: &str) -> Result<(), Error> {
-        count(value.len())?;
-        Ok(encode::write_str(self.out, value)?)
+        header::text(self.out, value)
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
@@ -155,6 +155,25 @@ impl<'a, 'o> serde::Serializer for &'a mut Serializer<'o> {
             }
             None => Compound::uncounted(self, Kind::UncountedArray),
         }
+    }
+
+    fn collect_seq<I>(self, items: I) -> Result<(), Error>
+    where
+        I: IntoIterator<Item: Serialize>,
+    {
+        let mut items = items.into_iter();
+        let (least, most) = items.size_hint();
+        if most != Some(least) {
+            let mut compound = Compound::uncounted(self, Kind::UncountedArray)?;
+            items.try_for_each(|item| compound.serialize_element(&item))?;
+            return compound.end();
+        }
+        self.array(least)?;
+        for item in items {
+            item.serialize(&mut *self)?;
+        }
+        self.ascend();
+        Ok(())
     }
 
     fn serialize_tuple(self, length: usize) -> Result<Compound<'a, 'o>, Error> {

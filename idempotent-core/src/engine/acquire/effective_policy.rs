@@ -22,6 +22,7 @@ pub(super) struct EffectivePolicy {
 
 impl EffectivePolicy {
     /// Checks an operation on an engine.
+    #[inline]
     pub(super) fn of(operation: &Operation, engine: &Idempotency) -> Result<Self, Error> {
         let settings = engine.settings();
         engine.0.names.check(operation, settings)?;

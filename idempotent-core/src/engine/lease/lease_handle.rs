@@ -30,9 +30,9 @@ impl LeaseHandle {
         caller: Option<CurrentCall>,
     ) -> Self {
         let caller = caller.map(CurrentCall::into_outer_call);
-        let lease = Lease::new(id, reservation, (duration, max_run), sent, caller);
-        let lease = Arc::new(lease);
-        let slot = task.insert(Arc::clone(&lease), sent + duration / 3);
+        let due = sent + duration / 3;
+        let lease = Arc::new(Lease::new(id, reservation, (duration, max_run), (sent, due), caller));
+        let slot = task.insert(Arc::clone(&lease), due);
         Self { lease, slot, task }
     }
 

@@ -40,14 +40,15 @@ pub(super) enum Due {
 }
 
 impl Lease {
+    /// A reservation that was first sent at `sent`, and is first renewed at `due`.
     pub(super) fn new(
         id: RecordId,
         reservation: Record,
         (duration, max_run): (Duration, Duration),
-        sent: Instant,
+        (sent, due): (Instant, Instant),
         caller: Option<Arc<dyn OuterCall>>,
     ) -> Self {
-        let times = Times { expires_at: sent + duration, due: Some(sent + duration / 3) };
+        let times = Times { expires_at: sent + duration, due: Some(due) };
         Self {
             id,
             reservation,

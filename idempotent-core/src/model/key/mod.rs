@@ -1,5 +1,7 @@
-//! What a key is (`key_trait`), which types are keys (`types`), and how a key becomes bytes (`parts`).
+//! What a key is (`key_trait`), which types are keys (`types`), and how a key becomes bytes
+//! (`parts`, `decimal`).
 
+mod decimal;
 mod key_trait;
 mod parts;
 mod types;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::decimal::Decimal;
 use super::{Key, KeyParts};
 
 impl Key for str {
@@ -65,9 +66,33 @@ macro_rules! displayed {
     )*};
 }
 
-displayed!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize);
+displayed!(u128 i128 std::num::NonZeroU128);
 
-displayed!(std::num::NonZeroU32 std::num::NonZeroU64 std::num::NonZeroU128);
+macro_rules! decimal {
+    ($($make:ident($integer:ty as $widest:ty))*) => {$(
+        impl Key for $integer {
+            fn write(&self, parts: &mut KeyParts) {
+                parts.push(Decimal::$make(*self as $widest).as_bytes());
+            }
+        }
+    )*};
+}
+
+decimal!(unsigned(u8 as u64) unsigned(u16 as u64) unsigned(u32 as u64) unsigned(u64 as u64) unsigned(usize as u64));
+
+decimal!(signed(i8 as i64) signed(i16 as i64) signed(i32 as i64) signed(i64 as i64) signed(isize as i64));
+
+macro_rules! non_zero {
+    ($($integer:ty)*) => {$(
+        impl Key for $integer {
+            fn write(&self, parts: &mut KeyParts) {
+                self.get().write(parts);
+            }
+        }
+    )*};
+}
+
+non_zero!(std::num::NonZeroU32 std::num::NonZeroU64);
 
 #[cfg(feature = "uuid")]
 impl Key for uuid::Uuid {

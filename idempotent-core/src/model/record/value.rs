@@ -26,6 +26,7 @@ use crate::model::key::clip;
 /// let completed = reservation.completed(b"result");
 /// assert_eq!(completed.token(), reservation.token());
 /// assert_eq!(completed.outcome(), Outcome::Kept(b"result"));
+/// assert!(reservation.is_reservation() && completed.has_result());
 /// assert_eq!(Record::from_bytes(completed.as_bytes())?, completed);
 /// # Ok::<(), idempotent_core::model::MalformedRecord>(())
 /// ```
@@ -186,6 +187,18 @@ impl Record {
             .unwrap_or(Guarantee::AtLeastOnce)
     }
 
+    /// Whether its call has not completed, as far as the record says.
+    #[must_use]
+    pub fn is_reservation(&self) -> bool {
+        self.0[1] == RESERVED
+    }
+
+    /// Whether it carries its call's result. A completed record without one is a tombstone.
+    #[must_use]
+    pub fn has_result(&self) -> bool {
+        self.0[1] == KEPT
+    }
+
     /// How far its call has come.
     #[must_use]
     pub fn outcome(&self) -> Outcome<'_> {
@@ -290,10 +303,14 @@ impl Record {
     /// Where the flagged texts end. Their lengths were checked when the record was read.
     fn payload_at(&self) -> usize {
         let flags = self.flags();
-        let texts = (flags & flag::ALL_TEXTS).count_ones();
-        (0..texts).fold(texts_at(flags, self.name_len()), |at, _| {
-            at + 2 + usize::from(u16::from_le_bytes(self.array(at)))
-        })
+        let mut at = texts_at(flags, self.name_len());
+        let mut texts = flags & flag::ALL_TEXTS;
+        while texts != 0 {
+            at += 2 + usize::from(u16::from_le_bytes(self.array(at)));
+            // Removes the lowest flag.
+            texts &= texts - 1;
+        }
+        at
     }
 
     /// A number of less than eight bytes.
