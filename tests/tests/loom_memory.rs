@@ -31,9 +31,7 @@ mod waiter_list;
 
 /// What the transitions use of the core.
 mod crate_items {
-    pub(super) use idempotent_core::model::{
-        NotKept, OwnerState, Record, RecordId, Token,
-    };
+    pub(super) use idempotent_core::model::{NotKept, OwnerState, Record, RecordId, Token};
     pub(super) use idempotent_core::store::{
         Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
         ReserveOutcome, State,

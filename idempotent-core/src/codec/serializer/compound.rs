@@ -9,7 +9,7 @@ use serde::ser::{
 };
 
 use super::header;
-use super::output::{Serializer, count};
+use super::output::Serializer;
 
 /// What is being written.
 pub(super) enum Kind {
@@ -80,14 +80,14 @@ impl<'a, 'o> Compound<'a, 'o> {
             Kind::Plain => {}
             Kind::Variant => serializer.ascend(),
             Kind::UncountedArray => {
-                let mut header = Vec::with_capacity(PLACEHOLDER);
-                encode::write_array_len(&mut header, count(items)?)?;
-                serializer.out.splice(start..start + PLACEHOLDER, header);
+                let mut counted = Vec::with_capacity(PLACEHOLDER);
+                header::array(&mut counted, items)?;
+                serializer.out.splice(start..start + PLACEHOLDER, counted);
             }
             Kind::UncountedMap => {
-                let mut header = Vec::with_capacity(PLACEHOLDER);
-                encode::write_map_len(&mut header, count(items / 2)?)?;
-                serializer.out.splice(start..start + PLACEHOLDER, header);
+                let mut counted = Vec::with_capacity(PLACEHOLDER);
+                header::map(&mut counted, items / 2)?;
+                serializer.out.splice(start..start + PLACEHOLDER, counted);
             }
             Kind::JsonNumber => serializer.json_number(start)?,
         }

@@ -3,8 +3,6 @@
 use rmp::encode;
 use rmp_serde::encode::Error;
 
-use super::output::count;
-
 /// The longest that the one-byte headers of arrays and maps carry.
 const FIX_ITEMS: usize = 15;
 /// The longest that the one-byte header of a text carries.
@@ -43,6 +41,11 @@ pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) -> Result<(), Error> {
         return Ok(());
     }
     Ok(encode::write_uint(out, value).map(drop)?)
+}
+
+/// A length as MessagePack has it.
+pub(super) fn count(length: usize) -> Result<u32, Error> {
+    u32::try_from(length).map_err(|_| Error::InvalidDataModel("more than u32::MAX items"))
 }
 
 #[cfg(test)]

@@ -101,8 +101,3 @@ impl<'o> Serializer<'o> {
         header::text(self.out, name)
     }
 }
-
-/// A length as MessagePack has it.
-pub(super) fn count(length: usize) -> Result<u32, Error> {
-    u32::try_from(length).map_err(|_| Error::InvalidDataModel("more than u32::MAX items"))
-}

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde::ser::SerializeSeq as _;
 
 use super::compound::{Compound, Kind};
-use super::output::{JSON_NUMBER, Purpose, Serializer, count};
+use super::output::{JSON_NUMBER, Purpose, Serializer};
 use super::{extension, header};
 
 /// The name under which `serde_json` presents JSON text.
@@ -91,7 +91,7 @@ impl<'a, 'o> serde::Serializer for &'a mut Serializer<'o> {
     }
 
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
-        count(value.len())?;
+        header::count(value.len())?;
         Ok(encode::write_bin(self.out, value)?)
     }
 
