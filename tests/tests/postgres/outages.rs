@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use idempotent_core::backends::PostgresStore;
 use idempotent_core::store::{ReserveOutcome, State, Store, StoreErrorKind};
 use idempotent_servers::{Postgres, Server, TcpProxy, require};
 use idempotent_tests::{Attempt, SOON, until};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, PgConnection};
 use tokio::task::JoinSet;
 
@@ -91,6 +93,52 @@ async fn a_silent_connection_is_replaced() {
     assert!(black_hole.counts().connections() > old, "it connected anew");
     black_hole.resume();
     comes_back(&store).await;
+}
+
+/// To open a connection takes longer than a call may: no caller sees the one that it began to open.
+async fn a_slow_server_is_used_all_the_same(
+    server: &Postgres,
+    store: &PostgresStore,
+    proxy: &TcpProxy,
+) {
+    Attempt::new().win(store).await;
+    // A new connection waits for several answers before its first query, and that for more than one.
+    proxy.delay_replies(Duration::from_millis(300));
+    let kill = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity \
+        WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'";
+    number(server, kill).await;
+    join_all((0..8).map(|_| comes_back(store))).await;
+}
+
+#[tokio::test]
+async fn a_server_to_which_connecting_is_slow_is_used_on_connections_of_the_store() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    migrated(patient(&server)).await;
+    let proxy = TcpProxy::start(server.address()).await;
+    let store = PostgresStore::builder(server.url_at(proxy.address()))
+        .response_timeout(Duration::from_secs(1))
+        .max_connections(4)
+        .connect()
+        .await
+        .unwrap();
+    a_slow_server_is_used_all_the_same(&server, &store, &proxy).await;
+}
+
+#[tokio::test]
+async fn a_server_to_which_connecting_is_slow_is_used_on_connections_of_an_application() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    migrated(patient(&server)).await;
+    let proxy = TcpProxy::start(server.address()).await;
+    let url = server.url_at(proxy.address());
+    let pool = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
+    let store = PostgresStore::builder(pool)
+        .response_timeout(Duration::from_secs(1))
+        .connect()
+        .await
+        .unwrap();
+    a_slow_server_is_used_all_the_same(&server, &store, &proxy).await;
 }
 
 /// What a caller gave up must not go on waiting on the server, one connection each.

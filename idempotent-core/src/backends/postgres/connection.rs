@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::PgRow;
 use sqlx::{Error, PgPool};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::autocommit::Connections;
 use super::connection_cache::{CachedConnection, ConnectionCache};
@@ -15,6 +15,7 @@ use super::error::{is_conflict, is_in_transaction, is_lost, is_read_only, store_
 use super::first_of::first_of;
 use super::query::{Purpose, Query};
 use super::read_only::ReadOnlyServer;
+use super::running_query::{self, Answer};
 use crate::store::StoreError;
 use crate::store::poll::jittered;
 
@@ -142,7 +143,7 @@ impl Connection {
     }
 
     /// A connection for more than one query.
-    pub(super) async fn acquire(&self) -> Result<CachedConnection<'_>, Error> {
+    pub(super) async fn acquire(&self) -> Result<CachedConnection, Error> {
         self.acquire_until(Purpose::Work, self.deadline()).await
     }
 
@@ -150,7 +151,7 @@ impl Connection {
         &self,
         purpose: Purpose,
         deadline: Instant,
-    ) -> Result<CachedConnection<'_>, Error> {
+    ) -> Result<CachedConnection, Error> {
         // What is left after it would be enough for the query.
         let half = || {
             let now = Instant::now();
@@ -169,7 +170,7 @@ impl Connection {
         acquired.unwrap_or(Err(Error::PoolTimedOut))
     }
 
-    async fn acquire_usual(&self) -> Result<CachedConnection<'_>, Error> {
+    async fn acquire_usual(&self) -> Result<CachedConnection, Error> {
         match &self.cache {
             Some(cache) => cache.acquire().await,
             None => self.pool.acquire().await.map(CachedConnection::uncached),
@@ -194,23 +195,37 @@ impl Connection {
 
     async fn try_once(&self, query: Query, deadline: Instant) -> Result<Vec<PgRow>, Failure> {
         let acquired = self.acquire_until(query.purpose, deadline).await;
-        let mut acquired = acquired.map_err(|error| Failure { error, is_closed: false })?;
-        let answer = match acquired.connection() {
-            Ok(connection) => timeout_at(deadline, query.fetch_all(connection)).await,
-            Err(error) => Ok(Err(error)),
-        };
-        let answer = answer.unwrap_or_else(|_| Err(timed_out()));
-        let is_closed = answer.as_ref().is_err_and(|error| self.must_close(error));
-        if !is_closed {
-            acquired.put_back();
+        let acquired = acquired.map_err(|error| Failure { error, is_closed: false })?;
+        let mut running = running_query::run(acquired, query);
+        let max_connections = self.max_connections();
+        if let Ok(answer) = timeout_at(deadline, running.as_mut()).await {
+            return keep_or_close(answer, &self.read_only, max_connections);
         }
-        answer.map_err(|error| Failure { error, is_closed })
+        let (read_only, grace) = (Arc::clone(&self.read_only), self.timeout);
+        tokio::spawn(async move {
+            if let Ok(answer) = timeout(grace, running).await {
+                // Nobody waits for it any more. The connection is what counts.
+                drop(keep_or_close(answer, &read_only, max_connections));
+            }
+        });
+        Err(Failure { error: timed_out(), is_closed: false })
     }
+}
 
-    /// Whether a connection must not be used again after this error.
-    fn must_close(&self, error: &Error) -> bool {
+/// Makes the connection of an answered query available again, unless it cannot be used any more.
+fn keep_or_close(
+    (acquired, answer): Answer,
+    read_only: &ReadOnlyServer,
+    max_connections: u32,
+) -> Result<Vec<PgRow>, Failure> {
+    let must_close = |error: &Error| {
         is_lost(error)
             || is_in_transaction(error)
-            || (is_read_only(error) && self.read_only.should_reconnect(self.max_connections()))
+            || (is_read_only(error) && read_only.should_reconnect(max_connections))
+    };
+    let is_closed = answer.as_ref().is_err_and(must_close);
+    if !is_closed {
+        acquired.put_back();
     }
+    answer.map_err(|error| Failure { error, is_closed })
 }

@@ -4,12 +4,12 @@
 //! still lives: twice the round trips. So a connection stays here while it is young, and then goes through
 //! its pool, which closes connections that have reached their maximum lifetime.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::{Error, PgConnection, Postgres};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::connection_pool::ConnectionPool;
@@ -23,7 +23,7 @@ pub(super) struct ConnectionCache {
     pool: ConnectionPool,
     /// One permit for each connection of the pool. A caller that waited for the pool itself would not
     /// learn of a connection that stays out of it. Closed with the cache.
-    permits: Semaphore,
+    permits: Arc<Semaphore>,
     /// The most recently used one is last.
     idle: Mutex<Vec<IdleConnection>>,
     longest_idle: Duration,
@@ -38,36 +38,37 @@ struct IdleConnection {
 
 /// A connection that is used again only if it is [put back](Self::put_back). One that was dropped in the
 /// middle of a query would make the next caller wait for the answer to that query, so it is closed.
-pub(super) struct CachedConnection<'k> {
+pub(super) struct CachedConnection {
     /// `None` only once it was put back.
     connection: Option<PoolConnection<Postgres>>,
     /// `None` for a connection that goes straight back to its pool.
-    slot: Option<CacheSlot<'k>>,
+    slot: Option<CacheSlot>,
 }
 
 /// Where a connection is put back.
-struct CacheSlot<'k> {
-    cache: &'k ConnectionCache,
+struct CacheSlot {
+    cache: Arc<ConnectionCache>,
     out_since: Instant,
-    _permit: SemaphorePermit<'k>,
+    _permit: OwnedSemaphorePermit,
 }
 
 impl ConnectionCache {
     pub(super) fn new(pool: ConnectionPool) -> Self {
         let options = pool.pool().options();
-        let permits = Semaphore::new(options.get_max_connections() as usize);
+        let permits = Arc::new(Semaphore::new(options.get_max_connections() as usize));
         let longest_idle = options.get_idle_timeout().unwrap_or(Duration::MAX);
         Self { pool, permits, idle: Mutex::default(), longest_idle }
     }
 
     /// The most recently used connection, or another one from the pool.
-    pub(super) async fn acquire(&self) -> Result<CachedConnection<'_>, Error> {
-        let permit = self.permits.acquire().await.map_err(|_| Error::PoolClosed)?;
+    pub(super) async fn acquire(self: &Arc<Self>) -> Result<CachedConnection, Error> {
+        let permits = Arc::clone(&self.permits);
+        let permit = permits.acquire_owned().await.map_err(|_| Error::PoolClosed)?;
         let (connection, out_since) = match self.take() {
             Some(IdleConnection { connection, out_since, .. }) => (connection, out_since),
             None => (self.pool.acquire().await?, Instant::now()),
         };
-        let slot = CacheSlot { cache: self, out_since, _permit: permit };
+        let slot = CacheSlot { cache: Arc::clone(self), out_since, _permit: permit };
         Ok(CachedConnection { connection: Some(connection), slot: Some(slot) })
     }
 
@@ -131,7 +132,7 @@ fn close(connections: impl Iterator<Item = IdleConnection>) {
     connections.for_each(|idle| drop(idle.connection.detach()));
 }
 
-impl CachedConnection<'_> {
+impl CachedConnection {
     /// A connection that goes straight back to its pool.
     pub(super) const fn uncached(connection: PoolConnection<Postgres>) -> Self {
         Self { connection: Some(connection), slot: None }
@@ -151,7 +152,7 @@ impl CachedConnection<'_> {
     }
 }
 
-impl Drop for CachedConnection<'_> {
+impl Drop for CachedConnection {
     fn drop(&mut self) {
         if let Some(connection) = self.connection.take() {
             drop(connection.detach());

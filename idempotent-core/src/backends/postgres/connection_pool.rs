@@ -1,5 +1,7 @@
 //! A pool of sqlx, and with what it logs in.
 
+use std::panic::resume_unwind;
+
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Error, PgPool, Postgres};
@@ -48,16 +50,16 @@ impl ConnectionPool {
 
     /// A connection.
     pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        let Some(login) = &self.login else { return self.pool.acquire().await };
+        let Some(login) = &self.login else { return acquire(&self.pool).await };
         // Then a connection is opened, unless there may be no more.
         if self.pool.num_idle() == 0 {
             self.renew(login).await?;
         }
-        match self.pool.acquire().await {
+        match acquire(&self.pool).await {
             // An idle connection was dead, and the one that replaces it came too late for its password.
             Err(error) if is_login_refused(&error) => {
                 self.renew(login).await?;
-                self.pool.acquire().await
+                acquire(&self.pool).await
             }
             acquired => acquired,
         }
@@ -90,5 +92,22 @@ impl ConnectionPool {
             Some(username) => options.username(username),
             None => options,
         })
+    }
+}
+
+/// A connection of the pool. If it must be opened, a task does so, which goes on when this is dropped, and
+/// leaves the connection to the pool. Otherwise a server that is too slow for a caller to see its new
+/// connection used would never be used again: each caller would drop what it had begun to open.
+async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
+    let opens = pool.num_idle() == 0 && pool.size() < pool.options().get_max_connections();
+    if !opens {
+        return pool.acquire().await;
+    }
+    let pool = pool.clone();
+    match tokio::spawn(async move { pool.acquire().await }).await {
+        Ok(acquired) => acquired,
+        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+        // The runtime shuts down.
+        Err(_) => Err(Error::PoolClosed),
     }
 }
