@@ -125,20 +125,26 @@ async fn a_server_to_which_connecting_is_slow_is_used_on_connections_of_the_stor
     a_slow_server_is_used_all_the_same(&server, &store, &proxy).await;
 }
 
+/// The pool asks the server whether a connection still lives, and would close it if its taker gave up then.
 #[tokio::test]
-async fn a_server_to_which_connecting_is_slow_is_used_on_connections_of_an_application() {
+async fn more_callers_than_a_slow_server_can_answer_in_time_are_answered_one_after_the_other() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     migrated(patient(&server)).await;
     let proxy = TcpProxy::start(server.address()).await;
     let url = server.url_at(proxy.address());
-    let pool = PgPoolOptions::new().max_connections(4).connect(&url).await.unwrap();
-    let store = PostgresStore::builder(pool)
-        .response_timeout(Duration::from_secs(1))
-        .connect()
-        .await
-        .unwrap();
-    a_slow_server_is_used_all_the_same(&server, &store, &proxy).await;
+    let pool = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let timeout = Duration::from_millis(500);
+    let store = PostgresStore::builder(pool).response_timeout(timeout).connect().await.unwrap();
+    Attempt::new().win(&store).await;
+    proxy.delay_replies(Duration::from_millis(150));
+    let begin = Instant::now();
+    join_all((0..8).map(|_| async {
+        while Attempt::new().reserve(&store).await.is_err() {
+            assert!(begin.elapsed() < Duration::from_secs(60), "it starves");
+        }
+    }))
+    .await;
 }
 
 /// What a caller gave up must not go on waiting on the server, one connection each.

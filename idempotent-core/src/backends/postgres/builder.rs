@@ -129,6 +129,9 @@ impl PostgresStoreBuilder {
     /// The longest that a step of the store may take, including the wait for a connection. Default: one
     /// second.
     ///
+    /// While all connections are taken, a step waits for one for at most half of that, so that enough is left to
+    /// use it.
+    ///
     /// Keep it well below the shortest lease. The store's own connections also use it as `lock_timeout`. Set
     /// that on an application's pool as well: otherwise, while a table is locked, statements that timed
     /// out here keep waiting on the server.

@@ -159,6 +159,9 @@ impl Connection {
         };
         let (usual, spare) = (self.acquire_usual(), self.spare.acquire());
         let acquired = match purpose {
+            // Whoever waits for longer in a queue of callers would get a connection with too little time left to use
+            // it, and so would everybody behind: nothing would be done any more.
+            Purpose::Work if self.is_exhausted() => timeout_at(half(), usual).await,
             Purpose::Work => timeout_at(deadline, usual).await,
             Purpose::Renew if self.spare.is_free() || !self.has_idle() => {
                 timeout_at(deadline, first_of(spare, usual, half())).await
@@ -182,6 +185,14 @@ impl Connection {
         match &self.cache {
             Some(cache) => cache.has_idle(),
             None => self.usual_pool().num_idle() > 0,
+        }
+    }
+
+    /// Whether none of the usual connections is free, and no other one may be opened.
+    fn is_exhausted(&self) -> bool {
+        match &self.cache {
+            Some(cache) => !cache.is_free(),
+            None => self.pool.is_exhausted(),
         }
     }
 

@@ -1,11 +1,12 @@
 //! A pool of sqlx, and with what it logs in.
 
-use std::panic::resume_unwind;
+use std::sync::Arc;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Error, PgPool, Postgres};
 
+use super::acquisitions::Acquisitions;
 use super::error::is_login_refused;
 use crate::backends::shared::credentials::Provider;
 
@@ -14,6 +15,7 @@ use crate::backends::shared::credentials::Provider;
 pub(crate) struct ConnectionPool {
     pool: PgPool,
     login: Option<Login>,
+    acquisitions: Arc<Acquisitions>,
 }
 
 /// What is not known once and for all.
@@ -27,8 +29,9 @@ enum Login {
 
 impl ConnectionPool {
     /// A pool that logs in as it does by itself.
-    pub(crate) const fn new(pool: PgPool) -> Self {
-        Self { pool, login: None }
+    pub(crate) fn new(pool: PgPool) -> Self {
+        let acquisitions = Acquisitions::of(&pool);
+        Self { pool, login: None, acquisitions }
     }
 
     /// Asks this provider whenever a connection is opened.
@@ -50,19 +53,30 @@ impl ConnectionPool {
 
     /// A connection.
     pub(crate) async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
-        let Some(login) = &self.login else { return acquire(&self.pool).await };
+        let Some(login) = &self.login else { return self.acquire_as_is().await };
         // Then a connection is opened, unless there may be no more.
         if self.pool.num_idle() == 0 {
             self.renew(login).await?;
         }
-        match acquire(&self.pool).await {
+        match self.acquire_as_is().await {
             // An idle connection was dead, and the one that replaces it came too late for its password.
             Err(error) if is_login_refused(&error) => {
                 self.renew(login).await?;
-                acquire(&self.pool).await
+                self.acquire_as_is().await
             }
             acquired => acquired,
         }
+    }
+
+    /// A connection, with what new ones log in with now.
+    async fn acquire_as_is(&self) -> Result<PoolConnection<Postgres>, Error> {
+        self.acquisitions.acquire(&self.pool).await
+    }
+
+    /// Whether somebody who wants a connection now has to wait until another caller has one, or is done with it.
+    pub(super) fn is_exhausted(&self) -> bool {
+        let is_full = || self.pool.size() >= self.pool.options().get_max_connections();
+        self.acquisitions.is_exhausted() || (self.pool.num_idle() == 0 && is_full())
     }
 
     /// The options for a connection beside the pool, which itself stays as it is.
@@ -92,22 +106,5 @@ impl ConnectionPool {
             Some(username) => options.username(username),
             None => options,
         })
-    }
-}
-
-/// A connection of the pool. If it must be opened, a task does so, which goes on when this is dropped, and
-/// leaves the connection to the pool. Otherwise a server that is too slow for a caller to see its new
-/// connection used would never be used again: each caller would drop what it had begun to open.
-async fn acquire(pool: &PgPool) -> Result<PoolConnection<Postgres>, Error> {
-    let opens = pool.num_idle() == 0 && pool.size() < pool.options().get_max_connections();
-    if !opens {
-        return pool.acquire().await;
-    }
-    let pool = pool.clone();
-    match tokio::spawn(async move { pool.acquire().await }).await {
-        Ok(acquired) => acquired,
-        Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
-        // The runtime shuts down.
-        Err(_) => Err(Error::PoolClosed),
     }
 }

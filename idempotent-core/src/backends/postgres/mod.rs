@@ -4,12 +4,13 @@
 //! [`renew`] and [`release`] are the transitions, [`load`] reads what is recorded under an id, [`entry`]
 //! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records. [`schema`] is the
 //! tables, [`table_names`] puts their names into SQL, [`statements`] is the SQL. [`connection`] runs each
-//! [`query`], over connections from a [`connection_pool`] or a [`connection_cache`], or on a spare one if it is the
+//! [`query`], over connections from a [`connection_pool`] (by its [`acquisitions`]) or a [`connection_cache`], or on a spare one if it is the
 //! [`first_of`] both; a [`running_query`] outlives its caller's patience. [`autocommit`] tells connections within a transaction, [`read_only`] servers that accept
 //! no writes, and [`sqlstate`] what error codes mean. [`notify`] wakes waiters in other processes.
 //! [`transaction`] is calls in transactions of their callers. [`inner`] is what clones of a store share.
 
 mod abandon;
+mod acquisitions;
 mod autocommit;
 mod builder;
 mod complete;
