@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use idempotent_core::backends::RedisStore;
 use idempotent_core::store::{ReserveOutcome, State, Store, StoreErrorKind};
 use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
@@ -140,17 +141,6 @@ async fn a_silent_connection_is_replaced() {
     comes_back(&store).await;
 }
 
-/// An attempt that is answered, or one that is not.
-async fn until(store: &RedisStore, wanted: bool) -> Attempt {
-    for _ in 0..100 {
-        let attempt = Attempt::new();
-        if attempt.reserve(store).await.is_ok() == wanted {
-            return attempt;
-        }
-    }
-    panic!("no attempt of a hundred goes that way")
-}
-
 /// Calls share several connections: that the others answer says nothing of one.
 #[tokio::test]
 async fn one_silent_connection_of_several_is_replaced() {
@@ -158,16 +148,19 @@ async fn one_silent_connection_of_several_is_replaced() {
     let server = Redis::start().await;
     let proxy = TcpProxy::start(server.address()).await;
     let store = impatient(proxy.redis_url()).await;
-    proxy.stall_one(proxy.counts().connections());
-    let answered = until(&store, true).await;
-    let silent = until(&store, false).await;
-    for _ in 0..6 {
+    // The first ones opened are those that calls share; the subscription's comes at a time of its own.
+    proxy.stall_one(2);
+    // All at once, so that the silent connection has not been silent for long when each is known.
+    let attempts: Vec<Attempt> = (0..40).map(|_| Attempt::new()).collect();
+    let reserved = join_all(attempts.iter().map(|attempt| attempt.reserve(&store))).await;
+    let find = |wanted| attempts.iter().zip(&reserved).find(|(_, answer)| answer.is_ok() == wanted);
+    let (answered, _) = find(true).expect("the other connections answer");
+    let (silent, _) = find(false).expect("one connection is silent");
+    let begin = Instant::now();
+    while silent.reserve(&store).await.is_err() {
         answered.reserve(&store).await.ok();
-        if silent.reserve(&store).await.is_ok() {
-            return;
-        }
+        assert!(begin.elapsed() < Duration::from_secs(10), "it is not replaced while others answer");
     }
-    panic!("it is not replaced while the others answer");
 }
 
 /// A slow answer is no silence: the connection is kept, however slow the server.
