@@ -4,7 +4,8 @@
 //! result or is refused; `lease` keeps its reservation alive and tells the body which call it
 //! belongs to; `settle` records its end. `admin` is for operators.
 //!
-//! The files beside them are shared: the engine itself (`idempotency`, `builder`, `settings`), the
+//! The files beside them are shared: the engine itself (`idempotency`, `builder`, `settings`), whether a
+//! stored record is authentic (`authenticity`), the
 //! engine of a task (`task_engine`), why an engine cannot be installed (`install_error`), the
 //! deadlines of store calls (`deadline`), futures that survive a dropped caller (`background`),
 //! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), who hears of
@@ -12,6 +13,7 @@
 
 mod acquire;
 mod admin;
+mod authenticity;
 mod background;
 mod builder;
 mod deadline;

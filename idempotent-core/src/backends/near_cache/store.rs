@@ -123,6 +123,10 @@ impl<S: Store> Store for NearCache<S> {
         Some(self)
     }
 
+    fn is_in_process(&self) -> bool {
+        self.0.store.is_in_process()
+    }
+
     fn response_timeout(&self) -> Option<Duration> {
         self.0.store.response_timeout()
     }

@@ -1,4 +1,4 @@
-//! The checks of an existing record, in their order: version, fingerprint, state.
+//! The checks of an existing record, in their order: authenticity, version, fingerprint, state.
 //!
 //! Every path goes through here, so that no path tells a caller more than another.
 
@@ -31,6 +31,7 @@ impl Prepared {
     /// What an entry of the store means for this call.
     pub(super) fn check(&self, entry: Entry) -> Result<Found, Error> {
         let Entry { record, state, remaining } = entry;
+        self.engine.authenticate(&self.id, &record)?;
         let (oldest, newest) = self.operation().accept;
         if !(oldest..=newest).contains(&record.version()) {
             return Err(self.incompatible(format!(

@@ -1,0 +1,9 @@
+//! Engines with a secret, and somebody who writes to their stores: nothing that they did not write
+//! themselves is believed, on any path, and no body runs for it.
+
+mod backend;
+mod forgeries;
+mod near_cache;
+mod redis;
+mod secrets;
+mod transactions;
