@@ -34,6 +34,13 @@ use super::connection::{
 /// # Ok(()) }
 /// ```
 ///
+/// # TLS
+///
+/// The scheme says whether to use it, and nothing else does: `rediss://` is TLS or fails, `redis://` is plain text.
+/// For a server on another machine the latter is warned of in the log. TLS is rustls; it trusts the system's
+/// authorities, or only those of [`root_certificates`](super::RedisStoreBuilder::root_certificates), and the
+/// certificate must have the URL's host.
+///
 /// # Clients
 ///
 /// The sockets of a client are set up as the client says. A store made from a URL sets `TCP_NODELAY`,

@@ -15,4 +15,4 @@ mod extension;
 mod output;
 mod write;
 
-pub(super) use self::output::{DEPTH, Purpose, Serializer};
+pub(super) use self::output::{Purpose, RESULT_DEPTH, Serializer};
