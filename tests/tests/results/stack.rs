@@ -140,7 +140,7 @@ fn untagged() -> Untagged {
 }
 
 fn flat() -> Flat {
-    (1..=DEPTH).fold(Flat::Leaf(Probe(1)), |next, _| {
+    (1..DEPTH).fold(Flat::Leaf(Probe(1)), |next, _| {
         let rest = FlatMiddle { c: None, rest: FlatEnd { next: Some(Box::new(next)) } };
         Flat::Node(FlatNode { rest, ..FlatNode::default() })
     })

@@ -56,7 +56,7 @@ use super::connection::{
 ///
 /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
 /// let settings = TcpSettings::default().set_nodelay(true);
-/// let info = "redis://redis.internal:6379".into_connection_info()?;
+/// let info = "rediss://redis.internal:6379".into_connection_info()?;
 /// let client = Client::open(info.set_tcp_settings(settings))?;
 /// let store = RedisStore::connect(client).await?;
 /// # Ok(()) }
@@ -106,7 +106,7 @@ impl RedisSource {
     /// use idempotent_core::backends::{RedisSource, RedisStore};
     ///
     /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
-    /// let source = RedisSource::sentinel(["redis://sentinel.internal:26379"], "mymaster");
+    /// let source = RedisSource::sentinel(["rediss://sentinel.internal:26379"], "mymaster");
     /// let store = RedisStore::connect(source).await?;
     /// # Ok(()) }
     /// ```
@@ -126,7 +126,7 @@ impl RedisSource {
     /// use idempotent_core::backends::{RedisSource, RedisStore};
     ///
     /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
-    /// let source = RedisSource::cluster(["redis://node-1.internal", "redis://node-2.internal"]);
+    /// let source = RedisSource::cluster(["rediss://node-1.internal", "rediss://node-2.internal"]);
     /// let store = RedisStore::connect(source).await?;
     /// # Ok(()) }
     /// ```

@@ -3,7 +3,8 @@
 //! `id` is a record's identity, and `token` tells one attempt from another. `value` is the record
 //! itself, `layout` describes its bytes, and `envelope` is what it says about its call. `outcome` is
 //! how far the call has come, and `owner` what the call's owner last said about itself.
-//! `mac` tells whether the engine's fleet wrote a record. `fingerprint` is the digest of the payload. `derived_key` makes keys for other systems. What the
+//! `mac` is what tells whether an engine's fleet wrote a record, and `seal` gives it to one.
+//! `fingerprint` is the digest of the payload. `derived_key` makes keys for other systems. What the
 //! bytes of a result mean is up to the codec.
 
 mod derived_key;
@@ -14,6 +15,7 @@ mod layout;
 mod mac;
 mod outcome;
 mod owner;
+mod seal;
 mod token;
 mod value;
 

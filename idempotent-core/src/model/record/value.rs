@@ -290,7 +290,23 @@ impl Record {
         u16::from_le_bytes(self.array(FLAGS))
     }
 
-    pub(super) fn has(&self, flag: u16) -> bool {
+    /// Whether it has a MAC. Whether that is the right one, only a key can tell.
+    pub(crate) fn has_mac(&self) -> bool {
+        self.has(flag::MAC)
+    }
+
+    /// The bytes of a record that is about to be changed, so without its MAC.
+    fn unsealed_bytes(&self) -> RecordBytes {
+        let mut bytes = self.0[..self.payload_end()].to_vec();
+        remove_flag(&mut bytes);
+        bytes
+    }
+
+    fn payload_end(&self) -> usize {
+        self.0.len() - if self.has_mac() { MAC_BYTES } else { 0 }
+    }
+
+    fn has(&self, flag: u16) -> bool {
         self.flags() & flag != 0
     }
 
