@@ -9,7 +9,7 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use idempotent_core::client::{GaveUp, IdempotentRetry};
-use idempotent_servers::{Certificate, Redis, Server, require};
+use idempotent_servers::{Redis, Server, require};
 use reqwest::{Certificate, ClientBuilder, Proxy};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -88,7 +88,7 @@ async fn a_certificate_for_another_name_fails_at_once() {
 #[tokio::test]
 async fn a_certificate_that_has_ended_fails_at_once() {
     require!(Server::Redis, Server::OpenSsl);
-    let server = Redis::builder().tls_with(Certificate::Expired).start().await;
+    let server = Redis::builder().tls_with(idempotent_servers::Certificate::Expired).start().await;
     let (attempts, error) = attempts(trusting(&server), url(&server)).await;
     assert_eq!(attempts, 1, "{error}");
     assert!(error.contains("Expired"), "{error}");

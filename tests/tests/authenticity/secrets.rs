@@ -3,8 +3,9 @@
 
 use std::time::SystemTime;
 
+use idempotent_core::backends::{MemoryStore, NearCache};
 use idempotent_core::store::Scan;
-use idempotent_core::{ErrorKind, IdempotencyBuilder, Operation};
+use idempotent_core::{ErrorKind, Idempotency, IdempotencyBuilder, Operation};
 use idempotent_tests::{Runs, call, secs};
 
 use crate::backend::{Backend, SECRET};
@@ -99,13 +100,23 @@ async fn an_engine_without_a_secret_believes_no_record_that_has_a_mac() {
     assert_eq!(call(&again, CHARGE, "unkeyed", &Runs::new()).await.unwrap(), 1);
 }
 
+/// An engine without any secret believes only what has no MAC.
+#[tokio::test]
+async fn records_in_this_process_have_no_mac_and_need_none() {
+    let (store, runs) = (MemoryStore::new(), Runs::new());
+    let engine = Idempotency::builder(store.clone()).authentication_secret(OLD).build();
+    let near = Idempotency::builder(NearCache::new(store.clone())).authentication_secret(NEW);
+    for engine in [engine, near.build(), Idempotency::new(store)] {
+        assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 1);
+    }
+}
+
 #[test]
 fn nothing_shows_a_secret() {
-    let builder =
-        idempotent_core::Idempotency::builder(idempotent_core::backends::MemoryStore::new())
-            .secret([201; 32])
-            .authentication_secret([202; 32])
-            .previous_authentication_secret([203; 32]);
+    let builder = Idempotency::builder(MemoryStore::new())
+        .secret([201; 32])
+        .authentication_secret([202; 32])
+        .previous_authentication_secret([203; 32]);
     for shown in [format!("{builder:?}"), format!("{:?}", builder.build())] {
         assert!(!shown.contains("201, ") && !shown.contains("202, ") && !shown.contains("203, "));
     }
