@@ -16,6 +16,9 @@ impl Idempotency {
     /// Refuses a record that nobody with the secret wrote under this id. Nothing that a store returns
     /// is believed before this.
     pub(super) fn authenticate(&self, id: &RecordId, record: &Record) -> Result<(), Error> {
+        if self.0.authenticity.is_needless(record) {
+            return Ok(());
+        }
         self.find_forgery(id, record)
             .map_or(Ok(()), |why| Err(Error::of(ErrorKind::NotAuthentic, id).detail(why)))
     }
