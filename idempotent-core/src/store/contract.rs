@@ -41,8 +41,9 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Whether the records are in this process's memory and nowhere else, so that nobody else can write
-    /// them. An engine with a secret then gives them no MAC. A store that wraps another asks it. Default:
-    /// `false`.
+    /// them. An engine with a secret then gives them no MAC. A store that wraps another asks it. Any other
+    /// store writes records as they are: one that it changed itself, to drop the result for instance, has
+    /// lost its MAC and is refused. Default: `false`.
     fn is_in_process(&self) -> bool {
         false
     }
