@@ -2,4 +2,5 @@
 
 pub mod body;
 pub mod header;
+pub mod record;
 pub mod response;

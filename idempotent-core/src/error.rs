@@ -23,6 +23,7 @@ use crate::model::RecordId;
 /// | `FingerprintMismatch` | `fingerprint_mismatch` | 422 | no |
 /// | `Indeterminate` | `indeterminate` | 423 | no, resolve it first |
 /// | `Incompatible` | `incompatible_record` | 500 | no |
+/// | `NotAuthentic` | `record_not_authentic` | 500 | no |
 /// | `Encode`, `Decode` | `encode`, `decode` | 500 | no |
 /// | `NotReplayable` | `not_replayable` | 500 | no |
 /// | `Misconfigured` | `misconfigured` | 500 | no |
@@ -90,6 +91,11 @@ pub enum ErrorKind {
     /// The record was written by a version of the operation or of this library that this version
     /// cannot read. The body did not run.
     Incompatible,
+    /// The stored record was not written by anybody who has the engine's
+    /// [secret](crate::IdempotencyBuilder::secret): its MAC is missing or wrong. Nothing of it is
+    /// believed, and the body did not run. Find out who can write to the store, then
+    /// [purge](crate::Idempotency::purge) the record.
+    NotAuthentic,
     /// The store failed: it is unreachable, too slow or full. The body did not run, because the
     /// engine fails closed. In a [transaction](crate::Call::run_in) it may have run, and the
     /// transaction must be rolled back.
@@ -127,6 +133,7 @@ impl ErrorKind {
             Self::Indeterminate => "indeterminate",
             Self::ResultNotKept => "result_not_kept",
             Self::Incompatible => "incompatible_record",
+            Self::NotAuthentic => "record_not_authentic",
             Self::Store => "store_unavailable",
             Self::Encode => "encode",
             Self::Decode => "decode",
@@ -149,6 +156,7 @@ impl ErrorKind {
             Self::Indeterminate => 423,
             Self::InvalidScope
             | Self::Incompatible
+            | Self::NotAuthentic
             | Self::Encode
             | Self::Decode
             | Self::NotReplayable
@@ -181,6 +189,7 @@ impl ErrorKind {
                 "the call with this key has completed, but its result was not kept"
             }
             Self::Incompatible => "this version cannot read the record of this key",
+            Self::NotAuthentic => "the record of this key is not authentic",
             Self::Store => "the idempotency store is unavailable",
             Self::Encode => "the payload cannot be encoded",
             Self::Decode => "the recorded result cannot be decoded",

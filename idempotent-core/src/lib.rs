@@ -100,7 +100,7 @@
 //! | `redis` | | `RedisStore`, on one Redis or Valkey server |
 //! | `redis-sentinel` | | `RedisStore` on servers that Sentinel monitors |
 //! | `redis-cluster` | | `RedisStore` on a Redis Cluster |
-//! | `postgres` | | `PostgresStore`; calls in the caller's transaction; `outbox`, messages that commit with a transaction |
+//! | `postgres` | | `PostgresStore`, over TLS (rustls) to other machines; calls in the caller's transaction; `outbox`, messages that commit with a transaction |
 //! | `nats` | | NATS JetStream as the outbox's broker |
 //! | `sqlite` | | `SqliteStore`, in a file on this machine; calls in the caller's transaction |
 //! | `metrics` | | the metrics above, through the `metrics` facade |

@@ -9,7 +9,7 @@ use rmp_serde::encode::Error as EncodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::serializer::{DEPTH, Purpose, Serializer};
+use super::serializer::{Purpose, RESULT_DEPTH, Serializer};
 use crate::model::RecordBytes;
 
 /// Writes a tag, which says whether this is the `Ok` or the `Err`, and then `value`.
@@ -26,7 +26,7 @@ pub(crate) fn encode<T: Serialize>(
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {
     let mut decoder = rmp_serde::Deserializer::from_read_ref(bytes).with_human_readable();
     // It refuses the level at which its counter is zero.
-    decoder.set_max_depth(usize::from(DEPTH) + 1);
+    decoder.set_max_depth(usize::from(RESULT_DEPTH) + 1);
     T::deserialize(&mut decoder)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::authenticity::{Authenticity, AuthenticitySettings};
 use super::idempotency::Idempotency;
 use super::outcome_observer::{CallEnd, OutcomeObserver};
 use super::settings::Settings;
@@ -36,6 +37,7 @@ use crate::store::Store;
 pub struct IdempotencyBuilder {
     store: Arc<dyn Store>,
     settings: Settings,
+    pub(super) authenticity: AuthenticitySettings,
     outcome_observer: Option<OutcomeObserver>,
 }
 
@@ -48,7 +50,8 @@ impl Idempotency {
     /// Starts to build an engine on a store.
     pub fn builder(store: impl Store) -> IdempotencyBuilder {
         let (store, settings) = (Arc::new(store), Settings::default());
-        IdempotencyBuilder { store, settings, outcome_observer: None }
+        let authenticity = AuthenticitySettings::default();
+        IdempotencyBuilder { store, settings, authenticity, outcome_observer: None }
     }
 }
 
@@ -127,8 +130,14 @@ impl IdempotencyBuilder {
     }
 
     /// Keys the hashes of ids and fingerprints with a secret, so that someone with a dump of the
-    /// store cannot find keys and payloads by trying them. All processes that share records need
-    /// the same secret. With another secret, existing records are not found. Default: no secret.
+    /// store cannot find keys and payloads by trying them; and gives records a MAC, so that someone who
+    /// can write to the store cannot make or change one: such a record is refused with
+    /// [`NotAuthentic`](crate::ErrorKind::NotAuthentic), and never runs a body. Records of a store in
+    /// this process's memory have none.
+    ///
+    /// All processes that share records need the same secret. With another secret, existing records
+    /// are not found. That of the MACs alone [can be changed](Self::authentication_secret). Default: no
+    /// secret.
     pub fn secret(mut self, secret: [u8; 32]) -> Self {
         self.settings.secret = Some(Secret(secret));
         self
@@ -190,7 +199,9 @@ impl IdempotencyBuilder {
 
     /// Builds the engine.
     pub fn build(self) -> Idempotency {
-        Idempotency::from_settings(self.store, self.settings, self.outcome_observer)
+        let secret = self.settings.secret;
+        let authenticity = Authenticity::new(&self.authenticity, secret, &*self.store);
+        Idempotency::from_settings(self.store, self.settings, authenticity, self.outcome_observer)
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use super::acquire::OperationNames;
+use super::authenticity::Authenticity;
 use super::in_flight::InFlight;
 use super::lease::Renewals;
 use super::outcome_observer::{ObservedCall, OutcomeObserver};
@@ -46,6 +47,7 @@ pub(in crate::engine) enum Handle {
 pub(in crate::engine) struct Engine {
     pub(in crate::engine) store: Arc<dyn Store>,
     pub(in crate::engine) settings: Settings,
+    pub(in crate::engine) authenticity: Authenticity,
     pub(in crate::engine) names: OperationNames,
     pub(in crate::engine) renewals: Renewals,
     /// Limits how many unused reservations are released at once.
@@ -85,14 +87,23 @@ impl Idempotency {
     pub(in crate::engine) fn from_settings(
         store: Arc<dyn Store>,
         settings: Settings,
+        authenticity: Authenticity,
         outcome_observer: Option<OutcomeObserver>,
     ) -> Self {
         let renewals = Renewals::new(Arc::clone(&store), settings.store_timeout);
         let names = OperationNames::default();
         let releases = Arc::new(Semaphore::new(CONCURRENT_RELEASES));
         let in_flight = InFlight::default();
-        let engine =
-            Engine { store, settings, names, renewals, releases, in_flight, outcome_observer };
+        let engine = Engine {
+            store,
+            settings,
+            authenticity,
+            names,
+            renewals,
+            releases,
+            in_flight,
+            outcome_observer,
+        };
         Self(Handle::Counted(Arc::new(engine)))
     }
 }

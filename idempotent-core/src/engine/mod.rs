@@ -4,7 +4,8 @@
 //! result or is refused; `lease` keeps its reservation alive and tells the body which call it
 //! belongs to; `settle` records its end. `admin` is for operators.
 //!
-//! The files beside them are shared: the engine itself (`idempotency`, `builder`, `settings`), the
+//! The files beside them are shared: the engine itself (`idempotency`, `builder`, `settings`, `secrets`), whether
+//! a stored record is authentic (`authenticity`, `authenticate`), the
 //! engine of a task (`task_engine`), why an engine cannot be installed (`install_error`), the
 //! deadlines of store calls (`deadline`), futures that survive a dropped caller (`background`),
 //! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), who hears of
@@ -12,6 +13,8 @@
 
 mod acquire;
 mod admin;
+mod authenticate;
+mod authenticity;
 mod background;
 mod builder;
 mod deadline;
@@ -22,6 +25,7 @@ mod install_error;
 mod lease;
 mod outcome_observer;
 mod runtime;
+mod secrets;
 mod settings;
 mod settle;
 mod task_engine;

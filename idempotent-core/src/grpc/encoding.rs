@@ -16,8 +16,8 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Extensions, Response, Status};
 
 use crate::call::{BinaryResult, InvalidBytes};
-use crate::http::StrippedHeaders;
 use crate::http::framing::{Reader, push_bytes, push_headers};
+use crate::http::{StrippedHeaders, is_of_connection};
 
 /// The metadata key that marks a replay: `idempotency-replayed`, with the value `true`.
 pub const REPLAYED: &str = "idempotency-replayed";
@@ -33,7 +33,7 @@ impl<M: prost::Message + Default> BinaryResult for Response<M> {
 
     fn decode(bytes: &[u8]) -> Result<Self, InvalidBytes> {
         let mut reader = checked_layout(bytes)?;
-        let metadata = MetadataMap::from_headers(reader.headers()?);
+        let metadata = read_metadata(&mut reader)?;
         let message = M::decode(reader.rest()).map_err(|_| InvalidBytes)?;
         Ok(Self::from_parts(metadata, message, Extensions::default()))
     }
@@ -57,7 +57,7 @@ impl BinaryResult for Status {
         let code = Code::from(i32::from(reader.take(1)?[0]));
         let message = std::str::from_utf8(reader.bytes()?).map_err(|_| InvalidBytes)?.to_owned();
         let details = reader.bytes()?.to_vec().into();
-        let metadata = MetadataMap::from_headers(reader.headers()?);
+        let metadata = read_metadata(&mut reader)?;
         Ok(Self::with_details_and_metadata(code, message, details, metadata))
     }
 
@@ -75,6 +75,28 @@ fn checked_layout(bytes: &[u8]) -> Result<Reader<'_>, InvalidBytes> {
     }
 }
 
+/// What [`stored_metadata`] left, whoever wrote it.
+fn read_metadata(reader: &mut Reader<'_>) -> Result<MetadataMap, InvalidBytes> {
+    let headers = reader.headers()?;
+    if !headers.keys().any(is_of_protocol) {
+        return Ok(MetadataMap::from_headers(headers));
+    }
+    let kept = headers.iter().filter(|(name, _)| !is_of_protocol(name));
+    let kept = kept.map(|(name, value)| (name.clone(), value.clone()));
+    Ok(MetadataMap::from_headers(kept.fold(HeaderMap::new(), |mut kept, (name, value)| {
+        kept.append(name, value);
+        kept
+    })))
+}
+
+/// Whether a header is one of gRPC or HTTP itself.
+fn is_of_protocol(name: &HeaderName) -> bool {
+    *name == CONTENT_TYPE
+        || *name == CONTENT_LENGTH
+        || name.as_str().starts_with("grpc-")
+        || is_of_connection(name.as_str())
+}
+
 fn mark_as_replay(metadata: &mut MetadataMap) {
     metadata.insert(REPLAYED, MetadataValue::from_static("true"));
 }
@@ -84,10 +106,7 @@ fn mark_as_replay(metadata: &mut MetadataMap) {
 fn stored_metadata(metadata: &MetadataMap) -> HeaderMap {
     let headers = metadata.clone().into_headers();
     let mut stored = StrippedHeaders::default().strip(&headers, 0);
-    let protocol = |name: &&HeaderName| {
-        *name == CONTENT_TYPE || *name == CONTENT_LENGTH || name.as_str().starts_with("grpc-")
-    };
-    for name in headers.keys().filter(protocol) {
+    for name in headers.keys().filter(|name| is_of_protocol(name)) {
         stored.remove(name);
     }
     stored
@@ -126,6 +145,22 @@ mod tests {
     fn the_bytes_are_the_same_in_every_version() {
         assert_eq!(encoded(&response()), b"\x01\x01\x04etag\x011\x08\x07");
         assert_eq!(encoded(&status()), b"\x01\x05\x02\xc3\xb1\x02\x00\xff\x01\x04etag\x011");
+    }
+
+    #[test]
+    fn metadata_of_the_protocols_is_not_read_back_whoever_wrote_it() {
+        let lines =
+            [("grpc-status", "0"), ("te", "trailers"), ("content-length", "9"), ("etag", "1")];
+        let headers = lines.map(|(name, value)| {
+            (HeaderName::from_static(name), http::HeaderValue::from_static(value))
+        });
+        let mut forged = vec![LAYOUT];
+        push_headers(&mut forged, &HeaderMap::from_iter(headers));
+        let read = Response::<Receipt>::decode(&forged).unwrap();
+        assert_eq!(
+            (read.metadata().len(), read.metadata().get("etag").unwrap().as_bytes()),
+            (1, &b"1"[..])
+        );
     }
 
     #[test]

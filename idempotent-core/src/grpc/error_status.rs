@@ -41,6 +41,7 @@ pub const fn code_of(kind: ErrorKind) -> Code {
         ErrorKind::Store => Code::Unavailable,
         ErrorKind::InvalidScope
         | ErrorKind::Incompatible
+        | ErrorKind::NotAuthentic
         | ErrorKind::Encode
         | ErrorKind::Decode
         | ErrorKind::NotReplayable
@@ -112,6 +113,7 @@ mod tests {
             ErrorKind::Indeterminate,
             ErrorKind::ResultNotKept,
             ErrorKind::Incompatible,
+            ErrorKind::NotAuthentic,
             ErrorKind::Store,
             ErrorKind::Encode,
             ErrorKind::Decode,

@@ -37,6 +37,8 @@ pub use self::middleware::{
 pub use self::problem::{PROBLEM_TYPES, Problem};
 #[cfg(feature = "tonic")]
 pub(crate) use self::response::StrippedHeaders;
+#[cfg(feature = "tonic")]
+pub(crate) use self::response::is_of_connection;
 pub use self::response::{ResponseBody, StoredResponse};
 
 #[doc = include_str!("../../docs/problems.md")]

@@ -23,4 +23,4 @@ pub use self::record::{
     DerivedKey, Envelope, Fingerprint, InvalidRecordId, MalformedRecord, NotKept, Outcome,
     OwnerState, Record, RecordId, Token,
 };
-pub(crate) use self::record::{RecordBytes, Secret, name_fault};
+pub(crate) use self::record::{Mac, MacKey, RecordBytes, Secret, name_fault};

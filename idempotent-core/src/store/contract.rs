@@ -40,6 +40,14 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
+    /// Whether the records are in this process's memory and nowhere else, so that nobody else can write
+    /// them. An engine with a secret then gives them no MAC. A store that wraps another asks it. Any other
+    /// store writes records as they are: one that it changed itself, to drop the result for instance, has
+    /// lost its MAC and is refused. Default: `false`.
+    fn is_in_process(&self) -> bool {
+        false
+    }
+
     /// The longest time that a [`reserve`](Self::reserve), [`complete`](Self::complete) or
     /// [`release`](Self::release) takes, if the store itself enforces such a limit. The engine then
     /// sets no timer of its own, unless it needs an answer sooner. Default: `None`, no limit.
@@ -164,6 +172,10 @@ pub trait Store: Send + Sync + 'static {
 impl<S: Store + ?Sized> Store for Arc<S> {
     fn local(&self) -> Option<&dyn LocalStore> {
         (**self).local()
+    }
+
+    fn is_in_process(&self) -> bool {
+        (**self).is_in_process()
     }
 
     fn response_timeout(&self) -> Option<Duration> {

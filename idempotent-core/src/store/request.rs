@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::state::State;
-use crate::model::{Envelope, OwnerState, Record, RecordId, Token};
+use crate::model::{Envelope, MacKey, OwnerState, Record, RecordId, Token};
 
 /// A request to reserve an id.
 ///
@@ -18,6 +18,8 @@ pub struct Reserve<'a> {
     /// The record's id.
     pub id: &'a RecordId,
     envelope: Envelope<'a>,
+    /// The key of the reservation's MAC, if it has one.
+    mac: Option<&'a MacKey>,
     written: OnceLock<Written>,
 }
 
@@ -33,7 +35,14 @@ impl<'a> Reserve<'a> {
     /// Creates a request. Its reservation gets a fresh token.
     #[must_use]
     pub const fn new(id: &'a RecordId, envelope: Envelope<'a>) -> Self {
-        Self { id, envelope, written: OnceLock::new() }
+        Self { id, envelope, mac: None, written: OnceLock::new() }
+    }
+
+    /// Gives the reservation a MAC.
+    #[must_use]
+    pub(crate) const fn sealed_with(mut self, key: Option<&'a MacKey>) -> Self {
+        self.mac = key;
+        self
     }
 
     /// The reservation to write. Every call returns the same bytes and the same token.
@@ -44,7 +53,12 @@ impl<'a> Reserve<'a> {
 
     fn write(&self) -> Written {
         let (at, now) = (Instant::now(), SystemTime::now());
-        let record = Record::reserved_at(&self.envelope, Token::at(now), now);
+        let record = Record::reserved_at(
+            &self.envelope,
+            Token::at(now),
+            now,
+            self.mac.map(|key| (self.id, key)),
+        );
         Written { record, at }
     }
 

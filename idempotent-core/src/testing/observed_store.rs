@@ -160,6 +160,10 @@ impl Observations {
 
 #[async_trait]
 impl<S: Store> Store for ObservedStore<S> {
+    fn is_in_process(&self) -> bool {
+        self.store.is_in_process()
+    }
+
     fn response_timeout(&self) -> Option<Duration> {
         self.store.response_timeout()
     }

@@ -85,6 +85,15 @@ async fn a_certificate_for_another_name_fails_at_once() {
     assert!(error.contains("NotValidForName"), "{error}");
 }
 
+#[tokio::test]
+async fn a_certificate_that_has_ended_fails_at_once() {
+    require!(Server::Redis, Server::OpenSsl);
+    let server = Redis::builder().tls_with(idempotent_servers::Certificate::Expired).start().await;
+    let (attempts, error) = attempts(trusting(&server), url(&server)).await;
+    assert_eq!(attempts, 1, "{error}");
+    assert!(error.contains("Expired"), "{error}");
+}
+
 /// With TLS 1.3 the server says so only after the client's handshake has ended.
 #[tokio::test]
 async fn a_client_without_the_certificate_that_the_server_wants_fails_at_once() {

@@ -41,3 +41,4 @@ pub use resp::Reply;
 pub use sentinel::Sentinel;
 pub use server::{Server, are_here};
 pub use steps::{Halt, Halted, Step, StepProxy};
+pub use tls::Certificate;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use crate::folder::Folder;
 use crate::port::Port;
 use crate::process::{Process, blocking};
 use crate::server::Server;
+use crate::tls::{self, Certificate};
 
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -39,10 +41,20 @@ impl Nats {
     ///
     /// When the server is missing or does not answer, with its log.
     pub async fn start() -> Nats {
-        blocking(Nats::start_blocking).await
+        blocking(|| Nats::start_blocking(None)).await
     }
 
-    fn start_blocking() -> Result<Nats, String> {
+    /// The same with TLS, which clients have to use, and this certificate from an authority in
+    /// [`tls_folder`](Nats::tls_folder). Needs [`Server::OpenSsl`].
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Nats::start).
+    pub async fn start_with_tls(certificate: Certificate) -> Nats {
+        blocking(move || Nats::start_blocking(Some(certificate))).await
+    }
+
+    fn start_blocking(certificate: Option<Certificate>) -> Result<Nats, String> {
         let folder = Folder::new()?;
         let port = Port::reserve()?;
         let mut command: Vec<OsString> = vec![Server::Nats.path()?.into()];
@@ -51,6 +63,12 @@ impl Nats {
         }
         command.extend([port.number().to_string().into(), "--store_dir".into()]);
         command.push(folder.path().join("streams").into());
+        if let Some(certificate) = certificate {
+            tls::create(folder.path(), certificate)?;
+            command.extend(["--tls".into(), "--tlscert".into()]);
+            command.push(folder.path().join("server.crt").into());
+            command.extend(["--tlskey".into(), folder.path().join("server.key").into()]);
+        }
         let process = Arc::new(Process::new("nats-server", folder, &command)?);
         let nats = Nats { process, port };
         start(&nats.process, nats.address())?;
@@ -61,6 +79,12 @@ impl Nats {
     #[must_use]
     pub fn url(&self) -> String {
         format!("nats://{}", self.address())
+    }
+
+    /// Where the certificates are: `ca.crt` is that of the authority.
+    #[must_use]
+    pub fn tls_folder(&self) -> &Path {
+        self.process.folder()
     }
 
     /// The address in [`url`](Nats::url). It stays the same over restarts.

@@ -13,6 +13,7 @@ use crate::pg;
 use crate::port::Port;
 use crate::process::{Process, blocking, run};
 use crate::server::Server;
+use crate::tls::{self, Certificate};
 
 const ANSWER: Duration = Duration::from_secs(10);
 
@@ -69,6 +70,7 @@ pub struct PostgresBuilder {
     version: PostgresVersion,
     fsync: bool,
     primary: Option<u16>,
+    certificate: Option<Certificate>,
     settings: Vec<(String, String)>,
 }
 
@@ -94,6 +96,13 @@ impl PostgresBuilder {
         self
     }
 
+    /// The server offers TLS, with this certificate from an authority of its own, in
+    /// [`Postgres::tls_folder`]. Needs [`Server::OpenSsl`].
+    pub fn tls_with(mut self, certificate: Certificate) -> PostgresBuilder {
+        self.certificate = Some(certificate);
+        self
+    }
+
     /// A setting as in `postgresql.conf`: `.arg("max_connections", "300")`.
     pub fn arg(mut self, name: &str, value: &str) -> PostgresBuilder {
         self.settings.push((name.into(), value.into()));
@@ -115,6 +124,10 @@ impl PostgresBuilder {
         let port = Port::reserve()?;
         let data = folder.path().join("data");
         let user = as_user(folder.path())?;
+        if let Some(certificate) = self.certificate {
+            tls::create(folder.path(), certificate)?;
+            as_user(&folder.path().join("server.key"))?;
+        }
         let mut filling = user.clone();
         filling.extend(self.filling(&programs, &data));
         run(&filling[0], &filling[1..])?;
@@ -154,7 +167,13 @@ impl PostgresBuilder {
             // In the folder, and not in /dev/shm, where it would stay.
             ("dynamic_shared_memory_type", "mmap".into()),
         ];
-        let own = own.into_iter().map(|(name, value)| (name.to_string(), value));
+        let tls = [
+            ("ssl", "on".to_string()),
+            ("ssl_cert_file", folder.join("server.crt").display().to_string()),
+            ("ssl_key_file", folder.join("server.key").display().to_string()),
+        ];
+        let tls = tls.into_iter().filter(|_| self.certificate.is_some());
+        let own = own.into_iter().chain(tls).map(|(name, value)| (name.to_string(), value));
         own.chain(self.settings.iter().cloned()).collect()
     }
 }
@@ -201,6 +220,12 @@ impl Postgres {
     /// The folder of its Unix socket.
     #[must_use]
     pub fn socket_folder(&self) -> &Path {
+        self.process.folder()
+    }
+
+    /// Where the certificates are: `ca.crt` is that of the authority.
+    #[must_use]
+    pub fn tls_folder(&self) -> &Path {
         self.process.folder()
     }
 

@@ -13,7 +13,7 @@ use crate::port::Port;
 use crate::process::blocking;
 use crate::resp::Reply;
 use crate::server::Server;
-use crate::tls;
+use crate::tls::{self, Certificate};
 
 /// Which server, in which version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -79,6 +79,7 @@ pub struct RedisBuilder {
     arguments: Vec<OsString>,
     password: Option<String>,
     tls: bool,
+    certificate: Certificate,
     client_certificates: bool,
 }
 
@@ -120,6 +121,12 @@ impl RedisBuilder {
         self
     }
 
+    /// As [`tls`](RedisBuilder::tls), with a certificate that may be wrong.
+    pub fn tls_with(mut self, certificate: Certificate) -> RedisBuilder {
+        self.certificate = certificate;
+        self.tls()
+    }
+
     /// As [`tls`](RedisBuilder::tls), and clients have to show a certificate too.
     pub fn tls_with_client_certificates(mut self) -> RedisBuilder {
         self.client_certificates = true;
@@ -149,7 +156,8 @@ impl RedisBuilder {
         if self.tls {
             let clients = if self.client_certificates { "yes" } else { "no" };
             let second = Port::reserve()?;
-            arguments.extend(tls::arguments(tls::create(folder.path())?, second.number(), clients));
+            let certificates = tls::create(folder.path(), self.certificate)?;
+            arguments.extend(tls::arguments(certificates, second.number(), clients));
             tls_port = Some(second);
         }
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, number));

@@ -22,6 +22,7 @@ fn every_kind_has_its_code_its_status_and_whether_to_retry() {
         (ErrorKind::Indeterminate, "indeterminate", 423, false),
         (ErrorKind::ResultNotKept, "result_not_kept", 410, false),
         (ErrorKind::Incompatible, "incompatible_record", 500, false),
+        (ErrorKind::NotAuthentic, "record_not_authentic", 500, false),
         (ErrorKind::Store, "store_unavailable", 503, true),
         (ErrorKind::Encode, "encode", 500, false),
         (ErrorKind::Decode, "decode", 500, false),

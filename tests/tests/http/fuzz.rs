@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use idempotent_fuzz::{body, header, response};
+use idempotent_fuzz::{body, header, record, response};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
@@ -121,6 +121,11 @@ fn no_value_of_the_header_breaks_what_holds_of_keys() {
 #[test]
 fn no_bytes_of_a_store_break_what_holds_of_stored_responses() {
     fuzz("response", response::check);
+}
+
+#[test]
+fn no_bytes_of_a_store_break_what_holds_of_records_under_a_secret() {
+    fuzz("record", record::check);
 }
 
 #[test]

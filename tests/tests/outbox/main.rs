@@ -13,6 +13,7 @@ mod nats;
 mod nats_destinations;
 mod nats_duplicates;
 mod nats_headers;
+mod nats_tls;
 mod operating;
 mod pauses;
 mod publishing;

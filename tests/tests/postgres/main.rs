@@ -21,4 +21,5 @@ mod setup;
 mod spare_connection;
 mod statements;
 mod sweeping;
+mod tls;
 mod waking;

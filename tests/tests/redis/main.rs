@@ -20,3 +20,4 @@ mod replicas;
 mod scans;
 mod sentinel;
 mod support;
+mod tls;

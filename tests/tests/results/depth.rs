@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::model::{Envelope, RecordId};
+use idempotent_core::store::{Complete, Reserve, ReserveOutcome, Store as _};
 use idempotent_core::testing::survives;
-use idempotent_core::{Error, ErrorKind, Operation};
-use idempotent_tests::engine;
+use idempotent_core::{Error, ErrorKind, Idempotency, Operation};
+use idempotent_tests::{engine, secs};
 use serde::{Deserialize, Serialize};
 
 /// A list in which each item holds the next.
@@ -78,8 +81,8 @@ impl Heavy {
     }
 }
 
-/// The levels that are encoded and decoded.
-const DEPTH: usize = 256;
+/// The levels of a result that are encoded and decoded.
+const DEPTH: usize = 100;
 
 #[tokio::test]
 async fn the_deepest_value_that_is_encoded_is_one_that_is_read_back() {
@@ -120,4 +123,32 @@ async fn a_deeply_nested_payload_is_refused() {
     let call = Operation::new("nest").key("k").engine(&engine).fingerprint(&Nested::of(200_000));
     let refused = call.returning::<Result<u8, Error>>().run(|| async { Ok(1) }).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Encode);
+}
+
+/// Bytes of a store may be nested as deeply as somebody likes.
+#[tokio::test]
+async fn stored_bytes_that_are_nested_more_deeply_are_an_error_and_run_nothing() {
+    let store = MemoryStore::new();
+    for levels in [DEPTH, DEPTH + 1, 500_000] {
+        let id = RecordId::of("nest", None, &levels.to_string()).unwrap();
+        let request = Reserve::new(&id, Envelope::new("nest"));
+        assert!(matches!(store.reserve(&request).await.unwrap(), ReserveOutcome::Won));
+        // A result that is an `Ok`: arrays of one element each, and `nil` within.
+        let payload = [&[0][..], &vec![0x91; levels], &[0xc0]].concat();
+        let record = request.record().completed(&payload);
+        let complete = Complete::new(&id, request.record(), &record, secs(60));
+        store.complete(&complete).await.unwrap();
+
+        let engine = Idempotency::new(store.clone());
+        let call = Operation::new("nest").key(&levels.to_string()).engine(&engine);
+        let call = call.returning::<Result<serde_json::Value, Error>>();
+        let answer = call.run(|| async { unreachable!("it ran") }).await;
+        if levels == DEPTH {
+            assert!(answer.unwrap().is_array());
+        } else {
+            let refused = answer.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Decode, "{levels}: {refused}");
+            assert!(refused.to_string().contains("nested too deeply"), "{refused}");
+        }
+    }
 }

@@ -8,5 +8,6 @@ mod ends;
 mod guide;
 mod options;
 mod shapes;
+mod stack;
 mod survives;
 mod unification;

@@ -8,6 +8,8 @@ mod commits;
 mod contract;
 mod database;
 mod notify;
+#[cfg(unix)]
+mod permissions;
 mod pools;
 mod processes;
 mod refusals;

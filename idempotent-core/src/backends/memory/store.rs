@@ -108,6 +108,10 @@ impl LocalStore for MemoryStore {
 
 #[async_trait]
 impl Store for MemoryStore {
+    fn is_in_process(&self) -> bool {
+        true
+    }
+
     fn local(&self) -> Option<&dyn LocalStore> {
         Some(self)
     }

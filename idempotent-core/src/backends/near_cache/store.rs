@@ -43,6 +43,9 @@ use crate::store::{
 /// the [capacity](super::NearCacheBuilder::capacity_bytes), the least recently used copies are
 /// evicted.
 ///
+/// In an engine with a [secret](crate::IdempotencyBuilder::secret), each replay checks the MAC of the copy, too: about
+/// a quarter of a microsecond for a small record.
+///
 /// # What is guaranteed
 ///
 /// * A copy never outlives its record: its remaining time is counted from before the request that the
@@ -121,6 +124,10 @@ impl<S: Store> LocalStore for NearCache<S> {
 impl<S: Store> Store for NearCache<S> {
     fn local(&self) -> Option<&dyn LocalStore> {
         Some(self)
+    }
+
+    fn is_in_process(&self) -> bool {
+        self.0.store.is_in_process()
     }
 
     fn response_timeout(&self) -> Option<Duration> {

@@ -1,6 +1,5 @@
 //! Setting up a [`PostgresStore`].
 
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +17,12 @@ use super::session;
 use super::source::{PostgresSource, SourceKind};
 use super::store::PostgresStore;
 use super::table_names::TableNames;
+use super::url::{parse_url, warn_if_unprotected};
 use crate::backends::shared::credentials::{CredentialsProvider, Provider};
 use crate::backends::shared::notify::PollPauses;
 use crate::backends::shared::sql::{Sweeper, schema_missing};
-use crate::store::{StoreError, StoreErrorKind};
+use crate::store::StoreError;
 
-const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 const MAX_CONNECTIONS: u32 = 10;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -148,7 +147,7 @@ impl PostgresStoreBuilder {
     ///
     /// # async fn token() -> Result<String, std::io::Error> { Ok(String::new()) }
     /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
-    /// let store = PostgresStore::builder("postgres://shop@db.example/shop")
+    /// let store = PostgresStore::builder("postgres://shop@db.example/shop?sslmode=verify-full")
     ///     .credentials(|| async { Ok(Credentials::password(token().await?)) })
     ///     .connect()
     ///     .await?;
@@ -240,7 +239,8 @@ impl PostgresStoreBuilder {
     ///
     /// # Errors
     ///
-    /// If the URL or a name is invalid; if the server cannot be reached or refuses the login; if the tables
+    /// If the URL or a name is invalid; if the URL names a server on another machine and does not say whether
+    /// to use [TLS](PostgresSource#tls); if the server cannot be reached or refuses the login; if the tables
     /// are missing or too old and may not be migrated, or cannot be.
     pub async fn connect(self) -> Result<PostgresStore, StoreError> {
         self.names.check()?;
@@ -261,9 +261,15 @@ impl PostgresStoreBuilder {
 
     fn connection(&self) -> Result<Connection, StoreError> {
         let options = match &self.source.0 {
-            SourceKind::Pool(pool) => return Ok(self.connection_on(pool)),
-            SourceKind::Options(options) => PgConnectOptions::clone(options),
-            SourceKind::Url(url) => parse(url)?,
+            SourceKind::Pool(pool) => {
+                warn_if_unprotected(&pool.connect_options());
+                return Ok(self.connection_on(pool));
+            }
+            SourceKind::Options(options) => {
+                warn_if_unprotected(options);
+                PgConnectOptions::clone(options)
+            }
+            SourceKind::Url(url) => parse_url(url)?,
         };
         let pool = |connections| {
             let pool = session::own_pool(options.clone(), connections, self.response_timeout);
@@ -308,15 +314,4 @@ impl PostgresStoreBuilder {
         acquired.put_back();
         Ok(())
     }
-}
-
-fn parse(url: &str) -> Result<PgConnectOptions, StoreError> {
-    // sqlx would accept any scheme.
-    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(StoreError::new(
-            StoreErrorKind::Unavailable,
-            "the URL is not one of postgres: it must begin with postgres:// or postgresql://",
-        ));
-    }
-    PgConnectOptions::from_str(url).map_err(store_error)
 }

@@ -1,6 +1,6 @@
 //! The store on PostgreSQL: one row a record.
 //!
-//! [`store`] is [`PostgresStore`], [`builder`] sets it up on a [`source`]. [`reserve`], [`complete`],
+//! [`store`] is [`PostgresStore`], [`builder`] sets it up on a [`source`], which may be a [`url`]. [`reserve`], [`complete`],
 //! [`renew`] and [`release`] are the transitions, [`load`] reads what is recorded under an id, [`entry`]
 //! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records. [`schema`] is the
 //! tables, [`table_names`] puts their names into SQL, [`statements`] is the SQL. [`connection`] runs each
@@ -39,6 +39,7 @@ mod store;
 mod sweep;
 mod table_names;
 mod transaction;
+mod url;
 
 pub(crate) use self::autocommit::{BEGUN_HERE, Connections};
 pub use self::builder::PostgresStoreBuilder;

@@ -23,6 +23,25 @@ use sqlx::postgres::PgConnectOptions;
 /// # Ok(()) }
 /// ```
 ///
+/// # TLS
+///
+/// TLS is rustls with *ring*, and trusts the system's authorities. A URL of a server on another machine has to
+/// say how to use it, since the default of PostgreSQL's clients, `prefer`, sends everything in plain text if the
+/// server says so, or somebody who pretends to be it: the password too, if it is asked for. The environment's
+/// `PGSSLMODE` says it as well.
+///
+/// | `sslmode` | a connection is |
+/// |---|---|
+/// | `verify-full` | encrypted, to a server whose certificate has the URL's host and comes from an authority that is trusted: the system's, and that of `sslrootcert` |
+/// | `verify-ca` | the same, for any host: safe only if an authority of your own signs for these servers alone, and the system trusts no other |
+/// | `require` | encrypted, to anybody: whoever is in between can read and change it |
+/// | `prefer` | encrypted if the server offers it, likewise to anybody |
+/// | `allow`, `disable` | in plain text |
+///
+/// A client's certificate and its key are `sslcert` and `sslkey`. A server on this machine, on the loopback
+/// interface or a Unix socket, is spoken to as `prefer` says. Options and pools are the application's: if they
+/// leave it to a server on another machine, there is a warning in the log.
+///
 /// # Connections of the store's own
 ///
 /// Their sessions do not depend on what is set for the role or the database: `search_path` is `pg_catalog`,
@@ -57,21 +76,21 @@ pub(super) enum SourceKind {
 }
 
 impl From<&str> for PostgresSource {
-    /// A URL: `postgres://user:password@host:port/database`.
+    /// A URL: `postgres://user:password@host:port/database?sslmode=verify-full`. See [TLS](PostgresSource#tls).
     fn from(url: &str) -> Self {
         Self(SourceKind::Url(url.to_owned()))
     }
 }
 
 impl From<String> for PostgresSource {
-    /// A URL: `postgres://user:password@host:port/database`.
+    /// A URL: `postgres://user:password@host:port/database?sslmode=verify-full`. See [TLS](PostgresSource#tls).
     fn from(url: String) -> Self {
         Self(SourceKind::Url(url))
     }
 }
 
 impl From<&String> for PostgresSource {
-    /// A URL: `postgres://user:password@host:port/database`.
+    /// A URL: `postgres://user:password@host:port/database?sslmode=verify-full`. See [TLS](PostgresSource#tls).
     fn from(url: &String) -> Self {
         Self(SourceKind::Url(url.clone()))
     }

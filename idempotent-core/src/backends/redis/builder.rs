@@ -227,7 +227,7 @@ impl RedisStoreBuilder {
     /// use idempotent_core::backends::RedisStore;
     ///
     /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
-    /// let store = RedisStore::builder("redis://redis.internal:6379")
+    /// let store = RedisStore::builder("rediss://redis.internal:6379")
     ///     .min_replicas(1, Duration::from_millis(500))
     ///     .require_durable()
     ///     .connect()

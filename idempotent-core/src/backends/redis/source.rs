@@ -34,6 +34,13 @@ use super::connection::{
 /// # Ok(()) }
 /// ```
 ///
+/// # TLS
+///
+/// The scheme says whether to use it, and nothing else does: `rediss://` is TLS or fails, `redis://` is plain text.
+/// For a server on another machine the latter is warned of in the log. TLS is rustls; it trusts the system's
+/// authorities, or only those of [`root_certificates`](super::RedisStoreBuilder::root_certificates), and the
+/// certificate must have the URL's host.
+///
 /// # Clients
 ///
 /// The sockets of a client are set up as the client says. A store made from a URL sets `TCP_NODELAY`,
@@ -49,7 +56,7 @@ use super::connection::{
 ///
 /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
 /// let settings = TcpSettings::default().set_nodelay(true);
-/// let info = "redis://redis.internal:6379".into_connection_info()?;
+/// let info = "rediss://redis.internal:6379".into_connection_info()?;
 /// let client = Client::open(info.set_tcp_settings(settings))?;
 /// let store = RedisStore::connect(client).await?;
 /// # Ok(()) }
@@ -99,7 +106,7 @@ impl RedisSource {
     /// use idempotent_core::backends::{RedisSource, RedisStore};
     ///
     /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
-    /// let source = RedisSource::sentinel(["redis://sentinel.internal:26379"], "mymaster");
+    /// let source = RedisSource::sentinel(["rediss://sentinel.internal:26379"], "mymaster");
     /// let store = RedisStore::connect(source).await?;
     /// # Ok(()) }
     /// ```
@@ -119,7 +126,7 @@ impl RedisSource {
     /// use idempotent_core::backends::{RedisSource, RedisStore};
     ///
     /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
-    /// let source = RedisSource::cluster(["redis://node-1.internal", "redis://node-2.internal"]);
+    /// let source = RedisSource::cluster(["rediss://node-1.internal", "rediss://node-2.internal"]);
     /// let store = RedisStore::connect(source).await?;
     /// # Ok(()) }
     /// ```

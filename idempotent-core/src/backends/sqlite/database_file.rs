@@ -10,6 +10,7 @@ use tokio::time::{sleep, timeout};
 
 use super::connections::Connections;
 use super::error::{is_busy, store_error, timed_out};
+use super::private_file;
 use super::schema;
 use super::source::{SourceKind, SqliteSource};
 use super::table_names::TableNames;
@@ -41,7 +42,7 @@ pub(super) struct DatabaseFile {
     is_configured: bool,
 }
 
-/// Makes the pools of connections. Nothing is opened yet.
+/// Makes the pools of connections. Nothing is opened yet; a file that does not exist is created, and empty.
 pub(super) fn open(source: &SqliteSource, opening: Opening) -> Result<DatabaseFile, StoreError> {
     Ok(match &source.0 {
         SourceKind::Path(path) => DatabaseFile {
@@ -66,6 +67,9 @@ pub(super) fn open(source: &SqliteSource, opening: Opening) -> Result<DatabaseFi
 fn options(path: &Path, opening: Opening) -> Result<SqliteConnectOptions, StoreError> {
     if path.as_os_str().is_empty() || path == Path::new(":memory:") {
         return Err(no_file());
+    }
+    if opening.create {
+        private_file::create(path);
     }
     let flushes = !matches!(opening.synchronous, SqliteSynchronous::Off);
     Ok(SqliteConnectOptions::new()

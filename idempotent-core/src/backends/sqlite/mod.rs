@@ -3,7 +3,7 @@
 //! [`store`] is [`SqliteStore`], [`builder`] sets it up on a [`source`]. [`reserve`], [`complete`],
 //! [`renew`] and [`release`] are the transitions, [`load`] reads what is recorded under an id, [`entry`]
 //! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records. [`database_file`] opens
-//! the file, [`schema`] is the tables, [`table_names`] puts their names into SQL, [`statements`] is the
+//! the file, which [`private_file`] creates, [`schema`] is the tables, [`table_names`] puts their names into SQL, [`statements`] is the
 //! SQL. [`connection`] runs queries; a [`write_queue`] puts writes in order. [`notify`] wakes waiters and
 //! finds the purges of other processes. [`transaction`] is calls in transactions of their callers.
 //! [`inner`] is what clones of a store share.
@@ -19,6 +19,7 @@ mod error;
 mod inner;
 mod load;
 mod notify;
+mod private_file;
 mod query;
 mod release;
 mod renew;

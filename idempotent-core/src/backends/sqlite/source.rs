@@ -33,6 +33,15 @@ use sqlx::sqlite::SqliteConnectOptions;
 /// (`locking_mode = EXCLUSIVE`), no second connection can be opened, so the store shares the pool: a body that
 /// holds its last connection then keeps its own lease from being renewed.
 ///
+/// # Who can read it
+///
+/// A file that the store creates by its path can be read and written by its owner only (on Unix: mode 0600), and so
+/// can the log (`-wal`), the shared memory (`-shm`) and the journal that `SQLite` keeps beside it, whatever the
+/// process's umask says. A file that is there keeps its permissions, and with options or a pool it is created by
+/// sqlx, within the umask: `chmod` it, or keep it in a folder that only the service can read.
+///
+/// # Settings
+///
 /// Options and pools keep their settings, such as `journal_mode`, `busy_timeout` and `synchronous`. The store
 /// works with any of them, and best with a write-ahead log (`journal_mode = WAL`).
 #[derive(Clone)]

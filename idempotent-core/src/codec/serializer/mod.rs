@@ -16,4 +16,4 @@ mod header;
 mod output;
 mod write;
 
-pub(super) use self::output::{DEPTH, Purpose, Serializer};
+pub(super) use self::output::{Purpose, RESULT_DEPTH, Serializer};

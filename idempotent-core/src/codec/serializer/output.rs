@@ -6,9 +6,13 @@ use rmp_serde::encode::Error;
 use super::header;
 use crate::codec::number::Number;
 
-/// The levels that are encoded, and decoded. Half the usual stack of a thread is left for types whose
-/// levels take much of it, even in debug builds.
-pub(crate) const DEPTH: u16 = 256;
+/// The levels of a result that are encoded, and decoded. Whoever can write to a store must not be able to
+/// exhaust a stack: in a build without optimizations, types with flattened or many fields take 8 to 14 KiB for
+/// each level that is read, and a thread has 2 MiB by default.
+pub(crate) const RESULT_DEPTH: u16 = 100;
+
+/// The levels of a payload. It is only written, which takes less, and nobody stores it.
+const FINGERPRINT_DEPTH: u16 = 256;
 
 /// The name under which `serde_json` presents a number, with its feature `arbitrary_precision`.
 pub(super) const JSON_NUMBER: &str = "$serde_json::private::Number";
@@ -35,7 +39,11 @@ pub(crate) struct Serializer<'o> {
 
 impl<'o> Serializer<'o> {
     pub(crate) fn new(out: &'o mut Vec<u8>, purpose: Purpose) -> Self {
-        Self { out, purpose, levels: DEPTH, rewrote_number: false }
+        let levels = match purpose {
+            Purpose::Result => RESULT_DEPTH,
+            Purpose::Fingerprint => FINGERPRINT_DEPTH,
+        };
+        Self { out, purpose, levels, rewrote_number: false }
     }
 
     pub(crate) fn rewrote_number(&self) -> bool {

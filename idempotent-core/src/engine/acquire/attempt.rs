@@ -75,7 +75,7 @@ pub(super) fn start(
             return ControlFlow::Break(Err(error));
         }
     };
-    let request = Reserve::new(&prepared.id, prepared.envelope());
+    let request = prepared.reserve();
     let timer = Telemetry::store_call(Transition::Reserve);
     let Some(answer) = local.and_then(|local| local.try_reserve(&request)) else {
         return ControlFlow::Continue((prepared, task));
@@ -100,7 +100,7 @@ pub(super) async fn attempt(
     task: Arc<RenewalTask>,
     this: Try,
 ) -> Result<Attempt, Error> {
-    let request = Reserve::new(&prepared.id, prepared.envelope());
+    let request = prepared.reserve();
     let limit = match this {
         Try::First => prepared.lease,
         Try::Again(until) => prepared.lease.min(until.saturating_duration_since(Instant::now())),

@@ -1,4 +1,4 @@
-//! The checks of an existing record, in their order: version, fingerprint, state.
+//! The checks of an existing record, in their order: authenticity, version, fingerprint, state.
 //!
 //! Every path goes through here, so that no path tells a caller more than another.
 
@@ -31,6 +31,7 @@ impl Prepared {
     /// What an entry of the store means for this call.
     pub(super) fn check(&self, entry: Entry) -> Result<Found, Error> {
         let Entry { record, state, remaining } = entry;
+        self.engine.authenticate(&self.id, &record)?;
         let (oldest, newest) = self.operation().accept;
         if !(oldest..=newest).contains(&record.version()) {
             return Err(self.incompatible(format!(
@@ -43,28 +44,32 @@ impl Prepared {
                 return Err(Error::of(ErrorKind::FingerprintMismatch, &self.id));
             }
         }
-        match (state, record.outcome()) {
-            (State::Indeterminate, _) => {
+        match state {
+            State::Indeterminate => {
                 let why = match record.owner_state() {
                     OwnerState::Abandoned => ENDED_UNKNOWN,
                     OwnerState::Running | OwnerState::Held => OWNER_LOST,
                 };
                 Err(Error::of(ErrorKind::Indeterminate, &self.id).detail(why))
             }
-            (State::Reserved | State::Lapsed, _) => match record.owner_state() {
+            State::Reserved | State::Lapsed => match record.owner_state() {
                 OwnerState::Held => Err(self.held(remaining)),
                 OwnerState::Running | OwnerState::Abandoned => {
                     Ok(Found::InProgress { token: record.token(), remaining })
                 }
             },
-            (State::Completed, Outcome::Kept(_)) => {
+            // Where the result is, a replay looks itself.
+            State::Completed if record.is_kept() => {
                 Ok(Found::Completed(CompletedRecord { id: self.id.clone(), record }))
             }
-            (State::Completed, Outcome::NotKept(why)) => {
-                Err(Error::of(ErrorKind::ResultNotKept, &self.id).detail(why.as_str()))
-            }
-            (State::Completed, Outcome::Reserved) => {
-                Err(self.incompatible("the store reports a reservation as completed".to_owned()))
+            State::Completed => {
+                match record.outcome() {
+                    Outcome::NotKept(why) => {
+                        Err(Error::of(ErrorKind::ResultNotKept, &self.id).detail(why.as_str()))
+                    }
+                    Outcome::Reserved | Outcome::Kept(_) => Err(self
+                        .incompatible("the store reports a reservation as completed".to_owned())),
+                }
             }
         }
     }

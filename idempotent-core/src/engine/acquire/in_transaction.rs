@@ -12,9 +12,7 @@ use crate::engine::settle::{TransactionReservation, transaction_error};
 use crate::engine::telemetry::Transition;
 use crate::error::{Error, ErrorKind};
 use crate::model::Guarantee;
-use crate::store::{
-    Reserve, RunningCall, Transaction, TransactionContext, TransactionReserveOutcome,
-};
+use crate::store::{RunningCall, Transaction, TransactionContext, TransactionReserveOutcome};
 
 type AcquiredInTransaction = Acquired<TransactionReservation, Infallible>;
 
@@ -38,7 +36,7 @@ pub(crate) async fn acquire_in_transaction(
     let depth = current().map_or(0, |call| call.depth()).saturating_add(1);
     let running = RunningCall::default();
     let context = TransactionContext::new(tables, depth).running(&running);
-    let request = Reserve::new(&prepared.id, prepared.envelope());
+    let request = prepared.reserve();
     let is_own = current().is_some_and(|caller| caller.is_or_is_within_record(&prepared.id));
     // A body that calls itself in another transaction would wait for itself.
     let wait = prepared.operation().wait.filter(|wait| !wait.is_zero() && !is_own);

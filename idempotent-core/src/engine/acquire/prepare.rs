@@ -8,6 +8,7 @@ use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
 use crate::model::{Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, Secret};
+use crate::store::Reserve;
 
 /// A call with everything decided that does not depend on the store.
 #[derive(Debug)]
@@ -53,8 +54,14 @@ impl Prepared {
         self.request.scope.as_ref().and_then(|scope| scope.as_ref().as_ref().ok())
     }
 
+    /// The request for this call's key.
+    pub(super) fn reserve(&self) -> Reserve<'_> {
+        Reserve::new(&self.id, self.envelope())
+            .sealed_with(self.engine.0.authenticity.sealing_key())
+    }
+
     /// What the record will say about this call.
-    pub(super) fn envelope(&self) -> Envelope<'_> {
+    fn envelope(&self) -> Envelope<'_> {
         let settings = self.engine.settings();
         Envelope {
             key: self.request.key.as_ref().ok().filter(|_| !settings.redact_keys),

@@ -134,10 +134,13 @@ impl Idempotency {
     /// # Errors
     ///
     /// [`ErrorKind::Store`] if the store fails, [`ErrorKind::Incompatible`] if the stored bytes are
-    /// not a record.
+    /// not a record, [`ErrorKind::NotAuthentic`] if nobody with the engine's secret wrote it.
     pub async fn inspect(&self, id: &RecordId) -> Result<Option<Inspection>, Error> {
-        let entry = self.admin_call(id, self.store().load(id)).await?;
-        Ok(entry.map(|entry| Inspection { id: id.clone(), entry }))
+        let Some(entry) = self.admin_call(id, self.store().load(id)).await? else {
+            return Ok(None);
+        };
+        self.authenticate(id, &entry.record)?;
+        Ok(Some(Inspection { id: id.clone(), entry }))
     }
 
     /// Removes the record of an id, whatever its state, and returns whether there was one. The next
@@ -188,12 +191,21 @@ impl Idempotency {
         let page = page.map_err(|error| {
             Error::new(ErrorKind::Store, "scan").detail(error.to_string()).caused_by(error)
         })?;
-        let entries = page.entries.into_iter().map(|(id, entry)| Inspection { id, entry });
-        Ok(InspectionPage {
-            entries: entries.collect(),
-            unreadable: page.unreadable,
-            next: page.next,
-        })
+        let (mut entries, mut unreadable) = (Vec::new(), page.unreadable);
+        for (id, entry) in page.entries {
+            match self.find_forgery(&id, &entry.record) {
+                None => entries.push(Inspection { id, entry }),
+                Some(why) => {
+                    let key = id.to_string();
+                    unreadable.push(Unreadable::new(
+                        Some(id),
+                        key,
+                        format!("not authentic: {why}"),
+                    ));
+                }
+            }
+        }
+        Ok(InspectionPage { entries, unreadable, next: page.next })
     }
 
     pub(super) async fn admin_call<T>(
@@ -217,8 +229,8 @@ impl Idempotency {
 pub struct InspectionPage {
     /// The records.
     pub entries: Vec<Inspection>,
-    /// What was found beside them and is not a readable record. Calls with such a key are refused with
-    /// [`ErrorKind::Incompatible`] until it is [purged](Idempotency::purge).
+    /// What was found beside them and is not a readable record, or not an authentic one. Calls with such a
+    /// key are refused with [`ErrorKind::Incompatible`] or [`ErrorKind::NotAuthentic`] until it is [purged](Idempotency::purge).
     pub unreadable: Vec<Unreadable>,
     /// Where the next page starts; `None` on the last page.
     pub next: Option<Cursor>,

@@ -111,6 +111,7 @@ impl Idempotency {
         if let Outcome::NotKept(why) = record.outcome() {
             return Err(Error::of(ErrorKind::Encode, &seen.id).detail(why.as_str()));
         }
+        let record = self.seal(&seen.id, &record);
         let request =
             Complete::new(&seen.id, &seen.entry.record, &record, ttl).if_vacant(IfVacant::Refuse);
         match self.admin_call(&seen.id, self.store().complete(&request)).await? {

@@ -73,11 +73,13 @@ pub(super) fn settle_dropped(
                 return;
             }
             End::Abandon(record) => {
-                let request = Abandon::new(&ended, &reservation, record);
+                let record = telling.seal(&ended, record);
+                let request = Abandon::new(&ended, &reservation, &record);
                 telling.0.call(Transition::Abandon, limit, store.abandon(&request)).await
             }
             End::Complete(record, ttl) => {
-                let request = Complete::new(&ended, &reservation, record, *ttl);
+                let record = telling.seal(&ended, record);
+                let request = Complete::new(&ended, &reservation, &record, *ttl);
                 let call = store.complete(&request);
                 telling.0.call(Transition::Complete, limit, call).await.map(drop)
             }

@@ -73,6 +73,16 @@ impl HeldReservation {
         self.lease.reservation()
     }
 
+    /// A record of this reservation's key, as it is written.
+    pub(super) fn seal(&self, record: &Record) -> Record {
+        self.engine.seal(self.id(), record)
+    }
+
+    /// Whether records of this reservation's key are written with a MAC.
+    pub(super) fn is_sealed(&self) -> bool {
+        self.engine.0.authenticity.sealing_key().is_some()
+    }
+
     /// The call that holds it, for its body.
     pub(crate) fn current_call(&self) -> CurrentCall {
         self.lease.current_call()

@@ -105,6 +105,7 @@ impl TransactionReservation {
         match settlement {
             Settlement::Complete { record, ttl } => {
                 let ttl = ttl.unwrap_or(self.ttl);
+                let record = self.engine.seal(&self.id, &record);
                 let request = Complete::new(&self.id, &self.reservation, &record, ttl);
                 engine.call(Transition::Complete, limit, tx.complete(&context, &request)).await
             }

@@ -23,8 +23,11 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 impl HeldReservation {
     /// Ends the call: at once if the store can, otherwise with the returned future. If that is
     /// dropped halfway, the recording finishes in the background.
-    pub(crate) fn settle(mut self, settlement: Settlement) -> Option<FinishInBackground<()>> {
+    pub(crate) fn settle(mut self, mut settlement: Settlement) -> Option<FinishInBackground<()>> {
         self.set_ended();
+        if let (Settlement::Complete { record, .. }, true) = (&mut settlement, self.is_sealed()) {
+            *record = self.seal(record);
+        }
         if complete_locally(&self, &settlement) {
             return None;
         }
@@ -91,11 +94,11 @@ impl End {
                 Self::Complete { record, ttl: ttl.unwrap_or(held.ttl) }
             }
             Settlement::Release => Self::Release,
-            Settlement::HoldForLease => Self::Abandon(reservation.held()),
+            Settlement::HoldForLease => Self::Abandon(held.seal(&reservation.held())),
             Settlement::Unknown(end) => {
                 Telemetry::unknown_end(held.id(), end.error.as_deref());
                 match end.record(reservation) {
-                    Some(record) => Self::Abandon(record),
+                    Some(record) => Self::Abandon(held.seal(&record)),
                     None => {
                         failed_runs::remember(reservation.token(), end.retry_after);
                         Self::Release

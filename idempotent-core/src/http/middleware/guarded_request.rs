@@ -108,6 +108,7 @@ fn refuse<R: Body>(settings: &Settings, error: &Error) -> Response<ResponseBody<
         ),
         ErrorKind::InvalidScope
         | ErrorKind::Incompatible
+        | ErrorKind::NotAuthentic
         | ErrorKind::Encode
         | ErrorKind::Decode
         | ErrorKind::NotReplayable

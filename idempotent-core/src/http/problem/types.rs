@@ -189,6 +189,11 @@ fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
             "The key was used with a version of this service that the present one does not \
              understand.",
         ),
+        ErrorKind::NotAuthentic => (
+            "The key's record cannot be trusted",
+            "The service did not write the record of this key, or it was changed since. The request was \
+             not processed.",
+        ),
         ErrorKind::Store => (
             "The idempotency key cannot be looked up",
             "The request was not processed. Send it again later, with the same key.",
@@ -234,6 +239,7 @@ mod tests {
             ErrorKind::Indeterminate,
             ErrorKind::ResultNotKept,
             ErrorKind::Incompatible,
+            ErrorKind::NotAuthentic,
             ErrorKind::Store,
             ErrorKind::Encode,
             ErrorKind::Decode,

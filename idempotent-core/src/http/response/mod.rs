@@ -11,3 +11,5 @@ pub(super) use self::capture::{CaptureLimits, Captured, WhyNotKept, capture};
 pub(super) use self::stored_response::REPLAYED;
 pub use self::stored_response::StoredResponse;
 pub(crate) use self::stripped_headers::StrippedHeaders;
+#[cfg(feature = "tonic")]
+pub(crate) use self::stripped_headers::is_of_connection;

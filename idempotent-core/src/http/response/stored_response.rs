@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::header::{HeaderMap, HeaderName};
 use http::{Response, StatusCode};
 
+use super::stripped_headers::remove_framing;
 use crate::call::{BinaryResult, InvalidBytes};
 use crate::http::framing::{Reader, framed_len, length_len, push_headers};
 
@@ -102,8 +103,11 @@ impl BinaryResult for StoredResponse {
         let status = reader.take(2)?;
         let status = u16::from_le_bytes([status[0], status[1]]);
         let status = StatusCode::from_u16(status).map_err(|_| InvalidBytes)?;
-        let headers = reader.headers()?;
-        Ok(Self { status, headers, body: Bytes::copy_from_slice(reader.rest()) })
+        let mut headers = reader.headers()?;
+        let body = reader.rest();
+        // Whoever wrote them, they must not frame another message than this.
+        remove_framing(&mut headers, body.len());
+        Ok(Self { status, headers, body: Bytes::copy_from_slice(body) })
     }
 }
 
@@ -175,6 +179,32 @@ mod tests {
         let long = StoredResponse::new(StatusCode::OK, headers, Bytes::from(vec![7; 300_000]));
         for stored in [stored(), long] {
             assert_eq!(stored.payload_len(), 1 + encoded(&stored).len());
+        }
+    }
+
+    #[test]
+    fn headers_that_would_frame_another_message_are_not_read_back() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("transfer-encoding", "chunked"),
+            ("connection", "x-hop, close"),
+            ("x-hop", "1"),
+            ("upgrade", "h2c"),
+            ("trailer", "x-later"),
+            ("content-length", "70"),
+            ("etag", "1"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let forged = StoredResponse::new(StatusCode::OK, headers, "seven!!".into());
+        let read = StoredResponse::decode(&encoded(&forged)).unwrap();
+        assert_eq!(read.headers().keys().collect::<Vec<_>>(), ["etag"]);
+        for (length, remain) in [("7", 1), ("07", 0), ("8", 0)] {
+            let value = HeaderValue::from_static(length);
+            let headers = HeaderMap::from_iter([(http::header::CONTENT_LENGTH, value)]);
+            let stored = StoredResponse::new(StatusCode::OK, headers, "seven!!".into());
+            let read = StoredResponse::decode(&encoded(&stored)).unwrap();
+            assert_eq!(read.headers().len(), remain, "{length}");
         }
     }
 

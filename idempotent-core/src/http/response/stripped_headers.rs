@@ -12,18 +12,21 @@ pub(crate) struct StrippedHeaders {
 }
 
 /// Of one connection. A message with a wrong one would be garbled, so nobody can keep them.
-const CONNECTIONS: [&str; 10] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
+pub(crate) fn is_of_connection(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
 
 /// Of one request or one moment.
 const REQUESTS: [&str; 26] = [
@@ -79,30 +82,54 @@ impl StrippedHeaders {
                 remaining.append(name.clone(), value.clone());
             }
         }
-        for value in headers.get_all(CONNECTION) {
-            for name in value.as_bytes().split(|byte| *byte == b',') {
-                if let Ok(name) = HeaderName::from_bytes(name.trim_ascii()) {
-                    remaining.remove(name);
-                }
-            }
-        }
-        // A wrong length would garble the next response on the connection.
-        let is_right =
-            |value: &http::HeaderValue| value.as_bytes() == body_length.to_string().as_bytes();
-        if !headers.get(CONTENT_LENGTH).is_some_and(is_right) {
-            remaining.remove(CONTENT_LENGTH);
-        }
+        remove_named(&mut remaining, headers);
+        remove_wrong_length(&mut remaining, body_length);
         remaining
     }
 
     fn remains(&self, name: &HeaderName) -> bool {
         let text = name.as_str();
-        if CONNECTIONS.contains(&text) || self.stripped.contains(name) {
+        if is_of_connection(text) || self.stripped.contains(name) {
             return false;
         }
         let is_of_request = REQUESTS.binary_search(&text).is_ok()
             || REQUEST_PREFIXES.iter().any(|prefix| text.starts_with(prefix));
         !is_of_request || self.kept.contains(name)
+    }
+}
+
+/// Removes what would frame another message from headers that were stored. They never contain it, unless
+/// somebody else wrote them.
+pub(super) fn remove_framing(headers: &mut HeaderMap, body_length: usize) {
+    if headers.keys().any(|name| is_of_connection(name.as_str())) {
+        let stored = std::mem::take(headers);
+        for (name, value) in &stored {
+            if !is_of_connection(name.as_str()) {
+                headers.append(name.clone(), value.clone());
+            }
+        }
+        remove_named(headers, &stored);
+    }
+    remove_wrong_length(headers, body_length);
+}
+
+/// Removes the headers that `Connection` names.
+fn remove_named(remaining: &mut HeaderMap, headers: &HeaderMap) {
+    for value in headers.get_all(CONNECTION) {
+        for name in value.as_bytes().split(|byte| *byte == b',') {
+            if let Ok(name) = HeaderName::from_bytes(name.trim_ascii()) {
+                remaining.remove(name);
+            }
+        }
+    }
+}
+
+/// A wrong length would garble the next response on the connection, and so would two.
+fn remove_wrong_length(headers: &mut HeaderMap, body_length: usize) {
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else { return };
+    if lengths.next().is_some() || length.as_bytes() != body_length.to_string().as_bytes() {
+        headers.remove(CONTENT_LENGTH);
     }
 }
 
@@ -175,6 +202,12 @@ mod tests {
         ]);
         let kept = [("x-request-id", "7"), ("access-control-allow-origin", "*")];
         assert_eq!(stripped.strip(&headers, 0), map(&kept));
+    }
+
+    #[test]
+    fn two_lengths_are_none() {
+        let headers = map(&[("content-length", "5"), ("content-length", "6"), ("etag", "1")]);
+        assert_eq!(StrippedHeaders::default().strip(&headers, 5), map(&[("etag", "1")]));
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //!     name
 //!     the other fields, in the order of their flags
 //!     result
+//!     MAC           32 bytes, if flagged: always the last
 //! ```
 //!
 //! Integers are little-endian, and a text field is its length as u16 and UTF-8. A new field is a
@@ -29,6 +30,11 @@ pub(super) const LAYOUT: u8 = 2;
 pub(super) const HEADER: usize = 42;
 
 pub(super) const FINGERPRINT_BYTES: usize = 32;
+
+/// Where the flags stand.
+pub(super) const FLAGS: usize = 38;
+
+pub(super) const MAC_BYTES: usize = 32;
 
 /// Which fields a record has.
 pub(super) mod flag {
@@ -45,6 +51,8 @@ pub(super) mod flag {
     pub(in super::super) const TRACE_PARENT: u16 = 1 << 6;
     pub(in super::super) const LAST_ERROR: u16 = 1 << 7;
     pub(in super::super) const ENCRYPTION_KEY: u16 = 1 << 8;
+    /// A MAC over everything, behind the result.
+    pub(in super::super) const MAC: u16 = 1 << 9;
 
     /// The texts, in the order in which they are stored.
     pub(in super::super) const TEXTS: [u16; 6] =
@@ -54,7 +62,7 @@ pub(super) mod flag {
     /// Those that this version can read. A journal and encryption are defined, and not read yet: to
     /// ignore them would run steps again, or take a cipher for a result.
     pub(in super::super) const KNOWN: u16 =
-        FINGERPRINT | ATTEMPT | KEY | SCOPE | RESULT_TYPE | TRACE_PARENT | LAST_ERROR;
+        FINGERPRINT | ATTEMPT | KEY | SCOPE | RESULT_TYPE | TRACE_PARENT | LAST_ERROR | MAC;
 }
 
 /// Where the texts of a record with these flags begin, after the name.

@@ -3,6 +3,7 @@
 //! `id` is a record's identity, and `token` tells one attempt from another. `value` is the record
 //! itself, `layout` describes its bytes, and `envelope` is what it says about its call. `outcome` is
 //! how far the call has come, and `owner` what the call's owner last said about itself.
+//! `mac` is what tells whether an engine's fleet wrote a record, and `seal` gives it to one.
 //! `fingerprint` is the digest of the payload. `derived_key` makes keys for other systems. What the
 //! bytes of a result mean is up to the codec.
 
@@ -11,8 +12,10 @@ mod envelope;
 mod fingerprint;
 mod id;
 mod layout;
+mod mac;
 mod outcome;
 mod owner;
+mod seal;
 mod token;
 mod value;
 
@@ -22,6 +25,7 @@ pub(crate) use self::envelope::RecordBytes;
 pub use self::fingerprint::Fingerprint;
 pub use self::id::{InvalidRecordId, RecordId};
 pub(crate) use self::id::{Secret, name_fault};
+pub(crate) use self::mac::{Mac, MacKey};
 pub use self::outcome::{NotKept, Outcome};
 pub use self::owner::OwnerState;
 pub use self::token::Token;

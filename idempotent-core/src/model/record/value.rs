@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::envelope::{RecordBytes, guarantee_code};
-use super::layout::{FINGERPRINT_BYTES, HEADER, LAYOUT, flag, split_text, texts_at};
+use super::layout::{
+    FINGERPRINT_BYTES, FLAGS, HEADER, LAYOUT, MAC_BYTES, flag, split_text, texts_at,
+};
+use super::mac::{MacKey, remove_flag};
 use super::outcome::{KEPT, RESERVED, not_kept, not_kept_code};
 use super::owner::{ABANDONED, HELD, RUNNING, owner_state};
-use super::{Envelope, Fingerprint, NotKept, Outcome, OwnerState, Token};
+use super::{Envelope, Fingerprint, NotKept, Outcome, OwnerState, RecordId, Token};
 use crate::model::guarantee::Guarantee;
 use crate::model::key::clip;
 
@@ -31,7 +34,7 @@ use crate::model::key::clip;
 /// # Ok::<(), idempotent_core::model::MalformedRecord>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-pub struct Record(Arc<[u8]>);
+pub struct Record(pub(super) Arc<[u8]>);
 
 /// The error for bytes that are not a [`Record`]: they were cut short or changed, or have an
 /// unknown layout.
@@ -42,11 +45,21 @@ impl Record {
     /// Creates the reservation of one attempt.
     #[must_use]
     pub fn reserved(envelope: &Envelope<'_>, token: Token) -> Self {
-        Self::reserved_at(envelope, token, SystemTime::now())
+        Self::reserved_at(envelope, token, SystemTime::now(), None)
     }
 
-    pub(crate) fn reserved_at(envelope: &Envelope<'_>, token: Token, now: SystemTime) -> Self {
-        Self(envelope.encode(token, now)[..].into())
+    /// The same at a moment that was just read from the clock, with a MAC if there is a key for it.
+    pub(crate) fn reserved_at(
+        envelope: &Envelope<'_>,
+        token: Token,
+        now: SystemTime,
+        mac: Option<(&RecordId, &MacKey)>,
+    ) -> Self {
+        let mut bytes = envelope.encode(token, now);
+        if let Some((id, key)) = mac {
+            key.seal(id, &mut bytes);
+        }
+        Self(bytes[..].into())
     }
 
     /// This record, completed with an encoded result.
@@ -82,7 +95,7 @@ impl Record {
     /// This reservation, held: its owner went away, while work may still be going on elsewhere.
     #[must_use]
     pub fn held(&self) -> Self {
-        let mut bytes = self.0.to_vec();
+        let mut bytes = self.unsealed_bytes();
         bytes[3] = HELD;
         Self(bytes[..].into())
     }
@@ -90,14 +103,14 @@ impl Record {
     /// This reservation, abandoned: its owner has ended, and nobody knows what it did.
     #[must_use]
     pub fn abandoned(&self) -> Self {
-        let mut bytes = self.0.to_vec();
+        let mut bytes = self.unsealed_bytes();
         bytes[3] = ABANDONED;
         Self(bytes[..].into())
     }
 
     /// This reservation with another guarantee.
     pub(crate) fn with_guarantee(&self, guarantee: Guarantee) -> Self {
-        let mut bytes = self.0.to_vec();
+        let mut bytes = self.unsealed_bytes();
         bytes[2] = guarantee_code(guarantee);
         Self(bytes[..].into())
     }
@@ -105,7 +118,7 @@ impl Record {
     /// This reservation with what went wrong, for people. At most 255 bytes of it are kept.
     pub(crate) fn with_last_error(&self, error: &str) -> Self {
         let text = clip(error, 255);
-        let flags = self.flags();
+        let flags = self.flags() & !flag::MAC;
         let (mut before, mut after) = (RecordBytes::new(), RecordBytes::new());
         for field in flag::TEXTS {
             let out = if field < flag::LAST_ERROR { &mut before } else { &mut after };
@@ -118,8 +131,8 @@ impl Record {
         bytes.extend_from_slice(&before);
         push_text(&mut bytes, text);
         bytes.extend_from_slice(&after);
-        bytes[38..40].copy_from_slice(&(flags | flag::LAST_ERROR).to_le_bytes());
-        bytes.extend_from_slice(&self.0[self.payload_at()..]);
+        bytes[FLAGS..FLAGS + 2].copy_from_slice(&(flags | flag::LAST_ERROR).to_le_bytes());
+        bytes.extend_from_slice(&self.0[self.payload_at()..self.payload_end()]);
         Self(bytes[..].into())
     }
 
@@ -128,6 +141,7 @@ impl Record {
         let mut bytes = RecordBytes::with_capacity(512);
         bytes.extend_from_slice(&self.0[..self.payload_at()]);
         (bytes[1], bytes[3]) = (outcome, RUNNING);
+        remove_flag(&mut bytes);
         bytes
     }
 
@@ -163,7 +177,8 @@ impl Record {
             let Some((_, behind)) = split_text(rest) else { return false };
             rest = behind;
         }
-        self.0[1] != RESERVED || rest.is_empty()
+        let mac = if flags & flag::MAC != 0 { MAC_BYTES } else { 0 };
+        rest.len() == mac || (self.0[1] != RESERVED && rest.len() > mac)
     }
 
     /// The record's bytes, as a store keeps them.
@@ -204,9 +219,14 @@ impl Record {
     pub fn outcome(&self) -> Outcome<'_> {
         match self.0[1] {
             RESERVED => Outcome::Reserved,
-            KEPT => Outcome::Kept(&self.0[self.payload_at()..]),
+            KEPT => Outcome::Kept(&self.0[self.payload_at()..self.payload_end()]),
             code => Outcome::NotKept(not_kept(code).unwrap_or(NotKept::Evicted)),
         }
+    }
+
+    /// Whether the call has completed, with its result.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.0[1] == KEPT
     }
 
     /// When the reservation was made, by its owner's clock. This is for people; no decision depends
@@ -285,7 +305,23 @@ impl Record {
     }
 
     fn flags(&self) -> u16 {
-        u16::from_le_bytes(self.array(38))
+        u16::from_le_bytes(self.array(FLAGS))
+    }
+
+    /// Whether it has a MAC. Whether that is the right one, only a key can tell.
+    pub(crate) fn has_mac(&self) -> bool {
+        self.has(flag::MAC)
+    }
+
+    /// The bytes of a record that is about to be changed, so without its MAC.
+    fn unsealed_bytes(&self) -> RecordBytes {
+        let mut bytes = self.0[..self.payload_end()].to_vec();
+        remove_flag(&mut bytes);
+        bytes
+    }
+
+    fn payload_end(&self) -> usize {
+        self.0.len() - if self.has_mac() { MAC_BYTES } else { 0 }
     }
 
     fn has(&self, flag: u16) -> bool {

@@ -27,6 +27,12 @@ const COMMANDS: [&str; 2] = ["$JS.", "$SYS."];
 /// A message's topic is its subject, which must belong to a stream. [`received`](super::received) reads a
 /// message back.
 ///
+/// # TLS
+///
+/// The client is the application's, and so is whom it trusts. A server that asks for TLS gets it;
+/// `ConnectOptions::require_tls(true)` refuses one that does not, and `add_root_certificates` trusts an authority of
+/// your own beside the system's.
+///
 /// # Duplicates
 ///
 /// A message's id is its `Nats-Msg-Id`, by which the stream drops what it is given twice, as a rule: within its
