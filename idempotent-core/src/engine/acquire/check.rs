@@ -59,7 +59,7 @@ impl Prepared {
                 }
             },
             // Where the result is, a replay looks itself.
-            State::Completed if record.is_kept() => {
+            State::Completed if record.has_result() => {
                 Ok(Found::Completed(CompletedRecord { id: self.id.clone(), record }))
             }
             State::Completed => {

@@ -224,11 +224,6 @@ impl Record {
         }
     }
 
-    /// Whether the call has completed, with its result.
-    pub(crate) fn is_kept(&self) -> bool {
-        self.0[1] == KEPT
-    }
-
     /// When the reservation was made, by its owner's clock. This is for people; no decision depends
     /// on it.
     #[must_use]
