@@ -21,6 +21,9 @@ mod reserve;
 #[path = "../../idempotent-core/src/backends/memory/slot.rs"]
 mod slot;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]
+#[path = "../../idempotent-core/src/backends/memory/slot_counts.rs"]
+mod slot_counts;
+#[expect(dead_code, reason = "compiled for what the tests need of it")]
 #[path = "../../idempotent-core/src/backends/memory/unfinished.rs"]
 mod unfinished;
 #[path = "../../idempotent-core/src/backends/memory/waiter.rs"]
@@ -32,7 +35,7 @@ mod waiter_list;
 /// What the transitions use of the core.
 mod crate_items {
     pub(super) use idempotent_core::model::{
-        NotKept, Outcome, OwnerState, Record, RecordId, Token,
+        NotKept, Outcome, OwnerState, Record, RecordId, ScopeId, Token,
     };
     pub(super) use idempotent_core::store::{
         Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
@@ -68,7 +71,7 @@ use loom::thread;
 
 use crate_items::{
     Complete, CompleteOutcome, Entry, Hash, IdHasher, Record, RecordId, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, State, Token,
+    RenewOutcome, Reserve, ReserveOutcome, ScopeId, State, Token,
 };
 use moment::Moment;
 use records::{CompletedMap, Records};
@@ -99,7 +102,7 @@ impl CompletedMap for PlainMap {
         self.get(id, now)
     }
 
-    fn insert(&self, id: &Hash, record: &Record, until: Moment) -> bool {
+    fn insert(&self, id: &Hash, record: &Record, until: Moment, _: Option<ScopeId>) -> bool {
         self.lock().insert(*id, (record.clone(), until));
         true
     }

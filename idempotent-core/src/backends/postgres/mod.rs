@@ -2,7 +2,7 @@
 //!
 //! [`store`] is [`PostgresStore`], [`builder`] sets it up on a [`source`]. [`reserve`], [`complete`],
 //! [`renew`] and [`release`] are the transitions, [`load`] reads what is recorded under an id, [`entry`]
-//! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records. [`schema`] is the
+//! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records, [`scope_use`] counts a scope's. [`schema`] is the
 //! tables, [`table_names`] puts their names into SQL, [`statements`] is the SQL. [`connection`] runs each
 //! [`query`], over connections from a [`connection_pool`] or a [`connection_cache`], or on a spare one if it is the
 //! [`first_of`] both. [`autocommit`] tells connections within a transaction, [`read_only`] servers that accept
@@ -29,6 +29,7 @@ mod renew;
 mod reserve;
 mod scan;
 mod schema;
+mod scope_use;
 mod session;
 mod source;
 mod sqlstate;
