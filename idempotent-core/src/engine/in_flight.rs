@@ -1,28 +1,29 @@
-//! [`InFlight`]: how many reservations an engine holds.
+//! [`InFlight`]: how much is still going on.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// The reservations that an engine holds in this process.
+/// Counts what goes on in this process, such as the reservations that an engine holds, for those who wait for
+/// its end.
 #[derive(Default)]
-pub(super) struct InFlight {
+pub(crate) struct InFlight {
     count: AtomicUsize,
     idle: Notify,
 }
 
 impl InFlight {
-    pub(super) fn enter(&self) {
+    pub(crate) fn enter(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         if self.count.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.idle.notify_waiters();
         }
     }
 
-    pub(super) async fn wait_until_idle(&self) {
+    pub(crate) async fn wait_until_idle(&self) {
         loop {
             let idle = self.idle.notified();
             tokio::pin!(idle);

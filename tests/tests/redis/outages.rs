@@ -159,7 +159,10 @@ async fn one_silent_connection_of_several_is_replaced() {
     let begin = Instant::now();
     while silent.reserve(&store).await.is_err() {
         answered.reserve(&store).await.ok();
-        assert!(begin.elapsed() < Duration::from_secs(10), "it is not replaced while others answer");
+        assert!(
+            begin.elapsed() < Duration::from_secs(10),
+            "it is not replaced while others answer"
+        );
     }
 }
 

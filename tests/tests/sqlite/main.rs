@@ -14,6 +14,7 @@ mod refusals;
 mod restart;
 mod runtimes;
 mod schema;
+mod shares;
 mod sweeping;
 mod times;
 mod transactions;
