@@ -71,7 +71,15 @@ mod tests {
     fn a_call_that_names_no_engine_does_not_count_its_handle() {
         let operation = Operation::new("shop::charge");
         let key = KeyParts::of("order 7");
-        let mut request = Request { operation, key, scope: None, digest: None, engine: None };
+        let mut request = Request {
+            operation,
+            key,
+            scope: None,
+            digest: None,
+            engine: None,
+            limiter: None,
+            detaches: false,
+        };
         let engine = engine_of(&mut request).unwrap();
         assert!(engine.is_installed());
         assert!(engine.clone().is_installed());

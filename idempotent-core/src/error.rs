@@ -27,6 +27,9 @@ use crate::model::RecordId;
 /// | `Encode`, `Decode` | `encode`, `decode` | 500 | no |
 /// | `NotReplayable` | `not_replayable` | 500 | no |
 /// | `Misconfigured` | `misconfigured` | 500 | no |
+/// | `TooManyCalls` | `too_many_calls` | 429 | yes |
+/// | `ScopeFull` | `scope_full` | 429 | yes |
+/// | `Overloaded` | `overloaded` | 503 | yes |
 /// | `Store` | `store_unavailable` | 503 | yes |
 ///
 /// A function with the attribute returns it inside its own error type, converted by `From` or
@@ -96,6 +99,16 @@ pub enum ErrorKind {
     /// believed, and the body did not run. Find out who can write to the store, then
     /// [purge](crate::Idempotency::purge) the record.
     NotAuthentic,
+    /// The call's scope has as many calls running or waiting in this process as it may have at once, or its key
+    /// has as many waiters: see [`max_running_per_scope`](crate::IdempotencyBuilder::max_running_per_scope).
+    /// Other scopes are not affected. The body did not run.
+    TooManyCalls,
+    /// The call's scope keeps as many records, bytes or indeterminate records in the store as its
+    /// [share](crate::engine::ScopeShare) allows. Other scopes are not affected. The body did not run.
+    ScopeFull,
+    /// This process has as many calls running, waiting or detached as it may have at once: see
+    /// [`max_running`](crate::IdempotencyBuilder::max_running). The body did not run.
+    Overloaded,
     /// The store failed: it is unreachable, too slow or full. The body did not run, because the
     /// engine fails closed. In a [transaction](crate::Call::run_in) it may have run, and the
     /// transaction must be rolled back.
@@ -134,6 +147,9 @@ impl ErrorKind {
             Self::ResultNotKept => "result_not_kept",
             Self::Incompatible => "incompatible_record",
             Self::NotAuthentic => "record_not_authentic",
+            Self::TooManyCalls => "too_many_calls",
+            Self::ScopeFull => "scope_full",
+            Self::Overloaded => "overloaded",
             Self::Store => "store_unavailable",
             Self::Encode => "encode",
             Self::Decode => "decode",
@@ -154,6 +170,7 @@ impl ErrorKind {
             Self::ResultNotKept => 410,
             Self::FingerprintMismatch => 422,
             Self::Indeterminate => 423,
+            Self::TooManyCalls | Self::ScopeFull => 429,
             Self::InvalidScope
             | Self::Incompatible
             | Self::NotAuthentic
@@ -161,14 +178,23 @@ impl ErrorKind {
             | Self::Decode
             | Self::NotReplayable
             | Self::Misconfigured => 500,
-            Self::Store => 503,
+            Self::Overloaded | Self::Store => 503,
         }
     }
 
     /// Whether the same call may succeed if it is sent again later.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
-        matches!(self, Self::InProgress | Self::Held | Self::OwnerFailed | Self::Store)
+        matches!(
+            self,
+            Self::InProgress
+                | Self::Held
+                | Self::OwnerFailed
+                | Self::TooManyCalls
+                | Self::ScopeFull
+                | Self::Overloaded
+                | Self::Store
+        )
     }
 
     /// A one-line description, the same for every error of this kind.
@@ -190,6 +216,9 @@ impl ErrorKind {
             }
             Self::Incompatible => "this version cannot read the record of this key",
             Self::NotAuthentic => "the record of this key is not authentic",
+            Self::TooManyCalls => "too many calls of this scope are running or waiting",
+            Self::ScopeFull => "this scope has used up its share of the idempotency store",
+            Self::Overloaded => "too many calls are running in this process",
             Self::Store => "the idempotency store is unavailable",
             Self::Encode => "the payload cannot be encoded",
             Self::Decode => "the recorded result cannot be decoded",

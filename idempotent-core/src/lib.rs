@@ -81,6 +81,7 @@
 //! | `idempotent_store_seconds` | histogram | `transition`, `result` |
 //! | `idempotent_wait_seconds` | histogram | |
 //! | `idempotent_in_flight` | gauge | |
+//! | `idempotent_detached` | gauge | |
 //! | `idempotent_lost_results_total` | counter | `operation` |
 //! | `idempotent_lost_leases_total` | counter | `operation` |
 //! | `idempotent_superseded_total` | counter | `operation` |

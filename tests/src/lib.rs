@@ -1,5 +1,5 @@
 //! What the tests share: bodies that count their runs, errors, a log that can be read, calls of a
-//! store, waiting, a browser's tab, and real backends held to the store contract.
+//! store, waiting, a browser's tab, tenants, and real backends held to the store contract.
 
 mod attempt;
 mod body;
@@ -7,6 +7,7 @@ mod browser;
 mod contract_subject;
 mod fail;
 mod log;
+mod tenant;
 mod wait;
 
 pub use self::attempt::{Attempt, fresh_id};
@@ -15,6 +16,7 @@ pub use self::browser::Tab;
 pub use self::contract_subject::TwoHandles;
 pub use self::fail::Fail;
 pub use self::log::{Line, Log};
+pub use self::tenant::Tenant;
 pub use self::wait::{HOUR, SOON, until, until_within, waiter, wakes};
 
 use std::time::Duration;

@@ -21,6 +21,9 @@ mod reserve;
 #[path = "../../idempotent-core/src/backends/memory/slot.rs"]
 mod slot;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]
+#[path = "../../idempotent-core/src/backends/memory/slot_counts.rs"]
+mod slot_counts;
+#[expect(dead_code, reason = "compiled for what the tests need of it")]
 #[path = "../../idempotent-core/src/backends/memory/unfinished.rs"]
 mod unfinished;
 #[path = "../../idempotent-core/src/backends/memory/waiter.rs"]
@@ -31,7 +34,9 @@ mod waiter_list;
 
 /// What the transitions use of the core.
 mod crate_items {
-    pub(super) use idempotent_core::model::{NotKept, OwnerState, Record, RecordId, Token};
+    pub(super) use idempotent_core::model::{
+        NotKept, OwnerState, Record, RecordId, ScopeId, Token,
+    };
     pub(super) use idempotent_core::store::{
         Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
         ReserveOutcome, State,
@@ -66,7 +71,7 @@ use loom::thread;
 
 use crate_items::{
     Complete, CompleteOutcome, Entry, Hash, IdHasher, Record, RecordId, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, State, Token,
+    RenewOutcome, Reserve, ReserveOutcome, ScopeId, State, Token,
 };
 use moment::Moment;
 use records::{CompletedMap, Records};
@@ -97,7 +102,7 @@ impl CompletedMap for PlainMap {
         self.get(id, now)
     }
 
-    fn insert(&self, id: &Hash, record: &Record, until: Moment) -> bool {
+    fn insert(&self, id: &Hash, record: &Record, until: Moment, _: Option<ScopeId>) -> bool {
         self.lock().insert(*id, (record.clone(), until));
         true
     }

@@ -1,5 +1,8 @@
 //! [`CallBuilder`]: a call's key, its options, and then the type of its result.
 
+#[cfg(feature = "http")]
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::bounds::{FromError, Memoizable};
@@ -7,6 +10,8 @@ use super::policy::Policy;
 use super::result_type::ResultType;
 use super::typed::Call;
 use crate::codec::{self, BinaryResult};
+#[cfg(feature = "http")]
+use crate::engine::Limiter;
 use crate::engine::{CallSpan, Idempotency, Request};
 use crate::error::Error;
 use crate::model::{Key, KeyParts, Operation};
@@ -17,7 +22,15 @@ impl Operation {
     /// The key is read at once, so nothing of it is borrowed afterwards.
     pub fn key<K: Key + ?Sized>(self, key: &K) -> CallBuilder {
         let key = KeyParts::of(key);
-        let request = Request { operation: self, key, scope: None, digest: None, engine: None };
+        let request = Request {
+            operation: self,
+            key,
+            scope: None,
+            digest: None,
+            engine: None,
+            limiter: None,
+            detaches: false,
+        };
         CallBuilder { request: Box::new(request) }
     }
 }
@@ -43,6 +56,13 @@ impl CallBuilder {
     #[cfg(feature = "http")]
     pub(crate) fn scope_parts(mut self, scope: KeyParts) -> Self {
         self.request.scope = Some(Box::new(Ok(scope)));
+        self
+    }
+
+    /// Limits the call together with others, instead of by the engine's own limits.
+    #[cfg(feature = "http")]
+    pub(crate) fn limiter(mut self, limiter: &Arc<Limiter>) -> Self {
+        self.request.limiter = Some(Arc::clone(limiter));
         self
     }
 

@@ -12,6 +12,9 @@ impl<T, E> Call<T, E> {
     /// not stop it: the body finishes in a spawned task, with the caller's span and engine, and its
     /// result is recorded.
     ///
+    /// [`IdempotencyBuilder::max_detached`](crate::IdempotencyBuilder::max_detached) bounds how many such calls
+    /// run at once, and [`Idempotency::drain`](crate::Idempotency::drain) waits for those whose callers went away.
+    ///
     /// Until it is dropped, this future polls the body where it is awaited, and needs no task. If
     /// the runtime shuts down, the body stops, and its key is held for the lease.
     ///
@@ -22,13 +25,14 @@ impl<T, E> Call<T, E> {
     /// # Panics
     ///
     /// If the body panics; its outcome is then [unknown](crate::Disposition::Unknown).
-    pub fn run_detached<F, Fut>(self, body: F) -> impl Future<Output = Result<T, E>>
+    pub fn run_detached<F, Fut>(mut self, body: F) -> impl Future<Output = Result<T, E>>
     where
         T: Send + 'static,
         E: Send + 'static,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
+        self.request.detaches = true;
         let mut execution = Execution::new(self);
         async move {
             match poll_fn(|cx| execution.poll_acquire(cx)).await {
@@ -42,8 +46,9 @@ impl<T, E> Call<T, E> {
                 execution.make(&mut body);
             }
             let mut body = body.without_closure();
+            let engine = execution.engine().cloned();
             let rest = poll_fn(move |cx| execution.poll_body(&mut body, cx));
-            FinishInBackground::in_context(rest).await.0
+            FinishInBackground::in_context(rest, engine).await.0
         }
     }
 }

@@ -16,7 +16,7 @@ use super::typed::Call;
 use crate::default_engine::engine_of;
 use crate::engine::{
     Acquired, Acquisition, CallSpan, CurrentCall, CurrentCallGuard, FinishInBackground,
-    HeldReservation, ObservedCall, Request, current,
+    HeldReservation, Idempotency, ObservedCall, Request, UnrecordedRun, current,
 };
 use crate::error::Error;
 use crate::model::CallOutcome;
@@ -43,7 +43,7 @@ enum Phase<T, E> {
 enum Owner {
     Held(HeldReservation),
     /// No record: the store failed and the engine fails open.
-    Unrecorded(CurrentCall),
+    Unrecorded(Box<UnrecordedRun>),
 }
 
 struct Recording<T, E> {
@@ -59,6 +59,7 @@ pub(super) struct Parts<T, E> {
     /// `None` if the body runs without a record.
     pub(super) held: Option<HeldReservation>,
     pub(super) current: Option<CurrentCall>,
+    pub(super) unrecorded: Option<Box<UnrecordedRun>>,
     pub(super) policy: Policy<T, E>,
     pub(super) observed: Option<Box<ObservedCall>>,
 }
@@ -127,8 +128,8 @@ impl<T, E> Execution<T, E> {
                 self.phase = Phase::Body(Owner::Held(held));
                 Ok((CallOutcome::Executed, None))
             }
-            Acquired::Unrecorded(current) => {
-                self.phase = Phase::Body(Owner::Unrecorded(current));
+            Acquired::Unrecorded(run) => {
+                self.phase = Phase::Body(Owner::Unrecorded(run));
                 Ok((CallOutcome::Unrecorded, None))
             }
         }
@@ -164,11 +165,20 @@ impl<T, E> Execution<T, E> {
         self.poll(body, cx).map(|(result, _)| result)
     }
 
+    /// The engine of a call whose body may run.
+    pub(super) fn engine(&self) -> Option<&Idempotency> {
+        match &self.phase {
+            Phase::Body(Owner::Held(held)) => Some(held.engine()),
+            Phase::Body(Owner::Unrecorded(run)) => Some(&run.engine),
+            _ => None,
+        }
+    }
+
     /// Makes this the current call of this thread, until the guard is dropped.
     pub(super) fn enter(&self) -> Option<CurrentCallGuard> {
         match &self.phase {
             Phase::Body(Owner::Held(held)) => Some(held.current_call().enter()),
-            Phase::Body(Owner::Unrecorded(current)) => Some(current.clone().enter()),
+            Phase::Body(Owner::Unrecorded(run)) => Some(run.current.clone().enter()),
             _ => None,
         }
     }
@@ -274,15 +284,15 @@ impl<T, E> Execution<T, E> {
 
     /// What the caller needs to do the body's work itself.
     pub(super) fn into_parts(self) -> Parts<T, E> {
-        let (held, current) = match self.phase {
+        let (held, current, unrecorded) = match self.phase {
             Phase::Body(Owner::Held(held)) => {
                 let current = held.current_call();
-                (Some(held), Some(current))
+                (Some(held), Some(current), None)
             }
-            Phase::Body(Owner::Unrecorded(current)) => (None, Some(current)),
-            _ => (None, None),
+            Phase::Body(Owner::Unrecorded(run)) => (None, Some(run.current.clone()), Some(run)),
+            _ => (None, None, None),
         };
-        Parts { held, current, policy: self.policy, observed: self.observed }
+        Parts { held, current, unrecorded, policy: self.policy, observed: self.observed }
     }
 }
 

@@ -8,6 +8,7 @@ use super::policy::Policy;
 use super::typed::Call;
 use crate::engine::{
     CurrentCall, HeldReservation, InCurrentCall, ObservedCall, Settlement, UnknownEnd,
+    UnrecordedRun,
 };
 use crate::error::Error;
 use crate::model::{CallOutcome, Disposition, NotKept, RecordId, Token};
@@ -32,6 +33,8 @@ pub struct Reservation<T, E> {
     /// `None` if the store failed and the engine fails open: then there is nothing to end.
     held: Option<HeldReservation>,
     current: Option<CurrentCall>,
+    /// Holds the seat of work without a record.
+    unrecorded: Option<Box<UnrecordedRun>>,
     policy: Policy<T, E>,
     observed: Option<Box<ObservedCall>>,
 }
@@ -66,12 +69,13 @@ impl<T, E> Call<T, E> {
         if let Some(result) = poll_fn(|cx| execution.poll_acquire(cx)).await? {
             return Ok(BeginOutcome::Replayed(result));
         }
-        let Parts { mut held, current, policy, observed } = execution.into_parts();
+        let Parts { mut held, current, unrecorded, policy, observed } = execution.into_parts();
         if let Some(held) = &mut held {
             // From here on the work may have effects at any moment.
             held.set_running();
         }
-        Ok(BeginOutcome::Reserved(Reservation { held, current, policy, observed }))
+        let reservation = Reservation { held, current, unrecorded, policy, observed };
+        Ok(BeginOutcome::Reserved(reservation))
     }
 }
 
@@ -207,6 +211,13 @@ impl<T, E> Reservation<T, E> {
         self.settle(Some(Settlement::HoldForLease)).await;
     }
 
+    /// The engine that the work is counted in.
+    #[cfg(feature = "axum")]
+    pub(crate) fn engine(&self) -> Option<&crate::engine::Idempotency> {
+        let unrecorded = || self.unrecorded.as_ref().map(|run| &run.engine);
+        self.held.as_ref().map(HeldReservation::engine).or_else(unrecorded)
+    }
+
     /// The HTTP status of the last idempotent call that was refused in this one's
     /// [scope](Self::scope).
     #[cfg(feature = "http")]
@@ -222,8 +233,9 @@ impl<T, E> Reservation<T, E> {
 
     /// Ends the call; without a record there is nothing to settle.
     async fn settle(self, settlement: Option<Settlement>) {
-        let Self { held, observed, .. } = self;
-        let outcome = if held.is_some() { CallOutcome::Executed } else { CallOutcome::Unrecorded };
+        let Self { held, unrecorded, observed, .. } = self;
+        let outcome =
+            if unrecorded.is_none() { CallOutcome::Executed } else { CallOutcome::Unrecorded };
         if let (Some(held), Some(settlement)) = (held, settlement) {
             if let Some(recorded) = held.settle(settlement) {
                 recorded.await;

@@ -18,6 +18,13 @@ pub struct Call<T, E> {
 }
 
 impl<T, E> Call<T, E> {
+    /// Says that the body runs on without its caller.
+    #[cfg(feature = "axum")]
+    pub(crate) fn detaching(mut self) -> Self {
+        self.request.detaches = true;
+        self
+    }
+
     /// Memoizes `Err` as well as `Ok`.
     pub fn memoize_errors(mut self) -> Self
     where

@@ -11,6 +11,7 @@ use tokio::runtime::Handle;
 use tracing::{Instrument, Span};
 
 use super::idempotency::Idempotency;
+use super::limits::DetachedBody;
 use super::task_engine::{task_engine, with_engine};
 
 /// A future that runs where it is awaited. If it is dropped after its first poll, it finishes in a
@@ -31,6 +32,8 @@ pub(crate) struct FinishInBackground<T: Send + 'static> {
 struct TaskContext {
     engine: Option<Idempotency>,
     span: Span,
+    /// The engine that counts the body once its caller is gone.
+    counted_by: Option<Idempotency>,
 }
 
 impl<T: Send + 'static> FinishInBackground<T> {
@@ -39,9 +42,13 @@ impl<T: Send + 'static> FinishInBackground<T> {
         Self { future: Some(Box::pin(future)), runtime: None, context: None }
     }
 
-    /// For a user's code, which keeps the engine and the span of the current task.
-    pub(crate) fn in_context(future: impl Future<Output = T> + Send + 'static) -> Self {
-        let context = TaskContext { engine: task_engine(), span: Span::current() };
+    /// For a user's code, which keeps the engine and the span of the current task. If it goes on without its
+    /// caller, `counted_by` counts it.
+    pub(crate) fn in_context(
+        future: impl Future<Output = T> + Send + 'static,
+        counted_by: Option<Idempotency>,
+    ) -> Self {
+        let context = TaskContext { engine: task_engine(), span: Span::current(), counted_by };
         let mut this = Self::new(future);
         this.context = Some(Box::new(context));
         this
@@ -70,12 +77,16 @@ impl<T: Send + 'static> Drop for FinishInBackground<T> {
         // The task drops the output: a reservation that the caller no longer awaits releases
         // itself.
         let rest = async move { drop(future.await) };
-        match self.context.take().map(|context| *context) {
-            None => drop(runtime.spawn(rest)),
-            Some(TaskContext { engine: None, span }) => drop(runtime.spawn(rest.instrument(span))),
-            Some(TaskContext { engine: Some(engine), span }) => {
-                drop(runtime.spawn(with_engine(engine, rest).instrument(span)));
-            }
+        let Some(context) = self.context.take() else { return drop(runtime.spawn(rest)) };
+        let TaskContext { engine, span, counted_by } = *context;
+        let detached = counted_by.as_ref().map(DetachedBody::new);
+        let rest = async move {
+            rest.await;
+            drop(detached);
+        };
+        match engine {
+            None => drop(runtime.spawn(rest.instrument(span))),
+            Some(engine) => drop(runtime.spawn(with_engine(engine, rest).instrument(span))),
         }
     }
 }
@@ -97,10 +108,13 @@ mod tests {
     async fn what_is_left_of_a_dropped_one_runs() {
         let (go, gone) = oneshot::channel();
         let (ended, end) = oneshot::channel();
-        let mut future = FinishInBackground::in_context(async {
-            gone.await.unwrap();
-            ended.send(()).unwrap();
-        });
+        let mut future = FinishInBackground::in_context(
+            async {
+                gone.await.unwrap();
+                ended.send(()).unwrap();
+            },
+            None,
+        );
         assert!(poll_once(&mut future).is_pending());
         drop(future);
         go.send(()).unwrap();

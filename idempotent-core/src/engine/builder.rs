@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::authenticity::{Authenticity, AuthenticitySettings};
 use super::idempotency::Idempotency;
+use super::limits::CallLimits;
 use super::outcome_observer::{CallEnd, OutcomeObserver};
 use super::settings::Settings;
 use crate::model::Secret;
@@ -22,6 +23,7 @@ use crate::store::Store;
 /// | `max_key_bytes` | 255 |
 /// | `max_result_bytes` | 1 MiB |
 /// | `verify_results` | in debug builds |
+/// | [limits](#limits) of what runs, waits and is kept | none |
 ///
 /// ```
 /// use std::time::Duration;
@@ -194,6 +196,11 @@ impl IdempotencyBuilder {
     /// ```
     pub fn on_outcome(mut self, observer: impl Fn(&CallEnd<'_>) + Send + Sync + 'static) -> Self {
         self.outcome_observer = Some(OutcomeObserver(Arc::new(observer)));
+        self
+    }
+
+    pub(super) fn limit(mut self, set: impl FnOnce(&mut CallLimits)) -> Self {
+        set(&mut self.settings.limits);
         self
     }
 

@@ -10,6 +10,10 @@ impl InFlightGuard {
         engine.0.in_flight.enter();
         Self(engine.clone())
     }
+
+    pub(super) fn engine(&self) -> &Idempotency {
+        &self.0
+    }
 }
 
 impl Drop for InFlightGuard {

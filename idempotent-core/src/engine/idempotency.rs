@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use tokio::sync::Semaphore;
 
@@ -10,6 +11,7 @@ use super::acquire::OperationNames;
 use super::authenticity::Authenticity;
 use super::in_flight::InFlight;
 use super::lease::Renewals;
+use super::limits::{Limiter, Shares};
 use super::outcome_observer::{ObservedCall, OutcomeObserver};
 use super::settings::Settings;
 use crate::store::Store;
@@ -53,6 +55,11 @@ pub(in crate::engine) struct Engine {
     /// Limits how many unused reservations are released at once.
     pub(in crate::engine) releases: Arc<Semaphore>,
     pub(in crate::engine) in_flight: InFlight,
+    /// How many bodies run on without their callers.
+    pub(in crate::engine) detached: AtomicUsize,
+    /// `None` without limits.
+    pub(in crate::engine) limiter: Option<Arc<Limiter>>,
+    pub(in crate::engine) shares: Shares,
     pub(in crate::engine) outcome_observer: Option<OutcomeObserver>,
 }
 
@@ -94,6 +101,8 @@ impl Idempotency {
         let names = OperationNames::default();
         let releases = Arc::new(Semaphore::new(CONCURRENT_RELEASES));
         let in_flight = InFlight::default();
+        let limits = settings.limits;
+        let limiter = (!limits.is_none()).then(|| Arc::new(Limiter::new(limits)));
         let engine = Engine {
             store,
             settings,
@@ -102,6 +111,9 @@ impl Idempotency {
             renewals,
             releases,
             in_flight,
+            detached: AtomicUsize::new(0),
+            limiter,
+            shares: Shares::default(),
             outcome_observer,
         };
         Self(Handle::Counted(Arc::new(engine)))

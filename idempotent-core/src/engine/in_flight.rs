@@ -1,12 +1,13 @@
-//! [`InFlight`]: how many reservations an engine holds.
+//! [`InFlight`]: how much is still going on.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
-/// The reservations that an engine holds in this process.
+/// Counts what goes on in this process, such as the reservations that an engine holds, for those who wait for
+/// its end.
 #[derive(Default)]
-pub(super) struct InFlight {
+pub(crate) struct InFlight {
     count: AtomicUsize,
     idle: Notify,
     /// Whether anybody has waited for `idle`. Few engines are ever drained, so a call pays no more than
@@ -15,11 +16,11 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    pub(super) fn enter(&self) {
+    pub(crate) fn enter(&self) {
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn leave(&self) {
+    pub(crate) fn leave(&self) {
         // The count is written before the flag is read here, and the other way round by those who wait.
         if self.count.fetch_sub(1, Ordering::SeqCst) == 1 && self.is_awaited.load(Ordering::SeqCst)
         {
@@ -27,7 +28,7 @@ impl InFlight {
         }
     }
 
-    pub(super) async fn wait_until_idle(&self) {
+    pub(crate) async fn wait_until_idle(&self) {
         self.is_awaited.store(true, Ordering::SeqCst);
         loop {
             let idle = self.idle.notified();

@@ -2,7 +2,8 @@
 //!
 //! A call passes through three folders. `acquire` decides whether it runs its body, replays a
 //! result or is refused; `lease` keeps its reservation alive and tells the body which call it
-//! belongs to; `settle` records its end. `admin` is for operators.
+//! belongs to; `settle` records its end. `admin` is for operators. `limits` bounds how many calls run and
+//! wait, and what a scope keeps in the store.
 //!
 //! The files beside them are shared: the engine itself (`idempotency`, `builder`, `settings`, `secrets`), whether
 //! a stored record is authentic (`authenticity`, `authenticate`), the
@@ -23,6 +24,7 @@ mod idempotency;
 mod in_flight;
 mod install_error;
 mod lease;
+mod limits;
 mod outcome_observer;
 mod runtime;
 mod secrets;
@@ -32,15 +34,20 @@ mod task_engine;
 mod telemetry;
 
 pub(crate) use self::acquire::{
-    Acquired, Acquisition, CompletedRecord, Request, acquire_in_transaction,
+    Acquired, Acquisition, CompletedRecord, Request, UnrecordedRun, acquire_in_transaction,
 };
 pub use self::admin::{Inspection, InspectionPage, Resolution};
 pub(crate) use self::background::FinishInBackground;
 pub use self::builder::IdempotencyBuilder;
 pub use self::idempotency::Idempotency;
+#[cfg(feature = "http")]
+pub(crate) use self::in_flight::InFlight;
 pub use self::install_error::InstallError;
 pub use self::lease::{CurrentCall, current};
 pub(crate) use self::lease::{CurrentCallGuard, InCurrentCall};
+pub use self::limits::ScopeShare;
+#[cfg(feature = "http")]
+pub(crate) use self::limits::{CallLimits, Limiter};
 pub use self::outcome_observer::CallEnd;
 pub(crate) use self::outcome_observer::ObservedCall;
 pub(crate) use self::settle::{

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::limits::CallLimits;
 use crate::model::Secret;
 
 /// The defaults and limits of one engine.
@@ -19,6 +20,7 @@ pub(crate) struct Settings {
     pub(crate) redact_keys: bool,
     pub(crate) strict_names: bool,
     pub(crate) fail_open: bool,
+    pub(crate) limits: CallLimits,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -38,6 +40,7 @@ impl Default for Settings {
             redact_keys: false,
             strict_names: false,
             fail_open: false,
+            limits: CallLimits::default(),
         }
     }
 }

@@ -22,6 +22,8 @@ pub(super) enum Transition {
     Release,
     Abandon,
     Wait,
+    Look,
+    Count,
     Admin,
 }
 
@@ -34,6 +36,8 @@ impl Transition {
             Self::Release => "release",
             Self::Abandon => "abandon",
             Self::Wait => "wait",
+            Self::Look => "load",
+            Self::Count => "count",
             Self::Admin => "operate",
         }
     }
@@ -120,6 +124,18 @@ impl Telemetry {
     pub(super) fn in_flight(_change: i8) {
         #[cfg(feature = "metrics")]
         metrics::gauge!("idempotent_in_flight").increment(f64::from(_change));
+    }
+
+    pub(super) fn detached(_change: i8) {
+        #[cfg(feature = "metrics")]
+        metrics::gauge!("idempotent_detached").increment(f64::from(_change));
+    }
+
+    pub(super) fn not_counted(error: &StoreError) {
+        tracing::debug!(
+            error = error as &dyn std::error::Error,
+            "the store could not count what a scope keeps; the engine goes by what it knew"
+        );
     }
 
     pub(super) fn lost_result(id: &RecordId) {

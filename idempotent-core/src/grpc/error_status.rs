@@ -38,7 +38,8 @@ pub const fn code_of(kind: ErrorKind) -> Code {
         ErrorKind::FingerprintMismatch | ErrorKind::Indeterminate | ErrorKind::ResultNotKept => {
             Code::FailedPrecondition
         }
-        ErrorKind::Store => Code::Unavailable,
+        ErrorKind::TooManyCalls | ErrorKind::ScopeFull => Code::ResourceExhausted,
+        ErrorKind::Overloaded | ErrorKind::Store => Code::Unavailable,
         ErrorKind::InvalidScope
         | ErrorKind::Incompatible
         | ErrorKind::NotAuthentic

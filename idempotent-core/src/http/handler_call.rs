@@ -70,8 +70,11 @@ impl HandlerCall {
         F: FnOnce() -> Fut,
         Fut: Future<Output: IntoResponse> + Send + 'static,
     {
-        match acquire(self.0).await {
-            Ok(reservation) => FinishInBackground::in_context(respond(reservation, body())).await,
+        match acquire(self.0.detaching()).await {
+            Ok(reservation) => {
+                let engine = reservation.engine().cloned();
+                FinishInBackground::in_context(respond(reservation, body()), engine).await
+            }
             Err(response) => *response,
         }
     }

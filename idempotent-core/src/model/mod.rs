@@ -21,6 +21,6 @@ pub use self::key::{Key, KeyParts};
 pub use self::operation::Operation;
 pub use self::record::{
     DerivedKey, Envelope, Fingerprint, InvalidRecordId, MalformedRecord, NotKept, Outcome,
-    OwnerState, Record, RecordId, Token,
+    OwnerState, Record, RecordId, ScopeId, Token,
 };
 pub(crate) use self::record::{Mac, MacKey, RecordBytes, Secret, name_fault};

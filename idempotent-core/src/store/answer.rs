@@ -59,6 +59,25 @@ pub enum CompleteOutcome {
     Gone,
 }
 
+/// What a scope keeps in a store: the answer to [`Store::scope_use`](super::Store::scope_use).
+///
+/// ```
+/// use idempotent_core::store::ScopeUse;
+///
+/// let empty = ScopeUse::default();
+/// assert_eq!((empty.records, empty.bytes, empty.indeterminate), (0, 0, 0));
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ScopeUse {
+    /// The live records: those that are reserved, completed within their ttl, or indeterminate within
+    /// their retention.
+    pub records: u64,
+    /// The bytes of these records, as [`Record::as_bytes`] has them.
+    pub bytes: u64,
+    /// Those of the records that are indeterminate.
+    pub indeterminate: u64,
+}
+
 /// One page of a store's records.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

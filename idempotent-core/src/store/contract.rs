@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::answer::{CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome};
+use super::answer::{CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome, ScopeUse};
 use super::error::StoreError;
 use super::local::LocalStore;
 use super::observer::PurgeObserver;
 use super::poll;
 use super::request::{Abandon, Complete, Release, Renew, Reserve, Scan, Wait};
-use crate::model::RecordId;
+use crate::model::{RecordId, ScopeId};
 
 /// Keeps records and moves them from state to state.
 ///
@@ -149,6 +149,35 @@ pub trait Store: Send + Sync + 'static {
     /// If the store fails.
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError>;
 
+    /// How many records the store has room for, if that is bounded by their number: a default
+    /// [share per scope](crate::engine::ScopeShare) is at most a quarter of it. Default: `None`.
+    fn max_records(&self) -> Option<u64> {
+        None
+    }
+
+    /// Counts what a scope keeps in the store: the live records whose [id says](RecordId::scope) that they
+    /// count for it. Once it has found `up_to` records it may stop. Default: `None`, the store does not count.
+    ///
+    /// An engine with a [share per scope](crate::engine::ScopeShare) asks in the background, and adds what its
+    /// own calls have written since. How exact a share is follows from that:
+    ///
+    /// | store | what is counted |
+    /// |---|---|
+    /// | one that answers [locally](LocalStore::try_scope_use), as `MemoryStore` does | exactly, before every reservation; calls that begin at the same instant may all pass |
+    /// | one that counts, as `PostgresStore` and `SqliteStore` do | exactly, as of a moment ago: one process alone never exceeds a share but by the calls that it has in flight, and each further process by an eighth of what the last count had left, and before its first count by 1/64 of the share |
+    /// | any other, as `RedisStore` | an approximation: each process counts what its own calls write, and takes it that they come evenly over the ttl. Several processes may together exceed a share as many times, and a restart forgets |
+    ///
+    /// # Errors
+    ///
+    /// If the store fails. The engine then goes by what it knew.
+    async fn scope_use(
+        &self,
+        _scope: &ScopeId,
+        _up_to: u64,
+    ) -> Result<Option<ScopeUse>, StoreError> {
+        Ok(None)
+    }
+
     /// What a [`Transaction`](super::Transaction) needs to find this store's records in its own
     /// database, in a type that the two agree on. Default: `None`; calls on such a store cannot run
     /// in their callers' transactions.
@@ -216,6 +245,14 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         (**self).scan(request).await
+    }
+
+    fn max_records(&self) -> Option<u64> {
+        (**self).max_records()
+    }
+
+    async fn scope_use(&self, scope: &ScopeId, up_to: u64) -> Result<Option<ScopeUse>, StoreError> {
+        (**self).scope_use(scope, up_to).await
     }
 
     fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {

@@ -1,9 +1,9 @@
 //! [`LocalStore`]: what a store can answer without waiting.
 
-use super::answer::{CompleteOutcome, Entry, ReserveOutcome};
+use super::answer::{CompleteOutcome, Entry, ReserveOutcome, ScopeUse};
 use super::error::StoreError;
 use super::request::{Complete, Reserve};
-use crate::model::RecordId;
+use crate::model::{RecordId, ScopeId};
 
 /// The answers that a store can give at once, from this process's memory. A replay then costs no
 /// future, no timer and no reservation.
@@ -38,6 +38,12 @@ pub trait LocalStore: Send + Sync {
 
     /// Like [`Store::complete`](super::Store::complete), without waiting. Default: `None`.
     fn try_complete(&self, _request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
+        None
+    }
+
+    /// Like [`Store::scope_use`](super::Store::scope_use), without waiting. It is asked before every
+    /// reservation of a scope with a share, so it must be cheap. Default: `None`.
+    fn try_scope_use(&self, _scope: &ScopeId, _up_to: u64) -> Option<ScopeUse> {
         None
     }
 }

@@ -27,7 +27,9 @@ mod running_call;
 mod state;
 mod transaction;
 
-pub use self::answer::{CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome, Unreadable};
+pub use self::answer::{
+    CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome, ScopeUse, Unreadable,
+};
 pub use self::clock::{Clock, Sleep, TokioClock};
 pub use self::contract::Store;
 pub use self::error::{StoreError, StoreErrorKind};

@@ -9,10 +9,10 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::fault_script::{Fault, StoreMethod, When};
-use crate::model::RecordId;
+use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, Store, StoreError, StoreErrorKind, Wait,
+    Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, StoreErrorKind, Wait,
 };
 
 /// Wraps a store and makes chosen calls fail, hang, lose their answer, be late or be repeated. It also
@@ -179,6 +179,14 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.perform(StoreMethod::Scan, || self.store.scan(request)).await
+    }
+
+    fn max_records(&self) -> Option<u64> {
+        self.store.max_records()
+    }
+
+    async fn scope_use(&self, scope: &ScopeId, up_to: u64) -> Result<Option<ScopeUse>, StoreError> {
+        self.store.scope_use(scope, up_to).await
     }
 
     fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {

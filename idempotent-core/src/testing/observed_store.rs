@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::{Outcome, RecordId, Token};
+use crate::model::{Outcome, RecordId, ScopeId, Token};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, State, Store, StoreError, Wait,
+    Reserve, ReserveOutcome, Scan, ScopeUse, State, Store, StoreError, Wait,
 };
 
 /// Wraps a store and counts how often an operation was executed, replayed or refused, so far as the
@@ -212,6 +212,14 @@ impl<S: Store> Store for ObservedStore<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.store.scan(request).await
+    }
+
+    fn max_records(&self) -> Option<u64> {
+        self.store.max_records()
+    }
+
+    async fn scope_use(&self, scope: &ScopeId, up_to: u64) -> Result<Option<ScopeUse>, StoreError> {
+        self.store.scope_use(scope, up_to).await
     }
 
     fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {

@@ -157,6 +157,7 @@ fails! {
         a_repeated_complete_is_recorded_and_changes_nothing
     ]
     complete_refuses_vacant_ids: CompleteRefusesVacantIds fails [
+        a_late_result_counts_for_its_scope
         a_result_is_recorded_after_a_lapse_that_nobody_took
         a_result_is_recorded_where_nothing_stands
         of_many_concurrent_results_for_a_vacant_id_one_is_recorded
@@ -179,6 +180,7 @@ fails! {
         a_fenced_owner_does_not_overwrite_its_successors_result
         a_late_renew_does_not_touch_a_completed_record
         a_repeated_complete_is_recorded_and_changes_nothing
+        a_result_counts_for_its_scope_until_its_ttl_ends
         a_ttl_below_the_clocks_grain_ends_at_once
         a_ttl_shorter_than_the_lease_ends_first
         looking_changes_nothing
@@ -246,6 +248,7 @@ fails! {
     ]
     abandon_does_nothing: AbandonDoesNothing fails [
         a_held_reservation_says_so_and_keeps_its_lease
+        a_scope_tells_how_many_of_its_records_are_indeterminate
         a_wait_ends_when_the_call_is_abandoned_or_held
         an_abandoned_at_least_once_reservation_is_vacant_at_once
         an_abandoned_at_most_once_reservation_is_indeterminate_at_once
@@ -274,12 +277,14 @@ fails! {
     ]
     abandon_frees_the_id: AbandonFreesTheId fails [
         a_held_reservation_says_so_and_keeps_its_lease
+        a_scope_tells_how_many_of_its_records_are_indeterminate
         an_abandoned_at_most_once_reservation_is_indeterminate_at_once
         an_abandoned_record_is_released_only_when_that_is_asked_for
         an_abandoned_record_may_have_a_stricter_guarantee
         an_abandoned_record_stays_for_its_retention_and_no_longer
     ]
     abandon_is_final: AbandonIsFinal fails [
+        a_scope_tells_how_many_of_its_records_are_indeterminate
         an_abandoned_at_least_once_reservation_is_vacant_at_once
         an_abandoned_at_most_once_reservation_is_indeterminate_at_once
         an_abandoned_record_is_completed_by_its_late_owner
@@ -362,5 +367,21 @@ fails! {
     ]
     scan_tells_one_state: ScanTellsOneState fails [
         a_scan_tells_each_record_as_load_does
+    ]
+    scope_use_counts_every_scope: ScopeUseCountsEveryScope fails [
+        a_scope_has_its_own_records_and_no_others
+    ]
+    scope_use_counts_what_has_expired: ScopeUseCountsWhatHasExpired fails [
+        a_late_result_counts_for_its_scope
+        a_result_counts_for_its_scope_until_its_ttl_ends
+    ]
+    scope_use_tells_no_bytes: ScopeUseTellsNoBytes fails [
+        a_scopes_bytes_grow_with_its_results
+    ]
+    scope_use_forgets_the_indeterminate: ScopeUseForgetsTheIndeterminate fails [
+        a_scope_tells_how_many_of_its_records_are_indeterminate
+    ]
+    scope_use_misses_late_results: ScopeUseMissesLateResults fails [
+        a_late_result_counts_for_its_scope
     ]
 }

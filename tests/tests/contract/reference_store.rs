@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use idempotent_core::Guarantee;
-use idempotent_core::model::{Outcome, Record, RecordId};
+use idempotent_core::model::{Outcome, Record, RecordId, ScopeId};
 use idempotent_core::store::{
     Abandon, Clock, Complete, CompleteOutcome, Cursor, Entry, IfVacant, Page, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Scan, State, Store, StoreError, StoreErrorKind,
-    Unreadable,
+    RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store, StoreError,
+    StoreErrorKind, Unreadable,
 };
 use idempotent_core::testing::ManualClock;
 use idempotent_core::testing::contract::Subject;
@@ -209,6 +209,28 @@ impl Store for ReferenceStore {
         let page = Page::new(entries, last.filter(|_| rest));
         Ok(if page.next.is_none() { page.with_unreadable(self.garbled(request)) } else { page })
     }
+
+    async fn scope_use(
+        &self,
+        scope: &ScopeId,
+        _up_to: u64,
+    ) -> Result<Option<ScopeUse>, StoreError> {
+        let (slots, now) = (self.slots(), self.clock.now());
+        let own = slots.iter().filter(|(id, _)| id.scope() == Some(scope));
+        let entries = own.filter_map(|(_, slot)| slot.entry(now));
+        Ok(Some(count(entries.filter(|entry| entry.state != State::Lapsed))))
+    }
+}
+
+/// What these entries amount to.
+pub(crate) fn count(entries: impl Iterator<Item = Entry>) -> ScopeUse {
+    let mut found = ScopeUse::default();
+    for entry in entries {
+        found.records += 1;
+        found.bytes += entry.record.as_bytes().len() as u64;
+        found.indeterminate += u64::from(entry.state == State::Indeterminate);
+    }
+    found
 }
 
 fn is_reserved_by(entry: &Entry, reservation: &Record) -> bool {

@@ -17,6 +17,7 @@ mod fail_open;
 mod faults;
 mod identity;
 mod lapses;
+mod limits;
 mod local_store;
 mod names;
 mod nested;

@@ -176,6 +176,27 @@ async fn calls_that_ended_or_were_dropped_are_not_in_flight() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn bodies_without_their_callers_are_gauged_until_they_end() {
+    for (drained, expected) in [(false, 1.0), (true, 0.0)] {
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let _recording = metrics::set_default_local_recorder(&recorder);
+        let engine = engine();
+        let call = CHARGE.key("a").engine(&engine).returning::<Result<u8, Fail>>();
+        let body = call.run_detached(|| async {
+            sleep(secs(5)).await;
+            Ok(1)
+        });
+        tokio::time::timeout(secs(1), body).await.unwrap_err();
+        if drained {
+            engine.drain().await;
+        }
+        assert!((gauge(&snapshotter, "idempotent_detached") - expected).abs() < 0.1);
+        engine.drain().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_lost_lease_is_counted() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();

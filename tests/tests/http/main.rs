@@ -26,6 +26,7 @@ mod scopes;
 mod server;
 mod stacks;
 mod stores;
+mod tenants;
 mod tombstones;
 
 use raw_client::{get, post};

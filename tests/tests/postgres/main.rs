@@ -18,6 +18,7 @@ mod refusals;
 mod schema;
 mod settings;
 mod setup;
+mod shares;
 mod spare_connection;
 mod statements;
 mod sweeping;

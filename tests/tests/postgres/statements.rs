@@ -1,10 +1,12 @@
 //! How many statements a call costs, as the server counts them.
 
 use idempotent_core::backends::PostgresStore;
+use idempotent_core::engine::ScopeShare;
+use idempotent_core::model::ScopeId;
 use idempotent_core::store::{RenewOutcome, ReserveOutcome, Scan, Store};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_servers::{Postgres, Server, require};
-use idempotent_tests::{Attempt, Runs, SOON, call, until};
+use idempotent_tests::{Attempt, Runs, SOON, Tenant, call, until};
 
 use crate::setup::{VERSIONS, migrated, number, patient};
 
@@ -42,6 +44,24 @@ impl Counted {
         let answer = call.await;
         (number(&self.server, COUNT).await - before, answer)
     }
+}
+
+/// Counting what a tenant keeps costs no call anything, and nothing at all far from the share.
+#[tokio::test]
+async fn a_call_of_a_tenant_with_a_share_is_two_statements_too() {
+    require!(Server::Postgres);
+    let at = Counted::new(idempotent_servers::PostgresVersion::Distribution).await;
+    let tenant = Tenant::new(at.store.clone(), ScopeShare::new(), "alice");
+    let operation = Operation::new("shop::charge");
+    tenant.call(operation, "0").await.unwrap();
+    let (statements, ()) = at
+        .of(async {
+            for key in 1..=10 {
+                tenant.call(operation, &key.to_string()).await.unwrap();
+            }
+        })
+        .await;
+    assert_eq!(statements, 20);
 }
 
 #[tokio::test]
@@ -108,6 +128,7 @@ async fn no_step_reads_the_whole_table_however_small_it_was_at_first() {
         server.sql("VACUUM ANALYZE idempotent.records").await;
         let before = scans(&server).await;
         let store = patient(&server).max_connections(1).sweep_every(None).connect().await.unwrap();
+        let tenant = ScopeId::of("alice").unwrap();
         for _ in 0..10 {
             let (kept, released) = (Attempt::new(), Attempt::new());
             let reservation = kept.win(&store).await;
@@ -121,6 +142,7 @@ async fn no_step_reads_the_whole_table_however_small_it_was_at_first() {
             store.scan(&Scan::all()).await.unwrap();
             store.scan(&Scan::unfinished()).await.unwrap();
             store.sweep().await.unwrap();
+            store.scope_use(&tenant, 1000).await.unwrap();
         }
         drop(store);
         assert_eq!(scans(&server).await, before);

@@ -16,6 +16,7 @@ mod refusals;
 mod restart;
 mod runtimes;
 mod schema;
+mod shares;
 mod sweeping;
 mod times;
 mod transactions;

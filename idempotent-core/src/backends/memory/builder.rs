@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::completed::Completed;
+use super::evict::AfterEviction;
 use super::records::Records;
 use super::store::MemoryStore;
 use super::unfinished::Unfinished;
@@ -34,6 +35,7 @@ pub struct MemoryStoreBuilder {
     capacity_bytes: u64,
     max_unfinished: usize,
     clock: Option<Arc<dyn Clock>>,
+    after_eviction: AfterEviction,
 }
 
 impl MemoryStore {
@@ -49,6 +51,7 @@ impl MemoryStore {
             capacity_bytes: DEFAULT_CAPACITY_BYTES,
             max_unfinished: DEFAULT_MAX_UNFINISHED,
             clock: None,
+            after_eviction: AfterEviction::Refuse,
         }
     }
 }
@@ -60,23 +63,37 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStoreBuilder {
-    /// The maximum size of all completed records in bytes, including about 300 bytes of bookkeeping
+    /// The maximum size of all completed records in bytes, including about 450 bytes of bookkeeping
     /// for each. Default: 64 MiB.
     ///
-    /// Above it, the least recently used records are evicted before their ttl ends: see
-    /// [capacity](MemoryStore#capacity).
+    /// Above it, records of the scope that has most are evicted before their ttl ends, and calls that repeat
+    /// theirs are refused: see [capacity](MemoryStore#capacity).
     pub const fn capacity_bytes(mut self, bytes: u64) -> Self {
         self.capacity_bytes = bytes;
         self
     }
 
-    /// The maximum number of ids that are reserved, indeterminate, or completed under
-    /// *at most once*. Default: one million, which take at most about 250 MB.
+    /// The maximum number of ids that are reserved, indeterminate, completed under
+    /// *at most once*, or evicted before their ttl ended. Default: one million, which take at most about 250 MB.
     ///
     /// At this limit, new reservations fail with
     /// [`StoreErrorKind::Full`](crate::store::StoreErrorKind::Full).
     pub const fn max_unfinished(mut self, ids: usize) -> Self {
         self.max_unfinished = ids;
+        self
+    }
+
+    /// Forgets results under *at least once* that are evicted, instead of leaving tombstones: **the bodies of
+    /// repeated calls then run again** within the ttl, and any caller who fills the store can cause that. For
+    /// caches of work that may be repeated at will. Default: repeated calls are refused.
+    ///
+    /// ```
+    /// use idempotent_core::backends::MemoryStore;
+    ///
+    /// let thumbnails = MemoryStore::builder().run_again_after_eviction().build();
+    /// ```
+    pub const fn run_again_after_eviction(mut self) -> Self {
+        self.after_eviction = AfterEviction::RunAgain;
         self
     }
 
@@ -95,7 +112,7 @@ impl MemoryStoreBuilder {
             unfinished: Unfinished::new(SHARDS, self.max_unfinished, hasher.clone()),
             completed: Completed::new(self.capacity_bytes, hasher),
         };
-        MemoryStore::from_parts(records, clock)
+        MemoryStore::from_parts(records, clock, self.after_eviction)
     }
 }
 

@@ -35,13 +35,15 @@ impl<C: CompletedMap> Records<C> {
         let is_tombstone = !record.is_reservation() && !record.has_result();
         let needs_tombstone = record.guarantee().keeps_lapsed();
         let tombstone_suffices = is_tombstone && needs_tombstone;
-        let inserted = !tombstone_suffices && self.completed.insert(locked.id(), record, until);
+        let scope = request.id.scope().copied();
+        let inserted =
+            !tombstone_suffices && self.completed.insert(locked.id(), record, until, scope);
         if inserted && !needs_tombstone {
             locked.remove(now);
             return;
         }
         let tombstone =
             if is_tombstone { record.clone() } else { record.tombstone(NotKept::Evicted) };
-        locked.put_tombstone(Slot::tombstone(tombstone, until), now);
+        locked.put_tombstone(Slot::tombstone(tombstone, until, scope), now);
     }
 }

@@ -1,59 +1,93 @@
-//! The completed records: a moka cache bounded by bytes, with an expiry in each record.
+//! The completed records: a moka cache, bounded by a ledger that knows whose they are.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use moka::sync::Cache;
 
 use super::moment::Moment;
 use super::records::CompletedMap;
+use super::result_ledger::{ResultLedger, Victim, weight};
+use super::stored_result::StoredResult;
 use super::warnings;
-use crate::backends::shared::cache::{self, Hash};
+use crate::backends::shared::cache::Hash;
 use crate::backends::shared::id_hasher::IdHasher;
-use crate::model::Record;
-use crate::store::{Entry, State};
+use crate::model::{Record, ScopeId};
+use crate::store::{Entry, ScopeUse};
 
-/// Completed records. When they exceed the capacity, the least recently used are evicted.
+/// Completed records. The cache itself evicts nothing: what goes, and what it leaves behind, is decided
+/// by `evict`.
 pub(super) struct Completed {
-    records: Cache<Hash, Expiring, IdHasher>,
-    capacity_bytes: u64,
+    records: Cache<Hash, Arc<StoredResult>, IdHasher>,
+    ledger: ResultLedger,
+    is_overfull: AtomicBool,
     warned: AtomicBool,
-}
-
-#[derive(Clone)]
-struct Expiring {
-    record: Record,
-    until: Moment,
 }
 
 impl Completed {
     pub(super) fn new(capacity_bytes: u64, hasher: IdHasher) -> Self {
-        let weigh = |expiring: &Expiring| cache::weight(Some(&expiring.record));
-        let records = cache::builder(capacity_bytes, weigh).build_with_hasher(hasher);
-        Self { records, capacity_bytes, warned: AtomicBool::new(false) }
+        Self {
+            records: Cache::builder().build_with_hasher(hasher),
+            ledger: ResultLedger::new(capacity_bytes),
+            is_overfull: AtomicBool::new(false),
+            warned: AtomicBool::new(false),
+        }
     }
 
     /// Every record that has not expired, in no order.
     pub(super) fn iter(&self, now: Moment) -> impl Iterator<Item = (Hash, Entry)> + '_ {
         let entries = self.records.iter();
-        entries.filter_map(move |(id, expiring)| Some((*id, expiring.entry(now)?)))
+        entries.filter_map(move |(id, result)| Some((*id, result.entry(now)?)))
     }
 
     pub(super) const fn capacity_bytes(&self) -> u64 {
-        self.capacity_bytes
+        self.ledger.capacity_bytes()
     }
 
     pub(super) fn count(&self) -> u64 {
         self.records.entry_count()
     }
 
-    fn warn_when_full(&self, weight: u32) {
-        let full = self.records.weighted_size() + u64::from(weight) > self.capacity_bytes;
-        if full
-            && !self.warned.load(Ordering::Relaxed)
-            && !self.warned.swap(true, Ordering::Relaxed)
-        {
-            warnings::capacity_reached(self.capacity_bytes);
+    /// The results of a scope that leave nothing else in the store, and the bytes of all of its results.
+    pub(super) fn scope_use(&self, scope: &ScopeId, up_to: u64, now: Moment) -> ScopeUse {
+        let (found, expired) = self.ledger.scope_use(scope, up_to, now);
+        for Victim { id, result } in expired {
+            self.remove_if_same(&id, &result);
+        }
+        found
+    }
+
+    /// What must go because the store has too many results, though not the record under `fresh`.
+    pub(super) fn take_overflow(&self, fresh: &Hash, now: Moment) -> Vec<Victim> {
+        if !self.is_overfull.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        self.is_overfull.store(false, Ordering::Relaxed);
+        self.ledger.take_overflow(fresh, now)
+    }
+
+    /// Whether a victim is still there. Its id must be locked.
+    pub(super) fn has(&self, victim: &Victim) -> bool {
+        self.records.get(&victim.id).is_some_and(|found| Arc::ptr_eq(&found, &victim.result))
+    }
+
+    /// Removes a victim that is still there.
+    pub(super) fn evict(&self, victim: &Victim) {
+        self.records.invalidate(&victim.id);
+    }
+
+    /// Logs once that results are evicted.
+    pub(super) fn warn_of_eviction(&self, runs_again: bool) {
+        if !self.warned.load(Ordering::Relaxed) && !self.warned.swap(true, Ordering::Relaxed) {
+            warnings::capacity_reached(self.capacity_bytes(), runs_again);
+        }
+    }
+
+    /// Only for a result that has expired: nobody misses it, whenever it goes.
+    fn remove_if_same(&self, id: &Hash, result: &Arc<StoredResult>) {
+        if self.records.get(id).is_some_and(|found| Arc::ptr_eq(&found, result)) {
+            self.records.invalidate(id);
         }
     }
 
@@ -66,41 +100,39 @@ impl Completed {
 
 impl CompletedMap for Completed {
     fn get(&self, id: &Hash, now: Moment) -> Option<Entry> {
-        self.records.get(id)?.entry(now)
+        let found = self.records.get(id)?;
+        found.set_read();
+        found.entry(now)
     }
 
     fn recheck(&self, id: &Hash, now: Moment) -> Option<Entry> {
-        // Unlike `get`, this does not tell the eviction policy about a miss.
+        // Unlike `get`, this does not tell moka about a miss.
         if !self.records.contains_key(id) {
             return None;
         }
         let found = self.get(id, now);
         if found.is_none() {
-            self.records.invalidate(id);
+            self.remove(id);
         }
         found
     }
 
-    fn insert(&self, id: &Hash, record: &Record, until: Moment) -> bool {
-        let weight = cache::weight(Some(record));
-        if u64::from(weight) > self.capacity_bytes {
+    fn insert(&self, id: &Hash, record: &Record, until: Moment, scope: Option<ScopeId>) -> bool {
+        let result = Arc::new(StoredResult::new(record.clone(), until, scope));
+        if weight(&result) > self.capacity_bytes() {
             return false;
         }
-        self.warn_when_full(weight);
-        let record = record.clone();
-        self.records.insert(*id, Expiring { record, until });
+        self.records.insert(*id, Arc::clone(&result));
+        if self.ledger.add(id, &result) {
+            self.is_overfull.store(true, Ordering::Relaxed);
+        }
         true
     }
 
     fn remove(&self, id: &Hash) {
-        self.records.invalidate(id);
-    }
-}
-
-impl Expiring {
-    fn entry(self, now: Moment) -> Option<Entry> {
-        let valid = now < self.until;
-        valid.then(|| Entry::new(self.record, State::Completed, Some(now.until(self.until))))
+        if let Some(result) = self.records.remove(id) {
+            self.ledger.remove(id, &result);
+        }
     }
 }
 
@@ -108,7 +140,7 @@ impl fmt::Debug for Completed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Completed")
             .field("records", &self.count())
-            .field("capacity_bytes", &self.capacity_bytes)
+            .field("capacity_bytes", &self.capacity_bytes())
             .finish_non_exhaustive()
     }
 }

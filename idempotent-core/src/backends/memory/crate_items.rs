@@ -5,7 +5,7 @@
 
 pub(super) use crate::backends::shared::cache::Hash;
 pub(super) use crate::backends::shared::id_hasher::IdHasher;
-pub(super) use crate::model::{NotKept, OwnerState, Record, RecordId, Token};
+pub(super) use crate::model::{NotKept, Outcome, OwnerState, Record, RecordId, ScopeId, Token};
 pub(super) use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, State,

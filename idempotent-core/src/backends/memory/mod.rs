@@ -2,22 +2,27 @@
 //! moka cache.
 //!
 //! [`store`] answers the engine. The transitions, a file each, act on [`records`]: [`unfinished`]
-//! keeps a [`slot`] for each running call, [`completed`] the records that may be evicted. [`wait`]
-//! waits until a reservation ends, and [`scan`] pages through everything.
+//! keeps a [`slot`] for each running call, [`completed`] the records that may be evicted. What each scope
+//! has is counted in [`slot_counts`] and [`result_ledger`], and [`evict`] makes room. [`wait`] waits until a
+//! reservation ends, and [`scan`] pages through everything.
 
 mod abandon;
 mod builder;
 mod complete;
 mod completed;
 mod crate_items;
+mod evict;
 mod moment;
 mod records;
 mod release;
 mod renew;
 mod reserve;
+mod result_ledger;
 mod scan;
 mod slot;
+mod slot_counts;
 mod store;
+mod stored_result;
 mod sync;
 #[cfg(test)]
 mod tests;

@@ -7,11 +7,11 @@
 //! * insert a completed record *before* removing its reservation, without releasing the lock;
 //! * an id with an unfinished call has no valid completed record, so finding the former is enough.
 
-use super::crate_items::{Entry, Hash, Record, RecordId, State};
+use super::crate_items::{Entry, Hash, Record, RecordId, ScopeId, State};
 use super::moment::Moment;
 use super::unfinished::{LockedId, Unfinished};
 
-/// Where completed records are kept: a map that evicts some of them when it is full.
+/// Where completed records are kept.
 pub(super) trait CompletedMap {
     /// The record under an id, unless it has expired.
     fn get(&self, id: &Hash, now: Moment) -> Option<Entry>;
@@ -20,8 +20,8 @@ pub(super) trait CompletedMap {
     /// expired record.
     fn recheck(&self, id: &Hash, now: Moment) -> Option<Entry>;
 
-    /// Inserts the record if it fits, and says whether it did.
-    fn insert(&self, id: &Hash, record: &Record, until: Moment) -> bool;
+    /// Inserts the record of a scope if it fits, and says whether it did.
+    fn insert(&self, id: &Hash, record: &Record, until: Moment, scope: Option<ScopeId>) -> bool;
 
     fn remove(&self, id: &Hash);
 }

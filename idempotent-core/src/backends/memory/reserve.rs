@@ -33,7 +33,8 @@ impl<C: CompletedMap> Records<C> {
             }
             _ => {
                 let reservation = request.record().clone();
-                locked.reserve(Slot::reserved(reservation, now, request.lease()), now)?;
+                let scope = request.id.scope().copied();
+                locked.reserve(Slot::reserved(reservation, now, request.lease(), scope), now)?;
                 Ok(ReserveOutcome::Won)
             }
         }

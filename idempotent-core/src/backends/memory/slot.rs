@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::crate_items::{Entry, OwnerState, Record, State};
+use super::crate_items::{Entry, OwnerState, Record, ScopeId, State};
 use super::moment::Moment;
 use super::waiter_list::WaiterList;
 
@@ -15,20 +15,27 @@ use super::waiter_list::WaiterList;
 pub(super) struct Slot {
     pub(super) record: Record,
     pub(super) waiters: WaiterList,
+    pub(super) scope: Option<ScopeId>,
     lapses_at: Moment,
     vacant_at: Moment,
 }
 
 impl Slot {
-    pub(super) fn reserved(record: Record, now: Moment, lease: Duration) -> Self {
+    pub(super) fn reserved(
+        record: Record,
+        now: Moment,
+        lease: Duration,
+        scope: Option<ScopeId>,
+    ) -> Self {
         let waiters = WaiterList::default();
-        let mut slot = Self { record, waiters, lapses_at: now, vacant_at: now };
+        let mut slot = Self { record, waiters, scope, lapses_at: now, vacant_at: now };
         slot.renew(now, lease);
         slot
     }
 
-    pub(super) fn tombstone(record: Record, until: Moment) -> Self {
-        Self { record, waiters: WaiterList::default(), lapses_at: until, vacant_at: until }
+    pub(super) fn tombstone(record: Record, until: Moment, scope: Option<ScopeId>) -> Self {
+        let waiters = WaiterList::default();
+        Self { record, waiters, scope, lapses_at: until, vacant_at: until }
     }
 
     pub(super) fn renew(&mut self, now: Moment, lease: Duration) {
@@ -63,6 +70,13 @@ impl Slot {
     /// Whether this is a reservation, live or lapsed.
     pub(super) fn is_reservation(&self) -> bool {
         self.record.is_reservation()
+    }
+
+    /// Whether this is a reservation that is indeterminate, or will be when its lease ends.
+    pub(super) fn is_unresolved(&self) -> bool {
+        self.is_reservation()
+            && self.record.guarantee().keeps_lapsed()
+            && self.record.owner_state() != OwnerState::Running
     }
 
     /// Whether this was still indeterminate when its retention ended.

@@ -6,14 +6,15 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::completed::Completed;
+use super::evict::AfterEviction;
 use super::moment::Moment;
 use super::records::{CompletedMap, Records};
 use super::unfinished::Full;
 use super::{scan, wait};
-use crate::model::RecordId;
+use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Clock, Complete, CompleteOutcome, Entry, LocalStore, Page, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Scan, Store, StoreError, StoreErrorKind, Wait,
+    RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, StoreErrorKind, Wait,
 };
 
 /// A store in the memory of one process.
@@ -44,19 +45,34 @@ use crate::store::{
 ///
 /// # Capacity
 ///
-/// The store is bounded. What it does at its bounds depends on the guarantee:
+/// The store is bounded, and what it does at its bounds costs no guarantee, unless you
+/// [say so](super::MemoryStoreBuilder::run_again_after_eviction):
 ///
 /// * A **reservation** is never evicted. At
 ///   [`max_unfinished`](super::MemoryStoreBuilder::max_unfinished) ids, the store first sweeps what
 ///   has expired; if that frees nothing, new reservations fail with [`StoreErrorKind::Full`].
 /// * A **result** may be evicted before its ttl ends when the results exceed
-///   [`capacity_bytes`](super::MemoryStoreBuilder::capacity_bytes), the least recently used first.
-///   Under *at least once* its key is then vacant, so a repeated call runs again. The log warns once,
-///   when the store is full for the first time. Size it for the calls of one ttl.
-/// * Under *at most once* a completed call leaves a tombstone until its ttl ends, which counts as
-///   unfinished. If the result is evicted, a repeated call is refused with
-///   [`ErrorKind::ResultNotKept`](crate::ErrorKind::ResultNotKept) and does not run.
-/// * A result larger than the whole store leaves such a tombstone under either guarantee.
+///   [`capacity_bytes`](super::MemoryStoreBuilder::capacity_bytes). It leaves a tombstone until its ttl ends:
+///   a repeated call is refused with [`ErrorKind::ResultNotKept`](crate::ErrorKind::ResultNotKept) and does not
+///   run. The log warns once, when a result is evicted for the first time. Size the store for the calls of one ttl.
+/// * A **tombstone** takes about 250 bytes and counts as unfinished. Under *at most once* every completed call has
+///   one. Beyond `max_unfinished` there can be only those of results that were in the store when it was reached, at
+///   most one for each 450 bytes of its capacity.
+/// * A result larger than the whole store leaves such a tombstone at once.
+///
+/// # Tenants
+///
+/// A scope that fills the store pays for it first. Results are evicted from the scope that has the most bytes,
+/// until another one has more: those first whose ttl ends first, and that were not read lately. So a scope
+/// that keeps less than its equal part of the capacity loses nothing to others, but for the room that a single
+/// fresh result takes. All calls without a scope are one
+/// scope in this respect, and so are calls on an engine without [limits](crate::IdempotencyBuilder#limits) that
+/// count by scope.
+///
+/// Ids are not bounded by scope unless the engine has a [share per scope](crate::engine::ScopeShare), which an
+/// `http::IdempotencyLayer` has by default. Without one, a scope can take all ids, and every scope's
+/// new keys are refused. This store counts exactly, before every reservation. What has expired
+/// counts until it is swept, which happens before a scope is refused, at most once a second with the default bounds.
 ///
 /// There is no background task. Expired reservations are swept as new ones arrive; expired results
 /// are removed when their key is used or when room is needed.
@@ -66,11 +82,16 @@ pub struct MemoryStore(Arc<Inner>);
 struct Inner {
     records: Records<Completed>,
     clock: Arc<dyn Clock>,
+    after_eviction: AfterEviction,
 }
 
 impl MemoryStore {
-    pub(super) fn from_parts(records: Records<Completed>, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Inner { records, clock }))
+    pub(super) fn from_parts(
+        records: Records<Completed>,
+        clock: Arc<dyn Clock>,
+        after_eviction: AfterEviction,
+    ) -> Self {
+        Self(Arc::new(Inner { records, clock, after_eviction }))
     }
 
     pub(super) fn records(&self) -> &Records<Completed> {
@@ -79,6 +100,29 @@ impl MemoryStore {
 
     fn now(&self) -> Moment {
         Moment::of(self.0.clock.now())
+    }
+
+    fn complete_now(&self, request: &Complete<'_>) -> CompleteOutcome {
+        let now = self.now();
+        let outcome = self.records().complete(request, now);
+        self.records().evict_overflow(request.id.hash(), self.0.after_eviction, now);
+        outcome
+    }
+
+    fn count_scope(&self, scope: &ScopeId, up_to: u64) -> ScopeUse {
+        let now = self.now();
+        let Records { unfinished, completed } = self.records();
+        let results = completed.scope_use(scope, up_to, now);
+        let mut slots = unfinished.counts().of(scope);
+        if slots.slots + results.records >= up_to {
+            unfinished.sweep(now);
+            slots = unfinished.counts().of(scope);
+        }
+        ScopeUse {
+            records: slots.slots + results.records,
+            bytes: slots.bytes + results.bytes,
+            indeterminate: slots.unresolved,
+        }
     }
 
     fn reserve_or_full(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
@@ -102,7 +146,11 @@ impl LocalStore for MemoryStore {
     }
 
     fn try_complete(&self, request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
-        Some(Ok(self.records().complete(request, self.now())))
+        Some(Ok(self.complete_now(request)))
+    }
+
+    fn try_scope_use(&self, scope: &ScopeId, up_to: u64) -> Option<ScopeUse> {
+        Some(self.count_scope(scope, up_to))
     }
 }
 
@@ -125,7 +173,7 @@ impl Store for MemoryStore {
     }
 
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
-        Ok(self.records().complete(request, self.now()))
+        Ok(self.complete_now(request))
     }
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
@@ -157,6 +205,14 @@ impl Store for MemoryStore {
     /// Unfinished records come first. Each page of completed records walks over all of them.
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         scan::page(self.records(), request, self.now())
+    }
+
+    fn max_records(&self) -> Option<u64> {
+        Some(self.records().unfinished.max() as u64)
+    }
+
+    async fn scope_use(&self, scope: &ScopeId, up_to: u64) -> Result<Option<ScopeUse>, StoreError> {
+        Ok(Some(self.count_scope(scope, up_to)))
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::crate_items::{Hash, IdHasher, Record, Token};
 use super::moment::Moment;
 use super::slot::Slot;
+use super::slot_counts::SlotCounts;
 use super::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 use super::waiter_list::{WaiterId, WaiterList};
 use super::warnings;
@@ -30,6 +31,8 @@ pub(super) struct Unfinished {
     shards: Box<[Mutex<Shard>]>,
     hasher: IdHasher,
     count: AtomicUsize,
+    /// The same by scope.
+    counts: SlotCounts,
     max: usize,
     next_sweep: AtomicU64,
 }
@@ -77,6 +80,7 @@ impl Unfinished {
         Self {
             shards: (0..shards).map(|_| shard()).collect(),
             count: AtomicUsize::new(0),
+            counts: SlotCounts::new(),
             max,
             next_sweep: AtomicU64::new(0),
             hasher,
@@ -108,7 +112,7 @@ impl Unfinished {
         if mine {
             for shard in &self.shards {
                 let mut after_unlock = AfterUnlock::default();
-                let swept = lock(shard).sweep(now, &mut after_unlock);
+                let swept = lock(shard).sweep(now, &self.counts, &mut after_unlock);
                 self.count.fetch_sub(swept, Ordering::Relaxed);
             }
         }
@@ -117,6 +121,11 @@ impl Unfinished {
     /// The number of slots, including vacant ones that are not swept yet.
     pub(super) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
+    }
+
+    /// The slots of one scope, including vacant ones that are not swept yet.
+    pub(super) const fn counts(&self) -> &SlotCounts {
+        &self.counts
     }
 
     pub(super) const fn max(&self) -> usize {
@@ -180,10 +189,12 @@ impl LockedId<'_> {
     /// who wait for it.
     pub(super) fn abandon(&mut self, record: Record, ends_lease: bool, now: Moment) {
         if let Some(slot) = self.shard.slots.get_mut(self.id) {
+            self.unfinished.counts.remove(slot);
             slot.record = record;
             if ends_lease {
                 slot.end_lease(now);
             }
+            self.unfinished.counts.add(slot);
             slot.waiters.drain_into(&mut self.after_unlock.wake);
         }
     }
@@ -191,6 +202,7 @@ impl LockedId<'_> {
     pub(super) fn remove(&mut self, now: Moment) {
         if let Some(mut slot) = self.shard.slots.remove(self.id) {
             self.unfinished.count.fetch_sub(1, Ordering::Relaxed);
+            self.unfinished.counts.remove(&slot);
             self.after_unlock.slot_removed(self.id, &mut slot, now);
         }
     }
@@ -222,14 +234,17 @@ impl LockedId<'_> {
     }
 
     fn put(&mut self, slot: Slot, now: Moment) {
+        self.unfinished.counts.add(&slot);
         if let Some(mut old) = self.shard.slots.insert(*self.id, slot) {
+            self.unfinished.counts.remove(&old);
             self.after_unlock.slot_removed(self.id, &mut old, now);
         }
     }
 
     fn sweep_when_due(&mut self, now: Moment) {
         if self.shard.slots.len() >= self.shard.sweep_at {
-            let swept = self.shard.sweep(now, &mut self.after_unlock);
+            let counts = &self.unfinished.counts;
+            let swept = self.shard.sweep(now, counts, &mut self.after_unlock);
             self.unfinished.count.fetch_sub(swept, Ordering::Relaxed);
         }
     }
@@ -239,11 +254,12 @@ impl Shard {
     /// Removes the vacant slots and returns their number. The next sweep is due when the slots have
     /// doubled, so that each reservation pays for a constant number of slots, and vacant slots
     /// never outnumber the others for long.
-    fn sweep(&mut self, now: Moment, after_unlock: &mut AfterUnlock) -> usize {
+    fn sweep(&mut self, now: Moment, counts: &SlotCounts, after_unlock: &mut AfterUnlock) -> usize {
         let before = self.slots.len();
         self.slots.retain(|id, slot| {
             let vacant = slot.is_vacant(now);
             if vacant {
+                counts.remove(slot);
                 after_unlock.slot_removed(id, slot, now);
             }
             !vacant

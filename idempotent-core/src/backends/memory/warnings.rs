@@ -9,11 +9,12 @@ pub(super) fn retention_ended(hash: [u8; 32], record: &Record) {
     retention::retention_ended(record.operation(), hash);
 }
 
-/// The store reached its capacity for the first time.
-pub(super) fn capacity_reached(capacity_bytes: u64) {
+/// The store evicts a result for the first time.
+pub(super) fn capacity_reached(capacity_bytes: u64, runs_again: bool) {
+    let consequence = if runs_again { "runs again" } else { "is refused" };
     tracing::warn!(
         capacity_bytes,
-        "the memory store is full and evicts the least recently used results: a repeated call \
-         under at_least_once runs again if its result was evicted"
+        "the memory store is full and evicts results before their ttl ends: a call that repeats an evicted \
+         one {consequence}"
     );
 }

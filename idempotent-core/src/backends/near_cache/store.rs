@@ -10,10 +10,10 @@ use async_trait::async_trait;
 use super::copies::Snapshot;
 use super::inner::Inner;
 use super::load_expiry;
-use crate::model::RecordId;
+use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, LocalStore, Page, PurgeObserver, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Scan, State, Store, StoreError, Wait,
+    RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store, StoreError, Wait,
 };
 
 /// A cache of another store's completed records in this process's memory, so that a replay needs no
@@ -177,6 +177,14 @@ impl<S: Store> Store for NearCache<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.0.store.scan(request).await
+    }
+
+    fn max_records(&self) -> Option<u64> {
+        self.0.store.max_records()
+    }
+
+    async fn scope_use(&self, scope: &ScopeId, up_to: u64) -> Result<Option<ScopeUse>, StoreError> {
+        self.0.store.scope_use(scope, up_to).await
     }
 
     fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {

@@ -7,6 +7,7 @@ use super::entry::{EntryRow, guarantee_code};
 use super::error::{store_error, timed_out};
 use super::inner::Inner;
 use super::query::{Purpose, Query};
+use super::scope_use::scope_of;
 use crate::backends::shared::durations::ceil_micros;
 use crate::store::{Complete, CompleteOutcome, Entry, IfVacant, State, StoreError};
 
@@ -68,6 +69,7 @@ async fn record_if_vacant(
             .bind(ceil_micros(request.ttl))
             .bind(ceil_micros(record.retention()))
             .bind(request.if_vacant == IfVacant::Record)
+            .bind(scope_of(request.id))
             .purpose(Purpose::Settle)
     };
     let rows = store.connection.fetch_until(query, Retry::Yes, deadline).await;

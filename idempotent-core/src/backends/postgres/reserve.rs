@@ -11,6 +11,7 @@ use super::error::{is_read_only, store_error, timed_out, unexpected};
 use super::inner::Inner;
 use super::load::load;
 use super::query::Query;
+use super::scope_use::scope_of;
 use crate::backends::shared::durations::ceil_micros;
 use crate::backends::shared::retention::retention_ended;
 use crate::store::{Entry, Reserve, ReserveOutcome, State, StoreError};
@@ -30,6 +31,7 @@ pub(super) async fn reserve(
             .bind(record.as_bytes())
             .bind(ceil_micros(request.lease()))
             .bind(ceil_micros(record.retention()))
+            .bind(scope_of(request.id))
     };
     loop {
         let rows = match store.connection.fetch_until(query, Retry::Yes, deadline).await {

@@ -10,12 +10,12 @@ use super::connection_pool::ConnectionPool;
 use super::error::store_error;
 use super::inner::Inner;
 use super::table_names::TableNames;
-use super::{abandon, complete, load, notify, release, renew, reserve, scan, schema};
+use super::{abandon, complete, load, notify, release, renew, reserve, scan, schema, scope_use};
 use crate::backends::shared::sql::sweep_all;
-use crate::model::RecordId;
+use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, Store, StoreError, Wait,
+    Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, Wait,
 };
 
 /// A store in PostgreSQL, version 15 or newer: any number of processes share the records in a table of one
@@ -207,6 +207,10 @@ impl Store for PostgresStore {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         scan::scan(&self.0, request).await
+    }
+
+    async fn scope_use(&self, scope: &ScopeId, up_to: u64) -> Result<Option<ScopeUse>, StoreError> {
+        scope_use::scope_use(&self.0, scope, up_to).await.map(Some)
     }
 
     fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {

@@ -4,6 +4,7 @@ use super::entry::guarantee_code;
 use super::inner::Inner;
 use super::load::load;
 use super::query::{Query, query};
+use super::scope_use::scope_of;
 use crate::backends::shared::durations::{ceil_millis, floor_millis};
 use crate::model::Token;
 use crate::store::{Complete, CompleteOutcome, Entry, IfVacant, State, StoreError, StoreErrorKind};
@@ -56,6 +57,7 @@ fn complete_or_record(store: &Inner, request: &Complete<'_>, token: Token) -> Qu
         .bind(floor_millis(request.record.retention()))
         .bind(request.id.operation())
         .bind(request.record.as_bytes())
+        .bind(scope_of(request.id))
 }
 
 fn complete_reserved(store: &Inner, request: &Complete<'_>, token: Token) -> Query {

@@ -2,8 +2,9 @@
 //!
 //! [`store`] is [`SqliteStore`], [`builder`] sets it up on a [`source`]. [`reserve`], [`complete`],
 //! [`renew`] and [`release`] are the transitions, [`load`] reads what is recorded under an id, [`entry`]
-//! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records. [`database_file`] opens
-//! the file, which [`private_file`] creates, [`schema`] is the tables, [`table_names`] puts their names into SQL, [`statements`] is the
+//! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records, [`scope_use`] counts a
+//! scope's. [`database_file`] opens the file, which [`private_file`] creates, [`schema`] is the tables,
+//! [`table_names`] puts their names into SQL, [`statements`] is the
 //! SQL. [`connection`] runs queries; a [`write_queue`] puts writes in order. [`notify`] wakes waiters and
 //! finds the purges of other processes. [`transaction`] is calls in transactions of their callers.
 //! [`inner`] is what clones of a store share.
@@ -26,6 +27,7 @@ mod renew;
 mod reserve;
 mod scan;
 mod schema;
+mod scope_use;
 mod source;
 mod statements;
 mod store;

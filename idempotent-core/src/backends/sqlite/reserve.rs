@@ -5,6 +5,7 @@ use super::entry::{Found, guarantee_code};
 use super::inner::Inner;
 use super::load::load;
 use super::query::query;
+use super::scope_use::scope_of;
 use crate::backends::shared::durations::{ceil_millis, floor_millis};
 use crate::backends::shared::retention::retention_ended;
 use crate::model::{Guarantee, Outcome, Record};
@@ -49,7 +50,8 @@ async fn insert(store: &Inner, request: &Reserve<'_>) -> Result<bool, StoreError
         .bind(ceil_millis(request.lease()))
         .bind(floor_millis(record.retention()))
         .bind(request.id.operation())
-        .bind(record.as_bytes());
+        .bind(record.as_bytes())
+        .bind(scope_of(request.id));
     Ok(store.connection.change(query).await? > 0)
 }
 

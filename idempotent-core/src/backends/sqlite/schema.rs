@@ -11,6 +11,7 @@ use super::table_names::TableNames;
 const MIGRATIONS: &[(i32, &str)] = &[
     (1, include_str!("../../../migrations/sqlite/0001_records.sql")),
     (2, include_str!("../../../migrations/sqlite/0002_transactions.sql")),
+    (3, include_str!("../../../migrations/sqlite/0003_scopes.sql")),
 ];
 
 const EXISTS: &str =

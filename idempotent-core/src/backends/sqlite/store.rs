@@ -7,12 +7,12 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 
 use super::inner::Inner;
-use super::{abandon, complete, load, notify, release, renew, reserve, scan, schema};
+use super::{abandon, complete, load, notify, release, renew, reserve, scan, schema, scope_use};
 use crate::backends::shared::sql::sweep_all;
-use crate::model::RecordId;
+use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, Store, StoreError, Wait,
+    Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, Wait,
 };
 
 /// A store in a file of this machine: any number of its processes share the records, which survive a restart.
@@ -211,6 +211,10 @@ impl Store for SqliteStore {
 
     fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
         Some(&self.0.transaction_statements)
+    }
+
+    async fn scope_use(&self, scope: &ScopeId, up_to: u64) -> Result<Option<ScopeUse>, StoreError> {
+        scope_use::scope_use(&self.0, scope, up_to).await.map(Some)
     }
 
     fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {

@@ -84,8 +84,12 @@ fn conclude(attempt: Result<Attempt, Error>, span: &CallSpan) -> ControlFlow<Out
         Ok(Attempt::Busy(busy)) if busy.waits() && busy.is_own_caller() => {
             ControlFlow::Break(Err(busy.prepared.own_call()))
         }
-        Ok(Attempt::Busy(busy)) if busy.waits() => {
-            let waiting = span.instrument(wait_for_owner(*busy, span.clone()));
+        Ok(Attempt::Busy(mut busy)) if busy.waits() => {
+            let seat = match busy.prepared.wait() {
+                Ok(seat) => seat,
+                Err(refusal) => return ControlFlow::Break(Err(refusal)),
+            };
+            let waiting = span.instrument(wait_for_owner(*busy, span.clone(), seat));
             ControlFlow::Continue(Box::pin(waiting))
         }
         Ok(Attempt::Busy(busy)) => ControlFlow::Break(Err(busy.refusal())),

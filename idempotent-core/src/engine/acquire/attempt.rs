@@ -10,13 +10,14 @@ use super::acquired::Acquired;
 use super::check::Found;
 use super::prepare::Prepared;
 use super::request::Request;
+use super::unrecorded::UnrecordedRun;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseHandle, RenewalTask, current};
 use crate::engine::settle::{HeldReservation, Unused, discard};
 use crate::engine::telemetry::{Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Guarantee, RecordId, Token};
-use crate::store::{Entry, Reserve, ReserveOutcome, StoreError, StoreErrorKind, Written};
+use crate::store::{Entry, Reserve, ReserveOutcome, State, StoreError, StoreErrorKind, Written};
 
 /// The result of one attempt. Only a duplicate that waits makes another one.
 pub(super) enum Attempt {
@@ -54,7 +55,7 @@ pub(super) fn start(
     request: Box<Request>,
     engine: Idempotency,
 ) -> ControlFlow<Result<Attempt, Error>, (Prepared, Arc<RenewalTask>)> {
-    let prepared = match request.prepare(engine) {
+    let mut prepared = match request.prepare(engine) {
         Ok(prepared) => prepared,
         Err(error) => return ControlFlow::Break(Err(error)),
     };
@@ -75,6 +76,13 @@ pub(super) fn start(
             return ControlFlow::Break(Err(error));
         }
     };
+    if let Err(refusal) = prepared.enter() {
+        return ControlFlow::Break(Err(refusal));
+    }
+    if prepared.refusal.is_some() {
+        return ControlFlow::Continue((prepared, task));
+    }
+    let local = prepared.engine.store().local();
     let request = prepared.reserve();
     let timer = Telemetry::store_call(Transition::Reserve);
     let Some(answer) = local.and_then(|local| local.try_reserve(&request)) else {
@@ -94,17 +102,55 @@ pub(super) enum Try {
     Again(Instant),
 }
 
-/// Asks the store once.
-pub(super) async fn attempt(
+impl Try {
+    /// How long the store may take.
+    fn limit(self, prepared: &Prepared) -> Duration {
+        match self {
+            Self::First => prepared.lease,
+            Self::Again(until) => {
+                prepared.lease.min(until.saturating_duration_since(Instant::now()))
+            }
+        }
+    }
+}
+
+/// What a waiter does that was woken: it tries again, if it may run. Otherwise it may still find the result.
+pub(super) async fn attempt_again(
+    mut prepared: Prepared,
+    task: Arc<RenewalTask>,
+    until: Instant,
+) -> Result<Attempt, Error> {
+    prepared.enter_again();
+    attempt(prepared, task, Try::Again(until)).await
+}
+
+/// Looks without reserving. If there is nothing to wait for and no result, the call is refused.
+async fn look(
     prepared: Prepared,
     task: Arc<RenewalTask>,
     this: Try,
+    refusal: Error,
 ) -> Result<Attempt, Error> {
+    let limit = this.limit(&prepared);
+    let engine = &prepared.engine;
+    let call = engine.store().load(&prepared.id);
+    match engine.0.transition(&task, Transition::Look, limit, call).await {
+        Ok(Some(entry)) if entry.state != State::Lapsed => taken(prepared, task, entry),
+        Ok(_) | Err(_) => Err(refusal),
+    }
+}
+
+/// Asks the store once. The call holds what it needs to run.
+pub(super) async fn attempt(
+    mut prepared: Prepared,
+    task: Arc<RenewalTask>,
+    this: Try,
+) -> Result<Attempt, Error> {
+    if let Some(refusal) = prepared.refusal.take() {
+        return look(prepared, task, this, refusal).await;
+    }
     let request = prepared.reserve();
-    let limit = match this {
-        Try::First => prepared.lease,
-        Try::Again(until) => prepared.lease.min(until.saturating_duration_since(Instant::now())),
-    };
+    let limit = this.limit(&prepared);
     let engine = &prepared.engine;
     let call = engine.store().reserve(&request);
     let answer = engine.0.transition(&task, Transition::Reserve, limit, call).await;
@@ -144,7 +190,7 @@ fn conclude(
             if let Some(Written { record, .. }) = written {
                 discard(&prepared.engine, prepared.id.clone(), record, Unused::Unanswered);
             }
-            failed(&prepared, this, error)
+            failed(prepared, this, error)
         }
     }
 }
@@ -153,17 +199,19 @@ fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<A
     // The lease counts from when the reservation was written: the store may have granted it at any
     // moment after that.
     let Written { record, at: sent } = written;
-    let Prepared { engine, id, ttl, lease, max_run, .. } = prepared;
+    let Prepared { engine, id, ttl, lease, max_run, seat, is_charged, .. } = prepared;
     if sent.elapsed() >= lease {
         // Another caller may hold the key by now, and starting the body would run it twice.
         discard(&engine, id.clone(), record, Unused::Won);
         return Err(lease_may_have_lapsed(&id));
     }
     let lease = LeaseHandle::new(task, id, record, (lease, max_run), sent, current());
-    Ok(Attempt::Acquired(Acquired::Won(HeldReservation::new(engine, ttl, lease))))
+    let held = HeldReservation::new(engine, ttl, lease, (seat, is_charged));
+    Ok(Attempt::Acquired(Acquired::Won(held)))
 }
 
-fn taken(prepared: Prepared, task: Arc<RenewalTask>, entry: Entry) -> Result<Attempt, Error> {
+fn taken(mut prepared: Prepared, task: Arc<RenewalTask>, entry: Entry) -> Result<Attempt, Error> {
+    prepared.leave();
     Ok(match prepared.check(entry)? {
         Found::Completed(completed) => Attempt::Acquired(Acquired::Replay(completed)),
         Found::InProgress { token, remaining } => {
@@ -174,7 +222,7 @@ fn taken(prepared: Prepared, task: Arc<RenewalTask>, entry: Entry) -> Result<Att
 
 /// What a failure of the store means for the call. An engine that fails open runs the body only if
 /// nothing indicates that another call is running it.
-fn failed(prepared: &Prepared, this: Try, error: StoreError) -> Result<Attempt, Error> {
+fn failed(prepared: Prepared, this: Try, error: StoreError) -> Result<Attempt, Error> {
     match (error.kind(), this) {
         (StoreErrorKind::Malformed, _) => Err(Error::of(ErrorKind::Incompatible, &prepared.id)
             .detail(error.to_string())
@@ -191,8 +239,9 @@ fn failed(prepared: &Prepared, this: Try, error: StoreError) -> Result<Attempt, 
                 error = &error as &dyn std::error::Error,
                 "the store is unavailable and the engine fails open: the body runs without a record"
             );
-            let current = CurrentCall::unrecorded(prepared.id.clone());
-            Ok(Attempt::Acquired(Acquired::Unrecorded(current)))
+            let Prepared { engine, id, seat, .. } = prepared;
+            let run = UnrecordedRun::new(engine, CurrentCall::unrecorded(id), seat);
+            Ok(Attempt::Acquired(Acquired::Unrecorded(Box::new(run))))
         }
         _ => Err(unavailable(&prepared.id, error)),
     }

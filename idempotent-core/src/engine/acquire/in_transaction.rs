@@ -12,7 +12,9 @@ use crate::engine::settle::{TransactionReservation, transaction_error};
 use crate::engine::telemetry::Transition;
 use crate::error::{Error, ErrorKind};
 use crate::model::Guarantee;
-use crate::store::{RunningCall, Transaction, TransactionContext, TransactionReserveOutcome};
+use crate::store::{
+    RunningCall, State, Transaction, TransactionContext, TransactionReserveOutcome,
+};
 
 type AcquiredInTransaction = Acquired<TransactionReservation, Infallible>;
 
@@ -23,7 +25,9 @@ pub(crate) async fn acquire_in_transaction(
     tx: &mut dyn Transaction,
 ) -> Result<AcquiredInTransaction, Error> {
     request.operation.guarantee = Guarantee::ExactlyOnce;
-    let prepared = request.prepare(engine)?;
+    let mut prepared = request.prepare(engine)?;
+    prepared.enter_transaction();
+    let refusal = prepared.refusal.take();
     let store = prepared.engine.store();
     let Some(tables) = store.tables() else {
         return Err(Error::of(ErrorKind::Misconfigured, &prepared.id).detail(
@@ -32,6 +36,9 @@ pub(crate) async fn acquire_in_transaction(
     };
     if let Some(entry) = store.local().and_then(|local| local.completed(&prepared.id)) {
         return prepared.check_local(entry).map(Acquired::Replay);
+    }
+    if let Some(refusal) = refusal {
+        return look(&prepared, refusal).await;
     }
     let depth = current().map_or(0, |call| call.depth()).saturating_add(1);
     let running = RunningCall::default();
@@ -65,5 +72,17 @@ pub(crate) async fn acquire_in_transaction(
         Ok(TransactionReserveOutcome::Contended) if is_own => Err(prepared.own_call()),
         Ok(TransactionReserveOutcome::Contended) => Err(prepared.in_progress(None)),
         Err(error) => Err(transaction_error(&prepared.id, error)),
+    }
+}
+
+/// What a call gets whose scope has used up its share: a result that is there, or the refusal.
+async fn look(prepared: &Prepared, refusal: Error) -> Result<AcquiredInTransaction, Error> {
+    let engine = &prepared.engine;
+    let call = engine.store().load(&prepared.id);
+    match engine.0.call(Transition::Look, prepared.lease, call).await {
+        Ok(Some(entry)) if entry.state == State::Completed => {
+            prepared.check_local(entry).map(Acquired::Replay)
+        }
+        Ok(_) | Err(_) => Err(refusal),
     }
 }

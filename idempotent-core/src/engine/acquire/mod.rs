@@ -1,13 +1,14 @@
 //! Acquiring a key: whether a call runs its body, replays a result or is refused.
 //!
 //! In the order of a call: its options (`request`), what follows from them (`prepare`, with the
-//! engine's list of operation `names`; what of it does not depend on a key is `effective_policy`), one attempt to reserve (`attempt`, with the order of checks
+//! engine's list of operation `names`; what of it does not depend on a key is `effective_policy`), whether the call may run (`admit`), one attempt to reserve (`attempt`, with the order of checks
 //! in `check`), how a duplicate of a running call waits (`wait_for_owner`), all of that as one
-//! future (`acquisition`), and its result (`acquired`). `in_transaction` does the same in the
+//! future (`acquisition`), and its result (`acquired`, with a body that runs without a record in `unrecorded`). `in_transaction` does the same in the
 //! caller's transaction.
 
 mod acquired;
 mod acquisition;
+mod admit;
 mod attempt;
 mod check;
 mod effective_policy;
@@ -15,6 +16,7 @@ mod in_transaction;
 mod names;
 mod prepare;
 mod request;
+mod unrecorded;
 mod wait_for_owner;
 
 pub(crate) use self::acquired::{Acquired, CompletedRecord};
@@ -22,3 +24,4 @@ pub(crate) use self::acquisition::Acquisition;
 pub(crate) use self::in_transaction::acquire_in_transaction;
 pub(super) use self::names::OperationNames;
 pub(crate) use self::request::Request;
+pub(crate) use self::unrecorded::UnrecordedRun;

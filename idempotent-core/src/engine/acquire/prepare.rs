@@ -6,8 +6,11 @@ use super::effective_policy::EffectivePolicy;
 use super::request::Request;
 use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
+use crate::engine::limits::{Seat, WaiterSeat};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, Secret};
+use crate::model::{
+    Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, ScopeId, Secret,
+};
 use crate::store::Reserve;
 
 /// A call with everything decided that does not depend on the store.
@@ -20,6 +23,14 @@ pub(super) struct Prepared {
     pub(super) ttl: Duration,
     pub(super) lease: Duration,
     pub(super) max_run: Duration,
+    /// Held from before the store is asked, unless another call has the key.
+    pub(super) seat: Seat,
+    /// Held by a call that may not run, until somebody has looked what it gets instead.
+    pub(super) waiter_seat: Option<WaiterSeat>,
+    /// Whether the engine has charged the call to its scope.
+    pub(super) is_charged: bool,
+    /// Why the call may not run, though it may still get a result.
+    pub(super) refusal: Option<Error>,
 }
 
 impl Request {
@@ -36,16 +47,36 @@ impl Request {
             .transpose()?;
         let secret = settings.secret.as_ref();
         let id = RecordId::from_parts(name.into(), scope, key, secret);
+        let limiter = self.limiter.as_ref().or(engine.0.limiter.as_ref());
+        let counts = limiter.is_some_and(|limiter| limiter.limits().count_scopes());
+        let counted = scope.filter(|_| counts).map(|scope| ScopeId::from_parts(scope, secret));
+        let id = id.counted_for(counted);
         let fingerprint = match self.digest.take() {
             None => None,
             Some(Ok(digest)) => Some(fingerprint(digest, secret)),
             Some(Err(error)) => return Err(Error::of(ErrorKind::Encode, &id).caused_by(error)),
         };
-        Ok(Prepared { request: self, id, fingerprint, ttl, lease, max_run, engine })
+        Ok(Prepared {
+            request: self,
+            id,
+            fingerprint,
+            ttl,
+            lease,
+            max_run,
+            engine,
+            seat: Seat::default(),
+            waiter_seat: None,
+            is_charged: false,
+            refusal: None,
+        })
     }
 }
 
 impl Prepared {
+    pub(super) fn request(&self) -> &Request {
+        &self.request
+    }
+
     pub(super) fn operation(&self) -> &Operation {
         &self.request.operation
     }

@@ -1,15 +1,35 @@
 //! [`Request`]: a call as its caller described it, before anything is decided.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
+use crate::engine::limits::Limiter;
 use crate::model::{KeyParts, KeyProblem, Operation};
 
 /// A call's options. It borrows nothing, so the arguments may be moved once it is made.
-#[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) operation: Operation,
     pub(crate) key: Result<KeyParts, KeyProblem>,
     pub(crate) scope: Option<Box<Result<KeyParts, KeyProblem>>>,
     pub(crate) digest: Option<Result<Digest, Box<rmp_serde::encode::Error>>>,
     pub(crate) engine: Option<Idempotency>,
+    /// What the call is limited by, instead of the engine's own limits.
+    pub(crate) limiter: Option<Arc<Limiter>>,
+    /// Whether the body runs on without its caller.
+    pub(crate) detaches: bool,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("operation", &self.operation)
+            .field("key", &self.key)
+            .field("scope", &self.scope)
+            .field("digest", &self.digest)
+            .field("engine", &self.engine)
+            .field("detaches", &self.detaches)
+            .finish_non_exhaustive()
+    }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::acquired::Acquired;
-use super::attempt::{Attempt, Busy, Try, attempt};
+use super::attempt::{Attempt, Busy, attempt_again};
 use crate::engine::background::FinishInBackground;
+use crate::engine::limits::WaiterSeat;
 use crate::engine::settle::{HeldReservation, find_failed_run};
 use crate::engine::telemetry::{CallSpan, Telemetry, Transition};
 use crate::error::Error;
@@ -27,6 +28,7 @@ const SHORTEST_LISTEN: Duration = Duration::from_millis(10);
 pub(super) async fn wait_for_owner(
     first: Busy,
     mut span: CallSpan,
+    _seat: Option<WaiterSeat>,
 ) -> Result<Acquired<HeldReservation>, Error> {
     let wait = first.prepared.operation().wait.unwrap_or_default();
     let start = Instant::now();
@@ -44,7 +46,7 @@ pub(super) async fn wait_for_owner(
             break Err(busy.refusal());
         }
         span.another_attempt();
-        let again = attempt(busy.prepared, busy.renewal_task, Try::Again(deadline));
+        let again = attempt_again(busy.prepared, busy.renewal_task, deadline);
         match FinishInBackground::new(again).await {
             Ok(Attempt::Acquired(acquired)) => break Ok(acquired),
             Ok(Attempt::Busy(again)) => busy = *again,

@@ -8,8 +8,9 @@ use super::dropped::{Dropped, settle_dropped};
 use super::settlement::ReservationRef;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseHandle};
+use crate::engine::limits::Seat;
 use crate::engine::telemetry::Telemetry;
-use crate::model::{Record, RecordId};
+use crate::model::{Guarantee, Record, RecordId, ScopeId};
 
 /// A reservation that was won. Its lease is renewed as long as this lives.
 pub(crate) struct HeldReservation {
@@ -17,6 +18,10 @@ pub(crate) struct HeldReservation {
     pub(in crate::engine) ttl: Duration,
     pub(in crate::engine) lease: LeaseHandle,
     phase: Phase,
+    /// Whether the engine has charged the call to its scope.
+    pub(super) is_charged: bool,
+    /// Given back last.
+    _seat: Seat,
 }
 
 /// How far the body has come, which decides what a drop means.
@@ -35,10 +40,15 @@ enum Phase {
 }
 
 impl HeldReservation {
-    pub(in crate::engine) fn new(engine: Idempotency, ttl: Duration, lease: LeaseHandle) -> Self {
+    pub(in crate::engine) fn new(
+        engine: Idempotency,
+        ttl: Duration,
+        lease: LeaseHandle,
+        (seat, is_charged): (Seat, bool),
+    ) -> Self {
         Telemetry::in_flight(1);
         engine.0.in_flight.enter();
-        Self { engine, ttl, lease, phase: Phase::Unstarted }
+        Self { engine, ttl, lease, phase: Phase::Unstarted, is_charged, _seat: seat }
     }
 
     /// Marks that the body may have effects from now on.
@@ -93,6 +103,11 @@ impl HeldReservation {
         self.lease.refused_status()
     }
 
+    /// The engine that holds it.
+    pub(crate) fn engine(&self) -> &Idempotency {
+        &self.engine
+    }
+
     pub(crate) fn max_result_bytes(&self) -> usize {
         self.engine.settings().max_result_bytes
     }
@@ -109,8 +124,40 @@ impl HeldReservation {
     fn settle_dropped(&self, dropped: Dropped) {
         self.lease.stop();
         let guarantee = self.reservation().guarantee();
+        match dropped {
+            Dropped::Panicked | Dropped::Cancelled => self.charge_unknown(guarantee),
+            Dropped::Unjudged => {}
+        }
         Telemetry::dropped(self.id(), guarantee, dropped != Dropped::Cancelled);
         settle_dropped(&self.engine, self.id(), self.reservation(), self.ttl, dropped);
+    }
+
+    /// Tells the engine that the record is gone.
+    pub(super) fn refund(&self) {
+        if let Some(scope) = self.charged_scope() {
+            self.engine.0.shares.refund(scope);
+        }
+    }
+
+    /// Tells the engine that the record is completed, with this many bytes.
+    pub(super) fn charge_completed(&self, bytes: usize) {
+        if let Some(scope) = self.charged_scope() {
+            self.engine.0.shares.completed(scope, bytes);
+        }
+    }
+
+    /// Tells the engine that nobody knows, or soon may know, what the call did. Under *at least once* the
+    /// record will be gone.
+    pub(super) fn charge_unknown(&self, guarantee: Guarantee) {
+        match self.charged_scope() {
+            Some(scope) if guarantee.keeps_lapsed() => self.engine.0.shares.indeterminate(scope),
+            Some(scope) => self.engine.0.shares.refund(scope),
+            None => {}
+        }
+    }
+
+    fn charged_scope(&self) -> Option<&ScopeId> {
+        self.id().scope().filter(|_| self.is_charged)
     }
 
     /// Marks that the body has ended and that its end is being recorded.
@@ -125,6 +172,7 @@ impl Drop for HeldReservation {
         Telemetry::in_flight(-1);
         match self.phase {
             Phase::Unstarted => {
+                self.refund();
                 discard(&self.engine, self.id().clone(), self.reservation().clone(), Unused::Won);
             }
             Phase::Polling => self.settle_dropped(Dropped::Panicked),

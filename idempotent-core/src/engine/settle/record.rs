@@ -91,15 +91,26 @@ impl End {
         let reservation = held.reservation();
         match settlement {
             Settlement::Complete { record, ttl } => {
+                held.charge_completed(record.as_bytes().len());
                 Self::Complete { record, ttl: ttl.unwrap_or(held.ttl) }
             }
-            Settlement::Release => Self::Release,
-            Settlement::HoldForLease => Self::Abandon(held.seal(&reservation.held())),
+            Settlement::Release => {
+                held.refund();
+                Self::Release
+            }
+            Settlement::HoldForLease => {
+                held.charge_unknown(reservation.guarantee());
+                Self::Abandon(held.seal(&reservation.held()))
+            }
             Settlement::Unknown(end) => {
                 Telemetry::unknown_end(held.id(), end.error.as_deref());
                 match end.record(reservation) {
-                    Some(record) => Self::Abandon(held.seal(&record)),
+                    Some(record) => {
+                        held.charge_unknown(record.guarantee());
+                        Self::Abandon(held.seal(&record))
+                    }
                     None => {
+                        held.refund();
                         failed_runs::remember(reservation.token(), end.retry_after);
                         Self::Release
                     }

@@ -8,7 +8,7 @@ use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
-use super::in_flight::InFlightPermit;
+use super::in_flight::InFlightRequest;
 use super::pass_body::PassBody;
 use super::read_body::{BoxError, read_body};
 use super::settings::Settings;
@@ -51,8 +51,8 @@ where
             Ok(bytes) => bytes,
             Err(problem) => return Ok(settings.problem_response(problem)),
         };
-        let permit = match state.in_flight.try_acquire() {
-            Ok(permit) => permit,
+        let in_flight = match state.in_flight.enter() {
+            Ok(in_flight) => in_flight,
             Err(reason) => return Ok(settings.problem_response(reason.into())),
         };
         let call = match settings.call(&key, &parts, &bytes) {
@@ -72,8 +72,10 @@ where
         parts.extensions.insert(key);
         let method = parts.method.clone();
         let request = Request::from_parts(parts, B::Error::rebuild(bytes));
-        let run = HandlerRun { method, reservation, state: Arc::clone(&state), _permit: permit };
-        FinishInBackground::in_context(run.finish(inner, request)).await
+        let run =
+            HandlerRun { method, reservation, state: Arc::clone(&state), _in_flight: in_flight };
+        let engine = settings.engine.clone();
+        FinishInBackground::in_context(run.finish(inner, request), Some(engine)).await
     }
 }
 
@@ -82,7 +84,7 @@ struct HandlerRun {
     method: Method,
     reservation: HttpReservation,
     state: Arc<LayerState>,
-    _permit: InFlightPermit,
+    _in_flight: InFlightRequest,
 }
 
 impl HandlerRun {
@@ -91,7 +93,7 @@ impl HandlerRun {
         S: Service<Request<B>, Response = Response<R>>,
         R: Body,
     {
-        let Self { method, reservation, state, _permit } = self;
+        let Self { method, reservation, state, _in_flight } = self;
         let settings = &state.settings;
         let handler = async { inner.call(request).await };
         let mut response = exchange::run(reservation, &settings.response, &method, handler).await?;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
-use super::in_flight::InFlightLimit;
 use super::scope::Scope;
 use super::service::IdempotencyService;
 use super::settings::Settings;
@@ -165,14 +164,10 @@ pub struct IdempotencyLayer {
     pub(super) state: Arc<LayerState>,
 }
 
-/// How many guarded requests may be in flight at once by default.
-const MAX_IN_FLIGHT: usize = 4096;
-
 impl IdempotencyLayer {
     pub(super) fn of(engine: Idempotency, operation: Operation, scope: Scope) -> Self {
         let settings = Settings::new(engine, operation, scope);
-        let in_flight = InFlightLimit::new(MAX_IN_FLIGHT);
-        Self { state: Arc::new(LayerState::new(settings, in_flight)) }
+        Self { state: Arc::new(LayerState::new(settings)) }
     }
 
     /// Refuses guarded requests from now on, with 503 and `Retry-After`, and returns when all running

@@ -4,6 +4,8 @@ mod future;
 mod guarded_request;
 mod in_flight;
 mod layer;
+mod layer_limits;
+mod limit_options;
 mod missing_parts;
 mod options;
 mod pass_body;

@@ -7,7 +7,6 @@ use std::time::Duration;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, StatusCode, response};
 
-use super::in_flight::InFlightLimit;
 use super::layer::IdempotencyLayer;
 use super::settings::Settings;
 use crate::Disposition;
@@ -30,7 +29,7 @@ use crate::http::disposition::{ServerErrors, stripe_disposition_of};
 /// | [`disposition`](Self::disposition) | by status |
 /// | [`server_errors`](Self::server_errors) | the handler runs again |
 /// | [`respect_no_store`](Self::respect_no_store) | no: `no-store` responses are stored too |
-/// | [`max_in_flight`](Self::max_in_flight) | 4096 |
+/// | [limits](#limits) of what runs, waits and is kept | by scope and by key |
 impl IdempotencyLayer {
     /// Follows the IETF draft (-07): the key is required, and a duplicate of a running request is
     /// refused with 409 at once.
@@ -216,17 +215,6 @@ impl IdempotencyLayer {
         self.set(|settings| settings.response.stripped_headers.keep(name))
     }
 
-    /// How many guarded requests may be in flight at once, waiting ones included. Further requests are
-    /// refused with 503 before their key is looked up. A server's connection limit does not bound the
-    /// handlers, because they run on when their clients disconnect.
-    ///
-    /// It acts on services that are made afterwards.
-    pub fn max_in_flight(mut self, requests: usize) -> Self {
-        let state = Arc::make_mut(&mut self.state);
-        state.in_flight = Arc::new(InFlightLimit::new(requests));
-        self
-    }
-
     /// The base of the `type` of problems: a URI of the service's own documentation, to which the code
     /// is appended. See [`problems`](crate::http::problems).
     pub fn problem_types(self, base: impl Into<Cow<'static, str>>) -> Self {
@@ -242,7 +230,7 @@ impl IdempotencyLayer {
         self.set(|settings| settings.documentation = link)
     }
 
-    fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+    pub(super) fn set(mut self, set: impl FnOnce(&mut Settings)) -> Self {
         let settings = &mut Arc::make_mut(&mut self.state).settings;
         set(settings);
         settings.update_policy();

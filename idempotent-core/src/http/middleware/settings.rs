@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 use http::{Method, Response, request};
 
+use super::layer_limits::LayerLimits;
 use super::scope::Scope;
+use crate::engine::Limiter;
 use crate::http::exchange::{HttpCall, ResponsePolicy};
 use crate::http::problem::{PROBLEM_TYPES, Problem, whole_seconds};
 use crate::http::{IdempotencyKey, RequestFingerprint};
@@ -19,6 +22,8 @@ pub(super) struct Settings {
     pub(super) engine: Idempotency,
     pub(super) operation: Operation,
     pub(super) scope: Scope,
+    pub(super) limits: LayerLimits,
+    limiter: Arc<Limiter>,
     pub(super) methods: Vec<Method>,
     pub(super) required: bool,
     pub(super) header: HeaderName,
@@ -39,6 +44,8 @@ impl Settings {
             engine,
             operation,
             scope,
+            limits: LayerLimits::default(),
+            limiter: Arc::new(Limiter::new(LayerLimits::default().call_limits())),
             methods: vec![Method::POST, Method::PATCH],
             required: false,
             header: IdempotencyKey::HEADER,
@@ -51,6 +58,12 @@ impl Settings {
         };
         settings.update_policy();
         settings
+    }
+
+    /// Sets the limits, and counts anew.
+    pub(super) fn set_limits(&mut self, limits: LayerLimits) {
+        self.limits = limits;
+        self.limiter = Arc::new(Limiter::new(limits.call_limits()));
     }
 
     /// How long a response is kept.
@@ -99,7 +112,8 @@ impl Settings {
             );
             Box::new(Problem::from(&Error::new(ErrorKind::Encode, self.operation.name)))
         })?;
-        let mut call = self.operation.key(key).engine(&self.engine).fingerprint_digest(digest);
+        let call = self.operation.key(key).engine(&self.engine).fingerprint_digest(digest);
+        let mut call = call.limiter(&self.limiter);
         let owner = self.scope.owner(parts).map_err(|_| Box::new(Problem::missing_scope()))?;
         if let Some(owner) = owner {
             call = call.scope_parts(owner);

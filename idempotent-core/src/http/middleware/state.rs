@@ -3,19 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::in_flight::InFlightLimit;
+use super::in_flight::InFlightRequests;
 use super::settings::Settings;
 
 #[derive(Clone, Debug)]
 pub(super) struct LayerState {
     pub(super) settings: Settings,
-    pub(super) in_flight: Arc<InFlightLimit>,
+    pub(super) in_flight: Arc<InFlightRequests>,
     warned_of_grpc: Arc<AtomicBool>,
 }
 
 impl LayerState {
-    pub(super) fn new(settings: Settings, in_flight: InFlightLimit) -> Self {
-        Self { settings, in_flight: Arc::new(in_flight), warned_of_grpc: Arc::default() }
+    pub(super) fn new(settings: Settings) -> Self {
+        Self { settings, in_flight: Arc::default(), warned_of_grpc: Arc::default() }
     }
 
     /// Logs once per layer that gRPC requests are not guarded.

@@ -46,16 +46,6 @@ impl Problem {
         )
     }
 
-    pub(in crate::http) const fn overloaded() -> Self {
-        let problem = Self::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "overloaded",
-            "Too many requests are running",
-            "The request was not processed. Send it again later, with the same key.",
-        );
-        problem.retry_in(Some(DEFAULT_RETRY_AFTER))
-    }
-
     pub(in crate::http) const fn shutting_down() -> Self {
         let problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -194,6 +184,18 @@ fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
             "The service did not write the record of this key, or it was changed since. The request was \
              not processed.",
         ),
+        ErrorKind::TooManyCalls => (
+            "Too many requests of this caller are running",
+            "The request was not processed. Send it again later, with the same key.",
+        ),
+        ErrorKind::ScopeFull => (
+            "This caller has used up its share of idempotency keys",
+            "The request was not processed. Send it again later, with the same key.",
+        ),
+        ErrorKind::Overloaded => (
+            "Too many requests are running",
+            "The request was not processed. Send it again later, with the same key.",
+        ),
         ErrorKind::Store => (
             "The idempotency key cannot be looked up",
             "The request was not processed. Send it again later, with the same key.",
@@ -240,6 +242,9 @@ mod tests {
             ErrorKind::ResultNotKept,
             ErrorKind::Incompatible,
             ErrorKind::NotAuthentic,
+            ErrorKind::TooManyCalls,
+            ErrorKind::ScopeFull,
+            ErrorKind::Overloaded,
             ErrorKind::Store,
             ErrorKind::Encode,
             ErrorKind::Decode,
@@ -261,7 +266,6 @@ mod tests {
             Problem::missing_scope(),
             Problem::unreadable_body(),
             Problem::request_too_large(),
-            Problem::overloaded(),
             Problem::shutting_down(),
         ] {
             let row = format!("| `{}` | {} |", problem.code(), problem.status().as_u16());

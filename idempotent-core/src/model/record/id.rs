@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use smallvec::SmallVec;
 
+use super::scope_id::ScopeId;
 use crate::model::key::{Key, KeyParts, KeyProblem, push_prefixed};
 
 /// The longest operation name, in bytes.
@@ -29,10 +31,12 @@ const LAYOUT: u8 = 1;
 /// assert_eq!(id.to_string().parse::<RecordId>()?, id);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub struct RecordId {
     operation: Cow<'static, str>,
     hash: [u8; 32],
+    /// No part of the identity, since the hash covers the scope already.
+    scope: Option<ScopeId>,
 }
 
 /// Why a name, a key or a text does not make a [`RecordId`].
@@ -98,7 +102,30 @@ impl RecordId {
             None => blake3::hash(&input),
             Some(Secret(secret)) => blake3::keyed_hash(secret, &input),
         };
-        Self { operation, hash: hash.into() }
+        Self { operation, hash: hash.into(), scope: None }
+    }
+
+    /// The scope that the record counts for, if its engine counts by scope:
+    /// see [`Store::scope_use`](crate::store::Store::scope_use). An id that was read from a text or a hash has none.
+    #[must_use]
+    pub const fn scope(&self) -> Option<&ScopeId> {
+        self.scope.as_ref()
+    }
+
+    /// Says which scope the record counts for. It does not change the identity.
+    ///
+    /// ```
+    /// use idempotent_core::model::{RecordId, ScopeId};
+    ///
+    /// let id = RecordId::of("shop::charge", Some(&"tenant-1"), &42)?;
+    /// let counted = id.clone().counted_for(Some(ScopeId::of(&"tenant-1")?));
+    /// assert_eq!(counted, id);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn counted_for(mut self, scope: Option<ScopeId>) -> Self {
+        self.scope = scope;
+        self
     }
 
     /// The operation's name.
@@ -124,7 +151,7 @@ impl RecordId {
     ) -> Result<Self, InvalidRecordId> {
         let operation = operation.into();
         match name_fault(&operation) {
-            None => Ok(Self { operation, hash }),
+            None => Ok(Self { operation, hash, scope: None }),
             Some(fault) => Err(InvalidRecordId(fault.into())),
         }
     }
@@ -141,6 +168,21 @@ pub(crate) fn name_fault(name: &str) -> Option<&'static str> {
         Some("an operation's name must not contain braces, whitespace or control characters")
     } else {
         None
+    }
+}
+
+impl PartialEq for RecordId {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash && self.operation == other.operation
+    }
+}
+
+impl Eq for RecordId {}
+
+impl Hash for RecordId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.operation.hash(state);
+        self.hash.hash(state);
     }
 }
 

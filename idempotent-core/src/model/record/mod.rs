@@ -1,6 +1,7 @@
 //! What a store keeps of a call.
 //!
-//! `id` is a record's identity, and `token` tells one attempt from another. `value` is the record
+//! `id` is a record's identity, `scope_id` that of the scope it belongs to
+//! (`scope_hash` makes it), and `token` tells one attempt from another. `value` is the record
 //! itself, `layout` describes its bytes, and `envelope` is what it says about its call. `outcome` is
 //! how far the call has come, and `owner` what the call's owner last said about itself.
 //! `mac` is what tells whether an engine's fleet wrote a record, and `seal` gives it to one.
@@ -15,6 +16,8 @@ mod layout;
 mod mac;
 mod outcome;
 mod owner;
+mod scope_hash;
+mod scope_id;
 mod seal;
 mod token;
 mod value;
@@ -28,5 +31,6 @@ pub(crate) use self::id::{Secret, name_fault};
 pub(crate) use self::mac::{Mac, MacKey};
 pub use self::outcome::{NotKept, Outcome};
 pub use self::owner::OwnerState;
+pub use self::scope_id::ScopeId;
 pub use self::token::Token;
 pub use self::value::{MalformedRecord, Record};

@@ -4,7 +4,9 @@ use std::future::Future;
 
 use super::case::Case;
 use super::subject::Subject;
-use super::{abandon, cancellation, complete, fencing, lapse, release, renew, reserve, scan, wait};
+use super::{
+    abandon, cancellation, complete, fencing, lapse, release, renew, reserve, scan, scopes, wait,
+};
 
 /// Generates a `#[test]` for each rule of the store contract, named after the rule.
 ///
@@ -220,6 +222,13 @@ macro_rules! __contract_cases {
                 pages_lead_to_the_end_without_losing_a_record
                 a_scan_misses_nothing_when_what_it_has_shown_goes_away
                 a_scan_tells_what_it_cannot_read_and_a_purge_removes_it
+            }
+            scopes {
+                a_scope_has_its_own_records_and_no_others
+                a_result_counts_for_its_scope_until_its_ttl_ends
+                a_scopes_bytes_grow_with_its_results
+                a_scope_tells_how_many_of_its_records_are_indeterminate
+                a_late_result_counts_for_its_scope
             }
             cancellation {
                 a_reserve_that_was_dropped_midway_can_be_repeated

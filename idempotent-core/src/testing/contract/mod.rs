@@ -20,6 +20,7 @@ mod release;
 mod renew;
 mod reserve;
 mod scan;
+mod scopes;
 mod subject;
 mod wait;
 

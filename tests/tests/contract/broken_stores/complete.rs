@@ -42,6 +42,11 @@ impl BrokenStore {
                 self.record(request, request.record, request.ttl)
             }
             (Flaw::CompleteRefusesVacantIds, IfVacant::Record) => Some(CompleteOutcome::Gone),
+            (Flaw::ScopeUseMissesLateResults, IfVacant::Record) => {
+                let id = request.id.clone().counted_for(None);
+                self.put(&id, request.record, request.ttl);
+                Some(CompleteOutcome::Recorded)
+            }
             (Flaw::CompleteReadsThenWrites, IfVacant::Record) => {
                 yield_now().await;
                 self.record(request, request.record, request.ttl)

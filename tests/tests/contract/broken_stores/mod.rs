@@ -7,15 +7,16 @@ mod complete;
 mod read;
 mod renew_release;
 mod reserve;
+mod scopes;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use idempotent_core::model::{Record, RecordId, Token};
+use idempotent_core::model::{Record, RecordId, ScopeId, Token};
 use idempotent_core::store::{
     Abandon, Clock, Complete, CompleteOutcome, Entry, LocalStore, Page, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Scan, Store, StoreError, Wait,
+    RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, Wait,
 };
 
 use super::reference_store::{ReferenceStore, Slot};
@@ -104,6 +105,12 @@ pub(crate) enum Flaw {
     ScanIgnoresTheStates,
     ScanTellsOneState,
     ScanSkipsTheUnreadable,
+
+    ScopeUseCountsEveryScope,
+    ScopeUseCountsWhatHasExpired,
+    ScopeUseTellsNoBytes,
+    ScopeUseForgetsTheIndeterminate,
+    ScopeUseMissesLateResults,
 }
 
 #[derive(Clone)]
@@ -219,5 +226,10 @@ impl Store for BrokenStore {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.scan_wrongly(request.clone()).await
+    }
+
+    async fn scope_use(&self, scope: &ScopeId, up_to: u64) -> Result<Option<ScopeUse>, StoreError> {
+        let found = self.store.scope_use(scope, up_to).await?;
+        Ok(found.map(|found| self.count_wrongly(scope, found)))
     }
 }

@@ -40,7 +40,7 @@ async fn a_fresh_record_is_readable_however_full_the_store_is() {
 }
 
 #[tokio::test]
-async fn under_at_least_once_the_records_used_least_recently_go_early() {
+async fn the_results_that_nobody_reads_go_first_and_leave_tombstones() {
     let f = small();
     f.call(MANY, AtLeastOnce).await;
     for n in 0..MANY {
@@ -49,10 +49,117 @@ async fn under_at_least_once_the_records_used_least_recently_go_early() {
         f.store.records().completed.run_pending_tasks();
     }
 
+    let evicted = f.load(&id(0)).await.unwrap();
+    assert_eq!(evicted.record.outcome(), Outcome::NotKept(NotKept::Evicted));
+    assert_eq!(kept(&f.load(&id(MANY)).await.unwrap()), PAYLOAD);
+    let completed = f.store.records().completed.count();
+    assert!(completed <= CAPACITY / 500, "{completed}");
+    assert_eq!(f.unfinished() as u64, MANY + 1 - completed);
+}
+
+#[tokio::test]
+async fn a_result_that_was_evicted_runs_again_only_where_that_was_chosen() {
+    let f =
+        Fixture::with(MemoryStore::builder().capacity_bytes(CAPACITY).run_again_after_eviction());
+    f.fill(AtLeastOnce).await;
     assert!(f.load(&id(0)).await.is_none());
-    assert!(f.load(&id(MANY)).await.is_some());
-    assert!(f.store.records().completed.count() <= CAPACITY / 500 + 50);
     assert_eq!(f.unfinished(), 0);
+    f.won(&id(0), AtLeastOnce).await;
+}
+
+fn of_scope(n: u64, scope: u8) -> RecordId {
+    id(n).counted_for(Some(ScopeId::from_bytes([scope; 16])))
+}
+
+impl Fixture {
+    async fn call_of(&self, n: u64, scope: u8, payload: &[u8]) {
+        let id = of_scope(n, scope);
+        let reservation = self.won(&id, AtLeastOnce).await;
+        assert!(is_recorded(&self.complete(&id, &reservation, payload).await));
+    }
+
+    async fn use_of(&self, scope: u8) -> ScopeUse {
+        let scope = ScopeId::from_bytes([scope; 16]);
+        self.store.scope_use(&scope, u64::MAX).await.unwrap().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_scope_that_fills_the_store_loses_its_own_results() {
+    let f = small();
+    for n in 0..10 {
+        f.call_of(n, 1, &PAYLOAD).await;
+    }
+    for n in 100..300 {
+        f.call_of(n, 2, &[7; 5000]).await;
+    }
+    for n in 0..10 {
+        assert_eq!(kept(&f.load(&of_scope(n, 1)).await.unwrap()), PAYLOAD);
+    }
+    assert_eq!(f.use_of(1).await.records, 10);
+    assert_eq!(f.use_of(2).await.records, 200);
+    let evicted = f.load(&of_scope(100, 2)).await.unwrap();
+    assert_eq!(evicted.record.outcome(), Outcome::NotKept(NotKept::Evicted));
+    assert_eq!(kept(&f.load(&of_scope(299, 2)).await.unwrap()), [7; 5000]);
+}
+
+#[tokio::test]
+async fn a_fresh_result_stays_even_if_its_scope_has_most() {
+    let f = small();
+    for n in 0..100 {
+        f.call_of(n, n as u8, &PAYLOAD).await;
+    }
+    f.call_of(200, 200, &[7; 60_000]).await;
+    assert_eq!(kept(&f.load(&of_scope(200, 200)).await.unwrap()).len(), 60_000);
+}
+
+#[tokio::test]
+async fn a_scope_has_what_is_live_and_nothing_else() {
+    let f = Fixture::new();
+    f.won(&of_scope(1, 1), AtLeastOnce).await;
+    f.call_of(2, 1, &PAYLOAD).await;
+    let strict = of_scope(3, 1);
+    let reservation = f.won(&strict, AtMostOnce).await;
+    f.complete(&strict, &reservation, &PAYLOAD).await;
+    let lost = of_scope(4, 1);
+    let reservation = f.won(&lost, AtMostOnce).await;
+    let record = reservation.abandoned();
+    f.store.abandon(&Abandon::new(&lost, &reservation, &record)).await.unwrap();
+    f.call_of(5, 2, &PAYLOAD).await;
+
+    let found = f.use_of(1).await;
+    assert_eq!((found.records, found.indeterminate), (4, 1));
+    assert!((300..2000).contains(&found.bytes), "{}", found.bytes);
+
+    f.clock.advance(TTL);
+    f.clock.advance(Duration::from_secs(2));
+    let scope = ScopeId::from_bytes([1; 16]);
+    // Asked for no more than one, it sweeps.
+    let found = f.store.scope_use(&scope, 1).await.unwrap().unwrap();
+    assert_eq!((found.records, found.indeterminate), (1, 1));
+    f.release(&lost, &reservation).await;
+    f.store.purge(&lost).await.unwrap();
+    assert_eq!(f.use_of(1).await, ScopeUse::default());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn an_id_is_never_vacant_while_its_result_is_evicted() {
+    let f = Arc::new(small());
+    let tasks = (0..4_u64).map(|task| {
+        let f = Arc::clone(&f);
+        tokio::spawn(async move {
+            for n in 0..2000 {
+                f.call_of(task * 10_000 + n, task as u8, &PAYLOAD).await;
+                // Nobody wins again what somebody has completed.
+                let earlier = of_scope(task * 10_000 + n / 2, task as u8);
+                taken(f.reserve(&reserve(&earlier, AtLeastOnce)).await);
+                tokio::task::yield_now().await;
+            }
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        task.await.unwrap();
+    }
 }
 
 #[tokio::test]

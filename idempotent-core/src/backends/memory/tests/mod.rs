@@ -13,10 +13,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::{MemoryStore, MemoryStoreBuilder};
-use crate::model::{Envelope, Guarantee, NotKept, Outcome, Record, RecordId, Token};
+use crate::model::{Envelope, Guarantee, NotKept, Outcome, Record, RecordId, ScopeId, Token};
 use crate::store::{
-    Clock, Complete, CompleteOutcome, Cursor, Entry, IfVacant, LocalStore, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Scan, Sleep, State, Store, StoreErrorKind, Wait,
+    Abandon, Clock, Complete, CompleteOutcome, Cursor, Entry, IfVacant, LocalStore, Release, Renew,
+    RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, Sleep, State, Store, StoreErrorKind,
+    Wait,
 };
 
 const LEASE: Duration = Duration::from_secs(30);

@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, Executor, Row};
 use super::error::transaction_error;
 use super::statements::TransactionStatements;
 use crate::backends::postgres::error::unexpected;
+use crate::backends::postgres::scope_use::scope_of;
 use crate::backends::shared::sql::{RESERVATION_GONE, savepoint, tables_of};
 use crate::model::{Record, RecordId};
 use crate::store::{
@@ -77,6 +78,7 @@ impl Transaction for PgConnection {
             .bind(&request.record.token().as_bytes()[..])
             .bind(request.record.as_bytes())
             .bind(interval(request.ttl))
+            .bind(scope_of(request.id))
             .execute(self)
             .await
             .map_err(transaction_error)?;

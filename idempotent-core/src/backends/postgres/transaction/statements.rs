@@ -26,7 +26,8 @@ const RESERVE: &str = r#"SELECT
     current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') AS snapshot"#;
 
 const COMPLETE: &str = r#"UPDATE "idempotent"."records"
-SET lapses_at = NULL, expires_at = clock_timestamp() + $4, record = $3, xact = NULL
+SET lapses_at = NULL, expires_at = clock_timestamp() + $4, record = $3, xact = NULL,
+    scope = coalesce($5, scope)
 WHERE id = $1 AND token = $2 AND expires_at IS NULL AND xact = pg_current_xact_id()"#;
 
 const RELEASE: &str = r#"DELETE FROM "idempotent"."records"

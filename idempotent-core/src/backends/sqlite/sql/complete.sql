@@ -1,8 +1,9 @@
--- 1: id, 2: token, 3: guarantee, 4: ttl, 5: retention, 6: operation, 7: record.
+-- 1: id, 2: token, 3: guarantee, 4: ttl, 5: retention, 6: operation, 7: record,
+-- 8: scope or null.
 -- Changes a row where the id was vacant, or held by that token and not completed.
 INSERT INTO "idempotent_records" AS held
-    (id, token, guarantee, lapses_at, retention, expires_at, operation, record)
-VALUES (?1, ?2, ?3, NULL, ?5, {now} + ?4, ?6, ?7)
+    (id, token, guarantee, lapses_at, retention, expires_at, operation, record, scope)
+VALUES (?1, ?2, ?3, NULL, ?5, {now} + ?4, ?6, ?7, ?8)
 ON CONFLICT (id) DO UPDATE SET
     token = excluded.token,
     guarantee = excluded.guarantee,
@@ -10,7 +11,8 @@ ON CONFLICT (id) DO UPDATE SET
     retention = excluded.retention,
     expires_at = excluded.expires_at,
     operation = excluded.operation,
-    record = excluded.record
+    record = excluded.record,
+    scope = coalesce(excluded.scope, held.scope)
 WHERE held.expires_at < {now}
     OR (held.expires_at IS NULL AND held.token = excluded.token)
     OR (held.lapses_at < {now} AND (held.guarantee = 0 OR held.lapses_at + held.retention < {now}))

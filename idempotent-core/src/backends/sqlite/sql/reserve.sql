@@ -1,8 +1,8 @@
--- 1: id, 2: token, 3: guarantee, 4: lease, 5: retention, 6: operation, 7: record.
+-- 1: id, 2: token, 3: guarantee, 4: lease, 5: retention, 6: operation, 7: record, 8: scope or null.
 -- Changes a row where the id was vacant, and none where it was not.
 INSERT INTO "idempotent_records" AS held
-    (id, token, guarantee, lapses_at, retention, expires_at, operation, record)
-VALUES (?1, ?2, ?3, {now} + ?4, ?5, NULL, ?6, ?7)
+    (id, token, guarantee, lapses_at, retention, expires_at, operation, record, scope)
+VALUES (?1, ?2, ?3, {now} + ?4, ?5, NULL, ?6, ?7, ?8)
 ON CONFLICT (id) DO UPDATE SET
     token = excluded.token,
     guarantee = excluded.guarantee,
@@ -10,6 +10,7 @@ ON CONFLICT (id) DO UPDATE SET
     retention = excluded.retention,
     expires_at = NULL,
     operation = excluded.operation,
-    record = excluded.record
+    record = excluded.record,
+    scope = excluded.scope
 WHERE held.expires_at < {now}
     OR (held.lapses_at < {now} AND (held.guarantee = 0 OR held.lapses_at + held.retention < {now}))

@@ -21,6 +21,7 @@ use crate::backends::sqlite::connections::is_in_transaction;
 use crate::backends::sqlite::entry::{Found, read};
 use crate::backends::sqlite::error::{is_busy, is_foreign_key};
 use crate::backends::sqlite::query::{Query, query};
+use crate::backends::sqlite::scope_use::scope_of;
 use crate::store::poll::jittered;
 use crate::store::{
     Complete, Entry, Isolation, Release, Reserve, State, StoreError, StoreErrorKind, Transaction,
@@ -110,7 +111,8 @@ async fn insert(
             .bind(&record.token().as_bytes()[..])
             .bind(floor_millis(record.retention()))
             .bind(request.id.operation())
-            .bind(record.as_bytes());
+            .bind(record.as_bytes())
+            .bind(scope_of(request.id));
         match query.execute(&mut *connection).await {
             Ok(done) => return Ok(done.rows_affected() > 0),
             Err(error) if is_busy(&error) && wait.is_some_and(|wait| begin.elapsed() < wait) => {

@@ -1,0 +1,46 @@
+//! [`StoredResult`]: a completed record in the store.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::moment::Moment;
+use crate::model::{Record, ScopeId};
+use crate::store::{Entry, State};
+
+/// A completed record, and what its eviction depends on.
+#[derive(Debug)]
+pub(super) struct StoredResult {
+    pub(super) record: Record,
+    pub(super) until: Moment,
+    pub(super) scope: Option<ScopeId>,
+    /// Whether it was read since an eviction last passed over it.
+    was_read: AtomicBool,
+}
+
+impl StoredResult {
+    pub(super) fn new(record: Record, until: Moment, scope: Option<ScopeId>) -> Self {
+        Self { record, until, scope, was_read: AtomicBool::new(false) }
+    }
+
+    pub(super) fn is_expired(&self, now: Moment) -> bool {
+        self.until <= now
+    }
+
+    /// The entry, unless it has expired.
+    pub(super) fn entry(&self, now: Moment) -> Option<Entry> {
+        let remaining = now.until(self.until);
+        (!self.is_expired(now))
+            .then(|| Entry::new(self.record.clone(), State::Completed, Some(remaining)))
+    }
+
+    pub(super) fn set_read(&self) {
+        // Most were read before, and writing takes the cache line away from other readers.
+        if !self.was_read.load(Ordering::Relaxed) {
+            self.was_read.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it was read since the last time that this was asked.
+    pub(super) fn take_read(&self) -> bool {
+        self.was_read.swap(false, Ordering::Relaxed)
+    }
+}
