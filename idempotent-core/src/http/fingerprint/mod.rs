@@ -1,8 +1,9 @@
-//! What makes two requests the same request: method, path, query, content type and body.
+//! What makes two requests the same request: method, host, path, query, content type and body.
 
 mod content_type;
 mod error;
 mod json;
+mod query;
 mod request_fingerprint;
 mod request_head;
 

@@ -1,4 +1,4 @@
-//! One guarded request, from reading its body to its response.
+//! One guarded request, from its owner and its body to its response.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -47,15 +47,25 @@ where
     let (mut parts, body) = request.into_parts();
     async move {
         let settings = &state.settings;
-        let bytes = match read_body(body, settings.request_limit).await {
-            Ok(bytes) => bytes,
+        // What costs least is checked first: who it is, then whether there is a place, then the body.
+        let owner = match settings.owner(&parts) {
+            Ok(owner) => owner,
             Err(problem) => return Ok(settings.problem_response(problem)),
         };
         let permit = match state.in_flight.try_acquire() {
             Ok(permit) => permit,
             Err(reason) => return Ok(settings.problem_response(reason.into())),
         };
-        let call = match settings.call(&key, &parts, &bytes) {
+        let mut held = match state.read_budget.hold(body.size_hint().lower()) {
+            Ok(held) => held,
+            Err(exhausted) => return Ok(settings.problem_response(exhausted.into())),
+        };
+        let (limit, timeout) = (settings.request_limit, settings.read_timeout);
+        let bytes = match read_body(body, limit, timeout, &mut held).await {
+            Ok(bytes) => bytes,
+            Err(problem) => return Ok(settings.problem_response(problem)),
+        };
+        let call = match settings.call(&key, owner, &parts, &bytes) {
             Ok(call) => call,
             Err(problem) => return Ok(settings.problem_response(*problem)),
         };
@@ -72,6 +82,8 @@ where
         parts.extensions.insert(key);
         let method = parts.method.clone();
         let request = Request::from_parts(parts, B::Error::rebuild(bytes));
+        // From here on the body is the handler's.
+        drop(held);
         let run = HandlerRun { method, reservation, state: Arc::clone(&state), _permit: permit };
         FinishInBackground::in_context(run.finish(inner, request)).await
     }

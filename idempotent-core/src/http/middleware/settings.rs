@@ -12,6 +12,7 @@ use super::scope::Scope;
 use crate::http::exchange::{HttpCall, ResponsePolicy};
 use crate::http::problem::{PROBLEM_TYPES, Problem, whole_seconds};
 use crate::http::{IdempotencyKey, RequestFingerprint};
+use crate::model::KeyParts;
 use crate::{Error, ErrorKind, Idempotency, Operation};
 
 #[derive(Clone)]
@@ -21,9 +22,12 @@ pub(super) struct Settings {
     pub(super) scope: Scope,
     pub(super) methods: Vec<Method>,
     pub(super) required: bool,
+    /// The gRPC services whose requests pass.
+    pub(super) grpc_services: Vec<Cow<'static, str>>,
     pub(super) header: HeaderName,
     pub(super) policy_header: HeaderName,
     pub(super) request_limit: usize,
+    pub(super) read_timeout: Duration,
     pub(super) fingerprint: RequestFingerprint,
     pub(super) response: ResponsePolicy,
     pub(super) problem_types: Cow<'static, str>,
@@ -41,9 +45,11 @@ impl Settings {
             scope,
             methods: vec![Method::POST, Method::PATCH],
             required: false,
+            grpc_services: Vec::new(),
             header: IdempotencyKey::HEADER,
             policy_header: HeaderName::from_static("idempotency-policy"),
             request_limit: 1024 * 1024,
+            read_timeout: Duration::from_secs(30),
             fingerprint: RequestFingerprint::new(),
             problem_types: Cow::Borrowed(PROBLEM_TYPES),
             documentation: None,
@@ -84,10 +90,16 @@ impl Settings {
         self.policy = HeaderValue::try_from(policy).ok();
     }
 
+    /// To whom a request's key belongs; `None` in the global scope.
+    pub(super) fn owner(&self, parts: &request::Parts) -> Result<Option<KeyParts>, Problem> {
+        self.scope.owner(parts).map_err(|_| Problem::missing_scope())
+    }
+
     /// The call for a request.
     pub(super) fn call(
         &self,
         key: &IdempotencyKey,
+        owner: Option<KeyParts>,
         parts: &request::Parts,
         body: &Bytes,
     ) -> Result<HttpCall, Box<Problem>> {
@@ -99,8 +111,8 @@ impl Settings {
             );
             Box::new(Problem::from(&Error::new(ErrorKind::Encode, self.operation.name)))
         })?;
-        let mut call = self.operation.key(key).engine(&self.engine).fingerprint_digest(digest);
-        let owner = self.scope.owner(parts).map_err(|_| Box::new(Problem::missing_scope()))?;
+        let mut call =
+            self.operation.client_key(key).engine(&self.engine).fingerprint_digest(digest);
         if let Some(owner) = owner {
             call = call.scope_parts(owner);
         }

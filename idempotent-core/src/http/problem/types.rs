@@ -46,11 +46,42 @@ impl Problem {
         )
     }
 
+    pub(in crate::http) const fn grpc_not_guarded() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "grpc_not_guarded",
+            "gRPC is not served here",
+            "The request has the media type of gRPC, whose answers cannot be repeated here. It was not \
+             processed.",
+        )
+    }
+
     pub(in crate::http) const fn overloaded() -> Self {
         let problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "overloaded",
             "Too many requests are running",
+            "The request was not processed. Send it again later, with the same key.",
+        );
+        problem.retry_in(Some(DEFAULT_RETRY_AFTER))
+    }
+
+    pub(in crate::http) const fn read_timeout() -> Self {
+        let problem = Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "read_timeout",
+            "The request's body took too long",
+            "The body was not complete in time, and the request was not processed. Send it again, with the \
+             same key.",
+        );
+        problem.retry_in(Some(DEFAULT_RETRY_AFTER))
+    }
+
+    pub(in crate::http) const fn read_budget_exhausted() -> Self {
+        let problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "read_budget_exhausted",
+            "Too many bodies are being read",
             "The request was not processed. Send it again later, with the same key.",
         );
         problem.retry_in(Some(DEFAULT_RETRY_AFTER))
@@ -144,9 +175,10 @@ fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
         ErrorKind::MissingKey => {
             ("The idempotency key is missing", "This operation needs an idempotency key.")
         }
-        ErrorKind::InvalidKey => {
-            ("The idempotency key is invalid", "The key, or a part of it, is empty.")
-        }
+        ErrorKind::InvalidKey => (
+            "The idempotency key is invalid",
+            "The key, or a part of it, is empty or can be guessed.",
+        ),
         ErrorKind::KeyTooLong => {
             ("The idempotency key is too long", "The key is longer than this service accepts.")
         }
@@ -171,7 +203,7 @@ fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
         ),
         ErrorKind::FingerprintMismatch => (
             "The idempotency key was used with another request",
-            "The first request with this key had another method, path, query, content type or body. \
+            "The first request with this key had another method, host, path, query, content type or body. \
              Send a new request with a new key.",
         ),
         ErrorKind::Indeterminate => (
@@ -255,6 +287,9 @@ mod tests {
             Problem::missing_scope(),
             Problem::unreadable_body(),
             Problem::request_too_large(),
+            Problem::grpc_not_guarded(),
+            Problem::read_timeout(),
+            Problem::read_budget_exhausted(),
             Problem::overloaded(),
             Problem::shutting_down(),
         ] {
