@@ -56,13 +56,9 @@ where
             Ok(permit) => permit,
             Err(reason) => return Ok(settings.problem_response(reason.into())),
         };
-        let mut held = match state.read_budget.hold(body.size_hint().lower()) {
-            Ok(held) => held,
-            Err(exhausted) => return Ok(settings.problem_response(exhausted.into())),
-        };
         let (limit, timeout) = (settings.request_limit, settings.read_timeout);
-        let bytes = match read_body(body, limit, timeout, &mut held).await {
-            Ok(bytes) => bytes,
+        let (bytes, held) = match read_body(body, limit, timeout, &state.read_budget).await {
+            Ok(read) => read,
             Err(problem) => return Ok(settings.problem_response(problem)),
         };
         let call = match settings.call(&key, owner, &parts, &bytes) {

@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, LengthLimitError};
 use tokio::time::{Instant, timeout_at};
 
-use super::read_budget::HeldBytes;
+use super::read_budget::{HeldBytes, ReadBudget};
 use crate::http::gathered::Gathered;
 use crate::http::problem::Problem;
 use crate::http::response::whole_frame;
@@ -22,20 +23,22 @@ pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 /// How many frames of a body may be empty. HTTP/2 ends many bodies with one.
 const MAX_EMPTY_FRAMES: usize = 1024;
 
-/// Reads the whole body of a request. `held` grows with it.
+/// Reads the whole body of a request, and takes its share of the budget.
 pub(super) async fn read_body<B>(
     body: B,
     limit: usize,
     timeout: Duration,
-    held: &mut HeldBytes,
-) -> Result<Bytes, Problem>
+    budget: &Arc<ReadBudget>,
+) -> Result<(Bytes, HeldBytes), Problem>
 where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    if body.size_hint().lower() > limit as u64 {
+    let lower = body.size_hint().lower();
+    if lower > limit as u64 {
         return Err(Problem::request_too_large());
     }
+    let mut held = budget.hold(lower)?;
     let mut body = pin!(body);
     let mut gathered = Gathered::default();
     let mut deadline = None;
@@ -56,7 +59,7 @@ where
             break;
         }
     }
-    Ok(gathered.into_bytes())
+    Ok((gathered.into_bytes(), held))
 }
 
 /// The next frame. Time runs from when the body first has to be waited for.
@@ -94,11 +97,9 @@ fn is_too_large(error: &(dyn StdError + 'static)) -> bool {
 mod tests {
     use std::collections::VecDeque;
     use std::convert::Infallible;
-    use std::sync::Arc;
     use std::task::Context;
 
     use super::*;
-    use crate::http::middleware::read_budget::ReadBudget;
     use http::{HeaderMap, StatusCode};
 
     /// A body of unknown length.
@@ -144,8 +145,8 @@ mod tests {
         body: impl Body<Data = Bytes, Error = Infallible>,
         limit: usize,
     ) -> Result<Bytes, Problem> {
-        let mut held = Arc::new(ReadBudget::new(usize::MAX)).hold(0).unwrap();
-        read_body(body, limit, Duration::from_secs(5), &mut held).await
+        let budget = Arc::new(ReadBudget::new(usize::MAX));
+        read_body(body, limit, Duration::from_secs(5), &budget).await.map(|(bytes, _)| bytes)
     }
 
     #[tokio::test]
@@ -191,14 +192,13 @@ mod tests {
     #[tokio::test]
     async fn what_is_held_grows_with_what_was_read_and_not_with_what_is_announced() {
         let budget = Arc::new(ReadBudget::new(1000));
-        let mut held = budget.hold(0).unwrap();
         let stalled = Stalled(data(&["0123456789"]));
-        let reading = read_body(stalled, 900, Duration::MAX, &mut held);
-        assert!(tokio::time::timeout(Duration::from_millis(10), reading).await.is_err());
+        let mut reading = pin!(read_body(stalled, 900, Duration::MAX, &budget));
+        assert!(tokio::time::timeout(Duration::from_millis(10), reading.as_mut()).await.is_err());
         assert!(budget.hold(990).is_ok() && budget.hold(991).is_err());
 
         let long = vec!["0123456789"; 200];
-        let problem = read_body(data(&long), 2000, Duration::MAX, &mut held).await.unwrap_err();
+        let problem = read_body(data(&long), 2000, Duration::MAX, &budget).await.unwrap_err();
         assert_eq!(problem.code(), "read_budget_exhausted");
     }
 }
