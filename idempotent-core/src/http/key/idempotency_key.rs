@@ -30,14 +30,14 @@ use crate::model::{Key, KeyParts};
 /// It implements [`Key`], so a handler can pass it to the attribute, with the owner of the key:
 ///
 /// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use idempotent_core::{Error, http::IdempotencyKey, idempotent};
 ///
 /// #[idempotent(key = key, scope = account, fingerprint = cents, name = "shop.pay")]
 /// async fn pay(account: u64, key: IdempotencyKey, cents: u64) -> Result<String, Error> {
 ///     Ok(format!("{cents} cents from account {account}"))
 /// }
-/// # let _ = pay(1, IdempotencyKey::new("k")?, 2);
-/// # Ok::<(), idempotent_core::http::InvalidKey>(())
+/// # Ok(pay(1, IdempotencyKey::new("k")?, 2).await.map(drop)?) }
 /// ```
 ///
 /// Without an owner it does not compile, since another client could send the same key and get this one's
@@ -45,14 +45,14 @@ use crate::model::{Key, KeyParts};
 /// not.)
 ///
 /// ```compile_fail
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use idempotent_core::{Error, http::IdempotencyKey, idempotent};
 ///
 /// #[idempotent(key = key, fingerprint = cents, name = "shop.pay")]
 /// async fn pay(account: u64, key: IdempotencyKey, cents: u64) -> Result<String, Error> {
 ///     Ok(format!("{cents} cents from account {account}"))
 /// }
-/// # let _ = pay(1, IdempotencyKey::new("k")?, 2);
-/// # Ok::<(), idempotent_core::http::InvalidKey>(())
+/// # Ok(pay(1, IdempotencyKey::new("k")?, 2).await.map(drop)?) }
 /// ```
 ///
 /// For a service whose clients all share their keys, such as one behind a gateway that authenticates them,

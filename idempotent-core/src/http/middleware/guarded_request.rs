@@ -48,9 +48,8 @@ where
     async move {
         let settings = &state.settings;
         // What costs least is checked first: who it is, then whether there is a place, then the body.
-        let owner = match settings.owner(&parts) {
-            Ok(owner) => owner,
-            Err(problem) => return Ok(settings.problem_response(problem)),
+        let Ok(owner) = settings.owner(&parts) else {
+            return Ok(settings.problem_response(Problem::missing_scope()));
         };
         let permit = match state.in_flight.try_acquire() {
             Ok(permit) => permit,

@@ -12,7 +12,7 @@ use super::scope::Scope;
 use crate::http::exchange::{HttpCall, ResponsePolicy};
 use crate::http::problem::{PROBLEM_TYPES, Problem, whole_seconds};
 use crate::http::{IdempotencyKey, RequestFingerprint};
-use crate::model::KeyParts;
+use crate::model::{KeyParts, KeyProblem};
 use crate::{Error, ErrorKind, Idempotency, Operation};
 
 #[derive(Clone)]
@@ -91,8 +91,8 @@ impl Settings {
     }
 
     /// To whom a request's key belongs; `None` in the global scope.
-    pub(super) fn owner(&self, parts: &request::Parts) -> Result<Option<KeyParts>, Problem> {
-        self.scope.owner(parts).map_err(|_| Problem::missing_scope())
+    pub(super) fn owner(&self, parts: &request::Parts) -> Result<Option<KeyParts>, KeyProblem> {
+        self.scope.owner(parts)
     }
 
     /// The call for a request.
