@@ -1,6 +1,6 @@
 //! Random choices that are the same in every run.
 
-/// A generator of random numbers (SplitMix64).
+/// A generator of random numbers (`SplitMix64`).
 pub(super) struct Random(u64);
 
 impl Random {
