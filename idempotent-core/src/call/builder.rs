@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::bounds::{FromError, Memoizable};
-use super::in_scope::{assert_needs_no_owner, assert_owner};
+use super::client_keys::{assert_needs_no_owner, assert_owner};
 use super::policy::Policy;
 use super::result_type::ResultType;
 use super::typed::Call;

@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 
-use super::request_head::RequestHead;
+use super::head_bytes::HeadBytes;
 use crate::http::media_type;
 
 /// All lines of a request's `Content-Type`. A request should have one.
@@ -24,7 +24,7 @@ impl<'a> ContentType<'a> {
     /// Appends each line: the media type in lower case, then each parameter with its name in lower case and
     /// its value as it is. Spaces around them do not count, and neither does UTF-8 as the charset of JSON,
     /// which has no other (RFC 8259).
-    pub(super) fn push(&self, head: &mut RequestHead) {
+    pub(super) fn push(&self, head: &mut HeadBytes) {
         let lines = self.headers.get_all(CONTENT_TYPE);
         for line in lines.iter().map(HeaderValue::as_bytes) {
             if line == JSON {
@@ -59,7 +59,7 @@ fn is_utf_8(parameter: &[u8]) -> bool {
         || parameter.eq_ignore_ascii_case(b"charset=\"utf-8\"")
 }
 
-fn push_parameter(head: &mut RequestHead, parameter: &[u8]) {
+fn push_parameter(head: &mut HeadBytes, parameter: &[u8]) {
     let name = parameter.iter().position(|byte| *byte == b'=').unwrap_or(parameter.len());
     head.push_lower(parameter, name);
 }

@@ -2,6 +2,7 @@
 
 mod content_type;
 mod error;
+mod head_bytes;
 mod json;
 mod query;
 mod request_fingerprint;

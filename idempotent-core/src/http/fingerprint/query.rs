@@ -5,10 +5,10 @@
 //! `%2F`. All else counts. Handlers do not agree on what `+` is, or whether names differ by case, so these
 //! count too, and the order of parameters counts wherever any of them could take two names for the same.
 
-use super::request_head::RequestHead;
+use super::head_bytes::HeadBytes;
 
 /// Appends a query.
-pub(super) fn push(head: &mut RequestHead, query: Option<&str>) {
+pub(super) fn push(head: &mut HeadBytes, query: Option<&str>) {
     let Some(query) = query else { return head.end_list() };
     if !query.contains(['&', '%']) {
         head.push(query.as_bytes());
