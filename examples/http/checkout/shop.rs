@@ -59,9 +59,11 @@ pub(crate) struct Order {
 struct Number(usize);
 
 /// A duplicate of a running payment waits for its receipt, another cart under the same key is
-/// refused, and a payment whose page is closed goes on.
+/// refused, and a payment whose page is closed goes on. Nobody logs in here, so all share one scope, in which a
+/// key has to be a random one, such as the page's UUID.
 #[idempotent(
     key = key,
+    global_scope,
     name = "checkout::pay",
     fingerprint = cart,
     engine = shop.engine,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::bounds::{FromError, Memoizable};
+use super::client_keys::{assert_needs_no_owner, assert_owner};
 use super::policy::Policy;
 use super::result_type::ResultType;
 use super::typed::Call;
@@ -14,24 +15,24 @@ use crate::codec::{self, BinaryResult};
 use crate::engine::Limiter;
 use crate::engine::{CallSpan, Idempotency, Request};
 use crate::error::Error;
-use crate::model::{Key, KeyParts, Operation};
+use crate::model::{Key, KeyParts, KeyProblem, Operation};
 
 impl Operation {
     /// Starts a call of this operation with a key.
     ///
     /// The key is read at once, so nothing of it is borrowed afterwards.
+    ///
+    /// A key that a [client chooses](Key::CHOSEN_BY_CLIENT) does not compile: start with
+    /// [`scope`](Self::scope) or [`global_scope`](Self::global_scope).
     pub fn key<K: Key + ?Sized>(self, key: &K) -> CallBuilder {
-        let key = KeyParts::of(key);
-        let request = Request {
-            operation: self,
-            key,
-            scope: None,
-            digest: None,
-            engine: None,
-            limiter: None,
-            detaches: false,
-        };
-        CallBuilder { request: Box::new(request) }
+        const { assert_needs_no_owner::<K>() };
+        CallBuilder::new(self, KeyParts::of(key), None)
+    }
+
+    /// A call with a client's key, whose owner is still to be set, unless all clients share their keys.
+    #[cfg(feature = "http")]
+    pub(crate) fn client_key<K: Key + ?Sized>(self, key: &K) -> CallBuilder {
+        CallBuilder::new(self, KeyParts::of(key), None)
     }
 }
 
@@ -44,10 +45,28 @@ pub struct CallBuilder {
 }
 
 impl CallBuilder {
+    pub(super) fn new(
+        operation: Operation,
+        key: Result<KeyParts, KeyProblem>,
+        scope: Option<Box<Result<KeyParts, KeyProblem>>>,
+    ) -> Self {
+        let request = Request {
+            operation,
+            key,
+            scope,
+            digest: None,
+            engine: None,
+            limiter: None,
+            detaches: false,
+        };
+        Self { request: Box::new(request) }
+    }
+
     /// Sets the tenant or user that the key belongs to, which becomes part of the record's
     /// identity. `None` is refused with [`MissingKey`](crate::ErrorKind::MissingKey); it never
     /// means the global scope.
     pub fn scope<K: Key + ?Sized>(mut self, scope: &K) -> Self {
+        const { assert_owner::<K>() };
         self.request.scope = Some(Box::new(KeyParts::of(scope)));
         self
     }

@@ -26,8 +26,9 @@ pub const KEY: &str = "idempotency-key";
 /// # Ok::<(), grpc::InvalidKey>(())
 /// ```
 ///
-/// In the attribute, write `key = grpc::key(&request)?`. Clients choose their own keys, so if there is
-/// more than one client, also give the attribute a `scope`: the authenticated caller.
+/// In the attribute, write `key = grpc::key(&request)?`. Clients choose their own keys, so the attribute also
+/// needs a `scope`, the authenticated caller, or `global_scope` in words, where all clients share their keys
+/// and those that can be guessed are refused.
 ///
 /// # Errors
 ///

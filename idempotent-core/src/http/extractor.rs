@@ -7,13 +7,31 @@ use super::{IdempotencyKey, InvalidKey};
 
 /// Extracts the request's key. Responds with 400 if there is none or it is invalid.
 ///
+/// The client chooses it, so the attribute also needs its owner as the `scope`, and the payload as the
+/// `fingerprint`. With [`global_scope`](crate::Operation::global_scope) in the place of `scope`, all clients
+/// share their keys, and keys that can be guessed are refused.
+///
 /// ```
-/// use axum::{Router, routing::post};
+/// use axum::{Extension, Router, routing::post};
 /// use idempotent_core::{Error, http::IdempotencyKey, idempotent};
 ///
-/// #[idempotent(key = key, name = "orders", detach)]
-/// async fn order(key: IdempotencyKey) -> Result<String, Error> {
-///     Ok("order 1".to_owned())
+/// /// Inserted by your authentication.
+/// #[derive(Clone)]
+/// struct Caller { tenant: String, user: u64 }
+///
+/// #[idempotent(
+///     key = key,
+///     scope = (&caller.tenant, caller.user),
+///     fingerprint = tea,
+///     name = "orders",
+///     detach
+/// )]
+/// async fn order(
+///     Extension(caller): Extension<Caller>,
+///     key: IdempotencyKey,
+///     tea: String,
+/// ) -> Result<String, Error> {
+///     Ok(format!("{tea} for {}", caller.tenant))
 /// }
 ///
 /// let router: Router = Router::new().route("/orders", post(order));

@@ -15,11 +15,13 @@ mod exchange;
 mod extractor;
 mod fingerprint;
 pub(crate) mod framing;
+mod gathered;
 #[cfg(feature = "axum")]
 mod handler_call;
 #[cfg(feature = "axum")]
 mod into_response;
 mod key;
+mod media_type;
 mod middleware;
 mod problem;
 mod response;

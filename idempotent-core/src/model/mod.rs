@@ -17,7 +17,7 @@ pub use self::call_outcome::CallOutcome;
 pub use self::disposition::Disposition;
 pub use self::guarantee::Guarantee;
 pub(crate) use self::key::KeyProblem;
-pub use self::key::{Key, KeyParts};
+pub use self::key::{AnyKey, Key, KeyParts};
 pub use self::operation::Operation;
 pub use self::record::{
     DerivedKey, Envelope, Fingerprint, InvalidRecordId, MalformedRecord, NotKept, Outcome,

@@ -28,6 +28,14 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
             );
         }
     }
+    if let (Some(_), Some(global_scope)) = (options.given("scope"), options.given("global_scope")) {
+        errors.at(
+            global_scope,
+            "`global_scope` cannot be combined with `scope`: one says that all callers share their keys, the other \
+             whose each key is",
+            "remove `global_scope` or `scope`",
+        );
+    }
     versions(options, errors);
     dispositions(options, errors);
     response(options, function, errors);

@@ -9,11 +9,12 @@ use super::value;
 use crate::errors::Errors;
 use crate::parse::{Arguments, ParsedOption, Value};
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 21] = [
     "key",
     "ttl",
     "name",
     "scope",
+    "global_scope",
     "fingerprint",
     "engine",
     "lease",
@@ -39,6 +40,7 @@ pub(crate) struct Options {
     pub(crate) ttl: Option<Length>,
     pub(crate) name: Option<LitStr>,
     pub(crate) scope: Option<Key>,
+    pub(crate) global_scope: Option<Ident>,
     pub(crate) fingerprint: Option<Expr>,
     pub(crate) engine: Option<Expr>,
     pub(crate) lease: Option<Length>,
@@ -115,6 +117,7 @@ fn list(names: &[&str]) -> String {
 impl Options {
     fn set(&mut self, name: &str, option: ParsedOption, errors: &mut Errors) {
         let here = match name {
+            "global_scope" => Some(&mut self.global_scope),
             "detach" => Some(&mut self.detach),
             "response" => Some(&mut self.response),
             "grpc" => Some(&mut self.grpc),

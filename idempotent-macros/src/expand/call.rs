@@ -113,10 +113,15 @@ fn unsuffixed(value: u64) -> Literal {
 
 /// What identifies and concerns this one call.
 fn call(options: &Options, key: &Key) -> TokenStream {
-    let mut chain = method("key", &key::argument(key));
+    let mut chain = TokenStream::new();
+    // Before the key, so that the compiler can tell whether a client's key has an owner.
     if let Some(scope) = &options.scope {
         chain.extend(method("scope", &key::argument(scope)));
+    } else if let Some(global_scope) = &options.global_scope {
+        let here = at(global_scope);
+        chain.extend(quote_spanned!(here=> .global_scope()));
     }
+    chain.extend(method("key", &key::argument(key)));
     if let Some(fingerprint) = &options.fingerprint {
         chain.extend(method("fingerprint", &key::by_reference(fingerprint)));
     }

@@ -9,8 +9,8 @@ pub async fn charge(order: Order) -> Result<Receipt, ChargeError> {
     let call = ::idempotent_core::Operation::from_path(
             ::core::concat!(::core::module_path!(), "::charge"),
         )
-        .key(&order.id)
         .scope(&tenant.id)
+        .key(&order.id)
         .returning::<Result<Receipt, ChargeError>>()
         .comparing(|results| results.compare_ok());
     call.run(move || async move {

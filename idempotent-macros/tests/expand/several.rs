@@ -9,8 +9,8 @@ pub async fn charge(order: Order) -> Result<Receipt, ChargeError> {
     let call = ::idempotent_core::Operation::new("charge")
         .ttl(::core::time::Duration::from_secs(86400))
         .guarantee(::idempotent_core::Guarantee::AtMostOnce)
-        .key(&order.id)
         .scope(&tenant)
+        .key(&order.id)
         .fingerprint(&order)
         .returning::<Result<Receipt, ChargeError>>()
         .comparing(|results| results.compare_ok());

@@ -15,12 +15,11 @@ use super::payments::PaymentsServer;
 use super::server::{Server, is_replay, refusal, tea};
 
 #[tokio::test]
-async fn the_layer_leaves_the_keys_of_grpc_to_the_attribute_and_warns_once() {
-    let (log, _guard) = Log::listen();
+async fn the_layer_leaves_the_keys_of_a_service_that_it_passes_to_the_attribute() {
     let (shop, around) = (Shop::new(), Idempotency::new(MemoryStore::new()));
     let layer = IdempotencyLayer::at_least_once(around.clone(), "shop");
     let routes = Routes::new(PaymentsServer(Arc::new(shop.clone()))).into_axum_router();
-    let routes = routes.layer(layer.scope(|_| "everybody").required());
+    let routes = routes.layer(layer.scope(|_| "everybody").required().pass_grpc("shop.Payments"));
     let server = Server::serve(Routes::from(routes)).await;
     let client = server.client().await;
     let first = client.order("Charge", &tea(Code::Ok)).await.unwrap();
@@ -31,5 +30,20 @@ async fn the_layer_leaves_the_keys_of_grpc_to_the_attribute_and_warns_once() {
     assert_eq!(refusal(&missing), (Code::InvalidArgument, "MISSING_KEY".to_owned()));
     assert_eq!(shop.runs.count(), 1);
     assert!(around.scan(&Scan::all()).await.unwrap().entries.is_empty());
-    assert_eq!(log.events("gRPC passes unguarded").len(), 1);
+}
+
+#[tokio::test]
+async fn a_service_that_the_layer_was_not_told_of_is_not_reached_with_a_key() {
+    let (log, _guard) = Log::listen();
+    let shop = Shop::new();
+    let layer = IdempotencyLayer::at_least_once(Idempotency::new(MemoryStore::new()), "shop");
+    let routes = Routes::new(PaymentsServer(Arc::new(shop.clone()))).into_axum_router();
+    let server = Server::serve(Routes::from(routes.layer(layer.scope(|_| "everybody")))).await;
+    let client = server.client().await;
+    let refused = client.order("Charge", &tea(Code::Ok)).await.unwrap_err();
+    assert!(refused.message().contains("415"), "{refused:?}");
+    let missing = client.send("Charge", Request::new(tea(Code::Ok))).await.unwrap_err();
+    assert_eq!(refusal(&missing), (Code::InvalidArgument, "MISSING_KEY".to_owned()));
+    assert_eq!(shop.runs.count(), 0);
+    assert_eq!(log.events("gRPC without a key passes unguarded").len(), 1);
 }

@@ -119,7 +119,7 @@ async fn with_the_store_down_after_the_effect_the_caller_has_its_answer() {
 async fn a_record_of_another_kind_is_internal_and_runs_nothing() {
     let shop = Shop::new();
     let (client, _server) = Client::of(&shop).await;
-    let other = Operation::new("payments.nothing").key("k").engine(&shop.engine);
+    let other = Operation::new("payments.nothing").key("k").scope("anybody").engine(&shop.engine);
     let other = other.returning::<Result<String, Error>>();
     other.run(|| async { Ok("somebody's secret".to_owned()) }).await.unwrap();
     let status = client.fails("Nothing", &tea(Code::Ok)).await;

@@ -94,6 +94,7 @@ impl Shop {
 
     #[idempotent(
         key = grpc::key(&request)?,
+        scope = tenant(&request),
         name = "payments.detached",
         guarantee = at_most_once,
         engine = self.engine,
@@ -156,7 +157,13 @@ impl Payments for Shop {
         self.answer(request.get_ref())
     }
 
-    #[idempotent(key = grpc::key(&request)?, name = "payments.nothing", engine = self.engine, grpc)]
+    #[idempotent(
+        key = grpc::key(&request)?,
+        scope = tenant(&request),
+        name = "payments.nothing",
+        engine = self.engine,
+        grpc
+    )]
     async fn nothing(&self, request: Request<Charge>) -> Answer {
         self.runs.note();
         drop(request);
@@ -177,6 +184,7 @@ impl Payments for Shop {
 
     #[idempotent(
         key = grpc::key(&request)?,
+        scope = tenant(&request),
         name = "payments.slow",
         guarantee = at_most_once,
         engine = self.engine,
@@ -188,6 +196,7 @@ impl Payments for Shop {
 
     #[idempotent(
         key = grpc::key(&request)?,
+        scope = tenant(&request),
         name = "payments.waiting",
         wait = "20s",
         engine = self.engine,

@@ -156,16 +156,75 @@ async fn the_handlers_own_calls_use_the_engine_of_the_request() {
 }
 
 #[tokio::test]
-async fn grpc_passes_unguarded_with_one_warning() {
-    let (log, _guard) = Log::listen();
+async fn grpc_with_a_key_or_without_one_that_is_required_is_415() {
     let shop = Shop::new();
     let server = shop.serve(layer().required()).await;
-    let request = post("/orders").key("k").body("application/grpc+proto", "");
-    let (first, second) = server.twice(&request).await;
-    assert_eq!((first.text(), second.text()), ("order 1", "order 2"));
-    let web = server.send(&post("/orders").body("Application/gRPC-Web", "")).await;
-    assert_eq!(web.text(), "order 3");
-    assert_eq!(log.events("gRPC passes unguarded").len(), 1);
+    for request in [
+        post("/orders").key("k").body("application/grpc+proto", ""),
+        post("/orders").key("k").body("Application/gRPC-Web", ""),
+        post("/orders").body("application/grpc", ""),
+        post("/orders").body("application/grpc-web-text+proto; a=b", ""),
+        post("/orders").body("application/json", "").line("Content-Type: application/grpc"),
+    ] {
+        let reply = server.send(&request).await;
+        assert_eq!((reply.status, reply.problem().as_deref()), (415, Some("grpc_not_guarded")));
+    }
+    assert_eq!(shop.runs.count(), 0);
+}
+
+#[tokio::test]
+async fn nothing_that_a_client_says_of_its_request_gets_it_past_a_layer_that_requires_a_key() {
+    let shop = Shop::new();
+    // A layer that passes a gRPC service passes nothing else.
+    let server = shop.serve(layer().required().pass_grpc("orders")).await;
+    for line in [
+        "Content-Type: application/grpc",
+        "Content-Type: application/grpc-web",
+        "Content-Type: application/grpcx",
+        "Content-Type: application/grpc-evil",
+        "Content-Type: application/json; a=application/grpc",
+        "Upgrade: websocket",
+        "Upgrade: h2c",
+        "HTTP2-Settings: AAMAAABkAAQAAP__",
+        "X-HTTP-Method-Override: GET",
+        "TE: trailers",
+        "Expect: 100-continue",
+    ] {
+        let reply = server.send(&post("/orders").line(line)).await;
+        let code = reply.problem();
+        let expected = [Some("missing_key"), Some("grpc_not_guarded")];
+        assert!(expected.contains(&code.as_deref()), "{line}: {} {code:?}", reply.status);
+    }
+    assert_eq!(shop.runs.count(), 0);
+}
+
+/// The status of an answer to a request with a key, twice, and how often the handler ran.
+async fn of_grpc(layer: IdempotencyLayer, path: &str, version: Version) -> (u16, usize) {
+    let runs = idempotent_tests::Runs::new();
+    let counted = runs.clone();
+    let service = layer.layer(service_fn(move |_: Request<Body>| {
+        counted.note();
+        async { Ok::<_, Infallible>(Response::new(Body::from("grpc"))) }
+    }));
+    let request = || {
+        let request = Request::post(path).version(version).header("idempotency-key", "k");
+        request.header("content-type", "application/grpc+proto").body(Body::empty()).unwrap()
+    };
+    service.clone().oneshot(request()).await.unwrap();
+    let status = service.oneshot(request()).await.unwrap().status().as_u16();
+    (status, runs.count())
+}
+
+#[tokio::test]
+async fn only_the_grpc_services_that_a_layer_names_pass_and_only_as_grpc() {
+    let layer = || layer().required().pass_grpc("shop.v1.Orders");
+    let h2 = Version::HTTP_2;
+    assert_eq!(of_grpc(layer(), "/shop.v1.Orders/Create", h2).await, (200, 2));
+    assert_eq!(of_grpc(layer(), "/shop.v1.Orders/Create", Version::HTTP_11).await, (415, 0));
+    for path in ["/orders", "/shop.v1.Others/Create", "/shop.v1.Orders", "/a/shop.v1.Orders/Create"]
+    {
+        assert_eq!(of_grpc(layer(), path, h2).await, (415, 0), "{path}");
+    }
 }
 
 #[tokio::test]
@@ -177,5 +236,5 @@ async fn grpc_is_warned_of_without_a_key_too() {
     let request = Request::post("/shop.Orders/Create").version(Version::HTTP_2);
     let request = request.header("content-type", "application/grpc").body(Body::from("")).unwrap();
     layer().layer(answer).oneshot(request).await.unwrap();
-    assert_eq!(log.events("gRPC passes unguarded").len(), 1);
+    assert_eq!(log.events("gRPC without a key passes unguarded").len(), 1);
 }

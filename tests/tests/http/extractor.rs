@@ -3,16 +3,17 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::post as on_post;
-use http::header::HeaderName;
+use http::header::{HeaderMap, HeaderName};
 use idempotent_core::http::IdempotencyKey;
 use idempotent_core::{Error, Idempotency, idempotent};
 use idempotent_tests::{Runs, engine};
 
-use super::{Server, layer, post};
+use super::{KEY, Server, layer, post};
 
-#[idempotent(key = key, name = "orders", fingerprint = body, engine = shop.0)]
+#[idempotent(key = key, scope = caller, name = "orders", fingerprint = body, engine = shop.0)]
 async fn charge(
     shop: (&Idempotency, &Runs),
+    caller: &str,
     key: IdempotencyKey,
     body: String,
 ) -> Result<String, Error> {
@@ -21,10 +22,34 @@ async fn charge(
 
 async fn order(
     State((engine, runs)): State<(Idempotency, Runs)>,
+    headers: HeaderMap,
     key: IdempotencyKey,
     body: String,
 ) -> Result<String, Error> {
-    charge((&engine, &runs), key, body).await
+    charge((&engine, &runs), &caller(&headers), key, body).await
+}
+
+/// Stands for authentication.
+fn caller(headers: &HeaderMap) -> String {
+    let caller = headers.get("x-caller").and_then(|caller| caller.to_str().ok());
+    caller.unwrap_or("anybody").to_owned()
+}
+
+#[idempotent(key = key, global_scope, name = "shared", fingerprint = body, engine = shop.0)]
+async fn charge_in_one_scope(
+    shop: (&Idempotency, &Runs),
+    key: IdempotencyKey,
+    body: String,
+) -> Result<String, Error> {
+    Ok(format!("{body} {}", shop.1.note()))
+}
+
+async fn shared(
+    State((engine, runs)): State<(Idempotency, Runs)>,
+    key: IdempotencyKey,
+    body: String,
+) -> Result<String, Error> {
+    charge_in_one_scope((&engine, &runs), key, body).await
 }
 
 async fn shown(key: Option<IdempotencyKey>) -> String {
@@ -32,7 +57,10 @@ async fn shown(key: Option<IdempotencyKey>) -> String {
 }
 
 async fn serve() -> Server {
-    let router = Router::new().route("/orders", on_post(order)).route("/shown", on_post(shown));
+    let router = Router::new()
+        .route("/orders", on_post(order))
+        .route("/shared", on_post(shared))
+        .route("/shown", on_post(shown));
     Server::start(router.with_state((engine(), Runs::new()))).await
 }
 
@@ -40,6 +68,31 @@ async fn serve() -> Server {
 async fn a_handler_under_the_attribute_takes_its_key_from_the_header() {
     let server = serve().await;
     let (first, second) = server.twice(&post("/orders").key("k").body("text/plain", "tea")).await;
+    assert_eq!((first.text(), second.text()), ("tea 1", "tea 1"));
+}
+
+#[tokio::test]
+async fn another_callers_key_is_another_key() {
+    let server = serve().await;
+    let request = |caller: &str| {
+        post("/orders").key("1").line(format!("X-Caller: {caller}")).body("text/plain", "tea")
+    };
+    for (caller, answer) in [("alice", "tea 1"), ("bob", "tea 2"), ("alice", "tea 1")] {
+        assert_eq!(server.send(&request(caller)).await.text(), answer);
+    }
+}
+
+#[tokio::test]
+async fn in_the_global_scope_a_key_that_could_be_guessed_runs_nothing() {
+    let server = serve().await;
+    let request = |key: &str| post("/shared").key(key).body("text/plain", "tea");
+    for guessable in
+        ["1", "payment-for-invoice-2026-000123", "01890a5d-ac96-7000-8000-000000000001"]
+    {
+        let reply = server.send(&request(guessable)).await;
+        assert_eq!((reply.status, reply.problem().as_deref()), (400, Some("invalid_key")));
+    }
+    let (first, second) = server.twice(&request(KEY)).await;
     assert_eq!((first.text(), second.text()), ("tea 1", "tea 1"));
 }
 

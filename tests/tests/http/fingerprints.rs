@@ -35,6 +35,32 @@ async fn another_request_with_the_same_key_is_422() {
         ("other name twice", json(r#"{"a":1,"a":2}"#), json(r#"{"a":2,"a":1}"#)),
         ("unsafe integers", json("9007199254740993"), json("9007199254740992")),
         (
+            "order of one name that is written in two ways",
+            post("/orders?a=2&%61=1"),
+            post("/orders?%61=1&a=2"),
+        ),
+        (
+            "parameter of a type with +json",
+            post("/orders").body("application/vnd.a+json; v=1", "{}"),
+            post("/orders").body("application/vnd.a+json; v=2", "{}"),
+        ),
+        (
+            "types that are no text",
+            post("/orders").line(b"Content-Type: \xe9").body_alone("x"),
+            post("/orders").line(b"Content-Type: \xe8").body_alone("x"),
+        ),
+        (
+            "method behind the method",
+            post("/orders").line("X-HTTP-Method-Override: PATCH"),
+            post("/orders").line("X-HTTP-Method-Override: DELETE"),
+        ),
+        ("host", post("http://eu.example/orders"), post("http://us.example/orders")),
+        (
+            "second encoding",
+            post("/orders").line("Content-Encoding: gzip"),
+            post("/orders").line("Content-Encoding: gzip").line("Content-Encoding: br"),
+        ),
+        (
             "boundary",
             post("/orders").body("multipart/form-data; boundary=a", "--a--"),
             post("/orders").body("multipart/form-data; boundary=b", "--b--"),
@@ -56,6 +82,13 @@ async fn the_same_request_written_otherwise_replays() {
             json(r#"{ "b": [2.0, "\u00e9"], "a": 1 }"#),
         ),
         ("query", post("/orders?a=1&b=2&a=3"), post("/orders?b=2&a=1&a=3")),
+        ("escapes", post("/orders?%61=%2f"), post("/orders?a=%2F")),
+        (
+            "case of the host",
+            post("http://SHOP.example/orders"),
+            post("http://shop.example/orders"),
+        ),
+        ("target and header", post("/orders"), post("http://shop.example/orders")),
         ("charset", json("1"), post("/orders").body("application/json; charset=utf-8", "1")),
         (
             "suffix",
@@ -78,6 +111,17 @@ async fn an_excluded_field_does_not_count() {
     let one = json(r#"{"a":1,"meta":{"sent_at":1},"nonce":1}"#);
     let other = json(r#"{"a":1,"meta":{"sent_at":2}}"#);
     assert_eq!(second(&server, one, other).await, 201);
+}
+
+#[tokio::test]
+async fn a_header_counts_if_it_is_named_and_the_host_unless_it_is_to_be_ignored() {
+    let shop = Shop::new();
+    let fingerprint = RequestFingerprint::new().any_host().header(http::header::IF_MATCH);
+    let server = shop.serve(layer().fingerprint(fingerprint)).await;
+    let request =
+        |host, tag| post(&format!("http://{host}/orders")).line(format!("If-Match: {tag}"));
+    assert_eq!(second(&server, request("eu.example", "1"), request("us.example", "1")).await, 201);
+    assert_eq!(server.send(&request("eu.example", "2").key("k")).await.status, 422);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use idempotent_fuzz::{body, header, record, response};
+use idempotent_fuzz::{body, frames, header, query, record, response};
 use proptest::prelude::*;
 use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
@@ -131,4 +131,14 @@ fn no_bytes_of_a_store_break_what_holds_of_records_under_a_secret() {
 #[test]
 fn no_body_breaks_what_holds_of_fingerprints() {
     fuzz("body", body::check);
+}
+
+#[test]
+fn no_query_breaks_what_holds_of_fingerprints() {
+    fuzz("query", query::check);
+}
+
+#[test]
+fn no_frames_break_what_holds_of_a_layer() {
+    fuzz("frames", frames::check);
 }

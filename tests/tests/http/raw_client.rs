@@ -51,6 +51,12 @@ impl Wire {
         self.line(format!("Content-Type: {content_type}"))
     }
 
+    /// A body whose type is given as a line, or not at all.
+    pub(crate) fn body_alone(mut self, body: impl AsRef<[u8]>) -> Self {
+        self.body = body.as_ref().to_vec();
+        self
+    }
+
     pub(crate) fn json(self, body: &str) -> Self {
         self.body("application/json", body)
     }

@@ -49,7 +49,7 @@ async fn with_cors_inside_a_replay_has_no_other_sites_origin() {
 }
 
 /// Of one request or one moment, as middlewares and frameworks add them.
-const OF_THE_REQUEST: [(&str, &str); 14] = [
+const OF_THE_REQUEST: [(&str, &str); 24] = [
     ("server-timing", "db;dur=53"),
     ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     ("tracestate", "a=b"),
@@ -62,6 +62,16 @@ const OF_THE_REQUEST: [(&str, &str); 14] = [
     ("x-amzn-trace-id", "Root=1"),
     ("x-ratelimit-remaining", "59"),
     ("ratelimit", "\"default\";r=50;t=30"),
+    ("authentication-info", "nextnonce=\"7\""),
+    ("www-authenticate", "Bearer"),
+    ("clear-site-data", "\"cookies\""),
+    ("x-auth-token", "secret"),
+    ("x-csrf-token", "secret"),
+    ("refresh-token", "secret"),
+    ("x-session-id", "secret"),
+    ("dpop-nonce", "secret"),
+    ("rate-limit-reset", "7"),
+    ("x-cache", "MISS"),
     ("age", "7"),
     ("x-runtime", "0.02"),
 ];
@@ -113,7 +123,29 @@ async fn a_header_of_the_request_is_kept_if_the_layer_says_so() {
     assert_eq!((second.get("traceparent"), second.all("connection").len()), (None, 1));
 }
 
-#[idempotent(key = key, name = "traced", engine = engine, response)]
+#[tokio::test]
+async fn headers_are_kept_and_left_out_by_patterns() {
+    let replayed = async |layer: idempotent_core::http::IdempotencyLayer| {
+        let router = Shop::new().router().layer(from_fn(decorate)).layer(layer);
+        let (_, second) = Server::start(router).await.twice(&post("/orders").key("k")).await;
+        assert!(second.is_replay());
+        let marks = ["date", "idempotency-", "content-length", "connection"];
+        let names = second.lines.into_iter().map(|(name, _)| name);
+        let mut names: Vec<_> =
+            names.filter(|name| !marks.iter().any(|mark| name.starts_with(mark))).collect();
+        names.sort();
+        names
+    };
+    let only = layer().keep_only_headers(["Content-*", "etag", "x-request-id"]);
+    assert_eq!(replayed(only).await, ["content-language", "content-type", "etag"]);
+    let only =
+        layer().keep_only_headers(["etag"]).keep_header(HeaderName::from_static("x-request-id"));
+    assert_eq!(replayed(only).await, ["etag", "x-request-id"]);
+    let without = layer().strip_headers("x-*").strip_headers("*ontrol").strip_headers("CONTENT-*");
+    assert_eq!(replayed(without).await, ["etag", "location", "vary"]);
+}
+
+#[idempotent(key = key, scope = "everybody", name = "traced", engine = engine, response)]
 async fn traced(
     axum::extract::State(engine): axum::extract::State<Idempotency>,
     key: IdempotencyKey,

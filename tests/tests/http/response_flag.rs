@@ -22,14 +22,21 @@ impl IntoResponse for Refused {
     }
 }
 
-#[idempotent(key = key, name = "create", fingerprint = body, engine = app.0, response)]
+#[idempotent(
+    key = key,
+    scope = "everybody",
+    name = "create",
+    fingerprint = body,
+    engine = app.0,
+    response
+)]
 async fn create(State(app): App, key: IdempotencyKey, body: String) -> impl IntoResponse {
     let run = app.1.runs.note();
     let headers = [("location", format!("/orders/{run}")), ("set-cookie", "a=1".to_owned())];
     (StatusCode::CREATED, headers, Json((body, run)))
 }
 
-#[idempotent(key = key, name = "status", engine = app.0, response)]
+#[idempotent(key = key, scope = "everybody", name = "status", engine = app.0, response)]
 async fn status(
     State(app): App,
     Path(code): Path<u16>,
@@ -43,13 +50,20 @@ async fn status(
     }
 }
 
-#[idempotent(key = key, name = "large", engine = app.0, response)]
+#[idempotent(key = key, scope = "everybody", name = "large", engine = app.0, response)]
 async fn large(State(app): App, key: IdempotencyKey) -> (StatusCode, String) {
     app.1.runs.note();
     (StatusCode::OK, "x".repeat(2 * 1024 * 1024))
 }
 
-#[idempotent(key = key, name = "slow", engine = app.0, detach, response)]
+#[idempotent(
+    key = key,
+    scope = "everybody",
+    name = "slow",
+    engine = app.0,
+    detach,
+    response
+)]
 async fn slow(State(app): App, key: IdempotencyKey) -> Result<String, Refused> {
     let run = app.1.runs.note();
     match app.1.gate.acquire().await {
@@ -59,7 +73,7 @@ async fn slow(State(app): App, key: IdempotencyKey) -> Result<String, Refused> {
     Ok(format!("order {run}"))
 }
 
-#[idempotent(key = key, name = "nothing", engine = app.0, response)]
+#[idempotent(key = key, scope = "everybody", name = "nothing", engine = app.0, response)]
 async fn nothing(State(app): App, key: IdempotencyKey) {
     app.1.runs.note();
 }

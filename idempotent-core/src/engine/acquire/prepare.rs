@@ -123,6 +123,8 @@ fn checked<'a>(
             .detail(format!("the {what}, or a part of it, is `None`"))),
         Err(KeyProblem::Empty) => Err(Error::new(ErrorKind::InvalidKey, operation)
             .detail(format!("the {what}, or a part of it, is empty"))),
+        Err(KeyProblem::Guessable) => Err(Error::new(ErrorKind::InvalidKey, operation)
+            .detail("the client's key could be guessed: in a global scope it must be random")),
     }
 }
 

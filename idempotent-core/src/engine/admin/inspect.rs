@@ -7,7 +7,9 @@ use crate::engine::idempotency::Idempotency;
 use crate::engine::telemetry::Transition;
 use crate::error::{Error, ErrorKind};
 use crate::model::Key;
-use crate::model::{Fingerprint, Guarantee, InvalidRecordId, Outcome, OwnerState, RecordId, Token};
+use crate::model::{
+    AnyKey, Fingerprint, Guarantee, InvalidRecordId, Outcome, OwnerState, RecordId, Token,
+};
 use crate::store::{Cursor, Entry, Release, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
 /// A record as it was when it was inspected.
@@ -123,7 +125,7 @@ impl Idempotency {
     pub fn record_id(
         &self,
         operation: &str,
-        scope: Option<&dyn Key>,
+        scope: Option<&dyn AnyKey>,
         key: &(impl Key + ?Sized),
     ) -> Result<RecordId, InvalidRecordId> {
         RecordId::keyed(operation.to_owned().into(), scope, key, self.settings().secret.as_ref())

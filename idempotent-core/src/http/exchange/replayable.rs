@@ -3,6 +3,8 @@
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, response};
 
+use crate::http::media_type;
+
 /// Whether a response makes sense a second time. A protocol switch, a tunnel, partial content or a
 /// stream does not.
 pub(super) fn is_replayable(method: &Method, parts: &response::Parts) -> bool {
@@ -15,10 +17,9 @@ pub(super) fn is_replayable(method: &Method, parts: &response::Parts) -> bool {
 
 /// Media types of endless streams.
 fn is_stream(content_type: &[u8]) -> bool {
-    let essence = content_type.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
-    [&b"text/event-stream"[..], b"multipart/x-mixed-replace"]
+    ["text/event-stream", "multipart/x-mixed-replace"]
         .iter()
-        .any(|stream| essence.eq_ignore_ascii_case(stream))
+        .any(|stream| media_type::is(content_type, stream))
 }
 
 /// Whether the response asks not to be stored.

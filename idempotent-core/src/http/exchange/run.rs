@@ -11,6 +11,7 @@ use super::acquire::HttpReservation;
 use super::response_policy::{Decision, ResponsePolicy};
 use crate::Disposition;
 use crate::engine::UnknownEnd;
+use crate::http::media_type;
 use crate::http::problem::PROBLEM_JSON;
 use crate::http::response::{Captured, WhyNotKept, capture};
 use crate::http::{Problem, ResponseBody, StoredResponse};
@@ -91,8 +92,8 @@ async fn settle<R: Body>(
 /// Whether a response is a refusal by this crate, here or in another service, which says nothing about
 /// the request's effect. If it were kept, it would be replayed long after its reason is gone.
 fn is_refusal(stored: &StoredResponse) -> bool {
-    let content_type = stored.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    content_type.is_some_and(|media| media.starts_with(PROBLEM_JSON))
+    let content_type = stored.headers().get(CONTENT_TYPE);
+    content_type.is_some_and(|value| media_type::is(value.as_bytes(), PROBLEM_JSON))
         && Problem::is_document(stored.body())
 }
 

@@ -1,8 +1,10 @@
-//! What makes two requests the same request: method, path, query, content type and body.
+//! What makes two requests the same request: method, host, path, query, content type and body.
 
 mod content_type;
 mod error;
+mod head_bytes;
 mod json;
+mod query;
 mod request_fingerprint;
 mod request_head;
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::HeaderName;
 use http::request::Parts;
 use serde::Serialize;
 
@@ -15,8 +16,11 @@ use crate::codec;
 
 /// How a request becomes a fingerprint. A request that reuses a key with another fingerprint gets 422.
 ///
-/// Method, path, query and content type are always part of it. Query parameters are sorted by name, so
-/// only the order of parameters with the same name matters. The body is compared
+/// These are always part of it: the method, with the headers that override it (`X-HTTP-Method-Override`,
+/// `X-HTTP-Method`, `X-Method-Override`), path and query, `Content-Type` with its parameters,
+/// `Content-Encoding`, and the host, unless [`any_host`](Self::any_host) says otherwise. Other headers count if
+/// they are [named](Self::header). Query parameters are sorted by name, so only the order of parameters with
+/// the same name matters. The body is compared
 ///
 /// * by value, if its media type is JSON and it is valid I-JSON (RFC 7493). The order of members,
 ///   whitespace and escapes do not matter then, as under RFC 8785;
@@ -41,11 +45,15 @@ use crate::codec;
 /// assert_eq!(digest(r#"{"a": 1, "b": 2}"#), digest(r#"{"b":2,"a":1,"sent_at":7}"#));
 /// assert_ne!(digest(r#"{"a": 1}"#), digest(r#"{"a": 2}"#));
 /// ```
+///
+#[doc = include_str!("../../../docs/fingerprint.md")]
 #[derive(Clone)]
 #[must_use = "a fingerprint does nothing until a layer uses it"]
 pub struct RequestFingerprint {
     body: Body,
     excluded: Vec<Pointer>,
+    covers_host: bool,
+    headers: Vec<HeaderName>,
 }
 
 #[derive(Clone)]
@@ -60,16 +68,15 @@ type Closure = dyn Fn(&Parts, &Bytes) -> Result<codec::Digest, FingerprintError>
 impl RequestFingerprint {
     /// Compares JSON by value and everything else by bytes.
     pub fn new() -> Self {
-        Self { body: Body::CanonicalJson, excluded: Vec::new() }
+        Self::of(Body::CanonicalJson)
     }
 
     /// Compares every body by bytes.
     pub fn raw() -> Self {
-        Self { body: Body::Raw, excluded: Vec::new() }
+        Self::of(Body::Raw)
     }
 
-    /// Compares what `payload` returns instead of the body. Method, path, query and content type still
-    /// count.
+    /// Compares what `payload` returns instead of the body. All else still counts.
     ///
     /// The closure runs for every guarded request before its key is looked up, so it should neither
     /// block nor panic. It may return the body itself if it cannot parse it.
@@ -85,7 +92,56 @@ impl RequestFingerprint {
         let closure = move |parts: &Parts, body: &Bytes| {
             codec::digest(&payload(parts, body)).map_err(FingerprintError)
         };
-        Self { body: Body::Closure(Arc::new(closure)), excluded: Vec::new() }
+        Self::of(Body::Closure(Arc::new(closure)))
+    }
+
+    const fn of(body: Body) -> Self {
+        Self { body, excluded: Vec::new(), covers_host: true, headers: Vec::new() }
+    }
+
+    /// Takes requests to different hosts for the same request, where all else is the same.
+    ///
+    /// By default the host counts: `Host`, or `:authority` of HTTP/2, in whatever case it is written. Say this
+    /// if the [scope](crate::http::LayerWithoutScope::scope) contains the host, or if a client may send a retry
+    /// to another name of the same service. Behind a proxy that replaces `Host`, name the header that has the
+    /// client's, such as `X-Forwarded-Host`, if services differ by it.
+    ///
+    /// ```
+    /// use http::{Request, header::HOST};
+    /// use idempotent_core::http::RequestFingerprint;
+    ///
+    /// let digest = |fingerprint: &RequestFingerprint, host| {
+    ///     let request = Request::post("/orders").header(HOST, host).body(()).unwrap();
+    ///     fingerprint.digest(&request.into_parts().0, &"".into()).unwrap()
+    /// };
+    /// let (usual, any) = (RequestFingerprint::new(), RequestFingerprint::new().any_host());
+    /// assert_ne!(digest(&usual, "eu.example"), digest(&usual, "us.example"));
+    /// assert_eq!(digest(&any, "eu.example"), digest(&any, "us.example"));
+    /// ```
+    pub fn any_host(mut self) -> Self {
+        self.covers_host = false;
+        self
+    }
+
+    /// Makes a header of the request count: all its lines, byte for byte and in their order.
+    ///
+    /// Name those that change what a request does, such as `Prefer`, `If-Match` or an API's version. A header
+    /// that differs from one attempt to the next, such as a trace or an access token, would refuse every retry.
+    ///
+    /// ```
+    /// use http::header::{HeaderName, IF_MATCH};
+    /// use idempotent_core::http::RequestFingerprint;
+    ///
+    /// let fingerprint = RequestFingerprint::new()
+    ///     .header(IF_MATCH)
+    ///     .header(HeaderName::from_static("x-api-version"));
+    /// ```
+    pub fn header(mut self, name: HeaderName) -> Self {
+        if let Err(place) = self.headers.binary_search_by(|other| other.as_str().cmp(name.as_str()))
+        {
+            self.headers.insert(place, name);
+        }
+        self
     }
 
     /// Ignores a member of a JSON body: a JSON pointer (RFC 6901) such as `/meta/sent_at`, or the name of
@@ -103,22 +159,15 @@ impl RequestFingerprint {
     /// [`FingerprintError`] if the payload that the closure of [`from_fn`](Self::from_fn) returned
     /// cannot be serialized.
     pub fn digest(&self, parts: &Parts, body: &Bytes) -> Result<[u8; 32], FingerprintError> {
-        let content_type = ContentType::of(parts);
-        let mut head = RequestHead::of(parts, &content_type);
-        match &self.body {
-            Body::Closure(closure) => {
-                head.push(content_type.parameters.as_bytes());
-                Ok(head.digest(b"value", &closure(parts, body)?))
+        let content_type = ContentType::of(&parts.headers);
+        let head = RequestHead::of(parts, &content_type, self.covers_host, &self.headers);
+        Ok(match &self.body {
+            Body::Closure(closure) => head.digest(b"value", &closure(parts, body)?),
+            Body::CanonicalJson if content_type.is_json => {
+                head.digest_of_json(body, &self.excluded)
             }
-            // JSON defines no parameters (RFC 8259), and clients send different ones.
-            Body::CanonicalJson if content_type.is_json() => {
-                Ok(head.digest_of_json(body, &self.excluded))
-            }
-            Body::CanonicalJson | Body::Raw => {
-                head.push(content_type.parameters.as_bytes());
-                Ok(head.digest(b"raw", body))
-            }
-        }
+            Body::CanonicalJson | Body::Raw => head.digest(b"raw", body),
+        })
     }
 }
 
@@ -138,6 +187,8 @@ impl fmt::Debug for RequestFingerprint {
         f.debug_struct("RequestFingerprint")
             .field("body", &body)
             .field("excluded", &self.excluded)
+            .field("covers_host", &self.covers_host)
+            .field("headers", &self.headers)
             .finish()
     }
 }
@@ -195,11 +246,16 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_of_the_media_type_matters_but_for_json() {
+    fn a_parameter_of_the_media_type_matters_unless_it_says_utf_8_of_json() {
         let fingerprint = RequestFingerprint::new();
         let of = |kind: &str| of(&fingerprint, "/", kind, "1");
         assert_eq!(of("application/json"), of("Application/JSON; charset=utf-8"));
-        assert_eq!(of("application/vnd.a+json"), of("application/vnd.a+json;v=1"));
+        assert_eq!(of("application/json;v=1"), of("application/json ; V=1;charset=\"UTF-8\""));
+        assert_ne!(of("application/vnd.a+json"), of("application/vnd.a+json;v=1"));
+        assert_ne!(of("application/vnd.a+json;v=2"), of("application/vnd.a+json;v=1"));
+        assert_ne!(of("application/json;p=\"a;v=1\""), of("application/json;p=\"a\";v=1\""));
+        assert_ne!(of("text/plain;charset=utf-8"), of("text/plain"));
+        assert_ne!(of("text/plain;a=X"), of("text/plain;a=x"));
         assert_ne!(of("application/json"), of("text/plain"));
         assert_ne!(of("multipart/form-data; boundary=a"), of("multipart/form-data; boundary=b"));
     }
@@ -213,6 +269,10 @@ mod tests {
         assert_ne!(of("/?a=1"), of("/?a=2"));
         assert_ne!(of("/?a"), of("/?a="));
         assert_ne!(of("/a"), of("/b"));
+        assert_ne!(of("/?a=2&%61=1"), of("/?%61=1&a=2"));
+        assert_ne!(of("/?A=2&a=1"), of("/?a=1&A=2"));
+        assert_eq!(of("/?%61=%2f"), of("/?a=%2F"));
+        assert_ne!(of("/?a=%26b"), of("/?a=&b"));
     }
 
     #[test]

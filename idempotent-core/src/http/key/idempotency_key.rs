@@ -27,7 +27,53 @@ use crate::model::{Key, KeyParts};
 /// # Ok::<(), idempotent_core::http::InvalidKey>(())
 /// ```
 ///
-/// It implements [`Key`], so a handler can pass it to the attribute: `#[idempotent(key = key, …)]`.
+/// It implements [`Key`], so a handler can pass it to the attribute, with the owner of the key:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use idempotent_core::{Error, http::IdempotencyKey, idempotent};
+///
+/// #[idempotent(key = key, scope = account, fingerprint = cents, name = "shop.pay")]
+/// async fn pay(account: u64, key: IdempotencyKey, cents: u64) -> Result<String, Error> {
+///     Ok(format!("{cents} cents from account {account}"))
+/// }
+/// # Ok(pay(1, IdempotencyKey::new("k")?, 2).await.map(drop)?) }
+/// ```
+///
+/// Without an owner it does not compile, since another client could send the same key and get this one's
+/// result. (The compiler finds it when it generates code, so `cargo build` reports it and `cargo check` does
+/// not.)
+///
+/// ```compile_fail
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use idempotent_core::{Error, http::IdempotencyKey, idempotent};
+///
+/// #[idempotent(key = key, fingerprint = cents, name = "shop.pay")]
+/// async fn pay(account: u64, key: IdempotencyKey, cents: u64) -> Result<String, Error> {
+///     Ok(format!("{cents} cents from account {account}"))
+/// }
+/// # Ok(pay(1, IdempotencyKey::new("k")?, 2).await.map(drop)?) }
+/// ```
+///
+/// For a service whose clients all share their keys, such as one behind a gateway that authenticates them,
+/// there is `global_scope`. A key that could be guessed is then refused with
+/// [`InvalidKey`](crate::ErrorKind::InvalidKey), before anything runs:
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use idempotent_core::{Error, ErrorKind, http::IdempotencyKey, idempotent};
+///
+/// #[idempotent(key = key, global_scope, fingerprint = cents, name = "ledger.post")]
+/// async fn post(key: IdempotencyKey, cents: u64) -> Result<String, Error> {
+///     Ok(format!("{cents} cents"))
+/// }
+///
+/// let key = IdempotencyKey::new("8e03978e-40d5-43e8-bc93-6894a57f9324")?;
+/// assert_eq!(post(key, 7).await?, "7 cents");
+/// let refused = post(IdempotencyKey::new("payment-1")?, 7).await.unwrap_err();
+/// assert_eq!(refused.kind(), ErrorKind::InvalidKey);
+/// # Ok(()) }
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(Arc<str>);
 
@@ -38,6 +84,10 @@ impl IdempotencyKey {
     /// The maximum length of a key in bytes, without quotes and escapes, unless an engine has
     /// [another limit](crate::IdempotencyBuilder::max_key_bytes).
     pub const MAX_BYTES: usize = 255;
+
+    /// The least [entropy](Self::entropy_bits) of a key where keys have no owner, in bits: 100. Random UUIDs,
+    /// ULIDs, KSUIDs, Nano IDs, cuid2s and xids have it.
+    pub const MIN_ENTROPY_BITS: u32 = 100;
 
     /// Makes a key from its text, without quotes and escapes.
     ///
@@ -171,7 +221,24 @@ impl IdempotencyKey {
 
     /// The entropy in bits that a key of these characters has if they are random: 4 for each character
     /// of a hexadecimal key, 5.17 for each digit and letter of one case, 5.95 to 6 for each character of a
-    /// key with letters of both cases. `-` and `_` count only there. A UUID counts as 128.
+    /// key with letters of both cases. `-` and `_` count only there. A random UUID counts as 128.
+    ///
+    /// Where more than a third of the characters follow from the others, only the others count: runs such as
+    /// `0000` and `1234`, what was there before, and letters that look like words.
+    ///
+    /// It guards against accidents: against a client that sends a counter, an invoice's number or a sentence as
+    /// its key, where only random keys keep callers apart. It cannot tell random characters from others that
+    /// look like them, so it is no defence against a client that *means* to send a key that others can guess.
+    /// Give keys a [scope](crate::Operation::scope) for that.
+    ///
+    /// ```
+    /// use idempotent_core::http::IdempotencyKey;
+    ///
+    /// let bits = |text| IdempotencyKey::new(text).unwrap().entropy_bits();
+    /// assert_eq!(bits("8e03978e-40d5-43e8-bc93-6894a57f9324"), 128);
+    /// assert!(bits("00000000-0000-7000-8000-000000000001") < 20);
+    /// assert!(bits("payment-for-invoice-2026-000123") < IdempotencyKey::MIN_ENTROPY_BITS);
+    /// ```
     #[must_use]
     pub fn entropy_bits(&self) -> u32 {
         entropy::bits(&self.0)
@@ -203,8 +270,16 @@ impl AsRef<str> for IdempotencyKey {
 }
 
 impl Key for IdempotencyKey {
+    const CHOSEN_BY_CLIENT: bool = true;
+
     fn write(&self, parts: &mut KeyParts) {
         parts.push(self.as_str());
+    }
+
+    /// Whether it has less than [`MIN_ENTROPY_BITS`](Self::MIN_ENTROPY_BITS) bits of
+    /// [entropy](Self::entropy_bits).
+    fn is_guessable(&self) -> bool {
+        self.entropy_bits() < Self::MIN_ENTROPY_BITS
     }
 }
 

@@ -25,7 +25,7 @@ pub enum InvalidKey {
     Character,
     /// The value is neither an RFC 8941 String nor a bare key.
     Syntax,
-    /// The key is so short that it could be guessed. Where keys have no scope, guessing a key would
+    /// The key is so short or so regular that it could be guessed. Where keys have no scope, guessing a key would
     /// reveal somebody else's response.
     Weak,
 }

@@ -1,4 +1,4 @@
-//! One guarded request, from reading its body to its response.
+//! One guarded request, from its owner and its body to its response.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -47,15 +47,24 @@ where
     let (mut parts, body) = request.into_parts();
     async move {
         let settings = &state.settings;
-        let bytes = match read_body(body, settings.request_limit).await {
-            Ok(bytes) => bytes,
-            Err(problem) => return Ok(settings.problem_response(problem)),
+        // What costs least is checked first: who it is, then whether there is a place, then the body.
+        let Ok(owner) = settings.owner(&parts) else {
+            return Ok(settings.problem_response(Problem::missing_scope()));
         };
         let in_flight = match state.in_flight.enter() {
             Ok(in_flight) => in_flight,
             Err(reason) => return Ok(settings.problem_response(reason.into())),
         };
-        let call = match settings.call(&key, &parts, &bytes) {
+        let held = match state.read_budget.enter(owner.as_ref(), &settings.limits) {
+            Ok(held) => held,
+            Err(reason) => return Ok(settings.problem_response(reason.into())),
+        };
+        let (limit, timeout) = (settings.request_limit, settings.read_timeout);
+        let (bytes, held) = match read_body(body, limit, timeout, held).await {
+            Ok(read) => read,
+            Err(problem) => return Ok(settings.problem_response(problem)),
+        };
+        let call = match settings.call(&key, owner, &parts, &bytes) {
             Ok(call) => call,
             Err(problem) => return Ok(settings.problem_response(*problem)),
         };
@@ -72,6 +81,8 @@ where
         parts.extensions.insert(key);
         let method = parts.method.clone();
         let request = Request::from_parts(parts, B::Error::rebuild(bytes));
+        // From here on the body is the handler's.
+        drop(held);
         let run =
             HandlerRun { method, reservation, state: Arc::clone(&state), _in_flight: in_flight };
         let engine = settings.engine.clone();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tower_layer::Layer;
 
+use super::read_budget::ReadBudget;
 use super::scope::Scope;
 use super::service::IdempotencyService;
 use super::settings::Settings;
@@ -19,12 +20,14 @@ use crate::{Idempotency, Operation};
 /// use idempotent_core::backends::MemoryStore;
 /// use idempotent_core::{Idempotency, http::IdempotencyLayer};
 ///
+/// /// Inserted by your authentication.
 /// #[derive(Clone)]
-/// struct Account(u64); // inserted by your authentication
+/// struct Caller { tenant: u64, user: u64 }
 ///
 /// let engine = Idempotency::new(MemoryStore::new());
-/// let layer = IdempotencyLayer::at_most_once(engine, "shop")
-///     .scope(|parts: &Parts| parts.extensions.get::<Account>().map(|account| account.0));
+/// let layer = IdempotencyLayer::at_most_once(engine, "shop").scope(|parts: &Parts| {
+///     parts.extensions.get::<Caller>().map(|caller| (caller.tenant, caller.user))
+/// });
 ///
 /// let router: Router = Router::new()
 ///     .route("/orders", post(|| async { "order 1" }))
@@ -49,8 +52,8 @@ use crate::{Idempotency, Operation};
 ///   authentication.
 /// * *The timeout inside*: it then ends the handler. From outside it would only end the wait for the
 ///   response, because a guarded handler runs on.
-/// * *Timeouts and rate limits for reading bodies outside*: the layer reads the body before it looks
-///   up the key.
+/// * *Rate limits for reading bodies outside*: the layer reads the body before it looks up the key, within
+///   [its own time](Self::read_timeout).
 ///
 /// On a router that nests others, put the layer outside of `nest`. With feature `axum` it also sees
 /// the whole path inside of it.
@@ -60,11 +63,18 @@ use crate::{Idempotency, Operation};
 /// Requests whose method is not guarded pass through. So do requests without a key, unless it is
 /// [`required`](Self::required). For all others the layer
 ///
-/// 1. reads the body, up to its [limit](Self::request_limit) (otherwise 413);
-/// 2. looks up the key;
-/// 3. replays the first response, refuses the request with a [`Problem`](crate::http::Problem), or runs
+/// 1. asks the scope whose key it is (nobody's: 400);
+/// 2. takes a [place](Self::max_in_flight) (otherwise 503);
+/// 3. reads the body, up to its [limit](Self::request_limit) (otherwise 413), within its
+///    [time](Self::read_timeout) (408) and within the [budget](Self::read_budget) of all bodies (503);
+/// 4. looks up the key;
+/// 5. replays the first response, refuses the request with a [`Problem`](crate::http::Problem), or runs
 ///    the handler;
-/// 4. records the handler's response before anybody sees it.
+/// 6. records the handler's response before anybody sees it.
+///
+/// gRPC cannot be guarded: see [`pass_grpc`](Self::pass_grpc). `CONNECT`, also that of HTTP/2 for other
+/// protocols, passes like any other method that is not guarded. A middleware that changes a request's method,
+/// as one does that knows `X-HTTP-Method-Override`, belongs outside: the layer looks at the method it gets.
 ///
 /// A running handler finishes even if the client disconnects: what remains of it moves to a spawned
 /// task. If it panics, its outcome is [unknown](crate::Disposition::Unknown), and the panic propagates
@@ -88,10 +98,17 @@ use crate::{Idempotency, Operation};
 ///
 /// * CORS (`Access-Control-*`), which depends on the origin that asks;
 /// * traces and ids of requests (`Server-Timing`, `Timing-Allow-Origin`, `traceparent`, `tracestate`, `traceresponse`, `baggage`, `b3`,
-///   `X-Request-Id`, `X-Correlation-Id` and their like), and rate limits (`RateLimit*`, `X-RateLimit-*`);
-/// * `Date`, `Age`, and `Set-Cookie`, which belongs to a session;
+///   `X-Request-Id`, `X-Correlation-Id` and their like), what caches and proxies say of themselves (`Via`,
+///   `X-Cache`, `X-Served-By`, `Alt-Svc`, `NEL`, `Report-To`), and rate limits (`RateLimit*`, `Rate-Limit*`,
+///   `X-RateLimit-*`, `X-Quota*`);
+/// * `Date`, `Age`;
+/// * what belongs to a session or is a secret of its client: `Set-Cookie`, `Clear-Site-Data`,
+///   `WWW-Authenticate`, `Authentication-Info`, `Authorization`, `DPoP-Nonce`, and every name that is or ends
+///   with `token`, `csrf`, `nonce`, `session`, `session-id` or `api-key` (`X-Auth-Token`, `X-CSRF-Token`), or
+///   begins with `X-Auth-`;
 /// * headers of the connection, those that `Connection` names, and a wrong `Content-Length`;
-/// * those of [`strip_header`](Self::strip_header).
+/// * those of [`strip_header`](Self::strip_header) and [`strip_headers`](Self::strip_headers), and what is not
+///   among those of [`keep_only_headers`](Self::keep_only_headers).
 ///
 /// [`keep_header`](Self::keep_header) keeps one of them, except those of the connection. Whatever a layer
 /// *outside* adds, such as CORS, a replay has too, and for the request at hand.
@@ -103,7 +120,8 @@ use crate::{Idempotency, Operation};
 /// * bodies larger than the [limit](Self::response_limit);
 /// * 101, 206, and successful responses to `CONNECT`;
 /// * responses with trailers, and `text/event-stream`;
-/// * bodies of unknown length that are not complete [within a second](Self::stream_after);
+/// * bodies of unknown length that are not complete [within a second](Self::stream_after), and those of known
+///   length that are not [within half a minute](Self::response_deadline);
 /// * bodies that end with an error.
 ///
 /// # The published policy
@@ -164,10 +182,13 @@ pub struct IdempotencyLayer {
     pub(super) state: Arc<LayerState>,
 }
 
+/// How many bytes of request bodies may be held at once by default.
+const READ_BUDGET: usize = 64 * 1024 * 1024;
+
 impl IdempotencyLayer {
     pub(super) fn of(engine: Idempotency, operation: Operation, scope: Scope) -> Self {
         let settings = Settings::new(engine, operation, scope);
-        Self { state: Arc::new(LayerState::new(settings)) }
+        Self { state: Arc::new(LayerState::new(settings, ReadBudget::new(READ_BUDGET))) }
     }
 
     /// Refuses guarded requests from now on, with 503 and `Retry-After`, and returns when all running

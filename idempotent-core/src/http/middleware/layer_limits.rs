@@ -36,11 +36,15 @@ impl Default for LayerLimits {
 }
 
 impl LayerLimits {
+    /// How many requests of one scope may be read, and as many may run.
+    pub(super) fn in_flight_of_a_scope(&self) -> usize {
+        self.in_flight_per_scope.unwrap_or(part(self.in_flight))
+    }
+
     pub(super) fn call_limits(&self) -> CallLimits {
-        let part = |whole: usize| whole.div_ceil(SCOPE_PART);
         CallLimits {
             running: Some(self.in_flight),
-            running_per_scope: Some(self.in_flight_per_scope.unwrap_or(part(self.in_flight))),
+            running_per_scope: Some(self.in_flight_of_a_scope()),
             waiting: Some(self.waiting),
             waiting_per_scope: Some(self.waiting_per_scope.unwrap_or(part(self.waiting))),
             waiting_per_key: Some(self.waiting_per_key),
@@ -48,4 +52,8 @@ impl LayerLimits {
             share: self.share,
         }
     }
+}
+
+fn part(whole: usize) -> usize {
+    whole.div_ceil(SCOPE_PART)
 }

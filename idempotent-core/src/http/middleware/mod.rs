@@ -10,6 +10,7 @@ mod missing_parts;
 mod options;
 mod pass_body;
 mod read_body;
+mod read_budget;
 mod rebuild_body;
 mod request_kind;
 mod scope;

@@ -1,17 +1,17 @@
 //! How a layer treats a request, decided before its body is read.
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use http::{Request, Version};
 
 use super::settings::Settings;
+use crate::http::media_type::Rpc;
 use crate::http::problem::Problem;
 use crate::http::{IdempotencyKey, InvalidKey};
 
 pub(super) enum RequestKind {
     /// Passed on as is.
     Unguarded,
-    /// Passed on as is, although its method is guarded.
-    Grpc,
+    /// Passed on as is, since it has no key, although its method is guarded.
+    UnguardedGrpc,
     Guarded(IdempotencyKey),
     Refused(Problem),
 }
@@ -23,10 +23,13 @@ impl RequestKind {
         }
         let (name, max_bytes) = (&settings.header, settings.max_key_bytes());
         let key = IdempotencyKey::from_headers_up_to(request.headers(), name, max_bytes);
-        let passes = matches!(key, Ok(None)) && !settings.required;
-        // gRPC requires HTTP/2. gRPC-Web does not, but it only matters here if it does not pass anyway.
-        if (!passes || request.version() == Version::HTTP_2) && is_grpc(request.headers()) {
-            return Self::Grpc;
+        let needs_no_key = matches!(key, Ok(None)) && !settings.required;
+        if let Some(rpc) = Rpc::of(request.headers()) {
+            return match () {
+                () if is_passed(rpc, request, settings) => Self::Unguarded,
+                () if needs_no_key => Self::UnguardedGrpc,
+                () => Self::Refused(Problem::grpc_not_guarded()),
+            };
         }
         let refused = |why| Self::Refused(Problem::of_key(why, name));
         match key {
@@ -39,10 +42,11 @@ impl RequestKind {
     }
 }
 
-/// gRPC and gRPC-Web, whose status is not the status of the HTTP response.
-fn is_grpc(headers: &HeaderMap) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    let start = content_type.and_then(|content_type| content_type.get(..GRPC.len()));
-    start.is_some_and(|start| start.eq_ignore_ascii_case(GRPC))
+/// Whether a request is for a gRPC service that the layer was told of, in a form that only such a
+/// service understands: what else reaches its path is guarded like any other request.
+fn is_passed<B>(rpc: Rpc, request: &Request<B>, settings: &Settings) -> bool {
+    let service = request.uri().path().strip_prefix('/').and_then(|path| path.rsplit_once('/'));
+    let is_one_of_them = service
+        .is_some_and(|(service, _)| settings.grpc_services.iter().any(|passed| passed == service));
+    is_one_of_them && (rpc == Rpc::GrpcWeb || request.version() == Version::HTTP_2)
 }

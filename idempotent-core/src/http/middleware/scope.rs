@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::request;
 
+use crate::call::assert_owner;
 use crate::http::IdempotencyKey;
 use crate::model::{Key, KeyParts, KeyProblem};
 
@@ -19,11 +20,9 @@ pub(super) enum Scope {
 
 type ScopeFn = dyn Fn(&request::Parts) -> Result<KeyParts, KeyProblem> + Send + Sync;
 
-/// The minimum entropy of a key in the global scope, in bits. A random UUID has 122 that are random.
-const MIN_ENTROPY_BITS: u32 = 120;
-
 impl Scope {
-    pub(super) const GLOBAL: Self = Self::Global { min_entropy_bits: MIN_ENTROPY_BITS };
+    pub(super) const GLOBAL: Self =
+        Self::Global { min_entropy_bits: IdempotencyKey::MIN_ENTROPY_BITS };
 
     pub(super) fn is_global(&self) -> bool {
         matches!(self, Self::Global { .. })
@@ -36,12 +35,14 @@ impl Scope {
     }
 
     pub(super) fn of<K: Key>(scope: impl Fn(&request::Parts) -> K + Send + Sync + 'static) -> Self {
+        const { assert_owner::<K>() };
         Self::Of(Arc::new(move |parts| KeyParts::of(&scope(parts))))
     }
 
     pub(super) fn of_ref<K: Key + ?Sized>(
         scope: impl Fn(&request::Parts) -> Option<&K> + Send + Sync + 'static,
     ) -> Self {
+        const { assert_owner::<K>() };
         Self::Of(Arc::new(move |parts| KeyParts::of(&scope(parts))))
     }
 

@@ -59,7 +59,7 @@ where
             RequestKind::Unguarded => {
                 ResponseFuture::passing(self.inner.call(request.map(B::Error::pass)))
             }
-            RequestKind::Grpc => {
+            RequestKind::UnguardedGrpc => {
                 self.state.warn_of_grpc();
                 ResponseFuture::passing(self.inner.call(request.map(B::Error::pass)))
             }

@@ -15,6 +15,7 @@ use crate::engine::Limiter;
 use crate::http::exchange::{HttpCall, ResponsePolicy};
 use crate::http::problem::{PROBLEM_TYPES, Problem, whole_seconds};
 use crate::http::{IdempotencyKey, RequestFingerprint};
+use crate::model::{KeyParts, KeyProblem};
 use crate::{Error, ErrorKind, Idempotency, Operation};
 
 #[derive(Clone)]
@@ -26,9 +27,12 @@ pub(super) struct Settings {
     limiter: Arc<Limiter>,
     pub(super) methods: Vec<Method>,
     pub(super) required: bool,
+    /// The gRPC services whose requests pass.
+    pub(super) grpc_services: Vec<Cow<'static, str>>,
     pub(super) header: HeaderName,
     pub(super) policy_header: HeaderName,
     pub(super) request_limit: usize,
+    pub(super) read_timeout: Duration,
     pub(super) fingerprint: RequestFingerprint,
     pub(super) response: ResponsePolicy,
     pub(super) problem_types: Cow<'static, str>,
@@ -48,9 +52,11 @@ impl Settings {
             limiter: Arc::new(Limiter::new(LayerLimits::default().call_limits())),
             methods: vec![Method::POST, Method::PATCH],
             required: false,
+            grpc_services: Vec::new(),
             header: IdempotencyKey::HEADER,
             policy_header: HeaderName::from_static("idempotency-policy"),
             request_limit: 1024 * 1024,
+            read_timeout: Duration::from_secs(30),
             fingerprint: RequestFingerprint::new(),
             problem_types: Cow::Borrowed(PROBLEM_TYPES),
             documentation: None,
@@ -97,10 +103,16 @@ impl Settings {
         self.policy = HeaderValue::try_from(policy).ok();
     }
 
+    /// To whom a request's key belongs; `None` in the global scope.
+    pub(super) fn owner(&self, parts: &request::Parts) -> Result<Option<KeyParts>, KeyProblem> {
+        self.scope.owner(parts)
+    }
+
     /// The call for a request.
     pub(super) fn call(
         &self,
         key: &IdempotencyKey,
+        owner: Option<KeyParts>,
         parts: &request::Parts,
         body: &Bytes,
     ) -> Result<HttpCall, Box<Problem>> {
@@ -112,9 +124,12 @@ impl Settings {
             );
             Box::new(Problem::from(&Error::new(ErrorKind::Encode, self.operation.name)))
         })?;
-        let call = self.operation.key(key).engine(&self.engine).fingerprint_digest(digest);
-        let mut call = call.limiter(&self.limiter);
-        let owner = self.scope.owner(parts).map_err(|_| Box::new(Problem::missing_scope()))?;
+        let mut call = self
+            .operation
+            .client_key(key)
+            .engine(&self.engine)
+            .fingerprint_digest(digest)
+            .limiter(&self.limiter);
         if let Some(owner) = owner {
             call = call.scope_parts(owner);
         }

@@ -4,27 +4,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::in_flight::InFlightRequests;
+use super::read_budget::ReadBudget;
 use super::settings::Settings;
 
 #[derive(Clone, Debug)]
 pub(super) struct LayerState {
     pub(super) settings: Settings,
     pub(super) in_flight: Arc<InFlightRequests>,
+    pub(super) read_budget: Arc<ReadBudget>,
     warned_of_grpc: Arc<AtomicBool>,
 }
 
 impl LayerState {
-    pub(super) fn new(settings: Settings) -> Self {
-        Self { settings, in_flight: Arc::default(), warned_of_grpc: Arc::default() }
+    pub(super) fn new(settings: Settings, read_budget: ReadBudget) -> Self {
+        Self {
+            settings,
+            in_flight: Arc::default(),
+            read_budget: Arc::new(read_budget),
+            warned_of_grpc: Arc::default(),
+        }
     }
 
-    /// Logs once per layer that gRPC requests are not guarded.
+    /// Logs once per layer that gRPC requests without a key pass.
     pub(super) fn warn_of_grpc(&self) {
         if !self.warned_of_grpc.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 operation = self.settings.operation.name,
-                "gRPC passes unguarded, because its status is in the trailers: put the attribute on \
-                 the methods of the service instead"
+                "gRPC without a key passes unguarded, and with one is refused, because its status is in \
+                 the trailers: put the attribute on the methods of the service, and name the service \
+                 with `pass_grpc`"
             );
         }
     }

@@ -57,8 +57,13 @@ impl<S: KnowsScope> Layer<S> for LayerWithoutScope {
 }
 
 impl LayerWithoutScope {
-    /// Says who owns a request's key: a tenant, an account, a user. Different owners can use the same
-    /// key without meeting.
+    /// Says who owns a request's key: who acts, and for whom. Different owners can use the same key without
+    /// meeting.
+    ///
+    /// Give the tenant *and* the principal, as a tuple. Under a tenant alone, colleagues who send the same key
+    /// get each other's responses. That is right only where everybody in the tenant may see them all, and
+    /// where a retry may come from another principal than the first request: from several workers of one
+    /// tenant, for instance, that have an account each.
     ///
     /// Return a *stable* principal, as established by authentication outside of this layer, and never
     /// the bearer token itself, which changes when it is refreshed. A request for which the scope is
@@ -70,11 +75,12 @@ impl LayerWithoutScope {
     /// ```
     /// # use idempotent_core::{Idempotency, backends::MemoryStore, http::IdempotencyLayer};
     /// # let engine = Idempotency::new(MemoryStore::new());
-    /// # #[derive(Clone)] struct Account(u64);
+    /// # #[derive(Clone)] struct Caller { tenant: u64, user: u64 }
     /// use http::request::Parts;
     ///
-    /// let layer = IdempotencyLayer::at_least_once(engine, "shop")
-    ///     .scope(|parts: &Parts| parts.extensions.get::<Account>().map(|account| account.0));
+    /// let layer = IdempotencyLayer::at_least_once(engine, "shop").scope(|parts: &Parts| {
+    ///     parts.extensions.get::<Caller>().map(|caller| (caller.tenant, caller.user))
+    /// });
     /// ```
     pub fn scope<K: Key>(
         self,
@@ -101,7 +107,7 @@ impl LayerWithoutScope {
     }
 
     /// Uses one scope for all callers. A key is then a capability, because whoever sends it gets its
-    /// response, so it must be as hard to guess as a random UUID: it must have at least 120 bits of
+    /// response, so it must be as hard to guess as a random UUID: it must have at least 100 bits of
     /// [entropy](crate::http::IdempotencyKey::entropy_bits), or what
     /// [`min_key_entropy`](IdempotencyLayer::min_key_entropy) says.
     ///

@@ -46,6 +46,47 @@ impl Problem {
         )
     }
 
+    pub(in crate::http) const fn grpc_not_guarded() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "grpc_not_guarded",
+            "gRPC is not served here",
+            "The request has the media type of gRPC, whose answers cannot be repeated here. It was not \
+             processed.",
+        )
+    }
+
+    /// The problem of a call that is refused for the same reason once its body is there.
+    pub(in crate::http) fn overloaded() -> Self {
+        Self::of_kind(ErrorKind::Overloaded).retry_in(Some(DEFAULT_RETRY_AFTER))
+    }
+
+    /// Likewise.
+    pub(in crate::http) fn too_many_calls() -> Self {
+        Self::of_kind(ErrorKind::TooManyCalls).retry_in(Some(DEFAULT_RETRY_AFTER))
+    }
+
+    pub(in crate::http) const fn read_timeout() -> Self {
+        let problem = Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "read_timeout",
+            "The request's body took too long",
+            "The body was not complete in time, and the request was not processed. Send it again, with the \
+             same key.",
+        );
+        problem.retry_in(Some(DEFAULT_RETRY_AFTER))
+    }
+
+    pub(in crate::http) const fn read_budget_exhausted() -> Self {
+        let problem = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "read_budget_exhausted",
+            "Too many bodies are being read",
+            "The request was not processed. Send it again later, with the same key.",
+        );
+        problem.retry_in(Some(DEFAULT_RETRY_AFTER))
+    }
+
     pub(in crate::http) const fn shutting_down() -> Self {
         let problem = Self::new(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -113,13 +154,20 @@ impl fmt::Display for HeaderText<'_> {
     }
 }
 
-impl From<&Error> for Problem {
-    fn from(error: &Error) -> Self {
-        let kind = error.kind();
+impl Problem {
+    /// The problem of an error of this kind.
+    fn of_kind(kind: ErrorKind) -> Self {
         let (title, detail) = texts(kind);
         let status = StatusCode::from_u16(kind.status());
         let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut problem = Self::new(status, kind.code(), title, detail);
+        Self::new(status, kind.code(), title, detail)
+    }
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        let kind = error.kind();
+        let mut problem = Self::of_kind(kind);
         // The limit is the service's own, and the client has to know it.
         if let Some(limit) = error.limit() {
             problem = problem.detailed(format!("The key has more than {limit} bytes."));
@@ -134,9 +182,10 @@ fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
         ErrorKind::MissingKey => {
             ("The idempotency key is missing", "This operation needs an idempotency key.")
         }
-        ErrorKind::InvalidKey => {
-            ("The idempotency key is invalid", "The key, or a part of it, is empty.")
-        }
+        ErrorKind::InvalidKey => (
+            "The idempotency key is invalid",
+            "The key, or a part of it, is empty or can be guessed.",
+        ),
         ErrorKind::KeyTooLong => {
             ("The idempotency key is too long", "The key is longer than this service accepts.")
         }
@@ -161,7 +210,7 @@ fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
         ),
         ErrorKind::FingerprintMismatch => (
             "The idempotency key was used with another request",
-            "The first request with this key had another method, path, query, content type or body. \
+            "The first request with this key had another method, host, path, query, content type or body. \
              Send a new request with a new key.",
         ),
         ErrorKind::Indeterminate => (
@@ -266,6 +315,9 @@ mod tests {
             Problem::missing_scope(),
             Problem::unreadable_body(),
             Problem::request_too_large(),
+            Problem::grpc_not_guarded(),
+            Problem::read_timeout(),
+            Problem::read_budget_exhausted(),
             Problem::shutting_down(),
         ] {
             let row = format!("| `{}` | {} |", problem.code(), problem.status().as_u16());

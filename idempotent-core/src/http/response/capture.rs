@@ -1,19 +1,21 @@
 //! Reading a handler's response into memory, so far as it can be stored.
 
-use std::collections::VecDeque;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::Response;
 use http::header::{HeaderName, HeaderValue};
-use http_body::Body;
+use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 
 use super::body::{PartialBody, ResponseBody, Rest, whole_frame};
 use super::stored_response::StoredResponse;
 use super::stripped_headers::StrippedHeaders;
+use crate::http::gathered::Gathered;
 use crate::model::NotKept;
 
 /// A response after its body was read.
@@ -70,12 +72,14 @@ pub(in crate::http) struct CaptureLimits {
     max_encoded_bytes: usize,
     /// How long a body of unknown length may take. After that it counts as a stream.
     pub(in crate::http) stream_after: Duration,
+    /// How long a body of known length may take. After that it counts as a stream, too.
+    pub(in crate::http) complete_after: Duration,
 }
 
 impl CaptureLimits {
     pub(in crate::http) fn new(max_bytes: usize) -> Self {
-        let stream_after = Duration::from_secs(1);
-        Self { max_bytes, max_encoded_bytes: max_bytes, stream_after }
+        let (stream_after, complete_after) = (Duration::from_secs(1), Duration::from_secs(30));
+        Self { max_bytes, max_encoded_bytes: max_bytes, stream_after, complete_after }
     }
 }
 
@@ -106,52 +110,81 @@ async fn collect<B: Body>(
     body: B,
     limits: CaptureLimits,
 ) -> Result<Bytes, (WhyNotKept, ResponseBody<B>)> {
-    let limit = limits.max_bytes as u64;
-    if body.size_hint().lower() > limit {
+    let hint = body.size_hint();
+    if hint.lower() > limits.max_bytes as u64 {
         return Err((WhyNotKept::TooLarge, ResponseBody::inner(body)));
     }
-    let length_is_known = body.size_hint().exact().is_some();
-    let deadline =
-        (!length_is_known).then(|| Instant::now().checked_add(limits.stream_after)).flatten();
-    let mut body = Box::pin(body);
-    let mut frames = VecDeque::new();
-    let mut read = 0;
-    let (why, rest) = loop {
-        let next = match deadline {
-            None => body.frame().await,
-            Some(deadline) => match timeout_at(deadline, pin!(body.frame())).await {
-                Ok(next) => next,
-                Err(_) => break (WhyNotKept::Stream, Rest::Body(body)),
-            },
-        };
-        match next {
-            None => return Ok(concatenate(frames)),
-            Some(Err(error)) => break (WhyNotKept::BodyFailed, Rest::Error(error)),
-            Some(Ok(frame)) => {
-                let frame = whole_frame(frame);
-                let data = frame.data_ref().map(|data| data.len() as u64);
-                frames.push_back(frame);
-                read += data.unwrap_or_default();
-                if data.is_none() {
-                    break (WhyNotKept::Trailers, Rest::Body(body));
-                }
-                if read > limit {
-                    break (WhyNotKept::TooLarge, Rest::Body(body));
-                }
-            }
-        }
+    let within = match hint.exact() {
+        Some(_) => limits.complete_after,
+        None => limits.stream_after,
     };
+    let mut deadline = Deadline { within, at: None };
+    let mut body = Box::pin(body);
+    let mut gathered = Gathered::default();
+    let (why, last, rest) = loop {
+        let (frames, empty_frames) = gathered.frames();
+        // Time passes for a body that never has to be waited for as well.
+        if frames % FRAMES_PER_LOOK == FRAMES_PER_LOOK - 1 && deadline.is_over() {
+            break (WhyNotKept::Stream, None, Rest::Body(body));
+        }
+        let Some(next) = deadline.frame(&mut body).await else {
+            break (WhyNotKept::Stream, None, Rest::Body(body));
+        };
+        let frame = match next {
+            None => return Ok(gathered.into_bytes()),
+            Some(Err(error)) => break (WhyNotKept::BodyFailed, None, Rest::Error(error)),
+            Some(Ok(frame)) => whole_frame(frame),
+        };
+        let data = match frame.into_data() {
+            Ok(data) => data,
+            Err(trailers) => break (WhyNotKept::Trailers, Some(trailers), Rest::Body(body)),
+        };
+        // An empty frame counts as a byte.
+        if gathered.len() + empty_frames + data.len() > limits.max_bytes {
+            let last = Some(Frame::data(data));
+            break (WhyNotKept::TooLarge, last, Rest::Body(body));
+        }
+        let capacity = gathered.capacity_with(data.len(), body.size_hint().exact());
+        gathered.push(data, capacity);
+    };
+    let first = Some(gathered.into_bytes()).filter(|bytes| !bytes.is_empty()).map(Frame::data);
+    let frames = first.into_iter().chain(last).collect();
     Err((why, ResponseBody::partial(PartialBody { frames, rest })))
 }
 
-fn concatenate(mut frames: VecDeque<http_body::Frame<Bytes>>) -> Bytes {
-    if frames.len() <= 1 {
-        let only = frames.pop_front().and_then(|frame| frame.into_data().ok());
-        return only.unwrap_or_default();
+/// After how many frames the time is looked at again.
+const FRAMES_PER_LOOK: usize = 64;
+
+/// When a body has to be complete. Time runs from when it first has to be waited for, or is looked at.
+struct Deadline {
+    within: Duration,
+    at: Option<Instant>,
+}
+
+impl Deadline {
+    fn at(&mut self) -> Option<Instant> {
+        if self.at.is_none() {
+            self.at = Instant::now().checked_add(self.within);
+        }
+        self.at
     }
-    let mut bytes = BytesMut::new();
-    for data in frames.iter().filter_map(http_body::Frame::data_ref) {
-        bytes.extend_from_slice(data);
+
+    fn is_over(&mut self) -> bool {
+        self.at().is_some_and(|at| Instant::now() > at)
     }
-    bytes.freeze()
+
+    /// The next frame. `None` if there was none in time.
+    async fn frame<B: Body>(
+        &mut self,
+        body: &mut Pin<Box<B>>,
+    ) -> Option<Option<Result<Frame<B::Data>, B::Error>>> {
+        let mut frame = pin!(body.frame());
+        if let Poll::Ready(frame) = poll_fn(|cx| Poll::Ready(frame.as_mut().poll(cx))).await {
+            return Some(frame);
+        }
+        match self.at() {
+            Some(at) => timeout_at(at, frame).await.ok(),
+            None => Some(frame.await),
+        }
+    }
 }

@@ -2,12 +2,14 @@
 
 mod body;
 mod capture;
+mod header_pattern;
 mod stored_response;
 mod stripped_headers;
 
 pub use self::body::ResponseBody;
 pub(super) use self::body::whole_frame;
 pub(super) use self::capture::{CaptureLimits, Captured, WhyNotKept, capture};
+pub(crate) use self::header_pattern::HeaderPattern;
 pub(super) use self::stored_response::REPLAYED;
 pub use self::stored_response::StoredResponse;
 pub(crate) use self::stripped_headers::StrippedHeaders;

@@ -3,12 +3,17 @@
 use http::HeaderMap;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName};
 
+use super::header_pattern::HeaderPattern;
+
 /// Strips headers that belong to one request, one connection, one moment or one session instead of to the
 /// result, and those that a layer names.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct StrippedHeaders {
     stripped: Vec<HeaderName>,
+    stripped_patterns: Vec<HeaderPattern>,
     kept: Vec<HeaderName>,
+    /// If there are any, only what matches one of them remains.
+    only: Option<Vec<HeaderPattern>>,
 }
 
 /// Of one connection. A message with a wrong one would be garbled, so nobody can keep them.
@@ -18,6 +23,7 @@ pub(crate) fn is_of_connection(name: &str) -> bool {
         "connection"
             | "keep-alive"
             | "proxy-authenticate"
+            | "proxy-authentication-info"
             | "proxy-authorization"
             | "proxy-connection"
             | "te"
@@ -28,14 +34,23 @@ pub(crate) fn is_of_connection(name: &str) -> bool {
     )
 }
 
-/// Of one request or one moment.
-const REQUESTS: [&str; 26] = [
+/// Of one request, one moment or one session.
+const REQUESTS: [&str; 46] = [
     "age",
+    "alt-svc",
+    "authentication-info",
+    "authorization",
     "b3",
     "baggage",
+    "cf-cache-status",
     "cf-ray",
+    "clear-site-data",
     "correlation-id",
     "date",
+    "fly-request-id",
+    "nel",
+    "report-to",
+    "reporting-endpoints",
     "request-id",
     "sentry-trace",
     "server-timing",
@@ -46,21 +61,53 @@ const REQUESTS: [&str; 26] = [
     "traceresponse",
     "tracestate",
     "uber-trace-id",
+    "via",
+    "www-authenticate",
     "x-amz-cf-id",
+    "x-amz-cf-pop",
+    "x-amz-id-2",
     "x-amz-request-id",
     "x-amzn-requestid",
     "x-amzn-trace-id",
+    "x-cache",
+    "x-cache-hits",
     "x-cloud-trace-context",
     "x-correlation-id",
+    "x-envoy-upstream-service-time",
     "x-request-id",
     "x-response-time",
     "x-runtime",
+    "x-served-by",
+    "x-timer",
     "x-trace-id",
+    "x-varnish",
+    "x-vercel-id",
 ];
 
-/// Beginnings of names of one request or one moment: CORS, trace contexts and rate limits.
-const REQUEST_PREFIXES: [&str; 6] =
-    ["access-control-", "ratelimit", "x-ratelimit", "x-rate-limit", "x-b3-", "x-datadog-"];
+/// Beginnings of such names: CORS, trace contexts, rate limits and authentication.
+const REQUEST_PREFIXES: [&str; 9] = [
+    "access-control-",
+    "rate-limit",
+    "ratelimit",
+    "x-auth-",
+    "x-b3-",
+    "x-datadog-",
+    "x-quota",
+    "x-rate-limit",
+    "x-ratelimit",
+];
+
+/// What a name of a client's secret is, or ends with after a hyphen.
+const SECRETS: [&str; 7] = ["api-key", "csrf", "nonce", "session", "session-id", "token", "xsrf"];
+
+fn is_of_request(name: &str) -> bool {
+    let is_secret = |secret: &&str| {
+        name.strip_suffix(*secret).is_some_and(|rest| rest.is_empty() || rest.ends_with('-'))
+    };
+    REQUESTS.binary_search(&name).is_ok()
+        || REQUEST_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+        || SECRETS.iter().any(is_secret)
+}
 
 impl StrippedHeaders {
     pub(in crate::http) fn add(&mut self, name: HeaderName) {
@@ -72,6 +119,15 @@ impl StrippedHeaders {
     pub(in crate::http) fn keep(&mut self, name: HeaderName) {
         self.stripped.retain(|stripped| *stripped != name);
         self.kept.push(name);
+    }
+
+    pub(in crate::http) fn add_pattern(&mut self, pattern: HeaderPattern) {
+        self.stripped_patterns.push(pattern);
+    }
+
+    /// Strips what matches none of these. What is named as kept remains.
+    pub(in crate::http) fn keep_only(&mut self, patterns: Vec<HeaderPattern>) {
+        self.only = Some(patterns);
     }
 
     /// The headers that remain, with all their lines, of a response whose body has `body_length` bytes.
@@ -92,9 +148,12 @@ impl StrippedHeaders {
         if is_of_connection(text) || self.stripped.contains(name) {
             return false;
         }
-        let is_of_request = REQUESTS.binary_search(&text).is_ok()
-            || REQUEST_PREFIXES.iter().any(|prefix| text.starts_with(prefix));
-        !is_of_request || self.kept.contains(name)
+        let matches =
+            |patterns: &[HeaderPattern]| patterns.iter().any(|pattern| pattern.matches(text));
+        self.kept.contains(name)
+            || !(is_of_request(text)
+                || matches(&self.stripped_patterns)
+                || self.only.as_deref().is_some_and(|only| !matches(only)))
     }
 }
 
@@ -208,6 +267,48 @@ mod tests {
     fn two_lengths_are_none() {
         let headers = map(&[("content-length", "5"), ("content-length", "6"), ("etag", "1")]);
         assert_eq!(StrippedHeaders::default().strip(&headers, 5), map(&[("etag", "1")]));
+    }
+
+    #[test]
+    fn secrets_and_what_belongs_to_a_session_are_stripped_and_what_only_looks_like_it_remains() {
+        for name in [
+            "authentication-info",
+            "www-authenticate",
+            "clear-site-data",
+            "x-auth-token",
+            "token",
+            "x-csrf-token",
+            "refresh-token",
+            "session-id",
+            "x-session",
+            "dpop-nonce",
+            "x-api-key",
+            "x-auth-user",
+            "rate-limit-reset",
+        ] {
+            assert!(is_of_request(name), "{name}");
+        }
+        for name in ["x-tokens-used", "x-order-id", "obsession", "etag", "x-author", "link"] {
+            assert!(!is_of_request(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_is_kept_outweighs_patterns() {
+        let mut stripped = StrippedHeaders::default();
+        stripped.add_pattern(HeaderPattern::new("x-internal-*"));
+        stripped.keep_only(vec![HeaderPattern::new("x-*"), HeaderPattern::new("etag")]);
+        stripped.keep(HeaderName::from_static("x-internal-id"));
+        let headers = map(&[
+            ("etag", "1"),
+            ("x-order", "1"),
+            ("x-internal-id", "1"),
+            ("x-internal-host", "1"),
+            ("location", "/"),
+            ("x-request-id", "1"),
+        ]);
+        let kept = [("etag", "1"), ("x-order", "1"), ("x-internal-id", "1")];
+        assert_eq!(stripped.strip(&headers, 0), map(&kept));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! [`Key`]: the types that can identify a call.
+//! [`Key`]: the types that can identify a call, and [`AnyKey`], which is all of them.
 
 use super::parts::{KeyParts, KeyProblem};
 
@@ -32,15 +32,59 @@ use super::parts::{KeyParts, KeyProblem};
     note = "write the part that identifies the call, such as `order.id`, or `value.to_string()`, or implement `idempotent_core::Key`"
 )]
 pub trait Key {
+    /// Whether a client of the service chooses this key, or a part of it, as it does an
+    /// `Idempotency-Key`. Another client can then choose the same one, so such a key compiles only with a
+    /// [scope](crate::Operation::scope), or with a [global scope](crate::Operation::global_scope) in words.
+    /// It is no scope itself.
+    ///
+    /// Set it for keys of your own that come from outside as they are. A struct that contains one says what
+    /// its field's type says: `const CHOSEN_BY_CLIENT: bool = IdempotencyKey::CHOSEN_BY_CLIENT;`.
+    const CHOSEN_BY_CLIENT: bool = false;
+
     /// Appends the parts of this key to `parts`.
     fn write(&self, parts: &mut KeyParts);
+
+    /// Whether a client chose this key, or a part of it, so that somebody else could guess it. Such a key is
+    /// [invalid](crate::ErrorKind::InvalidKey) in the [global scope](crate::Operation::global_scope); nothing
+    /// else asks.
+    fn is_guessable(&self) -> bool {
+        false
+    }
+}
+
+/// A key of any type, where it does not matter which. Every [`Key`] is one.
+///
+/// ```
+/// use idempotent_core::model::{AnyKey, RecordId};
+///
+/// let id = |scope: Option<&dyn AnyKey>| RecordId::of("shop.charge", scope, &42).unwrap();
+/// assert_ne!(id(None), id(Some(&"acme")));
+/// ```
+pub trait AnyKey {
+    /// The same as [`Key::write`].
+    fn append_to(&self, parts: &mut KeyParts);
+}
+
+#[diagnostic::do_not_recommend]
+impl<K: Key + ?Sized> AnyKey for K {
+    fn append_to(&self, parts: &mut KeyParts) {
+        self.write(parts);
+    }
 }
 
 impl KeyParts {
     /// Collects the parts of a key.
-    pub(crate) fn of(key: &(impl Key + ?Sized)) -> Result<Self, KeyProblem> {
+    pub(crate) fn of(key: &(impl AnyKey + ?Sized)) -> Result<Self, KeyProblem> {
         let mut parts = Self::default();
-        key.write(&mut parts);
+        key.append_to(&mut parts);
         parts.checked()
+    }
+
+    /// Collects the parts of a key that is valid only if nobody could guess it.
+    pub(crate) fn of_unguessable(key: &(impl Key + ?Sized)) -> Result<Self, KeyProblem> {
+        match Self::of(key) {
+            Ok(_) if key.is_guessable() => Err(KeyProblem::Guessable),
+            parts => parts,
+        }
     }
 }

@@ -6,6 +6,6 @@ mod key_trait;
 mod parts;
 mod types;
 
-pub use self::key_trait::Key;
+pub use self::key_trait::{AnyKey, Key};
 pub use self::parts::KeyParts;
 pub(crate) use self::parts::{KeyProblem, clip, push_prefixed};

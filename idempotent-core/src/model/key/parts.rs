@@ -19,6 +19,8 @@ pub struct KeyParts {
 pub(crate) enum KeyProblem {
     Missing,
     Empty,
+    /// Somebody else could guess it, where knowing a key is enough to get its result.
+    Guessable,
 }
 
 impl KeyParts {
@@ -133,6 +135,7 @@ impl KeyProblem {
         match self {
             Self::Missing => "the key or the scope, or a part of one, is `None`",
             Self::Empty => "the key or the scope, or a part of one, is empty",
+            Self::Guessable => "the key could be guessed",
         }
     }
 }

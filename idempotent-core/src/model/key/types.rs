@@ -102,19 +102,31 @@ impl Key for uuid::Uuid {
 }
 
 impl<K: Key> Key for Option<K> {
+    const CHOSEN_BY_CLIENT: bool = K::CHOSEN_BY_CLIENT;
+
     fn write(&self, parts: &mut KeyParts) {
         match self {
             Some(key) => key.write(parts),
             None => parts.push_missing(),
         }
     }
+
+    fn is_guessable(&self) -> bool {
+        self.as_ref().is_some_and(K::is_guessable)
+    }
 }
 
 macro_rules! pointers {
     ($($pointer:ty)*) => {$(
         impl<K: Key + ?Sized> Key for $pointer {
+            const CHOSEN_BY_CLIENT: bool = K::CHOSEN_BY_CLIENT;
+
             fn write(&self, parts: &mut KeyParts) {
                 (**self).write(parts);
+            }
+
+            fn is_guessable(&self) -> bool {
+                (**self).is_guessable()
             }
         }
     )*};
@@ -123,19 +135,33 @@ macro_rules! pointers {
 pointers!(&K &mut K Box<K> Rc<K> Arc<K>);
 
 impl<K: Key + ToOwned + ?Sized> Key for Cow<'_, K> {
+    const CHOSEN_BY_CLIENT: bool = K::CHOSEN_BY_CLIENT;
+
     fn write(&self, parts: &mut KeyParts) {
         (**self).write(parts);
+    }
+
+    fn is_guessable(&self) -> bool {
+        (**self).is_guessable()
     }
 }
 
 macro_rules! tuples {
     ($($first:ident $($rest:ident)*)?) => {$(
         impl<$first: Key, $($rest: Key),*> Key for ($first, $($rest,)*) {
+            const CHOSEN_BY_CLIENT: bool = $first::CHOSEN_BY_CLIENT $(|| $rest::CHOSEN_BY_CLIENT)*;
+
             #[allow(non_snake_case)]
             fn write(&self, parts: &mut KeyParts) {
                 let ($first, $($rest,)*) = self;
                 $first.write(parts);
                 $($rest.write(parts);)*
+            }
+
+            #[allow(non_snake_case)]
+            fn is_guessable(&self) -> bool {
+                let ($first, $($rest,)*) = self;
+                $first.is_guessable() $(|| $rest.is_guessable())*
             }
         }
         tuples!($($rest)*);

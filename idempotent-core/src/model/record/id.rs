@@ -8,7 +8,7 @@ use std::str::FromStr;
 use smallvec::SmallVec;
 
 use super::scope_id::ScopeId;
-use crate::model::key::{Key, KeyParts, KeyProblem, push_prefixed};
+use crate::model::key::{AnyKey, Key, KeyParts, KeyProblem, push_prefixed};
 
 /// The longest operation name, in bytes.
 const MAX_NAME_BYTES: usize = 128;
@@ -59,7 +59,7 @@ impl RecordId {
     /// or has a part that is.
     pub fn of(
         operation: impl Into<Cow<'static, str>>,
-        scope: Option<&dyn Key>,
+        scope: Option<&dyn AnyKey>,
         key: &(impl Key + ?Sized),
     ) -> Result<Self, InvalidRecordId> {
         Self::keyed(operation.into(), scope, key, None)
@@ -67,7 +67,7 @@ impl RecordId {
 
     pub(crate) fn keyed(
         operation: Cow<'static, str>,
-        scope: Option<&dyn Key>,
+        scope: Option<&dyn AnyKey>,
         key: &(impl Key + ?Sized),
         secret: Option<&Secret>,
     ) -> Result<Self, InvalidRecordId> {

@@ -1,0 +1,217 @@
+//! How many request bodies, and how many of their bytes, are held at once, over all clones of a layer.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::layer_limits::LayerLimits;
+use crate::http::problem::Problem;
+use crate::model::KeyParts;
+
+/// One scope may hold one part in so many of the budget.
+const SCOPE_PART: usize = 4;
+
+/// The budget of all bodies that are being read, or wait for what their key says.
+#[derive(Debug)]
+pub(super) struct ReadBudget {
+    max_bytes: usize,
+    owners: RandomState,
+    held: Mutex<Held>,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    all: Part,
+    /// By a hash of the scope. A scope that holds nothing takes no memory.
+    scopes: HashMap<u64, Part>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    bodies: usize,
+    bytes: usize,
+}
+
+/// The part of one body. It is given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct HeldBytes {
+    budget: Arc<ReadBudget>,
+    scope: Option<u64>,
+    bytes: usize,
+}
+
+/// Why a body is not read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    /// As many bodies are being read as may be.
+    Overloaded,
+    /// Its scope holds as much as one scope may.
+    ScopeOverloaded,
+    /// Too little is left of the budget.
+    BudgetExhausted,
+}
+
+impl From<NoRoom> for Problem {
+    fn from(reason: NoRoom) -> Self {
+        match reason {
+            NoRoom::Overloaded => Self::overloaded(),
+            NoRoom::ScopeOverloaded => Self::too_many_calls(),
+            NoRoom::BudgetExhausted => Self::read_budget_exhausted(),
+        }
+    }
+}
+
+impl ReadBudget {
+    pub(super) fn new(max_bytes: usize) -> Self {
+        Self { max_bytes, owners: RandomState::new(), held: Mutex::default() }
+    }
+
+    /// A place for one body, which holds nothing yet.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        owner: Option<&KeyParts>,
+        limits: &LayerLimits,
+    ) -> Result<HeldBytes, NoRoom> {
+        let scope = owner.map(|owner| self.owners.hash_one(owner.encoded()));
+        let mut held = self.held();
+        if held.all.bodies >= limits.in_flight {
+            return Err(NoRoom::Overloaded);
+        }
+        if let Some(scope) = scope {
+            let part = held.scopes.entry(scope).or_default();
+            if part.bodies >= limits.in_flight_of_a_scope() {
+                return Err(NoRoom::ScopeOverloaded);
+            }
+            part.bodies += 1;
+        }
+        held.all.bodies += 1;
+        drop(held);
+        Ok(HeldBytes { budget: Arc::clone(self), scope, bytes: 0 })
+    }
+
+    /// What one scope may hold: never less than one body of `limit` bytes.
+    fn max_bytes_of_a_scope(&self, limit: usize) -> usize {
+        // Buffers may be twice as large as what they hold.
+        (self.max_bytes / SCOPE_PART).max(limit.saturating_mul(2))
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        // Nothing panics while it holds the lock.
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HeldBytes {
+    /// Whether so many bytes could be held now. `limit` is the largest body that is read.
+    pub(super) fn expect(&self, bytes: u64, limit: usize) -> Result<(), NoRoom> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        self.check(&self.budget.held(), bytes, limit)
+    }
+
+    /// Holds so many bytes in all, or as many as before if there is no room for them.
+    pub(super) fn grow_to(&mut self, bytes: usize, limit: usize) -> Result<(), NoRoom> {
+        let more = bytes.saturating_sub(self.bytes);
+        if more == 0 {
+            return Ok(());
+        }
+        let mut held = self.budget.held();
+        self.check(&held, more, limit)?;
+        held.all.bytes += more;
+        if let Some(part) = self.scope.and_then(|scope| held.scopes.get_mut(&scope)) {
+            part.bytes += more;
+        }
+        drop(held);
+        self.bytes += more;
+        Ok(())
+    }
+
+    fn check(&self, held: &Held, more: usize, limit: usize) -> Result<(), NoRoom> {
+        let exceeds =
+            |bytes: usize, max: usize| bytes.checked_add(more).is_none_or(|sum| sum > max);
+        let part = self.scope.and_then(|scope| held.scopes.get(&scope));
+        let of_a_scope = self.budget.max_bytes_of_a_scope(limit);
+        if part.is_some_and(|part| exceeds(part.bytes, of_a_scope)) {
+            return Err(NoRoom::ScopeOverloaded);
+        }
+        if exceeds(held.all.bytes, self.budget.max_bytes) {
+            return Err(NoRoom::BudgetExhausted);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for HeldBytes {
+    fn drop(&mut self) {
+        let mut held = self.budget.held();
+        held.all.bodies -= 1;
+        held.all.bytes -= self.bytes;
+        let Some(scope) = self.scope else { return };
+        if let Entry::Occupied(mut part) = held.scopes.entry(scope) {
+            part.get_mut().bytes -= self.bytes;
+            part.get_mut().bodies -= 1;
+            if part.get().bodies == 0 {
+                part.remove();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner(name: &str) -> KeyParts {
+        let mut parts = KeyParts::default();
+        parts.push(name);
+        parts
+    }
+
+    fn limits(in_flight: usize, of_a_scope: usize) -> LayerLimits {
+        LayerLimits { in_flight, in_flight_per_scope: Some(of_a_scope), ..LayerLimits::default() }
+    }
+
+    #[test]
+    fn all_bodies_together_hold_no_more_than_the_budget() {
+        let budget = Arc::new(ReadBudget::new(10));
+        let enter = || budget.enter(None, &LayerLimits::default()).unwrap();
+        let (mut one, mut other) = (enter(), enter());
+        one.grow_to(6, 10).unwrap();
+        one.grow_to(4, 10).unwrap();
+        assert_eq!(other.grow_to(5, 10), Err(NoRoom::BudgetExhausted));
+        other.grow_to(4, 10).unwrap();
+        assert_eq!(enter().expect(1, 10), Err(NoRoom::BudgetExhausted));
+        drop(one);
+        other.grow_to(10, 10).unwrap();
+        drop(other);
+        enter().expect(10, 10).unwrap();
+    }
+
+    #[test]
+    fn a_scope_holds_no_more_than_its_part_and_one_body_always() {
+        let budget = Arc::new(ReadBudget::new(100));
+        let enter = |name| budget.enter(Some(&owner(name)), &LayerLimits::default()).unwrap();
+        let (mut one, mut two) = (enter("a"), enter("a"));
+        one.grow_to(20, 10).unwrap();
+        assert_eq!(two.grow_to(6, 10), Err(NoRoom::ScopeOverloaded));
+        two.grow_to(5, 10).unwrap();
+        enter("b").grow_to(25, 10).unwrap();
+        drop(one);
+        two.grow_to(25, 10).unwrap();
+        drop(two);
+        assert!(budget.held().scopes.is_empty());
+        enter("a").grow_to(80, 40).unwrap();
+    }
+
+    #[test]
+    fn places_are_bounded_for_all_and_for_a_scope() {
+        let budget = Arc::new(ReadBudget::new(100));
+        let enter = |name| budget.enter(Some(&owner(name)), &limits(3, 2));
+        let held = (enter("a").unwrap(), enter("a").unwrap());
+        assert_eq!(enter("a").unwrap_err(), NoRoom::ScopeOverloaded);
+        let _other = enter("b").unwrap();
+        assert_eq!(enter("c").unwrap_err(), NoRoom::Overloaded);
+        drop(held);
+        enter("a").unwrap();
+    }
+}
