@@ -24,6 +24,14 @@ async fn upload(server: &Server, key: &str, length: usize, sent: usize) -> TcpSt
     socket
 }
 
+/// A layer whose keys each have a scope of their own.
+fn of_many() -> IdempotencyLayer {
+    IdempotencyLayer::at_least_once(engine(), "shop").scope(|parts| {
+        let key = parts.headers.get("idempotency-key")?;
+        key.to_str().ok().map(|key| key.trim_matches('"').to_owned())
+    })
+}
+
 async fn answer(socket: &mut TcpStream) -> Reply {
     let mut answer = Vec::new();
     let _ = timeout(secs(60), socket.read_to_end(&mut answer)).await.expect("it is answered");
@@ -61,7 +69,8 @@ async fn stalled_uploads_without_a_place_are_refused_before_their_bodies_are_the
 async fn all_bodies_that_are_being_read_share_a_budget() {
     const LENGTH: usize = 100_000;
     let shop = Shop::new();
-    let server = shop.serve(layer().request_limit(LENGTH).read_budget(LENGTH * 5 / 2)).await;
+    let layer = of_many().request_limit(LENGTH).read_budget(LENGTH * 5 / 2);
+    let server = shop.serve(layer).await;
     let mut stalled = [
         upload(&server, "1", LENGTH, LENGTH - 1).await,
         upload(&server, "2", LENGTH, LENGTH - 1).await,
@@ -89,6 +98,33 @@ async fn all_bodies_that_are_being_read_share_a_budget() {
         assert_eq!(answer(socket).await.status, 201);
     }
     assert_eq!(server.send(&third()).await.status, 201);
+}
+
+#[tokio::test]
+async fn the_bodies_of_one_scope_leave_room_for_those_of_others() {
+    const LENGTH: usize = 100_000;
+    let shop = Shop::new();
+    let layer =
+        of_many().request_limit(LENGTH).read_budget(LENGTH * 100).max_in_flight_per_scope(3);
+    let server = shop.serve(layer).await;
+    let mut stalled = Vec::new();
+    for _ in 0..3 {
+        stalled.push(upload(&server, "mallory", LENGTH, LENGTH - 1).await);
+    }
+    // They are being read at some time.
+    let refused = timeout(secs(20), async {
+        loop {
+            let reply = server.send(&post("/orders").key("mallory").body("text/plain", "x")).await;
+            if reply.status == 429 {
+                return reply;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    let refused = refused.await.expect("the scope has no place left");
+    assert_eq!(refused.problem().as_deref(), Some("too_many_calls"));
+    let other = post("/orders").key("alice").body("text/plain", vec![b'x'; LENGTH]);
+    assert_eq!(server.send(&other).await.status, 201);
 }
 
 #[tokio::test]

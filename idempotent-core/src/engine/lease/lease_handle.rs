@@ -14,7 +14,6 @@ use crate::model::{Record, RecordId};
 /// Keeps one reservation alive until it is dropped.
 pub(in crate::engine) struct LeaseHandle {
     lease: Arc<Lease>,
-    slot: usize,
     task: Arc<RenewalTask>,
 }
 
@@ -32,8 +31,8 @@ impl LeaseHandle {
         let caller = caller.map(CurrentCall::into_outer_call);
         let due = sent + duration / 3;
         let lease = Arc::new(Lease::new(id, reservation, (duration, max_run), (sent, due), caller));
-        let slot = task.insert(Arc::clone(&lease), due);
-        Self { lease, slot, task }
+        lease.set_slot(task.insert(Arc::clone(&lease), due));
+        Self { lease, task }
     }
 
     pub(in crate::engine) fn id(&self) -> &RecordId {
@@ -85,6 +84,6 @@ impl Drop for LeaseHandle {
     fn drop(&mut self) {
         // A renewal may be in progress.
         self.set_ending();
-        self.task.remove(self.slot);
+        self.task.remove(self.lease.slot());
     }
 }

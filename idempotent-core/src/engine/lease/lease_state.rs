@@ -1,6 +1,6 @@
 //! [`Lease`]: one reservation that is kept alive, how long it holds, and when to renew it.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ pub(super) struct Lease {
     pub(super) reservation: Record,
     pub(super) duration: Duration,
     nesting: Nesting,
+    /// Its slot in the task that renews it. Kept here, since a handle is a part of the caller's future.
+    slot: AtomicUsize,
     stops_at: Option<Instant>,
     times: Mutex<Times>,
     lost: AtomicBool,
@@ -54,12 +56,21 @@ impl Lease {
             reservation,
             duration,
             nesting: Nesting::new(caller),
+            slot: AtomicUsize::new(0),
             stops_at: sent.checked_add(max_run),
             times: Mutex::new(times),
             lost: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         }
+    }
+
+    pub(super) fn set_slot(&self, slot: usize) {
+        self.slot.store(slot, Ordering::Relaxed);
+    }
+
+    pub(super) fn slot(&self) -> usize {
+        self.slot.load(Ordering::Relaxed)
     }
 
     /// Whether another renewal is scheduled.

@@ -7,9 +7,9 @@ use crate::error::Error;
 use crate::model::RecordId;
 
 /// Held by a call from before it asks the store until its end is recorded, whether or not its caller is still
-/// there. Without limits there is nothing to hold.
+/// there. Without limits there is nothing to hold. Boxed, since it is a part of the caller's future.
 #[derive(Default)]
-pub(crate) struct Seat(Option<(Arc<Limiter>, Running)>);
+pub(crate) struct Seat(Option<Box<(Arc<Limiter>, Running)>>);
 
 /// Held by a call that waits for another one.
 pub(in crate::engine) struct WaiterSeat(Arc<Limiter>, Waiting);
@@ -22,7 +22,7 @@ impl Seat {
         detaches: bool,
     ) -> Result<Self, Error> {
         let running = limiter.start_running(id, detaches)?;
-        Ok(Self(Some((Arc::clone(limiter), running))))
+        Ok(Self(Some(Box::new((Arc::clone(limiter), running)))))
     }
 }
 
@@ -36,7 +36,8 @@ impl WaiterSeat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        if let Some((limiter, running)) = &self.0 {
+        if let Some(held) = &self.0 {
+            let (limiter, running) = &**held;
             limiter.stop_running(*running);
         }
     }

@@ -58,6 +58,7 @@ where
             break;
         }
     }
+    held.complete();
     Ok((gathered.into_bytes(), held))
 }
 

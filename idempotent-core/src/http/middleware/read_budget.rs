@@ -39,6 +39,8 @@ pub(super) struct HeldBytes {
     budget: Arc<ReadBudget>,
     scope: Option<u64>,
     bytes: usize,
+    /// Whether the body takes one of the places of those that are being read.
+    is_read: bool,
 }
 
 /// Why a body is not read.
@@ -87,7 +89,7 @@ impl ReadBudget {
         }
         held.all.bodies += 1;
         drop(held);
-        Ok(HeldBytes { budget: Arc::clone(self), scope, bytes: 0 })
+        Ok(HeldBytes { budget: Arc::clone(self), scope, bytes: 0, is_read: true })
     }
 
     /// What one scope may hold: never less than one body of `limit` bytes.
@@ -118,12 +120,33 @@ impl HeldBytes {
         let mut held = self.budget.held();
         self.check(&held, more, limit)?;
         held.all.bytes += more;
-        if let Some(part) = self.scope.and_then(|scope| held.scopes.get_mut(&scope)) {
-            part.bytes += more;
+        if let Some(scope) = self.scope {
+            held.scopes.entry(scope).or_default().bytes += more;
         }
         drop(held);
         self.bytes += more;
         Ok(())
+    }
+
+    /// Gives the place back: the body is complete. Its bytes are held on.
+    pub(super) fn complete(&mut self) {
+        self.give_back(0);
+    }
+
+    fn give_back(&mut self, bytes: usize) {
+        let bodies = usize::from(std::mem::take(&mut self.is_read));
+        self.bytes -= bytes;
+        let mut held = self.budget.held();
+        held.all.bodies -= bodies;
+        held.all.bytes -= bytes;
+        let Some(scope) = self.scope else { return };
+        if let Entry::Occupied(mut part) = held.scopes.entry(scope) {
+            part.get_mut().bodies -= bodies;
+            part.get_mut().bytes -= bytes;
+            if (part.get().bodies, part.get().bytes) == (0, 0) {
+                part.remove();
+            }
+        }
     }
 
     fn check(&self, held: &Held, more: usize, limit: usize) -> Result<(), NoRoom> {
@@ -143,17 +166,7 @@ impl HeldBytes {
 
 impl Drop for HeldBytes {
     fn drop(&mut self) {
-        let mut held = self.budget.held();
-        held.all.bodies -= 1;
-        held.all.bytes -= self.bytes;
-        let Some(scope) = self.scope else { return };
-        if let Entry::Occupied(mut part) = held.scopes.entry(scope) {
-            part.get_mut().bytes -= self.bytes;
-            part.get_mut().bodies -= 1;
-            if part.get().bodies == 0 {
-                part.remove();
-            }
-        }
+        self.give_back(self.bytes);
     }
 }
 
@@ -211,7 +224,10 @@ mod tests {
         assert_eq!(enter("a").unwrap_err(), NoRoom::ScopeOverloaded);
         let _other = enter("b").unwrap();
         assert_eq!(enter("c").unwrap_err(), NoRoom::Overloaded);
-        drop(held);
+        let (mut one, another) = held;
+        one.complete();
+        let next = enter("a").unwrap();
+        drop((one, another, next));
         enter("a").unwrap();
     }
 }
