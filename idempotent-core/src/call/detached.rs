@@ -25,15 +25,16 @@ impl<T, E> Call<T, E> {
     /// # Panics
     ///
     /// If the body panics; its outcome is then [unknown](crate::Disposition::Unknown).
-    pub fn run_detached<F, Fut>(mut self, body: F) -> impl Future<Output = Result<T, E>>
+    pub fn run_detached<F, Fut>(self, body: F) -> impl Future<Output = Result<T, E>>
     where
         T: Send + 'static,
         E: Send + 'static,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>> + Send + 'static,
     {
-        self.request.detaches = true;
-        let mut execution = Execution::new(self);
+        let mut call = self;
+        call.request.detaches = true;
+        let mut execution = Execution::new(call);
         async move {
             match poll_fn(|cx| execution.poll_acquire(cx)).await {
                 Ok(Some(result)) => return result,
