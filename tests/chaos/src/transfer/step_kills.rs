@@ -43,7 +43,7 @@ impl StepKills {
 
     /// Where each worker finds the server.
     pub(super) fn urls(&self, server: &Postgres) -> Vec<String> {
-        self.proxies.iter().map(|proxy| server.url_at(proxy.address())).collect()
+        self.proxies.iter().map(|proxy| proxy.postgres_url(server)).collect()
     }
 
     /// Lets the first transaction that comes to the next point stand still there. Says no while one

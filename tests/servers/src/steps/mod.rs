@@ -22,6 +22,7 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
+use crate::Postgres;
 use control::{Control, Wanted};
 
 pub use control::{Halt, Halted};
@@ -34,7 +35,7 @@ pub use session::Step;
 /// # async fn example() -> std::io::Result<()> {
 /// let postgres = Postgres::start().await;
 /// let proxy = StepProxy::start(postgres.address()).await?;
-/// let url = postgres.url_at(proxy.address());
+/// let url = proxy.postgres_url(&postgres);
 ///
 /// proxy.halt(2, Halt::Unanswered);
 /// // … a process begins a transaction at `url` …
@@ -62,6 +63,12 @@ impl StepProxy {
         let control = Arc::new(Control::default());
         let accepting = tokio::spawn(accept(Arc::clone(&control), listener, upstream));
         Ok(StepProxy { control, address, accepting })
+    }
+
+    /// The URL of `server` through this proxy, in plain text: it reads the messages that pass.
+    #[must_use]
+    pub fn postgres_url(&self, server: &Postgres) -> String {
+        format!("{}?sslmode=disable", server.url_at(self.address))
     }
 
     /// Where clients connect.

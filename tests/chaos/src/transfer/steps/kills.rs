@@ -86,7 +86,7 @@ struct Going {
 impl Setup {
     fn single_call(&self, case: &Case, proxy: &StepProxy) -> SingleCall {
         SingleCall {
-            url: self.server.url_at(proxy.address()),
+            url: proxy.postgres_url(&self.server),
             level: self.level,
             order: case.order.clone(),
             decline: case.call == Call::Declined,
