@@ -103,8 +103,10 @@ impl RequestFingerprint {
     ///
     /// By default the host counts: `Host`, or `:authority` of HTTP/2, in whatever case it is written. Say this
     /// if the [scope](crate::http::LayerWithoutScope::scope) contains the host, or if a client may send a retry
-    /// to another name of the same service. Behind a proxy that replaces `Host`, name the header that has the
-    /// client's, such as `X-Forwarded-Host`, if services differ by it.
+    /// to another name of the same service. Say it behind a proxy that replaces `Host` with the address of the
+    /// process that it asks, as Apache does without `ProxyPreserveHost On`: a retry that reaches another process
+    /// would be refused. If services differ by it, name the header that has the client's host, such as
+    /// `X-Forwarded-Host`.
     ///
     /// ```
     /// use http::{Request, header::HOST};

@@ -37,14 +37,15 @@ use crate::engine::ScopeShare;
 ///     .scope_share(ScopeShare::new().max_records(100_000));
 /// ```
 impl IdempotencyLayer {
-    /// How many guarded requests may run at once. Further requests are refused with 503. Those that wait for
-    /// another one are counted [apart](Self::max_waiting). A server's connection limit does not bound the
+    /// How many guarded requests may run at once, and for how many more the body may be on its way. Further requests
+    /// are refused with 503. Those that wait for another one are counted [apart](Self::max_waiting). A server's connection limit does not bound the
     /// handlers, because they run on when their clients disconnect.
     pub fn max_in_flight(self, requests: usize) -> Self {
         self.limit(|limits| limits.in_flight = requests)
     }
 
-    /// How many guarded requests of one scope may run at once, including handlers whose clients disconnected.
+    /// How many guarded requests of one scope may run at once, including handlers whose clients disconnected, and
+    /// for how many more the body may be on its way.
     /// Further requests of that scope are refused with 429.
     pub fn max_in_flight_per_scope(self, requests: usize) -> Self {
         self.limit(|limits| limits.in_flight_per_scope = Some(requests))
