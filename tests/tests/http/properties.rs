@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 fn stored() -> impl Strategy<Value = StoredResponse> {
-    let name = "[a-z][a-z0-9-]{0,12}";
+    // Not `te`, say: headers of one connection do not come back.
+    let name = "x-[a-z0-9-]{0,12}";
     let value = prop::collection::vec(prop_oneof![Just(b'\t'), 32..=126_u8, 128..=255_u8], 0..40);
     let lines = prop::collection::vec((name, value), 0..12);
     let body = prop::collection::vec(any::<u8>(), 0..400);
