@@ -8,7 +8,7 @@ use moka::sync::Cache;
 
 use super::moment::Moment;
 use super::records::CompletedMap;
-use super::result_ledger::{ResultLedger, Victim, weight};
+use super::result_ledger::{ResultLedger, weight};
 use super::stored_result::StoredResult;
 use super::warnings;
 use crate::backends::shared::cache::Hash;
@@ -28,8 +28,8 @@ pub(super) struct Completed {
 impl Completed {
     pub(super) fn new(capacity_bytes: u64, hasher: IdHasher) -> Self {
         Self {
-            records: Cache::builder().build_with_hasher(hasher),
-            ledger: ResultLedger::new(capacity_bytes),
+            records: Cache::builder().build_with_hasher(hasher.clone()),
+            ledger: ResultLedger::new(capacity_bytes, hasher),
             is_overfull: AtomicBool::new(false),
             warned: AtomicBool::new(false),
         }
@@ -52,42 +52,38 @@ impl Completed {
     /// The results of a scope that leave nothing else in the store, and the bytes of all of its results.
     pub(super) fn scope_use(&self, scope: &ScopeId, up_to: u64, now: Moment) -> ScopeUse {
         let (found, expired) = self.ledger.scope_use(scope, up_to, now);
-        for Victim { id, result } in expired {
-            self.remove_if_same(&id, &result);
+        for result in expired.iter().filter(|result| self.has(result)) {
+            // Nobody misses it, whenever it goes.
+            self.records.invalidate(&result.id);
         }
         found
     }
 
+    /// Whether the store may have had too many results since this was last asked.
+    #[inline]
+    pub(super) fn take_overfull(&self) -> bool {
+        self.is_overfull.load(Ordering::Relaxed) && self.is_overfull.swap(false, Ordering::Relaxed)
+    }
+
     /// What must go because the store has too many results, though not the record under `fresh`.
-    pub(super) fn take_overflow(&self, fresh: &Hash, now: Moment) -> Vec<Victim> {
-        if !self.is_overfull.load(Ordering::Relaxed) {
-            return Vec::new();
-        }
-        self.is_overfull.store(false, Ordering::Relaxed);
+    pub(super) fn take_overflow(&self, fresh: &Hash, now: Moment) -> Vec<Arc<StoredResult>> {
         self.ledger.take_overflow(fresh, now)
     }
 
-    /// Whether a victim is still there. Its id must be locked.
-    pub(super) fn has(&self, victim: &Victim) -> bool {
-        self.records.get(&victim.id).is_some_and(|found| Arc::ptr_eq(&found, &victim.result))
+    /// Whether a result is still there.
+    pub(super) fn has(&self, result: &Arc<StoredResult>) -> bool {
+        self.records.get(&result.id).is_some_and(|found| Arc::ptr_eq(&found, result))
     }
 
-    /// Removes a victim that is still there.
-    pub(super) fn evict(&self, victim: &Victim) {
-        self.records.invalidate(&victim.id);
+    /// Removes a result that the ledger has forgotten already, and that is still there. Its id must be locked.
+    pub(super) fn evict(&self, result: &StoredResult) {
+        self.records.invalidate(&result.id);
     }
 
     /// Logs once that results are evicted.
     pub(super) fn warn_of_eviction(&self, runs_again: bool) {
         if !self.warned.load(Ordering::Relaxed) && !self.warned.swap(true, Ordering::Relaxed) {
             warnings::capacity_reached(self.capacity_bytes(), runs_again);
-        }
-    }
-
-    /// Only for a result that has expired: nobody misses it, whenever it goes.
-    fn remove_if_same(&self, id: &Hash, result: &Arc<StoredResult>) {
-        if self.records.get(id).is_some_and(|found| Arc::ptr_eq(&found, result)) {
-            self.records.invalidate(id);
         }
     }
 
@@ -118,12 +114,12 @@ impl CompletedMap for Completed {
     }
 
     fn insert(&self, id: &Hash, record: &Record, until: Moment, scope: Option<ScopeId>) -> bool {
-        let result = Arc::new(StoredResult::new(record.clone(), until, scope));
+        let result = Arc::new(StoredResult::new(*id, record.clone(), until, scope));
         if weight(&result) > self.capacity_bytes() {
             return false;
         }
         self.records.insert(*id, Arc::clone(&result));
-        if self.ledger.add(id, &result) {
+        if self.ledger.add(result) {
             self.is_overfull.store(true, Ordering::Relaxed);
         }
         true
@@ -131,7 +127,7 @@ impl CompletedMap for Completed {
 
     fn remove(&self, id: &Hash) {
         if let Some(result) = self.records.remove(id) {
-            self.ledger.remove(id, &result);
+            self.ledger.remove(&result);
         }
     }
 }

@@ -1,11 +1,13 @@
 //! Evicting results when the store has too many, and what they leave behind.
 
+use std::sync::Arc;
+
 use super::completed::Completed;
 use super::crate_items::{Hash, NotKept, Outcome};
 use super::moment::Moment;
 use super::records::Records;
-use super::result_ledger::Victim;
 use super::slot::Slot;
+use super::stored_result::StoredResult;
 
 /// What a result leaves behind that is evicted before its time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,19 +19,26 @@ pub(super) enum AfterEviction {
 }
 
 impl Records<Completed> {
-    /// Makes room after a result was recorded under `fresh`. The caller holds no lock.
+    /// Makes room after a result was recorded under `fresh`, if it takes any. The caller holds no lock.
+    #[inline]
     pub(super) fn evict_overflow(&self, fresh: &Hash, after: AfterEviction, now: Moment) {
-        for victim in self.completed.take_overflow(fresh, now) {
-            self.evict(&victim, after, now);
+        if self.completed.take_overfull() {
+            self.make_room(fresh, after, now);
         }
     }
 
-    fn evict(&self, victim: &Victim, after: AfterEviction, now: Moment) {
-        let mut locked = self.unfinished.lock(&victim.id);
-        if !self.completed.has(victim) {
+    #[cold]
+    fn make_room(&self, fresh: &Hash, after: AfterEviction, now: Moment) {
+        for result in self.completed.take_overflow(fresh, now) {
+            self.evict(&result, after, now);
+        }
+    }
+
+    fn evict(&self, result: &Arc<StoredResult>, after: AfterEviction, now: Moment) {
+        let mut locked = self.unfinished.lock(&result.id);
+        if !self.completed.has(result) {
             return;
         }
-        let result = &victim.result;
         if !result.is_expired(now) {
             self.completed.warn_of_eviction(after == AfterEviction::RunAgain);
             let is_vacant = locked.slot().is_none_or(|slot| slot.is_vacant(now));
@@ -42,6 +51,6 @@ impl Records<Completed> {
             }
         }
         // After the tombstone, so that the id is not vacant in between.
-        self.completed.evict(victim);
+        self.completed.evict(result);
     }
 }

@@ -12,6 +12,7 @@ mod complete;
 mod completed;
 mod crate_items;
 mod evict;
+mod expiry_queue;
 mod moment;
 mod records;
 mod release;

@@ -1,11 +1,13 @@
 //! [`ResultLedger`]: how many bytes of results each scope keeps, and which of them go when there are too many.
 
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::expiry_queue::{Choice, ExpiryQueue};
 use super::moment::Moment;
 use super::stored_result::StoredResult;
 use crate::backends::shared::cache::{self, Hash};
+use crate::backends::shared::id_hasher::IdHasher;
 use crate::model::ScopeId;
 use crate::store::ScopeUse;
 
@@ -22,27 +24,22 @@ pub(super) struct ResultLedger {
     capacity_bytes: u64,
 }
 
-#[derive(Default)]
 struct Books {
-    scopes: HashMap<Option<ScopeId>, ScopeResults>,
+    /// Of calls without a scope.
+    unscoped: ScopeResults,
+    scopes: HashMap<ScopeId, ScopeResults, IdHasher>,
     bytes: u64,
 }
 
-/// The results of one scope, those that end first at the front.
+/// The results of one scope.
 #[derive(Default)]
 struct ScopeResults {
-    results: BTreeMap<(Moment, Hash), Arc<StoredResult>>,
+    queue: ExpiryQueue,
     /// With the bookkeeping.
     bytes: u64,
     record_bytes: u64,
     /// How many of them leave nothing else in the store.
     alone: u64,
-}
-
-/// A result that must leave the store. The ledger has forgotten it already.
-pub(super) struct Victim {
-    pub(super) id: Hash,
-    pub(super) result: Arc<StoredResult>,
 }
 
 /// What a result takes of the capacity.
@@ -51,8 +48,10 @@ pub(super) fn weight(result: &StoredResult) -> u64 {
 }
 
 impl ResultLedger {
-    pub(super) fn new(capacity_bytes: u64) -> Self {
-        Self { books: Mutex::default(), capacity_bytes }
+    pub(super) fn new(capacity_bytes: u64, hasher: IdHasher) -> Self {
+        let scopes = HashMap::with_hasher(hasher);
+        let books = Books { unscoped: ScopeResults::default(), scopes, bytes: 0 };
+        Self { books: Mutex::new(books), capacity_bytes }
     }
 
     pub(super) const fn capacity_bytes(&self) -> u64 {
@@ -60,56 +59,60 @@ impl ResultLedger {
     }
 
     /// Adds a result, and returns whether the store now has too many.
-    pub(super) fn add(&self, id: &Hash, result: &Arc<StoredResult>) -> bool {
+    pub(super) fn add(&self, result: Arc<StoredResult>) -> bool {
         let mut books = self.lock();
-        let scope = books.scopes.entry(result.scope).or_default();
-        scope.add(id, result);
-        books.bytes += weight(result);
+        books.bytes += weight(&result);
+        books.results_of(result.scope).add(result);
         books.bytes > self.capacity_bytes
     }
 
     /// Takes a result out.
-    pub(super) fn remove(&self, id: &Hash, result: &StoredResult) {
+    pub(super) fn remove(&self, result: &StoredResult) {
         let mut books = self.lock();
-        let Books { scopes, bytes } = &mut *books;
-        let Some(scope) = scopes.get_mut(&result.scope) else { return };
-        if scope.remove(id, result) {
-            *bytes -= weight(result);
+        let results = books.results_of(result.scope);
+        let removed = results.remove(result);
+        let is_empty = results.queue.is_empty();
+        if removed {
+            books.bytes -= weight(result);
         }
-        if scope.results.is_empty() {
-            scopes.remove(&result.scope);
+        if let Some(scope) = result.scope.filter(|_| is_empty) {
+            books.scopes.remove(&scope);
         }
     }
 
     /// What must go, if the store has too many results: those that have expired, and then those of the scope
     /// that has the most bytes, as long as it does. Of a scope, those go first that end first, and that nobody
     /// has read since the last time. `fresh` stays.
-    pub(super) fn take_overflow(&self, fresh: &Hash, now: Moment) -> Vec<Victim> {
+    pub(super) fn take_overflow(&self, fresh: &Hash, now: Moment) -> Vec<Arc<StoredResult>> {
         let mut books = self.lock();
         if books.bytes <= self.capacity_bytes {
             return Vec::new();
         }
         let target = self.capacity_bytes - self.capacity_bytes / ROOM_PART;
-        let Books { scopes, bytes } = &mut *books;
-        let mut victims = Vec::new();
-        for scope in scopes.values_mut() {
-            scope.take_expired(now, &mut victims);
+        let Books { unscoped, scopes, bytes } = &mut *books;
+        let mut victims = unscoped.take_expired(now);
+        for results in scopes.values_mut() {
+            victims.append(&mut results.take_expired(now));
         }
-        let expired = victims.iter().map(|victim| weight(&victim.result)).sum::<u64>();
-        *bytes -= expired;
-        let mut largest =
-            scopes.iter().map(|(scope, held)| (held.bytes, *scope)).collect::<BinaryHeap<_>>();
-        while let Some((_, key)) = largest.pop().filter(|_| *bytes > target) {
-            let Some(scope) = scopes.get_mut(&key) else { continue };
+        *bytes -= victims.iter().map(|victim| weight(victim)).sum::<u64>();
+        let mut largest: BinaryHeap<_> =
+            scopes.iter().map(|(scope, results)| (results.bytes, Some(*scope))).collect();
+        largest.push((unscoped.bytes, None));
+        while let Some((_, scope)) = largest.pop().filter(|_| *bytes > target) {
+            let results = match scope {
+                Some(scope) => scopes.get_mut(&scope),
+                None => Some(&mut *unscoped),
+            };
+            let Some(results) = results else { continue };
             let next = largest.peek().map_or(0, |(bytes, _)| *bytes);
-            let least = *bytes - target;
-            let took = scope.take_some(least, next, fresh, &mut victims);
-            *bytes -= took;
-            if took > 0 {
-                largest.push((scope.bytes, key));
+            let mut taken = results.take_some(*bytes - target, next, fresh);
+            if !taken.is_empty() {
+                *bytes -= taken.iter().map(|victim| weight(victim)).sum::<u64>();
+                largest.push((results.bytes, scope));
+                victims.append(&mut taken);
             }
         }
-        scopes.retain(|_, scope| !scope.results.is_empty());
+        scopes.retain(|_, results| !results.queue.is_empty());
         victims
     }
 
@@ -119,21 +122,20 @@ impl ResultLedger {
         scope: &ScopeId,
         up_to: u64,
         now: Moment,
-    ) -> (ScopeUse, Vec<Victim>) {
+    ) -> (ScopeUse, Vec<Arc<StoredResult>>) {
         let mut books = self.lock();
-        let Books { scopes, bytes } = &mut *books;
+        let Books { scopes, bytes, .. } = &mut *books;
         let mut expired = Vec::new();
-        let Some(held) = scopes.get_mut(&Some(*scope)) else {
+        let Some(results) = scopes.get_mut(scope) else {
             return (ScopeUse::default(), expired);
         };
         // Otherwise there is no need to be exact.
-        if held.alone >= up_to
-            || held.results.first_key_value().is_some_and(|(end, _)| end.0 <= now)
-        {
-            held.take_expired(now, &mut expired);
-            *bytes -= expired.iter().map(|victim| weight(&victim.result)).sum::<u64>();
+        if results.alone >= up_to || results.queue.first_end().is_some_and(|end| end <= now) {
+            expired = results.take_expired(now);
+            *bytes -= expired.iter().map(|victim| weight(victim)).sum::<u64>();
         }
-        let found = ScopeUse { records: held.alone, bytes: held.record_bytes, indeterminate: 0 };
+        let found =
+            ScopeUse { records: results.alone, bytes: results.record_bytes, indeterminate: 0 };
         (found, expired)
     }
 
@@ -143,16 +145,27 @@ impl ResultLedger {
     }
 }
 
+impl Books {
+    #[inline]
+    fn results_of(&mut self, scope: Option<ScopeId>) -> &mut ScopeResults {
+        match scope {
+            Some(scope) => self.scopes.entry(scope).or_default(),
+            None => &mut self.unscoped,
+        }
+    }
+}
+
 impl ScopeResults {
-    fn add(&mut self, id: &Hash, result: &Arc<StoredResult>) {
-        self.bytes += weight(result);
+    #[inline]
+    fn add(&mut self, result: Arc<StoredResult>) {
+        self.bytes += weight(&result);
         self.record_bytes += result.record.as_bytes().len() as u64;
-        self.alone += u64::from(is_alone(result));
-        self.results.insert((result.until, *id), Arc::clone(result));
+        self.alone += u64::from(is_alone(&result));
+        self.queue.push(result);
     }
 
-    fn remove(&mut self, id: &Hash, result: &StoredResult) -> bool {
-        let removed = self.results.remove(&(result.until, *id)).is_some();
+    fn remove(&mut self, result: &StoredResult) -> bool {
+        let removed = self.queue.remove(result);
         if removed {
             self.forget(result);
         }
@@ -165,48 +178,35 @@ impl ScopeResults {
         self.alone -= u64::from(is_alone(result));
     }
 
-    fn take_expired(&mut self, now: Moment, victims: &mut Vec<Victim>) {
-        while let Some(first) = self.results.first_entry().filter(|first| first.key().0 <= now) {
-            let ((_, id), result) = first.remove_entry();
-            self.forget(&result);
-            victims.push(Victim { id, result });
-        }
+    fn take_expired(&mut self, now: Moment) -> Vec<Arc<StoredResult>> {
+        let expired =
+            self.queue.take(|it| if it.is_expired(now) { Choice::Take } else { Choice::Stop });
+        expired.iter().for_each(|result| self.forget(result));
+        expired
     }
 
-    /// Takes results out until `least` bytes are gone, or no more than `until` are left. Returns how many bytes
-    /// it took.
-    fn take_some(
-        &mut self,
-        least: u64,
-        until: u64,
-        fresh: &Hash,
-        victims: &mut Vec<Victim>,
-    ) -> u64 {
-        let mut took = 0;
+    /// Takes results out until `least` bytes are gone, or no more than `until` are left.
+    fn take_some(&mut self, least: u64, until: u64, fresh: &Hash) -> Vec<Arc<StoredResult>> {
         // Those that were read stay the first time around. After that, none is known to have been read.
         for _ in 0..2 {
-            let mut chosen = Vec::new();
-            for (key, result) in &self.results {
+            let mut took = 0;
+            let taken = self.queue.take(|it| {
                 let is_enough = took >= least || self.bytes - took <= until;
                 if took > 0 && is_enough {
-                    break;
+                    Choice::Stop
+                } else if it.id == *fresh || it.take_read() {
+                    Choice::Keep
+                } else {
+                    took += weight(it);
+                    Choice::Take
                 }
-                if key.1 != *fresh && !result.take_read() {
-                    took += weight(result);
-                    chosen.push(*key);
-                }
-            }
-            for key in chosen {
-                if let Some(result) = self.results.remove(&key) {
-                    self.forget(&result);
-                    victims.push(Victim { id: key.1, result });
-                }
-            }
-            if took > 0 {
-                break;
+            });
+            if !taken.is_empty() {
+                taken.iter().for_each(|result| self.forget(result));
+                return taken;
             }
         }
-        took
+        Vec::new()
     }
 }
 

@@ -3,12 +3,14 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::moment::Moment;
+use crate::backends::shared::cache::Hash;
 use crate::model::{Record, ScopeId};
 use crate::store::{Entry, State};
 
 /// A completed record, and what its eviction depends on.
 #[derive(Debug)]
 pub(super) struct StoredResult {
+    pub(super) id: Hash,
     pub(super) record: Record,
     pub(super) until: Moment,
     pub(super) scope: Option<ScopeId>,
@@ -17,8 +19,8 @@ pub(super) struct StoredResult {
 }
 
 impl StoredResult {
-    pub(super) fn new(record: Record, until: Moment, scope: Option<ScopeId>) -> Self {
-        Self { record, until, scope, was_read: AtomicBool::new(false) }
+    pub(super) fn new(id: Hash, record: Record, until: Moment, scope: Option<ScopeId>) -> Self {
+        Self { id, record, until, scope, was_read: AtomicBool::new(false) }
     }
 
     pub(super) fn is_expired(&self, now: Moment) -> bool {

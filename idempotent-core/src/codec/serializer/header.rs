@@ -26,6 +26,8 @@ pub(super) fn map(out: &mut Vec<u8>, length: usize) -> Result<(), Error> {
 
 pub(super) fn text(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
     if text.len() <= FIX_TEXT {
+        // Room for both at once: names of fields are such texts.
+        out.reserve(1 + text.len());
         out.push(0xa0 | text.len() as u8);
     } else {
         encode::write_str_len(out, count(text.len())?)?;
