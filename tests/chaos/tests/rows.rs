@@ -55,6 +55,8 @@ rows! {
         "restarted/redis-aof/at_most_once", 5;
     a_full_server_costs_nothing_but_refusals:
         "memory-full/redis/at_most_once", 6;
+    a_demoted_primary_that_stays_up_costs_nothing_at_most_once:
+        "demoted/redis/at_most_once", 7;
 }
 
 /// Five rows of databases, each for two thirds of its time.

@@ -50,11 +50,13 @@ fn owners_cut_off(guarantee: Guarantee) -> Promise {
 
 fn one_server(guarantee: Guarantee) -> Vec<Row> {
     use ServerFault::{
-        Delay, DropConnections, FillMemory, FlushScripts, LoseAnswers, Pause, Restart,
+        Delay, DemotePrimary, DropConnections, FillMemory, FlushScripts, LoseAnswers, Pause,
+        Restart,
     };
     let row = |faults: &str, topology| Row::new(faults, topology, guarantee);
     let redis = Topology::Redis(Persistence::None);
     let redis_aof = Topology::Redis(Persistence::AppendOnly);
+    let valkey = Topology::Valkey(Persistence::None);
     let valkey_aof = Topology::Valkey(Persistence::AppendOnly);
     vec![
         row("no-server-fault", redis)
@@ -75,6 +77,15 @@ fn one_server(guarantee: Guarantee) -> Vec<Row> {
             .promise(owners_cut_off(guarantee)),
         row("paused-server", redis)
             .servers(&[Pause; 2])
+            .load(Duration::from_secs(9))
+            .workers(1, WorkerFault::Kill)
+            .promise(owners_cut_off(guarantee)),
+        row("demoted", redis)
+            .servers(&[DemotePrimary])
+            .load(Duration::from_secs(9))
+            .promise(owners_cut_off(guarantee)),
+        row("demoted", valkey)
+            .servers(&[DemotePrimary])
             .load(Duration::from_secs(9))
             .workers(1, WorkerFault::Kill)
             .promise(owners_cut_off(guarantee)),

@@ -25,6 +25,7 @@ pub(crate) enum ActiveFault {
     Paused,
     Killed,
     Full,
+    Demoted,
     Losing(JoinHandle<()>),
     Delayed,
 }
@@ -76,6 +77,11 @@ impl Single {
                 self.ask(&["CONFIG", "SET", "maxmemory", "1"]).await?;
                 ActiveFault::Full
             }
+            (ServerFault::DemotePrimary, _) => {
+                // Of a primary that nobody reaches, so that it keeps what it has.
+                self.ask(&["REPLICAOF", "127.0.0.1", "1"]).await?;
+                ActiveFault::Demoted
+            }
             (ServerFault::LoseAnswers, Some(proxy)) => {
                 ActiveFault::Losing(tokio::spawn(lose_answers(Arc::clone(proxy))))
             }
@@ -101,6 +107,9 @@ impl Single {
             ActiveFault::Killed => self.server.restart(Data::Keep).await,
             ActiveFault::Full => {
                 self.ask(&["CONFIG", "SET", "maxmemory", "0"]).await?;
+            }
+            ActiveFault::Demoted => {
+                self.ask(&["REPLICAOF", "NO", "ONE"]).await?;
             }
             ActiveFault::Losing(task) => {
                 task.abort();
