@@ -48,7 +48,8 @@ where
         })?;
         // Trailers are left out.
         let data = whole_frame(frame).into_data().unwrap_or_default();
-        if gathered.len() + data.len() > limit || gathered.frames().1 >= MAX_EMPTY_FRAMES {
+        let empty_frames = gathered.frames().1 + usize::from(data.is_empty());
+        if gathered.len() + data.len() > limit || empty_frames > MAX_EMPTY_FRAMES {
             return Err(Problem::request_too_large());
         }
         let capacity = gathered.capacity_with(data.len(), body.size_hint().exact());
@@ -192,7 +193,8 @@ mod tests {
     async fn empty_frames_count() {
         let most = vec![""; MAX_EMPTY_FRAMES];
         assert_eq!(read(data(&most), 3).await.unwrap(), "");
-        let problem = read(data(&[&most[..], &["", ""]].concat()), 3).await.unwrap_err();
+        assert_eq!(read(data(&[&most[..], &["abc"]].concat()), 3).await.unwrap(), "abc");
+        let problem = read(data(&[&most[..], &[""]].concat()), 3).await.unwrap_err();
         assert_eq!(problem.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
