@@ -50,7 +50,7 @@
 //! | [`model`] | what a record is: its id, its key's parts, its state |
 //! | [`store`] | the contract that every store implements |
 //! | `http`, `grpc`, `client`, `outbox` | the integrations, each behind its feature |
-//! | `testing` | the contract suite, a controllable clock, injected faults |
+//! | `testing` | engines for tests, crashes, injected faults, a clock, the contract suite |
 //!
 //! # Results
 //!
@@ -110,7 +110,7 @@
 //! | `http` | | `http`: the `Idempotency-Key` header, a tower layer |
 //! | `axum` | | extractor and responses for axum |
 //! | `tonic` | | `grpc`: keys from metadata, refusals as statuses, prost messages as results |
-//! | `testing` | | `testing`: the contract suite, a controllable clock, injected faults |
+//! | `testing` | | `testing`: engines for tests, crashes, injected faults, a clock, the contract suite |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

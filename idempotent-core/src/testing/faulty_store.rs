@@ -40,6 +40,7 @@ pub struct FaultyStore<S> {
 #[derive(Default)]
 struct Script {
     calls: [usize; 9],
+    answered: [usize; 9],
     faults: Vec<(StoreMethod, When, Fault)>,
 }
 
@@ -72,17 +73,68 @@ impl<S: Store> FaultyStore<S> {
         self.script().calls[method as usize]
     }
 
-    /// Returns once a method was called `count` times, so that a test need not sleep until a call has
-    /// reached the store.
-    pub async fn until_called(&self, method: StoreMethod, count: usize) {
-        loop {
-            let mut counted = pin!(self.counted.notified());
-            // Enabled before it checks the count, so that no call in between is missed.
-            counted.as_mut().enable();
-            if self.calls(method) >= count {
-                return;
+    /// How many calls of a method the wrapped store has answered, whether or not the caller got the answer. A
+    /// call that is [repeated](Fault::Repeat) counts once.
+    #[must_use]
+    pub fn answered(&self, method: StoreMethod) -> usize {
+        self.script().answered[method as usize]
+    }
+
+    /// Returns once a method was called `count` times, so that a test need not sleep until a caller has got so
+    /// far. The store may not have acted on the call yet: for that there is
+    /// [`until_answered`](Self::until_answered).
+    pub fn until_called(
+        &self,
+        method: StoreMethod,
+        count: usize,
+    ) -> impl Future<Output = ()> + use<S> {
+        self.until(move |script| script.calls[method as usize] >= count)
+    }
+
+    /// Returns once the wrapped store has answered `count` calls of a method: what they ask for has happened,
+    /// even if the answer is lost, late or never given.
+    ///
+    /// ```
+    /// use idempotent_core::backends::MemoryStore;
+    /// use idempotent_core::engine::with_engine;
+    /// use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
+    /// use idempotent_core::{Error, Idempotency, idempotent};
+    ///
+    /// #[idempotent(key = order, name = "charge")]
+    /// async fn charge(order: u32) -> Result<u32, Error> {
+    ///     Ok(order)
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Error> {
+    /// let store = FaultyStore::new(MemoryStore::new())
+    ///     .on(StoreMethod::Complete, When::Nth(1), Fault::HangAfter);
+    /// let first = tokio::spawn(with_engine(Idempotency::new(store.clone()), charge(7)));
+    /// store.until_answered(StoreMethod::Complete, 1).await;
+    /// first.abort(); // the result is recorded, and nobody was told
+    /// assert_eq!(with_engine(Idempotency::new(store), charge(7)).await?, 7);
+    /// # Ok(()) }
+    /// ```
+    pub fn until_answered(
+        &self,
+        method: StoreMethod,
+        count: usize,
+    ) -> impl Future<Output = ()> + use<S> {
+        self.until(move |script| script.answered[method as usize] >= count)
+    }
+
+    fn until<R: Fn(&Script) -> bool>(&self, reached: R) -> impl Future<Output = ()> + use<S, R> {
+        let (script, counted) = (Arc::clone(&self.script), Arc::clone(&self.counted));
+        async move {
+            loop {
+                let mut counted = pin!(counted.notified());
+                // Enabled before it checks the count, so that no call in between is missed.
+                counted.as_mut().enable();
+                if reached(&script.lock().unwrap_or_else(PoisonError::into_inner)) {
+                    return;
+                }
+                counted.await;
             }
-            counted.await;
         }
     }
 
@@ -124,6 +176,8 @@ impl<S: Store> FaultyStore<S> {
             Some(Fault::LoseAnswer | Fault::HangAfter | Fault::DelayAnswer(_)) | None => {}
         }
         let answer = call().await;
+        self.script().answered[method as usize] += 1;
+        self.counted.notify_waiters();
         match fault {
             Some(Fault::LoseAnswer) => Err(injected(StoreErrorKind::Timeout)),
             Some(Fault::HangAfter) => std::future::pending().await,

@@ -1,6 +1,9 @@
-//! Tools for tests: the contract suite for stores, a manual clock, store wrappers that inject faults
-//! or count calls, and a check of result types.
+//! Tools for tests: an engine for each test, crashes, assertions, a manual clock, store wrappers that inject
+//! faults or count calls, a check of result types, and the contract suite for stores.
 //!
+//! * [`engine`]: an engine in memory for one test, with the clock and both wrappers.
+//! * [`crash`]: a part of a test that dies as a process does.
+//! * [`assert_executed_once!`], [`assert_replayed!`]: what became of calls.
 //! * [`contract`] with [`contract_tests!`](crate::contract_tests): one test per rule, for a store
 //!   that you wrote.
 //! * [`ManualClock`]: a clock for [`MemoryStore`](crate::backends::MemoryStore) that tests advance.
@@ -13,16 +16,32 @@
 //! idempotent-core = { version = "0.1", features = ["testing"] }
 //! ```
 
+mod assertions;
 pub mod contract;
+mod crash;
 mod fault_script;
 mod faulty_store;
 mod manual_clock;
 mod observed_store;
 mod survives;
+#[cfg(feature = "moka")]
+mod test_engine;
 
+#[doc(hidden)]
+pub use self::assertions::{
+    __assert_executed_once, __assert_operation_replayed, __assert_replayed, CountsCalls,
+    MarksReplays,
+};
+pub use self::crash::{Crash, crash};
 pub use self::fault_script::{Fault, StoreMethod, When};
 pub use self::faulty_store::FaultyStore;
 pub use self::manual_clock::ManualClock;
 pub use self::observed_store::{ObservedStore, OperationCounts};
 pub use self::survives::{encoding_survives, survives};
+#[cfg(feature = "moka")]
+pub use self::test_engine::{TestEngine, TestStore, engine};
 pub use crate::contract_tests;
+#[doc(inline)]
+pub use crate::{
+    __assert_executed_once as assert_executed_once, __assert_replayed as assert_replayed,
+};
