@@ -24,6 +24,10 @@ struct DefaultEngine {
 
 /// Installs `engine` as the default of this process: calls that name no engine use it.
 ///
+/// Without it, calls use an embedded engine on a `MemoryStore` (feature `moka`), with a warning; those that are *at
+/// most once* or *exactly once* are refused with [`Misconfigured`](crate::ErrorKind::Misconfigured), since its records
+/// are lost with the process. An engine on a `MemoryStore` that is installed was chosen, and takes them.
+///
 /// Call it once, at startup. The installed engine is never dropped, and its handles are not
 /// reference-counted, so calls on many threads do not contend for a counter.
 ///
