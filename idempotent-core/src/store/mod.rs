@@ -14,7 +14,6 @@
 //! The stores that come with this crate are in [`backends`](crate::backends).
 
 mod answer;
-#[cfg(any(feature = "postgres", feature = "reqwest"))]
 pub(crate) mod backoff;
 mod clock;
 mod contract;

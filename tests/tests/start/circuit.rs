@@ -333,5 +333,8 @@ async fn the_log_and_the_metrics_tell() {
     sleep(secs(60)).await;
     assert!(read("idempotent_circuit_open").abs() < 1e-9, "an engine that is gone is not open");
     open(&three(&store).circuit_pauses(HOUR, HOUR).build()).await;
-    assert!((read("idempotent_circuit_open") - 1.0).abs() < 1e-9, "its tasks still hold the engine");
+    assert!(
+        (read("idempotent_circuit_open") - 1.0).abs() < 1e-9,
+        "its tasks still hold the engine"
+    );
 }

@@ -11,7 +11,7 @@ use super::check::Found;
 use super::prepare::Prepared;
 use super::request::Request;
 use super::unrecorded::UnrecordedRun;
-use crate::engine::circuit::OpenCircuit;
+use crate::engine::circuit::{Asking, OpenCircuit};
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseHandle, RenewalTask, current};
 use crate::engine::settle::{HeldReservation, Unused, discard};
@@ -166,7 +166,7 @@ pub(super) async fn attempt(
         }
     };
     let engine = &prepared.engine;
-    let asking = engine.0.circuit.asking(probe);
+    let asking = Asking::new(&engine.0.circuit, probe);
     let request = prepared.reserve();
     let limit = this.limit(&prepared);
     let call = engine.store().reserve(&request);

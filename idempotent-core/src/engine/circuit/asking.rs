@@ -1,6 +1,7 @@
 //! [`Asking`]: one call to the store, of which a circuit learns the end.
 
 use super::breaker::Circuit;
+use super::probe::Probe;
 use crate::store::StoreError;
 
 /// One call to the store. Dropped without an end, it says nothing about the store: its caller went away. If it was a probe, another
@@ -11,12 +12,9 @@ pub(in crate::engine) struct Asking<'a> {
     probe: Option<Probe>,
 }
 
-/// The number of a probe.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::engine) struct Probe(pub(super) u64);
-
 impl<'a> Asking<'a> {
-    pub(super) const fn new(circuit: &'a Circuit, probe: Option<Probe>) -> Self {
+    /// A call that the circuit has [admitted](Circuit::admit).
+    pub(in crate::engine) const fn new(circuit: &'a Circuit, probe: Option<Probe>) -> Self {
         Self { circuit, probe }
     }
 
