@@ -153,6 +153,7 @@ fn note(error: &StoreError, is_known: bool) {
 }
 
 /// The error without a tokio runtime, which a store that connects later needs at once.
+#[cfg(any(feature = "postgres", feature = "redis"))]
 pub(in crate::backends) fn no_runtime() -> StoreError {
     let message = "a store must be made inside a tokio runtime, and there is none";
     StoreError::new(StoreErrorKind::Unavailable, message).without_outage()
