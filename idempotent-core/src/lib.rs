@@ -15,7 +15,7 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Without configuration, records live in the memory of this process. One line at startup selects
+//! Without configuration, records live in the memory of this process, and `at_most_once` is refused. One line at startup selects
 //! another store: `install(Idempotency::new(RedisStore::connect(url).await?))?`.
 //!
 //! # Where to start
@@ -89,6 +89,8 @@
 //! | `idempotent_unknown_outcomes_total` | counter | `operation` |
 //! | `idempotent_tombstones_total` | counter | `operation` |
 //! | `idempotent_near_hits_total` | counter | |
+//! | `idempotent_circuit_open` | gauge | |
+//! | `idempotent_circuit_refusals_total` | counter | |
 //!
 //! The page on [production](guide::production#alerts) has alert rules for these metrics.
 //!

@@ -15,7 +15,7 @@ use crate::engine::{
     acquire_in_transaction, current,
 };
 use crate::error::Error;
-use crate::model::{CallOutcome, RecordId};
+use crate::model::{CallOutcome, Guarantee, RecordId};
 use crate::store::{StoreError, StoreErrorKind, Transaction};
 
 impl<T, E> Call<T, E> {
@@ -262,6 +262,7 @@ async fn acquire(
     observed: &mut Option<Box<ObservedCall>>,
     tx: &mut dyn Transaction,
 ) -> Result<Acquired<TransactionReservation, Infallible>, Error> {
+    request.operation.guarantee = Guarantee::ExactlyOnce;
     let engine = engine_of(&mut request)?;
     *observed = engine.observe(request.operation.name);
     acquire_in_transaction(request, engine, tx).await

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::authenticity::{Authenticity, AuthenticitySettings};
+use super::circuit::CircuitSettings;
 use super::idempotency::Idempotency;
 use super::limits::CallLimits;
 use super::outcome_observer::{CallEnd, OutcomeObserver};
@@ -23,6 +24,7 @@ use crate::store::Store;
 /// | `max_key_bytes` | 255 |
 /// | `max_result_bytes` | 1 MiB |
 /// | `verify_results` | in debug builds |
+/// | [circuit](#the-circuit) | opens after 5 calls in a row without an answer |
 /// | [limits](#limits) of what runs, waits and is kept | none |
 ///
 /// ```
@@ -85,7 +87,8 @@ impl IdempotencyBuilder {
         self
     }
 
-    /// The timeout of one store call, which is shorter if a lease ends sooner. Default: 5 seconds.
+    /// The timeout of one store call, which is shorter if a lease ends sooner, or if the store has a shorter one
+    /// of its own. Once the [circuit](#the-circuit) is open, new calls are refused at once. Default: 5 seconds.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.settings.store_timeout = timeout;
         self
@@ -201,6 +204,11 @@ impl IdempotencyBuilder {
 
     pub(super) fn limit(mut self, set: impl FnOnce(&mut CallLimits)) -> Self {
         set(&mut self.settings.limits);
+        self
+    }
+
+    pub(super) fn circuit(mut self, set: impl FnOnce(&mut CircuitSettings)) -> Self {
+        set(&mut self.settings.circuit);
         self
     }
 

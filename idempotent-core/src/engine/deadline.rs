@@ -99,7 +99,15 @@ impl Engine {
         })
         .await;
         timer_metric.stop(answer.as_ref().err());
-        answer
+        answer.map_err(|error| self.named(error))
+    }
+
+    /// The error with the name of the store's server.
+    fn named(&self, error: StoreError) -> StoreError {
+        match self.store.server() {
+            Some(server) => error.at(server),
+            None => error,
+        }
     }
 
     /// Waits for the end of a reservation. The request has its own timeout, so this cuts off only a
@@ -115,5 +123,5 @@ impl Engine {
 }
 
 fn no_runtime(error: NoRuntime) -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, error.to_string())
+    StoreError::new(StoreErrorKind::Unavailable, error.to_string()).without_outage()
 }

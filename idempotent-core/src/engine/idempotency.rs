@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 
 use super::acquire::OperationNames;
 use super::authenticity::Authenticity;
+use super::circuit::Circuit;
 use super::in_flight::InFlight;
 use super::lease::Renewals;
 use super::limits::{Limiter, Shares};
@@ -61,6 +62,7 @@ pub(in crate::engine) struct Engine {
     pub(in crate::engine) limiter: Option<Arc<Limiter>>,
     pub(in crate::engine) shares: Shares,
     pub(in crate::engine) outcome_observer: Option<OutcomeObserver>,
+    pub(in crate::engine) circuit: Circuit,
 }
 
 /// If more releases run at once, the store is down.
@@ -115,6 +117,7 @@ impl Idempotency {
             limiter,
             shares: Shares::default(),
             outcome_observer,
+            circuit: Circuit::new(settings.circuit),
         };
         Self(Handle::Counted(Arc::new(engine)))
     }

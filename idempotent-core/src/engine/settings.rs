@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::circuit::CircuitSettings;
 use super::limits::CallLimits;
 use crate::model::Secret;
 
@@ -21,6 +22,7 @@ pub(crate) struct Settings {
     pub(crate) strict_names: bool,
     pub(crate) fail_open: bool,
     pub(crate) limits: CallLimits,
+    pub(crate) circuit: CircuitSettings,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -41,6 +43,7 @@ impl Default for Settings {
             strict_names: false,
             fail_open: false,
             limits: CallLimits::default(),
+            circuit: CircuitSettings::default(),
         }
     }
 }

@@ -24,6 +24,7 @@ pub(super) enum Transition {
     Wait,
     Look,
     Count,
+    Check,
     Admin,
 }
 
@@ -38,6 +39,7 @@ impl Transition {
             Self::Wait => "wait",
             Self::Look => "load",
             Self::Count => "count",
+            Self::Check => "check",
             Self::Admin => "operate",
         }
     }
@@ -219,6 +221,31 @@ impl Telemetry {
             record = %id,
             "too many unused reservations are being released: this one lapses with its lease"
         );
+    }
+
+    /// The store is down: new calls are refused from now on, until a probe succeeds.
+    pub(super) fn circuit_opened(error: &StoreError, failures: u32) {
+        tracing::error!(
+            error = error as &dyn std::error::Error,
+            failures,
+            "the store does not answer and the circuit opens: new calls are refused at once until a probe succeeds"
+        );
+        Self::open_circuits(1);
+    }
+
+    pub(super) fn circuit_closed(open_for: Duration, refused: u64) {
+        tracing::info!(?open_for, refused, "the store answers again and the circuit closes");
+        Self::open_circuits(-1);
+    }
+
+    pub(super) fn open_circuits(_change: i8) {
+        #[cfg(feature = "metrics")]
+        metrics::gauge!("idempotent_circuit_open").increment(f64::from(_change));
+    }
+
+    pub(super) fn refused_by_circuit() {
+        #[cfg(feature = "metrics")]
+        metrics::counter!("idempotent_circuit_refusals_total").increment(1);
     }
 
     /// A result that the caller receives, and that leaves a tombstone.

@@ -55,6 +55,7 @@ impl<P: Publish + ?Sized> Publish for Arc<P> {
 pub struct PublishError {
     kind: PublishErrorKind,
     retry_after: Option<Duration>,
+    server: Option<Box<str>>,
     source: Box<dyn StdError + Send + Sync>,
 }
 
@@ -102,7 +103,7 @@ impl PublishError {
         kind: PublishErrorKind,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
     ) -> Self {
-        Self { kind, retry_after: None, source: source.into() }
+        Self { kind, retry_after: None, server: None, source: source.into() }
     }
 
     /// Adds how long the broker asks to wait, by `Retry-After` for instance. The message is not tried again
@@ -119,6 +120,22 @@ impl PublishError {
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
+        self
+    }
+
+    /// Names the broker: its text then begins with that. An error that names one keeps it.
+    ///
+    /// ```
+    /// use idempotent_core::outbox::PublishError;
+    ///
+    /// let error = PublishError::unavailable("connection refused").at("rabbitmq at 10.0.0.7:5672");
+    /// assert_eq!(error.to_string(), "rabbitmq at 10.0.0.7:5672: the broker is unavailable");
+    /// ```
+    #[must_use]
+    pub fn at(mut self, server: impl Into<String>) -> Self {
+        if self.server.is_none() {
+            self.server = Some(server.into().into());
+        }
         self
     }
 
@@ -149,6 +166,9 @@ impl PublishError {
 
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(server) = &self.server {
+            write!(f, "{server}: ")?;
+        }
         f.write_str(match self.kind {
             PublishErrorKind::Unavailable => "the broker is unavailable",
             PublishErrorKind::Destination => "the message has no destination at the broker",

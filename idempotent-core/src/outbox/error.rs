@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::fmt;
 
-/// An error of the outbox.
+/// An error of the outbox. Its text is one line that names the server, if there is one, and the cause.
 ///
 /// An error of the database is its [`source`](StdError::source), a `sqlx::Error`.
 /// [`is_conflict`](crate::backends::is_conflict) says whether retrying the transaction helps.
@@ -12,6 +12,7 @@ use std::fmt;
 pub struct OutboxError {
     kind: OutboxErrorKind,
     message: Cow<'static, str>,
+    server: Option<Box<str>>,
     source: Option<sqlx::Error>,
 }
 
@@ -31,12 +32,20 @@ pub enum OutboxErrorKind {
 
 impl OutboxError {
     pub(super) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind: OutboxErrorKind::Invalid, message: message.into(), source: None }
+        Self { kind: OutboxErrorKind::Invalid, message: message.into(), server: None, source: None }
     }
 
     pub(super) fn timeout() -> Self {
         let message = Cow::Borrowed("the database did not answer in time");
-        Self { kind: OutboxErrorKind::Timeout, message, source: None }
+        Self { kind: OutboxErrorKind::Timeout, message, server: None, source: None }
+    }
+
+    /// Names the server, unless nothing was asked of it.
+    pub(super) fn at(mut self, server: &str) -> Self {
+        if self.kind != OutboxErrorKind::Invalid && self.server.is_none() {
+            self.server = Some(server.into());
+        }
+        self
     }
 
     /// What kind of error this is.
@@ -50,13 +59,20 @@ impl From<sqlx::Error> for OutboxError {
     fn from(source: sqlx::Error) -> Self {
         let message =
             Cow::Borrowed("the database of the outbox returned an error or could not be reached");
-        Self { kind: OutboxErrorKind::Database, message, source: Some(source) }
+        Self { kind: OutboxErrorKind::Database, message, server: None, source: Some(source) }
     }
 }
 
 impl fmt::Display for OutboxError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        if let Some(server) = &self.server {
+            write!(f, "{server}: ")?;
+        }
+        f.write_str(&self.message)?;
+        match &self.source {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
     }
 }
 

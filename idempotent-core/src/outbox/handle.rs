@@ -1,6 +1,7 @@
 //! [`Outbox`]: how many messages wait in it, and what to do with those that are parked.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use sqlx::Row;
@@ -11,7 +12,7 @@ use super::statements::Statements;
 use super::{Draft, Message, MessageId, OutboxError};
 use crate::backends::PostgresStore;
 use crate::backends::postgres::{
-    ConnectionPool, Query, Retry, TableNames, is_in_transaction, is_lost, is_read_only,
+    ConnectionPool, Query, Retry, TableNames, is_in_transaction, is_lost, is_read_only, server_of,
 };
 
 /// The outbox of a database: relays deliver from it, and operators inspect it. Clones are the same outbox.
@@ -33,6 +34,8 @@ use crate::backends::postgres::{
 pub struct Outbox {
     pool: ConnectionPool,
     statements: Statements,
+    /// The server, for people.
+    server: Arc<str>,
 }
 
 /// A message that was parked, because its broker did not accept it. From [`Outbox::parked`].
@@ -66,9 +69,11 @@ impl Outbox {
     /// [`Outbox::of`].
     #[must_use]
     pub fn new(pool: PgPool) -> Self {
+        let server = server_of(&pool.connect_options()).into();
         Self {
             pool: ConnectionPool::new(pool),
             statements: Statements::new(&TableNames::default()),
+            server,
         }
     }
 
@@ -90,7 +95,8 @@ impl Outbox {
     #[must_use]
     pub fn of(store: &PostgresStore) -> Self {
         let (pool, names) = store.pool_and_names();
-        Self { pool: pool.clone(), statements: Statements::new(names) }
+        let server = server_of(&pool.pool().connect_options()).into();
+        Self { pool: pool.clone(), statements: Statements::new(names), server }
     }
 
     /// Publishes a draft as part of the transaction: like [`publish`](super::publish), for an outbox whose names
@@ -176,9 +182,22 @@ impl Outbox {
         })
     }
 
+    async fn fetch(
+        &self,
+        query: impl Fn() -> Query,
+        retry: Retry,
+    ) -> Result<Vec<PgRow>, OutboxError> {
+        self.named(self.fetch_unnamed(query, retry).await)
+    }
+
+    /// Names the server in an error.
+    pub(super) fn named<T>(&self, answer: Result<T, OutboxError>) -> Result<T, OutboxError> {
+        answer.map_err(|error| error.at(&self.server))
+    }
+
     /// Runs a query on a connection that commits it. One that was lost, or is within a transaction that somebody
     /// left open, is closed.
-    async fn fetch(
+    async fn fetch_unnamed(
         &self,
         query: impl Fn() -> Query,
         retry: Retry,

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 
 use super::answer::{CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome, ScopeUse};
 use super::error::StoreError;
+use super::health::{StoreHealth, id_of_nothing};
 use super::local::LocalStore;
 use super::observer::PurgeObserver;
 use super::poll;
@@ -53,6 +54,28 @@ pub trait Store: Send + Sync + 'static {
     /// sets no timer of its own, unless it needs an answer sooner. Default: `None`, no limit.
     fn response_timeout(&self) -> Option<Duration> {
         None
+    }
+
+    /// The server or the file, for people: `redis at 127.0.0.1:6379, database 0`. Never a password. It begins the
+    /// texts of the store's [errors](StoreError::at). Default: `None`.
+    fn server(&self) -> Option<&str> {
+        None
+    }
+
+    /// Asks whether the store can serve calls, new ones included: a server that only answers reads cannot. It
+    /// writes no record, and takes as long as any other call. [`Idempotency::check`](crate::Idempotency::check)
+    /// asks it.
+    ///
+    /// Default: [loads](Self::load) a record that is not there.
+    ///
+    /// # Errors
+    ///
+    /// If the store cannot be reached, or would refuse a new reservation.
+    async fn check(&self) -> Result<StoreHealth, StoreError> {
+        if let Some(id) = id_of_nothing() {
+            self.load(&id).await?;
+        }
+        Ok(StoreHealth::new("load"))
     }
 
     /// Reserves a vacant id, or returns the record that has taken it.
@@ -209,6 +232,14 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn response_timeout(&self) -> Option<Duration> {
         (**self).response_timeout()
+    }
+
+    fn server(&self) -> Option<&str> {
+        (**self).server()
+    }
+
+    async fn check(&self) -> Result<StoreHealth, StoreError> {
+        (**self).check().await
     }
 
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {

@@ -9,10 +9,16 @@ use crate::model::MalformedRecord;
 /// Why a store could not answer.
 ///
 /// The request may have taken effect nevertheless: perhaps only its answer was lost.
+///
+/// Its text is one line that names the server, what failed and the cause, and no password:
+/// `redis at 127.0.0.1:6379, database 0: the server cannot be reached: Connection refused (os error 111)`. The
+/// [source](StdError::source) is for code that wants to look into the cause; its text is in that line already.
 #[derive(Debug)]
 pub struct StoreError {
     kind: StoreErrorKind,
     message: Cow<'static, str>,
+    server: Option<Box<str>>,
+    is_outage: bool,
     source: Option<Box<dyn StdError + Send + Sync>>,
 }
 
@@ -24,6 +30,9 @@ pub enum StoreErrorKind {
     Unavailable,
     /// The store did not answer in time.
     Timeout,
+    /// The store was not asked, because the engine's
+    /// [circuit](crate::IdempotencyBuilder#the-circuit) is open: the last calls had no answer.
+    CircuitOpen,
     /// The store has no room for another reservation.
     Full,
     /// The bytes under the id are not a record. The call is refused, because running its body would
@@ -43,7 +52,8 @@ pub enum StoreErrorKind {
 impl StoreError {
     /// Creates an error with a message for people: lower case, no full stop, no secrets.
     pub fn new(kind: StoreErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { kind, message: message.into(), source: None }
+        let is_outage = matches!(kind, StoreErrorKind::Unavailable | StoreErrorKind::Timeout);
+        Self { kind, message: message.into(), server: None, is_outage, source: None }
     }
 
     /// Creates the error of a store that cannot be reached, or refuses the request.
@@ -63,10 +73,57 @@ impl StoreError {
         self
     }
 
+    /// Names the server, or the file: its text then begins with that. An error that names one keeps it.
+    ///
+    /// ```
+    /// use idempotent_core::store::{StoreError, StoreErrorKind};
+    ///
+    /// let error = StoreError::new(StoreErrorKind::Timeout, "no answer within 1 s").at("etcd at 10.0.0.7:2379");
+    /// assert_eq!(error.to_string(), "etcd at 10.0.0.7:2379: no answer within 1 s");
+    /// ```
+    #[must_use]
+    pub fn at(mut self, server: impl Into<String>) -> Self {
+        if self.server.is_none() {
+            self.server = Some(server.into().into());
+        }
+        self
+    }
+
+    /// Says that the store is there all the same: it refused the request, for a missing right for instance, or
+    /// had no connection left. See [`is_outage`](Self::is_outage).
+    #[must_use]
+    pub const fn without_outage(mut self) -> Self {
+        self.is_outage = false;
+        self
+    }
+
     /// What kind of error this is.
     #[must_use]
     pub const fn kind(&self) -> StoreErrorKind {
         self.kind
+    }
+
+    /// The server or the file, if the store named it.
+    #[must_use]
+    pub fn server(&self) -> Option<&str> {
+        self.server.as_deref()
+    }
+
+    /// Whether nobody answered, so that the next call is likely to wait in vain as well: these errors open an
+    /// engine's [circuit](crate::IdempotencyBuilder#the-circuit). By default
+    /// [`Unavailable`](StoreErrorKind::Unavailable) and [`Timeout`](StoreErrorKind::Timeout), unless the store
+    /// [says otherwise](Self::without_outage).
+    #[must_use]
+    pub const fn is_outage(&self) -> bool {
+        self.is_outage
+    }
+
+    /// The same error for another caller: the cause is in its text.
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+    pub(crate) fn duplicate(&self) -> Self {
+        let server = self.server.clone();
+        let message = Line(self).to_string().into();
+        Self { kind: self.kind, message, server, is_outage: self.is_outage, source: None }
     }
 }
 
@@ -77,14 +134,76 @@ impl From<MalformedRecord> for StoreError {
     }
 }
 
+/// What failed and why, without the server.
+struct Line<'a>(&'a StoreError);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        let mut said = self.0.message.to_string();
+        let mut cause = self.0.source();
+        while let Some(error) = cause {
+            let text = one_line(&error.to_string());
+            // Many errors repeat their cause.
+            if !text.is_empty() && !said.contains(&text) {
+                write!(f, ": {text}")?;
+                said = text;
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        if let Some(server) = &self.server {
+            write!(f, "{server}: ")?;
+        }
+        Line(self).fmt(f)
     }
 }
 
 impl StdError for StoreError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn the_text_is_one_line_with_the_server_what_failed_and_why() {
+        let cause = io::Error::other("no\n  route");
+        let error = StoreError::new(StoreErrorKind::Unavailable, "nobody answers");
+        let error = error.with_source(cause).at("redis at db:1").at("another");
+        assert_eq!(error.to_string(), "redis at db:1: nobody answers: no route");
+        assert_eq!(error.server(), Some("redis at db:1"));
+    }
+
+    #[test]
+    fn a_cause_that_was_said_is_not_said_again() {
+        let error = StoreError::new(StoreErrorKind::Unavailable, "it failed: no route");
+        assert_eq!(error.with_source("no route").to_string(), "it failed: no route");
+    }
+
+    #[test]
+    fn only_errors_without_an_answer_are_outages() {
+        use StoreErrorKind::{CircuitOpen, Conflict, Full, Malformed, Timeout, Unavailable};
+        for kind in [Unavailable, Timeout] {
+            assert!(StoreError::new(kind, "").is_outage(), "{kind:?}");
+            assert!(!StoreError::new(kind, "").without_outage().is_outage(), "{kind:?}");
+        }
+        for kind in [CircuitOpen, Full, Malformed, Conflict] {
+            assert!(!StoreError::new(kind, "").is_outage(), "{kind:?}");
+        }
     }
 }

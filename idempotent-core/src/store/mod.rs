@@ -7,18 +7,18 @@
 //!
 //! The trait is in `contract`, its parameters in `request`, and what it returns in `answer`,
 //! `state` and `error`. What a store may offer in addition has its own files: answers without
-//! waiting (`local`), calls in the caller's transaction (`transaction`, `running_call`), and reports
+//! waiting (`local`), what it says about itself (`health`), calls in the caller's transaction (`transaction`, `running_call`), and reports
 //! of purges (`observer`). `clock` is the time of embedded stores, `poll` the default way to wait, and
 //! `backoff` the pause before a retry.
 //!
 //! The stores that come with this crate are in [`backends`](crate::backends).
 
 mod answer;
-#[cfg(any(feature = "postgres", feature = "reqwest"))]
 pub(crate) mod backoff;
 mod clock;
 mod contract;
 mod error;
+mod health;
 mod local;
 mod observer;
 pub(crate) mod poll;
@@ -33,6 +33,7 @@ pub use self::answer::{
 pub use self::clock::{Clock, Sleep, TokioClock};
 pub use self::contract::Store;
 pub use self::error::{StoreError, StoreErrorKind};
+pub use self::health::{Degradation, StoreHealth};
 pub use self::local::LocalStore;
 pub use self::observer::PurgeObserver;
 pub(crate) use self::request::Written;

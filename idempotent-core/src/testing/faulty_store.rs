@@ -12,7 +12,7 @@ use super::fault_script::{Fault, StoreMethod, When};
 use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, StoreErrorKind, Wait,
+    Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, StoreErrorKind, StoreHealth, Wait,
 };
 
 /// Wraps a store and makes chosen calls fail, hang, lose their answer, be late or be repeated. It also
@@ -199,6 +199,14 @@ fn injected(kind: StoreErrorKind) -> StoreError {
 
 #[async_trait]
 impl<S: Store> Store for FaultyStore<S> {
+    fn server(&self) -> Option<&str> {
+        self.store.server()
+    }
+
+    async fn check(&self) -> Result<StoreHealth, StoreError> {
+        self.store.check().await
+    }
+
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
         self.perform(StoreMethod::Reserve, || self.store.reserve(request)).await
     }

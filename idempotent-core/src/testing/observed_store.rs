@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use crate::model::{Outcome, RecordId, ScopeId, Token};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, ScopeUse, State, Store, StoreError, Wait,
+    Reserve, ReserveOutcome, Scan, ScopeUse, State, Store, StoreError, StoreHealth, Wait,
 };
 
 /// Wraps a store and counts how often an operation was executed, replayed or refused, so far as the
@@ -166,6 +166,14 @@ impl<S: Store> Store for ObservedStore<S> {
 
     fn response_timeout(&self) -> Option<Duration> {
         self.store.response_timeout()
+    }
+
+    fn server(&self) -> Option<&str> {
+        self.store.server()
+    }
+
+    async fn check(&self) -> Result<StoreHealth, StoreError> {
+        self.store.check().await
     }
 
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {

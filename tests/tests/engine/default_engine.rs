@@ -4,9 +4,10 @@
 use std::process::Command;
 
 use futures::future::join_all;
+use idempotent_core::Guarantee::{AtMostOnce, ExactlyOnce};
 use idempotent_core::backends::MemoryStore;
 use idempotent_core::engine::with_engine;
-use idempotent_core::{Idempotency, Operation, install};
+use idempotent_core::{ErrorKind, Idempotency, Operation, install};
 use idempotent_tests::{Answer, Log, Runs, engine, millis};
 
 const CHARGE: Operation = Operation::new("charge");
@@ -97,6 +98,48 @@ async fn case_the_default_was_used() {
     assert_eq!(lines[0].level, tracing::Level::WARN);
     let refused = install(engine()).unwrap_err();
     assert!(refused.to_string().contains("embedded default"), "{refused}");
+}
+
+#[test]
+fn what_the_embedded_default_cannot_promise_is_refused_and_leaves_install_open() {
+    in_a_process("case_at_most_once_by_default");
+}
+
+#[tokio::test]
+#[ignore = "a case of its own process"]
+async fn case_at_most_once_by_default() {
+    let (log, _listening) = Log::listen();
+    let runs = Runs::new();
+    let guarded = |guarantee| {
+        let call = CHARGE.guarantee(guarantee).key("k").returning::<Answer>();
+        call.run(|| async { Ok(runs.note()) })
+    };
+    for (guarantee, name) in [(AtMostOnce, "at_most_once"), (ExactlyOnce, "exactly_once")] {
+        let refused = guarded(guarantee).await.unwrap_err();
+        assert_eq!((refused.kind(), runs.count()), (ErrorKind::Misconfigured, 0));
+        let text = refused.to_string();
+        assert!(text.contains(name) && text.contains("MemoryStore::new()"), "{text}");
+    }
+    assert_eq!(log.events("no engine is installed").len(), 0, "nobody has used it");
+    install(Idempotency::new(MemoryStore::new())).unwrap();
+    assert_eq!(guarded(AtMostOnce).await.unwrap(), 1, "it was chosen");
+}
+
+#[test]
+fn what_the_embedded_default_cannot_promise_is_refused_once_it_is_used_too() {
+    in_a_process("case_at_most_once_after_the_default");
+}
+
+#[tokio::test]
+#[ignore = "a case of its own process"]
+async fn case_at_most_once_after_the_default() {
+    let runs = Runs::new();
+    assert_eq!(charge(&runs).await.unwrap(), 1);
+    let call = Operation::new("pay").guarantee(AtMostOnce).key("k").returning::<Answer>();
+    let refused = call.run(|| async { Ok(runs.note()) }).await.unwrap_err();
+    assert_eq!((refused.kind(), runs.count()), (ErrorKind::Misconfigured, 1));
+    let call = Operation::new("pay").guarantee(AtMostOnce).key("k").engine(&engine());
+    call.returning::<Answer>().run(|| async { Ok(runs.note()) }).await.unwrap();
 }
 
 #[test]

@@ -20,6 +20,39 @@ fn without_timer() -> Runtime {
     Builder::new_current_thread().build().unwrap()
 }
 
+/// How often this thread has panicked, for those who print it.
+fn panics_of(calls: impl FnOnce()) -> usize {
+    use std::cell::Cell;
+    use std::sync::Once;
+
+    thread_local!(static PANICS: Cell<usize> = const { Cell::new(0) });
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            PANICS.set(PANICS.get() + 1);
+            previous(panic);
+        }));
+    });
+    let before = PANICS.get();
+    calls();
+    PANICS.get() - before
+}
+
+#[test]
+fn a_runtime_without_a_timer_is_tried_once() {
+    let (engine, runs, runtime) = (engine(), Runs::new(), without_timer());
+    let panics = panics_of(|| {
+        for key in 0..20 {
+            let refused = runtime.block_on(call(&engine, CHARGE, &format!("{key}"), &runs));
+            assert_eq!(refused.unwrap_err().kind(), ErrorKind::Misconfigured);
+        }
+    });
+    // Tokio says it in no other way.
+    assert!(panics <= 1, "{panics}");
+    assert_eq!(runs.count(), 0);
+}
+
 fn with_timer() -> Runtime {
     Builder::new_current_thread().enable_time().build().unwrap()
 }

@@ -12,8 +12,9 @@ use super::inner::Inner;
 use super::load_expiry;
 use crate::model::{RecordId, ScopeId};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Entry, LocalStore, Page, PurgeObserver, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store, StoreError, Wait,
+    Abandon, Complete, CompleteOutcome, Degradation, Entry, LocalStore, Page, PurgeObserver,
+    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store,
+    StoreError, StoreHealth, Wait,
 };
 
 /// A cache of another store's completed records in this process's memory, so that a replay needs no
@@ -132,6 +133,19 @@ impl<S: Store> Store for NearCache<S> {
 
     fn response_timeout(&self) -> Option<Duration> {
         self.0.store.response_timeout()
+    }
+
+    fn server(&self) -> Option<&str> {
+        self.0.store.server()
+    }
+
+    async fn check(&self) -> Result<StoreHealth, StoreError> {
+        let health = self.0.store.check().await?;
+        Ok(if self.0.hears_purges && !health.degraded.contains(&Degradation::NoNotifications) {
+            health
+        } else {
+            health.degraded_by(Degradation::NearCacheDetached)
+        })
     }
 
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {

@@ -5,11 +5,10 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
-use tokio::time::timeout_at;
+use tokio::runtime::Handle;
 
 use super::connection::Connection;
 use super::connection_pool::ConnectionPool;
-use super::error::{store_error, timed_out};
 use super::inner::Inner;
 use super::notify::{Channel, Notifications};
 use super::schema;
@@ -19,8 +18,9 @@ use super::store::PostgresStore;
 use super::table_names::TableNames;
 use super::url::{parse_url, warn_if_unprotected};
 use crate::backends::shared::credentials::{CredentialsProvider, Provider};
+use crate::backends::shared::first_connection::{connect_once, connect_within, no_runtime};
 use crate::backends::shared::notify::PollPauses;
-use crate::backends::shared::sql::{Sweeper, schema_missing};
+use crate::backends::shared::sql::Sweeper;
 use crate::store::StoreError;
 
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -243,9 +243,69 @@ impl PostgresStoreBuilder {
     /// to use [TLS](PostgresSource#tls); if the server cannot be reached or refuses the login; if the tables
     /// are missing or too old and may not be migrated, or cannot be.
     pub async fn connect(self) -> Result<PostgresStore, StoreError> {
+        let inner = self.build()?;
+        connect_once(&*inner).await?;
+        inner.sweeper.start(&inner.tasks, &inner);
+        Ok(PostgresStore(inner))
+    }
+
+    /// Connects as [`connect`](Self::connect) does, and tries again with growing pauses of up to half a second until
+    /// it succeeds or `limit` is over: for a service that starts beside its PostgreSQL. What fails is tried again
+    /// whatever the reason, and the first failure is logged as a warning; only a source or a name that is invalid
+    /// fails at once.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use idempotent_core::backends::PostgresStore;
+    ///
+    /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
+    /// let builder = PostgresStore::builder("postgres://shop@127.0.0.1/shop");
+    /// let store = builder.connect_with_retry(Duration::from_secs(60)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect): the last one, once `limit` is over.
+    pub async fn connect_with_retry(self, limit: Duration) -> Result<PostgresStore, StoreError> {
+        let inner = self.build()?;
+        connect_within(&*inner, limit).await?;
+        inner.sweeper.start(&inner.tasks, &inner);
+        Ok(PostgresStore(inner))
+    }
+
+    /// Returns a store that connects in the background, so that a service can start before its PostgreSQL, and
+    /// without it. It tries until it succeeds, with pauses of up to half a second, and looks for its tables then as
+    /// [`connect`](Self::connect) does, so it also [migrates](Self::migrate) them. Calls before that wait for the
+    /// first attempt, within the [response timeout](Self::response_timeout); after it they fail at once with what it
+    /// met, until one succeeds.
+    ///
+    /// ```no_run
+    /// use idempotent_core::Idempotency;
+    /// use idempotent_core::backends::PostgresStore;
+    ///
+    /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = PostgresStore::builder("postgres://shop@127.0.0.1/shop").connect_lazy()?;
+    /// idempotent_core::install(Idempotency::new(store))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the URL or a name is invalid, or if there is no tokio runtime.
+    pub fn connect_lazy(self) -> Result<PostgresStore, StoreError> {
+        let inner = self.build()?;
+        inner.start_connecting();
+        Ok(PostgresStore(inner))
+    }
+
+    /// A store that has not connected yet.
+    fn build(self) -> Result<Arc<Inner>, StoreError> {
+        // Pools of sqlx spawn a task when they are made.
+        Handle::try_current().map_err(|_| no_runtime().at("postgres"))?;
         self.names.check()?;
-        let connection = self.connection()?;
-        self.prepare_schema(&connection).await?;
+        let connection = self.connection().map_err(|error| error.at("postgres"))?;
         let first = if self.notify { FIRST_PAUSE } else { FIRST_PAUSE_UNNOTIFIED };
         let pauses = self.wait_pauses.unwrap_or_else(|| PollPauses::new(first, LONGEST_PAUSE));
         let channel = self.notify.then(|| Channel {
@@ -254,9 +314,8 @@ impl PostgresStoreBuilder {
         });
         let notifications = Notifications::new(channel, pauses);
         let sweeper = Sweeper::new(self.sweep_every);
-        let inner = Arc::new(Inner::new(connection, self.names, notifications, sweeper));
-        inner.sweeper.start(&inner.tasks, &inner);
-        Ok(PostgresStore(inner))
+        let inner = Inner::new(connection, self.names, notifications, sweeper, self.migrate);
+        Ok(Arc::new(inner))
     }
 
     fn connection(&self) -> Result<Connection, StoreError> {
@@ -297,21 +356,5 @@ impl PostgresStoreBuilder {
     /// What listens logs in as all connections do that the store opens.
     fn listener_pool(&self, connection: &Connection) -> ConnectionPool {
         connection.pool().clone().with_provider(self.credentials.clone())
-    }
-
-    async fn prepare_schema(&self, connection: &Connection) -> Result<(), StoreError> {
-        let deadline = connection.deadline();
-        let mut acquired = connection.acquire().await.map_err(store_error)?;
-        let server = acquired.connection().map_err(store_error)?;
-        let is_current = timeout_at(deadline, schema::is_current(server, &self.names)).await;
-        if !is_current.unwrap_or_else(|_| Err(timed_out())).map_err(store_error)? {
-            if !self.migrate {
-                acquired.put_back();
-                return Err(schema_missing());
-            }
-            schema::migrate(server, &self.names).await.map_err(store_error)?;
-        }
-        acquired.put_back();
-        Ok(())
     }
 }

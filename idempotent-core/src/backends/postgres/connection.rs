@@ -1,6 +1,7 @@
 //! Running queries on the server: each takes a connection, has a deadline, and is tried again if its
 //! connection cannot be used.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use super::connection_pool::ConnectionPool;
 use super::error::{is_conflict, is_in_transaction, is_lost, is_read_only, store_error, timed_out};
 use super::first_of::first_of;
 use super::query::{Purpose, Query};
+use super::reachability::Reachability;
 use super::read_only::ReadOnlyServer;
 use super::running_query::{self, Answer};
 use crate::store::StoreError;
@@ -32,6 +34,7 @@ pub(super) struct Connection {
     /// One connection for what keeps a call alive while all others are taken. Opened when it is first needed.
     spare: Arc<ConnectionCache>,
     read_only: Arc<ReadOnlyServer>,
+    reachability: Arc<Reachability>,
     timeout: Duration,
 }
 
@@ -55,7 +58,8 @@ impl Connection {
     /// Runs queries on connections of an application's pool.
     pub(super) fn shared(pool: ConnectionPool, spare: ConnectionPool, timeout: Duration) -> Self {
         let spare = Arc::new(ConnectionCache::new(spare));
-        Self { pool, cache: None, spare, read_only: Arc::default(), timeout }
+        let reachability = Arc::default();
+        Self { pool, cache: None, spare, read_only: Arc::default(), reachability, timeout }
     }
 
     /// Runs queries on connections of `queries`, which nothing else may use.
@@ -79,6 +83,11 @@ impl Connection {
             Some(_) => Connections::Own,
             None => Connections::Shared,
         }
+    }
+
+    /// The longest that a step may take.
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// The deadline of a query that begins now.
@@ -162,7 +171,18 @@ impl Connection {
             // Whoever waits for longer in a queue of callers would get a connection with too little time left to use
             // it, and so would everybody behind: nothing would be done any more.
             Purpose::Work if self.is_exhausted() => timeout_at(half(), usual).await,
-            Purpose::Work => timeout_at(deadline, usual).await,
+            Purpose::Work => {
+                let mut usual = pin!(usual);
+                match timeout_at(half(), usual.as_mut()).await {
+                    Ok(acquired) => Ok(acquired),
+                    // The pool may still find a connection, but it will not say why it finds none.
+                    Err(_) => {
+                        let limit = self.timeout / 4;
+                        drop(self.reachability.explain(&self.pool, limit, self.timeout).await);
+                        timeout_at(deadline, usual).await
+                    }
+                }
+            }
             Purpose::Renew if self.spare.is_free() || !self.has_idle() => {
                 timeout_at(deadline, first_of(spare, usual, half())).await
             }
@@ -170,7 +190,14 @@ impl Connection {
                 timeout_at(deadline, first_of(usual, spare, half())).await
             }
         };
-        acquired.unwrap_or(Err(Error::PoolTimedOut))
+        match acquired {
+            Ok(Err(Error::PoolTimedOut)) | Err(_) if purpose == Purpose::Work => {
+                let limit = self.timeout / 4;
+                Err(self.reachability.explain(&self.pool, limit, self.timeout).await)
+            }
+            Ok(Err(Error::PoolTimedOut)) | Err(_) => Err(self.reachability.known(self.timeout)),
+            Ok(acquired) => acquired,
+        }
     }
 
     async fn acquire_usual(&self) -> Result<CachedConnection, Error> {
@@ -210,6 +237,9 @@ impl Connection {
         let mut running = running_query::run(acquired, query);
         let max_connections = self.max_connections();
         if let Ok(answer) = timeout_at(deadline, running.as_mut()).await {
+            if !answer.1.as_ref().is_err_and(is_lost) {
+                self.reachability.answered();
+            }
             return keep_or_close(answer, &self.read_only, max_connections);
         }
         let (read_only, grace) = (Arc::clone(&self.read_only), self.timeout);

@@ -10,21 +10,30 @@ use super::sqlstate::{Meaning, meaning};
 use crate::backends::shared::sql::SCHEMA_MISSING;
 use crate::store::{StoreError, StoreErrorKind};
 
-const DOWN: &str = "postgres is unavailable";
-const REFUSED: &str = "postgres refused the statement";
-const NO_ANSWER: &str = "postgres did not answer in time";
-const NO_LOGIN: &str = "postgres refused the user name or the password";
-const NOT_ALLOWED: &str = "the postgres user lacks a right on the tables of the store: grant it, or connect as another user";
-const READ_ONLY: &str = "postgres accepts no writes: it is a standby, or set to read only";
+const DOWN: &str = "the server cannot be reached";
+const LOST: &str = "the server ended the connection";
+const REFUSED: &str = "the server refused the statement";
+const REFUSED_CONNECTION: &str = "the server refused the connection";
+const NO_ANSWER: &str = "the server did not answer in time";
+const NO_LOGIN: &str = "the server refused the user name or the password";
+const NO_DATABASE: &str = "there is no such database: create it, or name another one";
+const NOT_ALLOWED: &str =
+    "the user lacks a right on the tables of the store: grant it, or connect as another user";
+const READ_ONLY: &str = "the server accepts no writes: it is a standby, or set to read only";
 const CLOSED: &str = "the pool of connections is closed";
-const EXHAUSTED: &str = "no connection to postgres was available in time: none of the pool is free, or the \
-                         server cannot be reached";
+const EXHAUSTED: &str = "every connection of the pool was in use for too long: give it more, or hold them for less time";
 const IN_TRANSACTION: &str = "every connection of the pool that was tried is within a transaction that somebody left \
                               open, for example by a `begin` that was cancelled";
 
 /// The error of a store for an error of sqlx.
 pub(super) fn store_error(error: Error) -> StoreError {
     let (kind, message) = kind_of(&error);
+    let is_outage = is_outage(&error);
+    let error = of_kind(kind, message, error);
+    if is_outage { error } else { error.without_outage() }
+}
+
+fn of_kind(kind: StoreErrorKind, message: &'static str, error: Error) -> StoreError {
     match error {
         // A provider of credentials failed.
         Error::Configuration(error) => match error.downcast() {
@@ -43,8 +52,9 @@ fn kind_of(error: &Error) -> (StoreErrorKind, &'static str) {
         Error::PoolTimedOut => (Timeout, EXHAUSTED),
         Error::PoolClosed => (Unavailable, CLOSED),
         Error::Configuration(_) => {
-            (Unavailable, "postgres cannot be reached as configured: check the URL")
+            (Unavailable, "it cannot be reached as configured: check the URL")
         }
+        Error::Io(error) if error.kind() == io::ErrorKind::NotConnected => (Timeout, DOWN),
         Error::Io(error) if error.kind() == io::ErrorKind::TimedOut => (Timeout, NO_ANSWER),
         _ if is_in_transaction(error) => (Unavailable, IN_TRANSACTION),
         Error::Database(error) => match meaning(&error.code().unwrap_or_default()) {
@@ -54,15 +64,32 @@ fn kind_of(error: &Error) -> (StoreErrorKind, &'static str) {
             Meaning::Forbidden => (Unavailable, NOT_ALLOWED),
             Meaning::ReadOnly => (Unavailable, READ_ONLY),
             Meaning::Full => {
-                (Full, "postgres is out of disk space or memory, or has reached another limit")
+                (Full, "the server is out of disk space or memory, or has reached another limit")
             }
             Meaning::Conflict => {
-                (Unavailable, "postgres aborted the statement because of a conflict")
+                (Unavailable, "the server aborted the statement because of a conflict")
             }
-            Meaning::Lost => (Unavailable, DOWN),
+            Meaning::Lost if matches!(error.code().as_deref(), Some("53300" | "57P03")) => {
+                (Unavailable, REFUSED_CONNECTION)
+            }
+            Meaning::Lost => (Unavailable, LOST),
+            Meaning::Refused if error.code().as_deref() == Some("3D000") => {
+                (Unavailable, NO_DATABASE)
+            }
             Meaning::Aborted | Meaning::Refused => (Unavailable, REFUSED),
         },
         _ => (Unavailable, DOWN),
+    }
+}
+
+/// Whether the server is not there, as far as this error can tell.
+fn is_outage(error: &Error) -> bool {
+    match error {
+        Error::PoolTimedOut | Error::PoolClosed | Error::Configuration(_) => false,
+        Error::Database(said) => {
+            matches!(meaning(&said.code().unwrap_or_default()), Meaning::Lost | Meaning::Timeout)
+        }
+        _ => true,
     }
 }
 

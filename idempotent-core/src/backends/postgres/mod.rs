@@ -6,13 +6,14 @@
 //! tables, [`table_names`] puts their names into SQL, [`statements`] is the SQL. [`connection`] runs each
 //! [`query`], over connections from a [`connection_pool`] (by its [`acquisitions`]) or a [`connection_cache`], or on a spare one if it is the
 //! [`first_of`] both; a [`running_query`] outlives its caller's patience. [`autocommit`] tells connections within a transaction, [`read_only`] servers that accept
-//! no writes, and [`sqlstate`] what error codes mean. [`notify`] wakes waiters in other processes.
+//! no writes, [`reachability`] why there is no connection, [`check`] whether the server can serve calls, [`server`] its name, and [`sqlstate`] what error codes mean. [`notify`] wakes waiters in other processes.
 //! [`transaction`] is calls in transactions of their callers. [`inner`] is what clones of a store share.
 
 mod abandon;
 mod acquisitions;
 mod autocommit;
 mod builder;
+mod check;
 mod complete;
 mod connection;
 mod connection_cache;
@@ -24,6 +25,7 @@ mod inner;
 mod load;
 mod notify;
 mod query;
+mod reachability;
 mod read_only;
 mod release;
 mod renew;
@@ -32,6 +34,7 @@ mod running_query;
 mod scan;
 mod schema;
 mod scope_use;
+mod server;
 mod session;
 mod source;
 mod sqlstate;
@@ -48,6 +51,7 @@ pub(crate) use self::connection::Retry;
 pub(crate) use self::connection_pool::ConnectionPool;
 pub(crate) use self::error::{is_in_transaction, is_lost, is_read_only};
 pub(crate) use self::query::Query;
+pub(crate) use self::server::server_of;
 pub(crate) use self::session::knows_transaction_timeout;
 pub use self::source::PostgresSource;
 pub use self::store::PostgresStore;

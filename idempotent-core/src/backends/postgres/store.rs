@@ -10,12 +10,14 @@ use super::connection_pool::ConnectionPool;
 use super::error::store_error;
 use super::inner::Inner;
 use super::table_names::TableNames;
-use super::{abandon, complete, load, notify, release, renew, reserve, scan, schema, scope_use};
+use super::{
+    abandon, check, complete, load, notify, release, renew, reserve, scan, schema, scope_use,
+};
 use crate::backends::shared::sql::sweep_all;
 use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, Wait,
+    Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, StoreHealth, Wait,
 };
 
 /// A store in PostgreSQL, version 15 or newer: any number of processes share the records in a table of one
@@ -99,11 +101,13 @@ impl PostgresStore {
     ///
     /// If the server cannot be reached, or the user lacks the right to create tables.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        let mut acquired = self.0.connection.acquire().await.map_err(store_error)?;
-        let connection = acquired.connection().map_err(store_error)?;
-        schema::migrate(connection, &self.0.names).await.map_err(store_error)?;
-        acquired.put_back();
-        Ok(())
+        let migrated = async {
+            let mut acquired = self.0.connection.acquire().await?;
+            schema::migrate(acquired.connection()?, &self.0.names).await?;
+            acquired.put_back();
+            Ok(())
+        };
+        self.0.named(migrated.await.map_err(store_error))
     }
 
     /// The versions of the schema from 1 on, each with its SQL, under this store's names: for migration tools
@@ -131,7 +135,7 @@ impl PostgresStore {
     ///
     /// If the server cannot be reached. What was removed by then stays removed.
     pub async fn sweep(&self) -> Result<u64, StoreError> {
-        sweep_all(&*self.0).await
+        self.0.named(sweep_all(&*self.0).await)
     }
 
     /// Closes this store and all of its clones: ends the background tasks, closes the store's own
@@ -152,11 +156,21 @@ impl PostgresStore {
 
 #[async_trait]
 impl Store for PostgresStore {
+    fn server(&self) -> Option<&str> {
+        Some(self.0.server())
+    }
+
+    async fn check(&self) -> Result<StoreHealth, StoreError> {
+        self.0.ready().await?;
+        self.0.named(check::check(&self.0).await)
+    }
+
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        self.0.ready().await?;
         // If the runtime of a background task is gone, the task goes on here.
         self.0.notifications.restart(&self.0.tasks);
         self.0.sweeper.start(&self.0.tasks, &self.0);
-        let outcome = reserve::reserve(&self.0, request).await?;
+        let outcome = self.0.named(reserve::reserve(&self.0, request).await)?;
         if matches!(outcome, ReserveOutcome::Won) {
             self.0.connection.wrote();
         }
@@ -164,27 +178,31 @@ impl Store for PostgresStore {
     }
 
     async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
-        let outcome = renew::renew(&self.0, request).await?;
+        self.0.ready().await?;
+        let outcome = self.0.named(renew::renew(&self.0, request).await)?;
         self.0.connection.wrote();
         Ok(outcome)
     }
 
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
-        let outcome = complete::complete(&self.0, request).await?;
+        self.0.ready().await?;
+        let outcome = self.0.named(complete::complete(&self.0, request).await)?;
         self.0.connection.wrote();
         self.0.notifications.notifier.ended(request.id.hash());
         Ok(outcome)
     }
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
-        release::release(&self.0, request).await?;
+        self.0.ready().await?;
+        self.0.named(release::release(&self.0, request).await)?;
         self.0.connection.wrote();
         self.0.notifications.notifier.ended(request.id.hash());
         Ok(())
     }
 
     async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
-        abandon::abandon(&self.0, request).await?;
+        self.0.ready().await?;
+        self.0.named(abandon::abandon(&self.0, request).await)?;
         self.0.notifications.notifier.ended(request.id.hash());
         Ok(())
     }
@@ -195,22 +213,26 @@ impl Store for PostgresStore {
     }
 
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
-        load::load(&self.0, id).await
+        self.0.ready().await?;
+        self.0.named(load::load(&self.0, id).await)
     }
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
-        let found = release::purge(&self.0, id).await;
+        self.0.ready().await?;
+        let found = self.0.named(release::purge(&self.0, id).await);
         // Even if the answer was lost.
         self.0.notifications.notifier.purged(id.hash());
         found
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
-        scan::scan(&self.0, request).await
+        self.0.ready().await?;
+        self.0.named(scan::scan(&self.0, request).await)
     }
 
     async fn scope_use(&self, scope: &ScopeId, up_to: u64) -> Result<Option<ScopeUse>, StoreError> {
-        scope_use::scope_use(&self.0, scope, up_to).await.map(Some)
+        self.0.ready().await?;
+        self.0.named(scope_use::scope_use(&self.0, scope, up_to).await).map(Some)
     }
 
     fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {

@@ -7,9 +7,10 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use super::error::store_error;
 use crate::backends::shared::local_host::is_local;
+use crate::backends::shared::url_problem::scheme_problem;
 use crate::store::{StoreError, StoreErrorKind};
 
-const SCHEMES: [&str; 2] = ["postgres://", "postgresql://"];
+const SCHEMES: [&str; 2] = ["postgres", "postgresql"];
 
 /// How a URL says whether to use TLS.
 const PARAMETERS: [&str; 2] = ["sslmode", "ssl-mode"];
@@ -21,11 +22,8 @@ const VARIABLE: &str = "PGSSLMODE";
 /// default of PostgreSQL's clients is to do without if the server, or somebody in between, says so.
 pub(super) fn parse_url(url: &str) -> Result<PgConnectOptions, StoreError> {
     // sqlx would accept any scheme.
-    if !SCHEMES.iter().any(|scheme| url.starts_with(scheme)) {
-        return Err(StoreError::new(
-            StoreErrorKind::Unavailable,
-            "the URL is not one of postgres: it must begin with postgres:// or postgresql://",
-        ));
+    if let Some(problem) = scheme_problem(url, "postgres", &SCHEMES) {
+        return Err(StoreError::new(StoreErrorKind::Unavailable, problem).without_outage());
     }
     let options = PgConnectOptions::from_str(url).map_err(store_error)?;
     if is_on_this_machine(&options) || names_mode(url) || env::var_os(VARIABLE).is_some() {

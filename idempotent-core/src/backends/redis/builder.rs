@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use redis::{ClientTlsConfig, TlsCertificates};
+use tokio::runtime::Handle;
 
 use super::background_tasks::BackgroundTasks;
 use super::compare::CompareSupport;
@@ -15,11 +16,14 @@ use super::key::Keys;
 use super::notify::Notifier;
 use super::replicas::{MinReplicas, ReplicatedWriter};
 use super::script::Scripts;
-use super::server_check::{Durability, check_servers};
-use super::shared::Shared;
+use super::server_check::Durability;
+use super::shared::{Requirements, Shared};
 use super::source::RedisSource;
 use super::store::RedisStore;
 use crate::backends::shared::credentials::{CredentialsProvider, Provider};
+use crate::backends::shared::first_connection::{
+    FirstConnection, connect_once, connect_within, no_runtime,
+};
 use crate::backends::shared::notify::PollPauses;
 use crate::store::StoreError;
 
@@ -268,29 +272,89 @@ impl RedisStoreBuilder {
     /// * If a server has fewer replicas than [`min_replicas`](Self::min_replicas) requires, or if it
     ///   requires some and the source is an existing connection.
     pub async fn connect(self) -> Result<RedisStore, StoreError> {
+        let shared = self.build()?;
+        connect_once(&*shared).await?;
+        Ok(RedisStore(shared))
+    }
+
+    /// Connects as [`connect`](Self::connect) does, and tries again with growing pauses of up to half a second until
+    /// it succeeds or `limit` is over: for a service that starts beside its Redis. What fails is tried again whatever
+    /// the reason, and the first failure is logged as a warning; only a source that is invalid fails at once.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use idempotent_core::backends::RedisStore;
+    ///
+    /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
+    /// let builder = RedisStore::builder("rediss://redis.internal:6379");
+    /// let store = builder.connect_with_retry(Duration::from_secs(60)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect): the last one, once `limit` is over.
+    pub async fn connect_with_retry(self, limit: Duration) -> Result<RedisStore, StoreError> {
+        let shared = self.build()?;
+        connect_within(&*shared, limit).await?;
+        Ok(RedisStore(shared))
+    }
+
+    /// Returns a store that connects in the background, so that a service can start before its Redis, and without
+    /// it. It tries until it succeeds, with pauses of up to half a second, and checks the servers then as
+    /// [`connect`](Self::connect) does. Calls before that wait for the first attempt, within the
+    /// [response timeout](Self::response_timeout); after it they fail at once with what it met, until one succeeds.
+    ///
+    /// ```no_run
+    /// use idempotent_core::Idempotency;
+    /// use idempotent_core::backends::RedisStore;
+    ///
+    /// # async fn start() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = RedisStore::builder("rediss://redis.internal:6379").connect_lazy()?;
+    /// idempotent_core::install(Idempotency::new(store))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a URL is invalid, or if there is no tokio runtime.
+    pub fn connect_lazy(self) -> Result<RedisStore, StoreError> {
+        Handle::try_current().map_err(|_| no_runtime())?;
+        let shared = self.build()?;
+        shared.start_connecting();
+        Ok(RedisStore(shared))
+    }
+
+    /// A store that has not connected yet.
+    fn build(self) -> Result<Arc<Shared>, StoreError> {
         let (certificates, limits) = (self.certificates.as_ref(), self.limits);
-        let connector =
-            self.source.connector(&self.login, certificates, limits).map_err(store_error)?;
+        let connector = self.source.connector(&self.login, certificates, limits);
+        let connector = connector.map_err(|error| store_error(error).at("redis"))?;
         let tasks = Arc::new(BackgroundTasks::new());
-        let client = Client::connect(connector, limits, &tasks).await.map_err(store_error)?;
-        let client = Arc::new(client);
-        let supported = check_servers(&client, self.durability, self.min_replicas).await?;
-        let compare = if self.scripts_only { CompareSupport::new(false, false) } else { supported };
+        let client = Arc::new(Client::new(connector, limits, &tasks));
         let replicas = self.min_replicas.map(|min_replicas| {
             ReplicatedWriter::new(Arc::clone(&client), Arc::clone(&tasks), min_replicas)
         });
         let notifier =
             Notifier::new(Arc::clone(&client), Arc::clone(&tasks), &self.prefix, self.pauses);
-        Ok(RedisStore(Arc::new(Shared {
+        Ok(Arc::new(Shared {
+            servers: client.servers(),
             client,
             notifier,
             keys: Keys::new(self.prefix),
             scripts: Scripts::new(),
             replicas,
-            compare,
+            compare: CompareSupport::new(false, false),
             tasks,
             is_closed: AtomicBool::new(false),
-        })))
+            requirements: Requirements {
+                durability: self.durability,
+                min_replicas: self.min_replicas,
+                scripts_only: self.scripts_only,
+            },
+            first_connection: FirstConnection::new(),
+        }))
     }
 
     fn certificates_mut(&mut self) -> &mut TlsCertificates {

@@ -27,6 +27,13 @@ impl CompareSupport {
         Self { set: AtomicBool::new(set), delete: AtomicBool::new(delete) }
     }
 
+    /// Takes over what a check of the servers found.
+    pub(super) fn set(&self, found: &Self) {
+        for command in [CompareCommand::Set, CompareCommand::Delete] {
+            self.flag(command).store(found.has(command), Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn has(&self, command: CompareCommand) -> bool {
         self.flag(command).load(Ordering::Relaxed)
     }

@@ -20,10 +20,11 @@ const TOO_FEW: &str = "TOOFEWREPLICAS";
 const CLOSED: &str = "STORECLOSED";
 const NO_CREDENTIALS: &str = "NOCREDENTIALS";
 
-const NO_LOGIN: &str = "redis rejected the user name or the password: check the URL, or `username` \
+const NO_LOGIN: &str = "the server rejected the user name or the password: check the URL, or `username` \
                         and `password` of the builder";
-const NO_PERMISSION: &str = "the redis user lacks a permission that the store needs: grant it, or \
-                             connect as another user";
+const NO_PERMISSION: &str =
+    "the user lacks a permission that the store needs: grant it, or connect as another user";
+const NOT_CONFIGURED: &str = "it cannot be reached as configured: check the URL";
 
 /// An error answer of a server, without anything that it was sent.
 #[derive(Debug)]
@@ -44,13 +45,22 @@ impl StdError for Refusal {}
 pub(super) fn store_error(error: RedisError) -> StoreError {
     if is_too_few_replicas(&error) {
         let message = error.detail().unwrap_or_default().to_owned();
-        return StoreError::new(StoreErrorKind::Unavailable, message);
+        return StoreError::new(StoreErrorKind::Unavailable, message).without_outage();
     }
     if error.code() == Some(CLOSED) {
-        return StoreError::new(StoreErrorKind::Unavailable, "the store has been closed");
+        let message = "the store has been closed";
+        return StoreError::new(StoreErrorKind::Unavailable, message).without_outage();
+    }
+    if let (ErrorKind::InvalidClientConfig, Some(problem)) = (error.kind(), error.detail()) {
+        // Of this crate, or of redis-rs, which quotes nothing.
+        let message = problem.to_owned();
+        return StoreError::new(StoreErrorKind::Unavailable, message).without_outage();
     }
     let (kind, message) = kind_of(&error);
-    let store_error = StoreError::new(kind, message);
+    let mut store_error = StoreError::new(kind, message);
+    if is_answer(&error) {
+        store_error = store_error.without_outage();
+    }
     match error.code().map(str::to_owned) {
         None => store_error.with_source(error),
         Some(code) => {
@@ -64,27 +74,53 @@ pub(super) fn store_error(error: RedisError) -> StoreError {
 
 fn kind_of(error: &RedisError) -> (StoreErrorKind, &'static str) {
     if error.is_timeout() {
-        return (StoreErrorKind::Timeout, "redis did not answer in time");
+        return (StoreErrorKind::Timeout, "the server did not answer in time");
     }
     let kind = match error.code() {
-        Some("OOM") => (StoreErrorKind::Full, "redis has reached its memory limit (maxmemory)"),
+        Some("OOM") => {
+            (StoreErrorKind::Full, "the server has reached its memory limit (maxmemory)")
+        }
         Some("WRONGTYPE") => {
-            (StoreErrorKind::Malformed, "redis holds a value under the key that is not a record")
+            (StoreErrorKind::Malformed, "there is a value under the key that is not a record")
         }
         Some(NO_CREDENTIALS) => (StoreErrorKind::Unavailable, "the provider of credentials failed"),
         Some("NOPERM") => (StoreErrorKind::Unavailable, NO_PERMISSION),
         Some("NOAUTH" | "WRONGPASS") => (StoreErrorKind::Unavailable, NO_LOGIN),
         Some("NOREPLICAS") => {
-            (StoreErrorKind::Unavailable, "redis has too few replicas to accept writes")
+            (StoreErrorKind::Unavailable, "the server has too few replicas to accept writes")
         }
-        _ => (StoreErrorKind::Unavailable, "redis is unavailable"),
+        Some("READONLY") => (
+            StoreErrorKind::Unavailable,
+            "the server accepts no writes: it is a replica, or was the primary before a failover",
+        ),
+        Some("LOADING") => (StoreErrorKind::Unavailable, "the server is still loading its data"),
+        Some("MISCONF") => (StoreErrorKind::Unavailable, "the server cannot save to its disk"),
+        Some("CLUSTERDOWN") => (StoreErrorKind::Unavailable, "the cluster is down"),
+        Some(_) => (StoreErrorKind::Unavailable, "the server refused the command"),
+        None if error.kind() == ErrorKind::UnexpectedReturnType => {
+            (StoreErrorKind::Unavailable, "the server gave an answer that does not fit the command")
+        }
+        None => (StoreErrorKind::Unavailable, "the server cannot be reached"),
     };
     match error.kind() {
         ErrorKind::AuthenticationFailed => (StoreErrorKind::Unavailable, NO_LOGIN),
-        ErrorKind::InvalidClientConfig => {
-            (StoreErrorKind::Unavailable, "redis cannot be reached as configured: check the URL")
-        }
+        ErrorKind::InvalidClientConfig => (StoreErrorKind::Unavailable, NOT_CONFIGURED),
         _ => kind,
+    }
+}
+
+/// Whether the server is there: it answered, and will answer the next call as soon. One that loads its data, or whose
+/// provider of credentials fails, keeps calls waiting.
+fn is_answer(error: &RedisError) -> bool {
+    match error.code() {
+        Some("LOADING" | "CLUSTERDOWN" | "MASTERDOWN" | NO_CREDENTIALS) => false,
+        Some(_) => true,
+        None => matches!(
+            error.kind(),
+            ErrorKind::AuthenticationFailed
+                | ErrorKind::InvalidClientConfig
+                | ErrorKind::UnexpectedReturnType
+        ),
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::{Cmd, RedisResult, Value};
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::background_tasks::BackgroundTasks;
@@ -15,8 +16,11 @@ use super::entry::{self, StoredValue};
 use super::error::{closed, is_out_of_memory, store_error, timed_out};
 use super::key::Keys;
 use super::notify::Notifier;
+use super::replicas::MinReplicas;
 use super::replicas::{NeedsReplicas, ReplicatedWriter};
 use super::script::{Script, Scripts, is_unknown_script};
+use super::server_check::{Durability, check_servers};
+use crate::backends::shared::first_connection::{Connects, FirstConnection, connecting};
 use crate::store::{Entry, StoreError};
 
 /// What the clones of a store share.
@@ -33,9 +37,63 @@ pub(super) struct Shared {
     pub(super) compare: CompareSupport,
     pub(super) tasks: Arc<BackgroundTasks>,
     pub(super) is_closed: AtomicBool,
+    pub(super) requirements: Requirements,
+    pub(super) first_connection: FirstConnection,
+    /// The servers, for people.
+    pub(super) servers: String,
+}
+
+/// What the servers must be like.
+pub(super) struct Requirements {
+    pub(super) durability: Durability,
+    pub(super) min_replicas: Option<MinReplicas>,
+    pub(super) scripts_only: bool,
+}
+
+impl Connects for Shared {
+    fn first_connection(&self) -> &FirstConnection {
+        &self.first_connection
+    }
+
+    async fn prepare(&self) -> Result<(), StoreError> {
+        self.named(Box::pin(self.connect_and_check()).await)
+    }
 }
 
 impl Shared {
+    /// Returns once the store may be used: at once, unless it has never connected.
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<(), StoreError> {
+        self.check_open()?;
+        if self.first_connection.is_made() {
+            return Ok(());
+        }
+        self.start_connecting();
+        Box::pin(self.first_connection.wait(self.client.limits().response_timeout)).await
+    }
+
+    /// Connects in the background, unless that is under way or done.
+    pub(super) fn start_connecting(self: &Arc<Self>) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if let Some(task) = connecting(self) {
+            self.tasks.spawn(&runtime, task);
+        }
+    }
+
+    async fn connect_and_check(&self) -> Result<(), StoreError> {
+        self.client.connect(&self.tasks).await.map_err(store_error)?;
+        let Requirements { durability, min_replicas, scripts_only } = self.requirements;
+        let found = check_servers(&self.client, durability, min_replicas).await?;
+        if !scripts_only {
+            self.compare.set(&found);
+        }
+        Ok(())
+    }
+
+    /// Names the servers in an error.
+    pub(super) fn named<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        answer.map_err(|error| error.at(&*self.servers))
+    }
+
     /// Sends a command that changes a record, without waiting for replicas: if a failover undoes it, no
     /// effect happens twice.
     pub(super) async fn write(&self, key: &str, command: &Cmd, retry: Retry) -> RedisResult<Value> {
@@ -154,7 +212,7 @@ impl Shared {
     /// Fails once the store is closed.
     pub(super) fn check_open(&self) -> Result<(), StoreError> {
         if self.is_closed.load(Ordering::Acquire) {
-            return Err(store_error(closed()));
+            return self.named(Err(store_error(closed())));
         }
         Ok(())
     }

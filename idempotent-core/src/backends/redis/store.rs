@@ -10,11 +10,11 @@ use async_trait::async_trait;
 use super::RedisStoreBuilder;
 use super::error::store_error;
 use super::shared::Shared;
-use super::{abandon, complete, release, renew, reserve, scan};
+use super::{abandon, check, complete, release, renew, reserve, scan};
 use crate::model::RecordId;
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, Store, StoreError, Wait,
+    Reserve, ReserveOutcome, Scan, Store, StoreError, StoreHealth, Wait,
 };
 
 /// A store in Redis or Valkey: any number of processes share the records of one server, one Sentinel
@@ -118,35 +118,46 @@ impl Store for RedisStore {
         self.0.response_timeout()
     }
 
+    fn server(&self) -> Option<&str> {
+        Some(&self.0.servers)
+    }
+
+    /// Sends a write that finds nothing to change, so a server that accepts none says so, and to a cluster a `PING`
+    /// for each primary.
+    async fn check(&self) -> Result<StoreHealth, StoreError> {
+        self.0.ready().await?;
+        self.0.named(check::check(&self.0).await)
+    }
+
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
-        self.0.check_open()?;
+        self.0.ready().await?;
         // Whoever has a reservation must hear that somebody waits for its end.
         self.0.notifier.start();
-        reserve::reserve(&self.0, request).await
+        self.0.named(reserve::reserve(&self.0, request).await)
     }
 
     async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
-        self.0.check_open()?;
-        renew::renew(&self.0, request).await
+        self.0.ready().await?;
+        self.0.named(renew::renew(&self.0, request).await)
     }
 
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
-        self.0.check_open()?;
-        let outcome = complete::complete(&self.0, request).await?;
+        self.0.ready().await?;
+        let outcome = self.0.named(complete::complete(&self.0, request).await)?;
         self.0.notifier.call_ended(request.id);
         Ok(outcome)
     }
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
-        self.0.check_open()?;
-        release::release(&self.0, request).await?;
+        self.0.ready().await?;
+        self.0.named(release::release(&self.0, request).await)?;
         self.0.notifier.call_ended(request.id);
         Ok(())
     }
 
     async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
-        self.0.check_open()?;
-        abandon::abandon(&self.0, request).await?;
+        self.0.ready().await?;
+        self.0.named(abandon::abandon(&self.0, request).await)?;
         self.0.notifier.call_ended(request.id);
         Ok(())
     }
@@ -164,20 +175,20 @@ impl Store for RedisStore {
     }
 
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
-        self.0.check_open()?;
-        self.0.load(&self.0.keys.of(id)).await
+        self.0.ready().await?;
+        self.0.named(self.0.load(&self.0.keys.of(id)).await)
     }
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
-        self.0.check_open()?;
-        let found = release::purge(&self.0, id).await?;
-        self.0.notifier.purged(id).await.map_err(store_error)?;
+        self.0.ready().await?;
+        let found = self.0.named(release::purge(&self.0, id).await)?;
+        self.0.named(self.0.notifier.purged(id).await.map_err(store_error))?;
         Ok(found)
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
-        self.0.check_open()?;
-        scan::scan(&self.0, request).await
+        self.0.ready().await?;
+        self.0.named(scan::scan(&self.0, request).await)
     }
 
     fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {

@@ -8,6 +8,8 @@ pub(in crate::backends) mod cache;
 pub(in crate::backends) mod credentials;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(in crate::backends) mod durations;
+#[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]
+pub(in crate::backends) mod first_connection;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(in crate::backends) mod hex;
 #[cfg(feature = "moka")]
@@ -20,3 +22,5 @@ pub(in crate::backends) mod notify;
 pub(in crate::backends) mod retention;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(in crate::backends) mod sql;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(in crate::backends) mod url_problem;

@@ -7,13 +7,14 @@ use sqlx::sqlite::SqliteSynchronous;
 use tokio::runtime::Handle;
 
 use super::connection::Connection;
-use super::database_file::{self, Opening};
+use super::database_file::{self, DatabaseFile, Opening};
 use super::error::no_runtime;
 use super::inner::Inner;
 use super::schema;
 use super::source::SqliteSource;
 use super::store::SqliteStore;
 use super::table_names::TableNames;
+use crate::backends::shared::first_connection::{connect_once, connect_within};
 use crate::backends::shared::notify::PollPauses;
 use crate::backends::shared::sql::Sweeper;
 use crate::store::StoreError;
@@ -213,8 +214,63 @@ impl SqliteStoreBuilder {
     /// file, as with `:memory:`; if the tables are missing or too old and may not be migrated, or cannot be;
     /// if the tables were made by a newer release.
     pub async fn connect(self) -> Result<SqliteStore, StoreError> {
+        let inner = self.build()?;
+        connect_once(&*inner).await?;
+        inner.start_tasks();
+        Ok(SqliteStore(inner))
+    }
+
+    /// Opens the file as [`connect`](Self::connect) does, and tries again with growing pauses of up to half a second
+    /// until it succeeds or `limit` is over: for a disk that is mounted later. The first failure is logged as a
+    /// warning; only a source or a name that is invalid fails at once.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// use idempotent_core::backends::SqliteStore;
+    ///
+    /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
+    /// let builder = SqliteStore::builder("/mnt/shop/calls.db");
+    /// let store = builder.connect_with_retry(Duration::from_secs(60)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`connect`](Self::connect): the last one, once `limit` is over.
+    pub async fn connect_with_retry(self, limit: Duration) -> Result<SqliteStore, StoreError> {
+        let inner = self.build()?;
+        connect_within(&*inner, limit).await?;
+        inner.start_tasks();
+        Ok(SqliteStore(inner))
+    }
+
+    /// Returns a store that opens its file in the background, so that a service can start before the disk is there.
+    /// It tries until it succeeds, with pauses of up to half a second, and looks for its tables then as
+    /// [`connect`](Self::connect) does. Calls before that wait for the first attempt, within the
+    /// [response timeout](Self::response_timeout); after it they fail at once with what it met, until one succeeds.
+    ///
+    /// ```no_run
+    /// use idempotent_core::backends::SqliteStore;
+    ///
+    /// # async fn start() -> Result<(), idempotent_core::store::StoreError> {
+    /// let store = SqliteStore::builder("/mnt/shop/calls.db").connect_lazy()?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the path or a name is invalid, or if there is no tokio runtime.
+    pub fn connect_lazy(self) -> Result<SqliteStore, StoreError> {
+        let inner = self.build()?;
+        inner.start_connecting();
+        Ok(SqliteStore(inner))
+    }
+
+    /// A store that has opened nothing yet.
+    fn build(self) -> Result<Arc<Inner>, StoreError> {
         self.names.check()?;
-        Handle::try_current().map_err(|_| no_runtime())?;
+        Handle::try_current().map_err(|_| no_runtime().at("sqlite"))?;
         let timeout = self.response_timeout.min(LONGEST_TIMEOUT);
         let opening = Opening {
             max_connections: self.max_connections,
@@ -222,12 +278,11 @@ impl SqliteStoreBuilder {
             create: self.migrate,
             timeout,
         };
-        let mut file = database_file::open(&self.source, opening)?;
-        file.prepare(&self.names, self.migrate, timeout).await?;
-        let connection = Connection::new(file.connections, timeout);
+        let file = database_file::open(&self.source, opening);
+        let DatabaseFile { connections, preparation } = file.map_err(|error| error.at("sqlite"))?;
+        let connection = Connection::new(connections, timeout);
         let sweeper = Sweeper::new(self.sweep_every);
-        let inner = Arc::new(Inner::new(connection, self.names, self.wait_pauses, sweeper));
-        inner.start_tasks();
-        Ok(SqliteStore(inner))
+        let pauses = self.wait_pauses;
+        Ok(Arc::new(Inner::new(connection, self.names, pauses, sweeper, preparation)))
     }
 }

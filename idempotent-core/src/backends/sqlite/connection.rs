@@ -39,6 +39,11 @@ impl Connection {
         &self.connections
     }
 
+    /// The longest that one query may take.
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Runs the versions of the schema that have not run yet.
     pub(super) async fn migrate(&self, names: &TableNames) -> Result<(), StoreError> {
         let (connections, names) = (Arc::clone(&self.connections), names.clone());

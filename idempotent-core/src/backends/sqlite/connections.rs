@@ -9,6 +9,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,8 +30,10 @@ pub(super) enum Purpose {
 pub(super) struct Connections {
     /// The application's, if the store was opened on a pool.
     applications: Option<SqlitePool>,
-    /// The store's own; `None` if only the application's can be used.
-    own: Option<OwnConnections>,
+    /// The store's own.
+    own: OwnConnections,
+    /// Whether only the application's can be used, if there are some.
+    is_exclusive: AtomicBool,
 }
 
 struct OwnConnections {
@@ -55,7 +58,8 @@ pub(super) struct Borrowed {
 impl Connections {
     /// Connections of the store's own. Nothing is opened yet.
     pub(super) fn own(options: SqliteConnectOptions, pool_options: PoolOptions<Sqlite>) -> Self {
-        Self { applications: None, own: Some(OwnConnections::new(options, pool_options)) }
+        let own = OwnConnections::new(options, pool_options);
+        Self { applications: None, own, is_exclusive: AtomicBool::new(false) }
     }
 
     /// Connections like those of the application's pool, at most so many for reads. Nothing is opened yet.
@@ -63,19 +67,22 @@ impl Connections {
         let pool_options = pool.options().clone().min_connections(0);
         let pool_options = pool_options.max_connections(max_connections).acquire_timeout(timeout);
         let own = OwnConnections::new((*pool.connect_options()).clone(), pool_options);
-        Self { applications: Some(pool), own: Some(own) }
+        Self { applications: Some(pool), own, is_exclusive: AtomicBool::new(false) }
     }
 
     /// Takes into account that no second connection can be opened beside one that is open.
-    pub(super) fn use_one_pool(&mut self) {
-        match (&self.applications, &mut self.own) {
-            (Some(_), own) => *own = None,
-            (None, Some(own)) => {
-                let mut pools = own.lock();
-                pools.writer = pools.readers.clone();
-            }
-            (None, None) => {}
+    pub(super) fn use_one_pool(&self) {
+        if self.applications.is_some() {
+            self.is_exclusive.store(true, Ordering::Release);
+        } else {
+            let mut pools = self.own.lock();
+            pools.writer = pools.readers.clone();
         }
+    }
+
+    /// The store's own, unless only the application's can be used.
+    fn usable(&self) -> Option<&OwnConnections> {
+        (!self.is_exclusive.load(Ordering::Acquire)).then_some(&self.own)
     }
 
     /// Borrows a connection on which no transaction is open.
@@ -117,23 +124,19 @@ impl Connections {
         if is_of_connection(error) || connection.is_in_transaction() {
             let _ = connection.close().await;
         }
-        if let Some(own) = self.own.as_ref().filter(|_| is_own && is_moved_file(error)) {
+        if let Some(own) = self.usable().filter(|_| is_own && is_moved_file(error)) {
             own.reopen();
         }
     }
 
     /// The path of the file.
     pub(super) fn file(&self) -> PathBuf {
-        match (&self.own, &self.applications) {
-            (Some(own), _) => own.options.get_filename().to_owned(),
-            (None, Some(pool)) => pool.connect_options().get_filename().to_owned(),
-            (None, None) => PathBuf::new(),
-        }
+        self.own.options.get_filename().to_owned()
     }
 
     /// Closes the store's own connections.
     pub(super) async fn close(&self) {
-        let Some(own) = &self.own else { return };
+        let Some(own) = self.usable() else { return };
         let pools = {
             let mut pools = own.lock();
             pools.is_closed = true;
@@ -163,7 +166,7 @@ impl Connections {
         if self.applications.as_ref().is_some_and(SqlitePool::is_closed) {
             return Err(Error::PoolClosed);
         }
-        if let Some(own) = &self.own {
+        if let Some(own) = self.usable() {
             let pools = own.lock();
             if !pools.is_closed {
                 return Ok((pools.of(purpose).clone(), true));

@@ -1,6 +1,6 @@
 //! Opening the file: its connections, its log, its tables.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::pool::PoolOptions;
@@ -38,41 +38,72 @@ pub(super) struct Opening {
 /// A file that is about to be opened.
 pub(super) struct DatabaseFile {
     pub(super) connections: Connections,
-    /// Whether the store chooses the settings of the connections.
-    is_configured: bool,
+    pub(super) preparation: Preparation,
 }
 
-/// Makes the pools of connections. Nothing is opened yet; a file that does not exist is created, and empty.
+/// What is to be done once a file can be opened.
+#[derive(Clone, Debug)]
+pub(super) struct Preparation {
+    /// The file to create, if it does not exist. Then the store chooses the settings of the connections, too.
+    path: Option<PathBuf>,
+    may_migrate: bool,
+    limit: Duration,
+}
+
+/// Makes the pools of connections. Nothing is opened yet.
 pub(super) fn open(source: &SqliteSource, opening: Opening) -> Result<DatabaseFile, StoreError> {
-    Ok(match &source.0 {
-        SourceKind::Path(path) => DatabaseFile {
-            connections: Connections::own(options(path, opening)?, pool_options(opening)),
-            is_configured: true,
-        },
-        SourceKind::Options(options) => DatabaseFile {
-            connections: Connections::own((**options).clone(), pool_options(opening)),
-            is_configured: false,
-        },
-        SourceKind::Pool(pool) => DatabaseFile {
-            connections: Connections::beside(
-                pool.clone(),
-                opening.max_connections.max(1),
-                opening.timeout,
-            ),
-            is_configured: false,
-        },
-    })
+    let (connections, path) = match &source.0 {
+        SourceKind::Path(path) => {
+            check_path(path)?;
+            let options = options(path, opening);
+            (Connections::own(options, pool_options(opening)), Some(path.clone()))
+        }
+        SourceKind::Options(options) => {
+            (Connections::own((**options).clone(), pool_options(opening)), None)
+        }
+        SourceKind::Pool(pool) => {
+            let connections = opening.max_connections.max(1);
+            (Connections::beside(pool.clone(), connections, opening.timeout), None)
+        }
+    };
+    let preparation = Preparation { path, may_migrate: opening.create, limit: opening.timeout };
+    Ok(DatabaseFile { connections, preparation })
 }
 
-fn options(path: &Path, opening: Opening) -> Result<SqliteConnectOptions, StoreError> {
+/// Refuses what is no path of a file, though a file could have that name.
+fn check_path(path: &Path) -> Result<(), StoreError> {
     if path.as_os_str().is_empty() || path == Path::new(":memory:") {
         return Err(no_file());
     }
-    if opening.create {
-        private_file::create(path);
+    let Some(text) = path.to_str() else { return Ok(()) };
+    let is_url = text.contains("://") || text.starts_with("sqlite:") || text.starts_with("file:");
+    if !is_url {
+        return Ok(());
     }
+    let rest =
+        ["sqlite://", "sqlite:", "file://", "file:"].iter().find_map(|it| text.strip_prefix(it));
+    let rest = rest.and_then(|rest| rest.split('?').next()).filter(|rest| !rest.is_empty());
+    let message = match rest {
+        Some(":memory:") => return Err(no_file()),
+        Some(rest) => format!("it takes the path of a file, and not a URL: write {rest}"),
+        None => "it takes the path of a file, and not the URL of a server: write /path/to/calls.db"
+            .into(),
+    };
+    Err(StoreError::new(StoreErrorKind::Unavailable, message).without_outage())
+}
+
+/// What is wrong with the place of the file, which `SQLite` does not say.
+fn place_problem(path: &Path) -> Option<String> {
+    if path.is_dir() {
+        return Some(format!("it is a folder: write {}", path.join("calls.db").display()));
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty())?;
+    (!folder.exists()).then(|| format!("its folder {} does not exist: create it", folder.display()))
+}
+
+fn options(path: &Path, opening: Opening) -> SqliteConnectOptions {
     let flushes = !matches!(opening.synchronous, SqliteSynchronous::Off);
-    Ok(SqliteConnectOptions::new()
+    SqliteConnectOptions::new()
         .filename(path)
         .create_if_missing(opening.create)
         .busy_timeout(opening.timeout)
@@ -80,7 +111,7 @@ fn options(path: &Path, opening: Opening) -> Result<SqliteConnectOptions, StoreE
         // Only on macOS: otherwise flushed data may still be in the disk's cache.
         .pragma("fullfsync", if flushes { "ON" } else { "OFF" })
         .pragma("journal_size_limit", LOG_BYTES)
-        .disable_statement_logging())
+        .disable_statement_logging()
 }
 
 fn pool_options(opening: Opening) -> PoolOptions<Sqlite> {
@@ -92,29 +123,36 @@ fn pool_options(opening: Opening) -> PoolOptions<Sqlite> {
         .max_lifetime(None)
 }
 
-impl DatabaseFile {
-    /// Prepares the log and the tables.
-    pub(super) async fn prepare(
-        &mut self,
+impl Preparation {
+    /// Creates the file if it does not exist, and prepares the log and the tables.
+    pub(super) async fn run(
+        &self,
+        connections: &Connections,
         names: &TableNames,
-        may_migrate: bool,
-        limit: Duration,
     ) -> Result<(), StoreError> {
-        let prepared = timeout(limit, async {
-            let mut borrowed = self.connections.acquire_first().await?;
+        if let Some(path) = &self.path {
+            if let Some(problem) = place_problem(path) {
+                return Err(StoreError::new(StoreErrorKind::Unavailable, problem));
+            }
+            if self.may_migrate {
+                private_file::create(path);
+            }
+        }
+        let prepared = timeout(self.limit, async {
+            let mut borrowed = connections.acquire_first().await?;
             let connection = &mut *borrowed.connection;
             if file_path(connection).await?.is_empty() {
                 return Ok(None);
             }
             if locks_exclusively(connection).await? {
-                self.connections.use_one_pool();
+                connections.use_one_pool();
             }
-            if self.is_configured {
+            if self.path.is_some() {
                 enable_write_ahead_log(connection).await?;
             } else {
                 warn_of_settings(connection).await?;
             }
-            if may_migrate {
+            if self.may_migrate {
                 return schema::migrate(connection, names).await.map(Some);
             }
             schema::version(connection, names).await.map(Some)
@@ -189,8 +227,7 @@ async fn warn_of_settings(connection: &mut SqliteConnection) -> Result<(), Error
 }
 
 fn no_file() -> StoreError {
-    StoreError::new(
-        StoreErrorKind::Unavailable,
-        "a database without a file is lost with its process: use a path, or `MemoryStore`",
-    )
+    let message =
+        "a database without a file is lost with its process: use a path, or `MemoryStore`";
+    StoreError::new(StoreErrorKind::Unavailable, message).without_outage()
 }

@@ -25,14 +25,22 @@ const NOTADB: u32 = 26;
 /// The error of a store for an error of sqlx.
 pub(super) fn store_error(error: Error) -> StoreError {
     let (kind, message) = kind_of(&error);
-    StoreError::new(kind, message).with_source(error)
+    let is_answer = match &error {
+        Error::Database(said) => {
+            !matches!(primary(&**said), Some(BUSY | LOCKED | IOERR | CANTOPEN))
+        }
+        Error::PoolTimedOut | Error::PoolClosed | Error::Configuration(_) => true,
+        _ => false,
+    };
+    let error = StoreError::new(kind, message).with_source(error);
+    if is_answer { error.without_outage() } else { error }
 }
 
 fn kind_of(error: &Error) -> (StoreErrorKind, &'static str) {
     use StoreErrorKind::{Malformed, Timeout, Unavailable};
     match error {
         Error::Database(said) => kind_of_code(&**said),
-        Error::PoolTimedOut => (Timeout, "no connection of the pool was free in time"),
+        Error::PoolTimedOut => (Timeout, "every connection was in use for too long"),
         Error::PoolClosed => (Unavailable, "the pool of connections is closed"),
         Error::Io(fault) if fault.kind() == io::ErrorKind::TimedOut => {
             (Timeout, "sqlite did not answer in time")
@@ -42,7 +50,7 @@ fn kind_of(error: &Error) -> (StoreErrorKind, &'static str) {
         | Error::ColumnDecode { .. }
         | Error::Decode(_) => (Malformed, "the table contains something that is not a record"),
         Error::Configuration(_) => (Unavailable, "the file cannot be opened as configured"),
-        _ => (Unavailable, "sqlite is unavailable"),
+        _ => (Unavailable, "the file cannot be used"),
     }
 }
 
@@ -66,7 +74,7 @@ fn kind_of_code(said: &dyn DatabaseError) -> (StoreErrorKind, &'static str) {
             Unavailable,
             "the tables of the store are missing, or are not the store's: call `migrate()`",
         ),
-        _ => (Unavailable, "sqlite is unavailable"),
+        _ => (Unavailable, "sqlite refused the statement"),
     }
 }
 

@@ -4,12 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::connection::Connection;
+use super::database_file::Preparation;
 use super::statements::Statements;
 use super::table_names::TableNames;
 use super::transaction::TransactionStatements;
 use crate::backends::shared::background::{BackgroundTask, BackgroundTasks};
+use crate::backends::shared::first_connection::{Connects, FirstConnection, connecting};
 use crate::backends::shared::notify::{Notifier, PollPauses};
 use crate::backends::shared::sql::Sweeper;
+use crate::store::StoreError;
 
 /// What the clones of a store share.
 pub(super) struct Inner {
@@ -23,6 +26,22 @@ pub(super) struct Inner {
     pub(super) sweeper: Sweeper,
     pub(super) tasks: BackgroundTasks,
     close_watch: BackgroundTask,
+    preparation: Preparation,
+    first_connection: FirstConnection,
+    connecting: BackgroundTask,
+    /// The file, for people.
+    file: String,
+}
+
+impl Connects for Inner {
+    fn first_connection(&self) -> &FirstConnection {
+        &self.first_connection
+    }
+
+    async fn prepare(&self) -> Result<(), StoreError> {
+        let prepared = self.preparation.run(self.connection.connections(), &self.names).await;
+        self.named(prepared)
+    }
 }
 
 impl Inner {
@@ -31,8 +50,10 @@ impl Inner {
         names: TableNames,
         wait_pauses: PollPauses,
         sweeper: Sweeper,
+        preparation: Preparation,
     ) -> Self {
         Self {
+            file: format!("sqlite file {}", connection.connections().file().display()),
             statements: Statements::new(&names),
             transaction_statements: TransactionStatements::new(&names),
             connection,
@@ -43,7 +64,36 @@ impl Inner {
             sweeper,
             tasks: BackgroundTasks::default(),
             close_watch: BackgroundTask::default(),
+            preparation,
+            first_connection: FirstConnection::new(),
+            connecting: BackgroundTask::default(),
         }
+    }
+
+    /// Returns once the store may be used: at once, unless it has never opened its file.
+    pub(super) async fn ready(self: &Arc<Self>) -> Result<(), StoreError> {
+        if self.first_connection.is_made() {
+            return Ok(());
+        }
+        self.start_connecting();
+        Box::pin(self.first_connection.wait(self.connection.timeout())).await
+    }
+
+    /// Opens the file in the background, unless that is under way or done.
+    pub(super) fn start_connecting(self: &Arc<Self>) {
+        if let Some(task) = connecting(self) {
+            self.connecting.start(&self.tasks, |stop| stop.cancels(task));
+        }
+    }
+
+    /// Names the file in an error.
+    pub(super) fn named<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
+        answer.map_err(|error| error.at(&*self.file))
+    }
+
+    /// The file, for people.
+    pub(super) fn file(&self) -> &str {
+        &self.file
     }
 
     /// Starts the background tasks, or starts them again if their runtime is gone.

@@ -11,6 +11,7 @@
 
 mod abandon;
 mod builder;
+mod check;
 mod complete;
 mod connection;
 mod connections;

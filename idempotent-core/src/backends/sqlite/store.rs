@@ -7,12 +7,14 @@ use std::sync::{Arc, Weak};
 use async_trait::async_trait;
 
 use super::inner::Inner;
-use super::{abandon, complete, load, notify, release, renew, reserve, scan, schema, scope_use};
+use super::{
+    abandon, check, complete, load, notify, release, renew, reserve, scan, schema, scope_use,
+};
 use crate::backends::shared::sql::sweep_all;
 use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, Wait,
+    Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, StoreHealth, Wait,
 };
 
 /// A store in a file of this machine: any number of its processes share the records, which survive a restart.
@@ -126,7 +128,7 @@ impl SqliteStore {
     ///
     /// If the file cannot be read, or the tables cannot be created.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.0.connection.migrate(&self.0.names).await
+        self.0.named(self.0.connection.migrate(&self.0.names).await)
     }
 
     /// The versions of the schema from 1 on, each with its SQL, under this store's names: for migration tools
@@ -144,7 +146,7 @@ impl SqliteStore {
     ///
     /// If the file cannot be written to. What was removed by then stays removed.
     pub async fn sweep(&self) -> Result<u64, StoreError> {
-        sweep_all(&*self.0).await
+        self.0.named(sweep_all(&*self.0).await)
     }
 
     /// Closes this store and all of its clones: ends the background tasks, closes the store's own
@@ -159,31 +161,45 @@ impl SqliteStore {
 
 #[async_trait]
 impl Store for SqliteStore {
+    fn server(&self) -> Option<&str> {
+        Some(self.0.file())
+    }
+
+    async fn check(&self) -> Result<StoreHealth, StoreError> {
+        self.0.ready().await?;
+        self.0.named(check::check(&self.0).await)
+    }
+
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        self.0.ready().await?;
         // If the runtime of a background task is gone, the task goes on here.
         notify::start_reading_purges(&self.0);
         self.0.start_tasks();
-        reserve::reserve(&self.0, request).await
+        self.0.named(reserve::reserve(&self.0, request).await)
     }
 
     async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
-        renew::renew(&self.0, request).await
+        self.0.ready().await?;
+        self.0.named(renew::renew(&self.0, request).await)
     }
 
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
-        let outcome = complete::complete(&self.0, request).await;
+        self.0.ready().await?;
+        let outcome = self.0.named(complete::complete(&self.0, request).await);
         self.0.notifier.ended(request.id.hash());
         outcome
     }
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
-        let outcome = release::release(&self.0, request).await;
+        self.0.ready().await?;
+        let outcome = self.0.named(release::release(&self.0, request).await);
         self.0.notifier.ended(request.id.hash());
         outcome
     }
 
     async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
-        let outcome = abandon::abandon(&self.0, request).await;
+        self.0.ready().await?;
+        let outcome = self.0.named(abandon::abandon(&self.0, request).await);
         self.0.notifier.ended(request.id.hash());
         outcome
     }
@@ -194,11 +210,13 @@ impl Store for SqliteStore {
     }
 
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
-        Ok(load::load(&self.0, id).await?.entry())
+        self.0.ready().await?;
+        Ok(self.0.named(load::load(&self.0, id).await)?.entry())
     }
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
-        let outcome = release::purge(&self.0, id).await;
+        self.0.ready().await?;
+        let outcome = self.0.named(release::purge(&self.0, id).await);
         self.0.notifier.purged(id.hash());
         outcome
     }
@@ -206,7 +224,8 @@ impl Store for SqliteStore {
     /// A page reads at most 1,000 rows and at most its limit, so it may contain fewer records than its limit,
     /// or none, without being the last one.
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
-        scan::scan(&self.0, request).await
+        self.0.ready().await?;
+        self.0.named(scan::scan(&self.0, request).await)
     }
 
     fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {
@@ -214,7 +233,8 @@ impl Store for SqliteStore {
     }
 
     async fn scope_use(&self, scope: &ScopeId, up_to: u64) -> Result<Option<ScopeUse>, StoreError> {
-        scope_use::scope_use(&self.0, scope, up_to).await.map(Some)
+        self.0.ready().await?;
+        self.0.named(scope_use::scope_use(&self.0, scope, up_to).await).map(Some)
     }
 
     fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {

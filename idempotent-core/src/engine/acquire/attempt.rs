@@ -11,6 +11,7 @@ use super::check::Found;
 use super::prepare::Prepared;
 use super::request::Request;
 use super::unrecorded::UnrecordedRun;
+use crate::engine::circuit::{Asking, OpenCircuit};
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseHandle, RenewalTask, current};
 use crate::engine::settle::{HeldReservation, Unused, discard};
@@ -18,6 +19,9 @@ use crate::engine::telemetry::{Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Guarantee, RecordId, Token};
 use crate::store::{Entry, Reserve, ReserveOutcome, State, StoreError, StoreErrorKind, Written};
+
+/// When a call should try again that the store could not be asked for.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The result of one attempt. Only a duplicate that waits makes another one.
 pub(super) enum Attempt {
@@ -112,6 +116,12 @@ impl Try {
             }
         }
     }
+
+    /// Whether the store's call ended because the waiter's own time is up.
+    fn is_over(self, error: &StoreError) -> bool {
+        let Self::Again(until) = self else { return false };
+        error.kind() == StoreErrorKind::Timeout && Instant::now() >= until
+    }
 }
 
 /// What a waiter does that was woken: it tries again, if it may run. Otherwise it may still find the result.
@@ -149,11 +159,24 @@ pub(super) async fn attempt(
     if let Some(refusal) = prepared.refusal.take() {
         return look(prepared, task, this, refusal).await;
     }
+    let probe = match prepared.engine.0.circuit.admit() {
+        Ok(probe) => probe,
+        Err(OpenCircuit { error, retry_after }) => {
+            return failed(prepared, this, error, retry_after);
+        }
+    };
+    let engine = &prepared.engine;
+    let asking = Asking::new(&engine.0.circuit, probe);
     let request = prepared.reserve();
     let limit = this.limit(&prepared);
-    let engine = &prepared.engine;
     let call = engine.store().reserve(&request);
     let answer = engine.0.transition(&task, Transition::Reserve, limit, call).await;
+    match &answer {
+        // The waiter's own time is up, which says nothing about the store.
+        Err(error) if this.is_over(error) => drop(asking),
+        Err(error) if error.is_outage() => asking.failed(error),
+        _ => asking.answered(),
+    }
     let answer = Answer::new(request, answer);
     conclude(prepared, task, this, answer)
 }
@@ -190,7 +213,7 @@ fn conclude(
             if let Some(Written { record, .. }) = written {
                 discard(&prepared.engine, prepared.id.clone(), record, Unused::Unanswered);
             }
-            failed(prepared, this, error)
+            failed(prepared, this, error, SOON)
         }
     }
 }
@@ -222,17 +245,19 @@ fn taken(mut prepared: Prepared, task: Arc<RenewalTask>, entry: Entry) -> Result
 
 /// What a failure of the store means for the call. An engine that fails open runs the body only if
 /// nothing indicates that another call is running it.
-fn failed(prepared: Prepared, this: Try, error: StoreError) -> Result<Attempt, Error> {
+fn failed(
+    prepared: Prepared,
+    this: Try,
+    error: StoreError,
+    retry_after: Duration,
+) -> Result<Attempt, Error> {
     match (error.kind(), this) {
         (StoreErrorKind::Malformed, _) => Err(Error::of(ErrorKind::Incompatible, &prepared.id)
             .detail(error.to_string())
             .caused_by(error)),
-        // The waiter's own time is up, which says nothing about the store.
-        (StoreErrorKind::Timeout, Try::Again(until)) if Instant::now() >= until => {
-            Err(prepared.in_progress(None))
-        }
+        _ if this.is_over(&error) => Err(prepared.in_progress(None)),
         // A full store did answer: it refuses, so that no older record loses its guarantee.
-        (StoreErrorKind::Full, _) => Err(unavailable(&prepared.id, error)),
+        (StoreErrorKind::Full, _) => Err(unavailable(&prepared.id, error, retry_after)),
         (_, Try::First) if prepared.engine.settings().fail_open => {
             tracing::error!(
                 record = %prepared.id,
@@ -243,18 +268,18 @@ fn failed(prepared: Prepared, this: Try, error: StoreError) -> Result<Attempt, E
             let run = UnrecordedRun::new(engine, CurrentCall::unrecorded(id), seat);
             Ok(Attempt::Acquired(Acquired::Unrecorded(Box::new(run))))
         }
-        _ => Err(unavailable(&prepared.id, error)),
+        _ => Err(unavailable(&prepared.id, error, retry_after)),
     }
 }
 
 fn lease_may_have_lapsed(id: &RecordId) -> Error {
     let why = "the lease may have lapsed before the body could start";
-    unavailable(id, StoreError::new(StoreErrorKind::Timeout, why))
+    unavailable(id, StoreError::new(StoreErrorKind::Timeout, why), SOON)
 }
 
-fn unavailable(id: &RecordId, error: StoreError) -> Error {
+fn unavailable(id: &RecordId, error: StoreError, retry_after: Duration) -> Error {
     Error::of(ErrorKind::Store, id)
         .detail(error.to_string())
-        .retry_in(Some(Duration::from_secs(1)))
+        .retry_in(Some(retry_after))
         .caused_by(error)
 }

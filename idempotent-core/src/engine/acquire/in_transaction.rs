@@ -11,7 +11,6 @@ use crate::engine::lease::current;
 use crate::engine::settle::{TransactionReservation, transaction_error};
 use crate::engine::telemetry::Transition;
 use crate::error::{Error, ErrorKind};
-use crate::model::Guarantee;
 use crate::store::{
     RunningCall, State, Transaction, TransactionContext, TransactionReserveOutcome,
 };
@@ -20,11 +19,10 @@ type AcquiredInTransaction = Acquired<TransactionReservation, Infallible>;
 
 /// Decides, in the caller's transaction, whether the call runs its body.
 pub(crate) async fn acquire_in_transaction(
-    mut request: Box<Request>,
+    request: Box<Request>,
     engine: Idempotency,
     tx: &mut dyn Transaction,
 ) -> Result<AcquiredInTransaction, Error> {
-    request.operation.guarantee = Guarantee::ExactlyOnce;
     let mut prepared = request.prepare(engine)?;
     prepared.enter_transaction();
     let refusal = prepared.refusal.take();

@@ -17,7 +17,12 @@ pub(in crate::engine) struct Renewals {
 
 /// One task per runtime; most processes have one runtime.
 #[derive(Default)]
-struct Tasks(Mutex<Vec<(Id, Arc<RenewalTask>)>>);
+struct Tasks {
+    running: Mutex<Vec<(Id, Arc<RenewalTask>)>>,
+    /// Runtimes on which a timer was tried. Tokio only says that there is none by panicking, so they are not tried
+    /// again.
+    without_timer: Mutex<Vec<Id>>,
+}
 
 impl Renewals {
     pub(in crate::engine) fn new(store: Arc<dyn Store>, timeout: Duration) -> Self {
@@ -32,7 +37,7 @@ impl Renewals {
         if let Some((_, task)) = tasks.iter().find(|(id, _)| *id == runtime.id()) {
             return Ok(Arc::clone(task));
         }
-        require_timer()?;
+        self.tasks.require_timer(runtime.id())?;
         let task = Arc::new(RenewalTask::new(runtime.clone(), Arc::downgrade(&self.store)));
         tasks.push((runtime.id(), Arc::clone(&task)));
         drop(tasks);
@@ -60,7 +65,19 @@ impl Drop for Renewals {
 
 impl Tasks {
     fn lock(&self) -> MutexGuard<'_, Vec<(Id, Arc<RenewalTask>)>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn require_timer(&self, runtime: Id) -> Result<(), NoRuntime> {
+        let mut without = self.without_timer.lock().unwrap_or_else(PoisonError::into_inner);
+        if without.contains(&runtime) {
+            return Err(NoRuntime::WithoutTimer);
+        }
+        let found = require_timer();
+        if found.is_err() {
+            without.push(runtime);
+        }
+        found
     }
 }
 

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 
 use super::{destination, failure, headers};
-use crate::outbox::{Message, Publish, PublishError};
+use crate::outbox::{Message, Publish, PublishError, PublishErrorKind};
 
 /// After this long without an acknowledgement it asks why.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -145,6 +145,22 @@ impl Drop for Asked<'_> {
 #[async_trait]
 impl Publish for JetStream {
     async fn publish(&self, message: &Message) -> Result<(), PublishError> {
+        self.publish_unnamed(message).await.map_err(|error| match error.kind() {
+            PublishErrorKind::Unavailable => error.at(self.server()),
+            _ => error,
+        })
+    }
+}
+
+impl JetStream {
+    /// The server that the client is connected to, or was last.
+    fn server(&self) -> String {
+        let info = self.context.client().server_info();
+        let host = if info.host.contains(':') { format!("[{}]", info.host) } else { info.host };
+        format!("nats at {host}:{}", info.port)
+    }
+
+    async fn publish_unnamed(&self, message: &Message) -> Result<(), PublishError> {
         message.validate().map_err(PublishError::poison)?;
         let subject = subject(&message.topic)?;
         let headers = headers::of(message)?;

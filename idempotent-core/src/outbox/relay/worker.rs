@@ -82,7 +82,8 @@ impl Worker {
         query: impl Future<Output = Result<T, OutboxError>>,
     ) -> Result<T, OutboxError> {
         let limit = self.options.response_timeout;
-        timeout(limit, query).await.unwrap_or_else(|_| Err(OutboxError::timeout()))
+        let answer = timeout(limit, query).await;
+        self.outbox.named(answer.unwrap_or_else(|_| Err(OutboxError::timeout())))
     }
 
     /// Locks keys that are due and free, and returns them and the key after which the next batch continues.

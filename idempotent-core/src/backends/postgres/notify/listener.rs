@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sqlx::Row;
@@ -36,18 +37,26 @@ pub(in crate::backends::postgres) struct Channel {
 struct EndOfListening(Arc<Notifier>);
 
 /// Listens until the store is closed or dropped.
-pub(super) async fn run(notifier: Arc<Notifier>, channel: Channel, stop: StopSignal) {
+pub(super) async fn run(
+    notifier: Arc<Notifier>,
+    channel: Channel,
+    is_connected: Arc<AtomicBool>,
+    stop: StopSignal,
+) {
     let _end = EndOfListening(Arc::clone(&notifier));
-    stop.cancels(listen(&notifier, &channel)).await;
+    stop.cancels(listen(&notifier, &channel, &is_connected)).await;
+    is_connected.store(false, Ordering::Relaxed);
 }
 
-async fn listen(notifier: &Notifier, channel: &Channel) {
+async fn listen(notifier: &Notifier, channel: &Channel, is_connected: &AtomicBool) {
     let mut pause = FIRST_PAUSE;
     loop {
         match timeout(RESPONSE_TIMEOUT, subscribe(channel)).await {
             Ok(Ok(listener)) => {
                 pause = FIRST_PAUSE;
+                is_connected.store(true, Ordering::Relaxed);
                 receive(listener, notifier).await;
+                is_connected.store(false, Ordering::Relaxed);
             }
             failed => {
                 if let Ok(Err(error)) = failed {

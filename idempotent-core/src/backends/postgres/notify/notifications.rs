@@ -18,6 +18,8 @@ pub(in crate::backends::postgres) struct Notifications {
     /// Whether anybody has ever waited or observed.
     is_wanted: AtomicBool,
     listener: BackgroundTask,
+    /// Whether the listener has a connection.
+    is_connected: Arc<AtomicBool>,
 }
 
 impl Notifications {
@@ -28,6 +30,7 @@ impl Notifications {
             channel,
             is_wanted: AtomicBool::new(false),
             listener: BackgroundTask::default(),
+            is_connected: Arc::default(),
         }
     }
 
@@ -50,6 +53,11 @@ impl Notifications {
         self.channel.is_some()
     }
 
+    /// Whether somebody wants to be notified, and the listener has no connection.
+    pub(in crate::backends::postgres) fn is_deaf(&self) -> bool {
+        self.is_wanted.load(Ordering::Relaxed) && !self.is_connected.load(Ordering::Relaxed)
+    }
+
     /// Starts to listen, unless the listener already runs.
     pub(super) fn start(&self, tasks: &BackgroundTasks) {
         self.is_wanted.store(true, Ordering::Relaxed);
@@ -63,7 +71,8 @@ impl Notifications {
         }
         if let Some(channel) = &self.channel {
             self.listener.start(tasks, |stop| {
-                listener::run(Arc::clone(&self.notifier), channel.clone(), stop)
+                let is_connected = Arc::clone(&self.is_connected);
+                listener::run(Arc::clone(&self.notifier), channel.clone(), is_connected, stop)
             });
         }
     }

@@ -18,7 +18,8 @@ use crate::backends::redis::error::{closed, is_demoted, lost_connection};
 use crate::store::poll::jittered;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A server that is back is noticed within that.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Connections that are lost sooner than this are not replaced at once: a server that accepts
 /// connections and closes them must not be flooded.
@@ -53,14 +54,10 @@ struct State {
 }
 
 impl ActiveConnections {
-    pub(super) async fn connect(
-        connector: Connector,
-        limits: Limits,
-        tasks: Arc<BackgroundTasks>,
-    ) -> RedisResult<Self> {
-        let connections = connector.connect(limits).await?;
+    /// Without connections, until the [first attempt](Self::connect) or the first use makes some.
+    pub(super) fn new(connector: Connector, limits: Limits, tasks: Arc<BackgroundTasks>) -> Self {
         let state = State {
-            connections,
+            connections: Vec::new(),
             generation: 0,
             since: Instant::now(),
             attempt: None,
@@ -68,7 +65,20 @@ impl ActiveConnections {
             is_closed: false,
         };
         let replaced = watch::Sender::new(());
-        Ok(Self { connector, limits, tasks, state: Mutex::new(state), replaced })
+        Self { connector, limits, tasks, state: Mutex::new(state), replaced }
+    }
+
+    /// Connects, in one attempt, unless there are connections.
+    pub(super) async fn connect(&self) -> RedisResult<()> {
+        if self.lock().is_up() {
+            return Ok(());
+        }
+        let connections = self.connector.connect(self.limits).await?;
+        let mut state = self.lock();
+        if !state.is_up() && !state.is_closed {
+            (state.connections, state.since, state.error) = (connections, Instant::now(), None);
+        }
+        Ok(())
     }
 
     pub(super) const fn connector(&self) -> &Connector {

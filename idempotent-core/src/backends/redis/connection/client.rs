@@ -4,6 +4,8 @@
 use std::fmt;
 use std::pin::pin;
 use std::sync::Arc;
+#[cfg(feature = "redis-sentinel")]
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -45,27 +47,47 @@ pub(in crate::backends::redis) struct Client {
     in_flight: Semaphore,
     coalescer: WriteCoalescer,
     limits: Limits,
+    #[cfg(feature = "redis-sentinel")]
+    watches_sentinels: AtomicBool,
 }
 
 impl Client {
-    /// Connects, in one attempt.
-    pub(in crate::backends::redis) async fn connect(
+    /// A client that has not connected yet.
+    pub(in crate::backends::redis) fn new(
         connector: Connector,
         limits: Limits,
         tasks: &Arc<BackgroundTasks>,
-    ) -> RedisResult<Self> {
-        let active = ActiveConnections::connect(connector, limits, Arc::clone(tasks)).await?;
-        let active = Arc::new(active);
-        #[cfg(feature = "redis-sentinel")]
-        failover::watch(&active, limits, tasks);
+    ) -> Self {
+        let active = Arc::new(ActiveConnections::new(connector, limits, Arc::clone(tasks)));
         let permits = limits.in_flight.clamp(1, MAX_IN_FLIGHT);
-        Ok(Self {
+        Self {
             active,
             health: Health::new(limits.response_timeout),
             in_flight: Semaphore::new(permits),
             coalescer: WriteCoalescer::new(tasks),
             limits: Limits { in_flight: permits, ..limits },
-        })
+            #[cfg(feature = "redis-sentinel")]
+            watches_sentinels: AtomicBool::new(false),
+        }
+    }
+
+    /// Connects, in one attempt, unless there are connections.
+    #[cfg_attr(not(feature = "redis-sentinel"), allow(unused_variables))]
+    pub(in crate::backends::redis) async fn connect(
+        &self,
+        tasks: &Arc<BackgroundTasks>,
+    ) -> RedisResult<()> {
+        self.active.connect().await?;
+        #[cfg(feature = "redis-sentinel")]
+        if !self.watches_sentinels.swap(true, Ordering::Relaxed) {
+            failover::watch(&self.active, self.limits, tasks);
+        }
+        Ok(())
+    }
+
+    /// The servers, for people.
+    pub(in crate::backends::redis) fn servers(&self) -> String {
+        self.active.connector().servers()
     }
 
     /// Sends one command to the primary of a key.

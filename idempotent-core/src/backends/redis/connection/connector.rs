@@ -63,6 +63,18 @@ impl Connector {
         }
     }
 
+    /// The servers, for people: without a user or a password.
+    pub(in crate::backends::redis) fn servers(&self) -> String {
+        match self {
+            Self::Standalone(server) => server.server(),
+            #[cfg(feature = "redis-sentinel")]
+            Self::Sentinel(group) => group.servers(),
+            #[cfg(feature = "redis-cluster")]
+            Self::Cluster(cluster) => cluster.servers(),
+            Self::Existing(_) => "redis on the application's connection".to_owned(),
+        }
+    }
+
     /// Whether it can make another connection.
     pub(super) const fn can_connect(&self) -> bool {
         !matches!(self, Self::Existing(_))

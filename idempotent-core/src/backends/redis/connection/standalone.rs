@@ -17,6 +17,14 @@ pub(in crate::backends::redis) struct StandaloneConnector {
     pub(in crate::backends::redis) login: Option<ChangingLogin>,
 }
 
+impl StandaloneConnector {
+    /// The server, for people.
+    pub(super) fn server(&self) -> String {
+        let info = self.client.get_connection_info();
+        format!("redis at {}, database {}", info.addr(), info.redis_settings().db())
+    }
+}
+
 /// Where a connection sends the messages that it subscribed to.
 pub(super) type PushSender = UnboundedSender<PushInfo>;
 

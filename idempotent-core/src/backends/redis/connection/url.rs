@@ -1,13 +1,20 @@
 //! Reading a URL, what has to be prepared for a TLS connection, and a warning if there will be none.
 
 use redis::io::tcp::TcpSettings;
-use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisResult};
+use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisResult};
 use rustls::crypto::CryptoProvider;
 
 use crate::backends::shared::local_host::is_local;
+use crate::backends::shared::url_problem::scheme_problem;
+
+const SCHEMES: &[&str] =
+    &["redis", "rediss", "valkey", "valkeys", "unix", "redis+unix", "valkey+unix"];
 
 /// The server that a URL names, with `TCP_NODELAY` set.
 pub(in crate::backends::redis) fn parse_url(url: &str) -> RedisResult<ConnectionInfo> {
+    if let Some(problem) = scheme_problem(url, "redis", SCHEMES) {
+        return Err((ErrorKind::InvalidClientConfig, "the URL is invalid", problem).into());
+    }
     let info = url.into_connection_info()?;
     prepare_tls(&info);
     warn_if_plain(&info);

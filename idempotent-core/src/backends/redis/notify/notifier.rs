@@ -60,6 +60,12 @@ impl Notifier {
         }
     }
 
+    /// Whether messages of others do not arrive, though somebody here may wait for one.
+    pub(in crate::backends::redis) fn is_deaf(&self) -> bool {
+        let status = self.handler.status();
+        matches!(status, SubscriptionStatus::Connecting | SubscriptionStatus::Unavailable)
+    }
+
     /// The call under an id ended, or may have. Waiters here wake, and others are told.
     pub(in crate::backends::redis) fn call_ended(&self, id: &RecordId) {
         let hash = id.hash();

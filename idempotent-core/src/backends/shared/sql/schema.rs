@@ -8,5 +8,5 @@ pub(in crate::backends) const SCHEMA_MISSING: &str = "the tables of the store ar
 
 /// The error of a store that may not migrate and whose tables are missing or too old.
 pub(in crate::backends) fn schema_missing() -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, SCHEMA_MISSING)
+    StoreError::new(StoreErrorKind::Unavailable, SCHEMA_MISSING).without_outage()
 }

@@ -124,6 +124,12 @@ impl ClusterConnector {
         parse_slot_ranges(slots, host).ok_or_else(|| unexpected(slots))
     }
 
+    /// The cluster, for people.
+    pub(in crate::backends::redis::connection) fn servers(&self) -> String {
+        let seeds: Vec<_> = self.seeds.iter().map(|seed| seed.addr().to_string()).collect();
+        format!("redis cluster at {}", seeds.join(", "))
+    }
+
     fn seed(&self) -> RedisResult<&ConnectionInfo> {
         self.seeds.first().ok_or_else(|| RedisError::from(NO_SEEDS))
     }

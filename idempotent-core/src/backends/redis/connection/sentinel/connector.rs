@@ -109,6 +109,15 @@ impl SentinelConnector {
         self.changing_login.as_ref()
     }
 
+    /// The group, for people.
+    pub(in crate::backends::redis::connection) fn servers(&self) -> String {
+        let of = |sentinel: &ConnectionInfo| sentinel.addr().to_string();
+        let sentinels: Vec<_> = self.settings.sentinels.iter().map(of).collect();
+        let database = self.settings.login.database.unwrap_or_default();
+        let (name, sentinels) = (&self.service_name, sentinels.join(", "));
+        format!("redis group {name:?} of the sentinels at {sentinels}, database {database}")
+    }
+
     pub(super) fn service_name(&self) -> &str {
         &self.service_name
     }
