@@ -10,23 +10,25 @@ use super::client_keys::{assert_needs_no_owner, assert_owner};
 use super::policy::Policy;
 use super::result_type::ResultType;
 use super::typed::Call;
+#[cfg(doc)]
+use crate::Idempotency;
 use crate::codec::{self, BinaryResult};
 #[cfg(feature = "http")]
 use crate::engine::Limiter;
-use crate::engine::{CallSpan, Idempotency, Request};
+use crate::engine::{AsEngine, CallSpan, Request};
 use crate::error::Error;
 use crate::model::{Key, KeyParts, KeyProblem, Operation};
 
 impl Operation {
     /// Starts a call of this operation with a key.
     ///
-    /// The key is read at once, so nothing of it is borrowed afterwards.
+    /// The key is read at once, so nothing of it is borrowed afterwards. Give it by reference or by value.
     ///
     /// A key that a [client chooses](Key::CHOSEN_BY_CLIENT) does not compile: start with
     /// [`scope`](Self::scope) or [`global_scope`](Self::global_scope).
-    pub fn key<K: Key + ?Sized>(self, key: &K) -> CallBuilder {
+    pub fn key<K: Key>(self, key: K) -> CallBuilder {
         const { assert_needs_no_owner::<K>() };
-        CallBuilder::new(self, KeyParts::of(key), None)
+        CallBuilder::new(self, KeyParts::of(&key), None)
     }
 
     /// A call with a client's key, whose owner is still to be set, unless all clients share their keys.
@@ -64,10 +66,10 @@ impl CallBuilder {
 
     /// Sets the tenant or user that the key belongs to, which becomes part of the record's
     /// identity. `None` is refused with [`MissingKey`](crate::ErrorKind::MissingKey); it never
-    /// means the global scope.
-    pub fn scope<K: Key + ?Sized>(mut self, scope: &K) -> Self {
+    /// means the global scope. Give it by reference or by value.
+    pub fn scope<K: Key>(mut self, scope: K) -> Self {
         const { assert_owner::<K>() };
-        self.request.scope = Some(Box::new(KeyParts::of(scope)));
+        self.request.scope = Some(Box::new(KeyParts::of(&scope)));
         self
     }
 
@@ -101,9 +103,10 @@ impl CallBuilder {
         self
     }
 
-    /// Sets the engine, instead of the task's or the installed one.
-    pub fn engine(mut self, engine: &Idempotency) -> Self {
-        self.request.engine = Some(engine.clone());
+    /// Sets the engine, instead of the task's or the installed one: an [`Idempotency`], or what dereferences to
+    /// one, such as an `Arc` of it.
+    pub fn engine<E: AsEngine + ?Sized>(mut self, engine: &E) -> Self {
+        self.request.engine = Some(engine.as_engine().clone());
         self
     }
 

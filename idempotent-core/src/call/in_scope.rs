@@ -38,9 +38,11 @@ impl Operation {
     /// # Ok(()) }
     /// # #[cfg(not(feature = "http"))] fn main() {}
     /// ```
-    pub fn scope<K: Key + ?Sized>(self, scope: &K) -> OperationInScope {
+    ///
+    /// Give it by reference or by value. A header that a gateway sets is one too, as an `http::HeaderValue`.
+    pub fn scope<K: Key>(self, scope: K) -> OperationInScope {
         const { assert_owner::<K>() };
-        OperationInScope { operation: self, scope: Some(Box::new(KeyParts::of(scope))) }
+        OperationInScope { operation: self, scope: Some(Box::new(KeyParts::of(&scope))) }
     }
 
     /// Says that all callers share their keys, so that whoever sends a key gets its result. A key that a
@@ -58,11 +60,11 @@ impl Operation {
 impl OperationInScope {
     /// Starts a call with a key.
     ///
-    /// The key is read at once, so nothing of it is borrowed afterwards.
-    pub fn key<K: Key + ?Sized>(self, key: &K) -> CallBuilder {
+    /// The key is read at once, so nothing of it is borrowed afterwards. Give it by reference or by value.
+    pub fn key<K: Key>(self, key: K) -> CallBuilder {
         let parts = match self.scope {
-            Some(_) => KeyParts::of(key),
-            None => KeyParts::of_unguessable(key),
+            Some(_) => KeyParts::of(&key),
+            None => KeyParts::of_unguessable(&key),
         };
         CallBuilder::new(self.operation, parts, self.scope)
     }

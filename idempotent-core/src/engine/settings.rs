@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) strict_names: bool,
     pub(crate) fail_open: bool,
     pub(crate) limits: CallLimits,
+    /// The type of the store, for messages.
+    pub(crate) store_type: &'static str,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -41,6 +43,7 @@ impl Default for Settings {
             strict_names: false,
             fail_open: false,
             limits: CallLimits::default(),
+            store_type: "",
         }
     }
 }

@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "everything here is a test or helps one")]
 
 mod async_trait_methods;
+mod content_keys;
+mod corrections;
 mod function_kinds;
 mod futures;
 mod generated;

@@ -1,5 +1,6 @@
 //! The tower middleware: the layer, its options, and the service that it makes.
 
+mod content_keys;
 mod future;
 mod guarded_request;
 mod in_flight;

@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::ToTokens;
 use syn::{Expr, Ident, LitStr};
 
 use super::braces::{self, Piece};
-use super::format_spec;
+use super::{content, format_spec};
 use crate::check::value::string;
 use crate::errors::Errors;
 
@@ -30,8 +31,18 @@ pub(crate) enum Part {
     },
 }
 
+impl Part {
+    pub(crate) fn tokens(&self) -> TokenStream {
+        match self {
+            Self::Text(text) => text.to_token_stream(),
+            Self::Value(value) | Self::Formatted { value, .. } => value.to_token_stream(),
+        }
+    }
+}
+
 pub(in crate::check) fn check(value: Expr, errors: &mut Errors) -> Option<Key> {
     let Some(literal) = string(&value) else {
+        content::check(&value, errors);
         return Some(Key::Given(value));
     };
     let text = literal.value();
@@ -64,6 +75,7 @@ fn part(literal: &LitStr, text: &str, piece: Piece<'_>, errors: &mut Errors) -> 
     };
     let span = span_of(literal, text, &at);
     let value = expression(source, span, errors);
+    value.iter().for_each(|value| content::check(value, errors));
     let Some(format) = format.filter(|format| !format.trim().is_empty()) else {
         return value.map(Part::Value);
     };

@@ -1,0 +1,34 @@
+//! A header's value as a key, and as a scope.
+
+use http::HeaderValue;
+
+use super::IdempotencyKey;
+use super::entropy;
+use crate::model::{Key, KeyParts};
+
+/// The bytes of a header. As a key they are what a client chose, so such a key needs an owner; prefer an
+/// [`IdempotencyKey`], which takes `"abc"` and `abc` for the same. As a scope they are what a gateway has set: make
+/// sure that it removes the header from what clients send.
+///
+/// ```
+/// use http::HeaderValue;
+/// use idempotent_core::Operation;
+///
+/// let tenant = HeaderValue::from_static("acme");
+/// let call = Operation::new("shop.pay").scope(tenant).key("order 7");
+/// ```
+#[cfg_attr(docsrs, doc(cfg(feature = "http")))]
+impl Key for HeaderValue {
+    const CHOSEN_BY_CLIENT: bool = true;
+    const CHOSEN_BY_CLIENT_AS_SCOPE: bool = false;
+
+    fn write(&self, parts: &mut KeyParts) {
+        parts.push(self.as_bytes());
+    }
+
+    /// As [`IdempotencyKey::is_guessable`].
+    fn is_guessable(&self) -> bool {
+        let bits = self.to_str().map(entropy::bits);
+        bits.map_or(true, |bits| bits < IdempotencyKey::MIN_ENTROPY_BITS)
+    }
+}

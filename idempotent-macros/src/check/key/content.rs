@@ -1,0 +1,28 @@
+//! `content(&payload)` in a key: a key by content.
+
+use syn::{Expr, ExprCall};
+
+use crate::errors::Errors;
+
+/// Whether this is `content(…)`. A function of the user's own with that name is `self::content(…)`.
+pub(crate) fn is_call(call: &ExprCall) -> bool {
+    matches!(&*call.func, Expr::Path(path) if path.qself.is_none() && path.path.is_ident("content"))
+}
+
+/// Reports a call with another number of values than one.
+pub(super) fn check(expr: &Expr, errors: &mut Errors) {
+    match expr {
+        Expr::Group(inner) => check(&inner.expr, errors),
+        Expr::Paren(inner) => check(&inner.expr, errors),
+        Expr::Reference(inner) => check(&inner.expr, errors),
+        Expr::Tuple(tuple) => tuple.elems.iter().for_each(|element| check(element, errors)),
+        Expr::Call(call) if is_call(call) && call.args.len() != 1 => {
+            let help = match call.args.is_empty() {
+                true => "write the payload, as in `content(&order)`",
+                false => "write a tuple, as in `content(&(order, amount))`",
+            };
+            errors.at(call, "`content` takes one value", help);
+        }
+        _ => {}
+    }
+}
