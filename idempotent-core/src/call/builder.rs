@@ -10,8 +10,6 @@ use super::client_keys::{assert_needs_no_owner, assert_owner};
 use super::policy::Policy;
 use super::result_type::ResultType;
 use super::typed::Call;
-#[cfg(doc)]
-use crate::Idempotency;
 use crate::codec::{self, BinaryResult};
 #[cfg(feature = "http")]
 use crate::engine::Limiter;
@@ -103,7 +101,7 @@ impl CallBuilder {
         self
     }
 
-    /// Sets the engine, instead of the task's or the installed one: an [`Idempotency`], or what dereferences to
+    /// Sets the engine, instead of the task's or the installed one: an [`Idempotency`](crate::Idempotency), or what dereferences to
     /// one, such as an `Arc` of it.
     pub fn engine<E: AsEngine + ?Sized>(mut self, engine: &E) -> Self {
         self.request.engine = Some(engine.as_engine().clone());

@@ -17,6 +17,7 @@ mod lints;
 mod methods;
 mod options;
 mod results;
+mod scopes;
 
 use std::future::Future;
 use std::sync::Arc;

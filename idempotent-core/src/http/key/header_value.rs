@@ -17,6 +17,18 @@ use crate::model::{Key, KeyParts};
 /// let tenant = HeaderValue::from_static("acme");
 /// let call = Operation::new("shop.pay").scope(tenant).key("order 7");
 /// ```
+///
+/// A key without an owner does not compile:
+///
+/// ```compile_fail
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// use http::HeaderValue;
+/// use idempotent_core::Operation;
+///
+/// let key = HeaderValue::from_static("order 7");
+/// let call = Operation::new("shop.pay").key(key);
+/// # }
+/// ```
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]
 impl Key for HeaderValue {
     const CHOSEN_BY_CLIENT: bool = true;

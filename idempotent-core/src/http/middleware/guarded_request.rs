@@ -11,7 +11,7 @@ use tower_service::Service;
 use super::in_flight::InFlightRequest;
 use super::pass_body::PassBody;
 use super::read_body::{BoxError, read_body};
-use super::request_kind::RequestKey;
+use super::request_key::RequestKey;
 use super::settings::Settings;
 use super::state::LayerState;
 use crate::engine::FinishInBackground;

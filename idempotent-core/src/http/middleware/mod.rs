@@ -13,6 +13,7 @@ mod pass_body;
 mod read_body;
 mod read_budget;
 mod rebuild_body;
+mod request_key;
 mod request_kind;
 mod scope;
 mod service;

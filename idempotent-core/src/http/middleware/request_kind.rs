@@ -2,6 +2,7 @@
 
 use http::{Request, Version};
 
+use super::request_key::RequestKey;
 use super::settings::Settings;
 use crate::http::media_type::Rpc;
 use crate::http::problem::Problem;
@@ -14,14 +15,6 @@ pub(super) enum RequestKind {
     UnguardedGrpc,
     Guarded(RequestKey),
     Refused(Problem),
-}
-
-/// The key of a guarded request.
-pub(super) enum RequestKey {
-    /// The client sent it.
-    Sent(IdempotencyKey),
-    /// The request itself, since the client sent none.
-    Content,
 }
 
 impl RequestKind {

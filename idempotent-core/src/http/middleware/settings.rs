@@ -10,7 +10,7 @@ use http::header::{HeaderName, HeaderValue};
 use http::{Method, Response, request};
 
 use super::layer_limits::LayerLimits;
-use super::request_kind::RequestKey;
+use super::request_key::RequestKey;
 use super::scope::Scope;
 use crate::call::ContentKey;
 use crate::engine::Limiter;
