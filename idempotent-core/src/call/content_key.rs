@@ -78,3 +78,25 @@ impl fmt::Debug for ContentKey {
         f.write_str("ContentKey(…)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::AnyKey;
+
+    #[test]
+    fn its_digest_as_any_other_key_is_another_key() {
+        let parts = |key: &dyn AnyKey| KeyParts::of(key).map(|parts| parts.encoded().to_vec());
+        let digest = codec::digest("tea").unwrap();
+        let own = parts(&ContentKey::of("tea"));
+        for other in [
+            parts(&digest),
+            parts(&&digest[..]),
+            parts(&("(content)", digest)),
+            parts(&blake3::Hash::from_bytes(digest).to_hex().as_str()),
+        ] {
+            assert_ne!(own, other);
+        }
+        assert!(parts(&("", digest)).is_err());
+    }
+}

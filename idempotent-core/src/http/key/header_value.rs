@@ -3,7 +3,6 @@
 use http::HeaderValue;
 
 use super::IdempotencyKey;
-use super::entropy;
 use crate::model::{Key, KeyParts};
 
 /// The bytes of a header. As a key they are what a client chose, so such a key needs an owner; prefer an
@@ -40,7 +39,6 @@ impl Key for HeaderValue {
 
     /// As [`IdempotencyKey::is_guessable`].
     fn is_guessable(&self) -> bool {
-        let bits = self.to_str().map(entropy::bits);
-        bits.map_or(true, |bits| bits < IdempotencyKey::MIN_ENTROPY_BITS)
+        IdempotencyKey::from_bytes(self.as_bytes()).map_or(true, |key| key.is_guessable())
     }
 }

@@ -4,12 +4,12 @@ use super::parts::{KeyParts, KeyProblem};
 
 /// A type that can be an idempotency key, a part of one, or a scope.
 ///
-/// Strings, integers, `bool`, `char`, bytes, [`fmt::Arguments`](std::fmt::Arguments) and, with the
-/// feature `uuid`, `uuid::Uuid` are keys. So are references to keys, tuples of keys, and `Option`s
-/// of keys; a `None` is refused with [`ErrorKind::MissingKey`](crate::ErrorKind::MissingKey). Keys
-/// are compared by their text: `42` and `"42"` are the same key, so an id may change its type in
-/// the code and still find its records. Floats are not keys, because equal amounts need not be
-/// equal floats.
+/// Strings, integers, `bool`, `char`, bytes and [`fmt::Arguments`](std::fmt::Arguments) are keys; with the
+/// feature `uuid` also `uuid::Uuid`, and with `http` also `http::HeaderValue`. So are references to keys,
+/// tuples of keys, and `Option`s of keys; a `None` is refused with
+/// [`ErrorKind::MissingKey`](crate::ErrorKind::MissingKey). Keys are compared by their text: `42` and `"42"`
+/// are the same key, so an id may change its type in the code and still find its records. Floats are not
+/// keys, because equal amounts need not be equal floats: take cents, or an id.
 ///
 /// To make a type of your own a key, write the keys that it consists of:
 ///

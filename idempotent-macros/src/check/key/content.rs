@@ -10,19 +10,24 @@ pub(crate) fn is_call(call: &ExprCall) -> bool {
 }
 
 /// Reports a call with another number of values than one.
-pub(super) fn check(expr: &Expr, errors: &mut Errors) {
+pub(super) fn is_allowed(expr: &Expr, errors: &mut Errors) -> bool {
     match expr {
-        Expr::Group(inner) => check(&inner.expr, errors),
-        Expr::Paren(inner) => check(&inner.expr, errors),
-        Expr::Reference(inner) => check(&inner.expr, errors),
-        Expr::Tuple(tuple) => tuple.elems.iter().for_each(|element| check(element, errors)),
+        Expr::Group(inner) => is_allowed(&inner.expr, errors),
+        Expr::Paren(inner) => is_allowed(&inner.expr, errors),
+        Expr::Reference(inner) => is_allowed(&inner.expr, errors),
+        Expr::Tuple(tuple) => {
+            let allowed = tuple.elems.iter().map(|element| is_allowed(element, errors));
+            // All of them, so that each is reported.
+            allowed.fold(true, |all, one| all && one)
+        }
         Expr::Call(call) if is_call(call) && call.args.len() != 1 => {
             let help = match call.args.is_empty() {
                 true => "write the payload, as in `content(&order)`",
                 false => "write a tuple, as in `content(&(order, amount))`",
             };
             errors.at(call, "`content` takes one value", help);
+            false
         }
-        _ => {}
+        _ => true,
     }
 }
