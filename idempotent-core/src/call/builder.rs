@@ -20,13 +20,13 @@ use crate::model::{Key, KeyParts, KeyProblem, Operation};
 impl Operation {
     /// Starts a call of this operation with a key.
     ///
-    /// The key is read at once, so nothing of it is borrowed afterwards. Give it by reference or by value.
+    /// The key is read at once, so nothing of it is borrowed afterwards.
     ///
     /// A key that a [client chooses](Key::CHOSEN_BY_CLIENT) does not compile: start with
     /// [`scope`](Self::scope) or [`global_scope`](Self::global_scope).
-    pub fn key<K: Key>(self, key: K) -> CallBuilder {
+    pub fn key<K: Key + ?Sized>(self, key: &K) -> CallBuilder {
         const { assert_needs_no_owner::<K>() };
-        CallBuilder::new(self, KeyParts::of(&key), None)
+        CallBuilder::new(self, KeyParts::of(key), None)
     }
 
     /// A call with a client's key, whose owner is still to be set, unless all clients share their keys.

@@ -60,11 +60,11 @@ impl Operation {
 impl OperationInScope {
     /// Starts a call with a key.
     ///
-    /// The key is read at once, so nothing of it is borrowed afterwards. Give it by reference or by value.
-    pub fn key<K: Key>(self, key: K) -> CallBuilder {
+    /// The key is read at once, so nothing of it is borrowed afterwards.
+    pub fn key<K: Key + ?Sized>(self, key: &K) -> CallBuilder {
         let parts = match self.scope {
-            Some(_) => KeyParts::of(&key),
-            None => KeyParts::of_unguessable(&key),
+            Some(_) => KeyParts::of(key),
+            None => KeyParts::of_unguessable(key),
         };
         CallBuilder::new(self.operation, parts, self.scope)
     }

@@ -87,7 +87,7 @@ async fn a_function_of_that_name_is_called_by_its_path() {
 
 /// One operation whose keys come in both kinds.
 async fn run(engine: &Idempotency, key: impl idempotent_core::Key, ran: u32) -> Result<u32, Error> {
-    let call = Operation::new("mixed").key(key).engine(engine).returning::<Result<u32, Error>>();
+    let call = Operation::new("mixed").key(&key).engine(engine).returning::<Result<u32, Error>>();
     call.run(|| async move { Ok(ran) }).await
 }
 

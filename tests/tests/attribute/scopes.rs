@@ -25,13 +25,13 @@ async fn a_scope_may_be_borrowed_owned_or_a_header() {
             CHARGE.scope(Some(&HeaderValue::from_static("acme"))),
         ];
         for scoped in scopes {
-            assert_eq!(count(scoped.key(7), &runs).await.unwrap(), 1);
+            assert_eq!(count(scoped.key("7"), &runs).await.unwrap(), 1);
         }
-        let afterwards = CHARGE.key(String::from("7")).scope(owned);
+        let afterwards = CHARGE.key(&7).scope(owned);
         assert_eq!(count(afterwards, &runs).await.unwrap(), 1);
         let other = CHARGE.scope(HeaderValue::from_static("globex")).key(&7);
         assert_eq!(count(other, &runs).await.unwrap(), 2);
-        let nobody = CHARGE.scope(None::<HeaderValue>).key(7);
+        let nobody = CHARGE.scope(None::<HeaderValue>).key(&7);
         assert_eq!(count(nobody, &runs).await.unwrap_err().kind(), ErrorKind::MissingKey);
     })
     .await;
@@ -62,8 +62,8 @@ async fn a_header_as_the_key_is_a_clients_and_must_be_hard_to_guess_without_an_o
         let guessable = CHARGE.global_scope().key(&key);
         assert_eq!(count(guessable, &runs).await.unwrap_err().kind(), ErrorKind::InvalidKey);
         let random = HeaderValue::from_static("8e03978e-40d5-43e8-bc93-6894a57f9324");
-        assert_eq!(count(CHARGE.global_scope().key(random), &runs).await.unwrap(), 1);
-        assert_eq!(count(CHARGE.scope("acme").key(key), &runs).await.unwrap(), 2);
+        assert_eq!(count(CHARGE.global_scope().key(&random), &runs).await.unwrap(), 1);
+        assert_eq!(count(CHARGE.scope("acme").key(&key), &runs).await.unwrap(), 2);
     })
     .await;
 }

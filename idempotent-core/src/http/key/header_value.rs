@@ -25,7 +25,7 @@ use crate::model::{Key, KeyParts};
 /// use idempotent_core::Operation;
 ///
 /// let key = HeaderValue::from_static("order 7");
-/// let call = Operation::new("shop.pay").key(key);
+/// let call = Operation::new("shop.pay").key(&key);
 /// # }
 /// ```
 #[cfg_attr(docsrs, doc(cfg(feature = "http")))]

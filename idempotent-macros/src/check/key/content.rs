@@ -16,9 +16,9 @@ pub(super) fn is_allowed(expr: &Expr, errors: &mut Errors) -> bool {
         Expr::Paren(inner) => is_allowed(&inner.expr, errors),
         Expr::Reference(inner) => is_allowed(&inner.expr, errors),
         Expr::Tuple(tuple) => {
-            let allowed = tuple.elems.iter().map(|element| is_allowed(element, errors));
-            // All of them, so that each is reported.
-            allowed.fold(true, |all, one| all && one)
+            // All of them are looked at, so that each is reported.
+            let refused = tuple.elems.iter().filter(|element| !is_allowed(element, errors));
+            refused.count() == 0
         }
         Expr::Call(call) if is_call(call) && call.args.len() != 1 => {
             let help = match call.args.is_empty() {
