@@ -156,6 +156,25 @@ pub use self::engine::{Idempotency, IdempotencyBuilder, current};
 pub use self::error::{Error, ErrorKind};
 pub use self::model::{Disposition, Guarantee, Key, Operation};
 pub use self::store::Store;
+/// Goes on an `impl` of this crate's async traits, such as [`Store`] and `outbox::Publish`: `#[async_trait]` of the
+/// crate of that name, so that yours need not depend on it.
+///
+/// ```
+/// # #[cfg(feature = "postgres")]
+/// # mod shop {
+/// use idempotent_core::outbox::{Message, Publish, PublishError};
+///
+/// struct Nowhere;
+///
+/// #[idempotent_core::async_trait]
+/// impl Publish for Nowhere {
+///     async fn publish(&self, _: &Message) -> Result<(), PublishError> {
+///         Ok(())
+///     }
+/// }
+/// # }
+/// ```
+pub use async_trait::async_trait;
 
 #[cfg(all(doctest, feature = "macros", feature = "moka", feature = "axum"))]
 #[doc = include_str!("../README.md")]

@@ -10,6 +10,7 @@ mod expand;
 mod parse;
 
 use proc_macro2::TokenStream;
+use quote::quote;
 
 use self::check::Plan;
 use self::errors::Errors;
@@ -29,9 +30,11 @@ fn expand(args: TokenStream, item: TokenStream) -> TokenStream {
     match plan(args, item.clone()) {
         Ok(plan) => expand::expand(plan),
         Err(errors) => {
+            let is_closure = parse::is_closure(&item);
             let mut tokens = errors.into_compile_error();
             tokens.extend(item);
-            tokens
+            // In the place of an expression there is room for one alone.
+            if is_closure { quote!({ #tokens }) } else { tokens }
         }
     }
 }

@@ -80,6 +80,24 @@ step_unification() {
     done
 }
 
+# What the compiler says where a feature is off: each case does not compile, and its messages contain the lines
+# that its `//@` names. The tests of the workspace have all features, so it is compiled by itself.
+step_features_off() {
+    local folder="$target/features_off" case messages line
+    CARGO_TARGET_DIR="$folder" cargo build --quiet --locked -p idempotent-core
+    for case in tests/features/off/*.rs; do
+        echo "--- $(basename "$case" .rs)"
+        if messages="$(rustc --edition 2024 --emit metadata -o "$folder/case" -L "dependency=$folder/debug/deps" \
+            --extern "idempotent_core=$folder/debug/libidempotent_core.rlib" "$case" 2>&1)"; then
+            die "$case compiles"
+        fi
+        while read -r line; do
+            grep --quiet --fixed-strings -- "$line" <<<"$messages" || die "$case: no message says: $line
+$messages"
+        done < <(sed -n 's|^//@ ||p' "$case")
+    done
+}
+
 # Runs the examples, each of which checks itself, as `build` compiled them. The one that serves until
 # Ctrl-C has a test of its own.
 step_examples() {

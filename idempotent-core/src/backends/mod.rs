@@ -29,8 +29,8 @@ pub use self::near_cache::{NearCache, NearCacheBuilder};
 #[cfg(feature = "postgres")]
 #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
 pub use self::postgres::{
-    NotCommitted, PostgresSource, PostgresStore, PostgresStoreBuilder, RetryTransaction,
-    retry_transaction,
+    LentTransaction, NotCommitted, PostgresSource, PostgresStore, PostgresStoreBuilder,
+    RetryTransaction, retry_transaction, transact,
 };
 #[cfg(feature = "redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "redis")))]

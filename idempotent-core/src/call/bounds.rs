@@ -10,12 +10,25 @@ use crate::error::Error;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be memoized",
     label = "must implement `Serialize` and `DeserializeOwned`",
-    note = "a memoized value is written to the store and read back: derive `serde::Serialize` and `serde::Deserialize`, and use owned types"
+    note = "a memoized value is written to the store and read back: derive `serde::Serialize` and `serde::Deserialize`, and use owned types",
+    note = "a response of axum, such as `Json`, is memoized by the flag `response`"
 )]
 pub trait Memoizable: Serialize + DeserializeOwned {}
 
 #[diagnostic::do_not_recommend]
 impl<T: Serialize + DeserializeOwned> Memoizable for T {}
+
+/// An error that can be memoized, as `memoize = all` asks. Every [`Memoizable`] type is one.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be memoized",
+    label = "must implement `Serialize` and `DeserializeOwned`",
+    note = "a memoized error is written to the store and read back: derive `serde::Serialize` and `serde::Deserialize` for an error type of your own",
+    note = "an error of another crate, such as `anyhow::Error`, cannot be kept: return an error type of your own, or write `on_error = path` instead, which needs no serde"
+)]
+pub trait MemoizableError: Memoizable {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Serialize + DeserializeOwned> MemoizableError for E {}
 
 /// An error type into which an [`Error`] can be converted.
 #[diagnostic::on_unimplemented(

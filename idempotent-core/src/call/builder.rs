@@ -13,7 +13,7 @@ use super::typed::Call;
 use crate::codec::{self, BinaryResult};
 #[cfg(feature = "http")]
 use crate::engine::Limiter;
-use crate::engine::{CallSpan, Idempotency, Request};
+use crate::engine::{AsEngine, CallSpan, Request};
 use crate::error::Error;
 use crate::model::{Key, KeyParts, KeyProblem, Operation};
 
@@ -64,10 +64,10 @@ impl CallBuilder {
 
     /// Sets the tenant or user that the key belongs to, which becomes part of the record's
     /// identity. `None` is refused with [`MissingKey`](crate::ErrorKind::MissingKey); it never
-    /// means the global scope.
-    pub fn scope<K: Key + ?Sized>(mut self, scope: &K) -> Self {
+    /// means the global scope. Give it by reference or by value.
+    pub fn scope<K: Key>(mut self, scope: K) -> Self {
         const { assert_owner::<K>() };
-        self.request.scope = Some(Box::new(KeyParts::of(scope)));
+        self.request.scope = Some(Box::new(KeyParts::of(&scope)));
         self
     }
 
@@ -101,9 +101,10 @@ impl CallBuilder {
         self
     }
 
-    /// Sets the engine, instead of the task's or the installed one.
-    pub fn engine(mut self, engine: &Idempotency) -> Self {
-        self.request.engine = Some(engine.clone());
+    /// Sets the engine, instead of the task's or the installed one: an [`Idempotency`](crate::Idempotency), or what dereferences to
+    /// one, such as an `Arc` of it.
+    pub fn engine<E: AsEngine + ?Sized>(mut self, engine: &E) -> Self {
+        self.request.engine = Some(engine.as_engine().clone());
         self
     }
 

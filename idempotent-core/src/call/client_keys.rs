@@ -16,7 +16,7 @@ pub(crate) const fn assert_needs_no_owner<K: Key + ?Sized>() {
 /// Keeps a scope from compiling that says nothing about who the caller is.
 pub(crate) const fn assert_owner<K: Key + ?Sized>() {
     assert!(
-        !K::CHOSEN_BY_CLIENT,
+        !K::CHOSEN_BY_CLIENT_AS_SCOPE,
         "this scope is a key that the client chooses, so it does not say who the client is. Give the caller as \
          your authentication established it."
     );

@@ -28,9 +28,12 @@ impl<T, E> Call<T, E> {
     pub fn run_detached<F, Fut>(self, body: F) -> impl Future<Output = Result<T, E>>
     where
         T: Send + 'static,
-        E: Send + 'static,
         F: FnOnce() -> Fut,
-        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        Fut: Future<Output = Result<T, E>> + 'static,
+        // The compiler shows the line that is not met, and what is written beside it.
+        Fut: Send, // drop what is not `Send` before an `.await`, or use an `Arc` and async locks
+        E: 'static,
+        E: Send, // write `Box<dyn Error + Send + Sync>` instead of `Box<dyn Error>`
     {
         let mut call = self;
         call.request.detaches = true;

@@ -38,9 +38,11 @@ impl Operation {
     /// # Ok(()) }
     /// # #[cfg(not(feature = "http"))] fn main() {}
     /// ```
-    pub fn scope<K: Key + ?Sized>(self, scope: &K) -> OperationInScope {
+    ///
+    /// Give it by reference or by value. A header that a gateway sets is one too, as an `http::HeaderValue`.
+    pub fn scope<K: Key>(self, scope: K) -> OperationInScope {
         const { assert_owner::<K>() };
-        OperationInScope { operation: self, scope: Some(Box::new(KeyParts::of(scope))) }
+        OperationInScope { operation: self, scope: Some(Box::new(KeyParts::of(&scope))) }
     }
 
     /// Says that all callers share their keys, so that whoever sends a key gets its result. A key that a

@@ -1,6 +1,7 @@
 //! A call of an operation, from its options to its result.
 //!
-//! `in_scope` says whose a key is, and `client_keys` what a client's must not be. A `builder` takes the options; `result_type` and `bounds` say what a function may return, and
+//! `in_scope` says whose a key is, `client_keys` what a client's must not be, and `content_key` is the key of those
+//! who send none. A `builder` takes the options; `result_type` and `bounds` say what a function may return, and
 //! `policy` what happens to its results. `verification` reads a result back before it is recorded, and
 //! `comparisons` finds how its type can be compared. The [`Call`] (`typed`) then runs in one of these ways: its
 //! body in place (`run`), surviving its caller (`detached`), in separate steps (`manual`), or in a
@@ -13,6 +14,7 @@ mod bounds;
 mod builder;
 mod client_keys;
 mod comparisons;
+mod content_key;
 mod detached;
 mod execution;
 mod in_scope;
@@ -26,12 +28,13 @@ mod run;
 mod typed;
 mod verification;
 
-pub use self::bounds::{FromError, Memoizable};
+pub use self::bounds::{FromError, Memoizable, MemoizableError};
 pub use self::builder::CallBuilder;
 #[cfg(feature = "http")]
 pub(crate) use self::client_keys::assert_owner;
 #[doc(hidden)]
 pub use self::comparisons::{ByEncoding, Results, WithDebug, WithEquality};
+pub use self::content_key::ContentKey;
 pub use self::in_scope::OperationInScope;
 pub use self::in_transaction::TransactionCall;
 pub use self::manual::{BeginOutcome, Reservation};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::bounds::Memoizable;
+use super::bounds::{Memoizable, MemoizableError};
 use super::comparisons::{Results, results};
 use super::policy::Policy;
 use crate::codec::{BinaryResult, Comparison};
@@ -28,7 +28,7 @@ impl<T, E> Call<T, E> {
     /// Memoizes `Err` as well as `Ok`.
     pub fn memoize_errors(mut self) -> Self
     where
-        E: Memoizable,
+        E: MemoizableError,
     {
         self.policy.memoize_errors();
         self
@@ -38,7 +38,7 @@ impl<T, E> Call<T, E> {
     /// are memoized.
     pub fn memoize(mut self, disposition: fn(&Result<T, E>) -> Disposition) -> Self
     where
-        E: Memoizable,
+        E: MemoizableError,
     {
         self.policy.memoize(disposition);
         self

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 /// #[derive(Debug)]
 /// struct Skipping(Mutex<Instant>);
 ///
-/// #[async_trait::async_trait]
+/// #[idempotent_core::async_trait]
 /// impl Clock for Skipping {
 ///     fn now(&self) -> Instant {
 ///         *self.0.lock().unwrap()

@@ -1,5 +1,6 @@
 //! [`IdempotencyBuilder`]: builds an engine with its own defaults and limits.
 
+use std::any;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,7 +54,9 @@ impl Idempotency {
 
     /// Starts to build an engine on a store.
     pub fn builder(store: impl Store) -> IdempotencyBuilder {
-        let (store, settings) = (Arc::new(store), Settings::default());
+        let store_type = any::type_name_of_val(&store);
+        let settings = Settings { store_type, ..Settings::default() };
+        let store = Arc::new(store);
         let authenticity = AuthenticitySettings::default();
         IdempotencyBuilder { store, settings, authenticity, outcome_observer: None }
     }

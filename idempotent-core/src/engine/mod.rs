@@ -7,13 +7,14 @@
 //!
 //! The files beside them are shared: the engine itself (`idempotency`, `builder`, `settings`, `secrets`), whether
 //! a stored record is authentic (`authenticity`, `authenticate`), the
-//! engine of a task (`task_engine`), why an engine cannot be installed (`install_error`), the
+//! engine of a task (`task_engine`), what else is taken for an engine (`as_engine`), why an engine cannot be installed (`install_error`), the
 //! deadlines of store calls (`deadline`), futures that survive a dropped caller (`background`),
 //! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), whether the engine can serve calls (`health`), who hears of
 //! ends (`outcome_observer`), and spans, log lines and metrics (`telemetry`).
 
 mod acquire;
 mod admin;
+mod as_engine;
 mod authenticate;
 mod authenticity;
 mod background;
@@ -39,6 +40,7 @@ pub(crate) use self::acquire::{
     Acquired, Acquisition, CompletedRecord, Request, UnrecordedRun, acquire_in_transaction,
 };
 pub use self::admin::{Inspection, InspectionPage, Resolution};
+pub use self::as_engine::AsEngine;
 pub(crate) use self::background::FinishInBackground;
 pub use self::builder::IdempotencyBuilder;
 pub use self::health::Health;

@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) fail_open: bool,
     pub(crate) limits: CallLimits,
     pub(crate) circuit: CircuitSettings,
+    /// The type of the store, for messages.
+    pub(crate) store_type: &'static str,
 }
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -44,6 +46,7 @@ impl Default for Settings {
             fail_open: false,
             limits: CallLimits::default(),
             circuit: CircuitSettings::default(),
+            store_type: "",
         }
     }
 }

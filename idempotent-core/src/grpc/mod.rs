@@ -47,6 +47,7 @@ mod disposition;
 mod encoding;
 mod error_status;
 mod key;
+mod metadata_value;
 mod payload;
 mod returning_grpc;
 

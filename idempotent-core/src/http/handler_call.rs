@@ -68,7 +68,9 @@ impl HandlerCall {
     pub async fn run_detached<F, Fut>(self, body: F) -> Response
     where
         F: FnOnce() -> Fut,
-        Fut: Future<Output: IntoResponse> + Send + 'static,
+        Fut: Future<Output: IntoResponse> + 'static,
+        // The compiler shows the line that is not met, and what is written beside it.
+        Fut: Send, // drop what is not `Send` before an `.await`, or use an `Arc` and async locks
     {
         match acquire(self.0.detaching()).await {
             Ok(reservation) => {

@@ -18,6 +18,8 @@ pub use self::disposition::Disposition;
 pub use self::guarantee::Guarantee;
 pub(crate) use self::key::KeyProblem;
 pub use self::key::{AnyKey, Key, KeyParts};
+#[doc(hidden)]
+pub use self::key::{Exact, Float};
 pub use self::operation::Operation;
 pub use self::record::{
     DerivedKey, Envelope, Fingerprint, InvalidRecordId, MalformedRecord, NotKept, Outcome,

@@ -23,7 +23,7 @@ use super::Message;
 ///
 /// struct Printer;
 ///
-/// #[async_trait::async_trait]
+/// #[idempotent_core::async_trait]
 /// impl Publish for Printer {
 ///     async fn publish(&self, message: &Message) -> Result<(), PublishError> {
 ///         let text = std::str::from_utf8(&message.payload).map_err(PublishError::poison)?;

@@ -25,6 +25,18 @@ use super::running_call::RunningCall;
 /// released.
 ///
 #[doc = include_str!("../../docs/transactions.md")]
+#[cfg_attr(
+    not(feature = "postgres"),
+    diagnostic::on_unimplemented(
+        note = "the feature `postgres` of `idempotent-core` is off: add `features = [\"postgres\"]`"
+    )
+)]
+#[cfg_attr(
+    not(feature = "sqlite"),
+    diagnostic::on_unimplemented(
+        note = "the feature `sqlite` of `idempotent-core` is off: add `features = [\"sqlite\"]`"
+    )
+)]
 #[diagnostic::on_unimplemented(
     message = "an idempotent call cannot run in `{Self}`",
     label = "not a supported transaction",

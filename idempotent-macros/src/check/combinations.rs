@@ -11,11 +11,11 @@ use crate::parse::{Body, Function};
 
 pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors) {
     if options.is_missing("key") {
-        errors.at_span(
-            Span::call_site(),
-            "`key` is missing",
-            "write the value that identifies the call, as in `key = order.id`",
-        );
+        let help = match options.singleton {
+            Some(_) => "write the one key of all calls, as in `key = \"nightly\"`",
+            None => "write the value that identifies the call, as in `key = order.id`",
+        };
+        errors.at_span(Span::call_site(), "`key` is missing", help);
     }
     if let (Some(Length::Fixed(ttl, kept)), Some(Length::Fixed(_, lease))) =
         (&options.ttl, &options.lease)

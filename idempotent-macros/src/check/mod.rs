@@ -3,7 +3,10 @@
 //! Options and signature are checked independently, then against each other. Only this phase can
 //! make a [`Plan`], so nothing unchecked reaches the expansion.
 
+mod arguments;
 mod combinations;
+mod constant;
+mod correction;
 mod duration;
 mod key;
 mod options;
@@ -14,6 +17,6 @@ mod transaction;
 mod value;
 
 pub(crate) use self::duration::Length;
-pub(crate) use self::key::{Key, Part};
+pub(crate) use self::key::{Key, Part, is_content_call};
 pub(crate) use self::options::{Memoize, Options};
 pub(crate) use self::plan::{Plan, check};

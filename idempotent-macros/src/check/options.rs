@@ -9,8 +9,9 @@ use super::value;
 use crate::errors::Errors;
 use crate::parse::{Arguments, ParsedOption, Value};
 
-const NAMES: [&str; 21] = [
+const NAMES: [&str; 22] = [
     "key",
+    "singleton",
     "ttl",
     "name",
     "scope",
@@ -37,6 +38,8 @@ const NAMES: [&str; 21] = [
 #[derive(Default)]
 pub(crate) struct Options {
     pub(crate) key: Option<Key>,
+    /// Whether one key is meant for all calls.
+    pub(crate) singleton: Option<Ident>,
     pub(crate) ttl: Option<Length>,
     pub(crate) name: Option<LitStr>,
     pub(crate) scope: Option<Key>,
@@ -117,6 +120,7 @@ fn list(names: &[&str]) -> String {
 impl Options {
     fn set(&mut self, name: &str, option: ParsedOption, errors: &mut Errors) {
         let here = match name {
+            "singleton" => Some(&mut self.singleton),
             "global_scope" => Some(&mut self.global_scope),
             "detach" => Some(&mut self.detach),
             "response" => Some(&mut self.response),

@@ -4,9 +4,9 @@ use syn::Type;
 
 use super::key::Key;
 use super::options::{self, Options};
-use super::{combinations, signature, transaction};
+use super::{combinations, constant, signature, transaction};
 use crate::errors::Errors;
-use crate::parse::{Function, Parsed};
+use crate::parse::{Body, Function, Parsed};
 
 /// A function and its options, without a mistake in either.
 pub(crate) struct Plan {
@@ -26,8 +26,14 @@ impl Plan {
 pub(crate) fn check(parsed: Parsed, errors: &mut Errors) -> Option<Plan> {
     let mut options = options::check(parsed.arguments, errors);
     let function = parsed.function?;
+    if matches!(function.body, Body::Missing) {
+        // Whatever else is wrong with it has to be right elsewhere.
+        signature::missing_body(&function.signature, errors);
+        return None;
+    }
     signature::check(&function, options.response.is_some(), errors);
     combinations::check(&options, &function, errors);
+    constant::check(&options, &function, errors);
     transaction::check(&mut options, &function, errors);
     let output = signature::output(&function);
     Some(Plan { key: options.key.take()?, options, output, function })

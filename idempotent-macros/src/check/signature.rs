@@ -4,7 +4,8 @@ use quote::ToTokens;
 use syn::visit::{self, Visit};
 use syn::{
     FnArg, GenericArgument, Lifetime, ParenthesizedGenericArguments, PathArguments, ReturnType,
-    Signature, Type, TypeFnPtr, TypeImplTrait, TypePath, TypeReference, parse_quote,
+    Signature, Type, TypeFnPtr, TypeImplTrait, TypeParamBound, TypePath, TypeReference,
+    parse_quote,
 };
 
 use crate::errors::Errors;
@@ -13,13 +14,7 @@ use crate::parse::{Body, Function};
 /// A response is memoized as its bytes, so the function may return any type, or nothing.
 pub(super) fn check(function: &Function, is_response: bool, errors: &mut Errors) {
     let signature = &function.signature;
-    if matches!(function.body, Body::Missing) {
-        errors.at(
-            &signature.ident,
-            "`#[idempotent]` must be on a function with a body",
-            "move `#[idempotent]` to the method in each `impl`",
-        );
-    } else if signature.asyncness.is_none() && !matches!(function.body, Body::AsyncTrait(_)) {
+    if signature.asyncness.is_none() && !matches!(function.body, Body::AsyncTrait(_)) {
         not_async(signature, errors);
         return;
     }
@@ -33,6 +28,9 @@ pub(super) fn check(function: &Function, is_response: bool, errors: &mut Errors)
             "write `-> Result<(), E>`, where `E: From<idempotent_core::Error>`",
         );
     }
+    if is_opaque(&function.signature.output, errors) {
+        return;
+    }
     if let Some(reference) = borrow_in_ok(&output(function)) {
         errors.at(
             reference,
@@ -40,6 +38,15 @@ pub(super) fn check(function: &Function, is_response: bool, errors: &mut Errors)
             "return an owned value, such as `String` instead of `&str`",
         );
     }
+}
+
+/// Reports a required method of a trait.
+pub(super) fn missing_body(signature: &Signature, errors: &mut Errors) {
+    errors.at(
+        &signature.ident,
+        "`#[idempotent]` must be on a function with a body",
+        "move `#[idempotent]` to the method in each `impl`",
+    );
 }
 
 fn not_async(signature: &Signature, errors: &mut Errors) {
@@ -53,6 +60,48 @@ fn not_async(signature: &Signature, errors: &mut Errors) {
         format!("write `async fn {}`", signature.ident)
     };
     errors.at(signature.fn_token, "an idempotent function must be `async`", help);
+}
+
+/// Reports an `impl Trait` that cannot be memoized, since no type is named that could be read back.
+fn is_opaque(output: &ReturnType, errors: &mut Errors) -> bool {
+    let ReturnType::Type(_, output) = output else {
+        return false;
+    };
+    let mut response = Response::default();
+    response.visit_type(output);
+    if let Some(response) = response.0 {
+        errors.at(
+            response,
+            "an axum response is memoized by the flag `response`",
+            "add `response` to the options, as in `#[idempotent(key = id, response)]`",
+        );
+        return true;
+    }
+    let opaque = matches!(**output, Type::ImplTrait(_));
+    if opaque {
+        errors.at(
+            output,
+            "an idempotent function must return `Result`, found `impl Trait`",
+            "write `-> Result<T, E>`; a handler of axum that returns a response needs the flag `response`",
+        );
+    }
+    opaque
+}
+
+/// An `impl IntoResponse`, wherever it stands in the type.
+#[derive(Default)]
+struct Response(Option<TypeImplTrait>);
+
+impl<'t> Visit<'t> for Response {
+    fn visit_type_impl_trait(&mut self, opaque: &'t TypeImplTrait) {
+        let mut traits = opaque.bounds.iter().filter_map(|bound| match bound {
+            TypeParamBound::Trait(bound) => bound.path.segments.last(),
+            _ => None,
+        });
+        if traits.any(|last| last.ident == "IntoResponse") {
+            self.0.get_or_insert_with(|| opaque.clone());
+        }
+    }
 }
 
 /// The reference in the `T` of a `Result<T, E>`, or of any alias that takes `T` first.

@@ -1,6 +1,7 @@
 //! Values that must be of a certain kind: words, paths, names, numbers.
 
-use syn::{Expr, ExprLit, ExprPath, Ident, Lit, LitStr, Path, RangeLimits};
+use quote::ToTokens;
+use syn::{Expr, ExprLit, ExprPath, ExprStruct, Ident, Lit, LitStr, Path, RangeLimits};
 
 use super::suggest::nearest;
 use crate::errors::Errors;
@@ -37,6 +38,10 @@ pub(super) fn function(
 ) -> Option<ExprPath> {
     match ungrouped(value) {
         Expr::Path(path) => Some(path.clone()),
+        Expr::Struct(variant) if option == "map_error" => {
+            struct_variant(variant, errors);
+            None
+        }
         other => {
             errors.at(
                 other,
@@ -46,6 +51,21 @@ pub(super) fn function(
             None
         }
     }
+}
+
+/// A tuple variant is a function. One with named fields is none, and the compiler advises to name them.
+fn struct_variant(variant: &ExprStruct, errors: &mut Errors) {
+    let path = variant.path.to_token_stream().to_string().replace(' ', "");
+    let field = variant.fields.first().map(|field| field.member.to_token_stream().to_string());
+    let field = field.as_deref().unwrap_or("source");
+    errors.at(
+        variant,
+        "`map_error` must be the path of a function, and a variant with named fields is none",
+        format_args!(
+            "write a function, and its path: `fn refused({field}: idempotent_core::Error) -> E {{ {path} {{ {field} }} }}` \
+             and `map_error = refused`"
+        ),
+    );
 }
 
 pub(super) fn guarantee(value: &Expr, errors: &mut Errors) -> Option<Ident> {

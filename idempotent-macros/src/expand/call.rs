@@ -39,7 +39,7 @@ pub(super) fn statement(
         }
     };
     let policy = policy(root, options);
-    let call = call(options, key);
+    let call = call(root, options, key);
     let returning = returning(options, output, here);
     let in_transaction =
         options.tx.as_ref().map(|tx| in_transaction(tx, is_compared(options, output)));
@@ -112,16 +112,16 @@ fn unsuffixed(value: u64) -> Literal {
 }
 
 /// What identifies and concerns this one call.
-fn call(options: &Options, key: &Key) -> TokenStream {
+fn call(root: &Root, options: &Options, key: &Key) -> TokenStream {
     let mut chain = TokenStream::new();
     // Before the key, so that the compiler can tell whether a client's key has an owner.
     if let Some(scope) = &options.scope {
-        chain.extend(method("scope", &key::argument(scope)));
+        chain.extend(method("scope", &key::argument(root, scope)));
     } else if let Some(global_scope) = &options.global_scope {
         let here = at(global_scope);
         chain.extend(quote_spanned!(here=> .global_scope()));
     }
-    chain.extend(method("key", &key::argument(key)));
+    chain.extend(method("key", &key::argument(root, key)));
     if let Some(fingerprint) = &options.fingerprint {
         chain.extend(method("fingerprint", &key::by_reference(fingerprint)));
     }

@@ -1,21 +1,22 @@
-//! Keys as arguments: a reference, or a tuple of references for a key string.
+//! Keys as arguments: a reference, or a tuple of references for a key string. A `content(payload)` in it
+//! becomes a `ContentKey`.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote_spanned};
-use syn::{Expr, ExprReference, Token};
+use syn::{Expr, ExprReference, Token, parse_quote_spanned};
 
-use super::span::at;
-use crate::check::{Key, Part};
+use super::span::{Root, at};
+use crate::check::{Key, Part, is_content_call};
 
 /// The longest tuple that implements `Key`. Nesting does not change a key, so longer ones are nested.
 const LONGEST_TUPLE: usize = 12;
 
-pub(super) fn argument(key: &Key) -> TokenStream {
+pub(super) fn argument(root: &Root, key: &Key) -> TokenStream {
     let parts = match key {
-        Key::Given(expr) => return by_reference(expr),
+        Key::Given(expr) => return by_reference(&by_content(root, expr)),
         Key::Text(parts) => parts,
     };
-    let mut tokens: Vec<_> = parts.iter().map(element).collect();
+    let mut tokens: Vec<_> = parts.iter().map(|part| element(root, part)).collect();
     if let [only] = &parts[..] {
         let part = &tokens[0];
         return match only {
@@ -43,14 +44,36 @@ fn tuple(elements: &[TokenStream]) -> TokenStream {
     }
 }
 
-fn element(part: &Part) -> TokenStream {
+fn element(root: &Root, part: &Part) -> TokenStream {
     match part {
         Part::Text(text) => text.to_token_stream(),
-        Part::Value(value) => by_reference(value),
+        Part::Value(value) => by_reference(&by_content(root, value)),
         Part::Formatted { format, value, names } => {
             let here = at(format);
             quote_spanned!(here=> ::core::format_args!(#format, #value #(, #names = #names)*))
         }
+    }
+}
+
+/// `content(payload)`, alone or in a tuple, to `ContentKey::of(&payload)`.
+fn by_content(root: &Root, expr: &Expr) -> Expr {
+    let mut expr = expr.clone();
+    replace_content(root, &mut expr);
+    expr
+}
+
+fn replace_content(root: &Root, expr: &mut Expr) {
+    match expr {
+        Expr::Group(inner) => replace_content(root, &mut inner.expr),
+        Expr::Paren(inner) => replace_content(root, &mut inner.expr),
+        Expr::Reference(inner) => replace_content(root, &mut inner.expr),
+        Expr::Tuple(tuple) => tuple.elems.iter_mut().for_each(|item| replace_content(root, item)),
+        Expr::Call(call) if is_content_call(call) => {
+            let here = at(call);
+            let (root, payload) = (root.at(here), call.args.first().map(by_reference));
+            *expr = parse_quote_spanned!(here=> #root::call::ContentKey::of(#payload));
+        }
+        _ => {}
     }
 }
 

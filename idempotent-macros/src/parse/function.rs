@@ -2,7 +2,7 @@
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use syn::parse::{Parse, ParseStream, Parser};
-use syn::{Attribute, Item, Signature, Token, Visibility};
+use syn::{Attribute, Block, ExprClosure, Item, Signature, Stmt, Token, Visibility};
 
 use super::async_trait::{self, AsyncTraitBody};
 use crate::errors::Errors;
@@ -74,7 +74,21 @@ fn ungrouped(mut tree: TokenTree) -> TokenTree {
     tree
 }
 
+/// Whether the attribute is on a closure, or on a `let` with one.
+pub(crate) fn is_closure(item: &TokenStream) -> bool {
+    syn::parse2::<ExprClosure>(item.clone()).is_ok()
+}
+
 fn not_a_function(item: TokenStream, error: syn::Error) -> syn::Error {
+    let is_let = |item| matches!(Block::parse_within.parse2(item).as_deref(), Ok([Stmt::Local(_)]));
+    if is_closure(&item) || is_let(item.clone()) {
+        return syn::Error::new_spanned(
+            item.into_iter().next(),
+            "`#[idempotent]` must be on an `async fn`, found a closure\n= help: write an `async fn`, which may be \
+             inside of this function, or run the closure by \
+             `Operation::new(\"shop.charge\").key(&id).returning::<Result<T, E>>().run(|| async { … })`",
+        );
+    }
     let what = match syn::parse2::<Item>(item.clone()) {
         Ok(Item::Struct(_) | Item::Enum(_) | Item::Union(_) | Item::Type(_)) => "a type",
         Ok(Item::Trait(_)) => "a trait",

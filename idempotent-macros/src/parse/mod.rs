@@ -8,6 +8,6 @@ mod options;
 mod parsed;
 
 pub(crate) use self::async_trait::AsyncTraitBody;
-pub(crate) use self::function::{Body, Function};
+pub(crate) use self::function::{Body, Function, is_closure};
 pub(crate) use self::options::{Arguments, ParsedOption, Value};
 pub(crate) use self::parsed::{Parsed, parse};

@@ -1,4 +1,4 @@
-#[idempotent(key = "nightly {{report}}")]
+#[idempotent(key = "nightly {{report}}", singleton)]
 pub async fn charge(order: Order) -> Result<Receipt, ChargeError> {
     gateway::charge(order.card, order.amount).await
 }

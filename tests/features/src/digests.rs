@@ -1,10 +1,11 @@
-//! What is compared byte by byte: fingerprints of requests, ids, derived keys, problem documents.
+//! What is compared byte by byte: fingerprints of requests, keys by content, ids, derived keys, problem documents.
 
 use std::error::Error;
 use std::fmt::Write;
 
 use bytes::Bytes;
 use http::Request;
+use idempotent_core::call::ContentKey;
 use idempotent_core::http::{InvalidKey, Problem, RequestFingerprint};
 use idempotent_core::model::RecordId;
 
@@ -25,6 +26,11 @@ pub(crate) fn lines() -> Result<String, Box<dyn Error>> {
     });
     for body in values::JSON {
         writeln!(lines, "digest value {} {body}", fingerprint(&parsed, body)?)?;
+    }
+    for body in values::JSON {
+        let value = serde_json::from_str::<serde_json::Value>(body)?;
+        let id = RecordId::of("shop.charge", None, &ContentKey::of(&value))?;
+        writeln!(lines, "digest content {id} {body}")?;
     }
     let id = RecordId::of("shop.charge", Some(&"tenant"), &("order", 7))?;
     writeln!(lines, "digest id {id}")?;

@@ -97,7 +97,7 @@ async fn empty_results_replay() {
     replays!(runs, unit("a", &runs));
 }
 
-#[idempotent(key = "early")]
+#[idempotent(key = "early", singleton)]
 async fn early_return(runs: &Runs) -> Result<Option<u32>, Error> {
     for run in 1.. {
         unit("inner", &Runs::default()).await?;
@@ -115,7 +115,7 @@ async fn bodies_that_return_break_and_ask() {
     replays!(runs, early_return(&runs));
 }
 
-#[idempotent(key = "forever")]
+#[idempotent(key = "forever", singleton)]
 async fn diverges(runs: &Runs) -> Result<u32, Error> {
     loop {
         if runs.next() > 0 {
@@ -129,7 +129,7 @@ async fn bodies_without_a_tail() {
     replays!(runs, diverges(&runs));
 }
 
-#[idempotent(key = "inner attributes")]
+#[idempotent(key = "inner attributes", singleton)]
 async fn inner_attributes(runs: &Runs) -> Result<u32, Error> {
     #![allow(non_snake_case)]
     use std::convert::identity as same;
@@ -156,7 +156,7 @@ async fn arguments_named_like_the_expansion_s_own() {
 
 type Fallible<T> = Result<T, Error>;
 
-#[idempotent(key = "alias")]
+#[idempotent(key = "alias", singleton)]
 async fn alias(runs: &Runs) -> Fallible<u32> {
     Ok(runs.next())
 }

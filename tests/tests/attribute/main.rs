@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "everything here is a test or helps one")]
 
 mod async_trait_methods;
+mod content_keys;
+mod corrections;
 mod function_kinds;
 mod futures;
 mod generated;
@@ -15,6 +17,7 @@ mod lints;
 mod methods;
 mod options;
 mod results;
+mod scopes;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -27,7 +27,7 @@ async fn a_second_call_replays_and_another_key_runs() {
     .await;
 }
 
-#[idempotent(key = "ttl", ttl = "10s")]
+#[idempotent(key = "ttl", singleton, ttl = "10s")]
 async fn with_ttl(runs: &Runs) -> Result<u32, Error> {
     Ok(runs.next())
 }
@@ -45,7 +45,7 @@ async fn ttl_ends_the_replays() {
     .await;
 }
 
-#[idempotent(key = "ttl", ttl = keep_for * 2)]
+#[idempotent(key = "ttl", singleton, ttl = keep_for * 2)]
 async fn with_ttl_expression(keep_for: Duration, runs: &Runs) -> Result<u32, Error> {
     Ok(runs.next())
 }
@@ -90,7 +90,7 @@ async fn the_default_name_is_the_path_of_the_function() {
     assert_eq!(error.operation(), "attribute::options::with_scope");
 }
 
-#[idempotent(key = "scope", scope = tenant)]
+#[idempotent(key = "scope", singleton, scope = tenant)]
 async fn with_scope(tenant: Option<&str>, runs: &Runs) -> Result<u32, Error> {
     let _ = tenant;
     Ok(runs.next())
@@ -109,7 +109,7 @@ async fn scopes_do_not_share_keys_and_none_is_no_scope() {
     .await;
 }
 
-#[idempotent(key = "fingerprint", fingerprint = (card, amount))]
+#[idempotent(key = "fingerprint", singleton, fingerprint = (card, amount))]
 async fn with_fingerprint(card: &str, amount: u32, runs: &Runs) -> Result<u32, Error> {
     Ok(runs.next())
 }
@@ -131,12 +131,12 @@ struct App {
     engine: Idempotency,
 }
 
-#[idempotent(key = "store", engine = app.engine)]
+#[idempotent(key = "store", singleton, engine = app.engine)]
 async fn with_store(app: &App, runs: &Runs) -> Result<u32, Error> {
     Ok(runs.next())
 }
 
-#[idempotent(key = "store", engine = engine)]
+#[idempotent(key = "store", singleton, engine = engine)]
 async fn with_store_reference(engine: &Idempotency, runs: &Runs) -> Result<u32, Error> {
     Ok(runs.next())
 }
@@ -165,7 +165,7 @@ fn kind(result: Result<u32, Error>) -> ErrorKind {
     result.unwrap_err().kind()
 }
 
-#[idempotent(key = "lease", lease = "5s", on_error = hold)]
+#[idempotent(key = "lease", singleton, lease = "5s", on_error = hold)]
 async fn with_lease(runs: &Runs) -> Result<u32, Error> {
     runs.next();
     Err(some_error().await)
@@ -185,7 +185,7 @@ async fn a_held_key_is_free_again_when_its_lease_ends() {
     .await;
 }
 
-#[idempotent(key = "guarantee", guarantee = at_most_once, lease = "5s", on_error = hold)]
+#[idempotent(key = "guarantee", singleton, guarantee = at_most_once, lease = "5s", on_error = hold)]
 async fn with_guarantee(runs: &Runs) -> Result<u32, Error> {
     runs.next();
     Err(some_error().await)
@@ -203,7 +203,7 @@ async fn at_most_once_refuses_when_the_lease_ended() {
     .await;
 }
 
-#[idempotent(key = "max_run", lease = "5s", max_run = "1m")]
+#[idempotent(key = "max_run", singleton, lease = "5s", max_run = "1m")]
 async fn with_max_run(runs: &Runs) -> Result<u32, Error> {
     let run = runs.next();
     sleep(Duration::from_secs(600)).await;
@@ -225,13 +225,13 @@ async fn a_hung_body_keeps_its_key_until_max_run() {
     assert_eq!(hung.unwrap(), 1);
 }
 
-#[idempotent(key = "wait", wait = "5s")]
+#[idempotent(key = "wait", singleton, wait = "5s")]
 async fn with_wait(runs: &Runs) -> Result<u32, Error> {
     sleep(Duration::from_secs(1)).await;
     Ok(runs.next())
 }
 
-#[idempotent(key = "no wait")]
+#[idempotent(key = "no wait", singleton)]
 async fn without_wait(runs: &Runs) -> Result<u32, Error> {
     sleep(Duration::from_secs(1)).await;
     Ok(runs.next())
@@ -249,7 +249,7 @@ async fn a_duplicate_waits_if_it_is_told_to() {
     .await;
 }
 
-#[idempotent(key = "detach", detach)]
+#[idempotent(key = "detach", singleton, detach)]
 async fn with_detach(started: Arc<Notify>, runs: Runs) -> Result<u32, Error> {
     started.notify_one();
     sleep(Duration::from_secs(1)).await;
@@ -275,18 +275,18 @@ async fn a_detached_body_ends_after_its_caller_is_dropped() {
 mod first {
     use super::*;
 
-    #[idempotent(key = "version", name = "options.version", version = 1)]
+    #[idempotent(key = "version", singleton, name = "options.version", version = 1)]
     pub(super) async fn charge(runs: &Runs) -> Result<u32, Error> {
         Ok(runs.next())
     }
 }
 
-#[idempotent(key = "version", name = "options.version", version = 2)]
+#[idempotent(key = "version", singleton, name = "options.version", version = 2)]
 async fn with_version(runs: &Runs) -> Result<u32, Error> {
     Ok(runs.next())
 }
 
-#[idempotent(key = "version", name = "options.version", version = 2, accept = 1..=2)]
+#[idempotent(key = "version", singleton, name = "options.version", version = 2, accept = 1..=2)]
 async fn with_accept(runs: &Runs) -> Result<u32, Error> {
     Ok(runs.next())
 }

@@ -21,7 +21,7 @@ impl From<Error> for ChargeError {
     }
 }
 
-#[idempotent(key = "ok", memoize = ok)]
+#[idempotent(key = "ok", singleton, memoize = ok)]
 async fn memoizing_ok(runs: &Runs) -> Result<u32, ChargeError> {
     match runs.next() {
         1 => Err(ChargeError::Declined(1)),
@@ -40,7 +40,7 @@ async fn an_error_is_not_kept_by_default() {
     .await;
 }
 
-#[idempotent(key = "all", memoize = all)]
+#[idempotent(key = "all", singleton, memoize = all)]
 async fn memoizing_all(runs: &Runs) -> Result<u32, ChargeError> {
     Err(ChargeError::Declined(runs.next()))
 }
@@ -98,7 +98,7 @@ async fn a_function_decides_what_is_kept() {
     .await;
 }
 
-#[idempotent(key = "on_error", on_error = ChargeError::disposition)]
+#[idempotent(key = "on_error", singleton, on_error = ChargeError::disposition)]
 async fn deciding_on_errors(error: ChargeError, runs: &Runs) -> Result<u32, ChargeError> {
     runs.next();
     Err(error)

@@ -45,7 +45,7 @@ async fn errors() -> Vec<Error> {
     push(none.run(|| async { Ok(1) }).await);
     push(call(&fresh, CHARGE, "", &runs).await);
     push(call(&fresh, CHARGE, &"secret".repeat(50), &runs).await);
-    let long_scope = CHARGE.key("secret").scope(&"secret".repeat(50)).engine(&fresh);
+    let long_scope = CHARGE.key("secret").scope("secret".repeat(50)).engine(&fresh);
     push(long_scope.returning::<Answer>().run(|| async { Ok(1) }).await);
     push(call(&fresh, CHARGE.ttl(secs(0)), "secret", &runs).await);
 

@@ -5,6 +5,7 @@
 
 mod bodies;
 mod concurrency;
+mod content_keys;
 mod dispositions;
 mod draft;
 mod ends;

@@ -54,6 +54,14 @@ fn at_most_once_is_refused_on_an_engine_that_fails_open() {
 }
 
 #[test]
+fn content_as_the_key_is_refused_in_the_global_scope() {
+    let refusal = refusal(|| named("shop").key_from_content());
+    assert!(refusal.contains("say whose a request is, with `scope`"), "{refusal}");
+    let of_one = IdempotencyLayer::at_least_once(engine(), "shop").scope(|_| "webhooks");
+    let _router = Shop::new().router().layer(of_one.key_from_content());
+}
+
+#[test]
 fn a_second_layer_of_a_name_is_refused_under_strict_names() {
     let engine = Idempotency::builder(MemoryStore::new()).strict_names().build();
     let first = IdempotencyLayer::at_least_once(engine.clone(), "shop").global_scope();

@@ -25,7 +25,7 @@ const HOSTILE: &str = "CREATE SCHEMA hostile;
 
 struct Slow(Broker);
 
-#[async_trait::async_trait]
+#[idempotent_core::async_trait]
 impl idempotent_core::outbox::Publish for Slow {
     async fn publish(
         &self,

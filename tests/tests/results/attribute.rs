@@ -54,7 +54,7 @@ struct Quiet {
     card: u8,
 }
 
-#[idempotent(key = "k", name = "quiet")]
+#[idempotent(key = "k", singleton, name = "quiet")]
 async fn quiet() -> Result<Quiet, Error> {
     Ok(Quiet { card: 1 })
 }
@@ -141,7 +141,7 @@ impl From<Error> for Declined {
     }
 }
 
-#[idempotent(key = "k", name = "decline", memoize = all)]
+#[idempotent(key = "k", singleton, name = "decline", memoize = all)]
 async fn decline(why: u8) -> Result<u8, Declined> {
     Err(Declined::Card { why })
 }
@@ -152,7 +152,7 @@ async fn a_memoized_error_is_compared_too() {
     assert_eq!(alone(decline(0)).await, Err(Declined::Card { why: 0 }));
 }
 
-#[idempotent(key = "k", name = "opaque")]
+#[idempotent(key = "k", singleton, name = "opaque")]
 async fn opaque() -> Result<impl Display + Memoizable, Error> {
     Ok(7)
 }
@@ -162,7 +162,7 @@ async fn a_type_that_is_not_named_is_compared_by_its_encoding() {
     assert_eq!(alone(opaque()).await.unwrap().to_string(), "7");
 }
 
-#[idempotent(key = "k", name = "not_a_number")]
+#[idempotent(key = "k", singleton, name = "not_a_number")]
 async fn not_a_number() -> Result<f64, Error> {
     Ok(f64::NAN)
 }

@@ -51,7 +51,7 @@ async fn consume(
     Ok(run)
 }
 
-#[idempotent(key = 1, engine = engine, tx = tx, guarantee = exactly_once)]
+#[idempotent(key = 1, singleton, engine = engine, tx = tx, guarantee = exactly_once)]
 async fn untouched(engine: &Idempotency, tx: &mut PgConnection) -> Result<String, ShopError> {
     let _ = tx;
     Ok("fixed".to_owned())

@@ -19,3 +19,4 @@ mod nested;
 mod refusals;
 mod statements;
 mod stores;
+mod transact;

@@ -1,6 +1,6 @@
 //! What is refused before a body runs. The transaction is as it was.
 
-use idempotent_core::backends::{MemoryStore, PostgresStore};
+use idempotent_core::backends::{MemoryStore, PostgresStore, SqliteStore};
 use idempotent_core::{ErrorKind, Guarantee, Idempotency};
 use idempotent_servers::{PostgresVersion, Server, require};
 
@@ -89,6 +89,26 @@ async fn an_engine_whose_store_is_in_no_database_is_refused() {
     let call = CHARGE.key("k").engine(&engine).returning::<Charged>();
     let refused = call.run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    let text = refused.refusal().to_string();
+    for part in ["`MemoryStore`", "`PostgresStore`", "`postgres`", "`SqliteStore`", "`sqlite`"] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert_eq!(shop.runs().await, 0);
+}
+
+#[tokio::test]
+async fn an_engine_whose_store_is_in_another_database_is_refused() {
+    require!(Server::Postgres);
+    let shop = Shop::open(PostgresVersion::Distribution, Level::ReadCommitted).await;
+    let folder = tempfile::tempdir().unwrap();
+    let store = SqliteStore::connect(folder.path().join("calls.db")).await.unwrap();
+    let engine = Idempotency::new(store);
+    let mut tx = shop.begin().await;
+    let call = CHARGE.key("k").engine(&engine).returning::<Charged>();
+    let refused = call.run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    let text = refused.refusal().to_string();
+    assert!(text.contains("use the store of the feature `postgres`"), "{text}");
     assert_eq!(shop.runs().await, 0);
 }
 

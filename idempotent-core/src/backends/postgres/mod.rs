@@ -56,4 +56,6 @@ pub(crate) use self::session::knows_transaction_timeout;
 pub use self::source::PostgresSource;
 pub use self::store::PostgresStore;
 pub(crate) use self::table_names::TableNames;
-pub use self::transaction::{NotCommitted, RetryTransaction, retry_transaction};
+pub use self::transaction::{
+    LentTransaction, NotCommitted, RetryTransaction, retry_transaction, transact,
+};

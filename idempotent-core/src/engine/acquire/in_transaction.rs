@@ -28,9 +28,11 @@ pub(crate) async fn acquire_in_transaction(
     let refusal = prepared.refusal.take();
     let store = prepared.engine.store();
     let Some(tables) = store.tables() else {
-        return Err(Error::of(ErrorKind::Misconfigured, &prepared.id).detail(
-            "the engine's store does not keep its records in a database with transactions",
-        ));
+        let store = without_modules(prepared.engine.settings().store_type);
+        return Err(Error::of(ErrorKind::Misconfigured, &prepared.id).detail(format!(
+            "the engine's store is a `{store}`, which does not keep its records in the database of a transaction: use a \
+             `PostgresStore` (feature `postgres`) or a `SqliteStore` (feature `sqlite`) of that database"
+        )));
     };
     if let Some(entry) = store.local().and_then(|local| local.completed(&prepared.id)) {
         return prepared.check_local(entry).map(Acquired::Replay);
@@ -71,6 +73,15 @@ pub(crate) async fn acquire_in_transaction(
         Ok(TransactionReserveOutcome::Contended) => Err(prepared.in_progress(None)),
         Err(error) => Err(transaction_error(&prepared.id, error)),
     }
+}
+
+/// `a::NearCache<b::RedisStore>` as `NearCache<RedisStore>`.
+fn without_modules(path: &str) -> String {
+    let mut short = String::new();
+    for word in path.split_inclusive(|c: char| !c.is_alphanumeric() && c != '_' && c != ':') {
+        short.push_str(word.rsplit("::").next().unwrap_or(word));
+    }
+    short
 }
 
 /// What a call gets whose scope has used up its share: a result that is there, or the refusal.

@@ -125,6 +125,8 @@ fn checked<'a>(
             .detail(format!("the {what}, or a part of it, is empty"))),
         Err(KeyProblem::Guessable) => Err(Error::new(ErrorKind::InvalidKey, operation)
             .detail("the client's key could be guessed: in a global scope it must be random")),
+        Err(KeyProblem::Unserializable) => Err(Error::new(ErrorKind::Encode, operation)
+            .detail(format!("the payload that the {what} is made of cannot be serialized"))),
     }
 }
 

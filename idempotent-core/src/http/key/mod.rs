@@ -1,6 +1,7 @@
-//! The `Idempotency-Key` header.
+//! The `Idempotency-Key` header, and other headers as keys.
 
 mod entropy;
+mod header_value;
 mod idempotency_key;
 mod invalid_key;
 mod parse;

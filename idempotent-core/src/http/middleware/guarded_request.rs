@@ -11,12 +11,13 @@ use tower_service::Service;
 use super::in_flight::InFlightRequest;
 use super::pass_body::PassBody;
 use super::read_body::{BoxError, read_body};
+use super::request_key::RequestKey;
 use super::settings::Settings;
 use super::state::LayerState;
 use crate::engine::FinishInBackground;
+use crate::http::ResponseBody;
 use crate::http::exchange::{self, Acquired, HttpReservation};
 use crate::http::problem::Problem;
-use crate::http::{IdempotencyKey, ResponseBody};
 use crate::{Error, ErrorKind};
 
 type GuardedResult<R, E> = Result<Response<ResponseBody<R>>, E>;
@@ -30,7 +31,7 @@ type GuardedResult<R, E> = Result<Response<ResponseBody<R>>, E>;
 pub(super) fn answer<S, B, P, R>(
     inner: S,
     state: Arc<LayerState>,
-    key: IdempotencyKey,
+    key: RequestKey,
     request: Request<B>,
 ) -> impl Future<Output = GuardedResult<R, S::Error>> + Send + 'static
 where
@@ -78,7 +79,9 @@ where
             }
             Err(error) => return Ok(refuse(settings, &error)),
         };
-        parts.extensions.insert(key);
+        if let RequestKey::Sent(key) = key {
+            parts.extensions.insert(key);
+        }
         let method = parts.method.clone();
         let request = Request::from_parts(parts, B::Error::rebuild(bytes));
         // From here on the body is the handler's.

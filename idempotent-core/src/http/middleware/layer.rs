@@ -61,7 +61,7 @@ use crate::{Idempotency, Operation};
 /// # What happens to a request
 ///
 /// Requests whose method is not guarded pass through. So do requests without a key, unless it is
-/// [`required`](Self::required). For all others the layer
+/// [`required`](Self::required), or the request itself is its [key](Self::key_from_content). For all others the layer
 ///
 /// 1. asks the scope whose key it is (nobody's: 400);
 /// 2. takes a [place](Self::max_in_flight) (otherwise 503);
@@ -136,7 +136,8 @@ use crate::{Idempotency, Operation};
 ///
 /// When a service is made of it, which is when the application starts, a layer panics if it could only answer
 /// with 500: if its name is [invalid](Operation::new) or one that
-/// [`strict_names`](crate::IdempotencyBuilder::strict_names) refuses, if its `ttl` is zero or shorter than its
+/// [`strict_names`](crate::IdempotencyBuilder::strict_names) refuses, if requests are their own
+/// [keys](Self::key_from_content) in the global scope, if its `ttl` is zero or shorter than its
 /// lease, or if it promises *at most once* on an engine that
 /// [fails open](crate::IdempotencyBuilder::fail_open).
 ///

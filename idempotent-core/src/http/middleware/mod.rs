@@ -1,5 +1,6 @@
 //! The tower middleware: the layer, its options, and the service that it makes.
 
+mod content_keys;
 mod future;
 mod guarded_request;
 mod in_flight;
@@ -12,6 +13,7 @@ mod pass_body;
 mod read_body;
 mod read_budget;
 mod rebuild_body;
+mod request_key;
 mod request_kind;
 mod scope;
 mod service;

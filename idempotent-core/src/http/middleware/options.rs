@@ -21,6 +21,7 @@ use crate::http::response::HeaderPattern;
 /// |---|---|
 /// | [`methods`](Self::methods) | `POST`, `PATCH` |
 /// | [`required`](Self::required) | no: requests without a key pass through |
+/// | [`key_from_content`](Self::key_from_content) | no |
 /// | [`pass_grpc`](Self::pass_grpc) | no service: gRPC with a key gets 415 |
 /// | [`header`](Self::header) | `Idempotency-Key` |
 /// | [`wait`](Self::wait) | no: a duplicate of a running request gets 409 |

@@ -2,6 +2,7 @@
 
 use http::{Request, Version};
 
+use super::request_key::RequestKey;
 use super::settings::Settings;
 use crate::http::media_type::Rpc;
 use crate::http::problem::Problem;
@@ -12,7 +13,7 @@ pub(super) enum RequestKind {
     Unguarded,
     /// Passed on as is, since it has no key, although its method is guarded.
     UnguardedGrpc,
-    Guarded(IdempotencyKey),
+    Guarded(RequestKey),
     Refused(Problem),
 }
 
@@ -23,7 +24,8 @@ impl RequestKind {
         }
         let (name, max_bytes) = (&settings.header, settings.max_key_bytes());
         let key = IdempotencyKey::from_headers_up_to(request.headers(), name, max_bytes);
-        let needs_no_key = matches!(key, Ok(None)) && !settings.required;
+        let is_needed = settings.required || settings.is_keyed_by_content;
+        let needs_no_key = matches!(key, Ok(None)) && !is_needed;
         if let Some(rpc) = Rpc::of(request.headers()) {
             return match () {
                 () if is_passed(rpc, request, settings) => Self::Unguarded,
@@ -34,7 +36,8 @@ impl RequestKind {
         let refused = |why| Self::Refused(Problem::of_key(why, name));
         match key {
             Ok(Some(key)) if settings.scope.is_weak(&key) => refused(InvalidKey::Weak),
-            Ok(Some(key)) => Self::Guarded(key),
+            Ok(Some(key)) => Self::Guarded(RequestKey::Sent(key)),
+            Ok(None) if settings.is_keyed_by_content => Self::Guarded(RequestKey::Content),
             Ok(None) if settings.required => refused(InvalidKey::Missing),
             Ok(None) => Self::Unguarded,
             Err(error) => refused(error),

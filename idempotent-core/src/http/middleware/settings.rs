@@ -10,13 +10,19 @@ use http::header::{HeaderName, HeaderValue};
 use http::{Method, Response, request};
 
 use super::layer_limits::LayerLimits;
+use super::request_key::RequestKey;
 use super::scope::Scope;
+use crate::call::ContentKey;
 use crate::engine::Limiter;
 use crate::http::exchange::{HttpCall, ResponsePolicy};
 use crate::http::problem::{PROBLEM_TYPES, Problem, whole_seconds};
 use crate::http::{IdempotencyKey, RequestFingerprint};
 use crate::model::{KeyParts, KeyProblem};
 use crate::{Error, ErrorKind, Idempotency, Operation};
+
+const CONTENT_OF_NOBODY: &str = "with `key_from_content` in the global scope, a client would get the response of \
+     another one that sent the same request: say whose a request is, with `scope`, or, if all of them come from one \
+     caller, name it: `.scope(|_: &Parts| \"webhooks\")`";
 
 #[derive(Clone)]
 pub(super) struct Settings {
@@ -27,6 +33,8 @@ pub(super) struct Settings {
     limiter: Arc<Limiter>,
     pub(super) methods: Vec<Method>,
     pub(super) required: bool,
+    /// Whether a request without a key is its own key.
+    pub(super) is_keyed_by_content: bool,
     /// The gRPC services whose requests pass.
     pub(super) grpc_services: Vec<Cow<'static, str>>,
     pub(super) header: HeaderName,
@@ -52,6 +60,7 @@ impl Settings {
             limiter: Arc::new(Limiter::new(LayerLimits::default().call_limits())),
             methods: vec![Method::POST, Method::PATCH],
             required: false,
+            is_keyed_by_content: false,
             grpc_services: Vec::new(),
             header: IdempotencyKey::HEADER,
             policy_header: HeaderName::from_static("idempotency-policy"),
@@ -87,9 +96,14 @@ impl Settings {
     /// If the settings could never guard a request.
     #[track_caller]
     pub(super) fn assert_usable(&self) {
-        if let Err(error) = self.engine.check_operation(&self.operation) {
-            panic!("this idempotency layer cannot guard requests: {error}");
-        }
+        let fault = match self.engine.check_operation(&self.operation) {
+            Err(error) => error.to_string(),
+            Ok(()) if self.is_keyed_by_content && self.scope.is_global() => {
+                CONTENT_OF_NOBODY.into()
+            }
+            Ok(()) => return,
+        };
+        panic!("this idempotency layer cannot guard requests: {fault}");
     }
 
     /// Computes the policy header anew after a setting changed.
@@ -98,7 +112,7 @@ impl Settings {
             "ttl={}, max-length={}, required={}",
             whole_seconds(self.ttl()),
             self.max_key_bytes(),
-            if self.required { "?1" } else { "?0" },
+            if self.required && !self.is_keyed_by_content { "?1" } else { "?0" },
         );
         self.policy = HeaderValue::try_from(policy).ok();
     }
@@ -111,7 +125,7 @@ impl Settings {
     /// The call for a request.
     pub(super) fn call(
         &self,
-        key: &IdempotencyKey,
+        key: &RequestKey,
         owner: Option<KeyParts>,
         parts: &request::Parts,
         body: &Bytes,
@@ -124,12 +138,11 @@ impl Settings {
             );
             Box::new(Problem::from(&Error::new(ErrorKind::Encode, self.operation.name)))
         })?;
-        let mut call = self
-            .operation
-            .client_key(key)
-            .engine(&self.engine)
-            .fingerprint_digest(digest)
-            .limiter(&self.limiter);
+        let call = match key {
+            RequestKey::Sent(key) => self.operation.client_key(key),
+            RequestKey::Content => self.operation.client_key(&ContentKey::of_digest(digest)),
+        };
+        let mut call = call.engine(&self.engine).fingerprint_digest(digest).limiter(&self.limiter);
         if let Some(owner) = owner {
             call = call.scope_parts(owner);
         }

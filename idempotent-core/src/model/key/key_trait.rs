@@ -4,12 +4,12 @@ use super::parts::{KeyParts, KeyProblem};
 
 /// A type that can be an idempotency key, a part of one, or a scope.
 ///
-/// Strings, integers, `bool`, `char`, bytes, [`fmt::Arguments`](std::fmt::Arguments) and, with the
-/// feature `uuid`, `uuid::Uuid` are keys. So are references to keys, tuples of keys, and `Option`s
-/// of keys; a `None` is refused with [`ErrorKind::MissingKey`](crate::ErrorKind::MissingKey). Keys
-/// are compared by their text: `42` and `"42"` are the same key, so an id may change its type in
-/// the code and still find its records. Floats are not keys, because equal amounts need not be
-/// equal floats.
+/// Strings, integers, `bool`, `char`, bytes and [`fmt::Arguments`](std::fmt::Arguments) are keys; with the
+/// feature `uuid` also `uuid::Uuid`, and with `http` also `http::HeaderValue`. So are references to keys,
+/// tuples of keys, and `Option`s of keys; a `None` is refused with
+/// [`ErrorKind::MissingKey`](crate::ErrorKind::MissingKey). Keys are compared by their text: `42` and `"42"`
+/// are the same key, so an id may change its type in the code and still find its records. Floats are not
+/// keys, because equal amounts need not be equal floats: take cents, or an id.
 ///
 /// To make a type of your own a key, write the keys that it consists of:
 ///
@@ -25,6 +25,18 @@ use super::parts::{KeyParts, KeyProblem};
 ///     }
 /// }
 /// ```
+#[cfg_attr(
+    not(feature = "uuid"),
+    diagnostic::on_unimplemented(
+        note = "`uuid::Uuid` is a key with the feature `uuid` of `idempotent-core`, which is off: add `features = [\"uuid\"]`"
+    )
+)]
+#[cfg_attr(
+    not(feature = "http"),
+    diagnostic::on_unimplemented(
+        note = "`http::HeaderValue` is a key with the feature `http` of `idempotent-core`, which is off: add `features = [\"http\"]`"
+    )
+)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an idempotency key",
     label = "not a key",
@@ -40,6 +52,10 @@ pub trait Key {
     /// Set it for keys of your own that come from outside as they are. A struct that contains one says what
     /// its field's type says: `const CHOSEN_BY_CLIENT: bool = IdempotencyKey::CHOSEN_BY_CLIENT;`.
     const CHOSEN_BY_CLIENT: bool = false;
+
+    /// Whether a client also chooses it where it is a scope. The header of a request, for instance, is chosen by
+    /// the client as an idempotency key, and set by a gateway as a tenant.
+    const CHOSEN_BY_CLIENT_AS_SCOPE: bool = Self::CHOSEN_BY_CLIENT;
 
     /// Appends the parts of this key to `parts`.
     fn write(&self, parts: &mut KeyParts);

@@ -1,11 +1,14 @@
-//! What a key is (`key_trait`), which types are keys (`types`), and how a key becomes bytes
-//! (`parts`, `decimal`).
+//! What a key is (`key_trait`), which types are keys (`types`) and which are none (`floats`), and how a key
+//! becomes bytes (`parts`, `decimal`).
 
 mod decimal;
+mod floats;
 mod key_trait;
 mod parts;
 mod types;
 
+#[doc(hidden)]
+pub use self::floats::{Exact, Float};
 pub use self::key_trait::{AnyKey, Key};
 pub use self::parts::KeyParts;
 pub(crate) use self::parts::{KeyProblem, clip, push_prefixed};

@@ -21,6 +21,8 @@ pub(crate) enum KeyProblem {
     Empty,
     /// Somebody else could guess it, where knowing a key is enough to get its result.
     Guessable,
+    /// It is made of a payload that serde cannot write.
+    Unserializable,
 }
 
 impl KeyParts {
@@ -53,6 +55,21 @@ impl KeyParts {
         }
     }
 
+    /// Appends the digest of a payload. No other key has such a part: an empty one precedes it, which
+    /// [`push`](Self::push) refuses.
+    ///
+    /// It does not count towards the [length](Self::len), since no caller can make it longer.
+    pub(crate) fn push_content(&mut self, digest: &[u8; 32]) {
+        push_prefixed(&mut self.encoded, b"");
+        push_prefixed(&mut self.encoded, digest);
+    }
+
+    /// Marks a part as one that cannot be written, which makes the whole key
+    /// [fail](crate::ErrorKind::Encode).
+    pub(crate) fn push_unserializable(&mut self) {
+        self.fail(KeyProblem::Unserializable);
+    }
+
     /// Marks a part as missing, which makes the whole key [missing](crate::ErrorKind::MissingKey).
     pub fn push_missing(&mut self) {
         self.fail(KeyProblem::Missing);
@@ -76,12 +93,18 @@ impl KeyParts {
 
     /// Appends the key in readable form: its parts in order, with a `/` between two parts whose
     /// words would touch. The text is cut at 4 KiB.
+    ///
+    /// A digest of a payload is left out: whoever reads it could try payloads until one has it.
     pub(crate) fn write_text(&self, out: &mut Vec<u8>) {
         let end = out.len() + MAX_TEXT_BYTES;
         let mut rest = &self.encoded[..];
         let mut touches = false;
-        while let Some((part, tail)) = split_prefixed(rest) {
-            let part = String::from_utf8_lossy(part);
+        while let Some((part, mut tail)) = split_prefixed(rest) {
+            let mut part = String::from_utf8_lossy(part);
+            if part.is_empty() {
+                part = CONTENT.into();
+                tail = split_prefixed(tail).map_or(tail, |(_digest, tail)| tail);
+            }
             if touches && part.starts_with(char::is_alphanumeric) && out.len() < end {
                 out.push(b'/');
             }
@@ -91,6 +114,9 @@ impl KeyParts {
         }
     }
 }
+
+/// What is shown in the place of a payload's digest.
+const CONTENT: &str = "(content)";
 
 /// The longest text of a key, in bytes. The engine's limit on keys is usually far lower.
 const MAX_TEXT_BYTES: usize = 4096;
@@ -136,6 +162,7 @@ impl KeyProblem {
             Self::Missing => "the key or the scope, or a part of one, is `None`",
             Self::Empty => "the key or the scope, or a part of one, is empty",
             Self::Guessable => "the key could be guessed",
+            Self::Unserializable => "the payload that the key is made of cannot be serialized",
         }
     }
 }
@@ -193,6 +220,24 @@ mod tests {
     fn what_is_no_text_is_shown_as_such() {
         let bytes: &[u8] = b"a\xffb";
         assert_eq!(text(&KeyParts::of(&("order:", bytes)).unwrap()), "order:a\u{fffd}b");
+    }
+
+    #[test]
+    fn a_digest_is_a_part_that_no_other_key_has_and_is_not_shown() {
+        let digest = [7; 32];
+        let mut parts = KeyParts::default();
+        parts.push("order");
+        parts.push_content(&digest);
+        parts.push(8_u8.to_string());
+        let parts = parts.checked().unwrap();
+        assert_eq!(text(&parts), "order(content)8");
+        assert_eq!(parts.len(), 6);
+
+        let mut bytes = KeyParts::default();
+        bytes.push("order");
+        bytes.push(digest);
+        bytes.push("8");
+        assert_ne!(parts.encoded(), bytes.checked().unwrap().encoded());
     }
 
     #[test]

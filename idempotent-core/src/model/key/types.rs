@@ -103,6 +103,7 @@ impl Key for uuid::Uuid {
 
 impl<K: Key> Key for Option<K> {
     const CHOSEN_BY_CLIENT: bool = K::CHOSEN_BY_CLIENT;
+    const CHOSEN_BY_CLIENT_AS_SCOPE: bool = K::CHOSEN_BY_CLIENT_AS_SCOPE;
 
     fn write(&self, parts: &mut KeyParts) {
         match self {
@@ -120,6 +121,7 @@ macro_rules! pointers {
     ($($pointer:ty)*) => {$(
         impl<K: Key + ?Sized> Key for $pointer {
             const CHOSEN_BY_CLIENT: bool = K::CHOSEN_BY_CLIENT;
+            const CHOSEN_BY_CLIENT_AS_SCOPE: bool = K::CHOSEN_BY_CLIENT_AS_SCOPE;
 
             fn write(&self, parts: &mut KeyParts) {
                 (**self).write(parts);
@@ -136,6 +138,7 @@ pointers!(&K &mut K Box<K> Rc<K> Arc<K>);
 
 impl<K: Key + ToOwned + ?Sized> Key for Cow<'_, K> {
     const CHOSEN_BY_CLIENT: bool = K::CHOSEN_BY_CLIENT;
+    const CHOSEN_BY_CLIENT_AS_SCOPE: bool = K::CHOSEN_BY_CLIENT_AS_SCOPE;
 
     fn write(&self, parts: &mut KeyParts) {
         (**self).write(parts);
@@ -150,6 +153,8 @@ macro_rules! tuples {
     ($($first:ident $($rest:ident)*)?) => {$(
         impl<$first: Key, $($rest: Key),*> Key for ($first, $($rest,)*) {
             const CHOSEN_BY_CLIENT: bool = $first::CHOSEN_BY_CLIENT $(|| $rest::CHOSEN_BY_CLIENT)*;
+            const CHOSEN_BY_CLIENT_AS_SCOPE: bool =
+                $first::CHOSEN_BY_CLIENT_AS_SCOPE $(|| $rest::CHOSEN_BY_CLIENT_AS_SCOPE)*;
 
             #[allow(non_snake_case)]
             fn write(&self, parts: &mut KeyParts) {

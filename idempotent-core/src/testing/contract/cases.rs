@@ -21,7 +21,7 @@ use super::{
 /// # use idempotent_core::testing::contract::Subject;
 /// # struct Server;
 /// # impl Server { async fn connect() -> Self { Server } }
-/// # #[async_trait::async_trait]
+/// # #[idempotent_core::async_trait]
 /// # impl Subject for Server {
 /// #     fn store(&self) -> Arc<dyn Store> { unreachable!() }
 /// #     async fn advance(&self, by: Duration) { tokio::time::sleep(by).await }

@@ -23,7 +23,7 @@ use crate::store::Store;
 ///     store: Arc<dyn Store>,
 /// }
 ///
-/// #[async_trait::async_trait]
+/// #[idempotent_core::async_trait]
 /// impl Subject for OverTheWire {
 ///     fn store(&self) -> Arc<dyn Store> {
 ///         self.store.clone()

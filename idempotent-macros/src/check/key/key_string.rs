@@ -4,10 +4,11 @@ use std::ops::Range;
 use std::str::FromStr;
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
-use syn::{Expr, Ident, LitStr};
+use quote::ToTokens;
+use syn::{Expr, ExprLit, Ident, Lit, LitStr};
 
 use super::braces::{self, Piece};
-use super::format_spec;
+use super::{content, format_spec};
 use crate::check::value::string;
 use crate::errors::Errors;
 
@@ -30,9 +31,18 @@ pub(crate) enum Part {
     },
 }
 
+impl Part {
+    pub(crate) fn tokens(&self) -> TokenStream {
+        match self {
+            Self::Text(text) => text.to_token_stream(),
+            Self::Value(value) | Self::Formatted { value, .. } => value.to_token_stream(),
+        }
+    }
+}
+
 pub(in crate::check) fn check(value: Expr, errors: &mut Errors) -> Option<Key> {
     let Some(literal) = string(&value) else {
-        return Some(Key::Given(value));
+        return is_allowed(&value, errors).then_some(Key::Given(value));
     };
     let text = literal.value();
     if text.is_empty() {
@@ -64,6 +74,7 @@ fn part(literal: &LitStr, text: &str, piece: Piece<'_>, errors: &mut Errors) -> 
     };
     let span = span_of(literal, text, &at);
     let value = expression(source, span, errors);
+    let value = value.filter(|value| is_allowed(value, errors));
     let Some(format) = format.filter(|format| !format.trim().is_empty()) else {
         return value.map(Part::Value);
     };
@@ -78,6 +89,21 @@ fn part(literal: &LitStr, text: &str, piece: Piece<'_>, errors: &mut Errors) -> 
             errors.at_span(span, what, fault.help.replace("{value}", source.trim()));
             None
         }
+    }
+}
+
+/// Reports what no key can be, however it is spelled.
+fn is_allowed(value: &Expr, errors: &mut Errors) -> bool {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Float(literal), .. }) => {
+            errors.at(
+                literal,
+                "floats are no keys: use cents, or an id",
+                "write an integer, such as cents, or the part that identifies the call, such as `order.id`",
+            );
+            false
+        }
+        _ => content::is_allowed(value, errors),
     }
 }
 

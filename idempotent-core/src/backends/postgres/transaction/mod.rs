@@ -2,16 +2,18 @@
 //!
 //! [`connection`] implements [`Transaction`](crate::store::Transaction) for sqlx's connections, with the
 //! [`statements`] of one store's tables. [`retry`] runs whole transactions again after a conflict: it [`begin`]s
-//! them where none is open, and makes sure at the [`commit`] that they are [`not_committed`] in silence.
+//! them where none is open, has them [`lent`] to the body, and makes sure at the [`commit`] that they are [`not_committed`] in silence.
 
 mod begin;
 mod commit;
 mod connection;
 mod error;
+mod lent;
 mod not_committed;
 mod retry;
 mod statements;
 
+pub use self::lent::LentTransaction;
 pub use self::not_committed::NotCommitted;
-pub use self::retry::{RetryTransaction, retry_transaction};
+pub use self::retry::{RetryTransaction, retry_transaction, transact};
 pub(super) use self::statements::TransactionStatements;

@@ -7,7 +7,7 @@ use std::fmt;
 use sqlx::error::{DatabaseError, ErrorKind};
 
 /// Why a transaction was not committed although its body returned `Ok`.
-/// [`retry_transaction`](super::retry_transaction) returns it as a `sqlx::Error::Database`.
+/// [`transact`](super::transact) returns it as a `sqlx::Error::Database`.
 ///
 /// PostgreSQL does not say so by itself: the `COMMIT` of a transaction in which a statement has failed rolls it
 /// back and succeeds.
@@ -30,6 +30,9 @@ pub enum NotCommitted {
     /// The body ended the transaction, or dropped the future of a nested `begin` halfway, at which sqlx rolls
     /// the outer transaction back. Statements after that were committed one by one.
     Ended,
+    /// The body of [`transact`](super::transact) ended, and something still has its transaction, such as a task that it
+    /// spawned. Nothing is kept, unless that one commits for itself.
+    Kept,
 }
 
 impl fmt::Display for NotCommitted {
@@ -46,17 +49,21 @@ impl DatabaseError for NotCommitted {
             Self::Aborted => {
                 "the transaction was rolled back and not committed: one of its statements had failed"
             }
+            Self::Kept => {
+                "the transaction was not committed: the body ended, and something still has it"
+            }
             Self::Ended => {
                 "the transaction had ended before its commit: statements after that were committed one by one"
             }
         }
     }
 
-    /// PostgreSQL's own: `in_failed_sql_transaction` and `no_active_sql_transaction`.
+    /// PostgreSQL's own: `in_failed_sql_transaction`, `no_active_sql_transaction` and `invalid_transaction_state`.
     fn code(&self) -> Option<Cow<'_, str>> {
         Some(Cow::Borrowed(match self {
             Self::Aborted => "25P02",
             Self::Ended => "25P01",
+            Self::Kept => "25000",
         }))
     }
 

@@ -8,6 +8,8 @@ use tokio::time::sleep;
 
 use super::begin::{Isolation, begin};
 use super::commit::commit;
+use super::lent::{Lender, LentTransaction};
+use super::not_committed::NotCommitted;
 use crate::backends::shared::sql::is_conflict;
 use crate::store::backoff::Backoff;
 
@@ -15,13 +17,13 @@ const ATTEMPTS: u32 = 10;
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(500) };
 
-/// Begins a transaction, runs `body` in it and commits it, and retries all of that after a conflict with
+/// Begins a transaction, lends it to `body` and commits it, and retries all of that after a conflict with
 /// another transaction. `REPEATABLE READ` and `SERIALIZABLE` require this of every program, and a deadlock
 /// requires it at any level. This is [`RetryTransaction`] with its defaults.
 ///
 /// ```no_run
 /// use idempotent_core::idempotent;
-/// use idempotent_core::backends::retry_transaction;
+/// use idempotent_core::backends::transact;
 /// use sqlx::{PgPool, Postgres, Transaction};
 ///
 /// # #[derive(Debug)] enum PayError { Idempotency(idempotent_core::Error), Database(sqlx::Error) }
@@ -47,16 +49,38 @@ const BACKOFF: Backoff =
 /// }
 ///
 /// # async fn handler(pool: PgPool) -> Result<(), PayError> {
+/// transact(&pool, async |mut tx| pay(&mut tx, 7).await).await
+/// # }
+/// ```
+///
+/// The body gets a [`LentTransaction`], which stands for a `&mut Transaction`. If it borrowed the transaction
+/// instead, its future could not be spawned.
+///
+/// # Errors
+///
+/// As [`RetryTransaction::transact`].
+pub async fn transact<T, E, F, Fut>(pool: &PgPool, body: F) -> Result<T, E>
+where
+    E: StdError + From<sqlx::Error> + 'static,
+    F: FnMut(LentTransaction) -> Fut,
+    Fut: Future<Output = Result<T, E>>,
+{
+    RetryTransaction::new().transact(pool, body).await
+}
+
+/// Like [`transact`], for a body that takes the transaction itself and returns it with its result.
+///
+/// ```no_run
+/// use idempotent_core::backends::retry_transaction;
+///
+/// # async fn handler(pool: sqlx::PgPool) -> Result<u64, sqlx::Error> {
 /// retry_transaction(&pool, async |mut tx| {
-///     let paid = pay(&mut tx, 7).await;
-///     (tx, paid)
+///     let emptied = sqlx::query("DELETE FROM carts WHERE id = 7").execute(&mut *tx).await;
+///     (tx, emptied.map(|emptied| emptied.rows_affected()))
 /// })
 /// .await
 /// # }
 /// ```
-///
-/// The body takes the transaction and returns it with its result. If it borrowed the transaction
-/// instead, its future could not be spawned.
 ///
 /// # Errors
 ///
@@ -70,7 +94,7 @@ where
     RetryTransaction::new().run(pool, body).await
 }
 
-/// How to begin a transaction, and how often to retry it. See [`retry_transaction`].
+/// How to begin a transaction, and how often to retry it. See [`transact`].
 ///
 /// ```no_run
 /// use idempotent_core::backends::RetryTransaction;
@@ -79,10 +103,9 @@ where
 /// const RETRY: RetryTransaction = RetryTransaction::new().serializable().attempts(20);
 ///
 /// RETRY
-///     .run(&pool, async |mut tx| {
+///     .transact(&pool, async |mut tx| {
 ///         let moved = sqlx::query("UPDATE accounts SET balance = balance - 1 WHERE id = 7");
-///         let moved = moved.execute(&mut *tx).await;
-///         (tx, moved)
+///         moved.execute(&mut **tx).await
 ///     })
 ///     .await?;
 /// # Ok(()) }
@@ -133,7 +156,7 @@ impl RetryTransaction {
         self
     }
 
-    /// Runs `body` in a transaction and commits it. Retries with a new transaction if the error, or one of
+    /// Lends a transaction to `body` and commits it. Retries with a new transaction if the error, or one of
     /// its causes, [is a conflict](is_conflict); so an `E` that wraps another error should return that one
     /// as its [`source`](StdError::source).
     ///
@@ -152,6 +175,63 @@ impl RetryTransaction {
     /// last of them. If `body` returns `Ok` although its transaction cannot be committed, the error is
     /// [`NotCommitted`](super::NotCommitted) within a `sqlx::Error::Database`. If the connection is lost during the commit, nobody knows whether it was committed:
     /// repeat the same call to find out.
+    /// So it is if something still has the [`LentTransaction`] when `body` ends.
+    pub async fn transact<T, E, F, Fut>(self, pool: &PgPool, body: F) -> Result<T, E>
+    where
+        E: StdError + From<sqlx::Error> + 'static,
+        F: FnMut(LentTransaction) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        self.transact_while(pool, |error: &E| is_conflict(error), body).await
+    }
+
+    /// Like [`transact`](Self::transact), for any error type: `should_retry` says whether to retry after an error.
+    ///
+    /// ```no_run
+    /// use idempotent_core::backends::{RetryTransaction, is_conflict};
+    ///
+    /// type BoxError = Box<dyn std::error::Error + Send + Sync>;
+    ///
+    /// # async fn handler(pool: sqlx::PgPool) -> Result<(), BoxError> {
+    /// let should_retry = |error: &BoxError| is_conflict(&**error);
+    /// let emptied = RetryTransaction::new().transact_while(&pool, should_retry, async |mut tx| {
+    ///     let emptied = sqlx::query("DELETE FROM carts WHERE id = 7").execute(&mut **tx).await;
+    ///     emptied.map_err(BoxError::from)
+    /// });
+    /// emptied.await.map(drop)
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`transact`](Self::transact).
+    pub async fn transact_while<T, E, F, Fut>(
+        self,
+        pool: &PgPool,
+        should_retry: impl Fn(&E) -> bool,
+        mut body: F,
+    ) -> Result<T, E>
+    where
+        E: From<sqlx::Error>,
+        F: FnMut(LentTransaction) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        for attempt in 1..self.attempts {
+            match self.attempt_lending(pool, &mut body).await {
+                Err(error) if should_retry(&error) => {}
+                decided => return decided,
+            }
+            sleep(self.backoff.pause(attempt)).await;
+        }
+        self.attempt_lending(pool, &mut body).await
+    }
+
+    /// Like [`transact`](Self::transact), for a body that takes the transaction itself and returns it with its
+    /// result.
+    ///
+    /// # Errors
+    ///
+    /// As [`transact`](Self::transact).
     pub async fn run<T, E, F, Fut>(self, pool: &PgPool, body: F) -> Result<T, E>
     where
         E: StdError + From<sqlx::Error> + 'static,
@@ -209,15 +289,40 @@ impl RetryTransaction {
         Fut: Future<Output = (Transaction<'static, Postgres>, Result<T, E>)>,
     {
         let (tx, result) = body(begin(pool, self.isolation).await?).await;
-        if result.is_ok() {
-            commit(tx).await?;
-        } else {
-            // The caller should get the error of `body`, and sqlx rolls back anyway before it uses the
-            // connection again.
-            tx.rollback().await.ok();
-        }
-        result
+        end(tx, result).await
     }
+
+    async fn attempt_lending<T, E, F, Fut>(self, pool: &PgPool, body: &mut F) -> Result<T, E>
+    where
+        E: From<sqlx::Error>,
+        F: FnMut(LentTransaction) -> Fut,
+        Fut: Future<Output = Result<T, E>>,
+    {
+        let (lender, lent) = Lender::lend(begin(pool, self.isolation).await?).await;
+        let result = body(lent).await;
+        match lender.take_back() {
+            Some(tx) => end(tx, result).await,
+            // It is rolled back when it is dropped, wherever that is.
+            None => {
+                result.and_then(|_| Err(sqlx::Error::Database(Box::new(NotCommitted::Kept)).into()))
+            }
+        }
+    }
+}
+
+/// Commits what succeeded, and rolls back what did not.
+async fn end<T, E: From<sqlx::Error>>(
+    tx: Transaction<'static, Postgres>,
+    result: Result<T, E>,
+) -> Result<T, E> {
+    if result.is_ok() {
+        commit(tx).await?;
+    } else {
+        // The caller should get the error of `body`, and sqlx rolls back anyway before it uses the
+        // connection again.
+        tx.rollback().await.ok();
+    }
+    result
 }
 
 impl Default for RetryTransaction {
