@@ -150,7 +150,7 @@ impl MarksReplays for reqwest::Response {
 #[cfg(feature = "tonic")]
 impl<M> MarksReplays for tonic::Response<M> {
     fn header(&self, name: &str) -> Option<&[u8]> {
-        self.metadata().get(name).map(|value| value.as_encoded_bytes())
+        self.metadata().get(name).map(tonic::metadata::MetadataValue::as_encoded_bytes)
     }
 
     fn status(&self) -> String {

@@ -306,7 +306,7 @@ async fn the_log_and_the_metrics_tell() {
             match (key.key().name(), value) {
                 ("idempotent_circuit_open", DebugValue::Gauge(value)) => open += value.0,
                 ("idempotent_circuit_refusals_total", DebugValue::Counter(count)) => {
-                    refused += count
+                    refused += count;
                 }
                 _ => {}
             }

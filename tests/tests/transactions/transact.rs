@@ -19,7 +19,7 @@ async fn charge(
     tx: &mut Transaction<'_, Postgres>,
     key: &str,
 ) -> Result<i64, ShopError> {
-    shop.charge(&mut **tx, CHARGE, key).await
+    shop.charge(tx, CHARGE, key).await
 }
 
 #[tokio::test]
