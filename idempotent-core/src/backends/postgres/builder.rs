@@ -7,9 +7,11 @@ use sqlx::PgPool;
 use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout_at;
 
+use super::autocommit::Connections;
 use super::connection::Connection;
 use super::connection_pool::ConnectionPool;
 use super::error::{store_error, timed_out};
+use super::groups::{GroupOptions, Lanes};
 use super::inner::Inner;
 use super::notify::{Channel, Notifications};
 use super::schema;
@@ -42,6 +44,8 @@ pub struct PostgresStoreBuilder {
     response_timeout: Duration,
     migrate: bool,
     sweep_every: Option<Duration>,
+    group_commits: Option<bool>,
+    never_alone: bool,
     notify: bool,
     wait_pauses: Option<PollPauses>,
     credentials: Option<Provider>,
@@ -91,6 +95,8 @@ impl PostgresStore {
             response_timeout: RESPONSE_TIMEOUT,
             migrate: true,
             sweep_every: Some(SWEEP_EVERY),
+            group_commits: None,
+            never_alone: false,
             notify: true,
             wait_pauses: None,
             credentials: None,
@@ -193,6 +199,39 @@ impl PostgresStoreBuilder {
         self
     }
 
+    /// Whether steps of several calls may leave together, as one statement and one commit. Default: true on
+    /// connections of the store's own, and false on an application's pool.
+    ///
+    /// A commit takes as long as the server's disk does, so this is what a busy store is bound to without it.
+    /// While two groups are under way, the steps that arrive wait, and leave together as the next one: up to 100,
+    /// of at most a mebibyte. A step that is alone leaves at once, and so does one whose record is long. Looking for
+    /// a result is a group of its own that only reads, so a replay waits for no commit. Each caller has its own
+    /// answer, as it would have alone; calls in transactions of their callers (`tx`) are not
+    /// concerned.
+    ///
+    /// It needs connections at the isolation level `read committed`, which the store's own are. On a pool whose
+    /// default is another one, the store warns once, and takes each step alone.
+    ///
+    /// ```no_run
+    /// use idempotent_core::backends::PostgresStore;
+    ///
+    /// # async fn start(pool: sqlx::PgPool) -> Result<(), idempotent_core::store::StoreError> {
+    /// let store = PostgresStore::builder(pool).group_commits(true).connect().await?;
+    /// # Ok(()) }
+    /// ```
+    pub const fn group_commits(mut self, group: bool) -> Self {
+        self.group_commits = Some(group);
+        self
+    }
+
+    /// Sends steps in groups even if they are alone, so that tests see groups.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    pub const fn never_alone(mut self) -> Self {
+        self.never_alone = true;
+        self
+    }
+
     /// Whether waiters and near caches are notified by other processes, with `LISTEN` and `NOTIFY`.
     /// Default: true. That takes one connection beside the pool, opened when somebody first waits.
     ///
@@ -254,7 +293,15 @@ impl PostgresStoreBuilder {
         });
         let notifications = Notifications::new(channel, pauses);
         let sweeper = Sweeper::new(self.sweep_every);
-        let inner = Arc::new(Inner::new(connection, self.names, notifications, sweeper));
+        let is_own = connection.connections() == Connections::Own;
+        let options = GroupOptions {
+            is_on: self.group_commits.unwrap_or(is_own),
+            is_never_alone: self.never_alone,
+            timeout: self.response_timeout,
+            connections: connection.max_connections(),
+        };
+        let lanes = Lanes::new(&options);
+        let inner = Arc::new(Inner::new(connection, self.names, lanes, notifications, sweeper));
         inner.sweeper.start(&inner.tasks, &inner);
         Ok(PostgresStore(inner))
     }

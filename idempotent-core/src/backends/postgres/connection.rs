@@ -69,6 +69,11 @@ impl Connection {
         Self { cache, ..Self::shared(pool, spare, timeout) }
     }
 
+    /// The longest that a step may take.
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     pub(super) const fn pool(&self) -> &ConnectionPool {
         &self.pool
     }
@@ -200,7 +205,8 @@ impl Connection {
         self.pool.pool()
     }
 
-    fn max_connections(&self) -> u32 {
+    /// The most connections that there may be, without the spare one.
+    pub(super) fn max_connections(&self) -> u32 {
         self.usual_pool().options().get_max_connections()
     }
 

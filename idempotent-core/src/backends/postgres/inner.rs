@@ -1,6 +1,7 @@
 //! What the clones of a store share.
 
 use super::connection::Connection;
+use super::groups::Lanes;
 use super::notify::Notifications;
 use super::statements::Statements;
 use super::table_names::TableNames;
@@ -16,6 +17,7 @@ pub(super) struct Inner {
     pub(super) statements: Statements,
     pub(super) transaction_statements: TransactionStatements,
     pub(super) notifications: Notifications,
+    pub(super) lanes: Lanes,
     pub(super) sweeper: Sweeper,
     pub(super) tasks: BackgroundTasks,
     channel: String,
@@ -25,6 +27,7 @@ impl Inner {
     pub(super) fn new(
         connection: Connection,
         names: TableNames,
+        lanes: Lanes,
         notifications: Notifications,
         sweeper: Sweeper,
     ) -> Self {
@@ -34,6 +37,7 @@ impl Inner {
             channel: names.channel(),
             connection,
             names,
+            lanes,
             notifications,
             sweeper,
             tasks: BackgroundTasks::default(),

@@ -7,7 +7,8 @@
 //! [`query`], over connections from a [`connection_pool`] (by its [`acquisitions`]) or a [`connection_cache`], or on a spare one if it is the
 //! [`first_of`] both; a [`running_query`] outlives its caller's patience. [`autocommit`] tells connections within a transaction, [`read_only`] servers that accept
 //! no writes, and [`sqlstate`] what error codes mean. [`notify`] wakes waiters in other processes.
-//! [`transaction`] is calls in transactions of their callers. [`inner`] is what clones of a store share.
+//! [`transaction`] is calls in transactions of their callers. [`groups`] commits the steps of many calls together. [`inner`] is
+//! what clones of a store share.
 
 mod abandon;
 mod acquisitions;
@@ -20,6 +21,7 @@ mod connection_pool;
 mod entry;
 mod error;
 mod first_of;
+mod groups;
 mod inner;
 mod load;
 mod notify;

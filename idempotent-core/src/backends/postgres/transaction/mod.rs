@@ -12,6 +12,7 @@ mod not_committed;
 mod retry;
 mod statements;
 
+pub(super) use self::connection::lock;
 pub use self::not_committed::NotCommitted;
 pub use self::retry::{RetryTransaction, retry_transaction};
 pub(super) use self::statements::TransactionStatements;
