@@ -8,8 +8,8 @@ use axum::response::IntoResponse;
 use axum::routing::post;
 use axum::{Json, Router};
 use idempotent_core::Idempotency;
-use idempotent_core::http::{IdempotencyLayer, RequestFingerprint};
 use idempotent_core::backends::MemoryStore;
+use idempotent_core::http::{IdempotencyLayer, RequestFingerprint};
 use serde::{Deserialize, Serialize};
 use tower_layer::Identity;
 

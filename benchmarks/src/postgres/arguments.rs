@@ -5,7 +5,7 @@ use std::error::Error;
 use idempotent_servers::PostgresVersion;
 
 /// What can be left out.
-const PARTS: [&str; 4] = ["calls", "within", "sweep", "wake"];
+const PARTS: [&str; 5] = ["calls", "within", "sweep", "wake", "groups"];
 
 pub(crate) struct Arguments {
     pub(crate) versions: Vec<PostgresVersion>,
@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Reads `[--server 15|18] [--rows N,N…] [calls] [within] [sweep] [wake]`; without any, it is all
+    /// Reads `[--server 15|18] [--rows N,N…] [calls] [within] [sweep] [wake] [groups]`; without any, it is all
     /// of it.
     pub(crate) fn read() -> Result<Self, Box<dyn Error>> {
         let mut read = Self {
@@ -43,6 +43,10 @@ impl Arguments {
             }
         }
         Ok(read)
+    }
+
+    pub(crate) fn wants_only(&self, part: &str) -> bool {
+        !self.parts.is_empty() && self.parts.iter().all(|wanted| wanted == part)
     }
 
     pub(crate) fn wants(&self, part: &str) -> bool {

@@ -2,8 +2,10 @@
 //!
 //! ```text
 //! cargo run --release --ignore-rust-version --manifest-path benchmarks/Cargo.toml --bin postgres -- \
-//!     [--server 15|18] [--rows 10000,5000000] [calls] [within] [sweep] [wake]
+//!     [--server 15|18] [--rows 10000,5000000] [calls] [within] [sweep] [wake] [groups]
 //! ```
+//!
+//! `groups` is on a server of its own with `fsync` on, since what groups share is a commit.
 //!
 //! All sides take turns of some thousand calls within one run against one server, started here with
 //! `fsync` off, so that the disk is not what is measured. A figure is the median over the rounds; a
@@ -16,6 +18,7 @@
 
 mod arguments;
 mod fill;
+mod groups;
 mod limit;
 mod ours;
 #[path = "../shared/receipt.rs"]
@@ -56,6 +59,12 @@ const fn calls(tasks: u64) -> u64 {
 }
 
 async fn measure(version: PostgresVersion, arguments: &Arguments) -> Result<(), Box<dyn Error>> {
+    if arguments.wants("groups") {
+        groups::measure(version).await?;
+    }
+    if arguments.wants_only("groups") {
+        return Ok(());
+    }
     let server = Postgres::builder().version(version).start().await;
     let url = server.url();
     let pool = limit::pool(&url).await?;

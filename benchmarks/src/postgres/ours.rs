@@ -13,6 +13,7 @@ use crate::side::{Outcome, Side};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const CHARGE: Operation = Operation::new("shop::charge");
+const CHARGE_ALONE: Operation = Operation::new("shop::charge_alone");
 /// In the same table, and so with records of its own.
 const CHARGE_ON_POOL: Operation = Operation::new("shop::charge_on_pool");
 
@@ -42,6 +43,17 @@ impl Ours {
         let store = NearCache::new(store(url).await?);
         let (name, engine) = ("idempotent-core, near", Idempotency::new(store));
         Ok(Self { name, operation: CHARGE, engine })
+    }
+
+    /// With groups, or with each step alone.
+    pub(crate) async fn grouping(url: &str, is_grouping: bool) -> Result<Self, Box<dyn Error>> {
+        let builder = PostgresStore::builder(url).response_timeout(PATIENCE);
+        let engine = Idempotency::new(builder.group_commits(is_grouping).connect().await?);
+        let (name, operation) = match is_grouping {
+            true => ("groups", CHARGE),
+            false => ("each step alone", CHARGE_ALONE),
+        };
+        Ok(Self { name, operation, engine })
     }
 
     async fn call(&self, key: &str) -> Outcome {

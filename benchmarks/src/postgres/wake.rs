@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
-use idempotent_core::model::{Envelope, RecordId};
 use idempotent_core::backends::PostgresStore;
+use idempotent_core::model::{Envelope, RecordId};
 use idempotent_core::store::{Complete, Reserve, Store, Wait};
 
 const ORDERS: u64 = 400;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::backends::PostgresStore;
+use idempotent_core::backends::{PostgresStore, PostgresStoreBuilder};
 use idempotent_core::model::RecordId;
 use idempotent_core::testing::contract::Lapsed;
 use idempotent_servers::{Postgres, PostgresVersion};
@@ -14,6 +14,18 @@ use crate::setup::migrated;
 
 /// Two handles to one server.
 async fn subject_of(server: &'static Postgres) -> TwoHandles {
+    opened(server, |builder| builder).await
+}
+
+/// The same, with every step in a group.
+async fn grouped_subject_of(server: &'static Postgres) -> TwoHandles {
+    opened(server, PostgresStoreBuilder::never_alone).await
+}
+
+async fn opened(
+    server: &'static Postgres,
+    set: fn(PostgresStoreBuilder) -> PostgresStoreBuilder,
+) -> TwoHandles {
     let garble = move |id: RecordId| async move {
         let id: String = id.hash().iter().map(|byte| format!("{byte:02x}")).collect();
         let sql = format!("UPDATE idempotent.records SET record = '\\x00ff' WHERE id = '\\x{id}'");
@@ -24,7 +36,7 @@ async fn subject_of(server: &'static Postgres) -> TwoHandles {
         let builder = PostgresStore::builder(server.url())
             .response_timeout(Duration::from_secs(10))
             .max_connections(4);
-        migrated(builder).await
+        migrated(set(builder)).await
     })
     .await
     .garbled_by(garble)
@@ -54,6 +66,31 @@ mod postgres_18 {
 
     async fn subject() -> TwoHandles {
         subject_of(SERVER.get_or_init(|| start(PostgresVersion::V18)).await).await
+    }
+
+    idempotent_core::testing::contract_tests! { subject().await }
+}
+
+mod postgres_15_in_groups {
+    use super::*;
+
+    static SERVER: OnceCell<Postgres> = OnceCell::const_new();
+
+    async fn subject() -> TwoHandles {
+        let server = SERVER.get_or_init(|| start(PostgresVersion::Distribution)).await;
+        grouped_subject_of(server).await
+    }
+
+    idempotent_core::testing::contract_tests! { subject().await }
+}
+
+mod postgres_18_in_groups {
+    use super::*;
+
+    static SERVER: OnceCell<Postgres> = OnceCell::const_new();
+
+    async fn subject() -> TwoHandles {
+        grouped_subject_of(SERVER.get_or_init(|| start(PostgresVersion::V18)).await).await
     }
 
     idempotent_core::testing::contract_tests! { subject().await }

@@ -8,6 +8,7 @@ mod connections;
 mod contract;
 mod credentials;
 mod failover;
+mod groups;
 mod hostile;
 mod lost_connections;
 mod open_transactions;

@@ -127,25 +127,30 @@ async fn no_step_reads_the_whole_table_however_small_it_was_at_first() {
         drop(migrated(patient(&server)).await);
         server.sql("VACUUM ANALYZE idempotent.records").await;
         let before = scans(&server).await;
-        let store = patient(&server).max_connections(1).sweep_every(None).connect().await.unwrap();
-        let tenant = ScopeId::of("alice").unwrap();
-        for _ in 0..10 {
-            let (kept, released) = (Attempt::new(), Attempt::new());
-            let reservation = kept.win(&store).await;
-            kept.renew(&store, &reservation).await.unwrap();
-            kept.record(&store, &reservation, b"result").await;
-            kept.record(&store, &reservation, b"result").await;
-            store.load(&kept.id).await.unwrap();
-            let reservation = released.win(&store).await;
-            released.release(&store, &reservation).await.unwrap();
-            store.purge(&released.id).await.unwrap();
-            store.scan(&Scan::all()).await.unwrap();
-            store.scan(&Scan::unfinished()).await.unwrap();
-            store.sweep().await.unwrap();
-            store.scope_use(&tenant, 1000).await.unwrap();
+        let builder = patient(&server).max_connections(1).sweep_every(None);
+        for builder in [builder.clone(), builder.never_alone()] {
+            take_every_step(&builder.connect().await.unwrap()).await;
         }
-        drop(store);
         assert_eq!(scans(&server).await, before);
+    }
+}
+
+async fn take_every_step(store: &PostgresStore) {
+    let tenant = ScopeId::of("alice").unwrap();
+    for _ in 0..10 {
+        let (kept, released) = (Attempt::new(), Attempt::new());
+        let reservation = kept.win(store).await;
+        kept.renew(store, &reservation).await.unwrap();
+        kept.record(store, &reservation, b"result").await;
+        kept.record(store, &reservation, b"result").await;
+        store.load(&kept.id).await.unwrap();
+        let reservation = released.win(store).await;
+        released.release(store, &reservation).await.unwrap();
+        store.purge(&released.id).await.unwrap();
+        store.scan(&Scan::all()).await.unwrap();
+        store.scan(&Scan::unfinished()).await.unwrap();
+        store.sweep().await.unwrap();
+        store.scope_use(&tenant, 1000).await.unwrap();
     }
 }
 

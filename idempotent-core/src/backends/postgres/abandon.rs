@@ -1,12 +1,19 @@
 //! Marking a reservation whose owner no longer works on it.
 
+use tokio::time::Instant;
+
 use super::connection::Retry;
 use super::entry::guarantee_code;
+use super::error::store_error;
 use super::inner::Inner;
 use super::query::{Purpose, Query};
 use crate::store::{Abandon, StoreError};
 
-pub(super) async fn abandon(store: &Inner, request: &Abandon<'_>) -> Result<(), StoreError> {
+pub(super) async fn abandon(
+    store: &Inner,
+    request: &Abandon<'_>,
+    deadline: Instant,
+) -> Result<(), StoreError> {
     let token = request.reservation.token();
     let query = || {
         Query::new(&store.statements.abandon)
@@ -18,5 +25,6 @@ pub(super) async fn abandon(store: &Inner, request: &Abandon<'_>) -> Result<(), 
             .bind(store.channel())
             .purpose(Purpose::Settle)
     };
-    store.connection.fetch(query, Retry::Yes).await.map(drop)
+    let rows = store.connection.fetch_until(query, Retry::Yes, deadline).await;
+    rows.map(drop).map_err(store_error)
 }

@@ -14,8 +14,8 @@ use crate::store::{Complete, CompleteOutcome, Entry, IfVacant, State, StoreError
 pub(super) async fn complete(
     store: &Inner,
     request: &Complete<'_>,
+    deadline: Instant,
 ) -> Result<CompleteOutcome, StoreError> {
-    let deadline = store.connection.deadline();
     // If the record changes between the two statements, try both again.
     loop {
         if complete_reserved(store, request, deadline).await? {

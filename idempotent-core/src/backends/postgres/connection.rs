@@ -227,7 +227,8 @@ impl Connection {
         self.pool.pool()
     }
 
-    fn max_connections(&self) -> u32 {
+    /// The most connections that there may be, without the spare one.
+    pub(super) fn max_connections(&self) -> u32 {
         self.usual_pool().options().get_max_connections()
     }
 

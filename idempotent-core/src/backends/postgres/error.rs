@@ -1,6 +1,7 @@
 //! Errors of sqlx and of the server, as errors of a store.
 
 use std::io;
+use std::sync::Arc;
 
 use sqlx::Error;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
@@ -24,6 +25,24 @@ const CLOSED: &str = "the pool of connections is closed";
 const EXHAUSTED: &str = "every connection of the pool was in use for too long: give it more, or hold them for less time";
 const IN_TRANSACTION: &str = "every connection of the pool that was tried is within a transaction that somebody left \
                               open, for example by a `begin` that was cancelled";
+
+/// The error of a store for an error of sqlx that several callers have.
+pub(super) fn store_error_of(error: &Arc<Error>) -> StoreError {
+    let (kind, message) = kind_of(error);
+    StoreError::new(kind, message).with_source(Arc::clone(error))
+}
+
+/// Whether it may be due to one of the steps that a statement takes.
+pub(super) fn is_of_the_data(error: &Error) -> bool {
+    match error {
+        Error::Encode(_) => true,
+        Error::Database(said) => matches!(
+            meaning(&said.code().unwrap_or_default()),
+            Meaning::Refused | Meaning::Full | Meaning::Timeout | Meaning::Conflict
+        ),
+        _ => false,
+    }
+}
 
 /// The error of a store for an error of sqlx.
 pub(super) fn store_error(error: Error) -> StoreError {

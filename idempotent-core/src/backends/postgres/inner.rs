@@ -6,6 +6,7 @@ use tokio::time::timeout_at;
 
 use super::connection::Connection;
 use super::error::{store_error, timed_out};
+use super::groups::Lanes;
 use super::notify::Notifications;
 use super::schema;
 use super::server::server_of;
@@ -25,6 +26,7 @@ pub(super) struct Inner {
     pub(super) statements: Statements,
     pub(super) transaction_statements: TransactionStatements,
     pub(super) notifications: Notifications,
+    pub(super) lanes: Lanes,
     pub(super) sweeper: Sweeper,
     pub(super) tasks: BackgroundTasks,
     channel: String,
@@ -49,6 +51,7 @@ impl Inner {
     pub(super) fn new(
         connection: Connection,
         names: TableNames,
+        lanes: Lanes,
         notifications: Notifications,
         sweeper: Sweeper,
         may_migrate: bool,
@@ -60,6 +63,7 @@ impl Inner {
             channel: names.channel(),
             connection,
             names,
+            lanes,
             notifications,
             sweeper,
             tasks: BackgroundTasks::default(),

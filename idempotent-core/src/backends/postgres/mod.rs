@@ -1,13 +1,16 @@
 //! The store on PostgreSQL: one row a record.
 //!
-//! [`store`] is [`PostgresStore`], [`builder`] sets it up on a [`source`], which may be a [`url`]. [`reserve`], [`complete`],
+//! [`store`] is [`PostgresStore`], [`builder`] has its options, and [`connect`] makes it, on a [`source`], which may be a
+//! [`url`]. [`reserve`], [`complete`],
 //! [`renew`] and [`release`] are the transitions, [`load`] reads what is recorded under an id, [`entry`]
 //! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records, [`scope_use`] counts a scope's. [`schema`] is the
 //! tables, [`table_names`] puts their names into SQL, [`statements`] is the SQL. [`connection`] runs each
 //! [`query`], over connections from a [`connection_pool`] (by its [`acquisitions`]) or a [`connection_cache`], or on a spare one if it is the
 //! [`first_of`] both; a [`running_query`] outlives its caller's patience. [`autocommit`] tells connections within a transaction, [`read_only`] servers that accept
-//! no writes, [`reachability`] why there is no connection, [`check`] whether the server can serve calls, [`server`] its name, and [`sqlstate`] what error codes mean. [`notify`] wakes waiters in other processes.
-//! [`transaction`] is calls in transactions of their callers. [`inner`] is what clones of a store share.
+//! no writes, [`reachability`] why there is no connection, [`check`] whether the server can serve calls, [`server`] its
+//! name, and [`sqlstate`] what error codes mean. [`notify`] wakes waiters in other processes. [`transaction`] is calls in
+//! transactions of their callers. [`groups`] commits the steps of many calls together. [`inner`] is what clones of a
+//! store share.
 
 mod abandon;
 mod acquisitions;
@@ -15,12 +18,14 @@ mod autocommit;
 mod builder;
 mod check;
 mod complete;
+mod connect;
 mod connection;
 mod connection_cache;
 mod connection_pool;
 mod entry;
 mod error;
 mod first_of;
+mod groups;
 mod inner;
 mod load;
 mod notify;

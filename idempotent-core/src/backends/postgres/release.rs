@@ -1,6 +1,7 @@
 //! Releasing and purging: both make an id vacant.
 
 use sqlx::Row;
+use tokio::time::Instant;
 
 use super::connection::Retry;
 use super::error::{store_error, unexpected};
@@ -9,7 +10,11 @@ use super::query::{Purpose, Query};
 use crate::model::RecordId;
 use crate::store::{Release, StoreError};
 
-pub(super) async fn release(store: &Inner, request: &Release<'_>) -> Result<(), StoreError> {
+pub(super) async fn release(
+    store: &Inner,
+    request: &Release<'_>,
+    deadline: Instant,
+) -> Result<(), StoreError> {
     let token = request.reservation.token();
     let query = || {
         Query::new(&store.statements.release)
@@ -19,7 +24,8 @@ pub(super) async fn release(store: &Inner, request: &Release<'_>) -> Result<(), 
             .bind(store.channel())
             .purpose(Purpose::Settle)
     };
-    store.connection.fetch(query, Retry::Yes).await.map(drop)
+    let rows = store.connection.fetch_until(query, Retry::Yes, deadline).await;
+    rows.map(drop).map_err(store_error)
 }
 
 pub(super) async fn purge(store: &Inner, id: &RecordId) -> Result<bool, StoreError> {

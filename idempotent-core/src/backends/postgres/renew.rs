@@ -1,12 +1,19 @@
 //! Renewing: the lease is extended, the record stays the same.
 
+use tokio::time::Instant;
+
 use super::connection::Retry;
+use super::error::store_error;
 use super::inner::Inner;
 use super::query::{Purpose, Query};
 use crate::backends::shared::durations::ceil_micros;
 use crate::store::{Renew, RenewOutcome, StoreError};
 
-pub(super) async fn renew(store: &Inner, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
+pub(super) async fn renew(
+    store: &Inner,
+    request: &Renew<'_>,
+    deadline: Instant,
+) -> Result<RenewOutcome, StoreError> {
     let token = request.reservation.token();
     let query = || {
         Query::new(&store.statements.renew)
@@ -15,6 +22,7 @@ pub(super) async fn renew(store: &Inner, request: &Renew<'_>) -> Result<RenewOut
             .bind(ceil_micros(request.lease))
             .purpose(Purpose::Renew)
     };
-    let rows = store.connection.fetch(query, Retry::Yes).await?;
+    let rows = store.connection.fetch_until(query, Retry::Yes, deadline).await;
+    let rows = rows.map_err(store_error)?;
     Ok(if rows.is_empty() { RenewOutcome::Lost } else { RenewOutcome::Renewed })
 }

@@ -19,8 +19,8 @@ use crate::store::{Entry, Reserve, ReserveOutcome, State, StoreError};
 pub(super) async fn reserve(
     store: &Inner,
     request: &Reserve<'_>,
+    deadline: Instant,
 ) -> Result<ReserveOutcome, StoreError> {
-    let deadline = store.connection.deadline();
     let query = || {
         let record = request.record();
         Query::new(&store.statements.reserve)
@@ -63,7 +63,8 @@ fn answer(rows: &[PgRow]) -> Result<Answer, sqlx::Error> {
     rows.first().ok_or_else(|| unexpected("a reserve statement without a row"))?.try_get("answer")
 }
 
-fn outcome(request: &Reserve<'_>, entry: Entry) -> ReserveOutcome {
+/// What the entry in the way means for the caller.
+pub(super) fn outcome(request: &Reserve<'_>, entry: Entry) -> ReserveOutcome {
     let is_own = entry.state == State::Reserved && entry.record.token() == request.token();
     if is_own { ReserveOutcome::Won } else { ReserveOutcome::Taken(entry) }
 }

@@ -8,6 +8,8 @@ use super::table_names::TableNames;
 /// The statements of one store. Each is one atomic step.
 #[derive(Debug)]
 pub(super) struct Statements {
+    pub(super) look: SqlStr,
+    pub(super) change: SqlStr,
     pub(super) reserve: SqlStr,
     pub(super) renew: SqlStr,
     pub(super) complete: SqlStr,
@@ -28,6 +30,8 @@ impl Statements {
     pub(super) fn new(names: &TableNames, connections: Connections) -> Self {
         let of = |sql| names.statement_for(connections, sql);
         Self {
+            look: of(include_str!("sql/look.sql")),
+            change: of(include_str!("sql/change.sql")),
             reserve: of(include_str!("sql/reserve.sql")),
             renew: of(include_str!("sql/renew.sql")),
             complete: of(include_str!("sql/complete.sql")),

@@ -10,9 +10,7 @@ use super::connection_pool::ConnectionPool;
 use super::error::store_error;
 use super::inner::Inner;
 use super::table_names::TableNames;
-use super::{
-    abandon, check, complete, load, notify, release, renew, reserve, scan, schema, scope_use,
-};
+use super::{check, groups, load, notify, release, scan, schema, scope_use};
 use crate::backends::shared::sql::sweep_all;
 use crate::model::{RecordId, ScopeId};
 use crate::store::{
@@ -49,6 +47,15 @@ use crate::store::{
 /// which would double the round trips. On an application's pool it does. Expired records are
 /// [swept](super::PostgresStoreBuilder::sweep_every) in small batches, which neither wait for calls nor make
 /// calls wait.
+///
+/// # Groups
+///
+/// A commit takes as long as the server's disk does, however much it commits. So on connections of the store's own,
+/// steps that arrive while others are under way leave together, as one statement and one commit. A step that is
+/// alone leaves at once. Each caller has its own answer, and a member that the server refuses, or whose key a
+/// transaction holds, is asked for alone, so that it delays nobody else. Replays wait for no commit, and renewals
+/// for no result. [`group_commits`](super::PostgresStoreBuilder::group_commits) says more, and switches it on for a
+/// pool of the application.
 ///
 /// # When the server fails
 ///
@@ -170,7 +177,7 @@ impl Store for PostgresStore {
         // If the runtime of a background task is gone, the task goes on here.
         self.0.notifications.restart(&self.0.tasks);
         self.0.sweeper.start(&self.0.tasks, &self.0);
-        let outcome = self.0.named(reserve::reserve(&self.0, request).await)?;
+        let outcome = self.0.named(groups::reserve(&self.0, request).await)?;
         if matches!(outcome, ReserveOutcome::Won) {
             self.0.connection.wrote();
         }
@@ -179,14 +186,14 @@ impl Store for PostgresStore {
 
     async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
         self.0.ready().await?;
-        let outcome = self.0.named(renew::renew(&self.0, request).await)?;
+        let outcome = self.0.named(groups::renew(&self.0, request).await)?;
         self.0.connection.wrote();
         Ok(outcome)
     }
 
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
         self.0.ready().await?;
-        let outcome = self.0.named(complete::complete(&self.0, request).await)?;
+        let outcome = self.0.named(groups::complete(&self.0, request).await)?;
         self.0.connection.wrote();
         self.0.notifications.notifier.ended(request.id.hash());
         Ok(outcome)
@@ -194,7 +201,7 @@ impl Store for PostgresStore {
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         self.0.ready().await?;
-        self.0.named(release::release(&self.0, request).await)?;
+        self.0.named(groups::release(&self.0, request).await)?;
         self.0.connection.wrote();
         self.0.notifications.notifier.ended(request.id.hash());
         Ok(())
@@ -202,7 +209,7 @@ impl Store for PostgresStore {
 
     async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
         self.0.ready().await?;
-        self.0.named(abandon::abandon(&self.0, request).await)?;
+        self.0.named(groups::abandon(&self.0, request).await)?;
         self.0.notifications.notifier.ended(request.id.hash());
         Ok(())
     }

@@ -63,7 +63,9 @@ pub(super) async fn connect(
         Endpoint::Cluster(urls) => RedisSource::cluster(urls.clone()),
         Endpoint::Postgres(url) => {
             let pool = application::postgres_pool(url)?;
-            let builder = PostgresStore::builder(pool.clone()).response_timeout(timeout);
+            // Steps that leave together, as they do on connections of the store's own.
+            let builder = PostgresStore::builder(pool.clone()).group_commits(true);
+            let builder = builder.response_timeout(timeout);
             let store = once_there(async || builder.clone().connect().await).await?;
             return Ok((store, Application::Postgres(pool)));
         }

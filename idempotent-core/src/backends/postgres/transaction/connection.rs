@@ -137,7 +137,7 @@ async fn execute(connection: &mut PgConnection, statement: String) -> Result<(),
 }
 
 /// The advisory lock of an id. Two ids with the same lock only have to wait for each other.
-fn lock(id: &RecordId) -> i64 {
+pub(in crate::backends::postgres) fn lock(id: &RecordId) -> i64 {
     let mut first = [0; 8];
     first.copy_from_slice(&id.hash()[..8]);
     i64::from_be_bytes(first)

@@ -13,6 +13,7 @@ mod not_committed;
 mod retry;
 mod statements;
 
+pub(super) use self::connection::lock;
 pub use self::lent::LentTransaction;
 pub use self::not_committed::NotCommitted;
 pub use self::retry::{RetryTransaction, retry_transaction, transact};

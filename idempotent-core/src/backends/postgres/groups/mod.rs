@@ -1,0 +1,23 @@
+//! Steps of many calls in one statement and one commit.
+//!
+//! A commit takes as long as the server's disk does, however much it commits. So while steps are under way, those
+//! that arrive wait here, and leave together: as one call of one function of the schema, which takes each step
+//! that it can take without waiting for a transaction of a caller. The others, and those that are alone, take the
+//! statements of one step.
+//!
+//! [`steps`] decides which way a step takes. [`queue`] is where members of a group wait, and its workers. A
+//! [`look`] is the first group of a reserve, and [`looking`] sends it: whoever finds a result never waits for a commit. A [`change`] is what
+//! writes, [`statement`] sends many of them, and [`failure`] says what becomes of a group that failed. [`lanes`] is
+//! what a store has of all this.
+
+mod change;
+mod failure;
+mod lanes;
+mod look;
+mod looking;
+mod queue;
+mod statement;
+mod steps;
+
+pub(super) use self::lanes::{GroupOptions, Lanes};
+pub(super) use self::steps::{abandon, complete, release, renew, reserve};
