@@ -35,7 +35,7 @@ impl PostgresStoreBuilder {
     /// # Errors
     ///
     /// If the URL or a name is invalid; if the URL names a server on another machine and does not say whether
-    /// to use [TLS](PostgresSource#tls); if the server cannot be reached or refuses the login; if the tables
+    /// to use [TLS](super::PostgresSource#tls); if the server cannot be reached or refuses the login; if the tables
     /// are missing or too old and may not be migrated, or cannot be.
     pub async fn connect(self) -> Result<PostgresStore, StoreError> {
         let inner = self.build()?;
