@@ -25,4 +25,4 @@ pub use self::record::{
     DerivedKey, Envelope, Fingerprint, InvalidRecordId, MalformedRecord, NotKept, Outcome,
     OwnerState, Record, RecordId, ScopeId, Token,
 };
-pub(crate) use self::record::{Mac, MacKey, RecordBytes, Secret, name_fault};
+pub(crate) use self::record::{IdHasher, Mac, MacKey, RecordBytes, Secret, name_fault};

@@ -9,7 +9,7 @@ use super::records::Records;
 use super::store::MemoryStore;
 use super::unfinished::Unfinished;
 use crate::backends::shared::cache::DEFAULT_CAPACITY_BYTES;
-use crate::backends::shared::id_hasher::IdHasher;
+use crate::model::IdHasher;
 use crate::store::{Clock, TokioClock};
 
 /// Enough for a million concurrent calls, or for eleven completed calls a second under

@@ -12,7 +12,7 @@ use super::result_ledger::{ResultLedger, weight};
 use super::stored_result::StoredResult;
 use super::warnings;
 use crate::backends::shared::cache::Hash;
-use crate::backends::shared::id_hasher::IdHasher;
+use crate::model::IdHasher;
 use crate::model::{Record, ScopeId};
 use crate::store::{Entry, ScopeUse};
 

@@ -4,7 +4,7 @@
 //! supplies these names itself. That is why they import everything from here or from a sibling.
 
 pub(super) use crate::backends::shared::cache::Hash;
-pub(super) use crate::backends::shared::id_hasher::IdHasher;
+pub(super) use crate::model::IdHasher;
 pub(super) use crate::model::{NotKept, Outcome, OwnerState, Record, RecordId, ScopeId, Token};
 pub(super) use crate::store::{
     Abandon, Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,

@@ -7,7 +7,7 @@ use super::expiry_queue::{Choice, ExpiryQueue};
 use super::moment::Moment;
 use super::stored_result::StoredResult;
 use crate::backends::shared::cache::{self, Hash};
-use crate::backends::shared::id_hasher::IdHasher;
+use crate::model::IdHasher;
 use crate::model::ScopeId;
 use crate::store::ScopeUse;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::PoisonError;
 
-use super::crate_items::ScopeId;
+use super::crate_items::{IdHasher, ScopeId};
 use super::slot::Slot;
 use super::sync::{Mutex, MutexGuard};
 
@@ -13,8 +13,10 @@ const SHARDS: usize = 16;
 /// The slots of each scope. Slots without a scope are not counted.
 #[derive(Debug)]
 pub(super) struct SlotCounts {
-    shards: Box<[Mutex<HashMap<ScopeId, SlotCount>>]>,
+    shards: Box<[Mutex<Shard>]>,
 }
+
+type Shard = HashMap<ScopeId, SlotCount, IdHasher>;
 
 /// The slots of one scope, including vacant ones that are not swept yet.
 #[derive(Clone, Copy, Debug, Default)]
@@ -26,8 +28,9 @@ pub(super) struct SlotCount {
 }
 
 impl SlotCounts {
-    pub(super) fn new() -> Self {
-        Self { shards: (0..SHARDS).map(|_| Mutex::new(HashMap::new())).collect() }
+    pub(super) fn new(hasher: &IdHasher) -> Self {
+        let shard = |_| Mutex::new(HashMap::with_hasher(hasher.clone()));
+        Self { shards: (0..SHARDS).map(shard).collect() }
     }
 
     pub(super) fn add(&self, slot: &Slot) {
@@ -56,7 +59,7 @@ impl SlotCounts {
         self.shard(scope).get(scope).copied().unwrap_or_default()
     }
 
-    fn shard(&self, scope: &ScopeId) -> MutexGuard<'_, HashMap<ScopeId, SlotCount>> {
+    fn shard(&self, scope: &ScopeId) -> MutexGuard<'_, Shard> {
         let shard = usize::from(scope.as_bytes()[0]) % SHARDS;
         // Nothing panics while it holds the lock.
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)

@@ -80,7 +80,7 @@ impl Unfinished {
         Self {
             shards: (0..shards).map(|_| shard()).collect(),
             count: AtomicUsize::new(0),
-            counts: SlotCounts::new(),
+            counts: SlotCounts::new(&hasher),
             max,
             next_sweep: AtomicU64::new(0),
             hasher,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use moka::sync::SegmentedCache;
 
 use crate::backends::shared::cache::{self, Hash};
-use crate::backends::shared::id_hasher::IdHasher;
+use crate::model::IdHasher;
 use crate::model::Record;
 use crate::store::{Clock, Entry, PurgeObserver, State};
 

@@ -12,8 +12,6 @@ pub(in crate::backends) mod durations;
 pub(in crate::backends) mod first_connection;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(in crate::backends) mod hex;
-#[cfg(feature = "moka")]
-pub(in crate::backends) mod id_hasher;
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub(in crate::backends) mod local_host;
 #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite"))]

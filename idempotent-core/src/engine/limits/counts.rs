@@ -2,21 +2,27 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, Hash};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::model::IdHasher;
 
 /// A power of two, and more than the threads that are likely to count at the same time.
 const SHARDS: usize = 16;
 
-/// Counters by key. A key without a count takes no memory.
+/// Counters by key, which is the hash of something. A key without a count takes no memory.
 pub(super) struct Counts<K> {
-    shards: [Mutex<HashMap<K, usize>>; SHARDS],
-    hasher: RandomState,
+    shards: [Shard<K>; SHARDS],
+    hasher: IdHasher,
 }
+
+type Shard<K> = Mutex<HashMap<K, usize, IdHasher>>;
 
 impl<K> Default for Counts<K> {
     fn default() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::default()), hasher: RandomState::new() }
+        let hasher = IdHasher::random();
+        let shard = |_| Mutex::new(HashMap::with_hasher(hasher.clone()));
+        Self { shards: std::array::from_fn(shard), hasher }
     }
 }
 
@@ -41,8 +47,9 @@ impl<K: Hash + Eq + Copy> Counts<K> {
         }
     }
 
-    fn shard(&self, key: &K) -> MutexGuard<'_, HashMap<K, usize>> {
-        let shard = self.hasher.hash_one(key) as usize % SHARDS;
+    fn shard(&self, key: &K) -> MutexGuard<'_, HashMap<K, usize, IdHasher>> {
+        // Bits by which the maps do not choose a bucket.
+        let shard = (self.hasher.hash_one(key) >> 48) as usize % SHARDS;
         // Nothing panics while it holds the lock.
         self.shards[shard].lock().unwrap_or_else(PoisonError::into_inner)
     }

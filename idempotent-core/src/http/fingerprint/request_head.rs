@@ -39,7 +39,7 @@ impl RequestHead {
         query::push(&mut head, parts.uri.query());
         content_type.push(&mut head);
         head.push_lines(&parts.headers, &CONTENT_ENCODING);
-        METHOD_OVERRIDES.iter().for_each(|name| head.push_lines(&parts.headers, name));
+        push_method_overrides(&mut head, &parts.headers);
         if covers_host {
             push_host(&mut head, uri, &parts.headers);
         }
@@ -68,6 +68,18 @@ impl RequestHead {
         }
         self.0.0.truncate(length);
         self.digest(b"raw", body)
+    }
+}
+
+/// All lines of the headers that override the method, in the order of their names.
+fn push_method_overrides(head: &mut HeadBytes, headers: &HeaderMap) {
+    // One look at each name that is there costs less than a search for each that is not.
+    let is_override =
+        |name: &HeaderName| name.as_str().starts_with("x-") && METHOD_OVERRIDES.contains(name);
+    if headers.keys().any(is_override) {
+        METHOD_OVERRIDES.iter().for_each(|name| head.push_lines(headers, name));
+    } else {
+        METHOD_OVERRIDES.iter().for_each(|_| head.end_list());
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::layer_limits::LayerLimits;
 use crate::http::problem::Problem;
-use crate::model::KeyParts;
+use crate::model::{IdHasher, KeyParts};
 
 /// One scope may hold one part in so many of the budget.
 const SCOPE_PART: usize = 4;
@@ -20,11 +20,11 @@ pub(super) struct ReadBudget {
     held: Mutex<Held>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Held {
     all: Part,
     /// By a hash of the scope. A scope that holds nothing takes no memory.
-    scopes: HashMap<u64, Part>,
+    scopes: HashMap<u64, Part, IdHasher>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,7 +66,9 @@ impl From<NoRoom> for Problem {
 
 impl ReadBudget {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, owners: RandomState::new(), held: Mutex::default() }
+        let scopes = HashMap::with_hasher(IdHasher::random());
+        let held = Mutex::new(Held { all: Part::default(), scopes });
+        Self { max_bytes, owners: RandomState::new(), held }
     }
 
     /// A place for one body, which holds nothing yet.

@@ -5,13 +5,14 @@
 //! itself, `layout` describes its bytes, and `envelope` is what it says about its call. `outcome` is
 //! how far the call has come, and `owner` what the call's owner last said about itself.
 //! `mac` is what tells whether an engine's fleet wrote a record, and `seal` gives it to one.
-//! `fingerprint` is the digest of the payload. `derived_key` makes keys for other systems. What the
+//! `id_hasher` finds both kinds of identities in maps. `fingerprint` is the digest of the payload. `derived_key` makes keys for other systems. What the
 //! bytes of a result mean is up to the codec.
 
 mod derived_key;
 mod envelope;
 mod fingerprint;
 mod id;
+mod id_hasher;
 mod layout;
 mod mac;
 mod outcome;
@@ -28,6 +29,7 @@ pub(crate) use self::envelope::RecordBytes;
 pub use self::fingerprint::Fingerprint;
 pub use self::id::{InvalidRecordId, RecordId};
 pub(crate) use self::id::{Secret, name_fault};
+pub(crate) use self::id_hasher::IdHasher;
 pub(crate) use self::mac::{Mac, MacKey};
 pub use self::outcome::{NotKept, Outcome};
 pub use self::owner::OwnerState;

@@ -1,24 +1,24 @@
-//! A hasher for record ids, which are hashes already.
+//! [`IdHasher`]: a hasher for the ids of records and scopes, which are hashes already.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// Mixes two words of a record's BLAKE3 hash with two secret words of the store.
+/// Mixes two words of a BLAKE3 hash with two secret words of its owner, such as a store.
 ///
-/// Somebody who chooses keys can search for ids whose first bits agree. Without the secrets, that does
+/// Somebody who chooses keys or scopes can search for ids whose first bits agree. Without the secrets, that does
 /// not tell them which ids share a bucket.
 #[derive(Clone, Debug)]
-pub(in crate::backends) struct IdHasher {
+pub(crate) struct IdHasher {
     secrets: [u64; 2],
 }
 
 #[derive(Debug)]
-pub(in crate::backends) struct Mixed {
+pub(crate) struct Mixed {
     secrets: [u64; 2],
     hash: u64,
 }
 
 impl IdHasher {
-    pub(in crate::backends) fn random() -> Self {
+    pub(crate) fn random() -> Self {
         let state = RandomState::new();
         Self { secrets: [state.hash_one(0_u8), state.hash_one(1_u8)] }
     }
