@@ -186,11 +186,13 @@ impl<T, E> Reservation<T, E> {
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::backends::MemoryStore;
     /// use idempotent_core::call::BeginOutcome;
-    /// use idempotent_core::{Error, ErrorKind, Guarantee, Operation};
+    /// use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation};
     ///
+    /// let engine = Idempotency::new(MemoryStore::new());
     /// let ship = Operation::new("ship").guarantee(Guarantee::AtMostOnce);
-    /// let call = || ship.key("parcel 7").returning::<Result<u32, Error>>();
+    /// let call = || ship.key("parcel 7").engine(&engine).returning::<Result<u32, Error>>();
     /// if let BeginOutcome::Reserved(reservation) = call().begin().await? {
     ///     reservation.abandon().await; // the carrier's answer was lost
     /// }
