@@ -101,7 +101,8 @@ impl CallBuilder {
         self
     }
 
-    /// Sets the engine, instead of the task's or the installed one: an [`Idempotency`](crate::Idempotency), or what dereferences to
+    /// Sets the engine, instead of the task's or the installed one: an [`Idempotency`](crate::Idempotency), or
+    /// what dereferences to
     /// one, such as an `Arc` of it.
     pub fn engine<E: AsEngine + ?Sized>(mut self, engine: &E) -> Self {
         self.request.engine = Some(engine.as_engine().clone());

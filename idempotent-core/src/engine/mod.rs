@@ -2,14 +2,17 @@
 //!
 //! A call passes through three folders. `acquire` decides whether it runs its body, replays a
 //! result or is refused; `lease` keeps its reservation alive and tells the body which call it
-//! belongs to; `settle` records its end. `circuit` refuses calls at once while the store is down. `admin` is for operators. `limits` bounds how many calls run and
+//! belongs to; `settle` records its end. `circuit` refuses calls at once while the store is down. `admin` is for
+//! operators. `limits` bounds how many calls run and
 //! wait, and what a scope keeps in the store.
 //!
 //! The files beside them are shared: the engine itself (`idempotency`, `builder`, `settings`, `secrets`), whether
 //! a stored record is authentic (`authenticity`, `authenticate`), the
-//! engine of a task (`task_engine`), what else is taken for an engine (`as_engine`), why an engine cannot be installed (`install_error`), the
+//! engine of a task (`task_engine`), what else is taken for an engine (`as_engine`), why an engine cannot be
+//! installed (`install_error`), the
 //! deadlines of store calls (`deadline`), futures that survive a dropped caller (`background`),
-//! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), whether the engine can serve calls (`health`), who hears of
+//! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), whether the
+//! engine can serve calls (`health`), who hears of
 //! ends (`outcome_observer`), and spans, log lines and metrics (`telemetry`).
 
 mod acquire;

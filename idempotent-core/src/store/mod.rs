@@ -7,7 +7,8 @@
 //!
 //! The trait is in `contract`, its parameters in `request`, and what it returns in `answer`,
 //! `state` and `error`. What a store may offer in addition has its own files: answers without
-//! waiting (`local`), what it says about itself (`health`), calls in the caller's transaction (`transaction`, `running_call`), and reports
+//! waiting (`local`), what it says about itself (`health`), calls in the caller's transaction (`transaction`,
+//! `running_call`), and reports
 //! of purges (`observer`). `clock` is the time of embedded stores, `poll` the default way to wait, and
 //! `backoff` the pause before a retry.
 //!

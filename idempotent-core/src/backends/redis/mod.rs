@@ -7,7 +7,8 @@
 //! [`lifetime`], and [`scan`] reads pages of it.
 //!
 //! [`connection`] sends commands to the servers, [`replicas`] sends those that wait for replicas, and
-//! [`notify`] is what the processes tell each other. [`check`] asks the servers whether they can serve calls; [`server_check`] looks at the servers when a store
+//! [`notify`] is what the processes tell each other. [`check`] asks the servers whether they can serve calls;
+//! [`server_check`] looks at the servers when a store
 //! connects, by [`server_info`]. [`shared`] is what the clones of a store share, and
 //! [`background_tasks`] are the tasks it has spawned.
 

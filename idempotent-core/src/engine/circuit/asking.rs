@@ -4,7 +4,8 @@ use super::breaker::Circuit;
 use super::probe::Probe;
 use crate::store::StoreError;
 
-/// One call to the store. Dropped without an end, it says nothing about the store: its caller went away. If it was a probe, another
+/// One call to the store. Dropped without an end, it says nothing about the store: its caller went away. If it
+/// was a probe, another
 /// one may follow at once.
 #[must_use]
 pub(in crate::engine) struct Asking<'a> {

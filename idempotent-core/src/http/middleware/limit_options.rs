@@ -38,7 +38,8 @@ use crate::engine::ScopeShare;
 /// ```
 impl IdempotencyLayer {
     /// How many guarded requests may run at once, and for how many more the body may be on its way. Further requests
-    /// are refused with 503. Those that wait for another one are counted [apart](Self::max_waiting). A server's connection limit does not bound the
+    /// are refused with 503. Those that wait for another one are counted [apart](Self::max_waiting). A server's
+    /// connection limit does not bound the
     /// handlers, because they run on when their clients disconnect.
     pub fn max_in_flight(self, requests: usize) -> Self {
         self.limit(|limits| limits.in_flight = requests)

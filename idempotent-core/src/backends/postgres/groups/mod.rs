@@ -6,7 +6,8 @@
 //! statements of one step.
 //!
 //! [`steps`] decides which way a step takes. [`queue`] is where members of a group wait, and its workers. A
-//! [`look`] is the first group of a reserve, and [`looking`] sends it: whoever finds a result never waits for a commit. A [`change`] is what
+//! [`look`] is the first group of a reserve, and [`looking`] sends it: whoever finds a result never waits for a
+//! commit. A [`change`] is what
 //! writes, [`statement`] sends many of them, and [`failure`] says what becomes of a group that failed. [`lanes`] is
 //! what a store has of all this.
 

@@ -2,7 +2,8 @@
 //!
 //! [`connection`] implements [`Transaction`](crate::store::Transaction) for sqlx's connections, with the
 //! [`statements`] of one store's tables. [`retry`] runs whole transactions again after a conflict: it [`begin`]s
-//! them where none is open, has them [`lent`] to the body, and makes sure at the [`commit`] that they are [`not_committed`] in silence.
+//! them where none is open, has them [`lent`] to the body, and makes sure at the [`commit`] that they are
+//! [`not_committed`] in silence.
 
 mod begin;
 mod commit;
