@@ -15,8 +15,8 @@ use super::policy::Policy;
 use super::typed::Call;
 use crate::default_engine::engine_of;
 use crate::engine::{
-    Acquired, Acquisition, CallSpan, CurrentCall, CurrentCallGuard, FinishInBackground,
-    HeldReservation, Idempotency, ObservedCall, Request, UnrecordedRun, current,
+    Acquired, Acquisition, CallReport, CallSpan, CurrentCall, CurrentCallGuard, FinishInBackground,
+    HeldReservation, Idempotency, KeyEnd, ObservedCall, Request, UnrecordedRun, current,
 };
 use crate::error::Error;
 use crate::model::CallOutcome;
@@ -24,6 +24,8 @@ use crate::model::CallOutcome;
 /// A call that is being executed.
 pub(super) struct Execution<T, E> {
     span: CallSpan,
+    /// Until somebody has the key, who then reports the end.
+    report: CallReport,
     policy: Policy<T, E>,
     phase: Phase<T, E>,
     /// Set once the engine is known, if it has an observer.
@@ -67,7 +69,8 @@ pub(super) struct Parts<T, E> {
 impl<T, E> Execution<T, E> {
     pub(super) fn new(call: Call<T, E>) -> Self {
         let Call { request, policy, span } = call;
-        Self { span, policy, phase: Phase::Unstarted(request), observed: None }
+        let report = CallReport::default();
+        Self { span, report, policy, phase: Phase::Unstarted(request), observed: None }
     }
 
     /// Everything before the body. `Some` is a replayed result; `None` means that the body may run.
@@ -80,6 +83,7 @@ impl<T, E> Execution<T, E> {
                 let Phase::Unstarted(request) = mem::replace(&mut self.phase, Phase::Done) else {
                     return Poll::Pending;
                 };
+                self.report = CallReport::start(&self.span);
                 match start(request, &self.span, &mut self.observed) {
                     ControlFlow::Break(acquired) => acquired,
                     ControlFlow::Continue(acquisition) => {
@@ -97,14 +101,13 @@ impl<T, E> Execution<T, E> {
         };
         Poll::Ready(match acquired.and_then(|acquired| self.proceed(acquired)) {
             Ok((outcome, replayed)) => {
-                self.span.ended(outcome);
                 if let (Some(observed), Some(_)) = (&self.observed, &replayed) {
                     observed.ended(outcome);
                 }
                 Ok(replayed)
             }
             Err(error) => {
-                self.span.refused(&error);
+                self.report.refused(&error, KeyEnd::Untouched);
                 if let Some(observed) = &self.observed {
                     observed.refused(&error);
                 }
@@ -122,13 +125,20 @@ impl<T, E> Execution<T, E> {
     ) -> Result<(CallOutcome, Option<Result<T, E>>), Error> {
         match acquired {
             Acquired::Replay(completed) => {
-                Ok((CallOutcome::Replayed, Some(self.policy.replay(&completed)?)))
+                let result = self.policy.replay(&completed)?;
+                if let Some(observed) = &self.observed {
+                    observed.link(&self.span, &completed.record);
+                }
+                self.report.replayed(&completed.id);
+                Ok((CallOutcome::Replayed, Some(result)))
             }
-            Acquired::Won(held) => {
+            Acquired::Won(mut held) => {
+                held.take_over(&mut self.report);
                 self.phase = Phase::Body(Owner::Held(held));
                 Ok((CallOutcome::Executed, None))
             }
-            Acquired::Unrecorded(run) => {
+            Acquired::Unrecorded(mut run) => {
+                run.take_over(&mut self.report);
                 self.phase = Phase::Body(Owner::Unrecorded(run));
                 Ok((CallOutcome::Unrecorded, None))
             }
@@ -220,9 +230,9 @@ impl<T, E> Execution<T, E> {
             held.set_running();
         }
         let result = ready!(polled);
-        drop(entered);
         drop(current);
         body.drop_future();
+        drop(entered);
         self.settle(result, cx)
     }
 
@@ -230,13 +240,14 @@ impl<T, E> Execution<T, E> {
     fn settle(&mut self, mut result: Result<T, E>, cx: &mut Context<'_>) -> Poll<Finished<T, E>> {
         let mut held = match mem::replace(&mut self.phase, Phase::Done) {
             Phase::Body(Owner::Held(held)) => held,
-            Phase::Body(Owner::Unrecorded(_)) => {
+            Phase::Body(Owner::Unrecorded(mut run)) => {
+                run.returned();
                 return Poll::Ready(self.end(result, CallOutcome::Unrecorded));
             }
             _ => return Poll::Ready((result, CallOutcome::Executed)),
         };
         held.set_judging();
-        let _entered = self.span.enter();
+        let entered = self.span.enter();
         let mut settlement = self.policy.settlement(&result, &held);
         if let Some(error) = self.policy.verify(&result, &mut settlement, held.as_ref()) {
             if let Some(caller) = current() {
@@ -244,6 +255,7 @@ impl<T, E> Execution<T, E> {
             }
             result = self.policy.refuse(error);
         }
+        drop(entered);
         let Some(mut recorded) = held.settle(settlement) else {
             return Poll::Ready(self.end(result, CallOutcome::Executed));
         };
@@ -259,9 +271,7 @@ impl<T, E> Execution<T, E> {
         let Phase::Recording(recording) = &mut self.phase else {
             return Poll::Pending;
         };
-        let entered = self.span.enter();
         ready!(Pin::new(&mut recording.recorded).poll(cx));
-        drop(entered);
         match mem::replace(&mut self.phase, Phase::Done) {
             Phase::Recording(recording) => {
                 Poll::Ready(self.end(recording.result, CallOutcome::Executed))
@@ -305,6 +315,9 @@ fn start(
     match engine_of(&mut request) {
         Ok(engine) => {
             *observed = engine.observe(request.operation.name);
+            if let Some(observed) = observed {
+                request.trace_parent = observed.trace_parent(span);
+            }
             Acquisition::start(request, engine, span)
         }
         Err(error) => ControlFlow::Break(Err(error)),

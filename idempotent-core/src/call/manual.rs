@@ -3,6 +3,8 @@
 use std::future::{Future, poll_fn};
 use std::time::Duration;
 
+use tracing::{Instrument, Span};
+
 use super::execution::{Execution, Parts};
 use super::policy::Policy;
 use super::typed::Call;
@@ -100,9 +102,18 @@ impl<T, E> Reservation<T, E> {
     }
 
     /// Runs a part of the work as a body would: inside it, [`current`](crate::current) returns this
-    /// call.
+    /// call, and the call's span is the current one.
     pub fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F, T, E> {
-        InCurrentCall { call: self.current.clone(), future: work }
+        let span = self.span().unwrap_or_else(Span::none);
+        InCurrentCall { call: self.current.clone(), future: work.instrument(span) }
+    }
+
+    /// The call's span, if somebody records it.
+    fn span(&self) -> Option<Span> {
+        match (&self.held, &self.unrecorded) {
+            (Some(held), _) => held.span(),
+            (None, run) => run.as_ref()?.span(),
+        }
     }
 
     /// Completes the call with a result, whose disposition decides what is kept. If the store
@@ -114,6 +125,8 @@ impl<T, E> Reservation<T, E> {
         self.set_judging();
         let policy = &self.policy;
         let settlement = self.held.as_ref().map(|held| {
+            let span = held.span();
+            let _entered = span.as_ref().map(Span::enter);
             let mut settlement = policy.settlement(result, held);
             policy.verify(result, &mut settlement, held.as_ref());
             settlement
@@ -140,6 +153,8 @@ impl<T, E> Reservation<T, E> {
         self.set_judging();
         let policy = &self.policy;
         let settlement = self.held.as_ref().map(|held| {
+            let span = held.span();
+            let _entered = span.as_ref().map(Span::enter);
             let mut settlement = policy.settlement_as(result, held, disposition);
             policy.verify(result, &mut settlement, held.as_ref());
             settlement
@@ -171,7 +186,11 @@ impl<T, E> Reservation<T, E> {
     /// Completes the call without its result, for this reason.
     pub(crate) async fn complete_not_kept(self, why: NotKept, ttl: Option<Duration>) {
         let held = self.held.as_ref();
-        let settlement = held.map(|held| Policy::<T, E>::without_result(held, why, ttl));
+        let settlement = held.map(|held| {
+            let span = held.span();
+            let _entered = span.as_ref().map(Span::enter);
+            Policy::<T, E>::without_result(held, why, ttl)
+        });
         self.settle(settlement).await;
     }
 
@@ -236,8 +255,13 @@ impl<T, E> Reservation<T, E> {
     /// Ends the call; without a record there is nothing to settle.
     async fn settle(self, settlement: Option<Settlement>) {
         let Self { held, unrecorded, observed, .. } = self;
-        let outcome =
-            if unrecorded.is_none() { CallOutcome::Executed } else { CallOutcome::Unrecorded };
+        let outcome = match unrecorded {
+            None => CallOutcome::Executed,
+            Some(mut run) => {
+                run.returned();
+                CallOutcome::Unrecorded
+            }
+        };
         if let (Some(held), Some(settlement)) = (held, settlement) {
             if let Some(recorded) = held.settle(settlement) {
                 recorded.await;

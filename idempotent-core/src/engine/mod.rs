@@ -13,7 +13,7 @@
 //! deadlines of store calls (`deadline`), futures that survive a dropped caller (`background`),
 //! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), whether the
 //! engine can serve calls (`health`), who hears of
-//! ends (`outcome_observer`), and spans, log lines and metrics (`telemetry`).
+//! ends (`outcome_observer`) and of distributed traces (`trace_context`), and spans, log lines and metrics (`telemetry`).
 
 mod acquire;
 mod admin;
@@ -38,6 +38,7 @@ mod settings;
 mod settle;
 mod task_engine;
 mod telemetry;
+mod trace_context;
 
 pub(crate) use self::acquire::{
     Acquired, Acquisition, CompletedRecord, Request, UnrecordedRun, acquire_in_transaction,
@@ -63,4 +64,5 @@ pub(crate) use self::settle::{
 };
 pub(crate) use self::task_engine::task_engine;
 pub use self::task_engine::with_engine;
-pub(crate) use self::telemetry::{CallSpan, Telemetry};
+pub(crate) use self::telemetry::{CallReport, CallSpan, KeyEnd, Telemetry};
+pub use self::trace_context::TraceContext;

@@ -3,7 +3,8 @@
 //! These are plain values: nothing here runs a call or knows that stores exist. `operation` is the
 //! policy of an idempotent function, with its `guarantee`. `key` identifies a call, and `record` is
 //! what a store keeps of it. `disposition` is what happens to a key when its call ends,
-//! `call_outcome` how the call ended. `uuid_text` writes UUIDs.
+//! `call_outcome` how the call ended, and `trace_parent` in which span of a distributed trace it ran. `uuid_text`
+//! writes UUIDs.
 
 mod call_outcome;
 mod disposition;
@@ -11,6 +12,7 @@ mod guarantee;
 mod key;
 mod operation;
 mod record;
+mod trace_parent;
 pub(crate) mod uuid_text;
 
 pub use self::call_outcome::CallOutcome;
@@ -23,6 +25,7 @@ pub use self::key::{Exact, Float};
 pub use self::operation::Operation;
 pub use self::record::{
     DerivedKey, Envelope, Fingerprint, InvalidRecordId, MalformedRecord, NotKept, Outcome,
-    OwnerState, Record, RecordId, ScopeId, Token,
+    OwnerState, Record, RecordId, ResultTypes, ScopeId, Token,
 };
 pub(crate) use self::record::{IdHasher, Mac, MacKey, RecordBytes, Secret, name_fault};
+pub use self::trace_parent::{InvalidTraceParent, TraceParent};

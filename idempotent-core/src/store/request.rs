@@ -260,6 +260,12 @@ impl Scan {
         Self { states: vec![State::Reserved, State::Lapsed, State::Indeterminate], ..Self::all() }
     }
 
+    /// A scan for records that somebody must [resolve](crate::Idempotency::resolve).
+    #[must_use]
+    pub fn indeterminate() -> Self {
+        Self { states: vec![State::Indeterminate], ..Self::all() }
+    }
+
     /// Restricts the scan to one operation.
     #[must_use]
     pub fn operation(mut self, name: impl Into<String>) -> Self {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::limits::Limiter;
-use crate::model::{KeyParts, KeyProblem, Operation};
+use crate::model::{KeyParts, KeyProblem, Operation, ResultTypes, TraceParent};
 
 /// A call's options. It borrows nothing, so the arguments may be moved once it is made.
 pub(crate) struct Request {
@@ -19,6 +19,10 @@ pub(crate) struct Request {
     pub(crate) limiter: Option<Arc<Limiter>>,
     /// Whether the body runs on without its caller.
     pub(crate) detaches: bool,
+    /// What the call returns, for those who may have to resolve it.
+    pub(crate) result_types: Option<ResultTypes<'static>>,
+    /// Where the call runs in a distributed trace, if the engine wants to know.
+    pub(crate) trace_parent: Option<TraceParent>,
 }
 
 impl fmt::Debug for Request {

@@ -1,6 +1,7 @@
-//! The operator's side: inspecting, releasing and purging records (`inspect`), and saying what a
-//! call turned out to be (`resolve`).
+//! The operator's side: inspecting, releasing and purging records (`inspect`), saying what a
+//! call turned out to be (`resolve`), and counting the calls of which nobody has said that (`indeterminate`).
 
+mod indeterminate;
 mod inspect;
 mod resolve;
 

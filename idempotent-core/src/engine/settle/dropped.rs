@@ -8,13 +8,15 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use super::discard::{release_once, spawn_bounded};
 use super::failed_runs;
 use super::settlement::UnknownEnd;
 use crate::engine::idempotency::Idempotency;
-use crate::engine::telemetry::Transition;
+use crate::engine::telemetry::{CallReport, KeyEnd, Transition};
 use crate::model::{NotKept, Record, RecordId};
-use crate::store::{Abandon, Complete};
+use crate::store::{Abandon, Complete, CompleteOutcome};
 
 /// Why a call ended without a result.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,42 +56,53 @@ impl Dropped {
     }
 }
 
-/// Tells the store, in a spawned task. If it does not learn of it, the reservation lapses with its
-/// lease.
+/// Tells the store, in a spawned task that is part of the call. If it does not learn of it, the reservation lapses
+/// with its lease.
 pub(super) fn settle_dropped(
     engine: &Idempotency,
     id: &RecordId,
     reservation: &Record,
     ttl: Duration,
     dropped: Dropped,
+    mut report: CallReport,
 ) {
     let end = dropped.end(reservation, ttl);
-    let (telling, ended, reservation) = (engine.clone(), id.clone(), reservation.clone());
-    spawn_bounded(engine, id, async move {
-        let (store, limit) = (telling.store(), reservation.lease());
+    let (told_by, ended, reservation) = (engine.clone(), id.clone(), reservation.clone());
+    let telling = async move {
+        let (store, limit) = (told_by.store(), reservation.lease());
         let told = match &end {
             End::Release => {
-                release_once(&telling, &ended, &reservation).await;
+                if release_once(&told_by, &ended, &reservation).await {
+                    report.ended(KeyEnd::Released);
+                }
                 return;
             }
             End::Abandon(record) => {
-                let record = telling.seal(&ended, record);
+                let record = told_by.seal(&ended, record);
                 let request = Abandon::new(&ended, &reservation, &record);
-                telling.0.call(Transition::Abandon, limit, store.abandon(&request)).await
+                let call = told_by.0.call(Transition::Abandon, limit, store.abandon(&request));
+                call.await.map(|()| KeyEnd::of(&record))
             }
             End::Complete(record, ttl) => {
-                let record = telling.seal(&ended, record);
+                let record = told_by.seal(&ended, record);
                 let request = Complete::new(&ended, &reservation, &record, *ttl);
                 let call = store.complete(&request);
-                telling.0.call(Transition::Complete, limit, call).await.map(drop)
+                let call = told_by.0.call(Transition::Complete, limit, call);
+                call.await.map(|outcome| match outcome {
+                    CompleteOutcome::Recorded => KeyEnd::of(&record),
+                    CompleteOutcome::Superseded(_) => KeyEnd::Superseded,
+                    CompleteOutcome::Gone => KeyEnd::Lost,
+                })
             }
         };
-        if let Err(error) = told {
-            tracing::debug!(
+        match told {
+            Ok(end) => report.ended(end),
+            Err(error) => tracing::debug!(
                 record = %ended,
                 error = &error as &dyn std::error::Error,
                 "the store could not be told of a dropped call; its reservation lapses with its lease"
-            );
+            ),
         }
-    });
+    };
+    spawn_bounded(engine, id, telling.in_current_span());
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::engine::telemetry::KeyEnd;
 use crate::model::{Guarantee, Record, RecordId};
 
 /// How a call ends.
@@ -15,6 +16,16 @@ pub(crate) enum Settlement {
     Unknown(UnknownEnd),
     /// The key stays reserved until its lease lapses: work may still be going on elsewhere.
     HoldForLease,
+}
+
+impl Settlement {
+    /// What becomes of the key in a transaction, if that is committed.
+    pub(crate) fn key_end_in_transaction(&self) -> KeyEnd {
+        match self {
+            Self::Complete { record, .. } => KeyEnd::of(record),
+            Self::Release | Self::Unknown(_) | Self::HoldForLease => KeyEnd::Released,
+        }
+    }
 }
 
 /// What is known about an end whose outcome is unknown.

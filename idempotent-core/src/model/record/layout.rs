@@ -53,6 +53,8 @@ pub(super) mod flag {
     pub(in super::super) const ENCRYPTION_KEY: u16 = 1 << 8;
     /// A MAC over everything, behind the result.
     pub(in super::super) const MAC: u16 = 1 << 9;
+    /// The result is what somebody said who resolved the call. No bytes.
+    pub(in super::super) const RESOLVED: u16 = 1 << 10;
 
     /// The texts, in the order in which they are stored.
     pub(in super::super) const TEXTS: [u16; 6] =
@@ -61,8 +63,15 @@ pub(super) mod flag {
         KEY | SCOPE | RESULT_TYPE | TRACE_PARENT | LAST_ERROR | ENCRYPTION_KEY;
     /// Those that this version can read. A journal and encryption are defined, and not read yet: to
     /// ignore them would run steps again, or take a cipher for a result.
-    pub(in super::super) const KNOWN: u16 =
-        FINGERPRINT | ATTEMPT | KEY | SCOPE | RESULT_TYPE | TRACE_PARENT | LAST_ERROR | MAC;
+    pub(in super::super) const KNOWN: u16 = FINGERPRINT
+        | ATTEMPT
+        | KEY
+        | SCOPE
+        | RESULT_TYPE
+        | TRACE_PARENT
+        | LAST_ERROR
+        | MAC
+        | RESOLVED;
 }
 
 /// Where the texts of a record with these flags begin, after the name.

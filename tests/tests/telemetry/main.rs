@@ -1,0 +1,14 @@
+//! What is seen of calls from outside, on every path: each call's span, from its start to its end, and the metrics.
+
+// Clippy knows tests by their attribute, and so not the functions that they share.
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+mod captured;
+mod client;
+mod dropped;
+mod grpc;
+mod http;
+mod metrics;
+mod traces;
+mod transactions;
