@@ -116,6 +116,8 @@ mod tests {
             engine: None,
             limiter: None,
             detaches: false,
+            result_types: None,
+            trace_parent: None,
         };
         let engine = engine_of(&mut request).unwrap();
         assert!(engine.is_installed());

@@ -25,9 +25,14 @@ pub enum StoreMethod {
     Load,
     /// [`Store::purge`].
     Purge,
+    /// [`Store::correct`].
+    Correct,
     /// [`Store::scan`].
     Scan,
 }
+
+/// How many methods there are.
+pub(super) const METHODS: usize = StoreMethod::Scan as usize + 1;
 
 /// Which calls of a method fail. The first call since the [`FaultyStore`] was made is call 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::fault_script::{Fault, StoreMethod, When};
+use super::fault_script::{Fault, METHODS, StoreMethod, When};
 use crate::model::{RecordId, ScopeId};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, StoreErrorKind, StoreHealth, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Page, PurgeObserver,
+    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError,
+    StoreErrorKind, StoreHealth, Wait,
 };
 
 /// Wraps a store and makes chosen calls fail, hang, lose their answer, be late or be repeated. It also
@@ -39,8 +40,8 @@ pub struct FaultyStore<S> {
 
 #[derive(Default)]
 struct Script {
-    calls: [usize; 9],
-    answered: [usize; 9],
+    calls: [usize; METHODS],
+    answered: [usize; METHODS],
     faults: Vec<(StoreMethod, When, Fault)>,
 }
 
@@ -237,6 +238,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         self.perform(StoreMethod::Purge, || self.store.purge(id)).await
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        self.perform(StoreMethod::Correct, || self.store.correct(request)).await
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {

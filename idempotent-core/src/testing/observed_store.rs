@@ -10,8 +10,9 @@ use async_trait::async_trait;
 
 use crate::model::{Outcome, RecordId, ScopeId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, ScopeUse, State, Store, StoreError, StoreHealth, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Page, PurgeObserver,
+    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store,
+    StoreError, StoreHealth, Wait,
 };
 
 /// Wraps a store and counts how often an operation was executed, replayed or refused, so far as the
@@ -216,6 +217,10 @@ impl<S: Store> Store for ObservedStore<S> {
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         self.store.purge(id).await
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        self.store.correct(request).await
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use idempotent_tests::{Line, Log};
+use idempotent_tests::{Line, Log, secs, until_within};
 use metrics::LocalRecorderGuard;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use tracing::subscriber::DefaultGuard;
@@ -43,6 +43,12 @@ impl Captured {
         let end = end_of(&span);
         assert_eq!(self.counted(), [(end.clone(), 1)], "the counter says otherwise");
         end
+    }
+
+    /// The same, once it is over: a thread of the database may hold the span a moment longer.
+    pub(crate) async fn end_soon(&self) -> String {
+        until_within(secs(20), async || self.call().closed).await;
+        self.end()
     }
 
     /// How all calls ended, by their spans.

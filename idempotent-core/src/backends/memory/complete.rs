@@ -29,7 +29,12 @@ impl<C: CompletedMap> Records<C> {
 
     /// Writes the completed record. Leaves a tombstone where losing the record must not make the id
     /// vacant: under *at most once*, and where the record is larger than the whole store.
-    fn write_completed(&self, locked: &mut LockedId<'_>, request: &Complete<'_>, now: Moment) {
+    pub(super) fn write_completed(
+        &self,
+        locked: &mut LockedId<'_>,
+        request: &Complete<'_>,
+        now: Moment,
+    ) {
         let record = request.record;
         let until = now.after(request.ttl);
         let is_tombstone = !record.is_reservation() && !record.has_result();

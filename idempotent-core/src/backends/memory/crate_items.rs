@@ -7,6 +7,6 @@ pub(super) use crate::backends::shared::cache::Hash;
 pub(super) use crate::model::IdHasher;
 pub(super) use crate::model::{NotKept, Outcome, OwnerState, Record, RecordId, ScopeId, Token};
 pub(super) use crate::store::{
-    Abandon, Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, State,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, IfVacant, Release, Renew,
+    RenewOutcome, Reserve, ReserveOutcome, State,
 };

@@ -13,8 +13,9 @@ use super::unfinished::Full;
 use super::{scan, wait};
 use crate::model::{RecordId, ScopeId};
 use crate::store::{
-    Abandon, Clock, Complete, CompleteOutcome, Entry, LocalStore, Page, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, StoreErrorKind, Wait,
+    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, LocalStore, Page,
+    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError,
+    StoreErrorKind, Wait,
 };
 
 /// A store in the memory of one process.
@@ -200,6 +201,13 @@ impl Store for MemoryStore {
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         Ok(self.records().purge(id, self.now()))
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        let now = self.now();
+        let outcome = self.records().correct(request, now);
+        self.records().evict_overflow(request.id.hash(), self.0.after_eviction, now);
+        Ok(outcome)
     }
 
     /// Unfinished records come first. Each page of completed records walks over all of them.
