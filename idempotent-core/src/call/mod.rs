@@ -16,6 +16,7 @@ mod client_keys;
 mod comparisons;
 mod content_key;
 mod detached;
+mod ending;
 mod execution;
 mod in_scope;
 mod in_transaction;
@@ -35,6 +36,8 @@ pub(crate) use self::client_keys::assert_owner;
 #[doc(hidden)]
 pub use self::comparisons::{ByEncoding, Results, WithDebug, WithEquality};
 pub use self::content_key::ContentKey;
+#[cfg(feature = "http")]
+pub(crate) use self::ending::Ending;
 pub use self::in_scope::OperationInScope;
 pub use self::in_transaction::TransactionCall;
 pub use self::manual::{BeginOutcome, Reservation};

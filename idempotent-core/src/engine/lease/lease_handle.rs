@@ -20,6 +20,7 @@ pub(in crate::engine) struct LeaseHandle {
 impl LeaseHandle {
     /// Keeps a reservation alive that was first sent to the store at `sent`, by the body of `caller`
     /// if there is one.
+    #[inline]
     pub(in crate::engine) fn new(
         task: Arc<RenewalTask>,
         id: RecordId,

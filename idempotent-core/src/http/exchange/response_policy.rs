@@ -78,13 +78,19 @@ impl ResponsePolicy {
     }
 
     /// What is known of a request whose response says that its outcome is unknown.
-    pub(super) fn unknown_end(&self, parts: &response::Parts) -> UnknownEnd {
+    pub(super) fn unknown_end(&self, status: StatusCode, headers: &HeaderMap) -> UnknownEnd {
         UnknownEnd {
-            retry_after: retry_after(&parts.headers),
-            needs_resolving: parts.status.is_server_error()
+            retry_after: retry_after(headers),
+            needs_resolving: status.is_server_error()
                 && self.server_errors == ServerErrors::Indeterminate,
-            error: Some(format!("HTTP {}", parts.status).into()),
+            error: Some(format!("HTTP {status}").into()),
         }
+    }
+}
+
+impl AsRef<Self> for ResponsePolicy {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`Envelope`]: what a record says about its call, apart from the result.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::layout::{LAYOUT, flag};
 use super::outcome::RESERVED;
@@ -137,15 +137,13 @@ impl<'a> Envelope<'a> {
         self
     }
 
-    pub(super) fn encode(&self, token: Token, created: SystemTime) -> RecordBytes {
+    pub(super) fn encode(&self, token: Token, created: Duration, bytes: &mut RecordBytes) {
         let name = clip(self.operation, usize::from(u16::MAX));
-        let created = created.duration_since(UNIX_EPOCH).unwrap_or_default();
         let flags = if self.fingerprint.is_some() { flag::FINGERPRINT } else { 0 }
             | if self.key.is_some() { flag::KEY } else { 0 }
             | if self.scope.is_some() { flag::SCOPE } else { 0 }
             | if self.result_types.is_some() { flag::RESULT_TYPE } else { 0 }
             | if self.trace_parent.is_some() { flag::TRACE_PARENT } else { 0 };
-        let mut bytes = RecordBytes::with_capacity(256);
         bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), RUNNING]);
         bytes.extend_from_slice(token.as_bytes());
         bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes()[..6]);
@@ -159,15 +157,14 @@ impl<'a> Envelope<'a> {
         }
         bytes.extend_from_slice(name.as_bytes());
         for parts in [self.key, self.scope].into_iter().flatten() {
-            push_text(&mut bytes, |out| parts.write_text(out));
+            push_text(bytes, |out| parts.write_text(out));
         }
         if let Some(types) = &self.result_types {
-            push_text(&mut bytes, |out| types.write(out));
+            push_text(bytes, |out| types.write(out));
         }
         if let Some(parent) = self.trace_parent {
-            push_text(&mut bytes, |out| out.extend_from_slice(parent.to_string().as_bytes()));
+            push_text(bytes, |out| out.extend_from_slice(parent.to_string().as_bytes()));
         }
-        bytes
     }
 }
 
