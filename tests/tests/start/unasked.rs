@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use idempotent_core::backends::{PostgresStore, SqliteStore};
+use idempotent_core::backends::PostgresStore;
 use idempotent_core::model::RecordId;
 use idempotent_core::store::{
     Complete, CompleteOutcome, Degradation, Entry, Page, Release, Renew, RenewOutcome, Reserve,
@@ -14,7 +14,6 @@ use idempotent_core::{Idempotency, Operation};
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Attempt, Runs, call, millis, secs};
 use sqlx::postgres::PgPoolOptions;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use tokio::time::advance;
 
 const CHARGE: Operation = Operation::new("charge").lease(secs(30));
@@ -120,16 +119,4 @@ async fn a_pool_of_postgres_that_is_in_use_tells_nothing_of_the_server() {
         let _taken = pool.acquire().await.unwrap();
         is_without_a_connection(Attempt::new().reserve(&store).await);
     }
-}
-
-#[tokio::test]
-async fn a_pool_of_sqlite_that_is_in_use_tells_nothing_of_the_file() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let file = folder.path().join("calls.db");
-    let options = SqliteConnectOptions::new().filename(file).create_if_missing(true);
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-    let store = SqliteStore::builder(pool.clone()).response_timeout(millis(300));
-    let store = store.connect().await.unwrap();
-    let _taken = pool.acquire().await.unwrap();
-    is_without_a_connection(store.load(&Attempt::new().id).await);
 }

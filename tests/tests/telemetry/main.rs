@@ -6,6 +6,7 @@
 mod calls;
 mod captured;
 mod client;
+mod documents;
 mod dropped;
 mod grpc;
 mod http;
