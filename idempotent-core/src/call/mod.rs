@@ -45,4 +45,5 @@ pub use self::result_type::ResultType;
 pub use self::run::Run;
 pub use self::typed::Call;
 pub use crate::codec::{BinaryResult, Comparison, InvalidBytes, ReplayMismatch};
+pub use crate::engine::{OutcomeOf, outcome_of};
 pub use crate::model::CallOutcome;

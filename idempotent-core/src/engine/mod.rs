@@ -13,7 +13,7 @@
 //! deadlines of store calls (`deadline`), futures that survive a dropped caller (`background`),
 //! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), whether the
 //! engine can serve calls (`health`), who hears of
-//! ends (`outcome_observer`) and of distributed traces (`trace_context`), and spans, log lines and metrics (`telemetry`).
+//! ends (`outcome_observer`, `outcome_listener`) and of distributed traces (`trace_context`), and spans, log lines and metrics (`telemetry`).
 
 mod acquire;
 mod admin;
@@ -31,6 +31,7 @@ mod in_flight;
 mod install_error;
 mod lease;
 mod limits;
+mod outcome_listener;
 mod outcome_observer;
 mod runtime;
 mod secrets;
@@ -57,6 +58,7 @@ pub(crate) use self::lease::{CurrentCallGuard, InCurrentCall};
 pub use self::limits::ScopeShare;
 #[cfg(feature = "http")]
 pub(crate) use self::limits::{CallLimits, Limiter};
+pub use self::outcome_listener::{OutcomeOf, outcome_of};
 pub use self::outcome_observer::CallEnd;
 pub(crate) use self::outcome_observer::ObservedCall;
 pub(crate) use self::settle::{

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::outcome_listener::OutcomeListener;
 use super::telemetry::CallSpan;
 use super::trace_context::SharedTraceContext;
 use crate::error::Error;
@@ -45,18 +46,20 @@ pub(crate) struct Observers {
 /// A call that somebody wants to hear of. They hear nothing of the end of a call that is dropped before it.
 pub(crate) struct ObservedCall {
     observers: Observers,
+    listener: Option<Arc<OutcomeListener>>,
     operation: &'static str,
     start: Instant,
 }
 
 impl Observers {
-    /// Boxed, since few engines have an observer.
+    /// Boxed, since few calls are observed.
     pub(super) fn observe(&self, operation: &'static str) -> Option<Box<ObservedCall>> {
-        if self.outcomes.is_none() && self.traces.is_none() {
+        let listener = OutcomeListener::take();
+        if self.outcomes.is_none() && self.traces.is_none() && listener.is_none() {
             return None;
         }
         let observers = self.clone();
-        Some(Box::new(ObservedCall { observers, operation, start: Instant::now() }))
+        Some(Box::new(ObservedCall { observers, listener, operation, start: Instant::now() }))
     }
 }
 
@@ -82,6 +85,9 @@ impl ObservedCall {
     }
 
     fn report(&self, outcome: CallOutcome, refusal: Option<&Error>) {
+        if let Some(listener) = &self.listener {
+            listener.ended(outcome);
+        }
         if let Some(OutcomeObserver(observer)) = &self.observers.outcomes {
             let took = self.start.elapsed();
             observer(&CallEnd { operation: self.operation, outcome, refusal, took });

@@ -10,6 +10,7 @@ mod documents;
 mod dropped;
 mod grpc;
 mod http;
+mod ids;
 mod metrics;
 mod traces;
 mod transactions;
