@@ -15,7 +15,7 @@ use super::policy::Policy;
 use super::typed::Call;
 use crate::default_engine::engine_of;
 use crate::engine::{
-    Acquired, Acquisition, CallReport, CallSpan, CurrentCall, CurrentCallGuard, FinishInBackground,
+    Acquired, Acquisition, CallReport, CallSpan, CurrentCallGuard, FinishInBackground,
     HeldReservation, Idempotency, KeyEnd, ObservedCall, Request, UnrecordedRun, current,
 };
 use crate::error::Error;
@@ -60,7 +60,6 @@ pub(super) type Finished<T, E> = (Result<T, E>, CallOutcome);
 pub(super) struct Parts<T, E> {
     /// `None` if the body runs without a record.
     pub(super) held: Option<HeldReservation>,
-    pub(super) current: Option<CurrentCall>,
     pub(super) unrecorded: Option<Box<UnrecordedRun>>,
     pub(super) policy: Policy<T, E>,
     pub(super) observed: Option<Box<ObservedCall>>,
@@ -294,15 +293,12 @@ impl<T, E> Execution<T, E> {
 
     /// What the caller needs to do the body's work itself.
     pub(super) fn into_parts(self) -> Parts<T, E> {
-        let (held, current, unrecorded) = match self.phase {
-            Phase::Body(Owner::Held(held)) => {
-                let current = held.current_call();
-                (Some(held), Some(current), None)
-            }
-            Phase::Body(Owner::Unrecorded(run)) => (None, Some(run.current.clone()), Some(run)),
-            _ => (None, None, None),
+        let (held, unrecorded) = match self.phase {
+            Phase::Body(Owner::Held(held)) => (Some(held), None),
+            Phase::Body(Owner::Unrecorded(run)) => (None, Some(run)),
+            _ => (None, None),
         };
-        Parts { held, current, unrecorded, policy: self.policy, observed: self.observed }
+        Parts { held, unrecorded, policy: self.policy, observed: self.observed }
     }
 }
 

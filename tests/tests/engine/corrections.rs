@@ -82,8 +82,9 @@ async fn a_value_of_another_type_is_refused_and_both_types_are_named() {
 async fn a_reference_is_as_good_as_its_value() {
     let engine = engine();
     let seen = lost(&engine).await;
-    engine.resolve(&seen, Resolution::completed(&receipt(7))).await.unwrap();
-    assert_eq!(retry(&engine).await, Ok(receipt(7)));
+    let found = receipt(7);
+    engine.resolve(&seen, Resolution::completed(&found)).await.unwrap();
+    assert_eq!(retry(&engine).await, Ok(found));
 }
 
 #[tokio::test(start_paused = true)]

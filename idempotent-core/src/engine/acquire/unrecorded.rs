@@ -34,16 +34,14 @@ impl UnrecordedRun {
 
     /// Reports that the body has returned.
     pub(crate) fn returned(&mut self) {
-        self.report.body_ended(Ended::Returned);
-        self.report.ended_unrecorded();
+        self.report.ended_unrecorded(Ended::Returned);
     }
 }
 
 impl Drop for UnrecordedRun {
     fn drop(&mut self) {
         let panicked = std::thread::panicking();
-        self.report.body_ended(if panicked { Ended::Panicked } else { Ended::Dropped });
-        self.report.ended_unrecorded();
+        self.report.ended_unrecorded(if panicked { Ended::Panicked } else { Ended::Dropped });
     }
 }
 

@@ -74,15 +74,15 @@ impl Resolution {
     ///     }
     /// }
     ///
-    /// let relayed = Resolution::completed_binary(Frame(vec![7]));
+    /// let relayed = Resolution::completed_binary(&Frame(vec![7]));
     /// ```
-    pub fn completed_binary<T: BinaryResult>(value: T) -> Self {
-        Self::encoded(codec::OK, &value, codec::encode_binary)
+    pub fn completed_binary<T: BinaryResult>(value: &T) -> Self {
+        Self::encoded(codec::OK, value, codec::encode_binary)
     }
 
     /// Like [`failed`](Self::failed), for an error with an encoding of its own.
-    pub fn failed_binary<E: BinaryResult>(error: E) -> Self {
-        Self::encoded(codec::ERR, &error, codec::encode_binary)
+    pub fn failed_binary<E: BinaryResult>(error: &E) -> Self {
+        Self::encoded(codec::ERR, error, codec::encode_binary)
     }
 
     /// The effect did not happen **and its owner is dead**: retries run the body. If the owner is alive after all,

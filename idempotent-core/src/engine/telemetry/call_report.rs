@@ -20,8 +20,9 @@ pub(crate) struct CallReport {
     span: Option<Box<Span>>,
     operation: &'static str,
     due: Due,
+    /// Since when the body runs.
     #[cfg(feature = "metrics")]
-    body: BodyTimer,
+    body_since: Option<std::time::Instant>,
 }
 
 /// What is to be reported if nothing else is known.
@@ -43,16 +44,6 @@ pub(in crate::engine) enum Ended {
     Dropped,
 }
 
-/// How long the body has been running.
-#[cfg(feature = "metrics")]
-#[derive(Clone, Copy, Default)]
-enum BodyTimer {
-    #[default]
-    Unstarted,
-    Since(std::time::Instant),
-    Took(std::time::Duration),
-}
-
 impl CallReport {
     /// The report of a call that starts now.
     pub(crate) fn start(call: &CallSpan) -> Self {
@@ -61,7 +52,7 @@ impl CallReport {
             operation: call.operation,
             due: Due::Dropped,
             #[cfg(feature = "metrics")]
-            body: BodyTimer::Unstarted,
+            body_since: None,
         }
     }
 
@@ -72,19 +63,27 @@ impl CallReport {
         taken.due = Due::Lost(Ended::Dropped);
         #[cfg(feature = "metrics")]
         {
-            taken.body = BodyTimer::Since(std::time::Instant::now());
+            taken.body_since = Some(std::time::Instant::now());
         }
         taken
     }
 
     /// Notes that the body has ended. The end of its key is still due.
     pub(in crate::engine) fn body_ended(&mut self, ended: Ended) {
+        self.body_ended_as(ended, CallOutcome::Executed);
+    }
+
+    fn body_ended_as(&mut self, ended: Ended, _returned: CallOutcome) {
         if let Due::Lost(due) = &mut self.due {
             *due = ended;
         }
         #[cfg(feature = "metrics")]
-        if let BodyTimer::Since(start) = self.body {
-            self.body = BodyTimer::Took(start.elapsed());
+        if let Some(start) = self.body_since.take() {
+            metrics::histogram!(
+                "idempotent_run_seconds",
+                "operation" => self.operation, "outcome" => ended.as_str(_returned)
+            )
+            .record(start.elapsed().as_secs_f64());
         }
     }
 
@@ -96,7 +95,8 @@ impl CallReport {
     }
 
     /// Reports the end of a call whose body ran without a record.
-    pub(crate) fn ended_unrecorded(&mut self) {
+    pub(in crate::engine) fn ended_unrecorded(&mut self, ended: Ended) {
+        self.body_ended_as(ended, CallOutcome::Unrecorded);
         if let Due::Lost(ended) = self.due {
             self.report(ended.as_str(CallOutcome::Unrecorded), KeyEnd::Untouched);
         }
@@ -152,28 +152,13 @@ impl CallReport {
             }
         }
         #[cfg(feature = "metrics")]
-        self.count(outcome, key);
-        #[cfg(not(feature = "metrics"))]
-        let _ = self.operation;
-    }
-
-    #[cfg(feature = "metrics")]
-    fn count(&self, outcome: &'static str, key: KeyEnd) {
-        let operation = self.operation;
         metrics::counter!(
             "idempotent_calls_total",
-            "operation" => operation, "outcome" => outcome, "disposition" => key.as_str()
+            "operation" => self.operation, "outcome" => outcome, "disposition" => key.as_str()
         )
         .increment(1);
-        let took = match self.body {
-            BodyTimer::Unstarted => return,
-            BodyTimer::Since(start) => start.elapsed(),
-            BodyTimer::Took(took) => took,
-        };
-        metrics::histogram!(
-            "idempotent_run_seconds", "operation" => operation, "outcome" => outcome
-        )
-        .record(took.as_secs_f64());
+        #[cfg(not(feature = "metrics"))]
+        let _ = self.operation;
     }
 }
 

@@ -1,6 +1,5 @@
 //! [`ResultTypes`]: the types of a call's result, for those who resolve it.
 
-use super::RecordBytes;
 use crate::model::key::clip;
 
 /// So many bytes of each name are kept.
@@ -29,7 +28,7 @@ impl<'a> ResultTypes<'a> {
         Self { ok, err }
     }
 
-    pub(super) fn write(&self, out: &mut RecordBytes) {
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(shortened(self.ok).as_bytes());
         if let Some(err) = self.err {
             out.push(SEPARATOR as u8);
