@@ -1,7 +1,7 @@
 //! A health endpoint on axum: whether the engine can serve calls, and why not.
 //!
 //! Run it with `cargo run -p examples-observability --bin health`. It asks itself before the disk of its store, a
-//! file of SQLite, is there, and until it serves, and exits.
+//! file of `SQLite`, is there, and until it serves, and exits.
 
 use std::error::Error;
 use std::time::Duration;
