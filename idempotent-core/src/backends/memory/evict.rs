@@ -1,7 +1,5 @@
 //! Evicting results when the store has too many, and what they leave behind.
 
-use std::sync::Arc;
-
 use super::completed::Completed;
 use super::crate_items::{Hash, NotKept, Outcome};
 use super::moment::Moment;
@@ -14,7 +12,7 @@ use super::stored_result::StoredResult;
 pub(super) enum AfterEviction {
     /// A tombstone: a repeated call is refused.
     Refuse,
-    /// Nothing: a repeated call runs again.
+    /// Nothing, unless the call runs *at most once*: a repeated call runs again.
     RunAgain,
 }
 
@@ -34,15 +32,19 @@ impl Records<Completed> {
         }
     }
 
-    fn evict(&self, result: &Arc<StoredResult>, after: AfterEviction, now: Moment) {
+    /// Evicts a result that the ledger has forgotten. The caller holds no lock.
+    pub(super) fn evict(&self, result: &StoredResult, after: AfterEviction, now: Moment) {
         let mut locked = self.unfinished.lock(&result.id);
-        if !self.completed.has(result) {
+        // Another result may be under the id by now.
+        if result.is_removed() {
             return;
         }
         if !result.is_expired(now) {
             self.completed.warn_of_eviction(after == AfterEviction::RunAgain);
             let is_vacant = locked.slot().is_none_or(|slot| slot.is_vacant(now));
-            if is_vacant && after == AfterEviction::Refuse {
+            let refuses =
+                after == AfterEviction::Refuse || result.record.guarantee().keeps_lapsed();
+            if is_vacant && refuses {
                 let mark = match result.record.outcome() {
                     Outcome::NotKept(_) => result.record.clone(),
                     _ => result.record.tombstone(NotKept::Evicted),

@@ -56,9 +56,8 @@ use crate::store::{
 ///   [`capacity_bytes`](super::MemoryStoreBuilder::capacity_bytes). It leaves a tombstone until its ttl ends:
 ///   a repeated call is refused with [`ErrorKind::ResultNotKept`](crate::ErrorKind::ResultNotKept) and does not
 ///   run. The log warns once, when a result is evicted for the first time. Size the store for the calls of one ttl.
-/// * A **tombstone** takes about 250 bytes and counts as unfinished. Under *at most once* every completed call has
-///   one. Beyond `max_unfinished` there can be only those of results that were in the store when it was reached, at
-///   most one for each 450 bytes of its capacity.
+/// * A **tombstone** takes about 250 bytes and counts as unfinished. Beyond `max_unfinished` there can be only those of results that were in the store when it was reached, at
+///   most one for each 400 bytes of its capacity.
 /// * A result larger than the whole store leaves such a tombstone at once.
 ///
 /// # Tenants
@@ -113,7 +112,10 @@ impl MemoryStore {
     fn count_scope(&self, scope: &ScopeId, up_to: u64) -> ScopeUse {
         let now = self.now();
         let Records { unfinished, completed } = self.records();
-        let results = completed.scope_use(scope, up_to, now);
+        let (results, expired) = completed.scope_use(scope, up_to, now);
+        for result in expired {
+            self.records().evict(&result, self.0.after_eviction, now);
+        }
         let mut slots = unfinished.counts().of(scope);
         if slots.slots + results.records >= up_to {
             unfinished.sweep(now);
