@@ -6,7 +6,7 @@
 //! how far the call has come, and `owner` what the call's owner last said about itself.
 //! `scratch` is where a record is built. `mac` is what tells whether an engine's fleet wrote a record, and `seal` gives it to one.
 //! `id_hasher` finds both kinds of identities in maps. `fingerprint` is the digest of the payload. `derived_key`
-//! makes keys for other systems, and `result_types` names the types of the result. What the
+//! makes keys for other systems, and `result_types` names the types of the result, which `resolution` needs. What the
 //! bytes of a result mean is up to the codec.
 
 mod derived_key;
@@ -18,6 +18,7 @@ mod layout;
 mod mac;
 mod outcome;
 mod owner;
+mod resolution;
 mod result_types;
 mod scope_hash;
 mod scope_id;

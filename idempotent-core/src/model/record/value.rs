@@ -12,10 +12,9 @@ use super::mac::{MacKey, remove_flag};
 use super::outcome::{KEPT, RESERVED, not_kept, not_kept_code};
 use super::owner::{ABANDONED, HELD, RUNNING, owner_state};
 use super::scratch::Scratch;
-use super::{Envelope, Fingerprint, NotKept, Outcome, OwnerState, RecordId, ResultTypes, Token};
+use super::{Envelope, Fingerprint, NotKept, Outcome, OwnerState, RecordId, Token};
 use crate::model::guarantee::Guarantee;
 use crate::model::key::clip;
-use crate::model::trace_parent::TraceParent;
 
 /// What a store keeps under a [`RecordId`](super::RecordId): an opaque value, cheap to clone.
 ///
@@ -89,14 +88,6 @@ impl Record {
             return Ok(self.tombstone(NotKept::TooLarge));
         }
         Ok(Self(bytes[..].into()))
-    }
-
-    /// This completed record, marked as what somebody said who resolved its call.
-    pub(crate) fn resolved(&self) -> Self {
-        let mut bytes = self.unsealed_bytes();
-        let flags = self.flags() & !flag::MAC | flag::RESOLVED;
-        bytes[FLAGS..FLAGS + 2].copy_from_slice(&flags.to_le_bytes());
-        Self(bytes[..].into())
     }
 
     /// This record, completed without its result.
@@ -299,29 +290,7 @@ impl Record {
         self.text(flag::LAST_ERROR)
     }
 
-    /// The types of its result, for those who resolve its call, if it keeps them.
-    #[must_use]
-    pub fn result_types(&self) -> Option<ResultTypes<'_>> {
-        self.text(flag::RESULT_TYPE).map(ResultTypes::read)
-    }
-
-    /// The span of a distributed trace in which its call ran, if it keeps it.
-    #[must_use]
-    pub fn trace_parent(&self) -> Option<TraceParent> {
-        // Few records have it, and most that are replayed are asked.
-        if !self.has(flag::TRACE_PARENT) {
-            return None;
-        }
-        self.text(flag::TRACE_PARENT)?.parse().ok()
-    }
-
-    /// Whether its result is what somebody said who [resolved](crate::Idempotency::resolve) its call.
-    #[must_use]
-    pub fn is_resolved(&self) -> bool {
-        self.has(flag::RESOLVED)
-    }
-
-    fn text(&self, wanted: u16) -> Option<&str> {
+    pub(super) fn text(&self, wanted: u16) -> Option<&str> {
         let flags = self.flags();
         let mut texts = self.0.get(texts_at(flags, self.name_len())..)?;
         for field in flag::TEXTS.into_iter().filter(|field| flags & field != 0) {
@@ -334,7 +303,7 @@ impl Record {
         None
     }
 
-    fn flags(&self) -> u16 {
+    pub(super) fn flags(&self) -> u16 {
         u16::from_le_bytes(self.array(FLAGS))
     }
 
@@ -344,7 +313,7 @@ impl Record {
     }
 
     /// The bytes of a record that is about to be changed, so without its MAC.
-    fn unsealed_bytes(&self) -> RecordBytes {
+    pub(super) fn unsealed_bytes(&self) -> RecordBytes {
         let mut bytes = self.0[..self.payload_end()].to_vec();
         remove_flag(&mut bytes);
         bytes
@@ -354,7 +323,7 @@ impl Record {
         self.0.len() - if self.has_mac() { MAC_BYTES } else { 0 }
     }
 
-    fn has(&self, flag: u16) -> bool {
+    pub(super) fn has(&self, flag: u16) -> bool {
         self.flags() & flag != 0
     }
 
