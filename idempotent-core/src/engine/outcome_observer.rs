@@ -53,6 +53,7 @@ pub(crate) struct ObservedCall {
 
 impl Observers {
     /// Boxed, since few calls are observed.
+    #[inline]
     pub(super) fn observe(&self, operation: &'static str) -> Option<Box<ObservedCall>> {
         let listener = OutcomeListener::take();
         if self.outcomes.is_none() && self.traces.is_none() && listener.is_none() {
