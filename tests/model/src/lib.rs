@@ -2,6 +2,7 @@
 //!
 //! * [`search`] goes through every state of a model, breadth first.
 //! * [`protocol`] is such a model: one call with steps, its record and journal, and several runs.
+//! * [`gate`] runs random programs with steps, to see which renamed steps a resumed run notices.
 //!
 //! The search is our own, and not `stateright`: that keeps no edges to ask whether a good end can
 //! still be reached (its *eventually* forgets what joined paths had seen), stores its states whole, and
@@ -14,5 +15,6 @@
 //!                                                         the full size: minutes, and two gigabytes
 //! ```
 
+pub mod gate;
 pub mod protocol;
 pub mod search;

@@ -60,7 +60,7 @@
 //! * An answer on its way is the same as an owner that has not gone on, and a lost one the same as an
 //!   owner that gave up before the store did its request.
 //! * A waiter is the same as a client that comes later.
-//! * Renamed steps, and bodies with branches.
+//! * Renamed steps, and bodies with branches: they are in [`gate`](crate::gate).
 
 mod action;
 mod config;

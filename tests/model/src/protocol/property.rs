@@ -6,7 +6,7 @@ use std::fmt;
 ///
 /// Two more are not seen in one state, and so are none of these: a call that can never end, which
 /// [`Graph::cut_off`](crate::search::Graph::cut_off) finds, and a renamed step whose effect happens a
-/// second time.
+/// second time, which is in [`gate`](crate::gate).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Property {
     /// The at-most-once step took effect twice for one call.
