@@ -78,6 +78,7 @@ async fn step(
             return Err(Failed);
         }
         run.progress += 1;
+        run.quiet = 0;
         run.arrived.insert(path.clone());
         run.loaded.as_ref().map(|loaded| (loaded.value(&path), loaded.knows(&path)))
     };
@@ -87,7 +88,7 @@ async fn step(
     }
     let mut asked = Asked { run: Rc::clone(run), stage: Stage::Waiting };
     if matches!(known, Some((None, false))) && run.borrow().rules.gate {
-        Gate { run: Rc::clone(run), scope: scope.clone() }.await;
+        Gate { run: Rc::clone(run), scope: scope.clone(), waits: false }.await;
     }
     let yields = run.borrow().rules.yields;
     if known.is_some() && yields {
@@ -192,14 +193,26 @@ impl Drop for Asked {
 struct Gate {
     run: Shared,
     scope: Path,
+    waits: bool,
 }
 
 impl Future for Gate {
     type Output = ();
 
-    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
-        let run = self.run.borrow();
-        if run.poisoned || run.has_all(&self.scope) { Poll::Ready(()) } else { Poll::Pending }
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        let run = Rc::clone(&self.run);
+        let mut run = run.borrow_mut();
+        if run.poisoned || run.has_all(&self.scope) {
+            return Poll::Ready(());
+        }
+        run.waiting += u32::from(!std::mem::replace(&mut self.waits, true));
+        Poll::Pending
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.run.borrow_mut().waiting -= u32::from(self.waits);
     }
 }
 

@@ -17,6 +17,9 @@ pub struct GateRules {
     /// A step of a resumed run that is dropped while it waits, before it started, ends the run too:
     /// the steps after it would be recorded, and it would be new for ever.
     pub waiting_poison: bool,
+    /// The gate's patience does not run out while the body of a step runs, or while something is written:
+    /// what is expected may come after it.
+    pub patient: bool,
     /// In a resumed run, a step that is not recorded lets the steps beside it arrive before its body
     /// starts: a body that fails at once may drop them, and then nobody asks for what they recorded.
     pub yields: bool,
@@ -31,6 +34,7 @@ impl GateRules {
         tried_until_acknowledged: true,
         drop_poison: true,
         waiting_poison: true,
+        patient: true,
         yields: true,
     };
 }

@@ -16,6 +16,9 @@ use super::rules::GateRules;
 /// A run that its futures share.
 pub(super) type Shared = Rc<RefCell<Run>>;
 
+/// After so many events without an arrival an impatient gate refuses.
+const IMPATIENT: u32 = 5;
+
 /// One run of a body.
 pub(super) struct Run {
     pub(super) rules: GateRules,
@@ -40,6 +43,10 @@ pub(super) struct Run {
     pub(super) crashed: bool,
     /// The end of a scope found that steps are missing.
     pub(super) refused: bool,
+    /// How many steps wait at the gate.
+    pub(super) waiting: u32,
+    /// How many events there were since a step was asked for.
+    pub(super) quiet: u32,
     /// Counts what may let somebody pass the gate.
     pub(super) progress: u64,
     pending: Vec<Pending>,
@@ -67,6 +74,8 @@ impl Run {
             poisoned: false,
             crashed: false,
             refused: false,
+            waiting: 0,
+            quiet: 0,
             progress: 0,
             pending: Vec::new(),
             happened: BTreeSet::new(),
@@ -86,6 +95,12 @@ impl Run {
         }
         self.happened.insert(id);
         true
+    }
+
+    /// Whether the steps at the gate go on waiting after an event.
+    pub(super) fn is_patient(&mut self) -> bool {
+        self.quiet += 1;
+        self.rules.patient || self.waiting == 0 || self.quiet < IMPATIENT
     }
 
     /// Whether all that the journal expects in a scope was asked for.

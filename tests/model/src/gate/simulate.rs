@@ -180,6 +180,9 @@ fn drive(run: &Rc<RefCell<Run>>, program: &Node, crash_at: Option<u32>) -> End {
             return End::Refused; // Nothing arrives any more.
         }
         events += 1;
+        if !run.borrow_mut().is_patient() {
+            return End::Refused;
+        }
         if crash_at == Some(events) {
             run.borrow_mut().crashed = true;
             return End::Crashed;

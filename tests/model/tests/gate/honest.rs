@@ -37,6 +37,11 @@ fn a_step_that_is_dropped_at_the_gate_without_poison_is_refused_later() {
 }
 
 #[test]
+fn a_gate_whose_patience_runs_out_while_bodies_run_refuses_what_comes_after_them() {
+    refuses(Shape::HONEST, GateRules { patient: false, ..GateRules::ALL });
+}
+
+#[test]
 fn a_body_that_fails_before_the_steps_beside_it_have_arrived_is_refused() {
     refuses(Shape::HONEST, GateRules { yields: false, ..GateRules::ALL });
 }

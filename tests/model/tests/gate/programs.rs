@@ -5,7 +5,7 @@ use idempotent_model::gate::{Call, Change, End, GateRules, Shape};
 /// How many programs a test tries.
 pub(crate) fn seeds() -> std::ops::Range<u64> {
     let programs = std::env::var("IDEMPOTENT_MODEL_PROGRAMS");
-    0..programs.map_or(10_000, |programs| programs.parse().expect("a number of programs"))
+    0..programs.map_or(5_000, |programs| programs.parse().expect("a number of programs"))
 }
 
 /// Programs that were refused although nobody changed them, the shortest one first.
