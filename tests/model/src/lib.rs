@@ -3,6 +3,7 @@
 //! * [`search`] goes through every state of a model, breadth first.
 //! * [`protocol`] is such a model: one call with steps, its record and journal, and several runs.
 //! * [`gate`] runs random programs with steps, to see which renamed steps a resumed run notices.
+//! * [`paths`] picks ways through the protocol by which real stores are driven.
 //!
 //! The search is our own, and not `stateright`: that keeps no edges to ask whether a good end can
 //! still be reached (its *eventually* forgets what joined paths had seen), stores its states whole, and
@@ -16,5 +17,6 @@
 //! ```
 
 pub mod gate;
+pub mod paths;
 pub mod protocol;
 pub mod search;

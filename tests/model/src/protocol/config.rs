@@ -21,6 +21,9 @@ pub struct Config {
     pub other_payload: bool,
     /// How often an operator looks and answers later, when things may have changed.
     pub looks: u8,
+    /// Whether only clients of the store act: no operator, no eviction, and a request that the store can
+    /// only refuse stays on its way.
+    pub clients_only: bool,
     /// The only property that counts, if it is not all of them.
     pub only: Option<Property>,
     /// The rules that hold.
@@ -44,6 +47,7 @@ impl Config {
             input: true,
             other_payload: false,
             looks: 0,
+            clients_only: false,
             only: None,
             rules: Rules::ALL,
         }
@@ -81,6 +85,13 @@ impl Config {
     #[must_use]
     pub const fn looks(mut self, looks: u8) -> Self {
         self.looks = looks;
+        self
+    }
+
+    /// Without operators and evictions, and with every late request: for paths through real stores.
+    #[must_use]
+    pub const fn clients_only(mut self) -> Self {
+        self.clients_only = true;
         self
     }
 

@@ -5,9 +5,11 @@ use std::fmt;
 /// What a journal knows of the at-most-once step.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Once {
-    /// Nothing, or that it was tried and did not happen.
+    /// Nothing.
     #[default]
     Unknown,
+    /// An attempt began, and did not happen.
+    Tried(Nonce),
     /// An attempt has begun, and nobody said how it ended.
     Begun(Nonce),
     /// Its result.
@@ -46,13 +48,18 @@ impl fmt::Display for Journal {
         }
         let m = match self.m {
             Once::Unknown => String::new(),
-            Once::Begun(nonce) => {
-                format!("m begun by {}{}", nonce.run, if nonce.second { "'" } else { "" })
-            }
+            Once::Tried(nonce) => format!("m tried by {nonce}"),
+            Once::Begun(nonce) => format!("m begun by {nonce}"),
             Once::Recorded => "m".to_owned(),
         };
         let entries = [if self.a { "a" } else { "" }, m.as_str(), if self.z { "z" } else { "" }];
         let entries: Vec<&str> = entries.into_iter().filter(|entry| !entry.is_empty()).collect();
         write!(f, "{{{}}}", if entries.is_empty() { "-".to_owned() } else { entries.join(", ") })
+    }
+}
+
+impl fmt::Display for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.run, if self.second { "'" } else { "" })
     }
 }

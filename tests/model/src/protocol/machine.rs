@@ -1,6 +1,7 @@
 //! [`Protocol`]: the model that is searched.
 
 use super::action::Action;
+use super::answer::{Answer, answer_to};
 use super::config::Config;
 use super::journal::{Nonce, Once};
 use super::packed::{Packed, pack, unpack};
@@ -10,7 +11,7 @@ use super::request::{Request, Requests};
 use super::rule::Rule;
 use super::run::{Kind, RUNS, Run, Stage};
 use super::state::State;
-use super::{operator, owner, store, surroundings};
+use super::{operator, owner, store, surroundings, writes};
 use crate::search::Model;
 
 /// One key, its record and journal, its runs, and everything that can go wrong between them.
@@ -39,6 +40,12 @@ impl Protocol {
         found && !state.runs.iter().any(Run::is_live)
     }
 
+    /// What the store would answer to a request of a run.
+    #[must_use]
+    pub fn answer(&self, state: &State, at: u8, request: Request) -> Answer {
+        answer_to(&self.config, state, at, request)
+    }
+
     fn apply(&self, state: &mut State, action: Action) {
         let config = &self.config;
         match action {
@@ -56,7 +63,7 @@ impl Protocol {
             Action::Stop(at) => owner::stop(config, state, at),
             Action::Commit(at, request) => {
                 state.runs[usize::from(at)].uncommitted.remove(request);
-                store::answer(config, state, at, request, true);
+                writes::answer(config, state, at, request, true);
             }
             Action::Park
             | Action::ResolveHappened
@@ -68,7 +75,7 @@ impl Protocol {
                 surroundings::apply(config, state, action);
                 match action {
                     Action::DeliverTwice(at, request) => store::deliver(config, state, at, request),
-                    Action::TimeOut(at, request) => store::refused(config, state, at, request),
+                    Action::TimeOut(at, request) => writes::refused(config, state, at, request),
                     Action::Drop(at, step) => owner::drop_step(config, state, at, step),
                     _ => {}
                 }
@@ -87,7 +94,7 @@ impl Protocol {
             }
         }
         let fences = [Rule::Fenced, Rule::Locked, Rule::BegunFirst, Rule::Nonce];
-        let fenced = fences.into_iter().all(|rule| config.has(rule));
+        let fenced = fences.into_iter().all(|rule| config.has(rule)) && !config.clients_only;
         let State { record, journal, runs, .. } = state;
         for (at, run) in (0..).zip(runs).filter(|(_, run)| run.stage == Stage::Ended) {
             if fenced {
@@ -160,7 +167,9 @@ impl Model for Protocol {
         let mut actions = Vec::with_capacity(32);
         owner::actions(&self.config, state, &mut actions);
         surroundings::actions(&self.config, state, &mut actions);
-        operator::actions(state, &mut actions);
+        if !self.config.clients_only {
+            operator::actions(state, &mut actions);
+        }
         into.extend(actions.into_iter().filter_map(|action| {
             let mut reached = *state;
             self.apply(&mut reached, action);

@@ -49,8 +49,8 @@
 //!
 //! # Where to read on
 //!
-//! `owner` is what a run does by itself, `store` what the store does with a request, `surroundings`
-//! the clocks, the network and faults, `operator` what people do. [`Protocol`] puts them together.
+//! `owner` is what a run does by itself, `store` and `writes` what the store does with a request,
+//! `surroundings` the clocks, the network and faults, `operator` what people do. [`Protocol`] puts them together.
 //!
 //! # What is left out
 //!
@@ -63,6 +63,7 @@
 //! * Renamed steps, and bodies with branches: they are in [`gate`](crate::gate).
 
 mod action;
+mod answer;
 mod config;
 mod journal;
 mod machine;
@@ -77,8 +78,10 @@ mod run;
 mod state;
 mod store;
 mod surroundings;
+mod writes;
 
 pub use self::action::{Action, Step};
+pub use self::answer::Answer;
 pub use self::config::Config;
 pub use self::journal::{Journal, Nonce, Once};
 pub use self::machine::Protocol;

@@ -27,7 +27,7 @@ pub(super) fn actions(state: &State, into: &mut Vec<Action>) {
     into.push(match (state.journal.m, state.effects.m) {
         (Once::Begun(_), 0) => Action::ResolveNever,
         (Once::Begun(_), _) => Action::ResolveHappened,
-        (Once::Unknown | Once::Recorded, _) => Action::ResolveCall,
+        (Once::Unknown | Once::Tried(_) | Once::Recorded, _) => Action::ResolveCall,
     });
     if state.looks > 0 && state.seen.is_none() && state.journal.m.is_begun() {
         into.push(Action::Look);
@@ -60,7 +60,10 @@ pub(super) fn apply(config: &Config, state: &mut State, action: Action) {
 }
 
 fn resolve_step(config: &Config, state: &mut State, happened: bool) {
-    state.journal.m = if happened { Once::Recorded } else { Once::Unknown };
+    state.journal.m = match state.journal.m {
+        Once::Begun(nonce) if !happened => Once::Tried(nonce),
+        _ => Once::Recorded,
+    };
     make_resumable(config, state);
 }
 

@@ -73,7 +73,7 @@ pub(super) fn load(config: &Config, state: &mut State, at: u8) {
     run.a = done(journal.a);
     run.z = done(journal.z);
     run.m = match journal.m {
-        Once::Unknown => Progress::Idle,
+        Once::Unknown | Once::Tried(_) => Progress::Idle,
         Once::Begun(_) => Progress::InDoubt,
         Once::Recorded => Progress::Done,
     };

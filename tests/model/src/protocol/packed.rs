@@ -60,24 +60,29 @@ const PROGRESS: [Progress; 9] = [
 ];
 const PHASES: [Phase; 5] =
     [Phase::Vacant, Phase::Reserved, Phase::Lapsed, Phase::Indeterminate, Phase::Completed];
-/// What is known of `m`, in three bits.
-const ONCE: [Once; 2 + 2 * RUNS] = [
-    Once::Unknown,
-    Once::Recorded,
-    Once::Begun(Nonce { run: 0, second: false }),
-    Once::Begun(Nonce { run: 0, second: true }),
-    Once::Begun(Nonce { run: 1, second: false }),
-    Once::Begun(Nonce { run: 1, second: true }),
-    Once::Begun(Nonce { run: 2, second: false }),
-    Once::Begun(Nonce { run: 2, second: true }),
-];
+const fn nonce(bits: u8) -> Nonce {
+    Nonce { run: bits >> 1, second: bits & 1 == 1 }
+}
 
-fn once(m: Once) -> u8 {
-    match m {
+/// What is known of `m`, in four bits.
+fn take_once(word: &mut Word) -> Once {
+    match word.small(4) {
+        0 => Once::Unknown,
+        1 => Once::Recorded,
+        bits @ 2..8 => Once::Begun(nonce(bits - 2)),
+        bits => Once::Tried(nonce(bits - 8)),
+    }
+}
+
+fn put_once(word: &mut Word, m: Once) {
+    let bits = |nonce: Nonce| 2 * nonce.run + u8::from(nonce.second);
+    let bits = match m {
         Once::Unknown => 0,
         Once::Recorded => 1,
-        Once::Begun(nonce) => 2 + 2 * nonce.run + u8::from(nonce.second),
-    }
+        Once::Begun(nonce) => 2 + bits(nonce),
+        Once::Tried(nonce) => 8 + bits(nonce),
+    };
+    word.put(bits, 4);
 }
 
 fn put_run(run: &Run) -> u64 {
@@ -118,7 +123,7 @@ fn take_run(bits: u64) -> Run {
 fn put_journal(word: &mut Word, journal: &Journal) {
     word.put(journal.exists, 1);
     word.put(journal.a, 1);
-    word.put(once(journal.m), 3);
+    put_once(word, journal.m);
     word.put(journal.z, 1);
     word.put(journal.payloads[0], 1);
     word.put(journal.payloads[1], 1);
@@ -128,7 +133,7 @@ fn take_journal(word: &mut Word) -> Journal {
     Journal {
         exists: word.flag(),
         a: word.flag(),
-        m: word.one_of(&ONCE, 3),
+        m: take_once(word),
         z: word.flag(),
         payloads: [word.flag(), word.flag()],
     }
@@ -155,7 +160,7 @@ pub(super) fn pack(state: &State) -> Packed {
     word.put(state.seen.is_some(), 1);
     let seen = state.seen.unwrap_or(Seen { token: 0, m: Once::Unknown, happened: false });
     word.put(seen.token, 2);
-    word.put(once(seen.m), 3);
+    put_once(&mut word, seen.m);
     word.put(seen.happened, 1);
     word.put(state.broken.map_or(0, |broken| broken as u8 + 1), 4);
     let mut packed = [word.bits; RUNS + 1];
@@ -167,7 +172,7 @@ pub(super) fn pack(state: &State) -> Packed {
 
 fn take_seen(word: &mut Word) -> Option<Seen> {
     let any = word.flag();
-    let seen = Seen { token: word.small(2), m: word.one_of(&ONCE, 3), happened: word.flag() };
+    let seen = Seen { token: word.small(2), m: take_once(word), happened: word.flag() };
     any.then_some(seen)
 }
 

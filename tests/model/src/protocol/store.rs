@@ -1,15 +1,15 @@
 //! What the store does with a request, each one an atomic step, and what its sender learns.
 
-use super::action::Step;
+use super::answer::Answer;
 use super::config::Config;
-use super::journal::{Journal, Nonce, Once};
-use super::owner::{end_with, step_is_lost};
+use super::journal::{Journal, Once};
 use super::property::Property;
 use super::record::{Phase, Record};
 use super::request::Request;
 use super::rule::Rule;
-use super::run::{Kind, Progress, Stage};
+use super::run::{Kind, Stage};
 use super::state::State;
+use super::writes::{answer, is_let_in};
 
 /// The store receives a request of a run, and the run gets the answer if it waits for it.
 pub(super) fn deliver(config: &Config, state: &mut State, at: u8, request: Request) {
@@ -52,15 +52,7 @@ pub(super) fn deliver(config: &Config, state: &mut State, at: u8, request: Reque
     }
 }
 
-/// What a reserve answers.
-#[derive(Clone, Copy)]
-enum Answer {
-    Won,
-    Suspended { token: u8, second_payload: bool },
-    Refused,
-}
-
-fn reserve(config: &Config, state: &mut State, at: u8) -> Answer {
+pub(super) fn reserve(config: &Config, state: &mut State, at: u8) -> Answer {
     let second_payload = state.runs[usize::from(at)].second_payload;
     let record = state.record;
     match record.phase {
@@ -105,11 +97,11 @@ fn reserved(config: &Config, state: &mut State, at: u8, answer: Answer) {
                 run.end();
             }
         }
-        Answer::Refused => run.end(),
+        Answer::Refused | Answer::Written | Answer::Nothing => run.end(),
     }
 }
 
-fn resume(config: &Config, state: &mut State, at: u8) -> bool {
+pub(super) fn resume(config: &Config, state: &mut State, at: u8) -> bool {
     let (run, record) = (state.runs[usize::from(at)], &mut state.record);
     let as_seen = record.phase == Phase::Lapsed && record.token == run.seen;
     let loose = !config.has(Rule::ResumeCompares)
@@ -131,95 +123,6 @@ fn resume(config: &Config, state: &mut State, at: u8) -> bool {
         state.broke(Property::BehindTheirBack);
     }
     true
-}
-
-/// The store writes to the journal, or refuses to, and the run gets the answer if it waits for it.
-pub(super) fn answer(config: &Config, state: &mut State, at: u8, request: Request, checked: bool) {
-    let awaited = state.runs[usize::from(at)].awaits(request);
-    let done = checked && write(config, state, at, request);
-    if awaited && done {
-        recorded(state, at, request);
-    } else if awaited {
-        refused(config, state, at, request);
-    }
-}
-
-/// Whether the record lets a journal write of a run in.
-fn is_let_in(config: &Config, state: &State, at: u8, request: Request) -> bool {
-    let missing = state.record.journaled && !state.journal.exists;
-    if missing && config.has(Rule::NoSecondJournal) {
-        return false;
-    }
-    if !config.has(Rule::Fenced) {
-        return true;
-    }
-    match request {
-        // The nonce is their fence: a late owner may settle what it began itself.
-        Request::Settle(_) | Request::TakeBack(_) if config.has(Rule::BegunFirst) => true,
-        // A late owner may not begin.
-        Request::Begin(_) => state.record.is_held_by(at) && state.record.phase == Phase::Reserved,
-        _ => state.record.is_held_by(at),
-    }
-}
-
-/// Writes to the journal, unless what it knows of `m` is against it.
-fn write(config: &Config, state: &mut State, at: u8, request: Request) -> bool {
-    let nonce = |second| Nonce { run: at, second };
-    let known = state.journal.m;
-    let mine = |second| match known {
-        Once::Begun(begun) => begun == nonce(second) || !config.has(Rule::Nonce),
-        Once::Unknown | Once::Recorded => !config.has(Rule::BegunFirst),
-    };
-    let late = state.record.token != at;
-    match request {
-        Request::RecordA if std::mem::replace(&mut state.journal.a, true) && late => {
-            state.broke(Property::Overwritten);
-        }
-        Request::RecordZ if std::mem::replace(&mut state.journal.z, true) && late => {
-            state.broke(Property::Overwritten);
-        }
-        Request::Begin(second) if known == Once::Unknown || mine(second) => {
-            state.journal.m = Once::Begun(nonce(second));
-        }
-        Request::Settle(second) if mine(second) => state.journal.m = Once::Recorded,
-        Request::TakeBack(second) if mine(second) => state.journal.m = Once::Unknown,
-        Request::RecordA | Request::RecordZ => {}
-        _ => return false,
-    }
-    let second_payload = state.runs[usize::from(at)].second_payload;
-    state.journal.payloads[usize::from(second_payload)] = true;
-    state.journal.exists = true;
-    state.record.journaled = true;
-    true
-}
-
-/// A run learns that the store did a journal write.
-fn recorded(state: &mut State, at: u8, request: Request) {
-    let run = &mut state.runs[usize::from(at)];
-    run.knows_journal = true;
-    match request {
-        Request::RecordA => run.a = Progress::Done,
-        Request::RecordZ => run.z = Progress::Done,
-        Request::Begin(_) => run.m = Progress::Begun,
-        Request::Settle(_) => run.m = Progress::Done,
-        Request::TakeBack(_) => run.m = Progress::Failed,
-        _ => {}
-    }
-}
-
-/// A run learns that the store refused a request, or does not learn what became of it.
-pub(super) fn refused(config: &Config, state: &mut State, at: u8, request: Request) {
-    let run = &mut state.runs[usize::from(at)];
-    match request {
-        // A task gives back what the request may have taken.
-        Request::Reserve | Request::Resume => end_with(config, state, at, Request::Suspend),
-        Request::RecordA => step_is_lost(config, state, at, Step::A),
-        Request::RecordZ if config.has(Rule::Poison) => {
-            end_with(config, state, at, Request::Suspend);
-        }
-        Request::RecordZ => run.z = Progress::Lost,
-        _ => step_is_lost(config, state, at, Step::M),
-    }
 }
 
 fn complete(state: &mut State, at: u8) {

@@ -90,7 +90,7 @@ fn faults(config: &Config, state: &State, into: &mut Vec<Action>) {
             into.extend(run.m.is_pending().then_some(Action::Drop(at, Step::M)));
         }
     }
-    if state.faults > 0 && state.journal.exists {
+    if state.faults > 0 && state.journal.exists && !config.clients_only {
         into.push(Action::EvictJournal);
     }
 }

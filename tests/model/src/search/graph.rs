@@ -90,6 +90,16 @@ impl<'m, M: Model> Graph<'m, M> {
         self.states.iter().map(|packed| self.model.unpack(packed))
     }
 
+    /// A state, by its place.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such state.
+    #[must_use]
+    pub fn state(&self, at: usize) -> M::State {
+        self.model.unpack(&self.states[at])
+    }
+
     /// How many actions lead to the state that is farthest away.
     #[must_use]
     pub fn depth(&self) -> usize {

@@ -1,0 +1,31 @@
+//! Ways through the protocol, in a form by which real stores are driven.
+//!
+//! A [`StorePath`] is what the store sees of a trace: its requests in their order, the moments at which a
+//! lease lapses, and after each of them what the record and the journal must be. [`cover`] picks as few
+//! as it can, long ones first, that together take every [`Request`](crate::protocol::Request) of every
+//! run in every state of record and journal in which it can arrive: early, late, twice, by an owner and
+//! by one that was overtaken.
+//!
+//! To drive a store, make a token for each run and a record for its reservation, and do each
+//! [`Move`] in order:
+//!
+//! | operation | of the store |
+//! |---|---|
+//! | `Reserve` | `reserve` with a lease that the test can let lapse |
+//! | `Resume` | `resume` of the record with the token of run `seen` |
+//! | `RecordA`, `RecordZ` | `write_step` over whatever stands there |
+//! | `Begin` | `write_step` that begins, over nothing, or over what was taken back |
+//! | `Settle` | `write_step` over exactly the entry that `Begin` of the same attempt wrote |
+//! | `TakeBack` | the same with an entry that says *tried* |
+//! | `Load` | `load_steps`: what it returns is the journal of `after` |
+//! | `Complete` | `complete` |
+//! | `Release`, `Suspend` | `suspend`; in doubt if `after` is indeterminate |
+//! | `Lapse` | the store's clock passes the lease |
+//!
+//! and compare `answer`, then what `load` and `load_steps` say with `after`.
+
+mod cover;
+mod path;
+
+pub use self::cover::cover;
+pub use self::path::{Move, Operation, StorePath};
