@@ -103,6 +103,9 @@ fn reserved(config: &Config, state: &mut State, at: u8, answer: Answer) {
 
 pub(super) fn resume(config: &Config, state: &mut State, at: u8) -> bool {
     let (run, record) = (state.runs[usize::from(at)], &mut state.record);
+    if record.phase == Phase::Reserved && record.token == at {
+        return true; // It comes again.
+    }
     let as_seen = record.phase == Phase::Lapsed && record.token == run.seen;
     let loose = !config.has(Rule::ResumeCompares)
         && matches!(record.phase, Phase::Lapsed | Phase::Reserved)

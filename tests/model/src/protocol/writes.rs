@@ -67,8 +67,11 @@ fn write(config: &Config, state: &mut State, at: u8, request: Request) -> bool {
         Request::Begin(second) if may_begin(second) => {
             state.journal.m = Once::Begun(nonce(second));
         }
-        Request::Settle(second) if mine(second) => state.journal.m = Once::Recorded,
-        Request::TakeBack(second) if mine(second) => {
+        // What is so already is done: a request that comes again gets the answer of the first.
+        Request::Settle(second) if mine(second) || known == Once::Recorded => {
+            state.journal.m = Once::Recorded;
+        }
+        Request::TakeBack(second) if mine(second) || known == Once::Tried(nonce(second)) => {
             state.journal.m = Once::Tried(nonce(second));
         }
         Request::RecordA | Request::RecordZ => {}

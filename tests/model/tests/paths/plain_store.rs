@@ -150,6 +150,9 @@ impl PlainStore {
 
     fn resume(&mut self, run: u8, seen: u8) -> Answer {
         let Some(Record::Reserved(there)) = self.record else { return Answer::Refused };
+        if !there.lapsed && there.token == run {
+            return Answer::Won;
+        }
         let as_seen = there.lapsed && !there.in_doubt && there.token == seen;
         let whatever = self.has(Flaw::ResumesWhateverIsThere) && there.token != run;
         if !as_seen && !whatever {
@@ -194,7 +197,7 @@ impl PlainStore {
         }
         let matches = match self.journal.get(&Step::M) {
             Some(Entry::Begun(begun)) => *begun == nonce || self.has(Flaw::SettlesAnyAttempt),
-            _ => false,
+            there => there == Some(&entry),
         };
         if matches {
             self.journal.insert(Step::M, entry);
