@@ -17,12 +17,14 @@
 //! | `Begin` | `write_step` that begins, over nothing, or over what was taken back |
 //! | `Settle` | `write_step` over exactly the entry that `Begin` of the same attempt wrote |
 //! | `TakeBack` | the same with an entry that says *tried* |
-//! | `Load` | `load_steps`: what it returns is the journal of `after` |
+//! | `Load` | `load_steps` |
 //! | `Complete` | `complete` |
-//! | `Release`, `Suspend` | `suspend`; in doubt if `after` is indeterminate |
+//! | `Release`, `Suspend` | `suspend`; in doubt if `record` is indeterminate after it |
 //! | `Lapse` | the store's clock passes the lease |
 //!
-//! and compare `answer`, then what `load` and `load_steps` say with `after`.
+//! and compare `answer`, then what `load` and `load_steps` say with `record` and `journal`. A run that has
+//! loaded the journal begins over what it has seen there; its second attempt, over what its first took
+//! back. A reservation without a journal counts as vacant once it has lapsed.
 
 mod cover;
 mod path;

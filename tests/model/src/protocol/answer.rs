@@ -1,6 +1,7 @@
 //! [`Answer`]: what the store answers to a request.
 
 use super::config::Config;
+use super::journal::{Nonce, Once};
 use super::request::Request;
 use super::state::State;
 use super::store::{reserve, resume};
@@ -22,6 +23,9 @@ pub enum Answer {
     Written,
     /// Nothing was done.
     Refused,
+    /// To a write that is refused where an entry stands already. If it is the same write that comes again,
+    /// a store may as well say that it is written.
+    Stands,
     /// To a request that answers nothing.
     Nothing,
 }
@@ -29,7 +33,17 @@ pub enum Answer {
 /// What the store would answer to a request of a run.
 pub(super) fn answer_to(config: &Config, state: &State, at: u8, request: Request) -> Answer {
     let mut state = *state;
-    let written = |done| if done { Answer::Written } else { Answer::Refused };
+    let stands = match request {
+        Request::RecordA => state.journal.a,
+        Request::RecordZ => state.journal.z,
+        Request::Begin(second) => state.journal.m == Once::Begun(Nonce { run: at, second }),
+        _ => false,
+    };
+    let written = |done| match (done, stands) {
+        (true, _) => Answer::Written,
+        (false, true) => Answer::Stands,
+        (false, false) => Answer::Refused,
+    };
     match request {
         Request::Reserve => reserve(config, &mut state, at),
         Request::Resume if resume(config, &mut state, at) => Answer::Won,

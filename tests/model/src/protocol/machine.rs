@@ -128,6 +128,7 @@ fn forget_refused(record: Record, m: Once, at: u8, run: &mut Run) {
                 begun(second) || sent.contains(Request::Begin(second))
             }
             Request::Complete => true,
+            Request::RecordA | Request::RecordZ => record.is_untaken_from(at),
             _ => record.is_held_by(at),
         };
         if !may_count {

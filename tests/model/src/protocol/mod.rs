@@ -39,7 +39,7 @@
 //!   effects of `a` and `z` share one derived key, so they are one for a provider);
 //! * a recorded step never runs again;
 //! * nothing of an old call is loaded by a new one;
-//! * a late owner never writes over a recorded step, and starts no body once another run has the call;
+//! * a late owner never writes over a recorded step, begins none, and starts no body once another run has the call;
 //! * a result is made of one payload's steps;
 //! * recovery does not go on with a call whose caller was told its own error;
 //! * from every state the call comes, without another fault, to an end or to somebody who finds it.

@@ -22,6 +22,8 @@ pub enum Property {
     NoEffect,
     /// A run that is not the owner wrote over a recorded step.
     Overwritten,
+    /// A late owner began a step: it will never start it, and leaves it in doubt.
+    BegunLate,
     /// A step's body was started by a run after another one had taken the call.
     NotOwner,
     /// A call answered `Ok` over steps of two payloads.
@@ -32,13 +34,14 @@ pub enum Property {
 
 impl Property {
     /// Every property, in order.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SecondEffect,
         Self::Unrecorded,
         Self::Repeated,
         Self::OldLoaded,
         Self::NoEffect,
         Self::Overwritten,
+        Self::BegunLate,
         Self::NotOwner,
         Self::TwoPayloads,
         Self::BehindTheirBack,
@@ -54,6 +57,7 @@ impl fmt::Display for Property {
             Self::OldLoaded => "a step of an old call was loaded",
             Self::NoEffect => "a call answered Ok with a step that had no effect for it",
             Self::Overwritten => "a late owner wrote over a recorded step",
+            Self::BegunLate => "a late owner began a step",
             Self::NotOwner => "a body was started after another run had taken the call",
             Self::TwoPayloads => "a result was made of the steps of two payloads",
             Self::BehindTheirBack => "recovery resumed a call whose caller had been told no",

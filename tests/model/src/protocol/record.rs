@@ -36,6 +36,11 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether it is a reservation of a run that no other run has taken, in doubt or not.
+    pub(super) fn is_untaken_from(&self, run: u8) -> bool {
+        self.is_held_by(run) || self.token == run && self.phase == Phase::Indeterminate
+    }
+
     /// Whether a run's token is in a record that is reserved, or lapsed and not taken by another.
     pub(super) fn is_held_by(&self, run: u8) -> bool {
         self.token == run && matches!(self.phase, Phase::Reserved | Phase::Lapsed)

@@ -49,6 +49,8 @@ rules! {
     Fenced => "a journal write checks the token",
     /// A fenced write and the reading of the record's token exclude a resume until it is committed.
     Locked => "a journal write and its check of the token are one",
+    /// A late owner may settle what it began, and begin nothing.
+    BeginsInLease => "begin is refused once the lease is over",
     /// Resolving a call as never happened keeps the steps that are recorded.
     ResolveKeeps => "resolving as never happened keeps recorded steps",
     /// Only a call with the same payload resumes.

@@ -97,7 +97,7 @@ fn reserved(config: &Config, state: &mut State, at: u8, answer: Answer) {
                 run.end();
             }
         }
-        Answer::Refused | Answer::Written | Answer::Nothing => run.end(),
+        Answer::Refused | Answer::Stands | Answer::Written | Answer::Nothing => run.end(),
     }
 }
 

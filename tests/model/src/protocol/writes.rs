@@ -34,9 +34,10 @@ pub(super) fn is_let_in(config: &Config, state: &State, at: u8, request: Request
     match request {
         // The nonce is their fence: a late owner may settle what it began itself.
         Request::Settle(_) | Request::TakeBack(_) if config.has(Rule::BegunFirst) => true,
-        // A late owner may not begin.
+        Request::Begin(_) if !config.has(Rule::BeginsInLease) => true,
         Request::Begin(_) => state.record.is_held_by(at) && state.record.phase == Phase::Reserved,
-        _ => state.record.is_held_by(at),
+        // A late owner may record while nobody has taken the call.
+        _ => state.record.is_untaken_from(at),
     }
 }
 
@@ -65,6 +66,9 @@ fn write(config: &Config, state: &mut State, at: u8, request: Request) -> bool {
             state.broke(Property::Overwritten);
         }
         Request::Begin(second) if may_begin(second) => {
+            if late || state.record.phase != Phase::Reserved {
+                state.broke(Property::BegunLate);
+            }
             state.journal.m = Once::Begun(nonce(second));
         }
         // What is so already is done: a request that comes again gets the answer of the first.

@@ -1,10 +1,38 @@
 //! With every rule nothing breaks, and every call ends or is found by somebody.
 
-use idempotent_model::protocol::Config;
+use idempotent_model::protocol::{Config, Once, Phase, Protocol};
+use idempotent_model::search::{Search, explore};
 
 use super::search::holds;
 
 const LIMIT: usize = 6_000_000;
+
+#[test]
+fn the_search_comes_to_every_end() {
+    let model = Protocol::new(Config::new(2, 1).errors(1).expiries(1));
+    let Search::Held(graph) = explore(&model, LIMIT) else { panic!("it breaks") };
+    let reaches = |what: &str, is: &dyn Fn(&idempotent_model::protocol::State) -> bool| {
+        assert!(graph.states().any(|state| is(&state)), "{what}");
+    };
+    reaches("a resumed run completes", &|state| {
+        state.record.phase == Phase::Completed && state.record.token == 1 && state.effects.m == 1
+    });
+    reaches("a step is in doubt, and happened", &|state| {
+        state.record.phase == Phase::Indeterminate
+            && state.journal.m != Once::Recorded
+            && state.effects.m == 1
+    });
+    reaches("a step is in doubt, and did not happen", &|state| {
+        matches!(state.journal.m, Once::Begun(_))
+            && state.record.phase == Phase::Indeterminate
+            && state.effects.m == 0
+    });
+    reaches("a caller is told no", &|state| state.record.told_error && !state.record.due);
+    reaches("a journal is lost", &|state| state.record.journaled && !state.journal.exists);
+    reaches("a key is won again", &|state| {
+        state.era == 1 && state.record.phase == Phase::Completed
+    });
+}
 
 #[test]
 fn three_runs_and_a_fault_break_nothing() {

@@ -11,6 +11,12 @@ fn a_late_owner_without_a_fence_writes_over_its_successor() {
 }
 
 #[test]
+fn a_begin_that_arrives_late_leaves_a_step_in_doubt_that_nobody_starts() {
+    let config = Config::new(2, 0).without(Rule::BeginsInLease);
+    breaks(config, Property::BegunLate, 5);
+}
+
+#[test]
 fn a_check_of_the_token_before_the_write_lets_a_recorded_step_run_again() {
     let config = Config::new(2, 0).without(Rule::Locked);
     breaks(config, Property::Repeated, 10);
