@@ -28,7 +28,7 @@ impl<T, E> Reservation<T, E> {
         self.set_judging();
         let settlement = self.held.as_ref().map(|held| {
             let span = held.span();
-            let _entered = span.as_ref().map(Span::enter);
+            let _entered = span.as_deref().map(Span::enter);
             let mut settlement = self.policy.settlement_as(result, held, disposition);
             self.policy.verify(result, &mut settlement, held.as_ref());
             settlement
@@ -41,7 +41,7 @@ impl<T, E> Reservation<T, E> {
         let held = self.held.as_ref();
         let settlement = held.map(|held| {
             let span = held.span();
-            let _entered = span.as_ref().map(Span::enter);
+            let _entered = span.as_deref().map(Span::enter);
             Policy::<T, E>::without_result(held, why, ttl)
         });
         self.end(settlement)

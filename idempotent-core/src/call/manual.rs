@@ -3,7 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::time::Duration;
 
-use tracing::{Instrument, Span};
+use tracing::Span;
 
 use super::execution::{Execution, Parts};
 use super::policy::Policy;
@@ -103,8 +103,7 @@ impl<T, E> Reservation<T, E> {
     /// Runs a part of the work as a body would: inside it, [`current`](crate::current) returns this
     /// call, and the call's span is the current one.
     pub fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F, T, E> {
-        let span = self.span().unwrap_or_else(Span::none);
-        InCurrentCall { call: self.current_call(), future: work.instrument(span) }
+        InCurrentCall { call: self.current_call(), span: self.span(), future: work }
     }
 
     /// The call that the work is a part of.
@@ -114,7 +113,7 @@ impl<T, E> Reservation<T, E> {
     }
 
     /// The call's span, if somebody records it.
-    fn span(&self) -> Option<Span> {
+    fn span(&self) -> Option<Box<Span>> {
         match (&self.held, &self.unrecorded) {
             (Some(held), _) => held.span(),
             (None, run) => run.as_ref()?.span(),
@@ -131,7 +130,7 @@ impl<T, E> Reservation<T, E> {
         let policy = &self.policy;
         let settlement = self.held.as_ref().map(|held| {
             let span = held.span();
-            let _entered = span.as_ref().map(Span::enter);
+            let _entered = span.as_deref().map(Span::enter);
             let mut settlement = policy.settlement(result, held);
             policy.verify(result, &mut settlement, held.as_ref());
             settlement

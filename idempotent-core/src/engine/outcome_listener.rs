@@ -28,9 +28,15 @@ pub(super) struct OutcomeListener {
 }
 
 impl OutcomeListener {
+    /// Whether there may be a listener anywhere.
+    #[inline]
+    pub(super) fn is_used() -> bool {
+        IS_USED.load(Ordering::Relaxed)
+    }
+
     /// The listener of a call that starts here.
     pub(super) fn take() -> Option<Arc<Self>> {
-        if !IS_USED.load(Ordering::Relaxed) {
+        if !Self::is_used() {
             return None;
         }
         let listener = LISTENER.try_with(Cell::take).ok().flatten()?;

@@ -55,6 +55,12 @@ impl Observers {
     /// Boxed, since few calls are observed.
     #[inline]
     pub(super) fn observe(&self, operation: &'static str) -> Option<Box<ObservedCall>> {
+        let nobody = self.outcomes.is_none() && self.traces.is_none();
+        if nobody && !OutcomeListener::is_used() { None } else { self.observe_call(operation) }
+    }
+
+    #[cold]
+    fn observe_call(&self, operation: &'static str) -> Option<Box<ObservedCall>> {
         let listener = OutcomeListener::take();
         if self.outcomes.is_none() && self.traces.is_none() && listener.is_none() {
             return None;

@@ -28,7 +28,7 @@ impl UnrecordedRun {
     }
 
     /// The call's span, if somebody records it.
-    pub(crate) fn span(&self) -> Option<Span> {
+    pub(crate) fn span(&self) -> Option<Box<Span>> {
         self.report.span()
     }
 

@@ -10,6 +10,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tracing::Span;
+
 use super::lease_state::Lease;
 use super::outer_call::{Nesting, OuterCall, is_within};
 use crate::error::Error;
@@ -185,7 +187,7 @@ impl CurrentCall {
     /// # Ok(()) }
     /// ```
     pub fn scope<F: Future>(self, future: F) -> impl Future<Output = F::Output> {
-        InCurrentCall { call: Some(self), future }
+        InCurrentCall { call: Some(self), span: None, future }
     }
 
     /// Makes this the current call of this thread, until the guard is dropped.
@@ -199,6 +201,8 @@ pin_project_lite::pin_project! {
     /// twice.
     pub(crate) struct InCurrentCall<F> {
         pub(crate) call: Option<CurrentCall>,
+        // The call's span, if it is to be entered as well, and somebody records it.
+        pub(crate) span: Option<Box<Span>>,
         #[pin]
         pub(crate) future: F,
     }
@@ -210,6 +214,7 @@ impl<F: Future> Future for InCurrentCall<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let _entered = this.call.clone().map(CurrentCall::enter);
+        let _in_span = this.span.as_deref().map(Span::enter);
         this.future.poll(cx)
     }
 }

@@ -63,7 +63,7 @@ impl HeldReservation {
     }
 
     /// The call's span, if somebody records it.
-    pub(crate) fn span(&self) -> Option<Span> {
+    pub(crate) fn span(&self) -> Option<Box<Span>> {
         self.report.span()
     }
 
@@ -141,7 +141,7 @@ impl HeldReservation {
     fn settle_dropped(&mut self, dropped: Dropped) {
         let mut report = mem::take(&mut self.report);
         let span = report.span();
-        let _entered = span.as_ref().map(Span::enter);
+        let _entered = span.as_deref().map(Span::enter);
         report.body_ended(match dropped {
             Dropped::Cancelled => Ended::Dropped,
             Dropped::Panicked | Dropped::Unjudged => Ended::Panicked,

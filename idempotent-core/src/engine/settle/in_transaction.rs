@@ -149,7 +149,7 @@ impl Drop for TransactionReservation {
         if !self.ended {
             // A panic, or a client that disconnected.
             let span = self.report.span();
-            let _entered = span.as_ref().map(Span::enter);
+            let _entered = span.as_deref().map(Span::enter);
             let panicked = std::thread::panicking();
             Telemetry::dropped_in_transaction(&self.id, panicked);
             self.report.body_ended(if panicked { Ended::Panicked } else { Ended::Dropped });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::sleep;
-use tracing::{Instrument, Span};
+use tracing::Instrument;
 
 use super::failed_runs;
 use super::held::HeldReservation;
@@ -30,12 +30,15 @@ impl HeldReservation {
             *record = self.seal(record);
         }
         let span = self.span();
-        let _entered = span.as_ref().map(Span::enter);
-        if let Some(end) = complete_locally(&self, &settlement) {
+        let ended = match &span {
+            None => complete_locally(&self, &settlement),
+            Some(span) => span.in_scope(|| complete_locally(&self, &settlement)),
+        };
+        if let Some(end) = ended {
             self.report.ended(end);
             return None;
         }
-        Some(CallReport::finish_in_background(self.span(), record(self, settlement)))
+        Some(CallReport::finish_in_background(span, record(self, settlement)))
     }
 }
 

@@ -127,7 +127,7 @@ impl CallReport {
     /// Runs `future` in the call's span, and in the background if it is dropped meanwhile. An instrumented
     /// future is larger, so one is made only if somebody records the span.
     pub(in crate::engine) fn finish_in_background<F>(
-        span: Option<Span>,
+        span: Option<Box<Span>>,
         future: F,
     ) -> FinishInBackground<F::Output>
     where
@@ -135,13 +135,14 @@ impl CallReport {
     {
         match span {
             None => FinishInBackground::new(future),
-            Some(span) => FinishInBackground::new(future.instrument(span)),
+            Some(span) => FinishInBackground::new(future.instrument(*span)),
         }
     }
 
-    /// The call's span, if somebody records it.
-    pub(crate) fn span(&self) -> Option<Span> {
-        self.span.as_deref().cloned()
+    /// The call's span, if somebody records it. Boxed, since hardly anything is moved then if nobody does.
+    #[inline]
+    pub(crate) fn span(&self) -> Option<Box<Span>> {
+        self.span.clone()
     }
 
     /// Names the record. Its id is formatted only if somebody records the span.
@@ -179,9 +180,10 @@ impl Ended {
     }
 }
 
-impl Drop for CallReport {
-    #[inline]
-    fn drop(&mut self) {
+impl CallReport {
+    /// Reports what nobody has reported.
+    #[cold]
+    fn report_dropped(&mut self) {
         match self.due {
             Due::Nothing => {}
             Due::Dropped => {
@@ -190,6 +192,15 @@ impl Drop for CallReport {
                 self.report(ended.as_str(CallOutcome::Executed), KeyEnd::Untouched);
             }
             Due::Lost(ended) => self.report(ended.as_str(CallOutcome::Executed), KeyEnd::Lost),
+        }
+    }
+}
+
+impl Drop for CallReport {
+    #[inline]
+    fn drop(&mut self) {
+        if !matches!(self.due, Due::Nothing) {
+            self.report_dropped();
         }
     }
 }
