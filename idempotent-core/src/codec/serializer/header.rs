@@ -37,6 +37,7 @@ pub(super) fn text(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
 }
 
 /// An integer that is not negative. The small ones are one byte.
+#[inline]
 pub(super) fn unsigned(out: &mut Vec<u8>, value: u64) -> Result<(), Error> {
     if value < 128 {
         out.push(value as u8);

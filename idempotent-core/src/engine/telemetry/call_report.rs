@@ -18,6 +18,7 @@ use crate::model::{CallOutcome, RecordId};
 pub(crate) struct CallReport {
     /// `None` if nobody records the span: then a report allocates nothing.
     span: Option<Box<Span>>,
+    #[cfg(feature = "metrics")]
     operation: &'static str,
     due: Due,
     /// Since when the body runs.
@@ -46,9 +47,11 @@ pub(in crate::engine) enum Ended {
 
 impl CallReport {
     /// The report of a call that starts now.
+    #[inline]
     pub(crate) fn start(call: &CallSpan) -> Self {
         Self {
             span: (!call.span.is_disabled()).then(|| Box::new(call.span.clone())),
+            #[cfg(feature = "metrics")]
             operation: call.operation,
             due: Due::Dropped,
             #[cfg(feature = "metrics")]
@@ -57,6 +60,7 @@ impl CallReport {
     }
 
     /// Takes the report over with the key: from here on, the body may run.
+    #[inline]
     pub(in crate::engine) fn hand_over(&mut self, id: &RecordId) -> Self {
         self.is_about(id);
         let mut taken = mem::take(self);
@@ -69,10 +73,12 @@ impl CallReport {
     }
 
     /// Notes that the body has ended. The end of its key is still due.
+    #[inline]
     pub(in crate::engine) fn body_ended(&mut self, ended: Ended) {
         self.body_ended_as(ended, CallOutcome::Executed);
     }
 
+    #[inline]
     fn body_ended_as(&mut self, ended: Ended, _returned: CallOutcome) {
         if let Due::Lost(due) = &mut self.due {
             *due = ended;
@@ -88,6 +94,7 @@ impl CallReport {
     }
 
     /// Reports the end of a call that held its key.
+    #[inline]
     pub(crate) fn ended(&mut self, key: KeyEnd) {
         if let Due::Lost(ended) = self.due {
             self.report(ended.as_str(CallOutcome::Executed), key);
@@ -103,6 +110,7 @@ impl CallReport {
     }
 
     /// Reports a replay.
+    #[inline]
     pub(crate) fn replayed(&mut self, id: &RecordId) {
         self.is_about(id);
         self.report(CallOutcome::Replayed.as_str(), KeyEnd::Untouched);
@@ -138,6 +146,7 @@ impl CallReport {
     }
 
     /// Names the record. Its id is formatted only if somebody records the span.
+    #[inline]
     fn is_about(&self, id: &RecordId) {
         if let Some(span) = &self.span {
             span.record("record", tracing::field::display(id));
@@ -158,8 +167,6 @@ impl CallReport {
             "operation" => self.operation, "outcome" => outcome, "disposition" => key.as_str()
         )
         .increment(1);
-        #[cfg(not(feature = "metrics"))]
-        let _ = self.operation;
     }
 }
 

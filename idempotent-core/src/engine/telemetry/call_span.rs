@@ -14,6 +14,7 @@ use crate::model::{Operation, TraceParent};
 #[derive(Clone)]
 pub(crate) struct CallSpan {
     pub(super) span: Span,
+    #[cfg(feature = "metrics")]
     pub(super) operation: &'static str,
     attempts: u32,
 }
@@ -30,7 +31,12 @@ impl CallSpan {
             record = field::Empty,
             executed_in = field::Empty,
         );
-        Self { span, operation: operation.name, attempts: 1 }
+        Self {
+            span,
+            #[cfg(feature = "metrics")]
+            operation: operation.name,
+            attempts: 1,
+        }
     }
 
     pub(crate) fn enter(&self) -> Entered<'_> {

@@ -58,9 +58,8 @@ where
             Err(reason) => return Ok(settings.problem_response(reason.into())),
         };
         let (limit, timeout) = (settings.request_limit, settings.read_timeout);
-        let announced = match announced(&body, limit) {
-            Ok(announced) => announced,
-            Err(problem) => return Ok(settings.problem_response(problem)),
+        let Some(announced) = announced(&body, limit) else {
+            return Ok(settings.problem_response(Problem::request_too_large()));
         };
         let held = match state.read_budget.enter(owner.as_ref(), &settings.limits, announced) {
             Ok(held) => held,

@@ -23,11 +23,9 @@ pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 const MAX_EMPTY_FRAMES: usize = 1024;
 
 /// What a body says of itself, unless that is too much already.
-pub(super) fn announced(body: &impl Body, limit: usize) -> Result<Announced, Problem> {
-    match usize::try_from(body.size_hint().lower()) {
-        Ok(bytes) if bytes <= limit => Ok(Announced { bytes, limit }),
-        _ => Err(Problem::request_too_large()),
-    }
+pub(super) fn announced(body: &impl Body, limit: usize) -> Option<Announced> {
+    let bytes = usize::try_from(body.size_hint().lower()).ok()?;
+    (bytes <= limit).then_some(Announced { bytes, limit })
 }
 
 /// Reads the whole body of a request into its part of the budget.

@@ -2,14 +2,14 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
+use super::inline_bytes::InlineBytes;
 
 /// The parts of a key, as [`Key::write`](super::Key::write) appends them. Each part is stored with
 /// its length, so different parts never form the same key.
 #[derive(Clone, Default)]
 pub struct KeyParts {
     /// Each part, prefixed with its length.
-    encoded: SmallVec<[u8; 64]>,
+    encoded: InlineBytes<64>,
     bytes: usize,
     problem: Option<KeyProblem>,
 }
@@ -30,7 +30,7 @@ impl KeyParts {
     pub(super) fn checked(self) -> Result<Self, KeyProblem> {
         match self.problem {
             Some(problem) => Err(problem),
-            None if self.encoded.is_empty() => Err(KeyProblem::Empty),
+            None if self.encoded().is_empty() => Err(KeyProblem::Empty),
             None => Ok(self),
         }
     }
@@ -43,14 +43,14 @@ impl KeyParts {
             self.fail(KeyProblem::Empty);
         }
         self.bytes += part.len();
-        push_prefixed(&mut self.encoded, part);
+        self.encoded.push_prefixed(part);
     }
 
     /// Appends one part: the text of its `Display`.
     pub fn push_display(&mut self, part: impl fmt::Display) {
-        let mut text = Text(SmallVec::new());
+        let mut text = Text(InlineBytes::new());
         match fmt::write(&mut text, format_args!("{part}")) {
-            Ok(()) => self.push(&text.0),
+            Ok(()) => self.push(text.0.as_slice()),
             Err(fmt::Error) => self.fail(KeyProblem::Empty),
         }
     }
@@ -60,8 +60,8 @@ impl KeyParts {
     ///
     /// It does not count towards the [length](Self::len), since no caller can make it longer.
     pub(crate) fn push_content(&mut self, digest: &[u8; 32]) {
-        push_prefixed(&mut self.encoded, b"");
-        push_prefixed(&mut self.encoded, digest);
+        self.encoded.push_prefixed(b"");
+        self.encoded.push_prefixed(digest);
     }
 
     /// Marks a part as one that cannot be written, which makes the whole key
@@ -83,7 +83,7 @@ impl KeyParts {
     }
 
     pub(crate) fn encoded(&self) -> &[u8] {
-        &self.encoded
+        self.encoded.as_slice()
     }
 
     /// The total length of the parts, in bytes.
@@ -97,7 +97,7 @@ impl KeyParts {
     /// A digest of a payload is left out: whoever reads it could try payloads until one has it.
     pub(crate) fn write_text(&self, out: &mut Vec<u8>) {
         let end = out.len() + MAX_TEXT_BYTES;
-        let mut rest = &self.encoded[..];
+        let mut rest = self.encoded();
         let mut touches = false;
         while let Some((part, mut tail)) = split_prefixed(rest) {
             let mut part = String::from_utf8_lossy(part);
@@ -130,20 +130,6 @@ pub(crate) fn clip(text: &str, max_bytes: usize) -> &str {
     &text[..end]
 }
 
-/// Appends `bytes`, prefixed with their length as LEB128.
-pub(crate) fn push_prefixed<const N: usize>(out: &mut SmallVec<[u8; N]>, bytes: &[u8])
-where
-    [u8; N]: smallvec::Array<Item = u8>,
-{
-    let mut length = bytes.len();
-    while length >= 0x80 {
-        out.push((length & 0x7f) as u8 | 0x80);
-        length >>= 7;
-    }
-    out.push(length as u8);
-    out.extend_from_slice(bytes);
-}
-
 /// Splits one length-prefixed part off the front.
 fn split_prefixed(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let mut length = 0;
@@ -174,11 +160,11 @@ impl fmt::Debug for KeyParts {
     }
 }
 
-struct Text(SmallVec<[u8; 64]>);
+struct Text(InlineBytes<64>);
 
 impl fmt::Write for Text {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.0.extend_from_slice(text.as_bytes());
+        self.0.extend(text.as_bytes());
         Ok(())
     }
 }

@@ -5,10 +5,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
-use smallvec::SmallVec;
-
 use super::scope_id::ScopeId;
-use crate::model::key::{AnyKey, Key, KeyParts, KeyProblem, push_prefixed};
+use crate::model::key::{AnyKey, InlineBytes, Key, KeyParts, KeyProblem};
 
 /// The longest operation name, in bytes.
 const MAX_NAME_BYTES: usize = 128;
@@ -87,20 +85,20 @@ impl RecordId {
     ) -> Self {
         // One buffer and one call: most identities fit in one or two of BLAKE3's 64-byte blocks,
         // and its incremental hasher costs more to set up than they cost to hash.
-        let mut input = SmallVec::<[u8; 128]>::new();
+        let mut input = InlineBytes::<128>::new();
         input.push(LAYOUT);
-        push_prefixed(&mut input, operation.as_bytes());
+        input.push_prefixed(operation.as_bytes());
         match scope {
             None => input.push(0),
             Some(scope) => {
                 input.push(1);
-                push_prefixed(&mut input, scope.encoded());
+                input.push_prefixed(scope.encoded());
             }
         }
-        input.extend_from_slice(key.encoded());
+        input.extend(key.encoded());
         let hash = match secret {
-            None => blake3::hash(&input),
-            Some(Secret(secret)) => blake3::keyed_hash(secret, &input),
+            None => blake3::hash(input.as_slice()),
+            Some(Secret(secret)) => blake3::keyed_hash(secret, input.as_slice()),
         };
         Self { operation, hash: hash.into(), scope: None }
     }

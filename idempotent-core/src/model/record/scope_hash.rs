@@ -1,10 +1,8 @@
 //! How a [`ScopeId`] is made of a scope.
 
-use smallvec::SmallVec;
-
 use super::id::{InvalidRecordId, Secret};
 use super::scope_id::ScopeId;
-use crate::model::key::{Key, KeyParts};
+use crate::model::key::{InlineBytes, Key, KeyParts};
 
 /// Comes first in the hashed form. The forms of [`RecordId`](super::RecordId) begin otherwise.
 const DOMAIN: &[u8] = b"\0scope1";
@@ -20,11 +18,12 @@ impl ScopeId {
     }
 
     pub(crate) fn from_parts(scope: &KeyParts, secret: Option<&Secret>) -> Self {
-        let mut input = SmallVec::<[u8; 64]>::from_slice(DOMAIN);
-        input.extend_from_slice(scope.encoded());
+        let mut input = InlineBytes::<64>::new();
+        input.extend(DOMAIN);
+        input.extend(scope.encoded());
         let hash = match secret {
-            None => blake3::hash(&input),
-            Some(Secret(secret)) => blake3::keyed_hash(secret, &input),
+            None => blake3::hash(input.as_slice()),
+            Some(Secret(secret)) => blake3::keyed_hash(secret, input.as_slice()),
         };
         let mut bytes = [0; 16];
         bytes.copy_from_slice(&hash.as_bytes()[..16]);
