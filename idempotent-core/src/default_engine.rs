@@ -116,6 +116,7 @@ mod tests {
             engine: None,
             limiter: None,
             detaches: false,
+            is_step: false,
         };
         let engine = engine_of(&mut request).unwrap();
         assert!(engine.is_installed());

@@ -24,7 +24,8 @@
 //! [keys and scopes](guide::keys_and_scopes), [guarantees and errors](guide::guarantees_and_errors),
 //! [results](guide::results), [an HTTP service](guide::http_service),
 //! [who sends a `POST` twice](guide::who_sends_a_post_twice),
-//! [transactions and the outbox](guide::transactions_and_outbox), [testing](guide::testing),
+//! [transactions and the outbox](guide::transactions_and_outbox),
+//! [calls of several effects](guide::calls_of_several_effects), [testing](guide::testing),
 //! [production](guide::production), and
 //! [moving from a hand-written `SET NX`](guide::moving_from_set_nx).
 //!
@@ -150,7 +151,7 @@ pub use idempotent_macros::idempotent;
 
 #[doc(hidden)]
 pub use self::__private::output as __output;
-pub use self::call::{Call, Reservation};
+pub use self::call::{Call, Reservation, step};
 pub use self::default_engine::install;
 pub use self::engine::{Idempotency, IdempotencyBuilder, current};
 pub use self::error::{Error, ErrorKind};

@@ -35,7 +35,7 @@ mod waiter_list;
 /// What the transitions use of the core.
 mod crate_items {
     pub(super) use idempotent_core::model::{
-        NotKept, OwnerState, Record, RecordId, ScopeId, Token,
+        NotKept, OwnerState, Record, RecordId, ScopeId, StepEntry, StepId, Token,
     };
     pub(super) use idempotent_core::store::{
         Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,

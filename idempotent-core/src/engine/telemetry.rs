@@ -21,6 +21,10 @@ pub(super) enum Transition {
     Complete,
     Release,
     Abandon,
+    WriteStep,
+    LoadSteps,
+    Resume,
+    Suspend,
     Wait,
     Look,
     Count,
@@ -36,6 +40,10 @@ impl Transition {
             Self::Complete => "complete",
             Self::Release => "release",
             Self::Abandon => "abandon",
+            Self::WriteStep => "write_step",
+            Self::LoadSteps => "load_steps",
+            Self::Resume => "resume",
+            Self::Suspend => "suspend",
             Self::Wait => "wait",
             Self::Look => "load",
             Self::Count => "count",
@@ -63,6 +71,12 @@ impl CallSpan {
             waited_ms = field::Empty,
         );
         Self { span, operation: operation.name, attempts: 1 }
+    }
+
+    /// The span of a step, within that of its call.
+    pub(crate) fn of_step(operation: &Operation) -> Self {
+        let span = tracing::info_span!("step", name = operation.name, outcome = field::Empty);
+        Self { span, operation: operation.name, attempts: 0 }
     }
 
     pub(crate) fn enter(&self) -> Entered<'_> {
@@ -96,6 +110,15 @@ impl CallSpan {
 
     fn outcome(&self, outcome: &'static str) {
         self.span.record("outcome", outcome);
+        // A step is no call.
+        #[cfg(feature = "metrics")]
+        if self.attempts == 0 {
+            metrics::counter!(
+                "idempotent_steps_total", "step" => self.operation, "outcome" => outcome
+            )
+            .increment(1);
+            return;
+        }
         #[cfg(feature = "metrics")]
         metrics::counter!(
             "idempotent_calls_total", "operation" => self.operation, "outcome" => outcome

@@ -2,7 +2,7 @@
 //!
 //! These are plain values: nothing here runs a call or knows that stores exist. `operation` is the
 //! policy of an idempotent function, with its `guarantee`. `key` identifies a call, and `record` is
-//! what a store keeps of it. `disposition` is what happens to a key when its call ends,
+//! what a store keeps of it. `step` is what it keeps of a call's steps. `disposition` is what happens to a key when its call ends,
 //! `call_outcome` how the call ended. `uuid_text` writes UUIDs.
 
 mod call_outcome;
@@ -11,6 +11,7 @@ mod guarantee;
 mod key;
 mod operation;
 mod record;
+mod step;
 pub(crate) mod uuid_text;
 
 pub use self::call_outcome::CallOutcome;
@@ -26,3 +27,5 @@ pub use self::record::{
     OwnerState, Record, RecordId, ScopeId, Token,
 };
 pub(crate) use self::record::{IdHasher, Mac, MacKey, RecordBytes, Secret, name_fault};
+pub(crate) use self::step::StepHead;
+pub use self::step::{StepEntry, StepId, StepStatus};

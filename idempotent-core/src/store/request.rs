@@ -257,7 +257,10 @@ impl Scan {
     /// A scan for a reconciliation job: reservations that are running, lapsed or indeterminate.
     #[must_use]
     pub fn unfinished() -> Self {
-        Self { states: vec![State::Reserved, State::Lapsed, State::Indeterminate], ..Self::all() }
+        Self {
+            states: vec![State::Reserved, State::Lapsed, State::Suspended, State::Indeterminate],
+            ..Self::all()
+        }
     }
 
     /// Restricts the scan to one operation.

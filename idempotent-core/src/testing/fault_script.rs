@@ -27,6 +27,14 @@ pub enum StoreMethod {
     Purge,
     /// [`Store::scan`].
     Scan,
+    /// [`Journal::write_step`](crate::store::Journal::write_step).
+    WriteStep,
+    /// [`Journal::load_steps`](crate::store::Journal::load_steps).
+    LoadSteps,
+    /// [`Journal::resume`](crate::store::Journal::resume).
+    Resume,
+    /// [`Journal::suspend`](crate::store::Journal::suspend).
+    Suspend,
 }
 
 /// Which calls of a method fail. The first call since the [`FaultyStore`] was made is call 1.

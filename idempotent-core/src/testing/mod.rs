@@ -3,6 +3,7 @@
 //!
 //! * [`engine`]: an engine in memory for one test, with the clock and both wrappers.
 //! * [`crash`]: a part of a test that dies as a process does.
+//! * [`in_call`]: a call around a step that is tested by itself.
 //! * [`assert_executed_once!`], [`assert_replayed!`]: what became of calls.
 //! * [`contract`] with [`contract_tests!`](crate::contract_tests): one test per rule, for a store
 //!   that you wrote.
@@ -21,6 +22,8 @@ pub mod contract;
 mod crash;
 mod fault_script;
 mod faulty_store;
+#[cfg(feature = "moka")]
+mod in_call;
 mod manual_clock;
 mod observed_store;
 mod survives;
@@ -35,6 +38,8 @@ pub use self::assertions::{
 pub use self::crash::{Crash, crash};
 pub use self::fault_script::{Fault, StoreMethod, When};
 pub use self::faulty_store::FaultyStore;
+#[cfg(feature = "moka")]
+pub use self::in_call::in_call;
 pub use self::manual_clock::ManualClock;
 pub use self::observed_store::{ObservedStore, OperationCounts};
 pub use self::survives::{encoding_survives, survives};

@@ -13,6 +13,7 @@ mod completed;
 mod crate_items;
 mod evict;
 mod expiry_queue;
+mod journal;
 mod moment;
 mod records;
 mod release;

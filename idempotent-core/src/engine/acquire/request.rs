@@ -19,6 +19,8 @@ pub(crate) struct Request {
     pub(crate) limiter: Option<Arc<Limiter>>,
     /// Whether the body runs on without its caller.
     pub(crate) detaches: bool,
+    /// Whether it is a step of the call around it. One without a key has an empty key.
+    pub(crate) is_step: bool,
 }
 
 impl fmt::Debug for Request {

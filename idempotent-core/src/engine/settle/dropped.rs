@@ -14,7 +14,7 @@ use super::settlement::UnknownEnd;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::telemetry::Transition;
 use crate::model::{NotKept, Record, RecordId};
-use crate::store::{Abandon, Complete};
+use crate::store::{Abandon, Complete, Suspend, WithoutJournal};
 
 /// Why a call ended without a result.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,9 +32,25 @@ enum End {
     Release,
     Abandon(Record),
     Complete(Record, Duration),
+    /// A run that another one resumes, or what becomes of its reservation if there is no journal.
+    Suspend(Record, Option<Record>),
 }
 
 impl Dropped {
+    /// The same for a call that may have a journal.
+    fn end_with_steps(self, reservation: &Record, journaled: &Record, ttl: Duration) -> End {
+        let suspended = match self {
+            Self::Cancelled => journaled.held(),
+            Self::Panicked => journaled.abandoned().with_last_error("the body panicked"),
+            Self::Unjudged => return self.end(reservation, ttl),
+        };
+        let plain = match self.end(reservation, ttl) {
+            End::Abandon(record) => Some(record),
+            _ => None,
+        };
+        End::Suspend(suspended, plain)
+    }
+
     fn end(self, reservation: &Record, ttl: Duration) -> End {
         match self {
             Self::Cancelled => End::Abandon(reservation.held()),
@@ -60,10 +76,14 @@ pub(super) fn settle_dropped(
     engine: &Idempotency,
     id: &RecordId,
     reservation: &Record,
+    journaled: Option<&Record>,
     ttl: Duration,
     dropped: Dropped,
 ) {
-    let end = dropped.end(reservation, ttl);
+    let end = match journaled {
+        Some(journaled) => dropped.end_with_steps(reservation, journaled, ttl),
+        None => dropped.end(reservation, ttl),
+    };
     let (telling, ended, reservation) = (engine.clone(), id.clone(), reservation.clone());
     spawn_bounded(engine, id, async move {
         let (store, limit) = (telling.store(), reservation.lease());
@@ -76,6 +96,15 @@ pub(super) fn settle_dropped(
                 let record = telling.seal(&ended, record);
                 let request = Abandon::new(&ended, &reservation, &record);
                 telling.0.call(Transition::Abandon, limit, store.abandon(&request)).await
+            }
+            End::Suspend(suspended, plain) => {
+                let Some(journal) = store.journal() else { return };
+                let suspended = telling.seal(&ended, suspended);
+                let plain = plain.as_ref().map(|plain| telling.seal(&ended, plain));
+                let otherwise =
+                    plain.as_ref().map_or(WithoutJournal::Release, WithoutJournal::Abandon);
+                let request = Suspend::new(&ended, &reservation, &suspended).otherwise(otherwise);
+                telling.0.call(Transition::Suspend, limit, journal.suspend(&request)).await
             }
             End::Complete(record, ttl) => {
                 let record = telling.seal(&ended, record);

@@ -129,7 +129,8 @@ impl HeldReservation {
             Dropped::Unjudged => {}
         }
         Telemetry::dropped(self.id(), guarantee, dropped != Dropped::Cancelled);
-        settle_dropped(&self.engine, self.id(), self.reservation(), self.ttl, dropped);
+        let (reservation, journaled) = (self.reservation(), self.journaled());
+        settle_dropped(&self.engine, self.id(), reservation, journaled, self.ttl, dropped);
     }
 
     /// Tells the engine that the record is gone.

@@ -15,6 +15,19 @@ pub(crate) enum Settlement {
     Unknown(UnknownEnd),
     /// The key stays reserved until its lease lapses: work may still be going on elsewhere.
     HoldForLease,
+    /// The run ends, and the next one resumes the call.
+    Suspend(SuspendEnd),
+}
+
+/// How a run ends that another one resumes.
+#[derive(Default)]
+pub(crate) struct SuspendEnd {
+    /// Whether somebody must say first what a step did.
+    pub(crate) in_doubt: bool,
+    /// Whether the lease goes on, since work may still be going on elsewhere.
+    pub(crate) holds: bool,
+    /// What went wrong, for people.
+    pub(crate) error: Option<String>,
 }
 
 /// What is known about an end whose outcome is unknown.

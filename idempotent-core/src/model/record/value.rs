@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::envelope::{RecordBytes, guarantee_code};
+use super::lapse_code::{RESUMABLE, code_of};
 use super::layout::{
     FINGERPRINT_BYTES, FLAGS, HEADER, LAYOUT, MAC_BYTES, flag, split_text, texts_at,
 };
@@ -111,7 +112,7 @@ impl Record {
     /// This reservation with another guarantee.
     pub(crate) fn with_guarantee(&self, guarantee: Guarantee) -> Self {
         let mut bytes = self.unsealed_bytes();
-        bytes[2] = guarantee_code(guarantee);
+        bytes[2] = code_of(guarantee, self.has_journal());
         Self(bytes[..].into())
     }
 
@@ -138,6 +139,9 @@ impl Record {
 
     /// Everything before the payload, with another outcome.
     fn head(&self, outcome: u8) -> RecordBytes {
+        if self.has_journal() {
+            return self.without_journal().head(outcome);
+        }
         let mut bytes = RecordBytes::with_capacity(512);
         bytes.extend_from_slice(&self.0[..self.payload_at()]);
         (bytes[1], bytes[3]) = (outcome, RUNNING);
@@ -155,13 +159,14 @@ impl Record {
         let known = bytes.len() >= HEADER
             && bytes[0] == LAYOUT
             && (bytes[1] <= KEPT || not_kept(bytes[1]).is_some())
-            && bytes[2] <= 2
+            && bytes[2] <= RESUMABLE
             && owner_state(bytes[3]).is_some();
         if !known {
             return Err(MalformedRecord);
         }
         let record = Self(bytes.into());
-        if record.has_valid_fields() { Ok(record) } else { Err(MalformedRecord) }
+        let is_valid = record.has_valid_fields() && record.has_valid_guarantee();
+        if is_valid { Ok(record) } else { Err(MalformedRecord) }
     }
 
     /// Whether the flagged fields are there, and nothing but them before the end of a reservation.
@@ -299,7 +304,7 @@ impl Record {
         None
     }
 
-    fn flags(&self) -> u16 {
+    pub(super) fn flags(&self) -> u16 {
         u16::from_le_bytes(self.array(FLAGS))
     }
 
@@ -309,7 +314,7 @@ impl Record {
     }
 
     /// The bytes of a record that is about to be changed, so without its MAC.
-    fn unsealed_bytes(&self) -> RecordBytes {
+    pub(super) fn unsealed_bytes(&self) -> RecordBytes {
         let mut bytes = self.0[..self.payload_end()].to_vec();
         remove_flag(&mut bytes);
         bytes
@@ -319,7 +324,7 @@ impl Record {
         self.0.len() - if self.has_mac() { MAC_BYTES } else { 0 }
     }
 
-    fn has(&self, flag: u16) -> bool {
+    pub(super) fn has(&self, flag: u16) -> bool {
         self.flags() & flag != 0
     }
 
@@ -327,7 +332,7 @@ impl Record {
         HEADER + if self.has(flag::FINGERPRINT) { FINGERPRINT_BYTES } else { 0 }
     }
 
-    fn name_len(&self) -> usize {
+    pub(super) fn name_len(&self) -> usize {
         usize::from(u16::from_le_bytes(self.array(40)))
     }
 
@@ -351,7 +356,7 @@ impl Record {
         u64::from_le_bytes(bytes)
     }
 
-    fn array<const N: usize>(&self, at: usize) -> [u8; N] {
+    pub(super) fn array<const N: usize>(&self, at: usize) -> [u8; N] {
         let mut array = [0; N];
         array.copy_from_slice(&self.0[at..at + N]);
         array

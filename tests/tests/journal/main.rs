@@ -1,0 +1,12 @@
+//! Calls of several effects: their steps, and how a run goes on where the one before ended.
+
+// Clippy knows tests by their attribute, and so not the functions that they share.
+#![allow(clippy::unwrap_used)]
+
+mod at_most_once;
+mod identity;
+mod poison;
+mod refusals;
+mod renamed;
+mod resuming;
+mod shop;
