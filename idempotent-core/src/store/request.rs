@@ -1,7 +1,7 @@
 //! The requests to a store.
 
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
@@ -24,7 +24,7 @@ pub struct Reserve<'a> {
 }
 
 /// A reservation that the store has read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Written {
     pub(crate) record: Record,
     /// When it was first read: before that, it cannot have been sent.
@@ -48,11 +48,17 @@ impl<'a> Reserve<'a> {
     /// The reservation to write. Every call returns the same bytes and the same token.
     #[must_use]
     pub fn record(&self) -> &Record {
-        &self.written.get_or_init(|| self.write()).record
+        &self.written().record
+    }
+
+    /// The same, and when it was first read.
+    pub(crate) fn written(&self) -> &Written {
+        self.written.get_or_init(|| self.write())
     }
 
     fn write(&self) -> Written {
-        let (at, now) = (Instant::now(), SystemTime::now());
+        let at = Instant::now();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let record = Record::reserved_at(
             &self.envelope,
             Token::at(now),
@@ -60,10 +66,6 @@ impl<'a> Reserve<'a> {
             self.mac.map(|key| (self.id, key)),
         );
         Written { record, at }
-    }
-
-    pub(crate) fn into_written(mut self) -> Written {
-        self.written.take().unwrap_or_else(|| self.write())
     }
 
     /// The reservation's token.

@@ -35,6 +35,13 @@ impl Completed {
         }
     }
 
+    /// The record under an id, though it may have expired.
+    pub(super) fn find(&self, id: &Hash) -> Option<Arc<StoredResult>> {
+        let found = self.records.get(id)?;
+        found.set_read();
+        Some(found)
+    }
+
     /// Every record that has not expired, in no order.
     pub(super) fn iter(&self, now: Moment) -> impl Iterator<Item = (Hash, Entry)> + '_ {
         let entries = self.records.iter();
@@ -96,9 +103,7 @@ impl Completed {
 
 impl CompletedMap for Completed {
     fn get(&self, id: &Hash, now: Moment) -> Option<Entry> {
-        let found = self.records.get(id)?;
-        found.set_read();
-        found.entry(now)
+        self.find(id)?.entry(now)
     }
 
     fn recheck(&self, id: &Hash, now: Moment) -> Option<Entry> {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use super::completed::Completed;
 use super::evict::AfterEviction;
 use super::moment::Moment;
-use super::records::{CompletedMap, Records};
+use super::records::Records;
 use super::unfinished::Full;
 use super::{scan, wait};
 use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
@@ -139,7 +139,8 @@ impl MemoryStore {
 
 impl LocalStore for MemoryStore {
     fn completed(&self, id: &RecordId) -> Option<Entry> {
-        CompletedMap::get(&self.records().completed, id.hash(), self.now())
+        // Most calls are new: they find nothing, and need not ask for the time.
+        self.records().completed.find(id.hash())?.entry(self.now())
     }
 
     fn try_reserve(&self, request: &Reserve<'_>) -> Option<Result<ReserveOutcome, StoreError>> {

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::hash::BuildHasher;
+use std::mem;
 use std::sync::PoisonError;
 use std::task::Waker;
 use std::time::Duration;
@@ -303,10 +304,13 @@ impl AfterUnlock {
 }
 
 impl Drop for AfterUnlock {
+    #[inline]
     fn drop(&mut self) {
         self.wake.wake();
-        for (id, record) in self.retention_ended.drain(..) {
-            warnings::retention_ended(id, &record);
+        if !self.retention_ended.is_empty() {
+            for (id, record) in mem::take(&mut self.retention_ended) {
+                warnings::retention_ended(id, &record);
+            }
         }
     }
 }

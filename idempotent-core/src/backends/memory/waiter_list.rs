@@ -46,9 +46,12 @@ impl WaiterList {
         }
     }
 
+    #[inline]
     pub(super) fn wake(&mut self) {
-        for (_, waker) in self.0.drain(..) {
-            waker.wake();
+        if !self.0.is_empty() {
+            for (_, waker) in mem::take(&mut self.0) {
+                waker.wake();
+            }
         }
     }
 

@@ -27,6 +27,7 @@ impl Prepared {
     /// [refusal](Prepared::refusal) waits until somebody has looked. Meanwhile it is counted as waiting.
     pub(super) fn enter(&mut self) -> Result<(), Error> {
         let Some(limiter) = self.limiter().cloned() else { return Ok(()) };
+        self.count_for_scope(&limiter);
         match Seat::take(&limiter, &self.id, self.request().detaches) {
             Ok(seat) => {
                 self.seat = seat;
@@ -54,8 +55,9 @@ impl Prepared {
 
     /// Charges the scope of a call in its caller's transaction, which needs no seat.
     pub(super) fn enter_transaction(&mut self) {
-        let share = self.limiter().and_then(|limiter| limiter.limits().share);
-        self.charge(share);
+        let Some(limiter) = self.limiter().cloned() else { return };
+        self.count_for_scope(&limiter);
+        self.charge(limiter.limits().share);
     }
 
     /// Gives back what only a call needs that runs.
@@ -73,6 +75,16 @@ impl Prepared {
             return Ok(Some(seat));
         }
         self.limiter().map(|limiter| WaiterSeat::take(limiter, &self.id)).transpose()
+    }
+
+    /// Says which scope the record counts for, if there are limits by scope. A call that is replayed from
+    /// memory counts for none, and need not know.
+    fn count_for_scope(&mut self, limiter: &Limiter) {
+        if limiter.limits().count_scopes() {
+            let secret = self.engine.settings().secret.as_ref();
+            let scope = self.scope().map(|scope| ScopeId::from_parts(scope, secret));
+            self.id.count_for(scope);
+        }
     }
 
     fn charge(&mut self, share: Option<ScopeShare>) {

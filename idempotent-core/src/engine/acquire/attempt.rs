@@ -97,7 +97,7 @@ pub(super) fn start(
     if let Ok(ReserveOutcome::Taken(Entry { state: State::Suspended, .. })) = &answer {
         return ControlFlow::Continue((prepared, task));
     }
-    let answer = Answer::new(request, answer);
+    let answer = Answer::new(&request, answer);
     ControlFlow::Break(conclude(prepared, task, Try::First, answer))
 }
 
@@ -183,7 +183,7 @@ pub(super) async fn attempt(
         Err(error) if error.is_outage() => asking.failed(error),
         _ => asking.answered(),
     }
-    let answer = Answer::new(request, answer);
+    let answer = Answer::new(&request, answer);
     match answer {
         Answer::Taken(entry) if entry.state == State::Suspended => {
             Box::pin(resume_call(prepared, task, this, entry)).await
@@ -218,16 +218,20 @@ enum Answer {
 }
 
 impl Answer {
-    fn new(request: Reserve<'_>, outcome: Result<ReserveOutcome, StoreError>) -> Self {
+    #[inline]
+    fn new(request: &Reserve<'_>, outcome: Result<ReserveOutcome, StoreError>) -> Self {
         match outcome {
-            Ok(ReserveOutcome::Won) => Self::Won(request.into_written()),
+            Ok(ReserveOutcome::Won) => Self::Won(request.written().clone()),
             Ok(ReserveOutcome::Taken(entry)) => Self::Taken(entry),
-            Err(error) => Self::Failed(error, request.is_written().then(|| request.into_written())),
+            Err(error) => {
+                Self::Failed(error, request.is_written().then(|| request.written().clone()))
+            }
         }
     }
 }
 
 /// What the store's answer means for the call.
+#[inline]
 fn conclude(
     prepared: Prepared,
     task: Arc<RenewalTask>,
@@ -247,12 +251,13 @@ fn conclude(
     }
 }
 
+#[inline]
 fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<Attempt, Error> {
     // The lease counts from when the reservation was written: the store may have granted it at any
     // moment after that.
     let Written { record, at: sent } = written;
     let Prepared { engine, id, ttl, lease, max_run, seat, is_charged, .. } = prepared;
-    if sent.elapsed() >= lease {
+    if Instant::now() >= sent + lease {
         // Another caller may hold the key by now, and starting the body would run it twice.
         discard(&engine, id.clone(), record, Unused::Won);
         return Err(lease_may_have_lapsed(&id));

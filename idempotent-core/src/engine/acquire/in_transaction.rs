@@ -52,7 +52,7 @@ pub(crate) async fn acquire_in_transaction(
     let call = tx.reserve(&context, &request, wait);
     match engine.0.call_for(Transition::Reserve, limit, call).await {
         Ok(TransactionReserveOutcome::Won(isolation)) => {
-            let reservation = request.into_written().record;
+            let reservation = request.record().clone();
             let Prepared { engine, id, ttl, .. } = prepared;
             let won = TransactionReservation::new(
                 engine,

@@ -8,9 +8,7 @@ use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::limits::{Seat, WaiterSeat};
 use crate::error::{Error, ErrorKind};
-use crate::model::{
-    Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, ScopeId, Secret,
-};
+use crate::model::{Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, Secret};
 use crate::store::Reserve;
 
 /// A call with everything decided that does not depend on the store.
@@ -47,10 +45,6 @@ impl Request {
             .transpose()?;
         let secret = settings.secret.as_ref();
         let id = RecordId::from_parts(name.into(), scope, key, secret);
-        let limiter = self.limiter.as_ref().or(engine.0.limiter.as_ref());
-        let counts = limiter.is_some_and(|limiter| limiter.limits().count_scopes());
-        let counted = scope.filter(|_| counts).map(|scope| ScopeId::from_parts(scope, secret));
-        let id = id.counted_for(counted);
         let fingerprint = match self.digest.take() {
             None => None,
             Some(Ok(digest)) => Some(fingerprint_of(digest, secret)),
@@ -81,7 +75,7 @@ impl Prepared {
         &self.request.operation
     }
 
-    fn scope(&self) -> Option<&KeyParts> {
+    pub(super) fn scope(&self) -> Option<&KeyParts> {
         self.request.scope.as_ref().and_then(|scope| scope.as_ref().as_ref().ok())
     }
 

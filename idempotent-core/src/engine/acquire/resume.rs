@@ -1,6 +1,6 @@
 //! Taking a suspended call: a compare-and-set on the record that was seen.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -83,8 +83,7 @@ impl Prepared {
     /// The reservation of the run that resumes a call, as it is written.
     fn resumed(&self, suspended: &Record) -> Option<Record> {
         let journal = suspended.journal()?;
-        let now = SystemTime::now();
-        let record = Record::reserved_at(&self.envelope(), Token::at(now), now, None);
+        let record = Record::reserved(&self.envelope(), Token::random());
         let record = record.with_journal(journal, suspended.retention());
         Some(self.engine.seal(&self.id, &record))
     }

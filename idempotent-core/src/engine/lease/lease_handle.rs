@@ -29,6 +29,7 @@ pub(in crate::engine) struct LeaseContext {
 
 impl LeaseHandle {
     /// Keeps a reservation alive that was first sent to the store at `sent`.
+    #[inline]
     pub(in crate::engine) fn new(
         task: Arc<RenewalTask>,
         id: RecordId,

@@ -50,6 +50,7 @@ pub(super) enum Due {
 
 impl Lease {
     /// A reservation that was first sent at `sent`, and is first renewed at `due`.
+    #[inline]
     pub(super) fn new(
         id: RecordId,
         reservation: Record,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{HeaderName, RETRY_AFTER};
-use http::{HeaderMap, Method, StatusCode, response};
+use http::{HeaderMap, Method, Response, StatusCode, response};
 
 use super::replayable;
 use crate::Disposition;
@@ -78,12 +78,12 @@ impl ResponsePolicy {
     }
 
     /// What is known of a request whose response says that its outcome is unknown.
-    pub(super) fn unknown_end(&self, parts: &response::Parts) -> UnknownEnd {
+    pub(super) fn unknown_end<B>(&self, response: &Response<B>) -> UnknownEnd {
         UnknownEnd {
-            retry_after: retry_after(&parts.headers),
-            needs_resolving: parts.status.is_server_error()
+            retry_after: retry_after(response.headers()),
+            needs_resolving: response.status().is_server_error()
                 && self.server_errors == ServerErrors::Indeterminate,
-            error: Some(format!("HTTP {}", parts.status).into()),
+            error: Some(format!("HTTP {}", response.status()).into()),
         }
     }
 }

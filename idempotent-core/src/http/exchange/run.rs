@@ -10,7 +10,6 @@ use http_body::Body;
 use super::acquire::HttpReservation;
 use super::response_policy::{Decision, ResponsePolicy};
 use crate::Disposition;
-use crate::engine::UnknownEnd;
 use crate::http::media_type;
 use crate::http::problem::PROBLEM_JSON;
 use crate::http::response::{Captured, WhyNotKept, capture};
@@ -34,9 +33,8 @@ pub(in crate::http) async fn run<R: Body, E>(
             if reservation.refused_status() == Some(parts.status.as_u16()) {
                 decision.disposition = Disposition::Unknown;
             }
-            let unknown = policy.unknown_end(&parts);
             let response = Response::from_parts(parts, body);
-            Ok(settle(reservation, policy, (decision, unknown), response).await)
+            Ok(settle(reservation, policy, decision, response).await)
         }
         Err(error) => {
             // For example a timeout: the handler was cut off, and its work may be going on elsewhere.
@@ -49,7 +47,7 @@ pub(in crate::http) async fn run<R: Body, E>(
 async fn settle<R: Body>(
     reservation: HttpReservation,
     policy: &ResponsePolicy,
-    (decision, unknown): (Decision, UnknownEnd),
+    decision: Decision,
     response: Response<R>,
 ) -> Response<ResponseBody<R>> {
     let disposition = decision.disposition;
@@ -59,7 +57,7 @@ async fn settle<R: Body>(
             response.map(ResponseBody::inner)
         }
         Disposition::Unknown => {
-            reservation.abandon_as(unknown).await;
+            reservation.abandon_as(policy.unknown_end(&response)).await;
             response.map(ResponseBody::inner)
         }
         Disposition::HoldForLease => {
@@ -74,7 +72,7 @@ async fn settle<R: Body>(
         _ => match capture(response, policy.limits, &policy.stripped_headers).await {
             // Another service of this kind refused the request that the handler sent it.
             Captured::Complete(stored, response) if is_refusal(&stored) => {
-                reservation.abandon_as(unknown).await;
+                reservation.abandon_as(policy.unknown_end(&response)).await;
                 response
             }
             Captured::Complete(stored, response) => {

@@ -1,6 +1,6 @@
 //! [`Envelope`]: what a record says about its call, apart from the result.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::layout::{LAYOUT, flag};
 use super::outcome::RESERVED;
@@ -116,13 +116,11 @@ impl<'a> Envelope<'a> {
         self
     }
 
-    pub(super) fn encode(&self, token: Token, created: SystemTime) -> RecordBytes {
+    pub(super) fn encode(&self, token: Token, created: Duration, bytes: &mut RecordBytes) {
         let name = clip(self.operation, usize::from(u16::MAX));
-        let created = created.duration_since(UNIX_EPOCH).unwrap_or_default();
         let flags = if self.fingerprint.is_some() { flag::FINGERPRINT } else { 0 }
             | if self.key.is_some() { flag::KEY } else { 0 }
             | if self.scope.is_some() { flag::SCOPE } else { 0 };
-        let mut bytes = RecordBytes::with_capacity(256);
         bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), RUNNING]);
         bytes.extend_from_slice(token.as_bytes());
         bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes()[..6]);
@@ -138,11 +136,10 @@ impl<'a> Envelope<'a> {
         for parts in [self.key, self.scope].into_iter().flatten() {
             let start = bytes.len();
             bytes.extend_from_slice(&[0, 0]);
-            parts.write_text(&mut bytes);
+            parts.write_text(bytes);
             let length = (bytes.len() - start - 2) as u16;
             bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
         }
-        bytes
     }
 }
 

@@ -124,8 +124,12 @@ impl RecordId {
     /// ```
     #[must_use]
     pub fn counted_for(mut self, scope: Option<ScopeId>) -> Self {
-        self.scope = scope;
+        self.count_for(scope);
         self
+    }
+
+    pub(crate) fn count_for(&mut self, scope: Option<ScopeId>) {
+        self.scope = scope;
     }
 
     /// The operation's name.

@@ -6,7 +6,6 @@ use super::envelope::{RecordBytes, guarantee_code};
 use super::lapse_code::{RESUMABLE, code_of};
 use super::layout::{FINGERPRINT_BYTES, FLAGS, HEADER, JOURNAL_BYTES, RETENTION, flag, journal_at};
 use super::{Record, Token};
-use crate::model::guarantee::Guarantee;
 
 impl Record {
     /// Whether this is a reservation whose call has a journal of steps.
@@ -95,7 +94,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Envelope, Fingerprint, KeyParts, Mac, MacKey, Outcome, OwnerState, RecordId, Secret,
+        Envelope, Fingerprint, Guarantee, KeyParts, Mac, MacKey, Outcome, OwnerState, RecordId,
+        Secret,
     };
 
     const RETENTION: Duration = Duration::from_secs(77);

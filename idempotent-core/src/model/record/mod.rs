@@ -4,7 +4,7 @@
 //! (`scope_hash` makes it), and `token` tells one attempt from another. `value` is the record
 //! itself, `layout` describes its bytes, and `envelope` is what it says about its call. `outcome` is
 //! how far the call has come, `journaled` what a reservation says of its steps, `lapse_code` what it says of its lapse, and `owner` what the call's owner last said about itself.
-//! `mac` is what tells whether an engine's fleet wrote a record, and `seal` gives it to one.
+//! `scratch` is where a record is built. `mac` is what tells whether an engine's fleet wrote a record, and `seal` gives it to one.
 //! `id_hasher` finds both kinds of identities in maps. `fingerprint` is the digest of the payload. `derived_key`
 //! makes keys for other systems. What the
 //! bytes of a result mean is up to the codec.
@@ -22,6 +22,7 @@ mod outcome;
 mod owner;
 mod scope_hash;
 mod scope_id;
+mod scratch;
 mod seal;
 mod token;
 mod value;

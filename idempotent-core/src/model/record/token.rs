@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How many tokens to draw from the operating system at once: one request costs as much as twenty
 /// tokens.
@@ -35,13 +35,12 @@ impl Token {
     /// If the operating system has no randomness to give. `std`'s own `HashMap` panics then too.
     #[must_use]
     pub fn random() -> Self {
-        Self::at(SystemTime::now())
+        Self::at(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
-    /// Makes a fresh token, at a moment that was just read from the clock. A forked process has a
-    /// copy of its parent's pool, so the moment is mixed in.
-    pub(crate) fn at(now: SystemTime) -> Self {
-        let now = now.duration_since(UNIX_EPOCH).unwrap_or_default();
+    /// Makes a fresh token, at a moment since 1970 that was just read from the clock. A forked process
+    /// has a copy of its parent's pool, so the moment is mixed in.
+    pub(crate) fn at(now: Duration) -> Self {
         Self((u128::from_ne_bytes(pooled()) ^ now.as_nanos()).to_ne_bytes())
     }
 

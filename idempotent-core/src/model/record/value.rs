@@ -12,6 +12,7 @@ use super::layout::{
 use super::mac::{MacKey, remove_flag};
 use super::outcome::{KEPT, RESERVED, not_kept, not_kept_code};
 use super::owner::{ABANDONED, HELD, RUNNING, owner_state};
+use super::scratch::Scratch;
 use super::{Envelope, Fingerprint, NotKept, Outcome, OwnerState, RecordId, Token};
 use crate::model::guarantee::Guarantee;
 use crate::model::key::clip;
@@ -46,17 +47,20 @@ impl Record {
     /// Creates the reservation of one attempt.
     #[must_use]
     pub fn reserved(envelope: &Envelope<'_>, token: Token) -> Self {
-        Self::reserved_at(envelope, token, SystemTime::now(), None)
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::reserved_at(envelope, token, now, None)
     }
 
-    /// The same at a moment that was just read from the clock, with a MAC if there is a key for it.
+    /// The same at a moment since 1970 that was just read from the clock, with a MAC if there is a key for
+    /// it.
     pub(crate) fn reserved_at(
         envelope: &Envelope<'_>,
         token: Token,
-        now: SystemTime,
+        now: Duration,
         mac: Option<(&RecordId, &MacKey)>,
     ) -> Self {
-        let mut bytes = envelope.encode(token, now);
+        let mut bytes = Scratch::take();
+        envelope.encode(token, now, &mut bytes);
         if let Some((id, key)) = mac {
             key.seal(id, &mut bytes);
         }
@@ -138,11 +142,11 @@ impl Record {
     }
 
     /// Everything before the payload, with another outcome.
-    fn head(&self, outcome: u8) -> RecordBytes {
+    fn head(&self, outcome: u8) -> Scratch {
         if self.has_journal() {
             return self.without_journal().head(outcome);
         }
-        let mut bytes = RecordBytes::with_capacity(512);
+        let mut bytes = Scratch::take();
         bytes.extend_from_slice(&self.0[..self.payload_at()]);
         (bytes[1], bytes[3]) = (outcome, RUNNING);
         remove_flag(&mut bytes);
