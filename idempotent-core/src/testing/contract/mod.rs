@@ -15,6 +15,7 @@ mod cases;
 mod complete;
 mod fencing;
 mod fixture;
+mod journal;
 mod lapse;
 mod release;
 mod renew;
