@@ -5,8 +5,10 @@
 
 mod at_most_once;
 mod identity;
+mod operating;
 mod poison;
 mod refusals;
 mod renamed;
 mod resuming;
 mod shop;
+mod stores;

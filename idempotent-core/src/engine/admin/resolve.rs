@@ -6,11 +6,12 @@ use rmp_serde::encode::Error as EncodeError;
 use serde::Serialize;
 
 use super::inspect::Inspection;
+use super::moved_on::moved_on;
 use crate::codec::{self, BinaryResult};
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
 use crate::model::{Outcome, RecordBytes, RecordId};
-use crate::store::{Complete, CompleteOutcome, Entry, IfVacant, Release, State};
+use crate::store::{Complete, CompleteOutcome, IfVacant, Release, State};
 
 /// What an indeterminate call turned out to be. `T` is the `Ok` type of its operation.
 #[derive(Clone, Debug)]
@@ -22,7 +23,8 @@ pub enum Resolution<T> {
     /// The effect happened. Retries replay this `Ok` for the given time.
     CompletedFor(T, Duration),
     /// The effect did not happen **and its owner is dead**: retries run the body. If the owner is
-    /// alive after all, the body may run twice.
+    /// alive after all, the body may run twice. A call with steps keeps those that are recorded, and those in doubt
+    /// did not happen: retries resume it.
     NeverHappenedAndOwnerIsDead,
 }
 
@@ -127,6 +129,9 @@ impl Idempotency {
     }
 
     async fn vacate(&self, seen: &Inspection) -> Result<(), Error> {
+        if let Some(journal) = seen.entry.record.journal() {
+            return self.make_resumable(seen, journal).await;
+        }
         let request = Release::new(&seen.id, &seen.entry.record).including_indeterminate();
         self.admin_call(&seen.id, self.store().release(&request)).await?;
         match self.inspect(&seen.id).await? {
@@ -134,15 +139,4 @@ impl Idempotency {
             _ => Ok(()),
         }
     }
-}
-
-fn moved_on(id: &RecordId, now: Option<&Entry>) -> Error {
-    let (kind, detail) = match now {
-        Some(Entry { state: State::Reserved, .. }) => {
-            (ErrorKind::InProgress, "another attempt has taken the key since it was inspected")
-        }
-        Some(_) => (ErrorKind::Indeterminate, "the record has changed since it was inspected"),
-        None => (ErrorKind::Indeterminate, "the record has disappeared since it was inspected"),
-    };
-    Error::of(kind, id).detail(detail)
 }

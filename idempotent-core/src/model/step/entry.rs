@@ -148,6 +148,14 @@ impl StepEntry {
         std::str::from_utf8(key).ok().filter(|key| !key.is_empty())
     }
 
+    /// The same for a step that did not happen after all. It has no MAC.
+    pub(crate) fn taken_back(&self) -> Self {
+        let mut bytes = self.0[..self.result_at()].to_vec();
+        bytes[1] = code(StepStatus::Tried);
+        bytes[FLAGS] &= !flag::MAC;
+        Self(bytes.into())
+    }
+
     /// The encoded result, which is empty unless the step is [recorded](StepStatus::Recorded).
     pub(crate) fn result(&self) -> &[u8] {
         &self.0[self.result_at()..self.0.len() - self.mac_len()]
