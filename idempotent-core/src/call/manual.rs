@@ -11,7 +11,7 @@ use crate::engine::{
     UnrecordedRun,
 };
 use crate::error::Error;
-use crate::model::{CallOutcome, Disposition, NotKept, RecordId, Token};
+use crate::model::{Disposition, NotKept, RecordId, Token};
 
 /// What [`Call::begin`] returns.
 #[derive(Debug)]
@@ -31,12 +31,12 @@ pub enum BeginOutcome<T, E> {
 #[must_use = "dropping a reservation leaves its key reserved until the lease ends"]
 pub struct Reservation<T, E> {
     /// `None` if the store failed and the engine fails open: then there is nothing to end.
-    held: Option<HeldReservation>,
+    pub(super) held: Option<HeldReservation>,
     current: Option<CurrentCall>,
     /// Holds the seat of work without a record.
-    unrecorded: Option<Box<UnrecordedRun>>,
-    policy: Policy<T, E>,
-    observed: Option<Box<ObservedCall>>,
+    pub(super) unrecorded: Option<Box<UnrecordedRun>>,
+    pub(super) policy: Policy<T, E>,
+    pub(super) observed: Option<Box<ObservedCall>>,
 }
 
 impl<T, E> Call<T, E> {
@@ -118,7 +118,7 @@ impl<T, E> Reservation<T, E> {
             policy.verify(result, &mut settlement, held.as_ref());
             settlement
         });
-        self.settle(settlement).await;
+        self.end(settlement).await;
     }
 
     /// Completes the call with a result and an explicit disposition, which replaces the call's own
@@ -136,15 +136,8 @@ impl<T, E> Reservation<T, E> {
     /// assert!(matches!(call().begin().await?, BeginOutcome::Reserved(_)));
     /// # Ok(()) }
     /// ```
-    pub async fn complete_as(mut self, result: &Result<T, E>, disposition: Disposition) {
-        self.set_judging();
-        let policy = &self.policy;
-        let settlement = self.held.as_ref().map(|held| {
-            let mut settlement = policy.settlement_as(result, held, disposition);
-            policy.verify(result, &mut settlement, held.as_ref());
-            settlement
-        });
-        self.settle(settlement).await;
+    pub async fn complete_as(self, result: &Result<T, E>, disposition: Disposition) {
+        self.end_as(result, disposition).await;
     }
 
     /// Completes the call without its result, for results that must not or cannot be stored. This
@@ -165,19 +158,12 @@ impl<T, E> Reservation<T, E> {
     /// # Ok(()) }
     /// ```
     pub async fn complete_without_result(self, ttl: Option<Duration>) {
-        self.complete_not_kept(NotKept::Withheld, ttl).await;
-    }
-
-    /// Completes the call without its result, for this reason.
-    pub(crate) async fn complete_not_kept(self, why: NotKept, ttl: Option<Duration>) {
-        let held = self.held.as_ref();
-        let settlement = held.map(|held| Policy::<T, E>::without_result(held, why, ttl));
-        self.settle(settlement).await;
+        self.end_not_kept(NotKept::Withheld, ttl).await;
     }
 
     /// Makes the key vacant at once: there was no effect.
     pub async fn release(self) {
-        self.settle(Some(Settlement::Release)).await;
+        self.end(Settlement::Release).await;
     }
 
     /// Says that the work has ended and that nobody knows what it did: see
@@ -200,17 +186,13 @@ impl<T, E> Reservation<T, E> {
     /// # Ok(()) }
     /// ```
     pub async fn abandon(self) {
-        self.abandon_as(UnknownEnd::default()).await;
-    }
-
-    pub(crate) async fn abandon_as(self, end: UnknownEnd) {
-        self.settle(Some(Settlement::Unknown(end))).await;
+        self.end(Settlement::Unknown(UnknownEnd::default())).await;
     }
 
     /// Leaves the key reserved until its lease lapses: work may still be going on elsewhere. See
     /// [`Disposition::HoldForLease`].
     pub async fn hold_for_lease(self) {
-        self.settle(Some(Settlement::HoldForLease)).await;
+        self.end(Settlement::HoldForLease).await;
     }
 
     /// The engine that the work is counted in.
@@ -227,24 +209,9 @@ impl<T, E> Reservation<T, E> {
         self.held.as_ref().and_then(HeldReservation::refused_status)
     }
 
-    fn set_judging(&mut self) {
+    pub(super) fn set_judging(&mut self) {
         if let Some(held) = &mut self.held {
             held.set_judging();
-        }
-    }
-
-    /// Ends the call; without a record there is nothing to settle.
-    async fn settle(self, settlement: Option<Settlement>) {
-        let Self { held, unrecorded, observed, .. } = self;
-        let outcome =
-            if unrecorded.is_none() { CallOutcome::Executed } else { CallOutcome::Unrecorded };
-        if let (Some(held), Some(settlement)) = (held, settlement) {
-            if let Some(recorded) = held.settle(settlement) {
-                recorded.await;
-            }
-        }
-        if let Some(observed) = observed {
-            observed.ended(outcome);
         }
     }
 }

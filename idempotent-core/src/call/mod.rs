@@ -16,6 +16,7 @@ mod client_keys;
 mod comparisons;
 mod content_key;
 mod detached;
+mod ending;
 mod execution;
 mod execution_of_step;
 mod in_scope;
@@ -39,6 +40,8 @@ pub(crate) use self::client_keys::assert_owner;
 #[doc(hidden)]
 pub use self::comparisons::{ByEncoding, Results, WithDebug, WithEquality};
 pub use self::content_key::ContentKey;
+#[cfg(feature = "http")]
+pub(crate) use self::ending::Ending;
 pub use self::in_scope::OperationInScope;
 pub use self::in_transaction::TransactionCall;
 pub use self::inline_step::step;

@@ -104,7 +104,7 @@ where
     };
     // A handler does not know its method. `CONNECT`, which would matter, never has a key.
     let (policy, method) = (ResponsePolicy::new(max_bytes), Method::POST);
-    let Ok(response) = exchange::run(reservation, &policy, &method, response).await;
+    let Ok(response) = exchange::run(reservation, policy, method, response).await;
     response.map(Body::new)
 }
 

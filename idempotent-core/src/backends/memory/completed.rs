@@ -56,14 +56,15 @@ impl Completed {
         self.records.entry_count()
     }
 
-    /// The results of a scope that leave nothing else in the store, and the bytes of all of its results.
-    pub(super) fn scope_use(&self, scope: &ScopeId, up_to: u64, now: Moment) -> ScopeUse {
-        let (found, expired) = self.ledger.scope_use(scope, up_to, now);
-        for result in expired.iter().filter(|result| self.has(result)) {
-            // Nobody misses it, whenever it goes.
-            self.records.invalidate(&result.id);
-        }
-        found
+    /// The results of a scope that leave nothing else in the store, and the bytes of all of its results. What
+    /// has expired is forgotten by the ledger, and is to be removed by `evict`.
+    pub(super) fn scope_use(
+        &self,
+        scope: &ScopeId,
+        up_to: u64,
+        now: Moment,
+    ) -> (ScopeUse, Vec<Arc<StoredResult>>) {
+        self.ledger.scope_use(scope, up_to, now)
     }
 
     /// Whether the store may have had too many results since this was last asked.
@@ -77,13 +78,9 @@ impl Completed {
         self.ledger.take_overflow(fresh, now)
     }
 
-    /// Whether a result is still there.
-    pub(super) fn has(&self, result: &Arc<StoredResult>) -> bool {
-        self.records.get(&result.id).is_some_and(|found| Arc::ptr_eq(&found, result))
-    }
-
     /// Removes a result that the ledger has forgotten already, and that is still there. Its id must be locked.
     pub(super) fn evict(&self, result: &StoredResult) {
+        result.set_removed();
         self.records.invalidate(&result.id);
     }
 
@@ -132,6 +129,7 @@ impl CompletedMap for Completed {
 
     fn remove(&self, id: &Hash) {
         if let Some(result) = self.records.remove(id) {
+            result.set_removed();
             self.ledger.remove(&result);
         }
     }

@@ -1,7 +1,5 @@
 //! Evicting results when the store has too many, and what they leave behind.
 
-use std::sync::Arc;
-
 use super::completed::Completed;
 use super::crate_items::{Hash, NotKept, Outcome};
 use super::moment::Moment;
@@ -34,9 +32,11 @@ impl Records<Completed> {
         }
     }
 
-    fn evict(&self, result: &Arc<StoredResult>, after: AfterEviction, now: Moment) {
+    /// Evicts a result that the ledger has forgotten. The caller holds no lock.
+    pub(super) fn evict(&self, result: &StoredResult, after: AfterEviction, now: Moment) {
         let mut locked = self.unfinished.lock(&result.id);
-        if !self.completed.has(result) {
+        // Another result may be under the id by now.
+        if result.is_removed() {
             return;
         }
         if !result.is_expired(now) {

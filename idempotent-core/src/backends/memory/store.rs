@@ -113,7 +113,10 @@ impl MemoryStore {
     fn count_scope(&self, scope: &ScopeId, up_to: u64) -> ScopeUse {
         let now = self.now();
         let Records { unfinished, completed } = self.records();
-        let results = completed.scope_use(scope, up_to, now);
+        let (results, expired) = completed.scope_use(scope, up_to, now);
+        for result in expired {
+            self.records().evict(&result, self.0.after_eviction, now);
+        }
         let mut slots = unfinished.counts().of(scope);
         if slots.slots + results.records >= up_to {
             unfinished.sweep(now);

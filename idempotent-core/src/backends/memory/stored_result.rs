@@ -16,11 +16,14 @@ pub(super) struct StoredResult {
     pub(super) scope: Option<ScopeId>,
     /// Whether it was read since an eviction last passed over it.
     was_read: AtomicBool,
+    /// Whether it was taken out of the store. Changes only while its id is locked.
+    is_removed: AtomicBool,
 }
 
 impl StoredResult {
     pub(super) fn new(id: Hash, record: Record, until: Moment, scope: Option<ScopeId>) -> Self {
-        Self { id, record, until, scope, was_read: AtomicBool::new(false) }
+        let (was_read, is_removed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { id, record, until, scope, was_read, is_removed }
     }
 
     pub(super) fn is_expired(&self, now: Moment) -> bool {
@@ -32,6 +35,14 @@ impl StoredResult {
         let remaining = now.until(self.until);
         (!self.is_expired(now))
             .then(|| Entry::new(self.record.clone(), State::Completed, Some(remaining)))
+    }
+
+    pub(super) fn set_removed(&self) {
+        self.is_removed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_removed(&self) -> bool {
+        self.is_removed.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_read(&self) {

@@ -7,7 +7,9 @@ mod replayable;
 mod response_policy;
 mod run;
 
-pub(super) use self::acquire::{Acquired, HttpCall, HttpReservation, acquire};
+#[cfg(feature = "axum")]
+pub(super) use self::acquire::HttpReservation;
+pub(super) use self::acquire::{Acquired, HttpCall, acquire};
 pub(super) use self::replay::replay;
 pub(super) use self::response_policy::ResponsePolicy;
 pub(super) use self::run::run;

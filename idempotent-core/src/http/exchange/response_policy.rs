@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use http::header::{HeaderName, RETRY_AFTER};
-use http::{HeaderMap, Method, Response, StatusCode, response};
+use http::{HeaderMap, Method, StatusCode, response};
 
 use super::replayable;
 use crate::Disposition;
@@ -78,13 +78,19 @@ impl ResponsePolicy {
     }
 
     /// What is known of a request whose response says that its outcome is unknown.
-    pub(super) fn unknown_end<B>(&self, response: &Response<B>) -> UnknownEnd {
+    pub(super) fn unknown_end(&self, status: StatusCode, headers: &HeaderMap) -> UnknownEnd {
         UnknownEnd {
-            retry_after: retry_after(response.headers()),
-            needs_resolving: response.status().is_server_error()
+            retry_after: retry_after(headers),
+            needs_resolving: status.is_server_error()
                 && self.server_errors == ServerErrors::Indeterminate,
-            error: Some(format!("HTTP {}", response.status()).into()),
+            error: Some(format!("HTTP {status}").into()),
         }
+    }
+}
+
+impl AsRef<Self> for ResponsePolicy {
+    fn as_ref(&self) -> &Self {
+        self
     }
 }
 

@@ -4,86 +4,107 @@ use std::future::Future;
 use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
-use http::{Method, Response};
+use http::{Method, Response, response};
 use http_body::Body;
 
 use super::acquire::HttpReservation;
-use super::response_policy::{Decision, ResponsePolicy};
+use super::response_policy::ResponsePolicy;
 use crate::Disposition;
+use crate::call::Ending;
+use crate::engine::Settlement;
 use crate::http::media_type;
 use crate::http::problem::PROBLEM_JSON;
-use crate::http::response::{Captured, WhyNotKept, capture};
+use crate::http::response::{Captured, CollectedBody, WhyNotKept, capture, collect};
 use crate::http::{Problem, ResponseBody, StoredResponse};
 
 /// Runs the handler, and records its response before anybody sees it.
 ///
 /// If the future is dropped, the key is held for the lease; if the handler panics, its outcome is
 /// unknown.
-pub(in crate::http) async fn run<R: Body, E>(
+///
+/// It is not an `async fn`, which would store its arguments twice.
+pub(in crate::http) fn run<P, H, R, E>(
+    reservation: HttpReservation,
+    policy: P,
+    method: Method,
+    handler: H,
+) -> impl Future<Output = Result<Response<ResponseBody<R>>, E>>
+where
+    P: AsRef<ResponsePolicy>,
+    H: Future<Output = Result<Response<R>, E>>,
+    R: Body,
+{
+    let handled = reservation.scope(handler);
+    async move {
+        let policy = policy.as_ref();
+        let (parts, body) = match handled.await {
+            Ok(response) => response.into_parts(),
+            Err(error) => {
+                // For example a timeout: the handler was cut off, and its work may be going on elsewhere.
+                reservation.hold_for_lease().await;
+                return Err(error);
+            }
+        };
+        let mut decision = policy.decide(&method, &parts);
+        // The handler passes on the refusal of a call that it made.
+        if reservation.refused_status() == Some(parts.status.as_u16()) {
+            decision.disposition = Disposition::Unknown;
+        }
+        let disposition = decision.disposition;
+        let is_stored = matches!(disposition, Disposition::Keep | Disposition::KeepFor(_));
+        let (ending, response) = if is_stored && decision.is_replayable {
+            let collected = collect(body, policy.limits).await;
+            keep(reservation, policy, disposition, parts, collected)
+        } else {
+            let ending = end_without_response(reservation, policy, disposition, &parts);
+            let response = Response::from_parts(parts, ResponseBody::inner(body));
+            (ending, if is_stored { WhyNotKept::Withheld.mark(response) } else { response })
+        };
+        ending.await;
+        Ok(response)
+    }
+}
+
+/// Ends a call whose response is not stored.
+fn end_without_response(
     reservation: HttpReservation,
     policy: &ResponsePolicy,
-    method: &Method,
-    handler: impl Future<Output = Result<Response<R>, E>>,
-) -> Result<Response<ResponseBody<R>>, E> {
-    match reservation.scope(handler).await {
-        Ok(response) => {
-            let (parts, body) = response.into_parts();
-            let mut decision = policy.decide(method, &parts);
-            // The handler passes on the refusal of a call that it made.
-            if reservation.refused_status() == Some(parts.status.as_u16()) {
-                decision.disposition = Disposition::Unknown;
-            }
-            let response = Response::from_parts(parts, body);
-            Ok(settle(reservation, policy, decision, response).await)
+    disposition: Disposition,
+    parts: &response::Parts,
+) -> Ending {
+    match disposition {
+        Disposition::Release => reservation.end(Settlement::Release),
+        Disposition::Unknown => {
+            let end = policy.unknown_end(parts.status, &parts.headers);
+            reservation.end(Settlement::Unknown(end))
         }
-        Err(error) => {
-            // For example a timeout: the handler was cut off, and its work may be going on elsewhere.
-            reservation.hold_for_lease().await;
-            Err(error)
+        Disposition::HoldForLease => reservation.end(Settlement::HoldForLease),
+        Disposition::Keep | Disposition::KeepFor(_) => {
+            reservation.end_not_kept(WhyNotKept::Withheld.record(), ttl(disposition))
         }
     }
 }
 
-async fn settle<R: Body>(
+/// Ends a call whose response is stored, if it can be.
+fn keep<R: Body>(
     reservation: HttpReservation,
     policy: &ResponsePolicy,
-    decision: Decision,
-    response: Response<R>,
-) -> Response<ResponseBody<R>> {
-    let disposition = decision.disposition;
-    match disposition {
-        Disposition::Release => {
-            reservation.release().await;
-            response.map(ResponseBody::inner)
+    disposition: Disposition,
+    parts: response::Parts,
+    collected: CollectedBody<R>,
+) -> (Ending, Response<ResponseBody<R>>) {
+    match capture(parts, collected, policy.limits, &policy.stripped_headers) {
+        // Another service of this kind refused the request that the handler sent it.
+        Captured::Complete(stored, response) if is_refusal(&stored) => {
+            let end = policy.unknown_end(response.status(), response.headers());
+            (reservation.end(Settlement::Unknown(end)), response)
         }
-        Disposition::Unknown => {
-            reservation.abandon_as(policy.unknown_end(&response)).await;
-            response.map(ResponseBody::inner)
+        Captured::Complete(stored, response) => {
+            (reservation.end_as(&Ok(stored), disposition), response)
         }
-        Disposition::HoldForLease => {
-            reservation.hold_for_lease().await;
-            response.map(ResponseBody::inner)
+        Captured::NotKept(why, response) => {
+            (reservation.end_not_kept(why.record(), ttl(disposition)), response)
         }
-        _ if !decision.is_replayable => {
-            let why = WhyNotKept::Withheld;
-            reservation.complete_not_kept(why.record(), ttl(disposition)).await;
-            why.mark(response.map(ResponseBody::inner))
-        }
-        _ => match capture(response, policy.limits, &policy.stripped_headers).await {
-            // Another service of this kind refused the request that the handler sent it.
-            Captured::Complete(stored, response) if is_refusal(&stored) => {
-                reservation.abandon_as(policy.unknown_end(&response)).await;
-                response
-            }
-            Captured::Complete(stored, response) => {
-                reservation.complete_as(&Ok(stored), disposition).await;
-                response
-            }
-            Captured::NotKept(why, response) => {
-                reservation.complete_not_kept(why.record(), ttl(disposition)).await;
-                response
-            }
-        },
     }
 }
 

@@ -1,13 +1,12 @@
 //! The `Content-Type` of a request: each line of it, in one form for all ways to write it.
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-
+use super::covered_headers::Lines;
 use super::head_bytes::HeadBytes;
 use crate::http::media_type;
 
 /// All lines of a request's `Content-Type`. A request should have one.
 pub(super) struct ContentType<'a> {
-    headers: &'a HeaderMap,
+    lines: &'a Lines<'a>,
     /// Whether the body is JSON, as the first line says.
     pub(super) is_json: bool,
 }
@@ -16,17 +15,16 @@ pub(super) struct ContentType<'a> {
 const JSON: &[u8] = b"application/json";
 
 impl<'a> ContentType<'a> {
-    pub(super) fn of(headers: &'a HeaderMap) -> Self {
-        let first = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-        Self { headers, is_json: first.is_some_and(|line| line == JSON || is_json(line)) }
+    pub(super) fn of(lines: &'a Lines<'a>) -> Self {
+        let is_json = lines.first().is_some_and(|line| line == JSON || is_json(line));
+        Self { lines, is_json }
     }
 
     /// Appends each line: the media type in lower case, then each parameter with its name in lower case and
     /// its value as it is. Spaces around them do not count, and neither does UTF-8 as the charset of JSON,
     /// which has no other (RFC 8259).
     pub(super) fn push(&self, head: &mut HeadBytes) {
-        let lines = self.headers.get_all(CONTENT_TYPE);
-        for line in lines.iter().map(HeaderValue::as_bytes) {
+        for line in self.lines.iter() {
             if line == JSON {
                 head.push(JSON);
             } else {

@@ -1,6 +1,7 @@
 //! What makes two requests the same request: method, host, path, query, content type and body.
 
 mod content_type;
+mod covered_headers;
 mod error;
 mod head_bytes;
 mod json;

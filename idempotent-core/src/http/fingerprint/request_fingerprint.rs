@@ -9,9 +9,10 @@ use http::request::Parts;
 use serde::Serialize;
 
 use super::content_type::ContentType;
+use super::covered_headers::CoveredHeaders;
 use super::error::FingerprintError;
 use super::json::Pointer;
-use super::request_head::RequestHead;
+use super::request_head::{BodyKind, RequestHead};
 use crate::codec;
 
 /// How a request becomes a fingerprint. A request that reuses a key with another fingerprint gets 422.
@@ -161,14 +162,16 @@ impl RequestFingerprint {
     /// [`FingerprintError`] if the payload that the closure of [`from_fn`](Self::from_fn) returned
     /// cannot be serialized.
     pub fn digest(&self, parts: &Parts, body: &Bytes) -> Result<[u8; 32], FingerprintError> {
-        let content_type = ContentType::of(&parts.headers);
-        let head = RequestHead::of(parts, &content_type, self.covers_host, &self.headers);
+        let covered = CoveredHeaders::of(&parts.headers);
+        let content_type = ContentType::of(&covered.content_type);
+        let host = self.covers_host.then_some(&covered.host);
+        let head = RequestHead::of(parts, &content_type, &covered, host, &self.headers);
         Ok(match &self.body {
-            Body::Closure(closure) => head.digest(b"value", &closure(parts, body)?),
+            Body::Closure(closure) => head.digest(BodyKind::Value, &closure(parts, body)?),
             Body::CanonicalJson if content_type.is_json => {
                 head.digest_of_json(body, &self.excluded)
             }
-            Body::CanonicalJson | Body::Raw => head.digest(b"raw", body),
+            Body::CanonicalJson | Body::Raw => head.digest(BodyKind::Raw, body),
         })
     }
 }

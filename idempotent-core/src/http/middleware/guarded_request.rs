@@ -4,19 +4,20 @@ use std::error::Error as StdError;
 use std::future::Future;
 use std::sync::Arc;
 
-use http::{Method, Request, Response};
+use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
 use super::in_flight::InFlightRequest;
+use super::inner_call::InnerCall;
 use super::pass_body::PassBody;
-use super::read_body::{BoxError, read_body};
+use super::read_body::{BoxError, announced, read_body};
 use super::request_key::RequestKey;
 use super::settings::Settings;
 use super::state::LayerState;
 use crate::engine::FinishInBackground;
 use crate::http::ResponseBody;
-use crate::http::exchange::{self, Acquired, HttpReservation};
+use crate::http::exchange::{self, Acquired, ResponsePolicy};
 use crate::http::problem::Problem;
 use crate::{Error, ErrorKind};
 
@@ -56,11 +57,15 @@ where
             Ok(in_flight) => in_flight,
             Err(reason) => return Ok(settings.problem_response(reason.into())),
         };
-        let held = match state.read_budget.enter(owner.as_ref(), &settings.limits) {
+        let (limit, timeout) = (settings.request_limit, settings.read_timeout);
+        let announced = match announced(&body, limit) {
+            Ok(announced) => announced,
+            Err(problem) => return Ok(settings.problem_response(problem)),
+        };
+        let held = match state.read_budget.enter(owner.as_ref(), &settings.limits, announced) {
             Ok(held) => held,
             Err(reason) => return Ok(settings.problem_response(reason.into())),
         };
-        let (limit, timeout) = (settings.request_limit, settings.read_timeout);
         let (bytes, held) = match read_body(body, limit, timeout, held).await {
             Ok(read) => read,
             Err(problem) => return Ok(settings.problem_response(problem)),
@@ -86,33 +91,24 @@ where
         let request = Request::from_parts(parts, B::Error::rebuild(bytes));
         // From here on the body is the handler's.
         drop(held);
-        let run =
-            HandlerRun { method, reservation, state: Arc::clone(&state), _in_flight: in_flight };
+        let policy = RunPolicy { state: Arc::clone(&state), _in_flight: in_flight };
+        let run = exchange::run(reservation, policy, method, InnerCall::new(inner, request));
         let engine = settings.engine.clone();
-        FinishInBackground::in_context(run.finish(inner, request), Some(engine)).await
+        let mut response = FinishInBackground::in_context(run, Some(engine)).await?;
+        settings.add_policy_header(&mut response);
+        Ok(response)
     }
 }
 
-/// A run of the handler. If it is dropped, the key is held for the lease.
-struct HandlerRun {
-    method: Method,
-    reservation: HttpReservation,
+/// What a run of the handler needs of its layer. The request is in flight until its response is recorded.
+struct RunPolicy {
     state: Arc<LayerState>,
     _in_flight: InFlightRequest,
 }
 
-impl HandlerRun {
-    async fn finish<S, B, R>(self, mut inner: S, request: Request<B>) -> GuardedResult<R, S::Error>
-    where
-        S: Service<Request<B>, Response = Response<R>>,
-        R: Body,
-    {
-        let Self { method, reservation, state, _in_flight } = self;
-        let settings = &state.settings;
-        let handler = async { inner.call(request).await };
-        let mut response = exchange::run(reservation, &settings.response, &method, handler).await?;
-        settings.add_policy_header(&mut response);
-        Ok(response)
+impl AsRef<ResponsePolicy> for RunPolicy {
+    fn as_ref(&self) -> &ResponsePolicy {
+        &self.state.settings.response
     }
 }
 

@@ -4,6 +4,7 @@ mod content_keys;
 mod future;
 mod guarded_request;
 mod in_flight;
+mod inner_call;
 mod layer;
 mod layer_limits;
 mod limit_options;

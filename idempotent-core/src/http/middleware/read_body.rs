@@ -11,7 +11,7 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt, LengthLimitError};
 use tokio::time::{Instant, timeout_at};
 
-use super::read_budget::HeldBytes;
+use super::read_budget::{Announced, HeldBytes};
 use crate::http::gathered::Gathered;
 use crate::http::problem::Problem;
 use crate::http::response::whole_frame;
@@ -21,6 +21,14 @@ pub(super) type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// How many frames of a body may be empty. HTTP/2 ends many bodies with one.
 const MAX_EMPTY_FRAMES: usize = 1024;
+
+/// What a body says of itself, unless that is too much already.
+pub(super) fn announced(body: &impl Body, limit: usize) -> Result<Announced, Problem> {
+    match usize::try_from(body.size_hint().lower()) {
+        Ok(bytes) if bytes <= limit => Ok(Announced { bytes, limit }),
+        _ => Err(Problem::request_too_large()),
+    }
+}
 
 /// Reads the whole body of a request into its part of the budget.
 pub(super) async fn read_body<B>(
@@ -33,11 +41,6 @@ where
     B: Body,
     B::Error: Into<BoxError>,
 {
-    let lower = body.size_hint().lower();
-    if lower > limit as u64 {
-        return Err(Problem::request_too_large());
-    }
-    held.expect(lower, limit)?;
     let mut body = pin!(body);
     let mut gathered = Gathered::default();
     let mut deadline = None;
@@ -53,13 +56,14 @@ where
             return Err(Problem::request_too_large());
         }
         let capacity = gathered.capacity_with(data.len(), body.size_hint().exact());
-        held.grow_to(capacity, limit)?;
+        let is_complete = body.is_end_stream();
+        held.grow_to(capacity, limit, is_complete)?;
         gathered.push(data, capacity);
-        if body.is_end_stream() {
+        if is_complete {
             break;
         }
     }
-    held.complete();
+    held.grow_to(0, limit, true)?;
     Ok((gathered.into_bytes(), held))
 }
 
@@ -146,7 +150,8 @@ mod tests {
     }
 
     fn held(budget: &Arc<ReadBudget>) -> HeldBytes {
-        budget.enter(None, &LayerLimits::default()).unwrap()
+        let announced = Announced { bytes: 0, limit: usize::MAX };
+        budget.enter(None, &LayerLimits::default(), announced).unwrap()
     }
 
     async fn read(
@@ -204,8 +209,11 @@ mod tests {
         let stalled = Stalled(data(&["0123456789"]));
         let mut reading = pin!(read_body(stalled, 900, Duration::MAX, held(&budget)));
         assert!(tokio::time::timeout(Duration::from_millis(10), reading.as_mut()).await.is_err());
-        let expected = |bytes| held(&budget).expect(bytes, 2000);
-        assert!(expected(990).is_ok() && expected(991).is_err());
+        let has_room = |bytes| {
+            let announced = Announced { bytes, limit: 2000 };
+            budget.enter(None, &LayerLimits::default(), announced).is_ok()
+        };
+        assert!(has_room(990) && !has_room(991));
 
         let long = vec!["0123456789"; 200];
         let problem = read_body(data(&long), 2000, Duration::MAX, held(&budget)).await.unwrap_err();

@@ -43,6 +43,15 @@ pub(super) struct HeldBytes {
     is_read: bool,
 }
 
+/// What a body says of itself before it is read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Announced {
+    /// The least that it has, in bytes.
+    pub(super) bytes: usize,
+    /// The largest body that is read, in bytes.
+    pub(super) limit: usize,
+}
+
 /// Why a body is not read.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum NoRoom {
@@ -71,27 +80,47 @@ impl ReadBudget {
         Self { max_bytes, owners: RandomState::new(), held }
     }
 
-    /// A place for one body, which holds nothing yet.
+    /// A place for one body, which holds nothing yet, if there would be room for all that it has announced.
     pub(super) fn enter(
         self: &Arc<Self>,
         owner: Option<&KeyParts>,
         limits: &LayerLimits,
+        announced: Announced,
     ) -> Result<HeldBytes, NoRoom> {
         let scope = owner.map(|owner| self.owners.hash_one(owner.encoded()));
         let mut held = self.held();
         if held.all.bodies >= limits.in_flight {
             return Err(NoRoom::Overloaded);
         }
-        if let Some(scope) = scope {
-            let part = held.scopes.entry(scope).or_default();
-            if part.bodies >= limits.in_flight_of_a_scope() {
-                return Err(NoRoom::ScopeOverloaded);
-            }
-            part.bodies += 1;
+        let part = scope.and_then(|scope| held.scopes.get(&scope)).copied();
+        if part.is_some_and(|part| part.bodies >= limits.in_flight_of_a_scope()) {
+            return Err(NoRoom::ScopeOverloaded);
         }
+        self.check(&held.all, part, announced.bytes, announced.limit)?;
         held.all.bodies += 1;
+        if let Some(scope) = scope {
+            held.scopes.entry(scope).or_default().bodies += 1;
+        }
         drop(held);
         Ok(HeldBytes { budget: Arc::clone(self), scope, bytes: 0, is_read: true })
+    }
+
+    fn check(
+        &self,
+        all: &Part,
+        part: Option<Part>,
+        more: usize,
+        limit: usize,
+    ) -> Result<(), NoRoom> {
+        let exceeds =
+            |bytes: usize, max: usize| bytes.checked_add(more).is_none_or(|sum| sum > max);
+        if part.is_some_and(|part| exceeds(part.bytes, self.max_bytes_of_a_scope(limit))) {
+            return Err(NoRoom::ScopeOverloaded);
+        }
+        if exceeds(all.bytes, self.max_bytes) {
+            return Err(NoRoom::BudgetExhausted);
+        }
+        Ok(())
     }
 
     /// What one scope may hold: never less than one body of `limit` bytes.
@@ -107,68 +136,48 @@ impl ReadBudget {
 }
 
 impl HeldBytes {
-    /// Whether so many bytes could be held now. `limit` is the largest body that is read.
-    pub(super) fn expect(&self, bytes: u64, limit: usize) -> Result<(), NoRoom> {
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        self.check(&self.budget.held(), bytes, limit)
-    }
-
-    /// Holds so many bytes in all, or as many as before if there is no room for them.
-    pub(super) fn grow_to(&mut self, bytes: usize, limit: usize) -> Result<(), NoRoom> {
+    /// Holds so many bytes in all, or as many as before if there is no room for them. If the body is complete
+    /// with them, its place is given back.
+    pub(super) fn grow_to(
+        &mut self,
+        bytes: usize,
+        limit: usize,
+        is_complete: bool,
+    ) -> Result<(), NoRoom> {
         let more = bytes.saturating_sub(self.bytes);
-        if more == 0 {
+        let places = usize::from(is_complete && self.is_read);
+        if (more, places) == (0, 0) {
             return Ok(());
         }
         let mut held = self.budget.held();
-        self.check(&held, more, limit)?;
-        held.all.bytes += more;
-        if let Some(scope) = self.scope {
-            held.scopes.entry(scope).or_default().bytes += more;
+        let Held { all, scopes } = &mut *held;
+        let part = self.scope.map(|scope| scopes.entry(scope).or_default());
+        self.budget.check(all, part.as_deref().copied(), more, limit)?;
+        for part in [Some(all), part].into_iter().flatten() {
+            part.bytes += more;
+            part.bodies -= places;
         }
         drop(held);
         self.bytes += more;
-        Ok(())
-    }
-
-    /// Gives the place back: the body is complete. Its bytes are held on.
-    pub(super) fn complete(&mut self) {
-        self.give_back(0);
-    }
-
-    fn give_back(&mut self, bytes: usize) {
-        let bodies = usize::from(std::mem::take(&mut self.is_read));
-        self.bytes -= bytes;
-        let mut held = self.budget.held();
-        held.all.bodies -= bodies;
-        held.all.bytes -= bytes;
-        let Some(scope) = self.scope else { return };
-        if let Entry::Occupied(mut part) = held.scopes.entry(scope) {
-            part.get_mut().bodies -= bodies;
-            part.get_mut().bytes -= bytes;
-            if (part.get().bodies, part.get().bytes) == (0, 0) {
-                part.remove();
-            }
-        }
-    }
-
-    fn check(&self, held: &Held, more: usize, limit: usize) -> Result<(), NoRoom> {
-        let exceeds =
-            |bytes: usize, max: usize| bytes.checked_add(more).is_none_or(|sum| sum > max);
-        let part = self.scope.and_then(|scope| held.scopes.get(&scope));
-        let of_a_scope = self.budget.max_bytes_of_a_scope(limit);
-        if part.is_some_and(|part| exceeds(part.bytes, of_a_scope)) {
-            return Err(NoRoom::ScopeOverloaded);
-        }
-        if exceeds(held.all.bytes, self.budget.max_bytes) {
-            return Err(NoRoom::BudgetExhausted);
-        }
+        self.is_read &= !is_complete;
         Ok(())
     }
 }
 
 impl Drop for HeldBytes {
     fn drop(&mut self) {
-        self.give_back(self.bytes);
+        let places = usize::from(self.is_read);
+        let mut held = self.budget.held();
+        held.all.bodies -= places;
+        held.all.bytes -= self.bytes;
+        let Some(scope) = self.scope else { return };
+        if let Entry::Occupied(mut part) = held.scopes.entry(scope) {
+            part.get_mut().bodies -= places;
+            part.get_mut().bytes -= self.bytes;
+            if (part.get().bodies, part.get().bytes) == (0, 0) {
+                part.remove();
+            }
+        }
     }
 }
 
@@ -186,50 +195,59 @@ mod tests {
         LayerLimits { in_flight, in_flight_per_scope: Some(of_a_scope), ..LayerLimits::default() }
     }
 
+    const NOTHING: Announced = announced(0, 10);
+
+    const fn announced(bytes: usize, limit: usize) -> Announced {
+        Announced { bytes, limit }
+    }
+
     #[test]
     fn all_bodies_together_hold_no_more_than_the_budget() {
         let budget = Arc::new(ReadBudget::new(10));
-        let enter = || budget.enter(None, &LayerLimits::default()).unwrap();
-        let (mut one, mut other) = (enter(), enter());
-        one.grow_to(6, 10).unwrap();
-        one.grow_to(4, 10).unwrap();
-        assert_eq!(other.grow_to(5, 10), Err(NoRoom::BudgetExhausted));
-        other.grow_to(4, 10).unwrap();
-        assert_eq!(enter().expect(1, 10), Err(NoRoom::BudgetExhausted));
+        let enter = |bytes| budget.enter(None, &LayerLimits::default(), announced(bytes, 10));
+        let (mut one, mut other) = (enter(0).unwrap(), enter(0).unwrap());
+        one.grow_to(6, 10, false).unwrap();
+        one.grow_to(4, 10, false).unwrap();
+        assert_eq!(other.grow_to(5, 10, false), Err(NoRoom::BudgetExhausted));
+        other.grow_to(4, 10, false).unwrap();
+        assert_eq!(enter(1).unwrap_err(), NoRoom::BudgetExhausted);
         drop(one);
-        other.grow_to(10, 10).unwrap();
+        other.grow_to(10, 10, true).unwrap();
         drop(other);
-        enter().expect(10, 10).unwrap();
+        enter(10).unwrap();
     }
 
     #[test]
     fn a_scope_holds_no_more_than_its_part_and_one_body_always() {
         let budget = Arc::new(ReadBudget::new(100));
-        let enter = |name| budget.enter(Some(&owner(name)), &LayerLimits::default()).unwrap();
+        let enter =
+            |name| budget.enter(Some(&owner(name)), &LayerLimits::default(), NOTHING).unwrap();
         let (mut one, mut two) = (enter("a"), enter("a"));
-        one.grow_to(20, 10).unwrap();
-        assert_eq!(two.grow_to(6, 10), Err(NoRoom::ScopeOverloaded));
-        two.grow_to(5, 10).unwrap();
-        enter("b").grow_to(25, 10).unwrap();
+        one.grow_to(20, 10, false).unwrap();
+        assert_eq!(two.grow_to(6, 10, false), Err(NoRoom::ScopeOverloaded));
+        two.grow_to(5, 10, false).unwrap();
+        enter("b").grow_to(25, 10, true).unwrap();
         drop(one);
-        two.grow_to(25, 10).unwrap();
+        two.grow_to(25, 10, true).unwrap();
         drop(two);
         assert!(budget.held().scopes.is_empty());
-        enter("a").grow_to(80, 40).unwrap();
+        enter("a").grow_to(80, 40, false).unwrap();
     }
 
     #[test]
     fn places_are_bounded_for_all_and_for_a_scope() {
         let budget = Arc::new(ReadBudget::new(100));
-        let enter = |name| budget.enter(Some(&owner(name)), &limits(3, 2));
+        let enter = |name| budget.enter(Some(&owner(name)), &limits(3, 2), NOTHING);
         let held = (enter("a").unwrap(), enter("a").unwrap());
         assert_eq!(enter("a").unwrap_err(), NoRoom::ScopeOverloaded);
         let _other = enter("b").unwrap();
         assert_eq!(enter("c").unwrap_err(), NoRoom::Overloaded);
         let (mut one, another) = held;
-        one.complete();
+        one.grow_to(0, 10, true).unwrap();
+        one.grow_to(0, 10, true).unwrap();
         let next = enter("a").unwrap();
         drop((one, another, next));
         enter("a").unwrap();
+        assert_eq!(budget.held().all.bodies, 1);
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Response;
 use http::header::{HeaderName, HeaderValue};
+use http::response::Parts;
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
@@ -83,14 +84,17 @@ impl CaptureLimits {
     }
 }
 
-/// Reads a response within the limits.
-pub(in crate::http) async fn capture<B: Body>(
-    response: Response<B>,
+/// A body that was read: all of its bytes, or why it is not stored and a body that still yields everything.
+pub(in crate::http) type CollectedBody<B> = Result<Bytes, (WhyNotKept, ResponseBody<B>)>;
+
+/// Makes a response that can be stored, so far as it can be, of its head and its [collected](collect) body.
+pub(in crate::http) fn capture<B: Body>(
+    parts: Parts,
+    collected: CollectedBody<B>,
     limits: CaptureLimits,
     stripped_headers: &StrippedHeaders,
 ) -> Captured<B> {
-    let (parts, body) = response.into_parts();
-    match collect(body, limits).await {
+    match collected {
         Ok(bytes) => {
             let headers = stripped_headers.strip(&parts.headers, bytes.len());
             let stored = StoredResponse::new(parts.status, headers, bytes.clone());
@@ -105,11 +109,8 @@ pub(in crate::http) async fn capture<B: Body>(
     }
 }
 
-/// The bytes of the whole body, or a body that still yields everything, and why it is not stored.
-async fn collect<B: Body>(
-    body: B,
-    limits: CaptureLimits,
-) -> Result<Bytes, (WhyNotKept, ResponseBody<B>)> {
+/// Reads a body within the limits.
+pub(in crate::http) async fn collect<B: Body>(body: B, limits: CaptureLimits) -> CollectedBody<B> {
     let hint = body.size_hint();
     if hint.lower() > limits.max_bytes as u64 {
         return Err((WhyNotKept::TooLarge, ResponseBody::inner(body)));

@@ -8,7 +8,9 @@ mod stripped_headers;
 
 pub use self::body::ResponseBody;
 pub(super) use self::body::whole_frame;
-pub(super) use self::capture::{CaptureLimits, Captured, WhyNotKept, capture};
+pub(super) use self::capture::{
+    CaptureLimits, Captured, CollectedBody, WhyNotKept, capture, collect,
+};
 pub(crate) use self::header_pattern::HeaderPattern;
 pub(super) use self::stored_response::REPLAYED;
 pub use self::stored_response::StoredResponse;
