@@ -40,6 +40,7 @@
 //! * [`Guarantee`] decides what happens to a key after a crash, [`Disposition`] what happens to it
 //!   after a result.
 //! * [`Error`] says why a call was refused. Each [`kind`](ErrorKind) has an HTTP status.
+//! * [`step`] makes a part of a body one that a run after a crash does not repeat, and so does the attribute's flag `step`.
 //! * [`current`] returns the call whose body is running: its fencing token, and keys derived from
 //!   it for other systems.
 //!
@@ -79,6 +80,7 @@
 //! | metric | kind | labels |
 //! |---|---|---|
 //! | `idempotent_calls_total` | counter | `operation`, `outcome` |
+//! | `idempotent_steps_total` | counter | `step`, `outcome` |
 //! | `idempotent_store_seconds` | histogram | `transition`, `result` |
 //! | `idempotent_wait_seconds` | histogram | |
 //! | `idempotent_in_flight` | gauge | |

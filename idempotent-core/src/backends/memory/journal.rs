@@ -27,7 +27,7 @@ impl<C: CompletedMap> Records<C> {
             locked.mark(request.record.clone());
         }
         let Some(slot) = locked.slot_mut() else { return WriteStepOutcome::Fenced };
-        let steps = slot.steps.get_or_insert_default();
+        let steps = &mut slot.steps.get_or_insert_default().0;
         for (step, entry) in request.also {
             steps.entry(*step).or_insert_with(|| entry.clone());
         }
@@ -58,7 +58,11 @@ impl<C: CompletedMap> Records<C> {
         let locked = self.unfinished.lock(id.hash());
         let slot = locked.slot().filter(|slot| slot.record.journal() == Some(journal));
         let steps = slot.and_then(|slot| slot.steps.as_deref());
-        steps.into_iter().flatten().map(|(step, entry)| (*step, entry.clone())).collect()
+        steps
+            .into_iter()
+            .flat_map(|steps| &steps.0)
+            .map(|(step, entry)| (*step, entry.clone()))
+            .collect()
     }
 
     pub(super) fn resume(&self, request: &Resume<'_>, now: Moment) -> ResumeOutcome {
@@ -87,7 +91,7 @@ impl<C: CompletedMap> Records<C> {
         let Some(slot) = own_reservation(&mut locked, request, now) else { return };
         if slot.record.has_journal() {
             if let Some(steps) = &mut slot.steps {
-                settle(steps, request.settles);
+                settle(&mut steps.0, request.settles);
             }
             locked.abandon(request.suspended.clone(), request.ends_lease(), now);
             return;
@@ -116,7 +120,7 @@ fn own_reservation<'a>(
 /// What a late owner may still do: settle the step that it began.
 fn settle_late(slot: Option<&mut Slot>, request: &WriteStep<'_>) -> WriteStepOutcome {
     let steps = slot.and_then(|slot| slot.steps.as_deref_mut());
-    let there = steps.and_then(|steps| steps.get_mut(request.step));
+    let there = steps.and_then(|steps| steps.0.get_mut(request.step));
     match (there, request.replaces) {
         (Some(there), _) if there == request.entry => WriteStepOutcome::Written,
         (Some(there), Replaces::Entry(seen)) if there == seen => {

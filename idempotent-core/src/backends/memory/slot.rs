@@ -18,10 +18,14 @@ pub(super) struct Slot {
     pub(super) waiters: WaiterList,
     pub(super) scope: Option<ScopeId>,
     /// The steps of a call that has some.
-    pub(super) steps: Option<Box<HashMap<StepId, StepEntry>>>,
+    pub(super) steps: Option<Box<Steps>>,
     lapses_at: Moment,
     vacant_at: Moment,
 }
+
+/// The steps of a call. Few calls have any, so a slot has a pointer to them.
+#[derive(Debug, Default)]
+pub(super) struct Steps(pub(super) HashMap<StepId, StepEntry>);
 
 impl Slot {
     pub(super) fn reserved(

@@ -10,7 +10,7 @@ use super::inner::Inner;
 use super::load::load;
 use super::query::{Purpose, Query};
 use crate::backends::shared::durations::ceil_micros;
-use crate::model::{MalformedRecord, StepEntry, StepId, Token};
+use crate::model::{MalformedRecord, Record, StepEntry, StepId, Token};
 use crate::store::{
     Replaces, Resume, ResumeOutcome, State, StoreError, Suspend, WithoutJournal, WriteStep,
     WriteStepOutcome,
@@ -125,7 +125,7 @@ pub(super) async fn suspend(store: &Inner, request: &Suspend<'_>) -> Result<(), 
             .bind(request.suspended.as_bytes())
             .bind(lapse_code(request.suspended))
             .bind(request.ends_lease())
-            .bind(plain.map(|record| record.as_bytes()))
+            .bind(plain.map(Record::as_bytes))
             .bind(plain.map(|record| guarantee_code(record.guarantee())))
             .bind(steps)
             .bind(seen)

@@ -10,7 +10,7 @@ use super::moved_on::moved_on;
 use crate::codec::{self, BinaryResult};
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Outcome, RecordBytes, RecordId};
+use crate::model::{Outcome, RecordBytes};
 use crate::store::{Complete, CompleteOutcome, IfVacant, Release, State};
 
 /// What an indeterminate call turned out to be. `T` is the `Ok` type of its operation.

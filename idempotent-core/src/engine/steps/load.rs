@@ -38,7 +38,8 @@ async fn ask(engine: &Idempotency, scope: &StepScope) -> Result<Vec<(StepId, Ste
     };
     let limit = scope.lease.remaining().max(Duration::from_millis(1));
     let call = store.load_steps(id, name);
-    let steps = engine.0.call(Transition::LoadSteps, limit, call).await.map_err(failed)?;
+    let steps =
+        engine.0.call(Transition::LoadSteps, limit, call).await.map_err(|error| failed(&error))?;
     if steps.is_empty() {
         return Err(Poison::new(ErrorKind::Incompatible, LOST));
     }
@@ -52,7 +53,7 @@ async fn ask(engine: &Idempotency, scope: &StepScope) -> Result<Vec<(StepId, Ste
     Ok(steps)
 }
 
-fn failed(error: StoreError) -> Poison {
+fn failed(error: &StoreError) -> Poison {
     let kind = match error.kind() {
         StoreErrorKind::Malformed => ErrorKind::Incompatible,
         _ => ErrorKind::Store,

@@ -102,7 +102,7 @@ impl HeldStep {
     }
 
     /// Nobody knows what the step did, and it must not run again: its caller gets its error, and the call waits.
-    fn doubt(mut self: Box<Self>) -> Result<(), Error> {
+    fn doubt(&mut self) -> Result<(), Error> {
         self.fail();
         let why = format!(
             "step `{}`: it ended without knowing whether it took effect; resolve the record once you know",
@@ -113,7 +113,7 @@ impl HeldStep {
     }
 
     /// Work may still be going on elsewhere: its caller gets its error, and the call is suspended.
-    fn hold(mut self: Box<Self>) -> Result<(), Error> {
+    fn hold(&mut self) -> Result<(), Error> {
         self.fail();
         let in_doubt = self.begun.is_some();
         let kind = if in_doubt { ErrorKind::Indeterminate } else { ErrorKind::Held };
