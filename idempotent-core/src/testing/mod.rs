@@ -3,6 +3,7 @@
 //!
 //! * [`engine`]: an engine in memory for one test, with the clock and both wrappers.
 //! * [`crash`]: a part of a test that dies as a process does.
+//! * [`crash_everywhere`]: a call of steps that dies at each of its writes, and is resumed.
 //! * [`in_call`]: a call around a step that is tested by itself.
 //! * [`assert_executed_once!`], [`assert_replayed!`]: what became of calls.
 //! * [`contract`] with [`contract_tests!`](crate::contract_tests): one test per rule, for a store
@@ -20,6 +21,8 @@
 mod assertions;
 pub mod contract;
 mod crash;
+#[cfg(feature = "moka")]
+mod crash_everywhere;
 mod fault_script;
 mod faulty_store;
 #[cfg(feature = "moka")]
@@ -36,6 +39,8 @@ pub use self::assertions::{
     MarksReplays,
 };
 pub use self::crash::{Crash, crash};
+#[cfg(feature = "moka")]
+pub use self::crash_everywhere::{Crashes, Effects, crash_everywhere, crash_everywhere_on};
 pub use self::fault_script::{Fault, StoreMethod, When};
 pub use self::faulty_store::FaultyStore;
 #[cfg(feature = "moka")]

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod at_most_once;
+mod crashes;
 mod identity;
 mod operating;
 mod poison;
