@@ -134,7 +134,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     show("retry", pay("slow gateway", 500)).await;
     for stuck in &engine.scan(&Scan::unfinished()).await?.entries {
         println!("  an operator asks about the {}: it had charged", stuck.key().unwrap_or("?"));
-        engine.resolve(stuck, Resolution::Completed("paid 500")).await?;
+        engine.resolve(stuck, Resolution::completed("paid 500")).await?;
     }
     show("retry", pay("slow gateway", 500)).await;
 

@@ -129,7 +129,7 @@ async fn resolve(file: &Path) -> Result<(), Failure> {
             doubt.key().unwrap_or("?"),
             doubt.state()
         );
-        engine.resolve(&doubt, Resolution::Completed("paid, says the bank")).await?;
+        engine.resolve(&doubt, Resolution::completed("paid, says the bank")).await?;
     }
     Ok(())
 }

@@ -117,6 +117,8 @@ mod tests {
             limiter: None,
             detaches: false,
             is_step: false,
+            result_types: None,
+            trace_parent: None,
         };
         let engine = engine_of(&mut request).unwrap();
         assert!(engine.is_installed());

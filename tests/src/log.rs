@@ -40,6 +40,8 @@ pub struct Line {
     pub fields: BTreeMap<&'static str, String>,
     /// The fields of the innermost span that an event stands in.
     pub within: BTreeMap<&'static str, String>,
+    /// Whether a span is closed. Nothing of it can be recorded any more.
+    pub closed: bool,
 }
 
 impl Log {
@@ -60,8 +62,14 @@ impl Log {
     /// The spans of idempotent calls, in their order.
     #[must_use]
     pub fn calls(&self) -> Vec<Line> {
+        self.spans("idempotent")
+    }
+
+    /// The spans of this name, in their order.
+    #[must_use]
+    pub fn spans(&self, name: &str) -> Vec<Line> {
         let kept = self.kept();
-        kept.spans.iter().filter(|span| span.name == "idempotent").cloned().collect()
+        kept.spans.iter().filter(|span| span.name == name).cloned().collect()
     }
 
     /// The events whose message contains `text`.
@@ -102,7 +110,8 @@ impl<S: Subscriber> Layer<S> for Log {
         let mut fields = BTreeMap::new();
         attributes.record(&mut Fields(&mut fields));
         let within = BTreeMap::new();
-        let line = Line { level: *metadata.level(), name: metadata.name(), fields, within };
+        let (level, name) = (*metadata.level(), metadata.name());
+        let line = Line { level, name, fields, within, closed: false };
         let mut kept = self.kept();
         let at = kept.spans.len();
         kept.latest.insert(id.into_u64(), at);
@@ -122,6 +131,13 @@ impl<S: Subscriber> Layer<S> for Log {
         let current = context.current_span().id().map(Id::into_u64);
         let within = current.and_then(|id| kept.span(id)).map(|span| span.fields.clone());
         let within = within.unwrap_or_default();
-        kept.events.push(Line { level: *event.metadata().level(), name: "", fields, within });
+        let level = *event.metadata().level();
+        kept.events.push(Line { level, name: "", fields, within, closed: false });
+    }
+
+    fn on_close(&self, id: Id, _: Context<'_, S>) {
+        if let Some(span) = self.kept().span(id.into_u64()) {
+            span.closed = true;
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! [`CallBuilder`]: a call's key, its options, and then the type of its result.
 
+use std::any;
 #[cfg(feature = "http")]
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use crate::codec::{self, BinaryResult};
 use crate::engine::Limiter;
 use crate::engine::{AsEngine, CallSpan, Request};
 use crate::error::Error;
-use crate::model::{Key, KeyParts, KeyProblem, Operation};
+use crate::model::{Key, KeyParts, KeyProblem, Operation, ResultTypes};
 
 impl Operation {
     /// Starts a call of this operation with a key.
@@ -59,6 +60,8 @@ impl CallBuilder {
             limiter: None,
             detaches: false,
             is_step: false,
+            result_types: None,
+            trace_parent: None,
         };
         Self { request: Box::new(request) }
     }
@@ -142,7 +145,8 @@ impl CallBuilder {
         self.call(Policy::binary(map_error))
     }
 
-    fn call<T, E>(self, policy: Policy<T, E>) -> Call<T, E> {
+    fn call<T, E>(mut self, policy: Policy<T, E>) -> Call<T, E> {
+        self.request.result_types = Some(ResultTypes::new(any::type_name::<T>(), None));
         let span = CallSpan::new(&self.request.operation);
         Call { request: self.request, policy, span }
     }

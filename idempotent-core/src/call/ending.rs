@@ -5,6 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tracing::Span;
+
 use super::manual::Reservation;
 use super::policy::Policy;
 use crate::engine::{FinishInBackground, ObservedCall, Settlement, UnrecordedRun};
@@ -25,6 +27,8 @@ impl<T, E> Reservation<T, E> {
     pub(crate) fn end_as(mut self, result: &Result<T, E>, disposition: Disposition) -> Ending {
         self.set_judging();
         let settlement = self.held.as_ref().map(|held| {
+            let span = held.span();
+            let _entered = span.as_ref().map(Span::enter);
             let mut settlement = self.policy.settlement_as(result, held, disposition);
             self.policy.verify(result, &mut settlement, held.as_ref());
             settlement
@@ -35,13 +39,20 @@ impl<T, E> Reservation<T, E> {
     /// Completes the call without its result, for this reason.
     pub(crate) fn end_not_kept(self, why: NotKept, ttl: Option<Duration>) -> Ending {
         let held = self.held.as_ref();
-        let settlement = held.map(|held| Policy::<T, E>::without_result(held, why, ttl));
+        let settlement = held.map(|held| {
+            let span = held.span();
+            let _entered = span.as_ref().map(Span::enter);
+            Policy::<T, E>::without_result(held, why, ttl)
+        });
         self.end(settlement)
     }
 
     /// Ends the call like this, whatever its result is; without a record there is nothing to settle.
     pub(crate) fn end(self, settlement: impl Into<Option<Settlement>>) -> Ending {
-        let Self { held, unrecorded, observed, .. } = self;
+        let Self { held, mut unrecorded, observed, .. } = self;
+        if let Some(run) = &mut unrecorded {
+            run.returned();
+        }
         let recorded = match (held, settlement.into()) {
             (Some(held), Some(settlement)) => held.settle(settlement),
             _ => None,

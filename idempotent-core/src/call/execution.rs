@@ -15,8 +15,8 @@ use super::policy::Policy;
 use super::typed::Call;
 use crate::default_engine::engine_of;
 use crate::engine::{
-    Acquired, AcquiredStep, Acquisition, CallSpan, CurrentCall, CurrentCallGuard,
-    FinishInBackground, HeldReservation, HeldStep, Idempotency, ObservedCall, Request,
+    Acquired, AcquiredStep, Acquisition, CallReport, CallSpan, CurrentCallGuard,
+    FinishInBackground, HeldReservation, HeldStep, Idempotency, KeyEnd, ObservedCall, Request,
     StepRecording, UnrecordedRun, current,
 };
 use crate::error::Error;
@@ -25,6 +25,8 @@ use crate::model::CallOutcome;
 /// A call that is being executed.
 pub(super) struct Execution<T, E> {
     pub(super) span: CallSpan,
+    /// Until somebody has the key, who then reports the end.
+    report: CallReport,
     pub(super) policy: Policy<T, E>,
     pub(super) phase: Phase<T, E>,
     /// Set once the engine is known, if it has an observer.
@@ -63,7 +65,6 @@ pub(super) type Finished<T, E> = (Result<T, E>, CallOutcome);
 pub(super) struct Parts<T, E> {
     /// `None` if the body runs without a record.
     pub(super) held: Option<HeldReservation>,
-    pub(super) current: Option<CurrentCall>,
     pub(super) unrecorded: Option<Box<UnrecordedRun>>,
     pub(super) policy: Policy<T, E>,
     pub(super) observed: Option<Box<ObservedCall>>,
@@ -72,7 +73,8 @@ pub(super) struct Parts<T, E> {
 impl<T, E> Execution<T, E> {
     pub(super) fn new(call: Call<T, E>) -> Self {
         let Call { request, policy, span } = call;
-        Self { span, policy, phase: Phase::Unstarted(request), observed: None }
+        let report = CallReport::default();
+        Self { span, report, policy, phase: Phase::Unstarted(request), observed: None }
     }
 
     /// Everything before the body. `Some` is a replayed result; `None` means that the body may run.
@@ -88,6 +90,7 @@ impl<T, E> Execution<T, E> {
                 if request.is_step {
                     return self.start_step(*request, cx);
                 }
+                self.report = CallReport::start(&self.span);
                 match start(request, &self.span, &mut self.observed) {
                     ControlFlow::Break(acquired) => acquired,
                     ControlFlow::Continue(acquisition) => {
@@ -106,14 +109,13 @@ impl<T, E> Execution<T, E> {
         };
         Poll::Ready(match acquired.and_then(|acquired| self.proceed(acquired)) {
             Ok((outcome, replayed)) => {
-                self.span.ended(outcome);
                 if let (Some(observed), Some(_)) = (&self.observed, &replayed) {
                     observed.ended(outcome);
                 }
                 Ok(replayed)
             }
             Err(error) => {
-                self.span.refused(&error);
+                self.report.refused(&error, KeyEnd::Untouched);
                 if let Some(observed) = &self.observed {
                     observed.refused(&error);
                 }
@@ -131,13 +133,20 @@ impl<T, E> Execution<T, E> {
     ) -> Result<(CallOutcome, Option<Result<T, E>>), Error> {
         match acquired {
             Acquired::Replay(completed) => {
-                Ok((CallOutcome::Replayed, Some(self.policy.replay(&completed)?)))
+                let result = self.policy.replay(&completed)?;
+                if let Some(observed) = &self.observed {
+                    observed.link(&self.span, &completed.record);
+                }
+                self.report.replayed(&completed.id);
+                Ok((CallOutcome::Replayed, Some(result)))
             }
-            Acquired::Won(held) => {
+            Acquired::Won(mut held) => {
+                held.take_over(&mut self.report);
                 self.phase = Phase::Body(Owner::Held(held));
                 Ok((CallOutcome::Executed, None))
             }
-            Acquired::Unrecorded(run) => {
+            Acquired::Unrecorded(mut run) => {
+                run.take_over(&mut self.report);
                 self.phase = Phase::Body(Owner::Unrecorded(run));
                 Ok((CallOutcome::Unrecorded, None))
             }
@@ -232,9 +241,9 @@ impl<T, E> Execution<T, E> {
             held.set_running();
         }
         let result = ready!(polled);
-        drop(entered);
         drop(current);
         body.drop_future();
+        drop(entered);
         self.settle(result, cx)
     }
 
@@ -242,14 +251,15 @@ impl<T, E> Execution<T, E> {
     fn settle(&mut self, mut result: Result<T, E>, cx: &mut Context<'_>) -> Poll<Finished<T, E>> {
         let mut held = match mem::replace(&mut self.phase, Phase::Done) {
             Phase::Body(Owner::Held(held)) => held,
-            Phase::Body(Owner::Unrecorded(_)) => {
+            Phase::Body(Owner::Unrecorded(mut run)) => {
+                run.returned();
                 return Poll::Ready(self.end(result, CallOutcome::Unrecorded));
             }
             Phase::Body(Owner::Step(step)) => return self.settle_step(result, step, cx),
             _ => return Poll::Ready((result, CallOutcome::Executed)),
         };
         held.set_judging();
-        let _entered = self.span.enter();
+        let entered = self.span.enter();
         let mut settlement = self.policy.settlement(&result, &held);
         if let Some(error) = self.policy.verify(&result, &mut settlement, held.as_ref()) {
             if let Some(caller) = current() {
@@ -260,6 +270,7 @@ impl<T, E> Execution<T, E> {
         if let Some(error) = held.refusal(&settlement) {
             result = self.refuse_for_step(result, error);
         }
+        drop(entered);
         let Some(mut recorded) = held.settle(settlement) else {
             return Poll::Ready(self.end(result, CallOutcome::Executed));
         };
@@ -275,9 +286,7 @@ impl<T, E> Execution<T, E> {
         let Phase::Recording(recording) = &mut self.phase else {
             return self.poll_recorded_step(cx);
         };
-        let entered = self.span.enter();
         ready!(Pin::new(&mut recording.recorded).poll(cx));
-        drop(entered);
         match mem::replace(&mut self.phase, Phase::Done) {
             Phase::Recording(recording) => {
                 Poll::Ready(self.end(recording.result, CallOutcome::Executed))
@@ -300,15 +309,12 @@ impl<T, E> Execution<T, E> {
 
     /// What the caller needs to do the body's work itself.
     pub(super) fn into_parts(self) -> Parts<T, E> {
-        let (held, current, unrecorded) = match self.phase {
-            Phase::Body(Owner::Held(held)) => {
-                let current = held.current_call();
-                (Some(held), Some(current), None)
-            }
-            Phase::Body(Owner::Unrecorded(run)) => (None, Some(run.current.clone()), Some(run)),
-            _ => (None, None, None),
+        let (held, unrecorded) = match self.phase {
+            Phase::Body(Owner::Held(held)) => (Some(held), None),
+            Phase::Body(Owner::Unrecorded(run)) => (None, Some(run)),
+            _ => (None, None),
         };
-        Parts { held, current, unrecorded, policy: self.policy, observed: self.observed }
+        Parts { held, unrecorded, policy: self.policy, observed: self.observed }
     }
 }
 
@@ -321,6 +327,9 @@ fn start(
     match engine_of(&mut request) {
         Ok(engine) => {
             *observed = engine.observe(request.operation.name);
+            if let Some(observed) = observed {
+                request.trace_parent = observed.trace_parent(span);
+            }
             Acquisition::start(request, engine, span)
         }
         Err(error) => ControlFlow::Break(Err(error)),

@@ -49,7 +49,7 @@ impl<T, E> Execution<T, E> {
                     Some(_) => CallOutcome::Replayed,
                     None => CallOutcome::Executed,
                 };
-                self.span.ended(outcome);
+                self.span.step_began(outcome.as_str());
                 Ok(replayed)
             }
             Err(error) => Err(self.refuse_step(error)),
@@ -57,7 +57,7 @@ impl<T, E> Execution<T, E> {
     }
 
     fn refuse_step(&self, error: Error) -> Error {
-        self.span.refused(&error);
+        self.span.step_began(error.code());
         if let Some(caller) = current() {
             caller.set_refused(&error);
         }

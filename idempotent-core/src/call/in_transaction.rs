@@ -11,8 +11,8 @@ use super::typed::Call;
 use crate::codec::Comparison;
 use crate::default_engine::engine_of;
 use crate::engine::{
-    Acquired, CallSpan, ObservedCall, Request, Settlement, TransactionReservation,
-    acquire_in_transaction, current,
+    Acquired, CallReport, CallSpan, KeyEnd, ObservedCall, Request, Settlement,
+    TransactionReservation, acquire_in_transaction, current,
 };
 use crate::error::Error;
 use crate::model::{CallOutcome, Guarantee, RecordId};
@@ -192,14 +192,18 @@ impl<T, E> Running<T, E> {
     async fn begin(call: Call<T, E>, tx: &mut dyn Transaction) -> Result<Self, Result<T, E>> {
         let Call { request, policy, span } = call;
         let mut observed = None;
-        let refused = match span.instrument(acquire(request, &mut observed, tx)).await {
-            Ok(Acquired::Won(reservation)) => {
-                span.ended(CallOutcome::Executed);
+        let mut report = CallReport::start(&span);
+        let refused = match span.instrument(acquire(request, &span, &mut observed, tx)).await {
+            Ok(Acquired::Won(mut reservation)) => {
+                reservation.take_over(&mut report);
                 return Ok(Self { reservation, policy, span, observed });
             }
             Ok(Acquired::Replay(completed)) => match policy.replay(&completed) {
                 Ok(result) => {
-                    span.ended(CallOutcome::Replayed);
+                    if let Some(observed) = &observed {
+                        observed.link(&span, &completed.record);
+                    }
+                    report.replayed(&completed.id);
                     if let Some(observed) = observed {
                         observed.ended(CallOutcome::Replayed);
                     }
@@ -209,7 +213,7 @@ impl<T, E> Running<T, E> {
             },
             Err(error) => error,
         };
-        report_refusal(&span, observed.as_deref(), &refused);
+        report_refusal((&mut report, KeyEnd::Untouched), observed.as_deref(), &refused);
         Err(policy.refuse(refused))
     }
 
@@ -220,7 +224,9 @@ impl<T, E> Running<T, E> {
     }
 
     async fn end(self, tx: &mut dyn Transaction, result: Result<T, E>) -> Result<T, E> {
-        let Self { reservation, policy, span, observed } = self;
+        let Self { mut reservation, policy, span, observed } = self;
+        let mut report = reservation.take_report();
+        let entered = span.enter();
         let mut settlement = policy.settlement_in_transaction(&result, &reservation);
         let result = match policy.verify(&result, &mut settlement, reservation.as_ref()) {
             // Nothing is committed yet, so the effects can be undone.
@@ -230,10 +236,13 @@ impl<T, E> Running<T, E> {
             }
             None => result,
         };
+        drop(entered);
         let id = reservation.id().clone();
+        let key_end = settlement.key_end_in_transaction();
         let settled = span.instrument(reservation.settle(tx, settlement, result.is_err())).await;
         match (settled, result) {
             (Ok(()), result) => {
+                report.ended(key_end);
                 if let Some(observed) = observed {
                     observed.ended(CallOutcome::Executed);
                 }
@@ -241,16 +250,17 @@ impl<T, E> Running<T, E> {
             }
             // A caller that takes the body's error for the whole story would go on, statement by statement.
             (Err(error), Err(_)) if is_transaction_lost(&error) => {
-                report_refusal(&span, observed.as_deref(), &error);
+                report_refusal((&mut report, KeyEnd::Released), observed.as_deref(), &error);
                 policy.refuse(error)
             }
             // The body's own error is worth more: without a recorded end, nothing can be committed.
             (Err(error), Err(own)) => {
-                unsettled(&id, &error);
+                span.in_scope(|| unsettled(&id, &error));
+                report.ended(KeyEnd::Released);
                 Err(own)
             }
             (Err(error), Ok(_)) => {
-                report_refusal(&span, observed.as_deref(), &error);
+                report_refusal((&mut report, KeyEnd::Released), observed.as_deref(), &error);
                 policy.refuse(error)
             }
         }
@@ -259,19 +269,27 @@ impl<T, E> Running<T, E> {
 
 async fn acquire(
     mut request: Box<Request>,
+    span: &CallSpan,
     observed: &mut Option<Box<ObservedCall>>,
     tx: &mut dyn Transaction,
 ) -> Result<Acquired<TransactionReservation, Infallible>, Error> {
     request.operation.guarantee = Guarantee::ExactlyOnce;
     let engine = engine_of(&mut request)?;
     *observed = engine.observe(request.operation.name);
+    if let Some(observed) = observed {
+        request.trace_parent = observed.trace_parent(span);
+    }
     acquire_in_transaction(request, engine, tx).await
 }
 
-/// Tells everybody who wants to know: the span, the engine's observer, and the call whose body makes
+/// Tells everybody who wants to know: the report, the engine's observer, and the call whose body makes
 /// this one.
-fn report_refusal(span: &CallSpan, observed: Option<&ObservedCall>, error: &Error) {
-    span.refused(error);
+fn report_refusal(
+    (report, key): (&mut CallReport, KeyEnd),
+    observed: Option<&ObservedCall>,
+    error: &Error,
+) {
+    report.refused(error, key);
     if let Some(observed) = observed {
         observed.refused(error);
     }

@@ -3,6 +3,8 @@
 use std::future::{Future, poll_fn};
 use std::time::Duration;
 
+use tracing::{Instrument, Span};
+
 use super::execution::{Execution, Parts};
 use super::policy::Policy;
 use super::typed::Call;
@@ -32,7 +34,6 @@ pub enum BeginOutcome<T, E> {
 pub struct Reservation<T, E> {
     /// `None` if the store failed and the engine fails open: then there is nothing to end.
     pub(super) held: Option<HeldReservation>,
-    current: Option<CurrentCall>,
     /// Holds the seat of work without a record.
     pub(super) unrecorded: Option<Box<UnrecordedRun>>,
     pub(super) policy: Policy<T, E>,
@@ -69,12 +70,12 @@ impl<T, E> Call<T, E> {
         if let Some(result) = poll_fn(|cx| execution.poll_acquire(cx)).await? {
             return Ok(BeginOutcome::Replayed(result));
         }
-        let Parts { mut held, current, unrecorded, policy, observed } = execution.into_parts();
+        let Parts { mut held, unrecorded, policy, observed } = execution.into_parts();
         if let Some(held) = &mut held {
             // From here on the work may have effects at any moment.
             held.set_running();
         }
-        let reservation = Reservation { held, current, unrecorded, policy, observed };
+        let reservation = Reservation { held, unrecorded, policy, observed };
         Ok(BeginOutcome::Reserved(reservation))
     }
 }
@@ -100,9 +101,24 @@ impl<T, E> Reservation<T, E> {
     }
 
     /// Runs a part of the work as a body would: inside it, [`current`](crate::current) returns this
-    /// call.
+    /// call, and the call's span is the current one.
     pub fn scope<F: Future>(&self, work: F) -> impl Future<Output = F::Output> + use<F, T, E> {
-        InCurrentCall { call: self.current.clone(), future: work }
+        let span = self.span().unwrap_or_else(Span::none);
+        InCurrentCall { call: self.current_call(), future: work.instrument(span) }
+    }
+
+    /// The call that the work is a part of.
+    fn current_call(&self) -> Option<CurrentCall> {
+        let unrecorded = || self.unrecorded.as_ref().map(|run| run.current.clone());
+        self.held.as_ref().map(HeldReservation::current_call).or_else(unrecorded)
+    }
+
+    /// The call's span, if somebody records it.
+    fn span(&self) -> Option<Span> {
+        match (&self.held, &self.unrecorded) {
+            (Some(held), _) => held.span(),
+            (None, run) => run.as_ref()?.span(),
+        }
     }
 
     /// Completes the call with a result, whose disposition decides what is kept. If the store
@@ -114,6 +130,8 @@ impl<T, E> Reservation<T, E> {
         self.set_judging();
         let policy = &self.policy;
         let settlement = self.held.as_ref().map(|held| {
+            let span = held.span();
+            let _entered = span.as_ref().map(Span::enter);
             let mut settlement = policy.settlement(result, held);
             policy.verify(result, &mut settlement, held.as_ref());
             settlement

@@ -52,4 +52,5 @@ pub use self::step::Step;
 pub use self::step_builder::StepBuilder;
 pub use self::typed::Call;
 pub use crate::codec::{BinaryResult, Comparison, InvalidBytes, ReplayMismatch};
+pub use crate::engine::{OutcomeOf, outcome_of};
 pub use crate::model::CallOutcome;

@@ -225,13 +225,25 @@ impl<T, E> Policy<T, E> {
             (Some((&codec::OK, value)), _) => (self.ok.decode)(value).map(Ok),
             (Some((&codec::ERR, error)), Some(side)) => (side.decode)(error).map(Err),
             (Some((&codec::ERR, _)), None) => {
-                return Err(Error::of(ErrorKind::Decode, id)
-                    .detail("it is an error, and this operation does not memoize errors"));
+                let why = "it is an error, and this operation does not memoize errors";
+                return Err(undecodable(completed, why.into()));
             }
-            _ => return Err(Error::of(ErrorKind::Decode, id).detail("its format is unknown")),
+            _ => return Err(undecodable(completed, "its format is unknown".into())),
         };
-        decoded.map_err(|error| Error::of(ErrorKind::Decode, id).detail(decode_failure(error)))
+        decoded.map_err(|error| undecodable(completed, decode_failure(error)))
     }
+}
+
+/// The error of a result that cannot be decoded. What somebody has resolved the call to can be corrected, and the
+/// call is in doubt until then.
+#[cold]
+fn undecodable(CompletedRecord { id, record }: &CompletedRecord, why: Cow<'static, str>) -> Error {
+    if record.is_resolved() {
+        return Error::of(ErrorKind::Indeterminate, id).detail(format!(
+            "it was resolved to a result that this call cannot read: {why}; correct it"
+        ));
+    }
+    Error::of(ErrorKind::Decode, id).detail(why)
 }
 
 /// The part of a decoder's error that may be shown. Most errors quote the value at fault, which may

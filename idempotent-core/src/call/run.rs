@@ -39,7 +39,8 @@ impl<T, E> Call<T, E> {
         Run { execution: Execution::new(self), body: LazyBody::Closure(body) }
     }
 
-    /// Runs `body` like [`run`](Self::run), and returns how the call ended as well.
+    /// Runs `body` like [`run`](Self::run), and returns how the call ended as well. For an annotated function, there is
+    /// [`outcome_of`](super::outcome_of).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {

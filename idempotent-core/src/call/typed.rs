@@ -1,6 +1,6 @@
 //! [`Call`]: a call that is ready to run, and what happens to its results.
 
-use std::fmt;
+use std::{any, fmt};
 
 use super::bounds::{Memoizable, MemoizableError};
 use super::comparisons::{Results, results};
@@ -31,6 +31,7 @@ impl<T, E> Call<T, E> {
         E: MemoizableError,
     {
         self.policy.memoize_errors();
+        self.keeps_errors();
         self
     }
 
@@ -41,6 +42,7 @@ impl<T, E> Call<T, E> {
         E: MemoizableError,
     {
         self.policy.memoize(disposition);
+        self.keeps_errors();
         self
     }
 
@@ -78,6 +80,7 @@ impl<T, E> Call<T, E> {
         E: BinaryResult,
     {
         self.policy.memoize_binary_errors(disposition);
+        self.keeps_errors();
         self
     }
 
@@ -124,6 +127,12 @@ impl<T, E> Call<T, E> {
             self.policy.compare_err(comparison);
         }
         self
+    }
+
+    fn keeps_errors(&mut self) {
+        if let Some(types) = &mut self.request.result_types {
+            types.err = Some(any::type_name::<E>());
+        }
     }
 
     /// Lets `disposition` decide what an `Err` means: nothing happened

@@ -9,6 +9,7 @@ use reqwest::header::HeaderValue;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::budget::Budget;
 use super::buffered_response::{BufferedResponse, buffer};
@@ -20,6 +21,7 @@ use super::retry_decision::{
     Failure, RetryDecision, RetryReason, decide_after_failure, decide_after_response,
 };
 use super::retry_info::RetryInfo;
+use super::telemetry::RequestReport;
 
 #[async_trait]
 impl Middleware for IdempotentRetry {
@@ -34,20 +36,24 @@ impl Middleware for IdempotentRetry {
             return next.run(request, extensions).await;
         }
         let mut attempts = Attempts::new(self, &request, key);
-        loop {
-            let (attempt, spare) = match request.try_clone() {
-                Some(copy) => (copy, Some(request)),
-                None => (request, None),
-            };
-            let (outcome, demanded) = attempts.send(attempt, extensions, next.clone()).await;
-            match attempts.next_step(outcome, demanded, spare) {
-                NextStep::Retry(spare, pause) => {
-                    self.clock.sleep(pause).await;
-                    request = spare;
+        let span = attempts.report.span();
+        let sending = async move {
+            loop {
+                let (attempt, spare) = match request.try_clone() {
+                    Some(copy) => (copy, Some(request)),
+                    None => (request, None),
+                };
+                let (outcome, demanded) = attempts.send(attempt, extensions, next.clone()).await;
+                match attempts.next_step(outcome, demanded, spare) {
+                    NextStep::Retry(spare, pause) => {
+                        self.clock.sleep(pause).await;
+                        request = spare;
+                    }
+                    NextStep::Return(result) => return result,
                 }
-                NextStep::Return(result) => return result,
             }
-        }
+        };
+        sending.instrument(span).await
     }
 }
 
@@ -63,9 +69,7 @@ struct Attempts<'a> {
     may_have_arrived: bool,
     /// Failures that allow one retry only.
     single_retries: u32,
-    /// For the log.
-    method: String,
-    host: String,
+    report: RequestReport,
 }
 
 enum NextStep {
@@ -76,10 +80,9 @@ enum NextStep {
 
 impl<'a> Attempts<'a> {
     fn new(settings: &'a IdempotentRetry, request: &Request, key: Option<HeaderValue>) -> Self {
-        let method = request.method().to_string();
-        let host = request.url().host_str().unwrap_or_default().to_owned();
         let budget = Budget::new(settings);
-        Self { settings, budget, key, may_have_arrived: false, single_retries: 0, method, host }
+        let report = RequestReport::start(request, key.as_ref());
+        Self { settings, budget, key, may_have_arrived: false, single_retries: 0, report }
     }
 
     /// Sends an attempt, and returns its outcome and the pause that the response demands. It does so also
@@ -91,6 +94,7 @@ impl<'a> Attempts<'a> {
         next: Next<'_>,
     ) -> (Outcome, Option<Duration>) {
         self.budget.begin_attempt();
+        self.report.attempt(self.budget.attempts());
         let left = self.budget.time_left(self.settings.clock.now());
         let limit = self.settings.attempt_timeout.map_or(left, |timeout| timeout.min(left));
         let has_key = self.key.is_some();
@@ -147,36 +151,33 @@ impl<'a> Attempts<'a> {
         if let Some(gave_up) = exhausted {
             return NextStep::Return(self.gave_up(outcome, gave_up, &reason));
         }
-        tracing::info!(
-            method = self.method,
-            host = self.host,
-            attempt = self.budget.attempts(),
-            why = %reason,
-            pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-            "the request is sent again after a pause"
-        );
+        self.report.retries(self.key.as_ref(), self.budget.attempts(), &reason, pause);
         NextStep::Retry(request, pause)
     }
 
     /// What the caller gets for an outcome that no retry changes.
-    fn final_result(&self, outcome: Outcome) -> Result<Response> {
+    fn final_result(&mut self, outcome: Outcome) -> Result<Response> {
         match outcome {
             Ok(response) => Ok(self.with_info(response)),
             Err(failure) if self.may_have_arrived => {
+                self.report.failed();
                 Err(self.error(GaveUpReason::Permanent, None, LastAttempt::Failed(failure.into())))
             }
-            Err(failure) => Err(failure.into()),
+            Err(failure) => {
+                self.report.failed();
+                Err(failure.into())
+            }
         }
     }
 
     /// What the caller gets for the last outcome, which is not retried for this reason.
     fn gave_up(
-        &self,
+        &mut self,
         outcome: Outcome,
         gave_up: GaveUpReason,
         why: &RetryReason,
     ) -> Result<Response> {
-        self.log(gave_up, why);
+        self.report.gave_up(self.key.as_ref(), self.budget.attempts(), gave_up, why);
         match outcome {
             Ok(response) => Ok(self.with_info(response)),
             Err(failure) => Err(self.error(gave_up, None, LastAttempt::Failed(failure.into()))),
@@ -185,12 +186,13 @@ impl<'a> Attempts<'a> {
 
     /// What the caller gets when the server demands a longer pause than is allowed.
     fn turned_away(
-        &self,
+        &mut self,
         outcome: Outcome,
         demanded: Duration,
         why: &RetryReason,
     ) -> Result<Response> {
-        self.log(GaveUpReason::RetryAfter, why);
+        let (key, attempt) = (self.key.as_ref(), self.budget.attempts());
+        self.report.gave_up(key, attempt, GaveUpReason::RetryAfter, why);
         let last = match outcome {
             Ok(response) => {
                 let response = self.with_info(response);
@@ -202,7 +204,8 @@ impl<'a> Attempts<'a> {
         Err(self.error(GaveUpReason::RetryAfter, Some(pauses), last))
     }
 
-    fn with_info(&self, BufferedResponse { mut response, .. }: BufferedResponse) -> Response {
+    fn with_info(&mut self, BufferedResponse { mut response, .. }: BufferedResponse) -> Response {
+        self.report.answered(response.status().as_u16());
         let (attempts, key) = (self.budget.attempts(), self.key.clone());
         response.extensions_mut().insert(RetryInfo { attempts, key });
         response
@@ -217,16 +220,5 @@ impl<'a> Attempts<'a> {
         let (attempts, key) = (self.budget.attempts(), self.key.clone());
         let elapsed = self.budget.elapsed(self.settings.clock.now());
         Error::middleware(GaveUp { reason, attempts, elapsed, key, pause, last })
-    }
-
-    fn log(&self, gave_up: GaveUpReason, why: &RetryReason) {
-        tracing::warn!(
-            method = self.method,
-            host = self.host,
-            attempt = self.budget.attempts(),
-            why = %why,
-            used_up = gave_up.as_str(),
-            "the request is not sent again, and its outcome is not known"
-        );
     }
 }

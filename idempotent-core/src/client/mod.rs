@@ -99,8 +99,17 @@
 //!
 //! # Logging
 //!
-//! Each retry is a `tracing` event at `INFO`, with method, host, attempt, reason and pause. Giving up is
-//! an event at `WARN`. Path, query, key and body are never logged.
+//! Each request has a `tracing` span `idempotent_request`, which is open from its first attempt to its outcome, with
+//! the fields `method`, `host`, `key_hash`, `attempt` (the last one), `status` and `outcome`: `answered`, `failed`,
+//! `gave_up` or `dropped`. Each retry is an event at `INFO` within it, with method, host, hash of the key, attempt,
+//! reason and pause. Giving up is an event at `WARN`. Path, query, key and body are never logged.
+//!
+//! The hash of a key is the first 16 hexadecimal digits of its BLAKE3 hash, without quotes:
+//! `printf %s "$key" | b3sum --length 8`. It finds the lines of one request in a log whose readers must not
+//! learn keys. Who can guess a key can compute its hash, so keys of your own should be hard to guess.
+//!
+//! With feature `metrics`, `idempotent_client_requests_total` counts requests by `outcome`, and
+//! `idempotent_client_retries_total` the retries.
 
 mod budget;
 mod buffered_response;
@@ -108,12 +117,14 @@ mod clock;
 mod connect_failure;
 mod gave_up;
 mod idempotent_retry;
+mod key_hash;
 mod key_label;
 mod middleware;
 mod request_key;
 mod retry_after;
 mod retry_decision;
 mod retry_info;
+mod telemetry;
 
 pub use self::clock::Clock;
 pub use self::gave_up::{AttemptTimedOut, GaveUp, GaveUpReason};

@@ -8,8 +8,9 @@ use super::authenticity::{Authenticity, AuthenticitySettings};
 use super::circuit::CircuitSettings;
 use super::idempotency::Idempotency;
 use super::limits::CallLimits;
-use super::outcome_observer::{CallEnd, OutcomeObserver};
+use super::outcome_observer::{CallEnd, Observers, OutcomeObserver};
 use super::settings::Settings;
+use super::trace_context::{SharedTraceContext, TraceContext};
 use crate::model::Secret;
 use crate::store::Store;
 
@@ -44,7 +45,7 @@ pub struct IdempotencyBuilder {
     store: Arc<dyn Store>,
     settings: Settings,
     pub(super) authenticity: AuthenticitySettings,
-    outcome_observer: Option<OutcomeObserver>,
+    observers: Observers,
 }
 
 impl Idempotency {
@@ -59,7 +60,8 @@ impl Idempotency {
         let settings = Settings { store_type, ..Settings::default() };
         let store = Arc::new(store);
         let authenticity = AuthenticitySettings::default();
-        IdempotencyBuilder { store, settings, authenticity, outcome_observer: None }
+        let observers = Observers::default();
+        IdempotencyBuilder { store, settings, authenticity, observers }
     }
 }
 
@@ -202,7 +204,17 @@ impl IdempotencyBuilder {
     /// # Ok(()) }
     /// ```
     pub fn on_outcome(mut self, observer: impl Fn(&CallEnd<'_>) + Send + Sync + 'static) -> Self {
-        self.outcome_observer = Some(OutcomeObserver(Arc::new(observer)));
+        self.observers.outcomes = Some(OutcomeObserver(Arc::new(observer)));
+        self
+    }
+
+    /// Connects the engine with distributed tracing: a record keeps the span of the trace that ran its call, as W3C's
+    /// `traceparent`, and each replay is linked to it. A record is 57 bytes larger for it. Default: none.
+    ///
+    /// [`Inspection::trace_parent`](crate::engine::Inspection::trace_parent) leads an operator from a record to its
+    /// trace. See [`TraceContext`] for an example.
+    pub fn trace_context(mut self, traces: impl TraceContext) -> Self {
+        self.observers.traces = Some(SharedTraceContext(Arc::new(traces)));
         self
     }
 
@@ -225,7 +237,7 @@ impl IdempotencyBuilder {
     pub fn build(self) -> Idempotency {
         let secret = self.settings.secret;
         let authenticity = Authenticity::new(&self.authenticity, secret, &*self.store);
-        Idempotency::from_settings(self.store, self.settings, authenticity, self.outcome_observer)
+        Idempotency::from_settings(self.store, self.settings, authenticity, self.observers)
     }
 }
 

@@ -123,5 +123,5 @@ impl Engine {
 }
 
 fn no_runtime(error: NoRuntime) -> StoreError {
-    StoreError::new(StoreErrorKind::Unavailable, error.to_string()).without_outage()
+    StoreError::new(StoreErrorKind::Unavailable, error.to_string()).without_answer()
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use super::idempotency::Idempotency;
-use super::telemetry::Transition;
+use super::telemetry::{Telemetry, Transition};
 use crate::store::{Degradation, StoreError};
 
 /// Whether an engine can serve calls. From [`Idempotency::check`].
@@ -86,6 +86,7 @@ impl Idempotency {
     /// # }
     /// ```
     pub async fn check(&self) -> Health {
+        Telemetry::build_info();
         let start = Instant::now();
         let answer = self.0.call(Transition::Check, Duration::MAX, self.store().check()).await;
         let took = start.elapsed();

@@ -1,9 +1,10 @@
 //! [`Idempotency`]: a handle to an engine, and what all handles of one engine share.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 
@@ -13,8 +14,9 @@ use super::circuit::Circuit;
 use super::in_flight::InFlight;
 use super::lease::Renewals;
 use super::limits::{Limiter, Shares};
-use super::outcome_observer::{ObservedCall, OutcomeObserver};
+use super::outcome_observer::{ObservedCall, Observers};
 use super::settings::Settings;
+use super::telemetry::Telemetry;
 use crate::store::Store;
 
 /// An engine: a store, defaults and limits. It is cheap to clone, and all clones are the same
@@ -61,8 +63,10 @@ pub(in crate::engine) struct Engine {
     /// `None` without limits.
     pub(in crate::engine) limiter: Option<Arc<Limiter>>,
     pub(in crate::engine) shares: Shares,
-    pub(in crate::engine) outcome_observer: Option<OutcomeObserver>,
+    pub(in crate::engine) observers: Observers,
     pub(in crate::engine) circuit: Circuit,
+    /// Operations whose indeterminate records somebody has counted.
+    pub(in crate::engine) counted_operations: Mutex<BTreeSet<String>>,
 }
 
 /// If more releases run at once, the store is down.
@@ -88,16 +92,16 @@ impl Idempotency {
         matches!(self.0, Handle::Installed(_))
     }
 
-    /// A call of `operation` that begins now, if an observer wants to hear of its end.
+    /// A call of `operation` that begins now, if somebody wants to hear of it.
     pub(crate) fn observe(&self, operation: &'static str) -> Option<Box<ObservedCall>> {
-        self.0.outcome_observer.as_ref().map(|observer| observer.observe(operation))
+        self.0.observers.observe(operation)
     }
 
     pub(in crate::engine) fn from_settings(
         store: Arc<dyn Store>,
         settings: Settings,
         authenticity: Authenticity,
-        outcome_observer: Option<OutcomeObserver>,
+        observers: Observers,
     ) -> Self {
         let renewals = Renewals::new(Arc::clone(&store), settings.store_timeout);
         let names = OperationNames::default();
@@ -116,9 +120,11 @@ impl Idempotency {
             detached: AtomicUsize::new(0),
             limiter,
             shares: Shares::default(),
-            outcome_observer,
+            observers,
             circuit: Circuit::new(settings.circuit),
+            counted_operations: Mutex::default(),
         };
+        Telemetry::build_info();
         Self(Handle::Counted(Arc::new(engine)))
     }
 }

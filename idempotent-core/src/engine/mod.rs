@@ -13,7 +13,7 @@
 //! deadlines of store calls (`deadline`), futures that survive a dropped caller (`background`),
 //! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), whether the
 //! engine can serve calls (`health`), who hears of
-//! ends (`outcome_observer`), and spans, log lines and metrics (`telemetry`).
+//! ends (`outcome_observer`, `outcome_listener`) and of distributed traces (`trace_context`), and spans, log lines and metrics (`telemetry`).
 
 mod acquire;
 mod admin;
@@ -33,6 +33,7 @@ mod install_error;
 mod journal;
 mod lease;
 mod limits;
+mod outcome_listener;
 mod outcome_observer;
 mod runtime;
 mod secrets;
@@ -41,6 +42,7 @@ mod settle;
 mod steps;
 mod task_engine;
 mod telemetry;
+mod trace_context;
 
 pub(crate) use self::acquire::{
     Acquired, Acquisition, CompletedRecord, Request, UnrecordedRun, acquire_in_transaction,
@@ -59,6 +61,7 @@ pub(crate) use self::lease::{CurrentCallGuard, InCurrentCall};
 pub use self::limits::ScopeShare;
 #[cfg(feature = "http")]
 pub(crate) use self::limits::{CallLimits, Limiter};
+pub use self::outcome_listener::{OutcomeOf, outcome_of};
 pub use self::outcome_observer::CallEnd;
 pub(crate) use self::outcome_observer::ObservedCall;
 pub(crate) use self::settle::{
@@ -67,4 +70,5 @@ pub(crate) use self::settle::{
 pub(crate) use self::steps::{AcquiredStep, HeldStep, StepRecording, acquire_step};
 pub(crate) use self::task_engine::task_engine;
 pub use self::task_engine::with_engine;
-pub(crate) use self::telemetry::{CallSpan, Telemetry};
+pub(crate) use self::telemetry::{CallReport, CallSpan, KeyEnd, Telemetry};
+pub use self::trace_context::TraceContext;

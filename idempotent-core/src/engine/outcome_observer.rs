@@ -1,11 +1,15 @@
-//! [`CallEnd`]: what an engine's observer learns about each call that ended.
+//! [`CallEnd`]: what an engine's observer learns about each call that ended. [`Observers`]: everybody who wants to
+//! hear of calls.
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::outcome_listener::OutcomeListener;
+use super::telemetry::CallSpan;
+use super::trace_context::SharedTraceContext;
 use crate::error::Error;
-use crate::model::CallOutcome;
+use crate::model::{CallOutcome, Record, TraceParent};
 
 /// A call that has ended. See [`IdempotencyBuilder::on_outcome`](super::IdempotencyBuilder::on_outcome).
 #[derive(Clone, Copy, Debug)]
@@ -32,20 +36,46 @@ impl fmt::Debug for OutcomeObserver {
     }
 }
 
-/// A call that an observer will hear of. It hears nothing of a call that is dropped before its end.
+/// Who wants to hear of an engine's calls.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Observers {
+    pub(super) outcomes: Option<OutcomeObserver>,
+    pub(super) traces: Option<SharedTraceContext>,
+}
+
+/// A call that somebody wants to hear of. They hear nothing of the end of a call that is dropped before it.
 pub(crate) struct ObservedCall {
-    observer: OutcomeObserver,
+    observers: Observers,
+    listener: Option<Arc<OutcomeListener>>,
     operation: &'static str,
     start: Instant,
 }
 
-impl OutcomeObserver {
-    pub(super) fn observe(&self, operation: &'static str) -> Box<ObservedCall> {
-        Box::new(ObservedCall { observer: self.clone(), operation, start: Instant::now() })
+impl Observers {
+    /// Boxed, since few calls are observed.
+    pub(super) fn observe(&self, operation: &'static str) -> Option<Box<ObservedCall>> {
+        let listener = OutcomeListener::take();
+        if self.outcomes.is_none() && self.traces.is_none() && listener.is_none() {
+            return None;
+        }
+        let observers = self.clone();
+        Some(Box::new(ObservedCall { observers, listener, operation, start: Instant::now() }))
     }
 }
 
 impl ObservedCall {
+    /// Where the call runs in a distributed trace.
+    pub(crate) fn trace_parent(&self, span: &CallSpan) -> Option<TraceParent> {
+        span.trace_parent(self.observers.traces.as_ref()?)
+    }
+
+    /// Links the call to the span that ran, as its record names it.
+    pub(crate) fn link(&self, span: &CallSpan, record: &Record) {
+        if let (Some(traces), Some(parent)) = (&self.observers.traces, record.trace_parent()) {
+            span.link(traces, parent);
+        }
+    }
+
     pub(crate) fn ended(&self, outcome: CallOutcome) {
         self.report(outcome, None);
     }
@@ -55,7 +85,12 @@ impl ObservedCall {
     }
 
     fn report(&self, outcome: CallOutcome, refusal: Option<&Error>) {
-        let took = self.start.elapsed();
-        (self.observer.0)(&CallEnd { operation: self.operation, outcome, refusal, took });
+        if let Some(listener) = &self.listener {
+            listener.ended(outcome);
+        }
+        if let Some(OutcomeObserver(observer)) = &self.observers.outcomes {
+            let took = self.start.elapsed();
+            observer(&CallEnd { operation: self.operation, outcome, refusal, took });
+        }
     }
 }

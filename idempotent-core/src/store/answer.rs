@@ -59,6 +59,18 @@ pub enum CompleteOutcome {
     Gone,
 }
 
+/// The answer to [`Store::correct`](super::Store::correct).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CorrectOutcome {
+    /// The new record is completed.
+    Corrected,
+    /// Another record is there, or none. It was not changed.
+    Changed,
+    /// The store cannot correct records.
+    Unsupported,
+}
+
 /// What a scope keeps in a store: the answer to [`Store::scope_use`](super::Store::scope_use).
 ///
 /// ```

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::answer::{CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome, ScopeUse};
+use super::answer::{
+    CompleteOutcome, CorrectOutcome, Entry, Page, RenewOutcome, ReserveOutcome, ScopeUse,
+};
 use super::error::StoreError;
 use super::health::{StoreHealth, id_of_nothing};
 use super::journal::Journal;
 use super::local::LocalStore;
 use super::observer::PurgeObserver;
 use super::poll;
-use super::request::{Abandon, Complete, Release, Renew, Reserve, Scan, Wait};
+use super::request::{Abandon, Complete, Correct, Release, Renew, Reserve, Scan, Wait};
 use crate::model::{RecordId, ScopeId};
 
 /// Keeps records and moves them from state to state.
@@ -161,6 +163,20 @@ pub trait Store: Send + Sync + 'static {
     /// If the store fails.
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError>;
 
+    /// Replaces the completed record of an id, if it is [`Correct::seen`], byte by byte: for an operator who has
+    /// [resolved](crate::Idempotency::resolve) a call to a wrong result. Whoever [observes
+    /// purges](Self::observe_purges) is told, as of a purge.
+    ///
+    /// A call that finds its own record there answers [`CorrectOutcome::Corrected`]. Nothing else ever changes a
+    /// completed record. Default: [`CorrectOutcome::Unsupported`].
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn correct(&self, _request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        Ok(CorrectOutcome::Unsupported)
+    }
+
     /// Returns some of the store's records, starting at a cursor. A record that stays in place
     /// during the whole scan is returned at least once.
     ///
@@ -279,6 +295,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         (**self).purge(id).await
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        (**self).correct(request).await
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {

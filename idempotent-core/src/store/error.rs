@@ -18,8 +18,19 @@ pub struct StoreError {
     kind: StoreErrorKind,
     message: Cow<'static, str>,
     server: Option<Box<str>>,
-    is_outage: bool,
+    tells: Tells,
     source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+/// What an error tells of the store itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tells {
+    /// Nobody answered.
+    Outage,
+    /// It is there: it refused.
+    Answer,
+    /// Nothing: it was not asked.
+    Nothing,
 }
 
 /// The kinds of [`StoreError`].
@@ -52,8 +63,12 @@ pub enum StoreErrorKind {
 impl StoreError {
     /// Creates an error with a message for people: lower case, no full stop, no secrets.
     pub fn new(kind: StoreErrorKind, message: impl Into<Cow<'static, str>>) -> Self {
-        let is_outage = matches!(kind, StoreErrorKind::Unavailable | StoreErrorKind::Timeout);
-        Self { kind, message: message.into(), server: None, is_outage, source: None }
+        let tells = match kind {
+            StoreErrorKind::Unavailable | StoreErrorKind::Timeout => Tells::Outage,
+            StoreErrorKind::CircuitOpen => Tells::Nothing,
+            _ => Tells::Answer,
+        };
+        Self { kind, message: message.into(), server: None, tells, source: None }
     }
 
     /// Creates the error of a store that cannot be reached, or refuses the request.
@@ -89,11 +104,28 @@ impl StoreError {
         self
     }
 
-    /// Says that the store is there all the same: it refused the request, for a missing right for instance, or
-    /// had no connection left. See [`is_outage`](Self::is_outage).
+    /// Says that the store is there all the same: it refused the request, for a missing right for instance. See
+    /// [`is_outage`](Self::is_outage).
     #[must_use]
     pub const fn without_outage(mut self) -> Self {
-        self.is_outage = false;
+        self.tells = Tells::Answer;
+        self
+    }
+
+    /// Says that the store was not asked, so that nobody knows whether it is there: this process had no connection
+    /// left, for instance, or the store was closed here. An engine's
+    /// [circuit](crate::IdempotencyBuilder#the-circuit) takes it for nothing: neither for an outage nor for the answer
+    /// that ends one.
+    ///
+    /// ```
+    /// use idempotent_core::store::{StoreError, StoreErrorKind};
+    ///
+    /// let busy = StoreError::new(StoreErrorKind::Timeout, "every connection was in use").without_answer();
+    /// assert!(!busy.is_outage() && !busy.is_answer());
+    /// ```
+    #[must_use]
+    pub const fn without_answer(mut self) -> Self {
+        self.tells = Tells::Nothing;
         self
     }
 
@@ -115,7 +147,14 @@ impl StoreError {
     /// [says otherwise](Self::without_outage).
     #[must_use]
     pub const fn is_outage(&self) -> bool {
-        self.is_outage
+        matches!(self.tells, Tells::Outage)
+    }
+
+    /// Whether the store answered, though it refused: then it is there. What is neither an answer nor an
+    /// [outage](Self::is_outage) [was not asked](Self::without_answer).
+    #[must_use]
+    pub const fn is_answer(&self) -> bool {
+        matches!(self.tells, Tells::Answer)
     }
 
     /// The same error for another caller: the cause is in its text.
@@ -123,7 +162,7 @@ impl StoreError {
     pub(crate) fn duplicate(&self) -> Self {
         let server = self.server.clone();
         let message = Line(self).to_string().into();
-        Self { kind: self.kind, message, server, is_outage: self.is_outage, source: None }
+        Self { kind: self.kind, message, server, tells: self.tells, source: None }
     }
 }
 
@@ -201,6 +240,8 @@ mod tests {
         for kind in [Unavailable, Timeout] {
             assert!(StoreError::new(kind, "").is_outage(), "{kind:?}");
             assert!(!StoreError::new(kind, "").without_outage().is_outage(), "{kind:?}");
+            let unasked = StoreError::new(kind, "").without_answer();
+            assert!(!unasked.is_outage() && !unasked.is_answer(), "{kind:?}");
         }
         for kind in [CircuitOpen, Full, Malformed, Conflict] {
             assert!(!StoreError::new(kind, "").is_outage(), "{kind:?}");

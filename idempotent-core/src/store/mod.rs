@@ -32,7 +32,8 @@ mod state;
 mod transaction;
 
 pub use self::answer::{
-    CompleteOutcome, Entry, Page, RenewOutcome, ReserveOutcome, ScopeUse, Unreadable,
+    CompleteOutcome, CorrectOutcome, Entry, Page, RenewOutcome, ReserveOutcome, ScopeUse,
+    Unreadable,
 };
 pub use self::clock::{Clock, Sleep, TokioClock};
 pub use self::contract::Store;
@@ -44,7 +45,9 @@ pub use self::journal_request::{Replaces, Resume, Suspend, WithoutJournal, Write
 pub use self::local::LocalStore;
 pub use self::observer::PurgeObserver;
 pub(crate) use self::request::Written;
-pub use self::request::{Abandon, Complete, Cursor, IfVacant, Release, Renew, Reserve, Scan, Wait};
+pub use self::request::{
+    Abandon, Complete, Correct, Cursor, IfVacant, Release, Renew, Reserve, Scan, Wait,
+};
 pub use self::running_call::{RunningCall, RunningCallWatch};
 pub use self::state::State;
 pub use self::transaction::{

@@ -153,6 +153,20 @@ pub struct Abandon<'a> {
     pub record: &'a Record,
 }
 
+/// A request to replace a completed record.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Correct<'a> {
+    /// The record's id.
+    pub id: &'a RecordId,
+    /// The completed record that somebody saw: compare all of it, since its token stays the same.
+    pub seen: &'a Record,
+    /// The completed record to write in its place.
+    pub record: &'a Record,
+    /// How long the record is kept, counted from now by the store's clock.
+    pub ttl: Duration,
+}
+
 /// A request to wait until a reservation ends.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -241,6 +255,19 @@ impl<'a> Abandon<'a> {
     }
 }
 
+impl<'a> Correct<'a> {
+    /// Creates a request.
+    #[must_use]
+    pub const fn new(
+        id: &'a RecordId,
+        seen: &'a Record,
+        record: &'a Record,
+        ttl: Duration,
+    ) -> Self {
+        Self { id, seen, record, ttl }
+    }
+}
+
 impl<'a> Wait<'a> {
     /// Creates a request.
     #[must_use]
@@ -263,6 +290,12 @@ impl Scan {
             states: vec![State::Reserved, State::Lapsed, State::Suspended, State::Indeterminate],
             ..Self::all()
         }
+    }
+
+    /// A scan for records that somebody must [resolve](crate::Idempotency::resolve).
+    #[must_use]
+    pub fn indeterminate() -> Self {
+        Self { states: vec![State::Indeterminate], ..Self::all() }
     }
 
     /// Restricts the scan to one operation.

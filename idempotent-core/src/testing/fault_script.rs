@@ -25,6 +25,8 @@ pub enum StoreMethod {
     Load,
     /// [`Store::purge`].
     Purge,
+    /// [`Store::correct`].
+    Correct,
     /// [`Store::scan`].
     Scan,
     /// [`Journal::write_step`](crate::store::Journal::write_step).
@@ -36,6 +38,9 @@ pub enum StoreMethod {
     /// [`Journal::suspend`](crate::store::Journal::suspend).
     Suspend,
 }
+
+/// How many methods there are.
+pub(super) const METHODS: usize = StoreMethod::Suspend as usize + 1;
 
 /// Which calls of a method fail. The first call since the [`FaultyStore`] was made is call 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use super::fault_script::{Fault, StoreMethod, When};
+use super::fault_script::{Fault, METHODS, StoreMethod, When};
 use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Entry, Journal, Page, PurgeObserver, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan, ScopeUse, Store,
-    StoreError, StoreErrorKind, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
+    Scan, ScopeUse, Store, StoreError, StoreErrorKind, StoreHealth, Suspend, Wait, WriteStep,
+    WriteStepOutcome,
 };
 
 /// Wraps a store and makes chosen calls fail, hang, lose their answer, be late or be repeated. It also
@@ -40,8 +41,8 @@ pub struct FaultyStore<S> {
 
 #[derive(Default)]
 struct Script {
-    calls: [usize; 13],
-    answered: [usize; 13],
+    calls: [usize; METHODS],
+    answered: [usize; METHODS],
     faults: Vec<(StoreMethod, When, Fault)>,
 }
 
@@ -269,6 +270,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         self.perform(StoreMethod::Purge, || self.store.purge(id)).await
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        self.perform(StoreMethod::Correct, || self.store.correct(request)).await
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {

@@ -10,9 +10,10 @@ use async_trait::async_trait;
 
 use crate::model::{Outcome, RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Entry, Journal, Page, PurgeObserver, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan, ScopeUse, State, Store,
-    StoreError, StoreErrorKind, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
+    Scan, ScopeUse, State, Store, StoreError, StoreErrorKind, StoreHealth, Suspend, Wait,
+    WriteStep, WriteStepOutcome,
 };
 
 /// Wraps a store and counts how often an operation was executed, replayed or refused, so far as the
@@ -253,6 +254,10 @@ impl<S: Store> Store for ObservedStore<S> {
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         self.store.purge(id).await
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        self.store.correct(request).await
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {

@@ -40,6 +40,8 @@ pub enum Server {
     Chromium,
     /// `curl`, the program.
     Curl,
+    /// `promtool` of Prometheus, which checks rules.
+    Promtool,
 }
 
 struct Place {
@@ -89,6 +91,10 @@ impl Server {
             }
             Server::Chromium => ("Chromium", "CHROMIUM", "", "chromium", "/usr/bin/chromium"),
             Server::Curl => ("curl", "CURL", "", "curl", "/usr/bin/curl"),
+            Server::Promtool => {
+                let installed = "prometheus/usr/bin/promtool";
+                ("promtool", "PROMTOOL", installed, "promtool", "/usr/bin/promtool")
+            }
         };
         Place { name, variable, installed, program, debian }
     }

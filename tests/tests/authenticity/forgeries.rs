@@ -144,7 +144,7 @@ async fn an_operator_sees_and_resolves_only_what_is_authentic(backend: Backend) 
     assert_refused(&engine, "k").await;
     // Who inspected it before that does not learn of it by resolving, and what they write is theirs.
     backend.overwrite("k", &stored).await;
-    engine.resolve(&seen, Resolution::Completed(9_usize)).await.unwrap();
+    engine.resolve(&seen, Resolution::completed(9_usize)).await.unwrap();
     assert_eq!(call(&engine, CHARGE, "k", &Runs::new()).await.unwrap(), 9);
     assert_eq!(call(&backend.engine(), CHARGE, "k", &Runs::new()).await.unwrap(), 9);
 }

@@ -342,6 +342,26 @@ fails! {
         a_purge_of_a_vacant_id_finds_nothing
         a_purge_removes_a_completed_record
     ]
+    correct_does_nothing: CorrectDoesNothing fails [
+        a_correction_replaces_the_record_that_was_seen
+        a_repeated_correction_has_corrected
+        a_reservation_is_not_corrected
+    ]
+    correct_goes_by_the_token: CorrectGoesByTheToken fails [
+        a_correction_of_another_record_changes_nothing
+    ]
+    correct_refuses_itself: CorrectRefusesItself fails [
+        a_repeated_correction_has_corrected
+    ]
+    correct_keeps_the_end: CorrectKeepsTheEnd fails [
+        a_correction_replaces_the_record_that_was_seen
+    ]
+    correct_touches_reservations: CorrectTouchesReservations fails [
+        a_reservation_is_not_corrected
+    ]
+    correct_writes_where_nothing_stands: CorrectWritesWhereNothingStands fails [
+        a_vacant_id_is_not_corrected
+    ]
     scan_loses_the_last_page: ScanLosesTheLastPage fails [
         a_scan_misses_nothing_when_what_it_has_shown_goes_away
         pages_lead_to_the_end_without_losing_a_record

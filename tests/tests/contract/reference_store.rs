@@ -8,9 +8,9 @@ use std::time::Duration;
 use idempotent_core::Guarantee;
 use idempotent_core::model::{Outcome, Record, RecordId, ScopeId};
 use idempotent_core::store::{
-    Abandon, Clock, Complete, CompleteOutcome, Cursor, Entry, IfVacant, Journal, Page, Release,
-    Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store, StoreError,
-    StoreErrorKind, Unreadable,
+    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Cursor, Entry, IfVacant,
+    Journal, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State,
+    Store, StoreError, StoreErrorKind, Unreadable,
 };
 use idempotent_core::testing::ManualClock;
 use idempotent_core::testing::contract::Subject;
@@ -207,6 +207,20 @@ impl Store for ReferenceStore {
             self.drop_journal(&slot.record);
         }
         Ok(removed.is_some_and(|slot| slot.is_garbled || slot.entry(now).is_some()))
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        let (mut slots, now) = (self.slots(), self.clock.now());
+        match slots.get(request.id).and_then(|slot| slot.entry(now)) {
+            Some(entry)
+                if entry.state == State::Completed
+                    && [request.seen, request.record].contains(&&entry.record) =>
+            {
+                slots.insert(request.id.clone(), self.slot(request.record, request.ttl));
+                Ok(CorrectOutcome::Corrected)
+            }
+            _ => Ok(CorrectOutcome::Changed),
+        }
     }
 
     /// A page is the records that follow the cursor's id, in the order of ids.

@@ -125,7 +125,7 @@ async fn a_call_that_is_resolved_as_completed_replays_that_result() {
     let (engine, runs) = (engine(), Runs::new());
     let seen = lost(&engine).await;
     assert_eq!(seen.state(), State::Indeterminate);
-    engine.resolve(&seen, Resolution::Completed(7_usize)).await.unwrap();
+    engine.resolve(&seen, Resolution::completed(7_usize)).await.unwrap();
     assert_eq!(call(&engine, ONCE, "k", &runs).await.unwrap(), 7);
     assert_eq!(runs.count(), 0);
 }
@@ -134,7 +134,7 @@ async fn a_call_that_is_resolved_as_completed_replays_that_result() {
 async fn a_resolution_may_say_how_long_its_result_is_kept() {
     let (engine, runs) = (engine(), Runs::new());
     let seen = lost(&engine).await;
-    engine.resolve(&seen, Resolution::CompletedFor(7_usize, secs(60))).await.unwrap();
+    engine.resolve(&seen, Resolution::completed(7_usize).keep_for(secs(60))).await.unwrap();
     advance(secs(59)).await;
     assert_eq!(call(&engine, ONCE, "k", &runs).await.unwrap(), 7);
     advance(secs(1)).await;
@@ -145,7 +145,7 @@ async fn a_resolution_may_say_how_long_its_result_is_kept() {
 async fn a_call_that_is_resolved_as_never_happened_runs_again() {
     let (engine, runs) = (engine(), Runs::new());
     let seen = lost(&engine).await;
-    let never = Resolution::<usize>::NeverHappenedAndOwnerIsDead;
+    let never = Resolution::never_happened_and_owner_is_dead();
     engine.resolve(&seen, never).await.unwrap();
     assert_eq!(call(&engine, ONCE, "k", &runs).await.unwrap(), 1);
 }
@@ -156,9 +156,9 @@ async fn a_resolution_does_not_change_what_a_late_owner_recorded() {
     let owner = begin(&engine, ONCE).await;
     let seen = inspect(&engine).await.unwrap();
     owner.complete(&Ok(7)).await;
-    let moved = engine.resolve(&seen, Resolution::Completed(8_usize)).await.unwrap_err();
+    let moved = engine.resolve(&seen, Resolution::completed(8_usize)).await.unwrap_err();
     assert_eq!(moved.kind(), ErrorKind::Indeterminate);
-    let never = Resolution::<usize>::NeverHappenedAndOwnerIsDead;
+    let never = Resolution::never_happened_and_owner_is_dead();
     engine.resolve(&seen, never).await.unwrap_err();
     let again = ONCE.key("k").engine(&engine).fingerprint("p").returning::<Answer>();
     assert_eq!(again.run(|| async { Ok(runs.note()) }).await.unwrap(), 7);
@@ -169,7 +169,7 @@ async fn a_late_owner_does_not_change_what_was_resolved() {
     let engine = engine();
     let owner = begin(&engine, ONCE).await;
     let seen = inspect(&engine).await.unwrap();
-    engine.resolve(&seen, Resolution::Completed(8_usize)).await.unwrap();
+    engine.resolve(&seen, Resolution::completed(8_usize)).await.unwrap();
     owner.complete(&Ok(7)).await;
     assert_eq!(call(&engine, ONCE, "k", &Runs::new()).await.unwrap(), 8);
 }
@@ -180,9 +180,9 @@ async fn a_resolution_does_not_touch_a_successor() {
     let seen = lost(&engine).await;
     engine.purge(seen.id()).await.unwrap();
     let successor = begin(&engine, ONCE).await;
-    let moved = engine.resolve(&seen, Resolution::Completed(8_usize)).await.unwrap_err();
+    let moved = engine.resolve(&seen, Resolution::completed(8_usize)).await.unwrap_err();
     assert_eq!(moved.kind(), ErrorKind::InProgress);
-    let never = Resolution::<usize>::NeverHappenedAndOwnerIsDead;
+    let never = Resolution::never_happened_and_owner_is_dead();
     assert_eq!(engine.resolve(&seen, never).await.unwrap_err().kind(), ErrorKind::InProgress);
     assert_eq!(inspect(&engine).await.map(|now| now.token()), successor.token());
 }
@@ -192,7 +192,7 @@ async fn a_resolution_of_a_record_that_is_gone_records_nothing() {
     let engine = engine();
     let seen = lost(&engine).await;
     engine.purge(seen.id()).await.unwrap();
-    let gone = engine.resolve(&seen, Resolution::Completed(8_usize)).await.unwrap_err();
+    let gone = engine.resolve(&seen, Resolution::completed(8_usize)).await.unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::Indeterminate);
     assert!(inspect(&engine).await.is_none());
 }
@@ -245,8 +245,8 @@ async fn an_operators_call_has_a_deadline_and_reports_the_store() {
 async fn a_call_is_not_resolved_with_a_result_that_would_not_be_kept() {
     let engine = Idempotency::builder(MemoryStore::new()).max_result_bytes(8).build();
     let seen = lost(&engine).await;
-    let large = engine.resolve(&seen, Resolution::Completed("x".repeat(9))).await.unwrap_err();
+    let large = engine.resolve(&seen, Resolution::completed("x".repeat(9))).await.unwrap_err();
     assert_eq!(large.kind(), ErrorKind::Encode);
     assert_eq!(inspect(&engine).await.unwrap().state(), State::Indeterminate);
-    engine.resolve(&seen, Resolution::Completed(7_usize)).await.unwrap();
+    engine.resolve(&seen, Resolution::completed(7_usize)).await.unwrap();
 }

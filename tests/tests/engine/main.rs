@@ -7,6 +7,7 @@ mod admin;
 mod checks;
 mod codec;
 mod concurrency;
+mod corrections;
 mod current_call;
 mod default_engine;
 mod detach;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use idempotent_core::backends::MemoryStore;
-use idempotent_core::call::{BeginOutcome, CallOutcome};
-use idempotent_core::{ErrorKind, Idempotency, Operation};
+use idempotent_core::call::{BeginOutcome, CallOutcome, outcome_of};
+use idempotent_core::{ErrorKind, Idempotency, Operation, idempotent};
 use idempotent_tests::{Answer, Runs, call, engine, secs, settle};
 use tokio::time::{sleep, timeout};
 
@@ -97,4 +97,58 @@ async fn a_drain_waits_until_a_dropped_call_is_told_to_the_store() {
     let seen = engine.inspect(&id).await.unwrap().unwrap();
     assert_eq!(seen.owner_state(), idempotent_core::model::OwnerState::Held);
     settle().await;
+}
+
+#[idempotent(key = key, name = "charge", engine = engine)]
+async fn charge(engine: &Idempotency, key: &str, inner: Option<&str>) -> Answer {
+    match inner {
+        Some(inner) => call(engine, CHARGE.ttl(secs(60)), inner, &Runs::new()).await,
+        None => Ok(1),
+    }
+}
+
+#[tokio::test]
+async fn the_outcome_of_an_annotated_function_is_told() {
+    let engine = engine();
+    let (first, outcome) = outcome_of(charge(&engine, "k", None)).await;
+    assert_eq!((first.unwrap(), outcome), (1, Some(CallOutcome::Executed)));
+    let (again, outcome) = outcome_of(charge(&engine, "k", None)).await;
+    assert_eq!((again.unwrap(), outcome), (1, Some(CallOutcome::Replayed)));
+    let (refused, outcome) = outcome_of(charge(&engine, "", None)).await;
+    assert_eq!((refused.is_err(), outcome), (true, Some(CallOutcome::Refused)));
+}
+
+#[tokio::test]
+async fn the_outcome_is_that_of_the_first_call_and_not_of_those_that_its_body_makes() {
+    let engine = engine();
+    charge(&engine, "inner", None).await.unwrap();
+    let (_, outcome) = outcome_of(charge(&engine, "outer", Some("inner"))).await;
+    assert_eq!(outcome, Some(CallOutcome::Executed), "not the replay inside");
+    let both = async {
+        settle().await;
+        charge(&engine, "outer", None).await.unwrap();
+        settle().await;
+        charge(&engine, "another", None).await.unwrap();
+    };
+    assert_eq!(outcome_of(both).await.1, Some(CallOutcome::Replayed));
+}
+
+#[tokio::test]
+async fn a_future_without_a_call_has_no_outcome_and_listeners_are_nested() {
+    assert_eq!(outcome_of(async { 7 }).await, (7, None));
+    let engine = engine();
+    let outer = outcome_of(async {
+        let inner = outcome_of(charge(&engine, "a", None)).await.1;
+        charge(&engine, "a", None).await.unwrap();
+        inner
+    });
+    assert_eq!(outer.await, (Some(CallOutcome::Executed), Some(CallOutcome::Replayed)));
+}
+
+#[tokio::test]
+async fn a_listener_hears_beside_an_observer() {
+    let (engine, heard) = observed();
+    let (_, outcome) = outcome_of(charge(&engine, "k", None)).await;
+    assert_eq!(outcome, Some(CallOutcome::Executed));
+    assert_eq!(heard.lock().unwrap().len(), 1);
 }

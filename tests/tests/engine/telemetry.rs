@@ -89,7 +89,7 @@ async fn a_body_runs_within_its_calls_span() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn calls_are_counted_by_operation_and_outcome() {
+async fn calls_are_counted_by_operation_outcome_and_disposition() {
     let recorder = DebuggingRecorder::new();
     let snapshotter = recorder.snapshotter();
     let _recording = metrics::set_default_local_recorder(&recorder);
@@ -98,17 +98,18 @@ async fn calls_are_counted_by_operation_and_outcome() {
         call(&engine, CHARGE, "k", &runs).await.unwrap();
     }
     let recorded = snapshotter.snapshot().into_hashmap();
-    let count = |outcome: &str| {
+    let count = |outcome: &str, disposition: &str| {
         let matching = recorded.iter().filter(|(key, _)| {
             let mut labels: Vec<_> = key.key().labels().map(|l| (l.key(), l.value())).collect();
             labels.sort_unstable();
             key.key().name() == "idempotent_calls_total"
-                && labels == [("operation", "charge"), ("outcome", outcome)]
+                && labels
+                    == [("disposition", disposition), ("operation", "charge"), ("outcome", outcome)]
         });
         matching.map(|(_, (.., value))| value).collect::<Vec<_>>()
     };
-    assert_eq!(count("executed"), [&DebugValue::Counter(1)]);
-    assert_eq!(count("replayed"), [&DebugValue::Counter(2)]);
+    assert_eq!(count("executed", "kept"), [&DebugValue::Counter(1)]);
+    assert_eq!(count("replayed", "none"), [&DebugValue::Counter(2)]);
 }
 
 #[tokio::test(start_paused = true)]

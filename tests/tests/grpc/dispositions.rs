@@ -109,7 +109,8 @@ async fn a_refusal_that_a_method_passes_on_is_not_its_last_word() {
     assert_eq!(refusal(&order().await.unwrap_err()), indeterminate);
     let page = shop.engine.scan(&Scan::unfinished()).await.unwrap();
     let lost = page.entries.iter().find(|seen| seen.operation() == "gateway").unwrap();
-    let found = Resolution::Completed(Response::new(Receipt { run: 9, ..Receipt::default() }));
-    shop.engine.resolve_binary(lost, found).await.unwrap();
+    let found =
+        Resolution::completed_binary(&Response::new(Receipt { run: 9, ..Receipt::default() }));
+    shop.engine.resolve(lost, found).await.unwrap();
     assert_eq!(order().await.unwrap().get_ref().run, 9);
 }

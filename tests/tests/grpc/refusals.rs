@@ -72,8 +72,9 @@ async fn a_lost_call_at_most_once_is_refused_until_it_is_resolved() {
     assert_eq!(refusal(&status), (Code::FailedPrecondition, "INDETERMINATE".to_owned()));
     assert_eq!(come_back(&status), (None, None));
     let page = shop.engine.scan(&Scan::unfinished()).await.unwrap();
-    let found = Resolution::Completed(Response::new(Receipt { run: 9, ..Receipt::default() }));
-    shop.engine.resolve_binary(&page.entries[0], found).await.unwrap();
+    let found =
+        Resolution::completed_binary(&Response::new(Receipt { run: 9, ..Receipt::default() }));
+    shop.engine.resolve(&page.entries[0], found).await.unwrap();
     let replay = client.order("Slow", &panics).await.unwrap();
     assert_eq!((replay.get_ref().run, is_replay(replay.metadata())), (9, true));
     assert_eq!(shop.runs.count(), 1);

@@ -94,7 +94,7 @@ async fn an_indeterminate_call_that_a_handler_passes_on_is_not_replayed_once_it_
         assert_eq!(server.send(&request).await.status, 423, "{path}");
         let id = engine.record_id("charge", None, "order 7").unwrap();
         let seen = engine.inspect(&id).await.unwrap().unwrap();
-        engine.resolve(&seen, Resolution::Completed(7_usize)).await.unwrap();
+        engine.resolve(&seen, Resolution::completed(7_usize)).await.unwrap();
         assert_eq!(server.send(&request).await.text(), "receipt 7", "{path}");
     }
 }

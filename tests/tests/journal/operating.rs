@@ -28,7 +28,7 @@ async fn a_call_that_is_resolved_as_never_happened_keeps_its_recorded_steps() {
     let engine = shop.test.engine();
     let seen = engine.scan(&Scan::unfinished()).await.unwrap().entries.remove(0);
     assert_eq!(seen.state(), State::Indeterminate);
-    engine.resolve(&seen, Resolution::<u32>::NeverHappenedAndOwnerIsDead).await.unwrap();
+    engine.resolve(&seen, Resolution::never_happened_and_owner_is_dead()).await.unwrap();
     let seen = engine.scan(&Scan::unfinished()).await.unwrap().entries.remove(0);
     assert_eq!(seen.state(), State::Suspended);
     assert_eq!(shop.call(body).await.unwrap(), 2);

@@ -8,8 +8,8 @@ use idempotent_core::Store;
 use idempotent_core::backends::{MemoryStore, NearCache};
 use idempotent_core::model::{Envelope, RecordId};
 use idempotent_core::store::{
-    Abandon, Complete, CompleteOutcome, Entry, LocalStore, Page, PurgeObserver, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Scan, StoreError, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, LocalStore, Page,
+    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, StoreError, Wait,
 };
 use idempotent_core::testing::ManualClock;
 use idempotent_core::testing::contract::{Lapsed, Subject};
@@ -146,6 +146,10 @@ impl Store for ByTheCache {
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         self.0.purge(id).await
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        self.0.correct(request).await
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {

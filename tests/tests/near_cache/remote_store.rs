@@ -6,8 +6,8 @@ use std::time::Duration;
 use idempotent_core::backends::{MemoryStore, NearCache};
 use idempotent_core::model::{Envelope, Record, RecordId, Token};
 use idempotent_core::store::{
-    Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, State, Store, StoreError, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Page, PurgeObserver,
+    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, State, Store, StoreError, Wait,
 };
 use idempotent_core::testing::{FaultyStore, StoreMethod};
 use idempotent_tests::{HOUR, settle};
@@ -94,6 +94,12 @@ impl Store for RemoteStore {
         let found = self.memory.purge(id).await?;
         self.tell(|observer| observer.purged(id.hash()));
         Ok(found)
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        let outcome = self.memory.correct(request).await?;
+        self.tell(|observer| observer.purged(request.id.hash()));
+        Ok(outcome)
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {

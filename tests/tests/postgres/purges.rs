@@ -3,9 +3,9 @@
 use idempotent_core::backends::{NearCache, PostgresStore};
 use idempotent_core::model::{Envelope, RecordId};
 use idempotent_core::store::LocalStore as _;
-use idempotent_core::store::{Reserve, Store};
+use idempotent_core::store::{Correct, CorrectOutcome, Reserve, Store};
 use idempotent_servers::{Postgres, Server, require};
-use idempotent_tests::{Attempt, until};
+use idempotent_tests::{Attempt, secs, until};
 
 use crate::setup::{listeners, migrated, never_looking};
 
@@ -40,6 +40,23 @@ async fn a_purge_through_another_process_drops_the_copy() {
     assert!(operator.purge(&id).await.unwrap());
     until(|| async { near.completed(&id).is_none() }).await;
     assert!(near.completed(&other).is_some(), "the other copy stays");
+}
+
+#[tokio::test]
+async fn a_correction_through_another_process_drops_the_copy() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let near = near(&server).await;
+    let operator = never_looking(&server).connect().await.unwrap();
+    let id = kept(&near).await;
+    let seen = near.completed(&id).unwrap().record;
+    let right = seen.completed(b"right");
+    let correct = Correct::new(&id, &seen, &right, secs(3600));
+    assert_eq!(operator.correct(&correct).await.unwrap(), CorrectOutcome::Corrected);
+    until(|| async { near.completed(&id).is_none_or(|copy| copy.record == right) }).await;
+    let late = Correct::new(&id, &seen, &seen, secs(3600));
+    assert_eq!(operator.correct(&late).await.unwrap(), CorrectOutcome::Changed);
+    assert_eq!(near.load(&id).await.unwrap().unwrap().record, right);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use idempotent_core::Store;
 use idempotent_core::backends::NearCache;
 use idempotent_core::store::LocalStore as _;
-use idempotent_core::store::{PurgeObserver, Wait};
+use idempotent_core::store::{Correct, CorrectOutcome, PurgeObserver, Wait};
 use idempotent_tests::{Attempt, secs, until_within};
 
 use super::database::Database;
@@ -69,6 +69,25 @@ async fn a_purge_by_another_process_drops_the_copy_and_no_other() {
     assert!(operator.purge(&gone.id).await.unwrap());
     until_within(secs(20), || async { near.completed(&gone.id).is_none() }).await;
     assert!(near.completed(&kept.id).is_some());
+}
+
+#[tokio::test]
+async fn a_correction_by_another_process_drops_the_copy() {
+    let database = Database::new();
+    let near = NearCache::new(database.store().await);
+    let operator = database.store().await;
+    let wrong = copied(&near).await;
+    bring(&near, &wrong).await;
+    let seen = operator.load(&wrong.id).await.unwrap().unwrap().record;
+    let right = seen.completed(b"right");
+    let correct = Correct::new(&wrong.id, &seen, &right, secs(3600));
+    assert_eq!(operator.correct(&correct).await.unwrap(), CorrectOutcome::Corrected);
+    until_within(secs(20), || async {
+        near.completed(&wrong.id).is_none_or(|copy| copy.record == right)
+    })
+    .await;
+    let late = Correct::new(&wrong.id, &seen, &seen, secs(3600));
+    assert_eq!(operator.correct(&late).await.unwrap(), CorrectOutcome::Changed);
 }
 
 async fn copied(near: &NearCache<idempotent_core::backends::SqliteStore>) -> Attempt {

@@ -40,7 +40,7 @@ async fn a_call_at_most_once_is_indeterminate_after_its_owner_was_killed_and_can
     .await;
     let unfinished = engine.scan(&Scan::unfinished()).await.unwrap().entries;
     assert_eq!(unfinished.len(), 1);
-    let happened = Resolution::Completed("it had happened");
+    let happened = Resolution::completed("it had happened");
     engine.resolve(&unfinished[0], happened).await.unwrap();
     assert_eq!(call(&engine, order(true), 7, "again").await.unwrap(), "it had happened");
 }

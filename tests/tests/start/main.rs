@@ -9,4 +9,5 @@ mod circuit_of_servers;
 mod error_texts;
 mod health;
 mod later;
+mod unasked;
 mod url_texts;

@@ -131,6 +131,6 @@ async fn a_reservation_that_was_committed_all_the_same_is_indeterminate(shop: Sh
     assert_eq!(found.state(), State::Indeterminate);
     let refused = shop.charge_and_commit("k").await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Indeterminate);
-    shop.engine.resolve(&found, Resolution::Completed(70_i64)).await.unwrap();
+    shop.engine.resolve(&found, Resolution::completed(70_i64)).await.unwrap();
     assert_eq!(shop.charge_and_commit("k").await.unwrap(), 70);
 }

@@ -12,8 +12,7 @@ use crate::backends::shared::cache::DEFAULT_CAPACITY_BYTES;
 use crate::model::IdHasher;
 use crate::store::{Clock, TokioClock};
 
-/// Enough for a million concurrent calls, or for eleven completed calls a second under
-/// *at most once* with a ttl of a day, at about 250 bytes each.
+/// Enough for a million concurrent calls, or for as many tombstones, at about 250 bytes each.
 const DEFAULT_MAX_UNFINISHED: usize = 1_000_000;
 
 /// More than the threads that are likely to need one at the same time.
@@ -63,7 +62,7 @@ impl Default for MemoryStore {
 }
 
 impl MemoryStoreBuilder {
-    /// The maximum size of all completed records in bytes, including about 450 bytes of bookkeeping
+    /// The maximum size of all completed records in bytes, including about 400 bytes of bookkeeping
     /// for each. Default: 64 MiB.
     ///
     /// Above it, records of the scope that has most are evicted before their ttl ends, and calls that repeat
@@ -73,8 +72,9 @@ impl MemoryStoreBuilder {
         self
     }
 
-    /// The maximum number of ids that are reserved, indeterminate, completed under
-    /// *at most once*, or evicted before their ttl ended. Default: one million, which take at most about 250 MB.
+    /// The maximum number of ids that are reserved, indeterminate, or completed without a result that is kept:
+    /// because it was evicted before its ttl ended, for instance. Default: one million, which take at most about
+    /// 250 MB.
     ///
     /// At this limit, new reservations fail with
     /// [`StoreErrorKind::Full`](crate::store::StoreErrorKind::Full).

@@ -27,18 +27,20 @@ impl<C: CompletedMap> Records<C> {
         }
     }
 
-    /// Writes the completed record. Leaves a tombstone where losing the record must not make the id
-    /// vacant: under *at most once*, and where the record is larger than the whole store.
-    fn write_completed(&self, locked: &mut LockedId<'_>, request: &Complete<'_>, now: Moment) {
+    /// Writes the completed record, or a tombstone in its place if it is larger than the whole store. A
+    /// tombstone of a call that runs *at most once* is not put where it could be evicted.
+    pub(super) fn write_completed(
+        &self,
+        locked: &mut LockedId<'_>,
+        request: &Complete<'_>,
+        now: Moment,
+    ) {
         let record = request.record;
         let until = now.after(request.ttl);
         let is_tombstone = !record.is_reservation() && !record.has_result();
-        let needs_tombstone = record.guarantee().keeps_lapsed();
-        let tombstone_suffices = is_tombstone && needs_tombstone;
+        let is_evictable = !(is_tombstone && record.guarantee().keeps_lapsed());
         let scope = request.id.scope().copied();
-        let inserted =
-            !tombstone_suffices && self.completed.insert(locked.id(), record, until, scope);
-        if inserted && !needs_tombstone {
+        if is_evictable && self.completed.insert(locked.id(), record, until, scope) {
             locked.remove(now);
             return;
         }

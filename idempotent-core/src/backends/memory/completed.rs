@@ -56,8 +56,8 @@ impl Completed {
         self.records.entry_count()
     }
 
-    /// The results of a scope that leave nothing else in the store, and the bytes of all of its results. What
-    /// has expired is forgotten by the ledger, and is to be removed by `evict`.
+    /// The results of a scope, and their bytes. What has expired is forgotten by the ledger, and is to be
+    /// removed by `evict`.
     pub(super) fn scope_use(
         &self,
         scope: &ScopeId,

@@ -9,6 +9,6 @@ pub(super) use crate::model::{
     NotKept, Outcome, OwnerState, Record, RecordId, ScopeId, StepEntry, StepId, Token,
 };
 pub(super) use crate::store::{
-    Abandon, Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, State,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, IfVacant, Release, Renew,
+    RenewOutcome, Reserve, ReserveOutcome, State,
 };

@@ -12,7 +12,7 @@ use super::stored_result::StoredResult;
 pub(super) enum AfterEviction {
     /// A tombstone: a repeated call is refused.
     Refuse,
-    /// Nothing: a repeated call runs again.
+    /// Nothing, unless the call runs *at most once*: a repeated call runs again.
     RunAgain,
 }
 
@@ -42,7 +42,9 @@ impl Records<Completed> {
         if !result.is_expired(now) {
             self.completed.warn_of_eviction(after == AfterEviction::RunAgain);
             let is_vacant = locked.slot().is_none_or(|slot| slot.is_vacant(now));
-            if is_vacant && after == AfterEviction::Refuse {
+            let refuses =
+                after == AfterEviction::Refuse || result.record.guarantee().keeps_lapsed();
+            if is_vacant && refuses {
                 let mark = match result.record.outcome() {
                     Outcome::NotKept(_) => result.record.clone(),
                     _ => result.record.tombstone(NotKept::Evicted),

@@ -35,8 +35,12 @@ pub(super) enum Choice {
 }
 
 impl ExpiryQueue {
+    pub(super) fn len(&self) -> usize {
+        self.appended.len() - self.gaps + self.sorted.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.appended.len() == self.gaps && self.sorted.is_empty()
+        self.len() == 0
     }
 
     /// When the first result ends.

@@ -10,6 +10,7 @@ mod abandon;
 mod builder;
 mod complete;
 mod completed;
+mod correct;
 mod crate_items;
 mod evict;
 mod expiry_queue;

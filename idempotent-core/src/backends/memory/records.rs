@@ -7,7 +7,7 @@
 //! * insert a completed record *before* removing its reservation, without releasing the lock;
 //! * an id with an unfinished call has no valid completed record, so finding the former is enough.
 
-use super::crate_items::{Entry, Hash, Record, RecordId, ScopeId, State};
+use super::crate_items::{Entry, Hash, Record, RecordId, ScopeId};
 use super::moment::Moment;
 use super::unfinished::{LockedId, Unfinished};
 
@@ -47,12 +47,9 @@ impl<C: CompletedMap> Records<C> {
         found
     }
 
-    /// The entry under a locked id. If there is a tombstone, the record itself may still be cached.
+    /// The entry under a locked id.
     pub(super) fn entry(&self, locked: &LockedId<'_>, now: Moment) -> Option<Entry> {
         let unfinished = locked.slot().and_then(|slot| slot.entry(now));
-        match unfinished {
-            Some(entry) if entry.state != State::Completed => Some(entry),
-            tombstone => self.completed.recheck(locked.id(), now).or(tombstone),
-        }
+        unfinished.or_else(|| self.completed.recheck(locked.id(), now))
     }
 }

@@ -12,7 +12,7 @@ use crate::model::ScopeId;
 use crate::store::ScopeUse;
 
 /// What the ledger takes for each result, besides the cache.
-const OVERHEAD_BYTES: u64 = 150;
+const OVERHEAD_BYTES: u64 = 100;
 
 /// An eviction makes room for more than one result, since it looks at all scopes: one part in so many of the
 /// capacity.
@@ -38,8 +38,6 @@ struct ScopeResults {
     /// With the bookkeeping.
     bytes: u64,
     record_bytes: u64,
-    /// How many of them leave nothing else in the store.
-    alone: u64,
 }
 
 /// What a result takes of the capacity.
@@ -130,12 +128,17 @@ impl ResultLedger {
             return (ScopeUse::default(), expired);
         };
         // Otherwise there is no need to be exact.
-        if results.alone >= up_to || results.queue.first_end().is_some_and(|end| end <= now) {
+        if results.queue.len() as u64 >= up_to
+            || results.queue.first_end().is_some_and(|end| end <= now)
+        {
             expired = results.take_expired(now);
             *bytes -= expired.iter().map(|victim| weight(victim)).sum::<u64>();
         }
-        let found =
-            ScopeUse { records: results.alone, bytes: results.record_bytes, indeterminate: 0 };
+        let found = ScopeUse {
+            records: results.queue.len() as u64,
+            bytes: results.record_bytes,
+            indeterminate: 0,
+        };
         (found, expired)
     }
 
@@ -160,7 +163,6 @@ impl ScopeResults {
     fn add(&mut self, result: Arc<StoredResult>) {
         self.bytes += weight(&result);
         self.record_bytes += result.record.as_bytes().len() as u64;
-        self.alone += u64::from(is_alone(&result));
         self.queue.push(result);
     }
 
@@ -175,7 +177,6 @@ impl ScopeResults {
     fn forget(&mut self, result: &StoredResult) {
         self.bytes -= weight(result);
         self.record_bytes -= result.record.as_bytes().len() as u64;
-        self.alone -= u64::from(is_alone(result));
     }
 
     fn take_expired(&mut self, now: Moment) -> Vec<Arc<StoredResult>> {
@@ -208,9 +209,4 @@ impl ScopeResults {
         }
         Vec::new()
     }
-}
-
-/// Whether a result is the only trace of its call. Under *at most once* there is a tombstone too.
-fn is_alone(result: &StoredResult) -> bool {
-    !result.record.guarantee().keeps_lapsed()
 }

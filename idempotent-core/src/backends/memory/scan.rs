@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use super::completed::Completed;
 use super::moment::Moment;
-use super::records::{CompletedMap, Records};
+use super::records::Records;
 use crate::backends::shared::cache::Hash;
 use crate::model::RecordId;
 use crate::store::{Cursor, Entry, Page, Scan, State, StoreError, StoreErrorKind, Unreadable};
@@ -77,18 +77,7 @@ fn unfinished(
             first.offer(*id, entry);
         }
     });
-    shard_exists.then(|| {
-        let mut part = first.into_part();
-        for (id, entry) in &mut part.found {
-            // If this is a tombstone, the record itself may still be cached.
-            if entry.state == State::Completed {
-                if let Some(record) = records.completed.get(id, now) {
-                    *entry = record;
-                }
-            }
-        }
-        part
-    })
+    shard_exists.then(|| first.into_part())
 }
 
 fn completed(
@@ -100,8 +89,7 @@ fn completed(
 ) -> Part {
     let mut first = FirstEntries::new(room, after);
     for (id, entry) in records.completed.iter(now) {
-        // Records under at most once were seen already, by their tombstones.
-        if !entry.record.guarantee().keeps_lapsed() && request.wants(entry.state, &entry.record) {
+        if request.wants(entry.state, &entry.record) {
             first.offer(id, entry);
         }
     }

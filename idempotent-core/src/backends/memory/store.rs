@@ -13,9 +13,9 @@ use super::unfinished::Full;
 use super::{scan, wait};
 use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Clock, Complete, CompleteOutcome, Entry, Journal, LocalStore, Page, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan, ScopeUse, Store,
-    StoreError, StoreErrorKind, Suspend, Wait, WriteStep, WriteStepOutcome,
+    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, LocalStore,
+    Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan,
+    ScopeUse, Store, StoreError, StoreErrorKind, Suspend, Wait, WriteStep, WriteStepOutcome,
 };
 
 /// A store in the memory of one process.
@@ -56,9 +56,8 @@ use crate::store::{
 ///   [`capacity_bytes`](super::MemoryStoreBuilder::capacity_bytes). It leaves a tombstone until its ttl ends:
 ///   a repeated call is refused with [`ErrorKind::ResultNotKept`](crate::ErrorKind::ResultNotKept) and does not
 ///   run. The log warns once, when a result is evicted for the first time. Size the store for the calls of one ttl.
-/// * A **tombstone** takes about 250 bytes and counts as unfinished. Under *at most once* every completed call has
-///   one. Beyond `max_unfinished` there can be only those of results that were in the store when it was reached, at
-///   most one for each 450 bytes of its capacity.
+/// * A **tombstone** takes about 250 bytes and counts as unfinished. Beyond `max_unfinished` there can be only those of results that were in the store when it was reached, at
+///   most one for each 400 bytes of its capacity.
 /// * A result larger than the whole store leaves such a tombstone at once.
 ///
 /// # Tenants
@@ -229,6 +228,13 @@ impl Store for MemoryStore {
 
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         Ok(self.records().purge(id, self.now()))
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        let now = self.now();
+        let outcome = self.records().correct(request, now);
+        self.records().evict_overflow(request.id.hash(), self.0.after_eviction, now);
+        Ok(outcome)
     }
 
     /// Unfinished records come first. Each page of completed records walks over all of them.

@@ -12,9 +12,9 @@ use super::inner::Inner;
 use super::load_expiry;
 use crate::model::{RecordId, ScopeId};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Degradation, Entry, Journal, LocalStore, Page,
-    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State,
-    Store, StoreError, StoreHealth, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Degradation, Entry, Journal,
+    LocalStore, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan,
+    ScopeUse, State, Store, StoreError, StoreHealth, Wait,
 };
 
 /// A cache of another store's completed records in this process's memory, so that a replay needs no
@@ -51,8 +51,8 @@ use crate::store::{
 ///
 /// * A copy never outlives its record: its remaining time is counted from before the request that the
 ///   store answered with it.
-/// * A [`purge`](Store::purge) through this cache drops the copy. So does a purge through any other
-///   handle or process, if the store [reports purges](Store::observe_purges); see
+/// * A [`purge`](Store::purge) or a [correction](Store::correct) through this cache drops the copy. So does one
+///   through any other handle or process, if the store [reports purges](Store::observe_purges); see
 ///   [`hears_purges`](Self::hears_purges). A record that is purged while it is being read is not
 ///   copied.
 /// * When the store reports that it may have missed purges, all copies are dropped.
@@ -187,6 +187,11 @@ impl<S: Store> Store for NearCache<S> {
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         let _guard = self.0.copies.purge_guard(id.hash());
         self.0.store.purge(id).await
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        let _guard = self.0.copies.purge_guard(request.id.hash());
+        self.0.store.correct(request).await
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {

@@ -29,7 +29,7 @@ const IN_TRANSACTION: &str = "every connection of the pool that was tried is wit
 /// The error of a store for an error of sqlx that several callers have.
 pub(super) fn store_error_of(error: &Arc<Error>) -> StoreError {
     let (kind, message) = kind_of(error);
-    StoreError::new(kind, message).with_source(Arc::clone(error))
+    about_server(StoreError::new(kind, message).with_source(Arc::clone(error)), error)
 }
 
 /// Whether it may be due to one of the steps that a statement takes.
@@ -47,9 +47,14 @@ pub(super) fn is_of_the_data(error: &Error) -> bool {
 /// The error of a store for an error of sqlx.
 pub(super) fn store_error(error: Error) -> StoreError {
     let (kind, message) = kind_of(&error);
-    let is_outage = is_outage(&error);
+    let unknown = StoreError::new(kind, message);
+    let tells = about_server(unknown, &error);
     let error = of_kind(kind, message, error);
-    if is_outage { error } else { error.without_outage() }
+    match (tells.is_outage(), tells.is_answer()) {
+        (true, _) => error,
+        (_, true) => error.without_outage(),
+        _ => error.without_answer(),
+    }
 }
 
 fn of_kind(kind: StoreErrorKind, message: &'static str, error: Error) -> StoreError {
@@ -101,14 +106,18 @@ fn kind_of(error: &Error) -> (StoreErrorKind, &'static str) {
     }
 }
 
-/// Whether the server is not there, as far as this error can tell.
-fn is_outage(error: &Error) -> bool {
+/// The store's error with what this one tells of the server: whether it is there.
+fn about_server(store_error: StoreError, error: &Error) -> StoreError {
     match error {
-        Error::PoolTimedOut | Error::PoolClosed | Error::Configuration(_) => false,
-        Error::Database(said) => {
-            matches!(meaning(&said.code().unwrap_or_default()), Meaning::Lost | Meaning::Timeout)
+        // It was not asked.
+        Error::PoolTimedOut | Error::PoolClosed | Error::Configuration(_) => {
+            store_error.without_answer()
         }
-        _ => true,
+        Error::Database(said) => match meaning(&said.code().unwrap_or_default()) {
+            Meaning::Lost | Meaning::Timeout => store_error,
+            _ => store_error.without_outage(),
+        },
+        _ => store_error,
     }
 }
 

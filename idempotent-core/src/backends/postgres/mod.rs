@@ -22,6 +22,7 @@ mod connect;
 mod connection;
 mod connection_cache;
 mod connection_pool;
+mod correct;
 mod entry;
 mod error;
 mod first_of;

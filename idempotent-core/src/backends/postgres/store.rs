@@ -10,13 +10,13 @@ use super::connection_pool::ConnectionPool;
 use super::error::store_error;
 use super::inner::Inner;
 use super::table_names::TableNames;
-use super::{check, groups, journal, load, notify, release, scan, schema, scope_use};
+use super::{check, correct, groups, journal, load, notify, release, scan, schema, scope_use};
 use crate::backends::shared::sql::sweep_all;
 use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Entry, Journal, Page, PurgeObserver, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan, ScopeUse, Store,
-    StoreError, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
+    Scan, ScopeUse, Store, StoreError, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
 };
 
 /// A store in PostgreSQL, version 15 or newer: any number of processes share the records in a table of one
@@ -265,6 +265,14 @@ impl Store for PostgresStore {
         // Even if the answer was lost.
         self.0.notifications.notifier.purged(id.hash());
         found
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        self.0.ready().await?;
+        let outcome = self.0.named(correct::correct(&self.0, request).await);
+        // Even if the answer was lost.
+        self.0.notifications.notifier.purged(request.id.hash());
+        outcome
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {

@@ -49,12 +49,12 @@ pub(super) fn store_error(error: RedisError) -> StoreError {
     }
     if error.code() == Some(CLOSED) {
         let message = "the store has been closed";
-        return StoreError::new(StoreErrorKind::Unavailable, message).without_outage();
+        return StoreError::new(StoreErrorKind::Unavailable, message).without_answer();
     }
     if let (ErrorKind::InvalidClientConfig, Some(problem)) = (error.kind(), error.detail()) {
         // Of this crate, or of redis-rs, which quotes nothing.
         let message = problem.to_owned();
-        return StoreError::new(StoreErrorKind::Unavailable, message).without_outage();
+        return StoreError::new(StoreErrorKind::Unavailable, message).without_answer();
     }
     let (kind, message) = kind_of(&error);
     let mut store_error = StoreError::new(kind, message);

@@ -20,6 +20,7 @@ mod compare;
 mod complete;
 mod confirm;
 mod connection;
+mod correct;
 mod entry;
 mod error;
 mod key;

@@ -11,6 +11,7 @@ pub(super) struct Scripts {
     pub(super) abandon: Script,
     pub(super) load: Script,
     pub(super) confirm: Script,
+    pub(super) correct: Script,
 }
 
 /// A script that acts on one key.
@@ -28,6 +29,7 @@ impl Scripts {
             abandon: Script::new(include_str!("scripts/abandon.lua")),
             load: Script::new(include_str!("scripts/load.lua")),
             confirm: Script::new(include_str!("scripts/confirm.lua")),
+            correct: Script::new(include_str!("scripts/correct.lua")),
         }
     }
 }

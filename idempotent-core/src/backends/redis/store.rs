@@ -10,11 +10,12 @@ use async_trait::async_trait;
 use super::RedisStoreBuilder;
 use super::error::store_error;
 use super::shared::Shared;
-use super::{abandon, check, complete, release, renew, reserve, scan};
+use super::{abandon, check, complete, correct, release, renew, reserve, scan};
 use crate::model::RecordId;
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Entry, Page, PurgeObserver, Release, Renew, RenewOutcome,
-    Reserve, ReserveOutcome, Scan, Store, StoreError, StoreHealth, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Page, PurgeObserver,
+    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, Store, StoreError, StoreHealth,
+    Wait,
 };
 
 /// A store in Redis or Valkey: any number of processes share the records of one server, one Sentinel
@@ -184,6 +185,14 @@ impl Store for RedisStore {
         let found = self.0.named(release::purge(&self.0, id).await)?;
         self.0.named(self.0.notifier.purged(id).await.map_err(store_error))?;
         Ok(found)
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        self.0.ready().await?;
+        let outcome = self.0.named(correct::correct(&self.0, request).await);
+        // Even if the answer was lost.
+        self.0.named(self.0.notifier.purged(request.id).await.map_err(store_error))?;
+        outcome
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {

@@ -156,7 +156,7 @@ fn note(error: &StoreError, is_known: bool) {
 #[cfg(any(feature = "postgres", feature = "redis"))]
 pub(in crate::backends) fn no_runtime() -> StoreError {
     let message = "a store must be made inside a tokio runtime, and there is none";
-    StoreError::new(StoreErrorKind::Unavailable, message).without_outage()
+    StoreError::new(StoreErrorKind::Unavailable, message).without_answer()
 }
 
 impl Drop for Making {

@@ -25,15 +25,20 @@ const NOTADB: u32 = 26;
 /// The error of a store for an error of sqlx.
 pub(super) fn store_error(error: Error) -> StoreError {
     let (kind, message) = kind_of(&error);
-    let is_answer = match &error {
+    let is_refusal = match &error {
         Error::Database(said) => {
             !matches!(primary(&**said), Some(BUSY | LOCKED | IOERR | CANTOPEN))
         }
-        Error::PoolTimedOut | Error::PoolClosed | Error::Configuration(_) => true,
         _ => false,
     };
+    let is_unasked =
+        matches!(&error, Error::PoolTimedOut | Error::PoolClosed | Error::Configuration(_));
     let error = StoreError::new(kind, message).with_source(error);
-    if is_answer { error.without_outage() } else { error }
+    match (is_refusal, is_unasked) {
+        (true, _) => error.without_outage(),
+        (_, true) => error.without_answer(),
+        _ => error,
+    }
 }
 
 fn kind_of(error: &Error) -> (StoreErrorKind, &'static str) {

@@ -15,6 +15,7 @@ mod check;
 mod complete;
 mod connection;
 mod connections;
+mod correct;
 mod database_file;
 mod entry;
 mod error;

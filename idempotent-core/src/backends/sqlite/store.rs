@@ -8,15 +8,15 @@ use async_trait::async_trait;
 
 use super::inner::Inner;
 use super::{
-    abandon, check, complete, journal, load, notify, release, renew, reserve, scan, schema,
-    scope_use,
+    abandon, check, complete, correct, journal, load, notify, release, renew, reserve, scan,
+    schema, scope_use,
 };
 use crate::backends::shared::sql::sweep_all;
 use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Entry, Journal, Page, PurgeObserver, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan, ScopeUse, Store,
-    StoreError, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
+    Scan, ScopeUse, Store, StoreError, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
 };
 
 /// A store in a file of this machine: any number of its processes share the records, which survive a restart.
@@ -249,6 +249,13 @@ impl Store for SqliteStore {
         self.0.ready().await?;
         let outcome = self.0.named(release::purge(&self.0, id).await);
         self.0.notifier.purged(id.hash());
+        outcome
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        self.0.ready().await?;
+        let outcome = self.0.named(correct::correct(&self.0, request).await);
+        self.0.notifier.purged(request.id.hash());
         outcome
     }
 

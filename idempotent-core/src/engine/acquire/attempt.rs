@@ -181,6 +181,8 @@ pub(super) async fn attempt(
         // The waiter's own time is up, which says nothing about the store.
         Err(error) if this.is_over(error) => drop(asking),
         Err(error) if error.is_outage() => asking.failed(error),
+        // Nor does a store that was not asked, for want of a connection.
+        Err(error) if !error.is_answer() => drop(asking),
         _ => asking.answered(),
     }
     let answer = Answer::new(&request, answer);

@@ -96,6 +96,12 @@ impl Prepared {
             version: self.operation().version,
             lease: self.lease,
             retention: settings.retention,
+            // Others are hardly ever resolved.
+            result_types: self
+                .request
+                .result_types
+                .filter(|_| self.operation().guarantee.keeps_lapsed()),
+            trace_parent: self.request.trace_parent.as_ref(),
             ..Envelope::new(self.operation().name)
         }
     }

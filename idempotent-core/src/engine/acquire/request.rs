@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::limits::Limiter;
-use crate::model::{KeyParts, KeyProblem, Operation};
+use crate::model::{KeyParts, KeyProblem, Operation, ResultTypes, TraceParent};
 
 /// A call's options. It borrows nothing, so the arguments may be moved once it is made.
 pub(crate) struct Request {
@@ -21,6 +21,10 @@ pub(crate) struct Request {
     pub(crate) detaches: bool,
     /// Whether it is a step of the call around it. One without a key has an empty key.
     pub(crate) is_step: bool,
+    /// What the call returns, for those who may have to resolve it.
+    pub(crate) result_types: Option<ResultTypes<'static>>,
+    /// Where the call runs in a distributed trace, if the engine wants to know.
+    pub(crate) trace_parent: Option<TraceParent>,
 }
 
 impl fmt::Debug for Request {

@@ -8,7 +8,8 @@ use crate::engine::telemetry::Transition;
 use crate::error::{Error, ErrorKind};
 use crate::model::Key;
 use crate::model::{
-    AnyKey, Fingerprint, Guarantee, InvalidRecordId, Outcome, OwnerState, RecordId, Token,
+    AnyKey, Fingerprint, Guarantee, InvalidRecordId, Outcome, OwnerState, RecordId, ResultTypes,
+    Token, TraceParent,
 };
 use crate::store::{Cursor, Entry, Release, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
@@ -99,6 +100,28 @@ impl Inspection {
     #[must_use]
     pub fn created(&self) -> SystemTime {
         self.entry.record.created()
+    }
+
+    /// The names of the types that the call's result may have, as its own process named them; `None` for
+    /// operations that are *at least once*, and for records that are older than this. See
+    /// [`resolve`](Idempotency::resolve).
+    #[must_use]
+    pub fn result_types(&self) -> Option<ResultTypes<'_>> {
+        self.entry.record.result_types()
+    }
+
+    /// The span of a distributed trace in which the call ran, if its engine had a
+    /// [`TraceContext`](crate::engine::TraceContext).
+    #[must_use]
+    pub fn trace_parent(&self) -> Option<TraceParent> {
+        self.entry.record.trace_parent()
+    }
+
+    /// Whether its result is what somebody said who [resolved](Idempotency::resolve) the call. Such a record can be
+    /// [corrected](Idempotency::correct).
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        self.entry.record.is_resolved()
     }
 
     /// Whether it is a tombstone: completed, but its result was not kept.

@@ -1,32 +1,12 @@
-//! Saying what a call turned out to be, if its owner no longer can.
-
-use std::time::Duration;
-
-use rmp_serde::encode::Error as EncodeError;
-use serde::Serialize;
+//! Saying what a call turned out to be, if its owner no longer can, and correcting what was said.
 
 use super::inspect::Inspection;
 use super::moved_on::moved_on;
-use crate::codec::{self, BinaryResult};
+use super::resolution::{Ending, Resolution, Said};
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Outcome, RecordBytes};
-use crate::store::{Complete, CompleteOutcome, IfVacant, Release, State};
-
-/// What an indeterminate call turned out to be. `T` is the `Ok` type of its operation.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Resolution<T> {
-    /// The effect happened. Retries replay this `Ok` for the engine's
-    /// [`ttl`](crate::IdempotencyBuilder::ttl).
-    Completed(T),
-    /// The effect happened. Retries replay this `Ok` for the given time.
-    CompletedFor(T, Duration),
-    /// The effect did not happen **and its owner is dead**: retries run the body. If the owner is
-    /// alive after all, the body may run twice. A call with steps keeps those that are recorded, and those in doubt
-    /// did not happen: retries resume it.
-    NeverHappenedAndOwnerIsDead,
-}
+use crate::model::{Outcome, Record};
+use crate::store::{Complete, CompleteOutcome, Correct, CorrectOutcome, IfVacant, Release, State};
 
 impl Idempotency {
     /// Says what an indeterminate or reserved call turned out to be.
@@ -34,86 +14,39 @@ impl Idempotency {
     /// It acts only on the record that was inspected. A record that has changed since, for example
     /// because its late owner completed it, stays as it is.
     ///
+    /// A value of another type than the operation's is refused, as far as the record knows that type: the records of
+    /// *at most once* do, by its [name](Inspection::result_types). If a result was recorded that is wrong all the
+    /// same, [`correct`](Self::correct) it.
+    ///
     /// # Errors
     ///
     /// * [`ErrorKind::InProgress`] if another attempt has taken the key.
     /// * [`ErrorKind::Indeterminate`] if the record has changed otherwise: inspect it again.
-    /// * [`ErrorKind::Encode`] if the value cannot be encoded or exceeds the engine's limit.
+    /// * [`ErrorKind::Encode`] if the value has another type than the operation's result, cannot be encoded or exceeds
+    ///   the engine's limit; or if it is an error, and the operation does not memoize errors.
+    /// * [`ErrorKind::Incompatible`] if the resolution is [of another version](Resolution::of_version).
     /// * [`ErrorKind::Store`] if the store fails.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use idempotent_core::{Idempotency, backends::MemoryStore, engine::Resolution};
-    /// # use idempotent_core::store::{Scan, State};
+    /// # use idempotent_core::store::Scan;
     /// # let engine = Idempotency::new(MemoryStore::new());
-    /// let page = engine.scan(&Scan::unfinished()).await?;
+    /// let page = engine.scan(&Scan::indeterminate()).await?;
     /// for seen in &page.entries {
-    ///     if seen.state() == State::Indeterminate {
-    ///         let receipt = ask_the_gateway(seen.key());
-    ///         engine.resolve(seen, Resolution::Completed(receipt)).await?;
-    ///     }
+    ///     let resolution = match ask_the_gateway(seen.key()) {
+    ///         Some(receipt) => Resolution::completed(receipt),
+    ///         None => Resolution::never_happened_and_owner_is_dead(),
+    ///     };
+    ///     engine.resolve(seen, resolution).await?;
     /// }
-    /// # fn ask_the_gateway(_: Option<&str>) -> String { String::new() }
+    /// # fn ask_the_gateway(_: Option<&str>) -> Option<String> { None }
     /// # Ok(()) }
     /// ```
-    pub async fn resolve<T: Serialize>(
-        &self,
-        seen: &Inspection,
-        resolution: Resolution<T>,
-    ) -> Result<(), Error> {
-        self.resolve_by(codec::encode, seen, resolution).await
-    }
-
-    /// Like [`resolve`](Self::resolve), for a value with an encoding of its own, such as the
-    /// message of a gRPC method.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # use idempotent_core::call::{BinaryResult, InvalidBytes};
-    /// # use idempotent_core::{Idempotency, backends::MemoryStore, engine::Resolution, store::Scan};
-    /// # struct Frame(Vec<u8>);
-    /// # impl BinaryResult for Frame {
-    /// #     fn encode(&self, out: &mut Vec<u8>) { out.extend_from_slice(&self.0) }
-    /// #     fn decode(bytes: &[u8]) -> Result<Self, InvalidBytes> { Ok(Self(bytes.to_vec())) }
-    /// # }
-    /// # let engine = Idempotency::new(MemoryStore::new());
-    /// for seen in &engine.scan(&Scan::unfinished()).await?.entries {
-    ///     engine.resolve_binary(seen, Resolution::Completed(Frame(vec![7]))).await?;
-    /// }
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Those of [`resolve`](Self::resolve).
-    pub async fn resolve_binary<T: BinaryResult>(
-        &self,
-        seen: &Inspection,
-        resolution: Resolution<T>,
-    ) -> Result<(), Error> {
-        self.resolve_by(codec::encode_binary, seen, resolution).await
-    }
-
-    async fn resolve_by<T>(
-        &self,
-        encode: fn(u8, &T, &mut RecordBytes) -> Result<(), EncodeError>,
-        seen: &Inspection,
-        resolution: Resolution<T>,
-    ) -> Result<(), Error> {
-        let (value, ttl) = match resolution {
-            Resolution::Completed(value) => (value, self.settings().ttl),
-            Resolution::CompletedFor(value, ttl) => (value, ttl),
-            Resolution::NeverHappenedAndOwnerIsDead => return self.vacate(seen).await,
-        };
-        let limit = self.settings().max_result_bytes;
-        let reservation = &seen.entry.record;
-        let record = reservation
-            .completed_with(limit, |out| encode(codec::OK, &value, out))
-            .map_err(|error| Error::of(ErrorKind::Encode, &seen.id).caused_by(error))?;
-        if let Outcome::NotKept(why) = record.outcome() {
-            return Err(Error::of(ErrorKind::Encode, &seen.id).detail(why.as_str()));
-        }
-        let record = self.seal(&seen.id, &record);
+    pub async fn resolve(&self, seen: &Inspection, resolution: Resolution) -> Result<(), Error> {
+        let Resolution(Said::Ended(ending)) = resolution else { return self.vacate(seen).await };
+        let ttl = ending.ttl.unwrap_or(self.settings().ttl);
+        let record = self.resolved_record(seen, ending)?;
         let request =
             Complete::new(&seen.id, &seen.entry.record, &record, ttl).if_vacant(IfVacant::Refuse);
         match self.admin_call(&seen.id, self.store().complete(&request)).await? {
@@ -126,6 +59,76 @@ impl Idempotency {
                 now => Err(moved_on(&seen.id, now.as_ref().map(|now| &now.entry))),
             },
         }
+    }
+
+    /// Replaces what somebody [resolved](Self::resolve) a call to be, if that was wrong.
+    ///
+    /// It acts only on the record that was inspected, byte by byte, and only on one that was
+    /// [resolved](Inspection::is_resolved): what a call itself has recorded is final. Near caches of all processes are
+    /// told, as of a purge. **Earlier replays stand**: whoever got the wrong result still has it, and nobody is told.
+    /// The new result is kept for the engine's `ttl` from now on, or [as long as it says](Resolution::keep_for).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use idempotent_core::{Disposition, Error, Guarantee, Idempotency, Operation, backends::MemoryStore};
+    /// # use idempotent_core::engine::Resolution;
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// # let charge = Operation::new("charge").guarantee(Guarantee::AtMostOnce);
+    /// # let lost = charge.key("order 7").engine(&engine).returning::<Result<String, Error>>();
+    /// # if let idempotent_core::call::BeginOutcome::Reserved(lost) = lost.begin().await? { lost.abandon().await }
+    /// let id = engine.record_id("charge", None, "order 7")?;
+    /// if let Some(lost) = engine.inspect(&id).await? {
+    ///     engine.resolve(&lost, Resolution::completed("receipt 8")).await?; // a slip
+    /// }
+    /// if let Some(wrong) = engine.inspect(&id).await? {
+    ///     engine.correct(&wrong, Resolution::completed("receipt 7")).await?;
+    /// }
+    /// let again = charge.key("order 7").engine(&engine).returning::<Result<String, Error>>();
+    /// assert_eq!(again.run(|| async { Ok("never run".to_owned()) }).await?, "receipt 7");
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::Misconfigured`] if the record was not resolved, if the resolution is
+    ///   [`never_happened_and_owner_is_dead`](Resolution::never_happened_and_owner_is_dead), for which there is
+    ///   [`purge`](Self::purge), or if the store [cannot correct](crate::Store::correct) records.
+    /// * [`ErrorKind::InProgress`] and [`ErrorKind::Indeterminate`] if the record has changed since it was inspected.
+    /// * [`ErrorKind::Encode`], [`ErrorKind::Incompatible`] and [`ErrorKind::Store`] as in [`resolve`](Self::resolve).
+    pub async fn correct(&self, seen: &Inspection, resolution: Resolution) -> Result<(), Error> {
+        let refused =
+            |why: &'static str| Err(Error::of(ErrorKind::Misconfigured, &seen.id).detail(why));
+        if !seen.is_resolved() {
+            return refused("only what was resolved by hand can be corrected");
+        }
+        let Resolution(Said::Ended(ending)) = resolution else {
+            return refused("to make a resolved record vacant, purge it");
+        };
+        let ttl = ending.ttl.unwrap_or(self.settings().ttl);
+        let record = self.resolved_record(seen, ending)?;
+        let request = Correct::new(&seen.id, &seen.entry.record, &record, ttl);
+        match self.admin_call(&seen.id, self.store().correct(&request)).await? {
+            CorrectOutcome::Corrected => Ok(()),
+            CorrectOutcome::Unsupported => refused("the store cannot correct records"),
+            CorrectOutcome::Changed => {
+                let now = self.inspect(&seen.id).await?;
+                Err(moved_on(&seen.id, now.as_ref().map(|now| &now.entry)))
+            }
+        }
+    }
+
+    /// The record to write, as it is written.
+    fn resolved_record(&self, seen: &Inspection, ending: Ending) -> Result<Record, Error> {
+        let payload = ending.payload_for(&seen.id, &seen.entry.record)?;
+        let limit = self.settings().max_result_bytes;
+        let record = seen.entry.record.completed_with(limit, |out| {
+            out.extend_from_slice(&payload);
+            Ok::<_, Error>(())
+        })?;
+        if let Outcome::NotKept(why) = record.outcome() {
+            return Err(Error::of(ErrorKind::Encode, &seen.id).detail(why.as_str()));
+        }
+        Ok(self.seal(&seen.id, &record.resolved()))
     }
 
     async fn vacate(&self, seen: &Inspection) -> Result<(), Error> {

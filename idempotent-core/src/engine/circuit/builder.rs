@@ -15,7 +15,8 @@ use crate::engine::builder::IdempotencyBuilder;
 ///
 /// * Only what [has no answer](crate::store::StoreError::is_outage) counts: a store that cannot be reached, or a call
 ///   that times out. A store that answers is there, also if it refuses: a full disk, a read-only server, a missing
-///   right or an unreadable record never open the circuit. Nor does a caller that goes away.
+///   right or an unreadable record never open the circuit. Nor does a caller that goes away, or a pool without a free
+///   connection: nobody has asked the store then, so it is not an answer that would close the circuit either.
 /// * It guards reservations alone. A replay from a [near cache](crate::backends::NearCache), and a renewal, a result,
 ///   a release of calls that run already are not held up, and neither are calls in their callers' transactions.
 /// * An engine that [fails open](Self::fail_open) runs bodies without a record, at once instead of after a timeout.

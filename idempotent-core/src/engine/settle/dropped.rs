@@ -8,13 +8,15 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use tracing::Instrument;
+
 use super::discard::{release_once, spawn_bounded};
 use super::failed_runs;
 use super::settlement::UnknownEnd;
 use crate::engine::idempotency::Idempotency;
-use crate::engine::telemetry::Transition;
+use crate::engine::telemetry::{CallReport, KeyEnd, Transition};
 use crate::model::{NotKept, Record, RecordId};
-use crate::store::{Abandon, Complete, Suspend, WithoutJournal};
+use crate::store::{Abandon, Complete, CompleteOutcome, Suspend, WithoutJournal};
 
 /// Why a call ended without a result.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,8 +72,8 @@ impl Dropped {
     }
 }
 
-/// Tells the store, in a spawned task. If it does not learn of it, the reservation lapses with its
-/// lease.
+/// Tells the store, in a spawned task that is part of the call. If it does not learn of it, the reservation lapses
+/// with its lease.
 pub(super) fn settle_dropped(
     engine: &Idempotency,
     id: &RecordId,
@@ -79,46 +81,58 @@ pub(super) fn settle_dropped(
     journaled: Option<&Record>,
     ttl: Duration,
     dropped: Dropped,
+    mut report: CallReport,
 ) {
     let end = match journaled {
         Some(journaled) => dropped.end_with_steps(reservation, journaled, ttl),
         None => dropped.end(reservation, ttl),
     };
-    let (telling, ended, reservation) = (engine.clone(), id.clone(), reservation.clone());
-    spawn_bounded(engine, id, async move {
-        let (store, limit) = (telling.store(), reservation.lease());
+    let (told_by, ended, reservation) = (engine.clone(), id.clone(), reservation.clone());
+    let telling = async move {
+        let (store, limit) = (told_by.store(), reservation.lease());
         let told = match &end {
             End::Release => {
-                release_once(&telling, &ended, &reservation).await;
+                if release_once(&told_by, &ended, &reservation).await {
+                    report.ended(KeyEnd::Released);
+                }
                 return;
             }
             End::Abandon(record) => {
-                let record = telling.seal(&ended, record);
+                let record = told_by.seal(&ended, record);
                 let request = Abandon::new(&ended, &reservation, &record);
-                telling.0.call(Transition::Abandon, limit, store.abandon(&request)).await
+                let call = told_by.0.call(Transition::Abandon, limit, store.abandon(&request));
+                call.await.map(|()| KeyEnd::of(&record))
             }
             End::Suspend(suspended, plain) => {
                 let Some(journal) = store.journal() else { return };
-                let suspended = telling.seal(&ended, suspended);
-                let plain = plain.as_ref().map(|plain| telling.seal(&ended, plain));
+                let suspended = told_by.seal(&ended, suspended);
+                let plain = plain.as_ref().map(|plain| told_by.seal(&ended, plain));
                 let otherwise =
                     plain.as_ref().map_or(WithoutJournal::Release, WithoutJournal::Abandon);
                 let request = Suspend::new(&ended, &reservation, &suspended).otherwise(otherwise);
-                telling.0.call(Transition::Suspend, limit, journal.suspend(&request)).await
+                let call = told_by.0.call(Transition::Suspend, limit, journal.suspend(&request));
+                call.await.map(|()| KeyEnd::of(&suspended))
             }
             End::Complete(record, ttl) => {
-                let record = telling.seal(&ended, record);
+                let record = told_by.seal(&ended, record);
                 let request = Complete::new(&ended, &reservation, &record, *ttl);
                 let call = store.complete(&request);
-                telling.0.call(Transition::Complete, limit, call).await.map(drop)
+                let call = told_by.0.call(Transition::Complete, limit, call);
+                call.await.map(|outcome| match outcome {
+                    CompleteOutcome::Recorded => KeyEnd::of(&record),
+                    CompleteOutcome::Superseded(_) => KeyEnd::Superseded,
+                    CompleteOutcome::Gone => KeyEnd::Lost,
+                })
             }
         };
-        if let Err(error) = told {
-            tracing::debug!(
+        match told {
+            Ok(end) => report.ended(end),
+            Err(error) => tracing::debug!(
                 record = %ended,
                 error = &error as &dyn std::error::Error,
                 "the store could not be told of a dropped call; its reservation lapses with its lease"
-            );
+            ),
         }
-    });
+    };
+    spawn_bounded(engine, id, telling.in_current_span());
 }

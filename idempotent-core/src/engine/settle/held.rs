@@ -1,7 +1,10 @@
 //! [`HeldReservation`]: what the winner of a key holds. Settling the call consumes it; dropping it
 //! also ends the call.
 
+use std::mem;
 use std::time::Duration;
+
+use tracing::Span;
 
 use super::discard::{Unused, discard};
 use super::dropped::{Dropped, settle_dropped};
@@ -9,7 +12,7 @@ use super::settlement::ReservationRef;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseHandle};
 use crate::engine::limits::Seat;
-use crate::engine::telemetry::Telemetry;
+use crate::engine::telemetry::{CallReport, Ended, KeyEnd, Telemetry};
 use crate::model::{Guarantee, Record, RecordId, ScopeId};
 
 /// A reservation that was won. Its lease is renewed as long as this lives.
@@ -20,6 +23,8 @@ pub(crate) struct HeldReservation {
     phase: Phase,
     /// Whether the engine has charged the call to its scope.
     pub(super) is_charged: bool,
+    /// Of nothing, until the call takes the reservation over.
+    pub(super) report: CallReport,
     /// Given back last.
     _seat: Seat,
 }
@@ -48,7 +53,18 @@ impl HeldReservation {
     ) -> Self {
         Telemetry::in_flight(1);
         engine.0.in_flight.enter();
-        Self { engine, ttl, lease, phase: Phase::Unstarted, is_charged, _seat: seat }
+        let report = CallReport::default();
+        Self { engine, ttl, lease, phase: Phase::Unstarted, is_charged, report, _seat: seat }
+    }
+
+    /// Takes over what is reported of the call.
+    pub(crate) fn take_over(&mut self, report: &mut CallReport) {
+        self.report = report.hand_over(self.lease.id());
+    }
+
+    /// The call's span, if somebody records it.
+    pub(crate) fn span(&self) -> Option<Span> {
+        self.report.span()
     }
 
     /// Marks that the body may have effects from now on.
@@ -64,6 +80,7 @@ impl HeldReservation {
     /// Marks that the body has ended, and that the caller's code looks at its result.
     pub(crate) fn set_judging(&mut self) {
         self.phase = Phase::Judging;
+        self.report.body_ended(Ended::Returned);
     }
 
     /// Makes the body's future. This does not start the body, unless it panics: then it may have
@@ -121,7 +138,14 @@ impl HeldReservation {
         }
     }
 
-    fn settle_dropped(&self, dropped: Dropped) {
+    fn settle_dropped(&mut self, dropped: Dropped) {
+        let mut report = mem::take(&mut self.report);
+        let span = report.span();
+        let _entered = span.as_ref().map(Span::enter);
+        report.body_ended(match dropped {
+            Dropped::Cancelled => Ended::Dropped,
+            Dropped::Panicked | Dropped::Unjudged => Ended::Panicked,
+        });
         self.lease.stop();
         let guarantee = self.reservation().guarantee();
         match dropped {
@@ -129,8 +153,8 @@ impl HeldReservation {
             Dropped::Unjudged => {}
         }
         Telemetry::dropped(self.id(), guarantee, dropped != Dropped::Cancelled);
-        let (reservation, journaled) = (self.reservation(), self.journaled());
-        settle_dropped(&self.engine, self.id(), reservation, journaled, self.ttl, dropped);
+        let (reservation, journaled, ttl) = (self.reservation(), self.journaled(), self.ttl);
+        settle_dropped(&self.engine, self.id(), reservation, journaled, ttl, dropped, report);
     }
 
     /// Tells the engine that the record is gone.
@@ -164,6 +188,7 @@ impl HeldReservation {
     /// Marks that the body has ended and that its end is being recorded.
     pub(super) fn set_ended(&mut self) {
         self.phase = Phase::Ended;
+        self.report.body_ended(Ended::Returned);
         self.lease.set_ending();
     }
 }
@@ -175,6 +200,7 @@ impl Drop for HeldReservation {
             Phase::Unstarted => {
                 self.refund();
                 discard(&self.engine, self.id().clone(), self.reservation().clone(), Unused::Won);
+                self.report.ended(KeyEnd::Released);
             }
             Phase::Polling => self.settle_dropped(Dropped::Panicked),
             Phase::Judging => self.settle_dropped(Dropped::Unjudged),

@@ -4,12 +4,15 @@
 //! record happens on the caller's connection, between the body's own statements, so the record is
 //! committed or rolled back with them.
 
+use std::mem;
 use std::time::Duration;
+
+use tracing::Span;
 
 use super::settlement::{ReservationRef, Settlement};
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::CurrentCall;
-use crate::engine::telemetry::{Telemetry, Transition};
+use crate::engine::telemetry::{CallReport, Ended, KeyEnd, Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Record, RecordId};
 use crate::store::{
@@ -29,6 +32,7 @@ pub(crate) struct TransactionReservation {
     /// Ends with this value.
     _running: RunningCall,
     ended: bool,
+    report: CallReport,
 }
 
 impl TransactionReservation {
@@ -43,7 +47,29 @@ impl TransactionReservation {
     ) -> Self {
         Telemetry::in_flight(1);
         let current = CurrentCall::in_transaction(id.clone(), reservation.token(), depth);
-        Self { engine, id, reservation, ttl, isolation, current, _running: running, ended: false }
+        let report = CallReport::default();
+        Self {
+            engine,
+            id,
+            reservation,
+            ttl,
+            isolation,
+            current,
+            _running: running,
+            ended: false,
+            report,
+        }
+    }
+
+    /// Takes over what is reported of the call.
+    pub(crate) fn take_over(&mut self, report: &mut CallReport) {
+        self.report = report.hand_over(&self.id);
+    }
+
+    /// Gives the report back, at the end of the body.
+    pub(crate) fn take_report(&mut self) -> CallReport {
+        self.report.body_ended(Ended::Returned);
+        mem::take(&mut self.report)
     }
 
     pub(crate) fn id(&self) -> &RecordId {
@@ -125,7 +151,13 @@ impl Drop for TransactionReservation {
         Telemetry::in_flight(-1);
         if !self.ended {
             // A panic, or a client that disconnected.
-            Telemetry::dropped_in_transaction(&self.id);
+            let span = self.report.span();
+            let _entered = span.as_ref().map(Span::enter);
+            let panicked = std::thread::panicking();
+            Telemetry::dropped_in_transaction(&self.id, panicked);
+            self.report.body_ended(if panicked { Ended::Panicked } else { Ended::Dropped });
+            // The transaction cannot be committed, so nothing of the call is left.
+            self.report.ended(KeyEnd::Released);
         }
     }
 }

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::sleep;
+use tracing::{Instrument, Span};
 
 use super::failed_runs;
 use super::held::HeldReservation;
 use super::settlement::Settlement;
 use crate::engine::background::FinishInBackground;
-use crate::engine::telemetry::{Telemetry, Transition};
+use crate::engine::telemetry::{CallReport, KeyEnd, Telemetry, Transition};
 use crate::model::{Guarantee, Record};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Release, StoreError, Suspend, WithoutJournal,
@@ -31,34 +32,36 @@ impl HeldReservation {
         if let (Settlement::Complete { record, .. }, true) = (&mut settlement, self.is_sealed()) {
             *record = self.seal(record);
         }
-        if complete_locally(&self, &settlement) {
+        let span = self.span();
+        let _entered = span.as_ref().map(Span::enter);
+        if let Some(end) = complete_locally(&self, &settlement) {
+            self.report.ended(end);
             return None;
         }
-        Some(FinishInBackground::new(record(self, settlement)))
+        Some(CallReport::finish_in_background(self.span(), record(self, settlement)))
     }
 }
 
-/// Completes the call in a store that answers without waiting, and returns whether that is done.
-fn complete_locally(held: &HeldReservation, settlement: &Settlement) -> bool {
-    let Settlement::Complete { record, ttl } = settlement else { return false };
-    let Some(local) = held.engine.store().local() else { return false };
+/// Completes the call in a store that answers without waiting, and returns the end if that is done.
+fn complete_locally(held: &HeldReservation, settlement: &Settlement) -> Option<KeyEnd> {
+    let Settlement::Complete { record, ttl } = settlement else { return None };
+    let local = held.engine.store().local()?;
     let ttl = ttl.unwrap_or(held.ttl);
     let request = Complete::new(held.id(), held.reservation(), record, ttl);
     let timer = Telemetry::store_call(Transition::Complete);
-    let Some(answer) = local.try_complete(&request) else { return false };
+    let answer = local.try_complete(&request)?;
     timer.stop(answer.as_ref().err());
     match answer {
-        Ok(outcome) => report_outcome(held, &outcome),
+        Ok(outcome) => Some(report_outcome(held, record, &outcome)),
         Err(error) => {
             report_failed_try(held, &error);
-            return false;
+            None
         }
     }
-    true
 }
 
 /// Records the end. If the store fails, the caller still gets its result soon.
-async fn record(held: HeldReservation, settlement: Settlement) {
+async fn record(mut held: HeldReservation, settlement: Settlement) {
     let end = End::new(&held, settlement);
     if !matches!(end, End::Complete { .. }) {
         // If the store never learns of the end, the key lapses with its lease.
@@ -72,7 +75,7 @@ async fn record(held: HeldReservation, settlement: Settlement) {
             pause *= 2;
         }
         match record_once(&held, &end, patience / share).await {
-            Ok(()) => return,
+            Ok(end) => return held.report.ended(end),
             Err(error) => report_failed_try(&held, &error),
         }
     }
@@ -80,7 +83,7 @@ async fn record(held: HeldReservation, settlement: Settlement) {
     if let (Ok(runtime), false) =
         (Handle::try_current(), matches!(end, End::Abandon(_) | End::Suspend(..)))
     {
-        runtime.spawn(keep_trying(held, end, pause));
+        runtime.spawn(keep_trying(held, end, pause).in_current_span());
     }
 }
 
@@ -140,12 +143,12 @@ impl End {
 }
 
 /// Keeps trying while the lease lasts; after that the result is lost.
-async fn keep_trying(held: HeldReservation, end: End, mut pause: Duration) {
+async fn keep_trying(mut held: HeldReservation, end: End, mut pause: Duration) {
     while !held.lease.remaining().is_zero() {
         sleep(pause.min(held.lease.remaining())).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         match record_once(&held, &end, Duration::MAX).await {
-            Ok(()) => return,
+            Ok(end) => return held.report.ended(end),
             Err(error) => report_failed_try(&held, &error),
         }
     }
@@ -162,7 +165,12 @@ fn report_failed_try(held: &HeldReservation, error: &StoreError) {
     );
 }
 
-async fn record_once(held: &HeldReservation, end: &End, limit: Duration) -> Result<(), StoreError> {
+/// Returns what became of the key.
+async fn record_once(
+    held: &HeldReservation,
+    end: &End,
+    limit: Duration,
+) -> Result<KeyEnd, StoreError> {
     let (engine, task) = (&held.engine, held.lease.renewal_task());
     let (id, reservation) = (held.id(), held.reservation());
     // A store call that hangs must not outlast the reservation that it ends.
@@ -171,35 +179,47 @@ async fn record_once(held: &HeldReservation, end: &End, limit: Duration) -> Resu
         End::Release => {
             let request = Release::new(id, reservation);
             let call = engine.store().release(&request);
-            engine.0.transition(task, Transition::Release, limit, call).await
+            engine.0.transition(task, Transition::Release, limit, call).await?;
+            Ok(KeyEnd::Released)
         }
         End::Abandon(record) => {
             let request = Abandon::new(id, reservation, record);
             let call = engine.store().abandon(&request);
-            engine.0.transition(task, Transition::Abandon, limit, call).await
+            engine.0.transition(task, Transition::Abandon, limit, call).await?;
+            Ok(KeyEnd::of(record))
         }
         End::Suspend(suspended, plain) => {
-            let Some(journal) = engine.store().journal() else { return Ok(()) };
+            let Some(journal) = engine.store().journal() else { return Ok(KeyEnd::Lost) };
             let otherwise = plain.as_ref().map_or(WithoutJournal::Release, WithoutJournal::Abandon);
             let request = Suspend::new(id, reservation, suspended).otherwise(otherwise);
             let call = journal.suspend(&request);
-            engine.0.transition(task, Transition::Suspend, limit, call).await
+            engine.0.transition(task, Transition::Suspend, limit, call).await?;
+            Ok(KeyEnd::of(suspended))
         }
         End::Complete { record, ttl } => {
             let request = Complete::new(id, reservation, record, *ttl);
             let call = engine.store().complete(&request);
             let outcome = engine.0.transition(task, Transition::Complete, limit, call).await?;
-            report_outcome(held, &outcome);
-            Ok(())
+            Ok(report_outcome(held, record, &outcome))
         }
     }
 }
 
-fn report_outcome(held: &HeldReservation, outcome: &CompleteOutcome) {
+fn report_outcome(held: &HeldReservation, record: &Record, outcome: &CompleteOutcome) -> KeyEnd {
     match outcome {
-        CompleteOutcome::Recorded if held.lease.is_lost() => Telemetry::late(held.id()),
-        CompleteOutcome::Recorded => {}
-        CompleteOutcome::Superseded(entry) => Telemetry::superseded(held.id(), entry.state),
-        CompleteOutcome::Gone => Telemetry::lost_result(held.id()),
+        CompleteOutcome::Recorded => {
+            if held.lease.is_lost() {
+                Telemetry::late(held.id());
+            }
+            KeyEnd::of(record)
+        }
+        CompleteOutcome::Superseded(entry) => {
+            Telemetry::superseded(held.id(), entry.state);
+            KeyEnd::Superseded
+        }
+        CompleteOutcome::Gone => {
+            Telemetry::lost_result(held.id());
+            KeyEnd::Lost
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use crate::engine::telemetry::KeyEnd;
 use crate::model::{Guarantee, Record, RecordId};
 
 /// How a call ends.
@@ -28,6 +29,18 @@ pub(crate) struct SuspendEnd {
     pub(crate) holds: bool,
     /// What went wrong, for people.
     pub(crate) error: Option<String>,
+}
+
+impl Settlement {
+    /// What becomes of the key in a transaction, if that is committed.
+    pub(crate) fn key_end_in_transaction(&self) -> KeyEnd {
+        match self {
+            Self::Complete { record, .. } => KeyEnd::of(record),
+            Self::Release | Self::Unknown(_) | Self::HoldForLease | Self::Suspend(_) => {
+                KeyEnd::Released
+            }
+        }
+    }
 }
 
 /// What is known about an end whose outcome is unknown.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use super::layout::{LAYOUT, flag};
 use super::outcome::RESERVED;
 use super::owner::RUNNING;
-use super::{Fingerprint, Token};
+use super::{Fingerprint, ResultTypes, Token};
 use crate::model::guarantee::Guarantee;
 use crate::model::key::{KeyParts, clip};
+use crate::model::trace_parent::TraceParent;
 
 /// What a record says about its call, apart from the result.
 ///
@@ -45,6 +46,10 @@ pub struct Envelope<'a> {
     pub lease: Duration,
     /// How long an indeterminate record is kept. Stored in seconds.
     pub retention: Duration,
+    /// The types of the result, for those who resolve the call.
+    pub result_types: Option<ResultTypes<'a>>,
+    /// The span of a distributed trace in which the call runs.
+    pub trace_parent: Option<&'a TraceParent>,
 }
 
 /// The bytes of a record that is being built. Encoders are fastest with a plain `Vec`.
@@ -52,7 +57,7 @@ pub(crate) type RecordBytes = Vec<u8>;
 
 impl<'a> Envelope<'a> {
     /// An envelope with the defaults: at least once, a lease of 30 seconds, a retention of 30 days,
-    /// version 0, and no fingerprint, key or scope.
+    /// version 0, and no fingerprint, key, scope, types or trace.
     #[must_use]
     pub const fn new(operation: &'a str) -> Self {
         Self {
@@ -64,6 +69,8 @@ impl<'a> Envelope<'a> {
             version: 0,
             lease: Duration::from_secs(30),
             retention: Duration::from_secs(30 * 24 * 60 * 60),
+            result_types: None,
+            trace_parent: None,
         }
     }
 
@@ -116,11 +123,27 @@ impl<'a> Envelope<'a> {
         self
     }
 
+    /// Sets the types of the result.
+    #[must_use]
+    pub const fn result_types(mut self, types: ResultTypes<'a>) -> Self {
+        self.result_types = Some(types);
+        self
+    }
+
+    /// Sets the span of a distributed trace in which the call runs.
+    #[must_use]
+    pub const fn trace_parent(mut self, parent: &'a TraceParent) -> Self {
+        self.trace_parent = Some(parent);
+        self
+    }
+
     pub(super) fn encode(&self, token: Token, created: Duration, bytes: &mut RecordBytes) {
         let name = clip(self.operation, usize::from(u16::MAX));
         let flags = if self.fingerprint.is_some() { flag::FINGERPRINT } else { 0 }
             | if self.key.is_some() { flag::KEY } else { 0 }
-            | if self.scope.is_some() { flag::SCOPE } else { 0 };
+            | if self.scope.is_some() { flag::SCOPE } else { 0 }
+            | if self.result_types.is_some() { flag::RESULT_TYPE } else { 0 }
+            | if self.trace_parent.is_some() { flag::TRACE_PARENT } else { 0 };
         bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), RUNNING]);
         bytes.extend_from_slice(token.as_bytes());
         bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes()[..6]);
@@ -134,13 +157,24 @@ impl<'a> Envelope<'a> {
         }
         bytes.extend_from_slice(name.as_bytes());
         for parts in [self.key, self.scope].into_iter().flatten() {
-            let start = bytes.len();
-            bytes.extend_from_slice(&[0, 0]);
-            parts.write_text(bytes);
-            let length = (bytes.len() - start - 2) as u16;
-            bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
+            push_text(bytes, |out| parts.write_text(out));
+        }
+        if let Some(types) = &self.result_types {
+            push_text(bytes, |out| types.write(out));
+        }
+        if let Some(parent) = self.trace_parent {
+            push_text(bytes, |out| out.extend_from_slice(parent.to_string().as_bytes()));
         }
     }
+}
+
+/// Appends a text field: its length, and what `write` appends.
+fn push_text(bytes: &mut RecordBytes, write: impl FnOnce(&mut RecordBytes)) {
+    let start = bytes.len();
+    bytes.extend_from_slice(&[0, 0]);
+    write(bytes);
+    let length = (bytes.len() - start - 2) as u16;
+    bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
 }
 
 pub(super) const fn guarantee_code(guarantee: Guarantee) -> u8 {

@@ -57,6 +57,8 @@ pub(super) mod flag {
     pub(in super::super) const ENCRYPTION_KEY: u16 = 1 << 8;
     /// A MAC over everything, behind the result.
     pub(in super::super) const MAC: u16 = 1 << 9;
+    /// The result is what somebody said who resolved the call. No bytes.
+    pub(in super::super) const RESOLVED: u16 = 1 << 10;
 
     /// The texts, in the order in which they are stored.
     pub(in super::super) const TEXTS: [u16; 6] =
@@ -73,7 +75,8 @@ pub(super) mod flag {
         | RESULT_TYPE
         | TRACE_PARENT
         | LAST_ERROR
-        | MAC;
+        | MAC
+        | RESOLVED;
 }
 
 /// Where the texts of a record with these flags begin, after the name.

@@ -6,7 +6,7 @@
 //! how far the call has come, `journaled` what a reservation says of its steps, `lapse_code` what it says of its lapse, and `owner` what the call's owner last said about itself.
 //! `scratch` is where a record is built. `mac` is what tells whether an engine's fleet wrote a record, and `seal` gives it to one.
 //! `id_hasher` finds both kinds of identities in maps. `fingerprint` is the digest of the payload. `derived_key`
-//! makes keys for other systems. What the
+//! makes keys for other systems, and `result_types` names the types of the result. What the
 //! bytes of a result mean is up to the codec.
 
 mod derived_key;
@@ -20,6 +20,7 @@ mod layout;
 mod mac;
 mod outcome;
 mod owner;
+mod result_types;
 mod scope_hash;
 mod scope_id;
 mod scratch;
@@ -38,6 +39,7 @@ pub(crate) use self::mac::{Mac, MacKey};
 pub(super) use self::outcome::{KEPT, not_kept, not_kept_code};
 pub use self::outcome::{NotKept, Outcome};
 pub use self::owner::OwnerState;
+pub use self::result_types::ResultTypes;
 pub use self::scope_id::ScopeId;
 pub use self::token::Token;
 pub use self::value::{MalformedRecord, Record};

@@ -13,9 +13,10 @@ use super::mac::{MacKey, remove_flag};
 use super::outcome::{KEPT, RESERVED, not_kept, not_kept_code};
 use super::owner::{ABANDONED, HELD, RUNNING, owner_state};
 use super::scratch::Scratch;
-use super::{Envelope, Fingerprint, NotKept, Outcome, OwnerState, RecordId, Token};
+use super::{Envelope, Fingerprint, NotKept, Outcome, OwnerState, RecordId, ResultTypes, Token};
 use crate::model::guarantee::Guarantee;
 use crate::model::key::clip;
+use crate::model::trace_parent::TraceParent;
 
 /// What a store keeps under a [`RecordId`](super::RecordId): an opaque value, cheap to clone.
 ///
@@ -89,6 +90,14 @@ impl Record {
             return Ok(self.tombstone(NotKept::TooLarge));
         }
         Ok(Self(bytes[..].into()))
+    }
+
+    /// This completed record, marked as what somebody said who resolved its call.
+    pub(crate) fn resolved(&self) -> Self {
+        let mut bytes = self.unsealed_bytes();
+        let flags = self.flags() & !flag::MAC | flag::RESOLVED;
+        bytes[FLAGS..FLAGS + 2].copy_from_slice(&flags.to_le_bytes());
+        Self(bytes[..].into())
     }
 
     /// This record, completed without its result.
@@ -293,6 +302,28 @@ impl Record {
     #[must_use]
     pub fn last_error(&self) -> Option<&str> {
         self.text(flag::LAST_ERROR)
+    }
+
+    /// The types of its result, for those who resolve its call, if it keeps them.
+    #[must_use]
+    pub fn result_types(&self) -> Option<ResultTypes<'_>> {
+        self.text(flag::RESULT_TYPE).map(ResultTypes::read)
+    }
+
+    /// The span of a distributed trace in which its call ran, if it keeps it.
+    #[must_use]
+    pub fn trace_parent(&self) -> Option<TraceParent> {
+        // Few records have it, and most that are replayed are asked.
+        if !self.has(flag::TRACE_PARENT) {
+            return None;
+        }
+        self.text(flag::TRACE_PARENT)?.parse().ok()
+    }
+
+    /// Whether its result is what somebody said who [resolved](crate::Idempotency::resolve) its call.
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        self.has(flag::RESOLVED)
     }
 
     fn text(&self, wanted: u16) -> Option<&str> {

@@ -5,8 +5,8 @@ use std::future::Future;
 use super::case::Case;
 use super::subject::Subject;
 use super::{
-    abandon, cancellation, complete, fencing, journal, lapse, release, renew, reserve, scan,
-    scopes, wait,
+    abandon, cancellation, complete, correct, fencing, journal, lapse, release, renew, reserve,
+    scan, scopes, wait,
 };
 
 /// Generates a `#[test]` for each rule of the store contract, named after the rule.
@@ -162,6 +162,13 @@ macro_rules! __contract_cases {
                 a_purge_removes_a_completed_record
                 a_purge_removes_an_indeterminate_record
                 a_purge_removes_a_lapsed_reservation
+            }
+            correct {
+                a_correction_replaces_the_record_that_was_seen
+                a_repeated_correction_has_corrected
+                a_correction_of_another_record_changes_nothing
+                a_reservation_is_not_corrected
+                a_vacant_id_is_not_corrected
             }
             lapse {
                 a_reservation_holds_until_its_lease_ends

@@ -13,6 +13,7 @@ mod cancellation;
 mod case;
 mod cases;
 mod complete;
+mod correct;
 mod fencing;
 mod fixture;
 mod journal;

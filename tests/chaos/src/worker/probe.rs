@@ -84,8 +84,8 @@ impl Probe {
                 continue;
             }
             let resolution = match effects.get(key) {
-                Some(effect) => Resolution::Completed(*effect),
-                None => Resolution::NeverHappenedAndOwnerIsDead,
+                Some(effect) => Resolution::completed(*effect),
+                None => Resolution::never_happened_and_owner_is_dead(),
             };
             engine.resolve(&seen, resolution).await?;
         }

@@ -4,6 +4,7 @@
 
 mod abandon;
 mod complete;
+mod correct;
 mod journal;
 mod read;
 mod renew_release;
@@ -16,8 +17,9 @@ use std::time::Duration;
 
 use idempotent_core::model::{Record, RecordId, ScopeId, Token};
 use idempotent_core::store::{
-    Abandon, Clock, Complete, CompleteOutcome, Entry, Journal, LocalStore, Page, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store, StoreError, Wait,
+    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, LocalStore,
+    Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store,
+    StoreError, Wait,
 };
 
 use super::reference_store::{ReferenceStore, Slot};
@@ -97,6 +99,13 @@ pub(crate) enum Flaw {
 
     PurgeDoesNothing,
     PurgeAlwaysFinds,
+
+    CorrectDoesNothing,
+    CorrectGoesByTheToken,
+    CorrectRefusesItself,
+    CorrectKeepsTheEnd,
+    CorrectTouchesReservations,
+    CorrectWritesWhereNothingStands,
 
     ScanLosesTheLastPage,
     ScanCountsWhatItHasShown,
@@ -280,6 +289,13 @@ impl Store for BrokenStore {
         }
         let found = self.store.purge(id).await?;
         Ok(found || self.has(Flaw::PurgeAlwaysFinds))
+    }
+
+    async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
+        match self.correct_wrongly(request) {
+            Some(outcome) => Ok(outcome),
+            None => self.store.correct(request).await,
+        }
     }
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {

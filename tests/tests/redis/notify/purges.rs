@@ -3,10 +3,10 @@
 use idempotent_core::backends::{NearCache, RedisStore};
 use idempotent_core::model::{Envelope, RecordId};
 use idempotent_core::store::LocalStore as _;
-use idempotent_core::store::Reserve;
+use idempotent_core::store::{Correct, CorrectOutcome, Reserve};
 use idempotent_core::{Idempotency, Operation, Store};
 use idempotent_servers::{Redis, Server, TcpProxy, require};
-use idempotent_tests::{Runs, call, fresh_id, until};
+use idempotent_tests::{Runs, call, fresh_id, secs, until};
 
 use super::stores::{
     complete, fleet, listeners, never_looking, published, reserved, until_listening,
@@ -59,6 +59,23 @@ async fn a_purge_through_another_process_drops_the_copy() {
     assert!(operator.purge(&id).await.unwrap());
     until(|| async { near.completed(&id).is_none() }).await;
     assert!(near.completed(&other).is_some());
+}
+
+#[tokio::test]
+async fn a_correction_through_another_process_drops_the_copy() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let near = near(&server).await;
+    let operator = never_looking(&server).connect().await.unwrap();
+    let id = kept(&near).await;
+    let seen = near.completed(&id).unwrap().record;
+    let right = seen.completed(b"right");
+    let correct = Correct::new(&id, &seen, &right, secs(3600));
+    assert_eq!(operator.correct(&correct).await.unwrap(), CorrectOutcome::Corrected);
+    until(|| async { near.completed(&id).is_none_or(|copy| copy.record == right) }).await;
+    let late = Correct::new(&id, &seen, &seen, secs(3600));
+    assert_eq!(operator.correct(&late).await.unwrap(), CorrectOutcome::Changed);
+    assert_eq!(near.load(&id).await.unwrap().unwrap().record, right);
 }
 
 #[tokio::test]

@@ -67,6 +67,18 @@ async fn a_result_that_was_evicted_runs_again_only_where_that_was_chosen() {
     f.won(&id(0), AtLeastOnce).await;
 }
 
+#[tokio::test]
+async fn under_at_most_once_an_evicted_result_never_runs_again() {
+    let f =
+        Fixture::with(MemoryStore::builder().capacity_bytes(CAPACITY).run_again_after_eviction());
+    f.call(MANY, AtMostOnce).await;
+    assert_eq!(f.unfinished(), 0);
+    f.fill(AtLeastOnce).await;
+    let evicted = taken(f.reserve(&reserve(&id(MANY), AtMostOnce)).await);
+    assert_eq!(evicted.record.outcome(), Outcome::NotKept(NotKept::Evicted));
+    assert_eq!(f.unfinished(), 1);
+}
+
 fn of_scope(n: u64, scope: u8) -> RecordId {
     id(n).counted_for(Some(ScopeId::from_bytes([scope; 16])))
 }
@@ -259,7 +271,9 @@ async fn at_the_cap_what_is_dead_makes_room() {
     let f = Fixture::with(MemoryStore::builder().max_unfinished(10));
     for n in 0..5 {
         f.won(&id(n), AtLeastOnce).await;
-        f.call(100 + n, AtMostOnce).await;
+        let (id, why) = (id(100 + n), NotKept::NotMemoized);
+        let record = f.won(&id, AtMostOnce).await.tombstone(why);
+        f.store.complete(&Complete::new(&id, &record, &record, TTL)).await.unwrap();
     }
     let eleventh = id(10);
     assert!(f.store.reserve(&reserve(&eleventh, AtLeastOnce)).await.is_err());

@@ -1,0 +1,54 @@
+//! Counting the indeterminate records of a store, for the gauge of that name.
+
+use std::collections::{BTreeMap, HashSet};
+
+use crate::engine::idempotency::Idempotency;
+use crate::engine::telemetry::Telemetry;
+use crate::error::Error;
+use crate::store::Scan;
+
+/// How many records are asked for at a time.
+const PAGE: usize = 1000;
+
+impl Idempotency {
+    /// Counts the store's indeterminate records by operation, and sets the gauge `idempotent_indeterminate_records`
+    /// to that, if the feature `metrics` is on. Somebody must [resolve](Self::resolve) each of them.
+    ///
+    /// It scans the store, so call it every minute or so, in one process of a fleet, or where your reconciliation job
+    /// runs anyway. An operation that had such records and has none any more is set to 0. The count is not exact
+    /// while records come and go.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::{Idempotency, backends::MemoryStore};
+    ///
+    /// let engine = Idempotency::new(MemoryStore::new());
+    /// for (operation, records) in engine.count_indeterminate().await? {
+    ///     println!("{operation}: {records} calls whose outcome nobody knows");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the store fails; the gauge is then left as it was.
+    pub async fn count_indeterminate(&self) -> Result<BTreeMap<String, u64>, Error> {
+        let (mut counts, mut seen) = (BTreeMap::new(), HashSet::new());
+        let mut scan = Scan::indeterminate().limit(PAGE);
+        loop {
+            let page = self.scan(&scan).await?;
+            for found in page.entries {
+                // A scan may return a record twice.
+                if seen.insert(*found.id.hash()) {
+                    *counts.entry(found.operation().to_owned()).or_insert(0) += 1;
+                }
+            }
+            match page.next {
+                Some(next) => scan = scan.after(next),
+                None => break,
+            }
+        }
+        Telemetry::indeterminate(&self.0.counted_operations, &counts);
+        Ok(counts)
+    }
+}
