@@ -52,11 +52,13 @@ async fn keys_are_derived_for_the_step_and_counted_within_it() {
     };
     let seen = std::sync::Mutex::new(Vec::new());
     let call = shop.call(|| async {
-        seen.lock().unwrap().extend(keys().await);
+        let keys_of_call = keys().await;
+        seen.lock().unwrap().extend(keys_of_call);
         for line in 0..2_u32 {
             let step = Operation::new("ship").step().key(&line).returning::<Result<u32, Error>>();
             step.run(|| async {
-                seen.lock().unwrap().extend(keys().await);
+                let keys_of_step = keys().await;
+                seen.lock().unwrap().extend(keys_of_step);
                 Ok(line)
             })
             .await?;

@@ -108,10 +108,6 @@ impl Fixture {
         let request = Suspend::new(&self.id, &run.owner.reservation, suspended);
         expect_answer(self.journal().suspend(&request).await);
     }
-
-    async fn state(&self) -> Option<State> {
-        self.load().await.map(|entry| entry.state)
-    }
 }
 
 macro_rules! require_journal {
@@ -140,7 +136,7 @@ pub(super) async fn a_lapsed_call_with_a_journal_is_suspended_and_nobody_reserve
     fixture.let_lease_expire().await;
     let found = fixture.expect_taken().await;
     assert_eq!((found.state, &found.record), (State::Suspended, &run.record));
-    assert_eq!(fixture.state().await, Some(State::Suspended));
+    assert_eq!(fixture.load().await.map(|entry| entry.state), Some(State::Suspended));
     assert_eq!(fixture.steps(&run).await, [(step(&fixture, "charge"), entry)]);
 }
 
