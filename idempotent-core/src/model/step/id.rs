@@ -33,7 +33,7 @@ impl StepId {
     /// The step of this name and key that is a part of this one.
     #[must_use]
     pub fn step(&self, name: &str, key: Option<&KeyParts>) -> Self {
-        let mut input = SmallVec::<[u8; 192]>::from_slice(DOMAIN);
+        let mut input = SmallVec::<[u8; 256]>::from_slice(DOMAIN);
         input.extend_from_slice(&self.0);
         push_prefixed(&mut input, name.as_bytes());
         if let Some(key) = key {
