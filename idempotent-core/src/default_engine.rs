@@ -116,6 +116,7 @@ mod tests {
             engine: None,
             limiter: None,
             detaches: false,
+            is_step: false,
             result_types: None,
             trace_parent: None,
         };

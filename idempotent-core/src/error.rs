@@ -26,6 +26,7 @@ use crate::model::RecordId;
 /// | `NotAuthentic` | `record_not_authentic` | 500 | no |
 /// | `Encode`, `Decode` | `encode`, `decode` | 500 | no |
 /// | `NotReplayable` | `not_replayable` | 500 | no |
+/// | `TooManySteps` | `too_many_steps` | 500 | no |
 /// | `Misconfigured` | `misconfigured` | 500 | no |
 /// | `TooManyCalls` | `too_many_calls` | 429 | yes |
 /// | `ScopeFull` | `scope_full` | 429 | yes |
@@ -126,6 +127,10 @@ pub enum ErrorKind {
     /// builds. The body does not run again: retries are refused with
     /// [`ResultNotKept`](Self::ResultNotKept).
     NotReplayable,
+    /// The call has more [steps](crate::guide::calls_of_several_effects) than the engine
+    /// [allows](crate::IdempotencyBuilder::max_steps), or more [bytes](crate::IdempotencyBuilder::max_journal_bytes)
+    /// of them. The step did not run; those before it are recorded.
+    TooManySteps,
     /// The operation, the engine or the runtime does not allow this call: for example, the name is
     /// one that `strict_names()` refuses, the `ttl` is zero, or the tokio runtime has no timer.
     Misconfigured,
@@ -155,6 +160,7 @@ impl ErrorKind {
             Self::Encode => "encode",
             Self::Decode => "decode",
             Self::NotReplayable => "not_replayable",
+            Self::TooManySteps => "too_many_steps",
             Self::Misconfigured => "misconfigured",
         }
     }
@@ -178,6 +184,7 @@ impl ErrorKind {
             | Self::Encode
             | Self::Decode
             | Self::NotReplayable
+            | Self::TooManySteps
             | Self::Misconfigured => 500,
             Self::Overloaded | Self::Store => 503,
         }
@@ -226,6 +233,7 @@ impl ErrorKind {
             Self::NotReplayable => {
                 "the call has completed, but a replay would not return its result"
             }
+            Self::TooManySteps => "the call has too many steps",
             Self::Misconfigured => "the operation is misconfigured",
         }
     }
@@ -248,6 +256,11 @@ impl Error {
         let mut error = Self::new(kind, record.operation().to_owned());
         error.0.record = Some(record.clone());
         error
+    }
+
+    /// What it says beyond its kind.
+    pub(crate) fn why(&self) -> &str {
+        &self.0.detail
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {

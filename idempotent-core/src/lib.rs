@@ -24,7 +24,8 @@
 //! [keys and scopes](guide::keys_and_scopes), [guarantees and errors](guide::guarantees_and_errors),
 //! [results](guide::results), [an HTTP service](guide::http_service),
 //! [who sends a `POST` twice](guide::who_sends_a_post_twice),
-//! [transactions and the outbox](guide::transactions_and_outbox), [testing](guide::testing),
+//! [transactions and the outbox](guide::transactions_and_outbox),
+//! [calls of several effects](guide::calls_of_several_effects), [testing](guide::testing),
 //! [production](guide::production), and
 //! [moving from a hand-written `SET NX`](guide::moving_from_set_nx).
 //!
@@ -39,6 +40,7 @@
 //! * [`Guarantee`] decides what happens to a key after a crash, [`Disposition`] what happens to it
 //!   after a result.
 //! * [`Error`] says why a call was refused. Each [`kind`](ErrorKind) has an HTTP status.
+//! * [`step`] makes a part of a body one that a run after a crash does not repeat, and so does the attribute's flag `step`.
 //! * [`current`] returns the call whose body is running: its fencing token, and keys derived from
 //!   it for other systems.
 //!
@@ -78,6 +80,7 @@
 //! | metric | kind | labels |
 //! |---|---|---|
 //! | `idempotent_calls_total` | counter | `operation`, `outcome`, `disposition` |
+//! | `idempotent_steps_total` | counter | `step`, `outcome` |
 //! | `idempotent_run_seconds` | histogram | `operation`, `outcome` |
 //! | `idempotent_store_seconds` | histogram | `transition`, `result` |
 //! | `idempotent_wait_seconds` | histogram | |
@@ -155,7 +158,7 @@ pub use idempotent_macros::idempotent;
 
 #[doc(hidden)]
 pub use self::__private::output as __output;
-pub use self::call::{Call, Reservation};
+pub use self::call::{Call, Reservation, step};
 pub use self::default_engine::install;
 pub use self::engine::{Idempotency, IdempotencyBuilder, current};
 pub use self::error::{Error, ErrorKind};

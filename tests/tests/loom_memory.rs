@@ -18,6 +18,7 @@ mod release;
 mod renew;
 #[path = "../../idempotent-core/src/backends/memory/reserve.rs"]
 mod reserve;
+#[expect(dead_code, reason = "compiled for what the tests need of it")]
 #[path = "../../idempotent-core/src/backends/memory/slot.rs"]
 mod slot;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]
@@ -35,7 +36,7 @@ mod waiter_list;
 /// What the transitions use of the core.
 mod crate_items {
     pub(super) use idempotent_core::model::{
-        NotKept, OwnerState, Record, RecordId, ScopeId, Token,
+        NotKept, OwnerState, Record, RecordId, ScopeId, StepEntry, StepId, Token,
     };
     pub(super) use idempotent_core::store::{
         Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,

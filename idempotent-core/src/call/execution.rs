@@ -15,40 +15,45 @@ use super::policy::Policy;
 use super::typed::Call;
 use crate::default_engine::engine_of;
 use crate::engine::{
-    Acquired, Acquisition, CallReport, CallSpan, CurrentCallGuard, FinishInBackground,
-    HeldReservation, Idempotency, KeyEnd, ObservedCall, Request, UnrecordedRun, current,
+    Acquired, AcquiredStep, Acquisition, CallReport, CallSpan, CurrentCallGuard,
+    FinishInBackground, HeldReservation, HeldStep, Idempotency, KeyEnd, ObservedCall, Request,
+    StepRecording, UnrecordedRun, current,
 };
 use crate::error::Error;
 use crate::model::CallOutcome;
 
 /// A call that is being executed.
 pub(super) struct Execution<T, E> {
-    span: CallSpan,
+    pub(super) span: CallSpan,
     /// Until somebody has the key, who then reports the end.
     report: CallReport,
-    policy: Policy<T, E>,
-    phase: Phase<T, E>,
+    pub(super) policy: Policy<T, E>,
+    pub(super) phase: Phase<T, E>,
     /// Set once the engine is known, if it has an observer.
     observed: Option<Box<ObservedCall>>,
 }
 
-enum Phase<T, E> {
+pub(super) enum Phase<T, E> {
     Unstarted(Box<Request>),
     Acquiring(Acquisition),
+    AcquiringStep(Pin<Box<dyn Future<Output = Result<AcquiredStep, Error>> + Send>>),
     /// The body may run.
     Body(Owner),
     Recording(Box<Recording<T, E>>),
+    RecordingStep(Box<(Result<T, E>, StepRecording)>),
     Done,
 }
 
 /// What the call owns while its body runs.
-enum Owner {
+pub(super) enum Owner {
     Held(HeldReservation),
     /// No record: the store failed and the engine fails open.
     Unrecorded(Box<UnrecordedRun>),
+    /// A step of a call that holds a reservation.
+    Step(Box<HeldStep>),
 }
 
-struct Recording<T, E> {
+pub(super) struct Recording<T, E> {
     result: Result<T, E>,
     recorded: FinishInBackground<()>,
 }
@@ -82,6 +87,9 @@ impl<T, E> Execution<T, E> {
                 let Phase::Unstarted(request) = mem::replace(&mut self.phase, Phase::Done) else {
                     return Poll::Pending;
                 };
+                if request.is_step {
+                    return self.start_step(*request, cx);
+                }
                 self.report = CallReport::start(&self.span);
                 match start(request, &self.span, &mut self.observed) {
                     ControlFlow::Break(acquired) => acquired,
@@ -96,6 +104,7 @@ impl<T, E> Execution<T, E> {
                 self.phase = Phase::Done;
                 acquired
             }
+            Phase::AcquiringStep(_) => return self.poll_step(cx),
             _ => return Poll::Ready(Ok(None)),
         };
         Poll::Ready(match acquired.and_then(|acquired| self.proceed(acquired)) {
@@ -150,7 +159,7 @@ impl<T, E> Execution<T, E> {
         body: &mut dyn Body<T, E>,
         cx: &mut Context<'_>,
     ) -> Poll<Finished<T, E>> {
-        if let Phase::Unstarted(_) | Phase::Acquiring(_) = self.phase {
+        if let Phase::Unstarted(_) | Phase::Acquiring(_) | Phase::AcquiringStep(_) = self.phase {
             match ready!(self.poll_acquire(cx)) {
                 Ok(Some(result)) => return Poll::Ready((result, CallOutcome::Replayed)),
                 Ok(None) => {
@@ -188,6 +197,7 @@ impl<T, E> Execution<T, E> {
         match &self.phase {
             Phase::Body(Owner::Held(held)) => Some(held.current_call().enter()),
             Phase::Body(Owner::Unrecorded(run)) => Some(run.current.clone().enter()),
+            Phase::Body(Owner::Step(step)) => Some(step.current_call().enter()),
             _ => None,
         }
     }
@@ -198,7 +208,7 @@ impl<T, E> Execution<T, E> {
         let _entered = self.span.enter();
         match owner {
             Owner::Held(held) => held.make_body(|| body.make()),
-            Owner::Unrecorded(_) => body.make(),
+            Owner::Unrecorded(_) | Owner::Step(_) => body.make(),
         }
     }
 
@@ -220,8 +230,10 @@ impl<T, E> Execution<T, E> {
         cx: &mut Context<'_>,
     ) -> Poll<Finished<T, E>> {
         let Phase::Body(owner) = &mut self.phase else { return self.poll_recorded(cx) };
-        if let Owner::Held(held) = owner {
-            held.set_polling();
+        match owner {
+            Owner::Held(held) => held.set_polling(),
+            Owner::Step(step) => step.set_running(),
+            Owner::Unrecorded(_) => {}
         }
         let entered = self.span.enter();
         let polled = body.poll(cx);
@@ -243,6 +255,7 @@ impl<T, E> Execution<T, E> {
                 run.returned();
                 return Poll::Ready(self.end(result, CallOutcome::Unrecorded));
             }
+            Phase::Body(Owner::Step(step)) => return self.settle_step(result, step, cx),
             _ => return Poll::Ready((result, CallOutcome::Executed)),
         };
         held.set_judging();
@@ -253,6 +266,9 @@ impl<T, E> Execution<T, E> {
                 caller.set_refused(&error);
             }
             result = self.policy.refuse(error);
+        }
+        if let Some(error) = held.refusal(&settlement) {
+            result = self.refuse_for_step(result, error);
         }
         drop(entered);
         let Some(mut recorded) = held.settle(settlement) else {
@@ -268,7 +284,7 @@ impl<T, E> Execution<T, E> {
     /// Continues to record the end of the call.
     fn poll_recorded(&mut self, cx: &mut Context<'_>) -> Poll<Finished<T, E>> {
         let Phase::Recording(recording) = &mut self.phase else {
-            return Poll::Pending;
+            return self.poll_recorded_step(cx);
         };
         ready!(Pin::new(&mut recording.recorded).poll(cx));
         match mem::replace(&mut self.phase, Phase::Done) {
@@ -280,7 +296,7 @@ impl<T, E> Execution<T, E> {
     }
 
     /// Reports the end of the call, if somebody wants to hear of it.
-    fn end(&self, result: Result<T, E>, outcome: CallOutcome) -> Finished<T, E> {
+    pub(super) fn end(&self, result: Result<T, E>, outcome: CallOutcome) -> Finished<T, E> {
         if let Some(observed) = &self.observed {
             observed.ended(outcome);
         }

@@ -12,7 +12,7 @@ use rmp_serde::encode::Error as EncodeError;
 use super::bounds::Memoizable;
 use crate::codec::{self, BinaryResult, Comparison};
 use crate::engine::{
-    CompletedRecord, HeldReservation, ReservationRef, Settlement, Telemetry,
+    CompletedRecord, HeldReservation, HeldStep, ReservationRef, Settlement, Telemetry,
     TransactionReservation, UnknownEnd,
 };
 use crate::error::{Error, ErrorKind};
@@ -125,6 +125,15 @@ impl<T, E> Policy<T, E> {
             return Settlement::Unknown(UnknownEnd::default());
         }
         self.settle_as(result, held.as_ref(), self.disposition(result))
+    }
+
+    /// What a step's result means.
+    pub(super) fn settlement_of_step(&self, result: &Result<T, E>, step: &HeldStep) -> Settlement {
+        // As in `settlement`.
+        if matches!(self.rule, Rule::All) && result.is_err() && step.refused_status().is_some() {
+            return Settlement::Unknown(UnknownEnd::default());
+        }
+        self.settle_as(result, step.reservation(), self.disposition(result))
     }
 
     /// What happens to the record in a transaction. Where serialization failures can happen, an

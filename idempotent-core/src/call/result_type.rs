@@ -1,5 +1,6 @@
 //! [`ResultType`]: the return type of an idempotent function.
 
+use super::step::Step;
 use super::typed::Call;
 
 /// A `Result`, under whatever alias: the return type of an idempotent function.
@@ -18,16 +19,27 @@ pub trait ResultType {
     /// `Result` causes one error, where it is named, and none in what follows.
     type Call;
 
+    /// The [`Step`] that returns this type, likewise.
+    type Step;
+
     #[doc(hidden)]
     fn call(call: Call<Self::Ok, Self::Err>) -> Self::Call;
+
+    #[doc(hidden)]
+    fn step(step: Step<Self::Ok, Self::Err>) -> Self::Step;
 }
 
 impl<T, E> ResultType for Result<T, E> {
     type Ok = T;
     type Err = E;
     type Call = Call<T, E>;
+    type Step = Step<T, E>;
 
     fn call(call: Call<T, E>) -> Call<T, E> {
         call
+    }
+
+    fn step(step: Step<T, E>) -> Step<T, E> {
+        step
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use crate::model::{Mac, MacKey, Record, RecordId, Secret};
+use crate::model::{Mac, MacKey, Record, RecordId, Secret, StepEntry, StepId, Token};
 use crate::store::Store;
 
 /// What the builder was told.
@@ -82,5 +82,27 @@ impl Authenticity {
         }
         let authentic = self.accepted.iter().any(|key| record.verify(id, key) == Mac::Authentic);
         if authentic { Ok(()) } else { Err(WRONG) }
+    }
+
+    /// Says what is wrong with an entry of a journal that is not authentic.
+    pub(super) fn check_step(
+        &self,
+        journal: Token,
+        step: &StepId,
+        entry: &StepEntry,
+    ) -> Result<(), &'static str> {
+        if !entry.has_mac() {
+            return match self.missing {
+                _ if self.accepted.is_empty() => Ok(()),
+                Missing::Written => Ok(()),
+                Missing::AcceptedUntil(until) if SystemTime::now() < until => Ok(()),
+                Missing::Refused | Missing::AcceptedUntil(_) => Err(MISSING),
+            };
+        }
+        if self.accepted.is_empty() {
+            return Err(NO_KEY);
+        }
+        let verifies = |key: &MacKey| entry.verify(journal, step, key) == Mac::Authentic;
+        if self.accepted.iter().any(verifies) { Ok(()) } else { Err(WRONG) }
     }
 }

@@ -26,6 +26,7 @@ use crate::store::Store;
 /// | `max_key_bytes` | 255 |
 /// | `max_result_bytes` | 1 MiB |
 /// | `verify_results` | in debug builds |
+/// | [`max_steps`](#steps), `max_journal_bytes`, `step_patience` | 10,000, 16 MiB, 5 seconds |
 /// | [circuit](#the-circuit) | opens after 5 calls in a row without an answer |
 /// | [limits](#limits) of what runs, waits and is kept | none |
 ///
@@ -219,6 +220,11 @@ impl IdempotencyBuilder {
 
     pub(super) fn limit(mut self, set: impl FnOnce(&mut CallLimits)) -> Self {
         set(&mut self.settings.limits);
+        self
+    }
+
+    pub(super) fn steps(mut self, set: impl FnOnce(&mut Settings)) -> Self {
+        set(&mut self.settings);
         self
     }
 

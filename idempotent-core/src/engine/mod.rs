@@ -2,13 +2,13 @@
 //!
 //! A call passes through three folders. `acquire` decides whether it runs its body, replays a
 //! result or is refused; `lease` keeps its reservation alive and tells the body which call it
-//! belongs to; `settle` records its end. `circuit` refuses calls at once while the store is down. `admin` is for
+//! belongs to; `settle` records its end. `steps` does the same for the steps of a call, and `journal` is what a run knows of them. `circuit` refuses calls at once while the store is down. `admin` is for
 //! operators. `limits` bounds how many calls run and
 //! wait, and what a scope keeps in the store.
 //!
 //! The files beside them are shared: the engine itself (`idempotency`, `builder`, `settings`, `secrets`), whether
 //! a stored record is authentic (`authenticity`, `authenticate`), the
-//! engine of a task (`task_engine`), what else is taken for an engine (`as_engine`), why an engine cannot be
+//! engine of a task (`task_engine`) and of a lease (`engine_ref`), what else is taken for an engine (`as_engine`), why an engine cannot be
 //! installed (`install_error`), the
 //! deadlines of store calls (`deadline`), futures that survive a dropped caller (`background`),
 //! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), whether the
@@ -25,10 +25,12 @@ mod builder;
 mod circuit;
 mod deadline;
 mod drain;
+mod engine_ref;
 mod health;
 mod idempotency;
 mod in_flight;
 mod install_error;
+mod journal;
 mod lease;
 mod limits;
 mod outcome_listener;
@@ -37,6 +39,7 @@ mod runtime;
 mod secrets;
 mod settings;
 mod settle;
+mod steps;
 mod task_engine;
 mod telemetry;
 mod trace_context;
@@ -64,6 +67,7 @@ pub(crate) use self::outcome_observer::ObservedCall;
 pub(crate) use self::settle::{
     HeldReservation, ReservationRef, Settlement, TransactionReservation, UnknownEnd,
 };
+pub(crate) use self::steps::{AcquiredStep, HeldStep, StepRecording, acquire_step};
 pub(crate) use self::task_engine::task_engine;
 pub use self::task_engine::with_engine;
 pub(crate) use self::telemetry::{CallReport, CallSpan, KeyEnd, Telemetry};

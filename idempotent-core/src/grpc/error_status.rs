@@ -46,6 +46,7 @@ pub const fn code_of(kind: ErrorKind) -> Code {
         | ErrorKind::Encode
         | ErrorKind::Decode
         | ErrorKind::NotReplayable
+        | ErrorKind::TooManySteps
         | ErrorKind::Misconfigured => Code::Internal,
     }
 }

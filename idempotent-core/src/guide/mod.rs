@@ -9,6 +9,7 @@
 //! | How do I guard an HTTP service? | [`http_service`] |
 //! | Who sends a request twice, and what do I set? | [`who_sends_a_post_twice`] |
 //! | How do I get exactly one effect in my database? | [`transactions_and_outbox`] |
+//! | How do I make a call of several effects finish, and repeat none? | [`calls_of_several_effects`] |
 //! | How do I test my handlers? | [`testing`] |
 //! | What do I watch and set in production? | [`production`] |
 //! | I have a `SET NX` already. How do I move? | [`moving_from_set_nx`] |
@@ -35,6 +36,9 @@ pub mod who_sends_a_post_twice {}
 
 #[doc = include_str!("transactions_and_outbox.md")]
 pub mod transactions_and_outbox {}
+
+#[doc = include_str!("calls_of_several_effects.md")]
+pub mod calls_of_several_effects {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}

@@ -2,7 +2,7 @@
 //!
 //! These are plain values: nothing here runs a call or knows that stores exist. `operation` is the
 //! policy of an idempotent function, with its `guarantee`. `key` identifies a call, and `record` is
-//! what a store keeps of it. `disposition` is what happens to a key when its call ends,
+//! what a store keeps of it, and `step` of its steps. `disposition` is what happens to a key when its call ends,
 //! `call_outcome` how the call ended, and `trace_parent` in which span of a distributed trace it ran. `uuid_text`
 //! writes UUIDs.
 
@@ -12,6 +12,7 @@ mod guarantee;
 mod key;
 mod operation;
 mod record;
+mod step;
 mod trace_parent;
 pub(crate) mod uuid_text;
 
@@ -28,4 +29,6 @@ pub use self::record::{
     OwnerState, Record, RecordId, ResultTypes, ScopeId, Token,
 };
 pub(crate) use self::record::{IdHasher, Mac, MacKey, RecordBytes, Secret, name_fault};
+pub(crate) use self::step::StepHead;
+pub use self::step::{StepEntry, StepId, StepStatus};
 pub use self::trace_parent::{InvalidTraceParent, TraceParent};

@@ -11,6 +11,7 @@ use super::answer::{
 };
 use super::error::StoreError;
 use super::health::{StoreHealth, id_of_nothing};
+use super::journal::Journal;
 use super::local::LocalStore;
 use super::observer::PurgeObserver;
 use super::poll;
@@ -217,6 +218,12 @@ pub trait Store: Send + Sync + 'static {
         Ok(None)
     }
 
+    /// The journals of steps, if the store keeps them. Default: `None`, and calls with steps are refused. A store that
+    /// wraps another asks it.
+    fn journal(&self) -> Option<&dyn Journal> {
+        None
+    }
+
     /// What a [`Transaction`](super::Transaction) needs to find this store's records in its own
     /// database, in a type that the two agree on. Default: `None`; calls on such a store cannot run
     /// in their callers' transactions.
@@ -304,6 +311,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     async fn scope_use(&self, scope: &ScopeId, up_to: u64) -> Result<Option<ScopeUse>, StoreError> {
         (**self).scope_use(scope, up_to).await
+    }
+
+    fn journal(&self) -> Option<&dyn Journal> {
+        (**self).journal()
     }
 
     fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {

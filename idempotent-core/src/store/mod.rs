@@ -7,7 +7,7 @@
 //!
 //! The trait is in `contract`, its parameters in `request`, and what it returns in `answer`,
 //! `state` and `error`. What a store may offer in addition has its own files: answers without
-//! waiting (`local`), what it says about itself (`health`), calls in the caller's transaction (`transaction`,
+//! waiting (`local`), the steps of calls (`journal`, with `journal_request` and `journal_answer`), what it says about itself (`health`), calls in the caller's transaction (`transaction`,
 //! `running_call`), and reports
 //! of purges (`observer`). `clock` is the time of embedded stores, `poll` the default way to wait, and
 //! `backoff` the pause before a retry.
@@ -20,6 +20,9 @@ mod clock;
 mod contract;
 mod error;
 mod health;
+mod journal;
+mod journal_answer;
+mod journal_request;
 mod local;
 mod observer;
 pub(crate) mod poll;
@@ -36,6 +39,9 @@ pub use self::clock::{Clock, Sleep, TokioClock};
 pub use self::contract::Store;
 pub use self::error::{StoreError, StoreErrorKind};
 pub use self::health::{Degradation, StoreHealth};
+pub use self::journal::Journal;
+pub use self::journal_answer::{ResumeOutcome, WriteStepOutcome};
+pub use self::journal_request::{Replaces, Resume, Suspend, WithoutJournal, WriteStep};
 pub use self::local::LocalStore;
 pub use self::observer::PurgeObserver;
 pub(crate) use self::request::Written;

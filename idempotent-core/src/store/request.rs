@@ -286,7 +286,10 @@ impl Scan {
     /// A scan for a reconciliation job: reservations that are running, lapsed or indeterminate.
     #[must_use]
     pub fn unfinished() -> Self {
-        Self { states: vec![State::Reserved, State::Lapsed, State::Indeterminate], ..Self::all() }
+        Self {
+            states: vec![State::Reserved, State::Lapsed, State::Suspended, State::Indeterminate],
+            ..Self::all()
+        }
     }
 
     /// A scan for records that somebody must [resolve](crate::Idempotency::resolve).

@@ -72,6 +72,13 @@ impl<F> Crash<F>
 where
     F: Future<Output: Send> + Send + 'static,
 {
+    /// Has this engine instead of that of the current task.
+    #[cfg(feature = "moka")]
+    pub(super) fn within(mut self, engine: Idempotency) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
     /// Dies as soon as `moment` is over, and returns the output of the process if it ended before.
     ///
     /// This is looked at whenever the process waits for something, so it goes on until it does: let the body wait,

@@ -29,10 +29,18 @@ pub enum StoreMethod {
     Correct,
     /// [`Store::scan`].
     Scan,
+    /// [`Journal::write_step`](crate::store::Journal::write_step).
+    WriteStep,
+    /// [`Journal::load_steps`](crate::store::Journal::load_steps).
+    LoadSteps,
+    /// [`Journal::resume`](crate::store::Journal::resume).
+    Resume,
+    /// [`Journal::suspend`](crate::store::Journal::suspend).
+    Suspend,
 }
 
 /// How many methods there are.
-pub(super) const METHODS: usize = StoreMethod::Scan as usize + 1;
+pub(super) const METHODS: usize = StoreMethod::Suspend as usize + 1;
 
 /// Which calls of a method fail. The first call since the [`FaultyStore`] was made is call 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

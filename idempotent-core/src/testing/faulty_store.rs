@@ -9,11 +9,12 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::fault_script::{Fault, METHODS, StoreMethod, When};
-use crate::model::{RecordId, ScopeId};
+use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Page, PurgeObserver,
-    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError,
-    StoreErrorKind, StoreHealth, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
+    Scan, ScopeUse, Store, StoreError, StoreErrorKind, StoreHealth, Suspend, Wait, WriteStep,
+    WriteStepOutcome,
 };
 
 /// Wraps a store and makes chosen calls fail, hang, lose their answer, be late or be repeated. It also
@@ -145,6 +146,10 @@ impl<S: Store> FaultyStore<S> {
         &self.store
     }
 
+    fn inner_journal(&self) -> Result<&dyn Journal, StoreError> {
+        self.store.journal().ok_or_else(|| injected(StoreErrorKind::Unavailable))
+    }
+
     fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -199,6 +204,33 @@ fn injected(kind: StoreErrorKind) -> StoreError {
 }
 
 #[async_trait]
+impl<S: Store> Journal for FaultyStore<S> {
+    async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
+        let journal = self.inner_journal()?;
+        self.perform(StoreMethod::WriteStep, || journal.write_step(request)).await
+    }
+
+    async fn load_steps(
+        &self,
+        id: &RecordId,
+        journal: Token,
+    ) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+        let store = self.inner_journal()?;
+        self.perform(StoreMethod::LoadSteps, || store.load_steps(id, journal)).await
+    }
+
+    async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
+        let journal = self.inner_journal()?;
+        self.perform(StoreMethod::Resume, || journal.resume(request)).await
+    }
+
+    async fn suspend(&self, request: &Suspend<'_>) -> Result<(), StoreError> {
+        let journal = self.inner_journal()?;
+        self.perform(StoreMethod::Suspend, || journal.suspend(request)).await
+    }
+}
+
+#[async_trait]
 impl<S: Store> Store for FaultyStore<S> {
     fn server(&self) -> Option<&str> {
         self.store.server()
@@ -246,6 +278,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.perform(StoreMethod::Scan, || self.store.scan(request)).await
+    }
+
+    fn journal(&self) -> Option<&dyn Journal> {
+        self.store.journal().map(|_| self as &dyn Journal)
     }
 
     fn max_records(&self) -> Option<u64> {

@@ -3,6 +3,8 @@
 //!
 //! * [`engine`]: an engine in memory for one test, with the clock and both wrappers.
 //! * [`crash`]: a part of a test that dies as a process does.
+//! * [`crash_everywhere`]: a call of steps that dies at each of its writes, and is resumed.
+//! * [`in_call`]: a call around a step that is tested by itself.
 //! * [`assert_executed_once!`], [`assert_replayed!`]: what became of calls.
 //! * [`contract`] with [`contract_tests!`](crate::contract_tests): one test per rule, for a store
 //!   that you wrote.
@@ -19,8 +21,12 @@
 mod assertions;
 pub mod contract;
 mod crash;
+#[cfg(feature = "moka")]
+mod crash_everywhere;
 mod fault_script;
 mod faulty_store;
+#[cfg(feature = "moka")]
+mod in_call;
 mod manual_clock;
 mod observed_store;
 mod survives;
@@ -33,8 +39,12 @@ pub use self::assertions::{
     MarksReplays,
 };
 pub use self::crash::{Crash, crash};
+#[cfg(feature = "moka")]
+pub use self::crash_everywhere::{Crashes, Effects, crash_everywhere, crash_everywhere_on};
 pub use self::fault_script::{Fault, StoreMethod, When};
 pub use self::faulty_store::FaultyStore;
+#[cfg(feature = "moka")]
+pub use self::in_call::in_call;
 pub use self::manual_clock::ManualClock;
 pub use self::observed_store::{ObservedStore, OperationCounts};
 pub use self::survives::{encoding_survives, survives};

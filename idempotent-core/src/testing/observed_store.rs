@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::model::{Outcome, RecordId, ScopeId, Token};
+use crate::model::{Outcome, RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Page, PurgeObserver,
-    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store,
-    StoreError, StoreHealth, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
+    Scan, ScopeUse, State, Store, StoreError, StoreErrorKind, StoreHealth, Suspend, Wait,
+    WriteStep, WriteStepOutcome,
 };
 
 /// Wraps a store and counts how often an operation was executed, replayed or refused, so far as the
@@ -120,6 +121,12 @@ impl<S: Store> ObservedStore<S> {
         &self.store
     }
 
+    fn inner_journal(&self) -> Result<&dyn Journal, StoreError> {
+        self.store.journal().ok_or_else(|| {
+            StoreError::new(StoreErrorKind::Unavailable, "the wrapped store keeps no journals")
+        })
+    }
+
     fn observations(&self) -> MutexGuard<'_, HashMap<String, Observations>> {
         self.observations.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -149,13 +156,43 @@ impl Observations {
             &mut self.counts.mismatches
         } else {
             match (entry.state, entry.record.outcome()) {
-                (State::Reserved | State::Lapsed, _) => &mut self.counts.conflicts,
+                (State::Reserved | State::Lapsed | State::Suspended, _) => {
+                    &mut self.counts.conflicts
+                }
                 (State::Indeterminate, _) => &mut self.counts.indeterminate,
                 (State::Completed, Outcome::NotKept(_)) => &mut self.counts.not_kept,
                 (State::Completed, _) => &mut self.counts.replays,
             }
         };
         *count += 1;
+    }
+}
+
+#[async_trait]
+impl<S: Store> Journal for ObservedStore<S> {
+    async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
+        self.inner_journal()?.write_step(request).await
+    }
+
+    async fn load_steps(
+        &self,
+        id: &RecordId,
+        journal: Token,
+    ) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+        self.inner_journal()?.load_steps(id, journal).await
+    }
+
+    async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
+        let outcome = self.inner_journal()?.resume(request).await?;
+        if let ResumeOutcome::Won = outcome {
+            let token = request.record.token();
+            self.note(request.id, |observations| observations.won(token));
+        }
+        Ok(outcome)
+    }
+
+    async fn suspend(&self, request: &Suspend<'_>) -> Result<(), StoreError> {
+        self.inner_journal()?.suspend(request).await
     }
 }
 
@@ -225,6 +262,10 @@ impl<S: Store> Store for ObservedStore<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.store.scan(request).await
+    }
+
+    fn journal(&self) -> Option<&dyn Journal> {
+        self.store.journal().map(|_| self as &dyn Journal)
     }
 
     fn max_records(&self) -> Option<u64> {

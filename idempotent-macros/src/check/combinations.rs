@@ -10,15 +10,15 @@ use crate::errors::Errors;
 use crate::parse::{Body, Function};
 
 pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors) {
-    if options.is_missing("key") {
+    if options.is_missing("key") && options.step.is_none() {
         let help = match options.singleton {
             Some(_) => "write the one key of all calls, as in `key = \"nightly\"`",
             None => "write the value that identifies the call, as in `key = order.id`",
         };
         errors.at_span(Span::call_site(), "`key` is missing", help);
     }
-    if let (Some(Length::Fixed(ttl, kept)), Some(Length::Fixed(_, lease))) =
-        (&options.ttl, &options.lease)
+    if let (Some(Length::Fixed(ttl, kept)), Some(Length::Fixed(_, lease)), None) =
+        (&options.ttl, &options.lease, &options.step)
     {
         if kept < lease {
             errors.at(
@@ -28,7 +28,9 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
             );
         }
     }
-    if let (Some(_), Some(global_scope)) = (options.given("scope"), options.given("global_scope")) {
+    if let (Some(_), Some(global_scope), None) =
+        (options.given("scope"), options.given("global_scope"), &options.step)
+    {
         errors.at(
             global_scope,
             "`global_scope` cannot be combined with `scope`: one says that all callers share their keys, the other \
@@ -38,12 +40,14 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
     }
     versions(options, errors);
     dispositions(options, errors);
-    response(options, function, errors);
-    grpc(options, errors);
+    if options.step.is_none() {
+        response(options, function, errors);
+        grpc(options, errors);
+    }
     if options.is_missing("name") {
         name(function, errors);
     }
-    if options.detach.is_some() && options.is_missing("tx") {
+    if options.detach.is_some() && options.is_missing("tx") && options.step.is_none() {
         detach(function, errors);
     }
 }

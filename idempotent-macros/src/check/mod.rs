@@ -12,6 +12,7 @@ mod key;
 mod options;
 mod plan;
 mod signature;
+mod step;
 mod suggest;
 mod transaction;
 mod value;

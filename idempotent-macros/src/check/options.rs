@@ -9,7 +9,7 @@ use super::value;
 use crate::errors::Errors;
 use crate::parse::{Arguments, ParsedOption, Value};
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 23] = [
     "key",
     "singleton",
     "ttl",
@@ -27,6 +27,7 @@ const NAMES: [&str; 22] = [
     "map_error",
     "detach",
     "tx",
+    "step",
     "response",
     "grpc",
     "version",
@@ -55,6 +56,8 @@ pub(crate) struct Options {
     pub(crate) map_error: Option<ExprPath>,
     pub(crate) detach: Option<Ident>,
     pub(crate) tx: Option<Ident>,
+    /// Whether it is a step of the call around it.
+    pub(crate) step: Option<Ident>,
     pub(crate) response: Option<Ident>,
     pub(crate) grpc: Option<Ident>,
     pub(crate) version: Option<u32>,
@@ -123,6 +126,7 @@ impl Options {
             "singleton" => Some(&mut self.singleton),
             "global_scope" => Some(&mut self.global_scope),
             "detach" => Some(&mut self.detach),
+            "step" => Some(&mut self.step),
             "response" => Some(&mut self.response),
             "grpc" => Some(&mut self.grpc),
             _ => None,

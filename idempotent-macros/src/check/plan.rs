@@ -4,20 +4,21 @@ use syn::Type;
 
 use super::key::Key;
 use super::options::{self, Options};
-use super::{combinations, constant, signature, transaction};
+use super::{combinations, constant, signature, step, transaction};
 use crate::errors::Errors;
 use crate::parse::{Body, Function, Parsed};
 
 /// A function and its options, without a mistake in either.
 pub(crate) struct Plan {
     options: Options,
-    key: Key,
+    /// Only a step may have none.
+    key: Option<Key>,
     function: Function,
     output: Type,
 }
 
 impl Plan {
-    pub(crate) fn into_parts(self) -> (Options, Key, Function, Type) {
+    pub(crate) fn into_parts(self) -> (Options, Option<Key>, Function, Type) {
         (self.options, self.key, self.function, self.output)
     }
 }
@@ -34,7 +35,14 @@ pub(crate) fn check(parsed: Parsed, errors: &mut Errors) -> Option<Plan> {
     signature::check(&function, options.response.is_some(), errors);
     combinations::check(&options, &function, errors);
     constant::check(&options, &function, errors);
-    transaction::check(&mut options, &function, errors);
+    match options.step {
+        Some(_) => step::check(&options, errors),
+        None => transaction::check(&mut options, &function, errors),
+    }
     let output = signature::output(&function);
-    Some(Plan { key: options.key.take()?, options, output, function })
+    let key = options.key.take();
+    if key.is_none() && options.step.is_none() {
+        return None;
+    }
+    Some(Plan { key, options, output, function })
 }

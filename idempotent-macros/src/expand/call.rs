@@ -16,7 +16,7 @@ use crate::check::{Key, Length, Memoize, Options};
 pub(super) fn statement(
     root: &Root,
     options: &Options,
-    key: &Key,
+    key: Option<&Key>,
     output: &Type,
     signature: &Signature,
 ) -> TokenStream {
@@ -31,6 +31,10 @@ pub(super) fn statement(
     let operation = match &options.name {
         Some(name) => {
             let name = name.value();
+            quote_spanned!(here=> #root_here::Operation::new(#name))
+        }
+        None if options.step.is_some() => {
+            let name = plain_name(signature);
             quote_spanned!(here=> #root_here::Operation::new(#name))
         }
         None => {
@@ -112,8 +116,12 @@ fn unsuffixed(value: u64) -> Literal {
 }
 
 /// What identifies and concerns this one call.
-fn call(root: &Root, options: &Options, key: &Key) -> TokenStream {
+fn call(root: &Root, options: &Options, key: Option<&Key>) -> TokenStream {
     let mut chain = TokenStream::new();
+    if let Some(step) = &options.step {
+        let here = at(step);
+        chain.extend(quote_spanned!(here=> .step()));
+    }
     // Before the key, so that the compiler can tell whether a client's key has an owner.
     if let Some(scope) = &options.scope {
         chain.extend(method("scope", &key::argument(root, scope)));
@@ -121,7 +129,7 @@ fn call(root: &Root, options: &Options, key: &Key) -> TokenStream {
         let here = at(global_scope);
         chain.extend(quote_spanned!(here=> .global_scope()));
     }
-    chain.extend(method("key", &key::argument(root, key)));
+    chain.extend(key.map(|key| method("key", &key::argument(root, key))));
     if let Some(fingerprint) = &options.fingerprint {
         chain.extend(method("fingerprint", &key::by_reference(fingerprint)));
     }
@@ -194,10 +202,14 @@ fn in_transaction(tx: &Ident, is_compared: bool) -> TokenStream {
     }
 }
 
+/// The name of a step without a `name`: that of the function.
+fn plain_name(signature: &Signature) -> String {
+    signature.ident.to_string().trim_start_matches("r#").to_owned()
+}
+
 /// The name of an operation without a `name`: the path of the function.
 fn default_name(signature: &Signature) -> TokenStream {
-    let name = signature.ident.to_string();
-    let suffix = format!("::{}", name.trim_start_matches("r#"));
+    let suffix = format!("::{}", plain_name(signature));
     let here = Span::mixed_site();
     quote_spanned!(here=> ::core::concat!(::core::module_path!(), #suffix))
 }

@@ -14,7 +14,7 @@ pub(crate) fn expand(plan: Plan) -> TokenStream {
     let (options, key, function, mut output) = plan.into_parts();
     let root = Root(options.root.clone());
     rewrite::EraseImplTrait.visit_type_mut(&mut output);
-    let statement = call::statement(&root, &options, &key, &output, &function.signature);
+    let statement = call::statement(&root, &options, key.as_ref(), &output, &function.signature);
     let around = |body: &Group| run::expression(&root, &options, &output, body);
     let block = match function.body {
         Body::Opaque { inner, block } => {

@@ -6,5 +6,6 @@ mod faulty_store;
 mod flaws_found;
 mod memory;
 mod observed_store;
+mod reference_journal;
 mod reference_store;
 mod wrappers;

@@ -9,16 +9,19 @@ use idempotent_core::Guarantee;
 use idempotent_core::model::{Outcome, Record, RecordId, ScopeId};
 use idempotent_core::store::{
     Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Cursor, Entry, IfVacant,
-    Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store,
-    StoreError, StoreErrorKind, Unreadable,
+    Journal, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State,
+    Store, StoreError, StoreErrorKind, Unreadable,
 };
 use idempotent_core::testing::ManualClock;
 use idempotent_core::testing::contract::Subject;
+
+use super::reference_journal::Journals;
 
 #[derive(Clone, Default)]
 pub(crate) struct ReferenceStore {
     pub(crate) clock: ManualClock,
     slots: Arc<Mutex<HashMap<RecordId, Slot>>>,
+    pub(super) journals: Arc<Mutex<Journals>>,
     /// How many ids may be taken; `None` is any number.
     room: Option<usize>,
 }
@@ -40,6 +43,10 @@ impl Slot {
         let (state, end) = match (reserved, self.record.guarantee()) {
             (false, _) => (State::Completed, self.until),
             (true, _) if now < self.until => (State::Reserved, self.until),
+            (true, _) if self.record.suspends() => {
+                let end = self.until.saturating_add(self.record.retention());
+                (State::Suspended, end)
+            }
             (true, Guarantee::AtMostOnce) => {
                 let end = self.until.saturating_add(self.record.retention());
                 (State::Indeterminate, end)
@@ -60,7 +67,7 @@ impl ReferenceStore {
 
     /// An empty store on the same clock.
     pub(crate) fn elsewhere(&self) -> Self {
-        Self { slots: Arc::default(), ..self.clone() }
+        Self { slots: Arc::default(), journals: Arc::default(), ..self.clone() }
     }
 
     pub(crate) fn advance(&self, by: Duration) {
@@ -106,7 +113,10 @@ impl Store for ReferenceStore {
         if self.room.is_some_and(|room| slots.values().filter(is_taken).count() >= room) {
             return Err(StoreError::new(StoreErrorKind::Full, "the map is full"));
         }
-        slots.insert(request.id.clone(), self.slot(request.record(), request.lease()));
+        let slot = self.slot(request.record(), request.lease());
+        if let Some(old) = slots.insert(request.id.clone(), slot) {
+            self.drop_journal(&old.record);
+        }
         Ok(ReserveOutcome::Won)
     }
 
@@ -139,14 +149,17 @@ impl Store for ReferenceStore {
             _ if request.if_vacant == IfVacant::Refuse => return Ok(CompleteOutcome::Gone),
             _ => {}
         }
-        slots.insert(request.id.clone(), self.slot(request.record, request.ttl));
+        let slot = self.slot(request.record, request.ttl);
+        if let Some(old) = slots.insert(request.id.clone(), slot) {
+            self.drop_journal(&old.record);
+        }
         Ok(CompleteOutcome::Recorded)
     }
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         let (mut slots, now) = (self.slots(), self.clock.now());
         let entry = slots.get(request.id).and_then(|slot| slot.entry(now));
-        let goes = entry.is_some_and(|entry| {
+        let goes = entry.filter(|entry| !entry.record.has_journal()).is_some_and(|entry| {
             let doubted = entry.state == State::Indeterminate
                 && entry.record.token() == request.reservation.token();
             is_reserved_by(&entry, request.reservation) || (request.indeterminate && doubted)
@@ -162,6 +175,7 @@ impl Store for ReferenceStore {
         let own = slots.get_mut(request.id).filter(|slot| {
             slot.record.outcome() == Outcome::Reserved
                 && slot.record.token() == request.reservation.token()
+                && !slot.record.has_journal()
         });
         if let Some(slot) = own {
             slot.record = request.record.clone();
@@ -170,6 +184,10 @@ impl Store for ReferenceStore {
             }
         }
         Ok(())
+    }
+
+    fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
     }
 
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
@@ -185,6 +203,9 @@ impl Store for ReferenceStore {
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let removed = self.slots().remove(id);
+        if let Some(slot) = &removed {
+            self.drop_journal(&slot.record);
+        }
         Ok(removed.is_some_and(|slot| slot.is_garbled || slot.entry(now).is_some()))
     }
 

@@ -14,7 +14,16 @@ impl<C: CompletedMap> Records<C> {
                 && !slot.outlived_retention(now)
         });
         if is_own {
-            locked.abandon(request.record.clone(), request.ends_lease(), now);
+            let journal = locked.slot().and_then(|slot| slot.record.journal());
+            let record = match journal {
+                // Its owner does not know of the journal.
+                Some(journal) if !request.record.has_journal() => {
+                    let retention = locked.slot().map(|slot| slot.record.retention());
+                    request.record.with_journal(journal, retention.unwrap_or_default())
+                }
+                _ => request.record.clone(),
+            };
+            locked.abandon(record, request.ends_lease(), now);
         }
     }
 }

@@ -5,7 +5,9 @@
 
 pub(super) use crate::backends::shared::cache::Hash;
 pub(super) use crate::model::IdHasher;
-pub(super) use crate::model::{NotKept, Outcome, OwnerState, Record, RecordId, ScopeId, Token};
+pub(super) use crate::model::{
+    NotKept, Outcome, OwnerState, Record, RecordId, ScopeId, StepEntry, StepId, Token,
+};
 pub(super) use crate::store::{
     Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, IfVacant, Release, Renew,
     RenewOutcome, Reserve, ReserveOutcome, State,

@@ -14,6 +14,7 @@ mod correct;
 mod crate_items;
 mod evict;
 mod expiry_queue;
+mod journal;
 mod moment;
 mod records;
 mod release;

@@ -17,8 +17,13 @@ impl<C: CompletedMap> Records<C> {
             Some(State::Indeterminate) => request.indeterminate,
             _ => false,
         };
-        if may_release {
-            locked.remove(now);
+        if !may_release {
+            return;
+        }
+        match locked.slot_mut() {
+            // Its owner does not know of the journal.
+            Some(slot) if slot.record.has_journal() => slot.end_lease(now),
+            _ => locked.remove(now),
         }
     }
 }

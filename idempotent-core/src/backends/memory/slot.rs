@@ -1,8 +1,9 @@
 //! One slot of the unfinished calls: a reservation, or the tombstone that a completed call leaves.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::crate_items::{Entry, OwnerState, Record, ScopeId, State};
+use super::crate_items::{Entry, OwnerState, Record, ScopeId, State, StepEntry, StepId};
 use super::moment::Moment;
 use super::waiter_list::WaiterList;
 
@@ -16,9 +17,15 @@ pub(super) struct Slot {
     pub(super) record: Record,
     pub(super) waiters: WaiterList,
     pub(super) scope: Option<ScopeId>,
+    /// The steps of a call that has some.
+    pub(super) steps: Option<Box<Steps>>,
     lapses_at: Moment,
     vacant_at: Moment,
 }
+
+/// The steps of a call. Few calls have any, so a slot has a pointer to them.
+#[derive(Debug, Default)]
+pub(super) struct Steps(pub(super) HashMap<StepId, StepEntry>);
 
 impl Slot {
     pub(super) fn reserved(
@@ -28,23 +35,29 @@ impl Slot {
         scope: Option<ScopeId>,
     ) -> Self {
         let waiters = WaiterList::default();
-        let mut slot = Self { record, waiters, scope, lapses_at: now, vacant_at: now };
+        let mut slot = Self { record, waiters, scope, steps: None, lapses_at: now, vacant_at: now };
         slot.renew(now, lease);
         slot
     }
 
     pub(super) fn tombstone(record: Record, until: Moment, scope: Option<ScopeId>) -> Self {
         let waiters = WaiterList::default();
-        Self { record, waiters, scope, lapses_at: until, vacant_at: until }
+        Self { record, waiters, scope, steps: None, lapses_at: until, vacant_at: until }
     }
 
     pub(super) fn renew(&mut self, now: Moment, lease: Duration) {
         self.lapses_at = now.after(lease);
-        self.vacant_at = if self.record.guarantee().keeps_lapsed() {
+        self.vacant_at = if self.record.keeps_lapsed() {
             self.lapses_at.after(self.record.retention())
         } else {
             self.lapses_at
         };
+    }
+
+    /// Goes by the record for what follows the lease, which stays as it is.
+    pub(super) fn keep(&mut self) {
+        let lapses_at = self.lapses_at;
+        self.renew(lapses_at, Duration::ZERO);
     }
 
     /// Ends the lease now, unless it has lapsed already.
@@ -81,7 +94,7 @@ impl Slot {
 
     /// Whether this was still indeterminate when its retention ended.
     pub(super) fn outlived_retention(&self, now: Moment) -> bool {
-        self.is_vacant(now) && self.is_reservation() && self.record.guarantee().keeps_lapsed()
+        self.is_vacant(now) && self.is_reservation() && self.record.keeps_lapsed()
     }
 
     pub(super) fn state(&self, now: Moment) -> Option<State> {
@@ -89,8 +102,10 @@ impl Slot {
             (!self.is_vacant(now)).then_some(State::Completed)
         } else if now < self.lapses_at {
             Some(State::Reserved)
-        } else if self.record.guarantee().keeps_lapsed() {
-            (!self.is_vacant(now)).then_some(State::Indeterminate)
+        } else if self.record.keeps_lapsed() {
+            let state =
+                if self.record.suspends() { State::Suspended } else { State::Indeterminate };
+            (!self.is_vacant(now)).then_some(state)
         } else {
             Some(State::Lapsed)
         }

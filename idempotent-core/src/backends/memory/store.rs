@@ -11,11 +11,11 @@ use super::moment::Moment;
 use super::records::Records;
 use super::unfinished::Full;
 use super::{scan, wait};
-use crate::model::{RecordId, ScopeId};
+use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, LocalStore, Page,
-    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError,
-    StoreErrorKind, Wait,
+    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, LocalStore,
+    Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan,
+    ScopeUse, Store, StoreError, StoreErrorKind, Suspend, Wait, WriteStep, WriteStepOutcome,
 };
 
 /// A store in the memory of one process.
@@ -159,6 +159,30 @@ impl LocalStore for MemoryStore {
 }
 
 #[async_trait]
+impl Journal for MemoryStore {
+    async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
+        Ok(self.records().write_step(request, self.now()))
+    }
+
+    async fn load_steps(
+        &self,
+        id: &RecordId,
+        journal: Token,
+    ) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+        Ok(self.records().load_steps(id, journal))
+    }
+
+    async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
+        Ok(self.records().resume(request, self.now()))
+    }
+
+    async fn suspend(&self, request: &Suspend<'_>) -> Result<(), StoreError> {
+        self.records().suspend(request, self.now());
+        Ok(())
+    }
+}
+
+#[async_trait]
 impl Store for MemoryStore {
     fn is_in_process(&self) -> bool {
         true
@@ -216,6 +240,10 @@ impl Store for MemoryStore {
     /// Unfinished records come first. Each page of completed records walks over all of them.
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         scan::page(self.records(), request, self.now())
+    }
+
+    fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
     }
 
     fn max_records(&self) -> Option<u64> {

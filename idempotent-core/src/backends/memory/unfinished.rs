@@ -200,6 +200,26 @@ impl LockedId<'_> {
         }
     }
 
+    /// Replaces the record of a reservation by one that says that it has a journal.
+    pub(super) fn mark(&mut self, record: Record) {
+        if let Some(slot) = self.shard.slots.get_mut(self.id) {
+            self.unfinished.counts.remove(slot);
+            slot.record = record;
+            slot.keep();
+            self.unfinished.counts.add(slot);
+        }
+    }
+
+    /// Replaces the record of a suspended call by a reservation of its next run, with a fresh lease.
+    pub(super) fn resume(&mut self, record: Record, lease: Duration, now: Moment) {
+        if let Some(slot) = self.shard.slots.get_mut(self.id) {
+            self.unfinished.counts.remove(slot);
+            slot.record = record;
+            slot.renew(now, lease);
+            self.unfinished.counts.add(slot);
+        }
+    }
+
     pub(super) fn remove(&mut self, now: Moment) {
         if let Some(mut slot) = self.shard.slots.remove(self.id) {
             self.unfinished.count.fetch_sub(1, Ordering::Relaxed);

@@ -12,9 +12,9 @@ use super::inner::Inner;
 use super::load_expiry;
 use crate::model::{RecordId, ScopeId};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Degradation, Entry, LocalStore,
-    Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse,
-    State, Store, StoreError, StoreHealth, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Degradation, Entry, Journal,
+    LocalStore, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan,
+    ScopeUse, State, Store, StoreError, StoreHealth, Wait,
 };
 
 /// A cache of another store's completed records in this process's memory, so that a replay needs no
@@ -196,6 +196,11 @@ impl<S: Store> Store for NearCache<S> {
 
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.0.store.scan(request).await
+    }
+
+    /// Steps are never copied.
+    fn journal(&self) -> Option<&dyn Journal> {
+        self.0.store.journal()
     }
 
     fn max_records(&self) -> Option<u64> {

@@ -21,6 +21,11 @@ pub(super) const fn guarantee_code(guarantee: Guarantee) -> i16 {
     }
 }
 
+/// The same for a reservation that may have a journal: 3 if another run resumes it.
+pub(super) fn lapse_code(record: &Record) -> i16 {
+    if record.suspends() { 3 } else { guarantee_code(record.guarantee()) }
+}
+
 /// A row of the table of records, as statements return it.
 pub(super) struct EntryRow {
     record: Vec<u8>,
@@ -73,6 +78,8 @@ impl EntryRow {
         }
         Ok(Some(if lapse > 0 {
             Entry::new(record, State::Reserved, Some(duration(lapse)))
+        } else if record.suspends() {
+            Entry::new(record, State::Suspended, until_gone)
         } else if record.guarantee() == Guarantee::AtLeastOnce {
             Entry::new(record, State::Lapsed, Some(Duration::ZERO))
         } else {

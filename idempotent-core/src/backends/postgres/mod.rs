@@ -28,6 +28,7 @@ mod error;
 mod first_of;
 mod groups;
 mod inner;
+mod journal;
 mod load;
 mod notify;
 mod query;

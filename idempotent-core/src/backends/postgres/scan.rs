@@ -36,7 +36,8 @@ pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreErr
             .bind(request.operation.as_deref())
             .bind(wants(State::Reserved))
             .bind(wants(State::Lapsed))
-            .bind(wants(State::Indeterminate))
+            // Which of the two it is, its record says.
+            .bind(wants(State::Indeterminate) || wants(State::Suspended))
             .bind(wants(State::Completed))
     };
     page(request, limit, &store.connection.fetch(query, Retry::Yes).await?)

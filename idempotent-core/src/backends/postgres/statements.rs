@@ -25,6 +25,10 @@ pub(super) struct Statements {
     pub(super) scan_unfinished: SqlStr,
     pub(super) sweep: SqlStr,
     pub(super) sweep_unfinished: SqlStr,
+    pub(super) write_step: SqlStr,
+    pub(super) load_steps: SqlStr,
+    pub(super) resume: SqlStr,
+    pub(super) suspend: SqlStr,
 }
 
 impl Statements {
@@ -48,6 +52,10 @@ impl Statements {
             scan_unfinished: of(include_str!("sql/scan_unfinished.sql")),
             sweep: of(include_str!("sql/sweep.sql")),
             sweep_unfinished: of(include_str!("sql/sweep_unfinished.sql")),
+            write_step: of(include_str!("sql/write_step.sql")),
+            load_steps: of(include_str!("sql/load_steps.sql")),
+            resume: of(include_str!("sql/resume.sql")),
+            suspend: of(include_str!("sql/suspend.sql")),
         }
     }
 }

@@ -10,13 +10,13 @@ use super::connection_pool::ConnectionPool;
 use super::error::store_error;
 use super::inner::Inner;
 use super::table_names::TableNames;
-use super::{check, correct, groups, load, notify, release, scan, schema, scope_use};
+use super::{check, correct, groups, journal, load, notify, release, scan, schema, scope_use};
 use crate::backends::shared::sql::sweep_all;
-use crate::model::{RecordId, ScopeId};
+use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Page, PurgeObserver,
-    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError,
-    StoreHealth, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
+    Scan, ScopeUse, Store, StoreError, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
 };
 
 /// A store in PostgreSQL, version 15 or newer: any number of processes share the records in a table of one
@@ -163,6 +163,40 @@ impl PostgresStore {
 }
 
 #[async_trait]
+impl Journal for PostgresStore {
+    async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
+        self.0.ready().await?;
+        let outcome = self.0.named(journal::write_step(&self.0, request).await)?;
+        self.0.connection.wrote();
+        Ok(outcome)
+    }
+
+    async fn load_steps(
+        &self,
+        _id: &RecordId,
+        journal: Token,
+    ) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+        self.0.ready().await?;
+        self.0.named(journal::load_steps(&self.0, journal).await)
+    }
+
+    async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
+        self.0.ready().await?;
+        let outcome = self.0.named(journal::resume(&self.0, request).await)?;
+        self.0.connection.wrote();
+        Ok(outcome)
+    }
+
+    async fn suspend(&self, request: &Suspend<'_>) -> Result<(), StoreError> {
+        self.0.ready().await?;
+        self.0.named(journal::suspend(&self.0, request).await)?;
+        self.0.connection.wrote();
+        self.0.notifications.notifier.ended(request.id.hash());
+        Ok(())
+    }
+}
+
+#[async_trait]
 impl Store for PostgresStore {
     fn server(&self) -> Option<&str> {
         Some(self.0.server())
@@ -253,6 +287,10 @@ impl Store for PostgresStore {
 
     fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {
         self.0.notifications.observe_purges(&self.0.tasks, observer)
+    }
+
+    fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
     }
 
     fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {

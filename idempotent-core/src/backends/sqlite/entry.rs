@@ -33,6 +33,11 @@ pub(super) fn guarantee_code(guarantee: Guarantee) -> i64 {
     i64::from(guarantee != Guarantee::AtLeastOnce)
 }
 
+/// The same for a reservation that may have a journal: 3 if another run resumes it.
+pub(super) fn lapse_code(record: &Record) -> i64 {
+    if record.suspends() { 3 } else { guarantee_code(record.guarantee()) }
+}
+
 /// Reads a row: its record, the milliseconds until its lease lapses, its retention in milliseconds, and the
 /// milliseconds until it expires.
 pub(super) fn read(row: &SqliteRow) -> Result<Found, StoreError> {
@@ -57,6 +62,9 @@ fn found(
         }
         (Some(lapses_in), None) if is_reserved => match remaining_millis(lapses_in) {
             Some(remaining) => (State::Reserved, Some(remaining)),
+            None if record.suspends() => {
+                (State::Suspended, remaining_millis(lapses_in.saturating_add(retention)))
+            }
             None if record.guarantee() == Guarantee::AtLeastOnce => {
                 return Ok(Found::Entry(Entry::new(record, State::Lapsed, None)));
             }

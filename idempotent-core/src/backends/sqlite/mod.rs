@@ -20,6 +20,7 @@ mod database_file;
 mod entry;
 mod error;
 mod inner;
+mod journal;
 mod load;
 mod notify;
 mod private_file;

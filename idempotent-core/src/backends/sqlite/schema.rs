@@ -12,6 +12,7 @@ const MIGRATIONS: &[(i32, &str)] = &[
     (1, include_str!("../../../migrations/sqlite/0001_records.sql")),
     (2, include_str!("../../../migrations/sqlite/0002_transactions.sql")),
     (3, include_str!("../../../migrations/sqlite/0003_scopes.sql")),
+    (4, include_str!("../../../migrations/sqlite/0004_journals.sql")),
 ];
 
 const EXISTS: &str =

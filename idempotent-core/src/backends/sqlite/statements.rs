@@ -26,6 +26,15 @@ pub(super) struct Statements {
     pub(super) expired_unfinished: SqlStr,
     pub(super) sweep: SqlStr,
     pub(super) sweep_purges: SqlStr,
+    pub(super) mark_journal: SqlStr,
+    pub(super) name_step: SqlStr,
+    pub(super) write_step: SqlStr,
+    pub(super) written_step: SqlStr,
+    pub(super) load_steps: SqlStr,
+    pub(super) resume: SqlStr,
+    pub(super) suspend: SqlStr,
+    pub(super) settle_step: SqlStr,
+    pub(super) release_unmarked: SqlStr,
 }
 
 impl Statements {
@@ -51,6 +60,15 @@ impl Statements {
             expired_unfinished: of(include_str!("sql/expired_unfinished.sql")),
             sweep: of(include_str!("sql/sweep.sql")),
             sweep_purges: of(include_str!("sql/sweep_purges.sql")),
+            mark_journal: of(include_str!("sql/mark_journal.sql")),
+            name_step: of(include_str!("sql/name_step.sql")),
+            write_step: of(include_str!("sql/write_step.sql")),
+            written_step: of(include_str!("sql/written_step.sql")),
+            load_steps: of(include_str!("sql/load_steps.sql")),
+            resume: of(include_str!("sql/resume.sql")),
+            suspend: of(include_str!("sql/suspend.sql")),
+            settle_step: of(include_str!("sql/settle_step.sql")),
+            release_unmarked: of(include_str!("sql/release_unmarked.sql")),
         }
     }
 }

@@ -8,15 +8,15 @@ use async_trait::async_trait;
 
 use super::inner::Inner;
 use super::{
-    abandon, check, complete, correct, load, notify, release, renew, reserve, scan, schema,
-    scope_use,
+    abandon, check, complete, correct, journal, load, notify, release, renew, reserve, scan,
+    schema, scope_use,
 };
 use crate::backends::shared::sql::sweep_all;
-use crate::model::{RecordId, ScopeId};
+use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Page, PurgeObserver,
-    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError,
-    StoreHealth, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
+    Scan, ScopeUse, Store, StoreError, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
 };
 
 /// A store in a file of this machine: any number of its processes share the records, which survive a restart.
@@ -162,6 +162,35 @@ impl SqliteStore {
 }
 
 #[async_trait]
+impl Journal for SqliteStore {
+    async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
+        self.0.ready().await?;
+        self.0.named(journal::write_step(&self.0, request).await)
+    }
+
+    async fn load_steps(
+        &self,
+        _id: &RecordId,
+        journal: Token,
+    ) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+        self.0.ready().await?;
+        self.0.named(journal::load_steps(&self.0, journal).await)
+    }
+
+    async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
+        self.0.ready().await?;
+        self.0.named(journal::resume(&self.0, request).await)
+    }
+
+    async fn suspend(&self, request: &Suspend<'_>) -> Result<(), StoreError> {
+        self.0.ready().await?;
+        let outcome = self.0.named(journal::suspend(&self.0, request).await);
+        self.0.notifier.ended(request.id.hash());
+        outcome
+    }
+}
+
+#[async_trait]
 impl Store for SqliteStore {
     fn server(&self) -> Option<&str> {
         Some(self.0.file())
@@ -235,6 +264,10 @@ impl Store for SqliteStore {
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         self.0.ready().await?;
         self.0.named(scan::scan(&self.0, request).await)
+    }
+
+    fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
     }
 
     fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {

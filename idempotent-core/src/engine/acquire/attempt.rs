@@ -10,10 +10,11 @@ use super::acquired::Acquired;
 use super::check::Found;
 use super::prepare::Prepared;
 use super::request::Request;
+use super::resume::{Resumed, resume};
 use super::unrecorded::UnrecordedRun;
 use crate::engine::circuit::{Asking, OpenCircuit};
 use crate::engine::idempotency::Idempotency;
-use crate::engine::lease::{CurrentCall, LeaseHandle, RenewalTask, current};
+use crate::engine::lease::{CurrentCall, LeaseContext, LeaseHandle, RenewalTask, current};
 use crate::engine::settle::{HeldReservation, Unused, discard};
 use crate::engine::telemetry::{Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
@@ -93,6 +94,9 @@ pub(super) fn start(
         return ControlFlow::Continue((prepared, task));
     };
     timer.stop(answer.as_ref().err());
+    if let Ok(ReserveOutcome::Taken(Entry { state: State::Suspended, .. })) = &answer {
+        return ControlFlow::Continue((prepared, task));
+    }
     let answer = Answer::new(&request, answer);
     ControlFlow::Break(conclude(prepared, task, Try::First, answer))
 }
@@ -145,7 +149,9 @@ async fn look(
     let engine = &prepared.engine;
     let call = engine.store().load(&prepared.id);
     match engine.0.transition(&task, Transition::Look, limit, call).await {
-        Ok(Some(entry)) if entry.state != State::Lapsed => taken(prepared, task, entry),
+        Ok(Some(entry)) if !matches!(entry.state, State::Lapsed | State::Suspended) => {
+            taken(prepared, task, entry)
+        }
         Ok(_) | Err(_) => Err(refusal),
     }
 }
@@ -180,7 +186,30 @@ pub(super) async fn attempt(
         _ => asking.answered(),
     }
     let answer = Answer::new(&request, answer);
-    conclude(prepared, task, this, answer)
+    match answer {
+        Answer::Taken(entry) if entry.state == State::Suspended => {
+            Box::pin(resume_call(prepared, task, this, entry)).await
+        }
+        answer => conclude(prepared, task, this, answer),
+    }
+}
+
+/// Goes on with a call that nobody runs. An engine that fails open does not do so here: what the call has done is
+/// recorded, and would be done again.
+async fn resume_call(
+    prepared: Prepared,
+    task: Arc<RenewalTask>,
+    this: Try,
+    entry: Entry,
+) -> Result<Attempt, Error> {
+    let limit = this.limit(&prepared);
+    let (prepared, resumed) = resume(prepared, &task, limit, &entry).await?;
+    match resumed {
+        Resumed::Won(written) => won(prepared, written, task),
+        Resumed::Taken(entry) => taken(prepared, task, entry),
+        Resumed::Failed(error) if this.is_over(&error) => Err(prepared.in_progress(None)),
+        Resumed::Failed(error) => Err(unavailable(&prepared.id, error, SOON)),
+    }
 }
 
 /// A store's answer, with the reservation that was written, or may have been written.
@@ -235,7 +264,8 @@ fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<A
         discard(&engine, id.clone(), record, Unused::Won);
         return Err(lease_may_have_lapsed(&id));
     }
-    let lease = LeaseHandle::new(task, id, record, (lease, max_run), sent, current());
+    let context = LeaseContext { engine: engine.to_ref(), ttl, caller: current() };
+    let lease = LeaseHandle::new(task, id, record, (lease, max_run), sent, context);
     let held = HeldReservation::new(engine, ttl, lease, (seat, is_charged));
     Ok(Attempt::Acquired(Acquired::Won(held)))
 }

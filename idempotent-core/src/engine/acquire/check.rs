@@ -52,7 +52,7 @@ impl Prepared {
                 };
                 Err(Error::of(ErrorKind::Indeterminate, &self.id).detail(why))
             }
-            State::Reserved | State::Lapsed => match record.owner_state() {
+            State::Reserved | State::Lapsed | State::Suspended => match record.owner_state() {
                 OwnerState::Held => Err(self.held(remaining)),
                 OwnerState::Running | OwnerState::Abandoned => {
                     Ok(Found::InProgress { token: record.token(), remaining })
@@ -84,7 +84,7 @@ impl Prepared {
         }
     }
 
-    fn incompatible(&self, why: String) -> Error {
+    pub(super) fn incompatible(&self, why: String) -> Error {
         Error::of(ErrorKind::Incompatible, &self.id).detail(why)
     }
 

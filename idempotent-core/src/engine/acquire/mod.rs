@@ -2,7 +2,7 @@
 //!
 //! In the order of a call: its options (`request`), what follows from them (`prepare`, with the
 //! engine's list of operation `names`; what of it does not depend on a key is `effective_policy`), whether the call may run (`admit`), one attempt to reserve (`attempt`, with the order of checks
-//! in `check`), how a duplicate of a running call waits (`wait_for_owner`), all of that as one
+//! in `check`), how it takes a call that was interrupted (`resume`), how a duplicate of a running call waits (`wait_for_owner`), all of that as one
 //! future (`acquisition`), and its result (`acquired`, with a body that runs without a record in `unrecorded`). `in_transaction` does the same in the
 //! caller's transaction.
 
@@ -16,6 +16,7 @@ mod in_transaction;
 mod names;
 mod prepare;
 mod request;
+mod resume;
 mod unrecorded;
 mod wait_for_owner;
 
@@ -23,5 +24,6 @@ pub(crate) use self::acquired::{Acquired, CompletedRecord};
 pub(crate) use self::acquisition::Acquisition;
 pub(crate) use self::in_transaction::acquire_in_transaction;
 pub(super) use self::names::OperationNames;
+pub(super) use self::prepare::fingerprint_of;
 pub(crate) use self::request::Request;
 pub(crate) use self::unrecorded::UnrecordedRun;

@@ -47,7 +47,7 @@ impl Request {
         let id = RecordId::from_parts(name.into(), scope, key, secret);
         let fingerprint = match self.digest.take() {
             None => None,
-            Some(Ok(digest)) => Some(fingerprint(digest, secret)),
+            Some(Ok(digest)) => Some(fingerprint_of(digest, secret)),
             Some(Err(error)) => return Err(Error::of(ErrorKind::Encode, &id).caused_by(error)),
         };
         Ok(Prepared {
@@ -86,7 +86,7 @@ impl Prepared {
     }
 
     /// What the record will say about this call.
-    fn envelope(&self) -> Envelope<'_> {
+    pub(super) fn envelope(&self) -> Envelope<'_> {
         let settings = self.engine.settings();
         Envelope {
             key: self.request.key.as_ref().ok().filter(|_| !settings.redact_keys),
@@ -131,7 +131,7 @@ fn checked<'a>(
 }
 
 /// Applies the secret. Without one, a payload with few possible values can be found by trying them.
-fn fingerprint(digest: Digest, secret: Option<&Secret>) -> Fingerprint {
+pub(in crate::engine) fn fingerprint_of(digest: Digest, secret: Option<&Secret>) -> Fingerprint {
     let digest = match secret {
         None => digest,
         Some(Secret(secret)) => blake3::keyed_hash(secret, &digest).into(),

@@ -178,7 +178,8 @@ impl Idempotency {
         self.admin_call(id, self.store().purge(id)).await
     }
 
-    /// Makes a reserved key vacant before its lease lapses, for an owner that is known to be dead.
+    /// Makes a reserved key vacant before its lease lapses, for an owner that is known to be dead. A call with steps
+    /// keeps them, and is suspended: its next caller resumes it.
     /// A record that has changed since it was inspected stays as it is. Returns the record that the
     /// id has afterwards, if any.
     ///
@@ -186,6 +187,10 @@ impl Idempotency {
     ///
     /// [`ErrorKind::Store`] if the store fails.
     pub async fn release(&self, seen: &Inspection) -> Result<Option<Inspection>, Error> {
+        if seen.entry.record.has_journal() {
+            self.end_lease(seen).await?;
+            return self.inspect(&seen.id).await;
+        }
         let request = Release::new(&seen.id, &seen.entry.record);
         self.admin_call(&seen.id, self.store().release(&request)).await?;
         self.inspect(&seen.id).await

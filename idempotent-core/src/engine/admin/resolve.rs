@@ -1,13 +1,12 @@
 //! Saying what a call turned out to be, if its owner no longer can, and correcting what was said.
 
 use super::inspect::Inspection;
+use super::moved_on::moved_on;
 use super::resolution::{Ending, Resolution, Said};
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Outcome, Record, RecordId};
-use crate::store::{
-    Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, IfVacant, Release, State,
-};
+use crate::model::{Outcome, Record};
+use crate::store::{Complete, CompleteOutcome, Correct, CorrectOutcome, IfVacant, Release, State};
 
 impl Idempotency {
     /// Says what an indeterminate or reserved call turned out to be.
@@ -133,6 +132,9 @@ impl Idempotency {
     }
 
     async fn vacate(&self, seen: &Inspection) -> Result<(), Error> {
+        if let Some(journal) = seen.entry.record.journal() {
+            return self.make_resumable(seen, journal).await;
+        }
         let request = Release::new(&seen.id, &seen.entry.record).including_indeterminate();
         self.admin_call(&seen.id, self.store().release(&request)).await?;
         match self.inspect(&seen.id).await? {
@@ -140,15 +142,4 @@ impl Idempotency {
             _ => Ok(()),
         }
     }
-}
-
-fn moved_on(id: &RecordId, now: Option<&Entry>) -> Error {
-    let (kind, detail) = match now {
-        Some(Entry { state: State::Reserved, .. }) => {
-            (ErrorKind::InProgress, "another attempt has taken the key since it was inspected")
-        }
-        Some(_) => (ErrorKind::Indeterminate, "the record has changed since it was inspected"),
-        None => (ErrorKind::Indeterminate, "the record has disappeared since it was inspected"),
-    };
-    Error::of(kind, id).detail(detail)
 }

@@ -14,6 +14,7 @@ use tracing::Span;
 
 use super::lease_state::Lease;
 use super::outer_call::{Nesting, OuterCall, is_within};
+use super::step_scope::StepScope;
 use crate::error::Error;
 use crate::model::{DerivedKey, RecordId, Token};
 
@@ -54,6 +55,8 @@ pub struct CurrentCall(Call);
 enum Call {
     Leased(Arc<Lease>),
     Unleased(Arc<Unleased>),
+    /// A step of a call with a lease.
+    Step(Arc<StepScope>),
 }
 
 /// A call without a lease: in a transaction, or without a record because the engine fails open.
@@ -97,17 +100,32 @@ impl CurrentCall {
         Self(Call::Unleased(Arc::new(Unleased { id, token, depth, nesting })))
     }
 
+    pub(in crate::engine) const fn of_step(step: Arc<StepScope>) -> Self {
+        Self(Call::Step(step))
+    }
+
+    /// The lease that its steps belong to, and the step that it is itself. `None` if it has no lease, and so no steps.
+    pub(in crate::engine) fn steps(&self) -> Option<(&Arc<Lease>, Option<&Arc<StepScope>>)> {
+        match &self.0 {
+            Call::Leased(lease) => Some((lease, None)),
+            Call::Step(step) => Some((&step.lease, Some(step))),
+            Call::Unleased(_) => None,
+        }
+    }
+
     fn as_outer_call(&self) -> &dyn OuterCall {
         match &self.0 {
             Call::Leased(lease) => &**lease,
             Call::Unleased(call) => &**call,
+            Call::Step(step) => &**step,
         }
     }
 
-    pub(super) fn into_outer_call(self) -> Arc<dyn OuterCall> {
+    pub(in crate::engine) fn into_outer_call(self) -> Arc<dyn OuterCall> {
         match self.0 {
             Call::Leased(lease) => lease,
             Call::Unleased(call) => call,
+            Call::Step(step) => step,
         }
     }
 
@@ -134,7 +152,7 @@ impl CurrentCall {
     /// How deeply calls in transactions are nested here, this one included.
     pub(in crate::engine) fn depth(&self) -> u32 {
         match &self.0 {
-            Call::Leased(_) => 0,
+            Call::Leased(_) | Call::Step(_) => 0,
             Call::Unleased(call) => call.depth,
         }
     }
@@ -153,13 +171,16 @@ impl CurrentCall {
     }
 
     /// The key for this call's only request to the system called `label`. It is always the same,
-    /// also when the call runs again after a crash.
+    /// also when the call runs again after a crash. Inside a step it is the key of that step's only request.
     #[must_use]
     pub fn derive(&self, label: &str) -> DerivedKey {
-        self.record_id().derive(label)
+        match &self.0 {
+            Call::Step(step) => step.id.derive(label),
+            Call::Leased(_) | Call::Unleased(_) => self.record_id().derive(label),
+        }
     }
 
-    /// A key for this call's next request to the system called `label`: a different one each time,
+    /// A key for this call's next request to the system called `label`, or this step's: a different one each time,
     /// and the same ones **in the same order** when the call runs again.
     ///
     /// If a body's requests may change their order from run to run, give each its own label and use
@@ -167,7 +188,11 @@ impl CurrentCall {
     #[must_use]
     pub fn derive_next(&self, label: &str) -> DerivedKey {
         let counters = &self.as_outer_call().nesting().label_counters;
-        self.record_id().derive_nth(label, counters.next(label))
+        let nth = counters.next(label);
+        match &self.0 {
+            Call::Step(step) => step.id.derive_nth(label, nth),
+            Call::Leased(_) | Call::Unleased(_) => self.record_id().derive_nth(label, nth),
+        }
     }
 
     /// Runs `future` as a part of this call: for tasks that a body spawns, and for work under a

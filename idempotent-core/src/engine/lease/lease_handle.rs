@@ -6,9 +6,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::current_call::CurrentCall;
+use super::engine_ref::EngineRef;
 use super::lease_state::Lease;
 use super::outer_call::OuterCall as _;
 use super::renewal_task::RenewalTask;
+use crate::engine::journal::RunJournal;
 use crate::model::{Record, RecordId};
 
 /// Keeps one reservation alive until it is dropped.
@@ -17,9 +19,16 @@ pub(in crate::engine) struct LeaseHandle {
     task: Arc<RenewalTask>,
 }
 
+/// What a lease knows of its call.
+pub(in crate::engine) struct LeaseContext {
+    pub(in crate::engine) engine: EngineRef,
+    pub(in crate::engine) ttl: Duration,
+    /// The call whose body makes this one.
+    pub(in crate::engine) caller: Option<CurrentCall>,
+}
+
 impl LeaseHandle {
-    /// Keeps a reservation alive that was first sent to the store at `sent`, by the body of `caller`
-    /// if there is one.
+    /// Keeps a reservation alive that was first sent to the store at `sent`.
     #[inline]
     pub(in crate::engine) fn new(
         task: Arc<RenewalTask>,
@@ -27,11 +36,18 @@ impl LeaseHandle {
         reservation: Record,
         (duration, max_run): (Duration, Duration),
         sent: Instant,
-        caller: Option<CurrentCall>,
+        context: LeaseContext,
     ) -> Self {
+        let LeaseContext { engine, ttl, caller } = context;
         let caller = caller.map(CurrentCall::into_outer_call);
         let due = sent + duration / 3;
-        let lease = Arc::new(Lease::new(id, reservation, (duration, max_run), (sent, due), caller));
+        let journal = reservation.journal().map(|name| (name, reservation.clone()));
+        let times = ((duration, max_run), (sent, due));
+        let lease = Lease::new(id, reservation, times.0, times.1, caller, (engine, ttl));
+        let lease = Arc::new(lease);
+        if let Some((name, record)) = journal {
+            lease.journal_or(|| RunJournal::new(name, record, true));
+        }
         lease.set_slot(task.insert(Arc::clone(&lease), due));
         Self { lease, task }
     }
@@ -42,6 +58,11 @@ impl LeaseHandle {
 
     pub(in crate::engine) fn reservation(&self) -> &Record {
         &self.lease.reservation
+    }
+
+    /// The call's journal, if it has one.
+    pub(in crate::engine) fn journal(&self) -> Option<&RunJournal> {
+        self.lease.journal().map(|journal| &**journal)
     }
 
     /// The task that renews it.

@@ -1,21 +1,28 @@
 //! [`Lease`]: one reservation that is kept alive, how long it holds, and when to renew it.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::engine_ref::EngineRef;
 use super::outer_call::{Nesting, OuterCall};
+use crate::engine::journal::RunJournal;
 use crate::engine::telemetry::Telemetry;
 use crate::model::{Record, RecordId, Token};
 
 /// One reservation that is kept alive.
-pub(super) struct Lease {
-    pub(super) id: RecordId,
-    pub(super) reservation: Record,
+pub(in crate::engine) struct Lease {
+    pub(in crate::engine) id: RecordId,
+    pub(in crate::engine) reservation: Record,
     pub(super) duration: Duration,
     nesting: Nesting,
+    pub(in crate::engine) engine: EngineRef,
+    /// How long the call's result is kept.
+    pub(in crate::engine) ttl: Duration,
+    /// Set once the call has a step.
+    journal: OnceLock<Arc<RunJournal>>,
     /// Its slot in the task that renews it. Kept here, since a handle is a part of the caller's future.
     slot: AtomicUsize,
     stops_at: Option<Instant>,
@@ -50,6 +57,7 @@ impl Lease {
         (duration, max_run): (Duration, Duration),
         (sent, due): (Instant, Instant),
         caller: Option<Arc<dyn OuterCall>>,
+        (engine, ttl): (EngineRef, Duration),
     ) -> Self {
         let times = Times { expires_at: sent + duration, due: Some(due) };
         Self {
@@ -57,6 +65,9 @@ impl Lease {
             reservation,
             duration,
             nesting: Nesting::new(caller),
+            engine,
+            ttl,
+            journal: OnceLock::new(),
             slot: AtomicUsize::new(0),
             stops_at: sent.checked_add(max_run),
             times: Mutex::new(times),
@@ -64,6 +75,24 @@ impl Lease {
             ending: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         }
+    }
+
+    /// The call's journal, if it has one.
+    pub(in crate::engine) fn journal(&self) -> Option<&Arc<RunJournal>> {
+        self.journal.get()
+    }
+
+    /// The call's journal, which begins now if it has none.
+    pub(in crate::engine) fn journal_or(
+        &self,
+        begin: impl FnOnce() -> RunJournal,
+    ) -> &Arc<RunJournal> {
+        self.journal.get_or_init(|| Arc::new(begin()))
+    }
+
+    /// Whether the body has ended.
+    pub(in crate::engine) fn is_ending(&self) -> bool {
+        self.ending.load(Ordering::Relaxed)
     }
 
     pub(super) fn set_slot(&self, slot: usize) {
@@ -139,12 +168,12 @@ impl Lease {
         self.stopped.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn is_lost(&self) -> bool {
+    pub(in crate::engine) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
     }
 
     /// How long the reservation surely holds unless it is renewed.
-    pub(super) fn remaining(&self) -> Duration {
+    pub(in crate::engine) fn remaining(&self) -> Duration {
         self.times().expires_at.saturating_duration_since(Instant::now())
     }
 }

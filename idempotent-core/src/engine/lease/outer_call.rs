@@ -8,7 +8,7 @@ use super::label_counters::LabelCounters;
 use crate::model::{RecordId, Token};
 
 /// A call whose body runs.
-pub(super) trait OuterCall: Send + Sync {
+pub(in crate::engine) trait OuterCall: Send + Sync {
     fn id(&self) -> &RecordId;
 
     /// `None` if the body runs without a record.
@@ -19,7 +19,7 @@ pub(super) trait OuterCall: Send + Sync {
 
 /// The call whose body makes this call, and what became of the calls that this call's body makes.
 #[derive(Default)]
-pub(super) struct Nesting {
+pub(in crate::engine) struct Nesting {
     caller: Option<Arc<dyn OuterCall>>,
     pub(super) label_counters: LabelCounters,
     /// The HTTP status of the last nested call that was refused; 0 if none was.
@@ -27,15 +27,15 @@ pub(super) struct Nesting {
 }
 
 impl Nesting {
-    pub(super) fn new(caller: Option<Arc<dyn OuterCall>>) -> Self {
+    pub(in crate::engine) fn new(caller: Option<Arc<dyn OuterCall>>) -> Self {
         Self { caller, ..Self::default() }
     }
 
-    pub(super) fn set_refused(&self, status: u16) {
+    pub(in crate::engine) fn set_refused(&self, status: u16) {
         self.refused_status.store(status, Ordering::Relaxed);
     }
 
-    pub(super) fn refused_status(&self) -> Option<u16> {
+    pub(in crate::engine) fn refused_status(&self) -> Option<u16> {
         match self.refused_status.load(Ordering::Relaxed) {
             0 => None,
             status => Some(status),

@@ -9,7 +9,7 @@ use crate::engine::drain::InFlightGuard;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::telemetry::{Telemetry, Transition};
 use crate::model::{Record, RecordId};
-use crate::store::Release;
+use crate::store::{Release, Suspend};
 
 /// What is known about a reservation that no call will use.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -65,9 +65,19 @@ pub(super) async fn release_once(
     id: &RecordId,
     reservation: &Record,
 ) -> bool {
-    let request = Release::new(id, reservation);
-    let call = engine.store().release(&request);
-    let answer = engine.0.call(Transition::Release, reservation.lease(), call).await;
+    let limit = reservation.lease();
+    let answer = match engine.store().journal().filter(|_| reservation.has_journal()) {
+        // What an earlier run has recorded stays.
+        Some(journal) => {
+            let suspended = engine.seal(id, &reservation.abandoned());
+            let request = Suspend::new(id, reservation, &suspended);
+            engine.0.call(Transition::Suspend, limit, journal.suspend(&request)).await
+        }
+        None => {
+            let request = Release::new(id, reservation);
+            engine.0.call(Transition::Release, limit, engine.store().release(&request)).await
+        }
+    };
     if let Err(error) = &answer {
         tracing::debug!(
             record = %id,

@@ -16,7 +16,7 @@ use super::settlement::UnknownEnd;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::telemetry::{CallReport, KeyEnd, Transition};
 use crate::model::{NotKept, Record, RecordId};
-use crate::store::{Abandon, Complete, CompleteOutcome};
+use crate::store::{Abandon, Complete, CompleteOutcome, Suspend, WithoutJournal};
 
 /// Why a call ended without a result.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,9 +34,25 @@ enum End {
     Release,
     Abandon(Record),
     Complete(Record, Duration),
+    /// A run that another one resumes, or what becomes of its reservation if there is no journal.
+    Suspend(Record, Option<Record>),
 }
 
 impl Dropped {
+    /// The same for a call that may have a journal.
+    fn end_with_steps(self, reservation: &Record, journaled: &Record, ttl: Duration) -> End {
+        let suspended = match self {
+            Self::Cancelled => journaled.held(),
+            Self::Panicked => journaled.abandoned().with_last_error("the body panicked"),
+            Self::Unjudged => return self.end(reservation, ttl),
+        };
+        let plain = match self.end(reservation, ttl) {
+            End::Abandon(record) => Some(record),
+            _ => None,
+        };
+        End::Suspend(suspended, plain)
+    }
+
     fn end(self, reservation: &Record, ttl: Duration) -> End {
         match self {
             Self::Cancelled => End::Abandon(reservation.held()),
@@ -62,11 +78,15 @@ pub(super) fn settle_dropped(
     engine: &Idempotency,
     id: &RecordId,
     reservation: &Record,
+    journaled: Option<&Record>,
     ttl: Duration,
     dropped: Dropped,
     mut report: CallReport,
 ) {
-    let end = dropped.end(reservation, ttl);
+    let end = match journaled {
+        Some(journaled) => dropped.end_with_steps(reservation, journaled, ttl),
+        None => dropped.end(reservation, ttl),
+    };
     let (told_by, ended, reservation) = (engine.clone(), id.clone(), reservation.clone());
     let telling = async move {
         let (store, limit) = (told_by.store(), reservation.lease());
@@ -82,6 +102,16 @@ pub(super) fn settle_dropped(
                 let request = Abandon::new(&ended, &reservation, &record);
                 let call = told_by.0.call(Transition::Abandon, limit, store.abandon(&request));
                 call.await.map(|()| KeyEnd::of(&record))
+            }
+            End::Suspend(suspended, plain) => {
+                let Some(journal) = store.journal() else { return };
+                let suspended = told_by.seal(&ended, suspended);
+                let plain = plain.as_ref().map(|plain| told_by.seal(&ended, plain));
+                let otherwise =
+                    plain.as_ref().map_or(WithoutJournal::Release, WithoutJournal::Abandon);
+                let request = Suspend::new(&ended, &reservation, &suspended).otherwise(otherwise);
+                let call = told_by.0.call(Transition::Suspend, limit, journal.suspend(&request));
+                call.await.map(|()| KeyEnd::of(&suspended))
             }
             End::Complete(record, ttl) => {
                 let record = told_by.seal(&ended, record);

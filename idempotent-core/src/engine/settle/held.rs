@@ -153,8 +153,8 @@ impl HeldReservation {
             Dropped::Unjudged => {}
         }
         Telemetry::dropped(self.id(), guarantee, dropped != Dropped::Cancelled);
-        let ttl = self.ttl;
-        settle_dropped(&self.engine, self.id(), self.reservation(), ttl, dropped, report);
+        let (reservation, journaled, ttl) = (self.reservation(), self.journaled(), self.ttl);
+        settle_dropped(&self.engine, self.id(), reservation, journaled, ttl, dropped, report);
     }
 
     /// Tells the engine that the record is gone.

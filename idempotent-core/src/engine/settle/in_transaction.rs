@@ -135,7 +135,10 @@ impl TransactionReservation {
                 let request = Complete::new(&self.id, &self.reservation, &record, ttl);
                 engine.call(Transition::Complete, limit, tx.complete(&context, &request)).await
             }
-            Settlement::Release | Settlement::Unknown(_) | Settlement::HoldForLease => {
+            Settlement::Release
+            | Settlement::Unknown(_)
+            | Settlement::HoldForLease
+            | Settlement::Suspend(_) => {
                 let request = Release::new(&self.id, &self.reservation);
                 engine.call(Transition::Release, limit, tx.release(&context, &request)).await
             }

@@ -1,5 +1,5 @@
 //! How a call ends: what happens to its key (`settlement`), what a running call holds (`held`), and
-//! how its end is recorded (`record`). `dropped` settles a body that was dropped while it ran, and
+//! how its end is recorded (`record`, and `suspend` for a call with steps). `dropped` settles a body that was dropped while it ran, and
 //! `failed_runs` tells waiters of runs without a known outcome. `discard` releases a reservation
 //! that no call will use. `in_transaction` does all of this in the caller's transaction.
 
@@ -10,6 +10,7 @@ mod held;
 mod in_transaction;
 mod record;
 mod settlement;
+mod suspend;
 
 pub(super) use self::discard::{Unused, discard};
 pub(super) use self::failed_runs::find_failed_run;

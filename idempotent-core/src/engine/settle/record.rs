@@ -12,8 +12,10 @@ use super::held::HeldReservation;
 use super::settlement::Settlement;
 use crate::engine::background::FinishInBackground;
 use crate::engine::telemetry::{CallReport, KeyEnd, Telemetry, Transition};
-use crate::model::Record;
-use crate::store::{Abandon, Complete, CompleteOutcome, Release, StoreError};
+use crate::model::{Guarantee, Record};
+use crate::store::{
+    Abandon, Complete, CompleteOutcome, Release, StoreError, Suspend, WithoutJournal,
+};
 
 /// The tries that the caller waits for, as divisors of a store call's timeout. A try that hangs
 /// leaves time for another, and together they take no longer than the timeout and the pauses.
@@ -26,6 +28,7 @@ impl HeldReservation {
     /// dropped halfway, the recording finishes in the background.
     pub(crate) fn settle(mut self, mut settlement: Settlement) -> Option<FinishInBackground<()>> {
         self.set_ended();
+        settlement = self.with_steps(settlement);
         if let (Settlement::Complete { record, .. }, true) = (&mut settlement, self.is_sealed()) {
             *record = self.seal(record);
         }
@@ -80,16 +83,23 @@ async fn record(mut held: HeldReservation, settlement: Settlement) {
         }
     }
     // To mark the reservation is worth a few tries: it lapses by itself.
-    if let (Ok(runtime), false) = (Handle::try_current(), matches!(end, End::Abandon(_))) {
+    if let (Ok(runtime), false) =
+        (Handle::try_current(), matches!(end, End::Abandon(_) | End::Suspend(..)))
+    {
         runtime.spawn(keep_trying(held, end, pause).in_current_span());
     }
 }
 
 /// What the store is told.
 enum End {
-    Complete { record: Record, ttl: Duration },
+    Complete {
+        record: Record,
+        ttl: Duration,
+    },
     Release,
     Abandon(Record),
+    /// A run that another one resumes, or what becomes of its reservation if there is no journal.
+    Suspend(Record, Option<Record>),
 }
 
 impl End {
@@ -103,6 +113,15 @@ impl End {
             Settlement::Release => {
                 held.refund();
                 Self::Release
+            }
+            Settlement::Suspend(end) => {
+                held.charge_unknown(Guarantee::AtMostOnce);
+                let journaled = held.lease.journal().map(|journal| &journal.record);
+                let suspended = end.record(journaled.unwrap_or(reservation));
+                let keeps = reservation.guarantee().keeps_lapsed();
+                let plain = if end.holds { reservation.held() } else { reservation.abandoned() };
+                let plain = (keeps || end.holds).then(|| held.seal(&plain));
+                Self::Suspend(held.seal(&suspended), plain)
             }
             Settlement::HoldForLease => {
                 held.charge_unknown(reservation.guarantee());
@@ -171,6 +190,14 @@ async fn record_once(
             let call = engine.store().abandon(&request);
             engine.0.transition(task, Transition::Abandon, limit, call).await?;
             Ok(KeyEnd::of(record))
+        }
+        End::Suspend(suspended, plain) => {
+            let Some(journal) = engine.store().journal() else { return Ok(KeyEnd::Lost) };
+            let otherwise = plain.as_ref().map_or(WithoutJournal::Release, WithoutJournal::Abandon);
+            let request = Suspend::new(id, reservation, suspended).otherwise(otherwise);
+            let call = journal.suspend(&request);
+            engine.0.transition(task, Transition::Suspend, limit, call).await?;
+            Ok(KeyEnd::of(suspended))
         }
         End::Complete { record, ttl } => {
             let request = Complete::new(id, reservation, record, *ttl);

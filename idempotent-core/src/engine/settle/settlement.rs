@@ -16,6 +16,19 @@ pub(crate) enum Settlement {
     Unknown(UnknownEnd),
     /// The key stays reserved until its lease lapses: work may still be going on elsewhere.
     HoldForLease,
+    /// The run ends, and the next one resumes the call.
+    Suspend(SuspendEnd),
+}
+
+/// How a run ends that another one resumes.
+#[derive(Default)]
+pub(crate) struct SuspendEnd {
+    /// Whether somebody must say first what a step did.
+    pub(crate) in_doubt: bool,
+    /// Whether the lease goes on, since work may still be going on elsewhere.
+    pub(crate) holds: bool,
+    /// What went wrong, for people.
+    pub(crate) error: Option<String>,
 }
 
 impl Settlement {
@@ -23,7 +36,9 @@ impl Settlement {
     pub(crate) fn key_end_in_transaction(&self) -> KeyEnd {
         match self {
             Self::Complete { record, .. } => KeyEnd::of(record),
-            Self::Release | Self::Unknown(_) | Self::HoldForLease => KeyEnd::Released,
+            Self::Release | Self::Unknown(_) | Self::HoldForLease | Self::Suspend(_) => {
+                KeyEnd::Released
+            }
         }
     }
 }

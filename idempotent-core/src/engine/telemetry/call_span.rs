@@ -39,6 +39,22 @@ impl CallSpan {
         }
     }
 
+    /// The span of a step, within that of its call.
+    pub(crate) fn of_step(operation: &Operation) -> Self {
+        let span = tracing::info_span!("step", name = operation.name, outcome = field::Empty);
+        Self { span, operation: operation.name, attempts: 0 }
+    }
+
+    /// Says how a step began: whether it runs, is recorded or is refused.
+    pub(crate) fn step_began(&self, outcome: &'static str) {
+        self.span.record("outcome", outcome);
+        #[cfg(feature = "metrics")]
+        metrics::counter!(
+            "idempotent_steps_total", "step" => self.operation, "outcome" => outcome
+        )
+        .increment(1);
+    }
+
     pub(crate) fn enter(&self) -> Entered<'_> {
         self.span.enter()
     }

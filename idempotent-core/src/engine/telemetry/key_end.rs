@@ -17,6 +17,8 @@ pub(crate) enum KeyEnd {
     Indeterminate,
     /// The key stays reserved until the lease lapses.
     Held,
+    /// The call is interrupted, and its next caller resumes it.
+    Suspended,
     /// Another call has taken the key, and its record stands.
     Superseded,
     /// The store could not be told of the end.
@@ -30,6 +32,7 @@ impl KeyEnd {
             _ if record.has_result() => Self::Kept,
             _ if !record.is_reservation() => Self::Tombstone,
             OwnerState::Held => Self::Held,
+            _ if record.suspends() => Self::Suspended,
             OwnerState::Running | OwnerState::Abandoned => Self::Indeterminate,
         }
     }
@@ -42,6 +45,7 @@ impl KeyEnd {
             Self::Released => "released",
             Self::Indeterminate => "indeterminate",
             Self::Held => "held",
+            Self::Suspended => "suspended",
             Self::Superseded => "superseded",
             Self::Lost => "lost",
         }

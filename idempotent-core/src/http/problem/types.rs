@@ -262,6 +262,10 @@ fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
             "The request was processed, but its response could not be kept as it is. It is not \
              processed again.",
         ),
+        ErrorKind::TooManySteps => (
+            "The request has too many steps",
+            "The request was not processed to its end. What it has done is recorded, and is not repeated.",
+        ),
         ErrorKind::Misconfigured => {
             ("The service is misconfigured", "The request was not processed.")
         }
@@ -298,6 +302,7 @@ mod tests {
             ErrorKind::Encode,
             ErrorKind::Decode,
             ErrorKind::NotReplayable,
+            ErrorKind::TooManySteps,
             ErrorKind::Misconfigured,
         ] {
             let problem = Problem::from(&Error::new(kind, "shop"));

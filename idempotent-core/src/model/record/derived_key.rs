@@ -38,9 +38,9 @@ impl DerivedKey {
     }
 
     /// The label comes last, so different inputs never hash the same bytes.
-    fn of(id: &RecordId, nth: Option<u32>, label: &str) -> Self {
+    pub(in crate::model) fn of(hash: &[u8; 32], nth: Option<u32>, label: &str) -> Self {
         let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
-        hasher.update(id.hash());
+        hasher.update(hash);
         match nth {
             None => hasher.update(&[0]),
             Some(nth) => hasher.update(&[1]).update(&nth.to_le_bytes()),
@@ -60,14 +60,14 @@ impl RecordId {
     /// reconciliation job can use it to ask a provider what became of an indeterminate call.
     #[must_use]
     pub fn derive(&self, label: &str) -> DerivedKey {
-        DerivedKey::of(self, None, label)
+        DerivedKey::of(self.hash(), None, label)
     }
 
     /// The key that [`CurrentCall::derive_next`](crate::engine::CurrentCall::derive_next) returns
     /// inside this record's call for the nth request to `label`, counting from 0.
     #[must_use]
     pub fn derive_nth(&self, label: &str, nth: u32) -> DerivedKey {
-        DerivedKey::of(self, Some(nth), label)
+        DerivedKey::of(self.hash(), Some(nth), label)
     }
 }
 

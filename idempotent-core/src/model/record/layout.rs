@@ -4,7 +4,7 @@
 //! ```text
 //!  0  layout        u8    2 for this layout
 //!  1  outcome       u8    0 not completed, 1 kept, 2.. not kept, and why
-//!  2  guarantee     u8
+//!  2  guarantee     u8    0 at least once, 1 at most once, 2 exactly once, 3 at least once with a journal
 //!  3  owner         u8    0 running, 1 gone, holds its lease, 2 ended without a known outcome
 //!  4  token         16 bytes
 //! 20  created       u48   milliseconds since 1970, by the writer's clock; for people only
@@ -34,15 +34,19 @@ pub(super) const FINGERPRINT_BYTES: usize = 32;
 /// Where the flags stand.
 pub(super) const FLAGS: usize = 38;
 
+/// Where the retention stands.
+pub(super) const RETENTION: usize = 30;
+
 pub(super) const MAC_BYTES: usize = 32;
+
+pub(super) const JOURNAL_BYTES: usize = 16;
 
 /// Which fields a record has.
 pub(super) mod flag {
     pub(in super::super) const FINGERPRINT: u16 = 1;
     /// The number of the attempt, u32.
     pub(in super::super) const ATTEMPT: u16 = 1 << 1;
-    /// The call has a journal of steps. No bytes.
-    #[cfg(test)]
+    /// The call has a journal of steps: its name, 16 bytes.
     pub(in super::super) const JOURNAL: u16 = 1 << 2;
     /// Texts, from here on.
     pub(in super::super) const KEY: u16 = 1 << 3;
@@ -61,10 +65,11 @@ pub(super) mod flag {
         [KEY, SCOPE, RESULT_TYPE, TRACE_PARENT, LAST_ERROR, ENCRYPTION_KEY];
     pub(in super::super) const ALL_TEXTS: u16 =
         KEY | SCOPE | RESULT_TYPE | TRACE_PARENT | LAST_ERROR | ENCRYPTION_KEY;
-    /// Those that this version can read. A journal and encryption are defined, and not read yet: to
-    /// ignore them would run steps again, or take a cipher for a result.
+    /// Those that this version can read. Encryption is defined, and not read yet: to ignore it would
+    /// take a cipher for a result.
     pub(in super::super) const KNOWN: u16 = FINGERPRINT
         | ATTEMPT
+        | JOURNAL
         | KEY
         | SCOPE
         | RESULT_TYPE
@@ -77,8 +82,13 @@ pub(super) mod flag {
 /// Where the texts of a record with these flags begin, after the name.
 pub(super) const fn texts_at(flags: u16, name: usize) -> usize {
     let fingerprint = if flags & flag::FINGERPRINT != 0 { FINGERPRINT_BYTES } else { 0 };
-    let attempt = if flags & flag::ATTEMPT != 0 { 4 } else { 0 };
-    HEADER + fingerprint + name + attempt
+    let journal = if flags & flag::JOURNAL != 0 { JOURNAL_BYTES } else { 0 };
+    journal_at(flags, HEADER + fingerprint + name) + journal
+}
+
+/// Where the name of a journal is, or would be, if the operation's name ends at `name_end`.
+pub(super) const fn journal_at(flags: u16, name_end: usize) -> usize {
+    name_end + if flags & flag::ATTEMPT != 0 { 4 } else { 0 }
 }
 
 /// Splits a text field off the front; `None` if the bytes are cut short or not a text.

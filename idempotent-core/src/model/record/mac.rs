@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::envelope::RecordBytes;
 use super::layout::{FLAGS, MAC_BYTES, flag};
-use super::{RecordId, Secret};
+use super::{RecordId, Secret, Token};
 
 /// The context of the key's derivation. It changes whenever what the MAC covers does.
 const CONTEXT: &str = "idempotent-core 2026-11 record authentication, layout 2";
@@ -58,6 +58,20 @@ impl MacKey {
         let mut input = SmallVec::<[u8; SMALL + 32]>::from_slice(covered);
         input.extend_from_slice(id.hash());
         blake3::keyed_hash(&self.0, &input) == *mac
+    }
+}
+
+impl MacKey {
+    /// The MAC of a step's entry, in the journal of this name.
+    pub(in crate::model) fn of_step(
+        &self,
+        covered: &[u8],
+        journal: Token,
+        step: &[u8; 32],
+    ) -> [u8; MAC_BYTES] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(covered).update(journal.as_bytes()).update(step);
+        hasher.finalize().into()
     }
 }
 

@@ -33,9 +33,9 @@ pub enum NotKept {
 
 pub(super) const RESERVED: u8 = 0;
 
-pub(super) const KEPT: u8 = 1;
+pub(in crate::model) const KEPT: u8 = 1;
 
-pub(super) const fn not_kept_code(why: NotKept) -> u8 {
+pub(in crate::model) const fn not_kept_code(why: NotKept) -> u8 {
     match why {
         NotKept::TooLarge => 2,
         NotKept::Evicted => 3,
@@ -45,7 +45,7 @@ pub(super) const fn not_kept_code(why: NotKept) -> u8 {
     }
 }
 
-pub(super) const fn not_kept(code: u8) -> Option<NotKept> {
+pub(in crate::model) const fn not_kept(code: u8) -> Option<NotKept> {
     match code {
         2 => Some(NotKept::TooLarge),
         3 => Some(NotKept::Evicted),

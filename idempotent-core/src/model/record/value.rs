@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::envelope::{RecordBytes, guarantee_code};
+use super::lapse_code::{RESUMABLE, code_of};
 use super::layout::{
     FINGERPRINT_BYTES, FLAGS, HEADER, LAYOUT, MAC_BYTES, flag, split_text, texts_at,
 };
@@ -115,7 +116,7 @@ impl Record {
     /// This reservation with another guarantee.
     pub(crate) fn with_guarantee(&self, guarantee: Guarantee) -> Self {
         let mut bytes = self.unsealed_bytes();
-        bytes[2] = guarantee_code(guarantee);
+        bytes[2] = code_of(guarantee, self.has_journal());
         Self(bytes[..].into())
     }
 
@@ -142,6 +143,9 @@ impl Record {
 
     /// Everything before the payload, with another outcome.
     fn head(&self, outcome: u8) -> Scratch {
+        if self.has_journal() {
+            return self.without_journal().head(outcome);
+        }
         let mut bytes = Scratch::take();
         bytes.extend_from_slice(&self.0[..self.payload_at()]);
         (bytes[1], bytes[3]) = (outcome, RUNNING);
@@ -159,13 +163,14 @@ impl Record {
         let known = bytes.len() >= HEADER
             && bytes[0] == LAYOUT
             && (bytes[1] <= KEPT || not_kept(bytes[1]).is_some())
-            && bytes[2] <= 2
+            && bytes[2] <= RESUMABLE
             && owner_state(bytes[3]).is_some();
         if !known {
             return Err(MalformedRecord);
         }
         let record = Self(bytes.into());
-        if record.has_valid_fields() { Ok(record) } else { Err(MalformedRecord) }
+        let is_valid = record.has_valid_fields() && record.has_valid_guarantee();
+        if is_valid { Ok(record) } else { Err(MalformedRecord) }
     }
 
     /// Whether the flagged fields are there, and nothing but them before the end of a reservation.
@@ -331,7 +336,7 @@ impl Record {
         HEADER + if self.has(flag::FINGERPRINT) { FINGERPRINT_BYTES } else { 0 }
     }
 
-    fn name_len(&self) -> usize {
+    pub(super) fn name_len(&self) -> usize {
         usize::from(u16::from_le_bytes(self.array(40)))
     }
 
@@ -355,7 +360,7 @@ impl Record {
         u64::from_le_bytes(bytes)
     }
 
-    fn array<const N: usize>(&self, at: usize) -> [u8; N] {
+    pub(super) fn array<const N: usize>(&self, at: usize) -> [u8; N] {
         let mut array = [0; N];
         array.copy_from_slice(&self.0[at..at + N]);
         array

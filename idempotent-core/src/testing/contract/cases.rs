@@ -5,8 +5,8 @@ use std::future::Future;
 use super::case::Case;
 use super::subject::Subject;
 use super::{
-    abandon, cancellation, complete, correct, fencing, lapse, release, renew, reserve, scan,
-    scopes, wait,
+    abandon, cancellation, complete, correct, fencing, journal, lapse, release, renew, reserve,
+    scan, scopes, wait,
 };
 
 /// Generates a `#[test]` for each rule of the store contract, named after the rule.
@@ -237,6 +237,27 @@ macro_rules! __contract_cases {
                 a_scopes_bytes_grow_with_its_results
                 a_scope_tells_how_many_of_its_records_are_indeterminate
                 a_late_result_counts_for_its_scope
+            }
+            journal {
+                a_first_step_marks_the_reservation_and_keeps_its_lease
+                a_lapsed_call_with_a_journal_is_suspended_and_nobody_reserves_it
+                every_step_is_loaded_byte_for_byte
+                of_many_runs_that_resume_a_call_exactly_one_wins
+                a_repeated_resume_has_won_and_a_later_one_finds_the_call_taken
+                a_fenced_run_writes_no_step_and_does_not_suspend_its_successor
+                a_late_run_writes_while_nobody_has_taken_the_call_and_begins_nothing
+                a_fenced_run_settles_the_step_that_it_began_and_no_other
+                a_step_replaces_only_what_it_may
+                steps_that_are_named_beside_another_replace_none
+                a_suspended_call_lapses_at_once_and_keeps_its_steps
+                a_suspended_call_in_doubt_is_indeterminate_until_it_is_suspended_again
+                a_call_without_a_journal_is_released_or_abandoned_when_it_is_suspended
+                nobody_frees_a_call_with_a_journal_without_knowing_of_it
+                a_completed_call_has_no_journal
+                another_runs_result_does_not_complete_a_suspended_call
+                a_purged_call_has_no_journal
+                a_journal_lives_as_long_as_its_record_after_a_renewal
+                a_call_that_is_won_again_after_its_retention_has_no_steps
             }
             cancellation {
                 a_reserve_that_was_dropped_midway_can_be_repeated

@@ -16,6 +16,7 @@ mod complete;
 mod correct;
 mod fencing;
 mod fixture;
+mod journal;
 mod lapse;
 mod release;
 mod renew;

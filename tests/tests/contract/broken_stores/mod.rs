@@ -5,6 +5,7 @@
 mod abandon;
 mod complete;
 mod correct;
+mod journal;
 mod read;
 mod renew_release;
 mod reserve;
@@ -16,8 +17,9 @@ use std::time::Duration;
 
 use idempotent_core::model::{Record, RecordId, ScopeId, Token};
 use idempotent_core::store::{
-    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, LocalStore, Page,
-    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, Store, StoreError, Wait,
+    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, LocalStore,
+    Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store,
+    StoreError, Wait,
 };
 
 use super::reference_store::{ReferenceStore, Slot};
@@ -119,6 +121,28 @@ pub(crate) enum Flaw {
     ScopeUseTellsNoBytes,
     ScopeUseForgetsTheIndeterminate,
     ScopeUseMissesLateResults,
+
+    // From here on those about journals.
+    WriteStepStartsTheLeaseAnew,
+    WriteStepTruncatesResults,
+    WriteStepIgnoresTheToken,
+    WriteStepNeedsTheLease,
+    WriteStepBeginsAfterTheLease,
+    WriteStepSettlesNothingLate,
+    WriteStepReplacesAnything,
+    WriteStepReplacesTheOthers,
+    ResumeReadsThenWrites,
+    ResumeRefusesItsOwnToken,
+    SuspendKeepsTheLease,
+    SuspendSettlesNothing,
+    SuspendReleasesEverything,
+    ReserveWinsOverAJournal,
+    ReserveKeepsTheOldJournal,
+    ReleaseFreesAJournal,
+    RenewShortensTheRetention,
+    CompleteKeepsTheJournal,
+    CompleteOverwritesSuspendedCalls,
+    PurgeKeepsTheJournal,
 }
 
 #[derive(Clone)]
@@ -178,6 +202,14 @@ impl Store for BrokenStore {
     }
 
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
+        let found = self.found(request.id).map(|entry| entry.state);
+        if self.has(Flaw::ReserveWinsOverAJournal) && found == Some(State::Suspended) {
+            self.put(request.id, request.record(), request.lease());
+            return Ok(ReserveOutcome::Won);
+        }
+        if self.has(Flaw::ReserveKeepsTheOldJournal) {
+            return self.keeping_journals(self.store.reserve(request)).await;
+        }
         match self.reserve_wrongly(request).await {
             Some(answer) => answer,
             None => self.store.reserve(request).await,
@@ -185,6 +217,13 @@ impl Store for BrokenStore {
     }
 
     async fn renew(&self, request: &Renew<'_>) -> Result<RenewOutcome, StoreError> {
+        if self.has(Flaw::RenewShortensTheRetention) {
+            self.change(request.id, |slot| {
+                if let Some(journal) = slot.record.journal() {
+                    slot.record = slot.record.with_journal(journal, Duration::from_secs(1));
+                }
+            });
+        }
         match self.renew_wrongly(request).await {
             Some(outcome) => Ok(outcome),
             None => self.store.renew(request).await,
@@ -192,6 +231,12 @@ impl Store for BrokenStore {
     }
 
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
+        if self.has(Flaw::CompleteKeepsTheJournal) {
+            return self.keeping_journals(self.store.complete(request)).await;
+        }
+        if let Some(wrong) = self.complete_suspended(request.id, request.record, request.ttl) {
+            return Ok(wrong);
+        }
         match self.complete_wrongly(request).await {
             Some(outcome) => Ok(outcome),
             None => self.store.complete(request).await,
@@ -199,6 +244,13 @@ impl Store for BrokenStore {
     }
 
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
+        let own = self.store.slots().get(request.id).is_some_and(|slot| {
+            slot.record.has_journal() && slot.record.token() == request.reservation.token()
+        });
+        if self.has(Flaw::ReleaseFreesAJournal) && own {
+            self.remove(request.id);
+            return Ok(());
+        }
         match self.release_wrongly(request).await {
             Some(()) => Ok(()),
             None => self.store.release(request).await,
@@ -219,6 +271,10 @@ impl Store for BrokenStore {
         }
     }
 
+    fn journal(&self) -> Option<&dyn Journal> {
+        self.keeps_journals().then_some(self as &dyn Journal)
+    }
+
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
         let found = self.store.load(id).await?;
         Ok(found.and_then(|entry| self.load_wrongly(id, entry)))
@@ -227,6 +283,9 @@ impl Store for BrokenStore {
     async fn purge(&self, id: &RecordId) -> Result<bool, StoreError> {
         if self.has(Flaw::PurgeDoesNothing) {
             return Ok(self.found(id).is_some());
+        }
+        if self.has(Flaw::PurgeKeepsTheJournal) {
+            return self.keeping_journals(self.store.purge(id)).await;
         }
         let found = self.store.purge(id).await?;
         Ok(found || self.has(Flaw::PurgeAlwaysFinds))

@@ -1,6 +1,6 @@
 use idempotent_core::{Error, idempotent};
 
-#[idempotent(key = id, step)]
+#[idempotent(key = id, retry)]
 async fn charge(id: u32) -> Result<u32, Error> {
     Ok(id)
 }

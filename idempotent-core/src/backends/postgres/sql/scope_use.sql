@@ -8,7 +8,7 @@ SELECT
 FROM (
     SELECT
         octet_length(r.record) AS bytes,
-        r.expires_at IS NULL AND r.guarantee <> 0
+        r.expires_at IS NULL AND r.guarantee NOT IN (0, 3)
             AND r.lapses_at <= statement_timestamp() AS indeterminate
     FROM "idempotent"."records" AS r
     WHERE {autocommit} AND r.scope = $1

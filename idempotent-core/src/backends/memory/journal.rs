@@ -1,0 +1,140 @@
+//! The journals of calls: their steps are kept beside the reservation, and go with it.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Place;
+
+use super::moment::Moment;
+use super::records::{CompletedMap, Records};
+use super::slot::Slot;
+use super::unfinished::LockedId;
+use crate::model::{RecordId, StepEntry, StepId, Token};
+use crate::store::{
+    Replaces, Resume, ResumeOutcome, State, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
+};
+
+impl<C: CompletedMap> Records<C> {
+    pub(super) fn write_step(&self, request: &WriteStep<'_>, now: Moment) -> WriteStepOutcome {
+        let mut locked = self.unfinished.lock(request.id.hash());
+        let slot = locked.slot_mut().filter(|slot| slot.is_reservation() && !slot.is_vacant(now));
+        let Some(slot) = slot else { return WriteStepOutcome::Fenced };
+        let is_own = slot.record.token() == request.record.token()
+            && (!request.begins || slot.state(now) == Some(State::Reserved));
+        if !is_own {
+            let is_same = slot.record.journal() == request.record.journal();
+            return settle_late(is_same.then_some(slot), request);
+        }
+        if !slot.record.has_journal() {
+            locked.mark(request.record.clone());
+        }
+        let Some(slot) = locked.slot_mut() else { return WriteStepOutcome::Fenced };
+        let steps = &mut slot.steps.get_or_insert_default().0;
+        for (step, entry) in request.also {
+            steps.entry(*step).or_insert_with(|| entry.clone());
+        }
+        match steps.entry(*request.step) {
+            Place::Occupied(mut there) => {
+                let is_same = there.get() == request.entry;
+                let may = match request.replaces {
+                    Replaces::Nothing => false,
+                    Replaces::Anything => true,
+                    Replaces::Entry(seen) => there.get() == seen,
+                };
+                if may {
+                    there.insert(request.entry.clone());
+                }
+                if may || is_same { WriteStepOutcome::Written } else { WriteStepOutcome::Conflict }
+            }
+            Place::Vacant(_) if matches!(request.replaces, Replaces::Entry(_)) => {
+                WriteStepOutcome::Conflict
+            }
+            Place::Vacant(place) => {
+                place.insert(request.entry.clone());
+                WriteStepOutcome::Written
+            }
+        }
+    }
+
+    pub(super) fn load_steps(&self, id: &RecordId, journal: Token) -> Vec<(StepId, StepEntry)> {
+        let locked = self.unfinished.lock(id.hash());
+        let slot = locked.slot().filter(|slot| slot.record.journal() == Some(journal));
+        let steps = slot.and_then(|slot| slot.steps.as_deref());
+        steps
+            .into_iter()
+            .flat_map(|steps| &steps.0)
+            .map(|(step, entry)| (*step, entry.clone()))
+            .collect()
+    }
+
+    pub(super) fn resume(&self, request: &Resume<'_>, now: Moment) -> ResumeOutcome {
+        let mut locked = self.unfinished.lock(request.id.hash());
+        match self.entry(&locked, now) {
+            Some(entry)
+                if entry.state == State::Reserved
+                    && entry.record.token() == request.record.token() =>
+            {
+                ResumeOutcome::Won
+            }
+            Some(entry)
+                if entry.state == State::Suspended
+                    && entry.record.token() == request.seen.token() =>
+            {
+                locked.resume(request.record.clone(), request.lease, now);
+                ResumeOutcome::Won
+            }
+            Some(entry) => ResumeOutcome::Taken(entry),
+            None => ResumeOutcome::Gone,
+        }
+    }
+
+    pub(super) fn suspend(&self, request: &Suspend<'_>, now: Moment) {
+        let mut locked = self.unfinished.lock(request.id.hash());
+        let Some(slot) = own_reservation(&mut locked, request, now) else { return };
+        if slot.record.has_journal() {
+            if let Some(steps) = &mut slot.steps {
+                settle(&mut steps.0, request.settles);
+            }
+            locked.abandon(request.suspended.clone(), request.ends_lease(), now);
+            return;
+        }
+        match request.otherwise {
+            WithoutJournal::Release => locked.remove(now),
+            WithoutJournal::Abandon(record) => {
+                locked.abandon(record.clone(), request.ends_lease(), now);
+            }
+        }
+    }
+}
+
+fn own_reservation<'a>(
+    locked: &'a mut LockedId<'_>,
+    request: &Suspend<'_>,
+    now: Moment,
+) -> Option<&'a mut Slot> {
+    locked.slot_mut().filter(|slot| {
+        slot.record.token() == request.reservation.token()
+            && slot.is_reservation()
+            && !slot.outlived_retention(now)
+    })
+}
+
+/// What a late owner may still do: settle the step that it began.
+fn settle_late(slot: Option<&mut Slot>, request: &WriteStep<'_>) -> WriteStepOutcome {
+    let steps = slot.and_then(|slot| slot.steps.as_deref_mut());
+    let there = steps.and_then(|steps| steps.0.get_mut(request.step));
+    match (there, request.replaces) {
+        (Some(there), _) if there == request.entry => WriteStepOutcome::Written,
+        (Some(there), Replaces::Entry(seen)) if there == seen => {
+            *there = request.entry.clone();
+            WriteStepOutcome::Written
+        }
+        _ => WriteStepOutcome::Fenced,
+    }
+}
+
+fn settle(steps: &mut HashMap<StepId, StepEntry>, settles: &[(StepId, StepEntry, StepEntry)]) {
+    for (step, seen, entry) in settles {
+        if let Some(there) = steps.get_mut(step).filter(|there| *there == seen) {
+            *there = entry.clone();
+        }
+    }
+}

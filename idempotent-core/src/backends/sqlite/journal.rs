@@ -1,0 +1,138 @@
+//! The journals of calls: rows of a table of their own, which go with their reservation.
+
+use sqlx::Row as _;
+
+use super::entry::lapse_code;
+use super::error::store_error;
+use super::inner::Inner;
+use super::load::load;
+use super::query::{Query, query};
+use super::write_queue::Write;
+use crate::backends::shared::durations::{ceil_millis, floor_millis};
+use crate::model::{MalformedRecord, RecordId, StepEntry, StepId, Token};
+use crate::store::{
+    Replaces, Resume, ResumeOutcome, State, StoreError, Suspend, WithoutJournal, WriteStep,
+    WriteStepOutcome,
+};
+
+pub(super) async fn write_step(
+    store: &Inner,
+    request: &WriteStep<'_>,
+) -> Result<WriteStepOutcome, StoreError> {
+    let Some(journal) = request.record.journal() else { return Err(MalformedRecord.into()) };
+    let statements = &store.statements;
+    let (id, token) = (request.id.hash(), request.record.token());
+    let mark = query(&statements.mark_journal)
+        .bind(&id[..])
+        .bind(&token.as_bytes()[..])
+        .bind(request.record.as_bytes())
+        .bind(lapse_code(request.record))
+        .bind(floor_millis(request.record.retention()))
+        .bind(&journal.as_bytes()[..])
+        .bind(request.begins);
+    let of_step = |statement, step: &StepId, entry: &StepEntry| {
+        query(statement)
+            .bind(&id[..])
+            .bind(&token.as_bytes()[..])
+            .bind(&journal.as_bytes()[..])
+            .bind(&step.as_bytes()[..])
+            .bind(entry.as_bytes())
+            .bind(request.begins)
+    };
+    let mut write = Write::new().and(mark);
+    for (step, entry) in request.also {
+        write = write.and_then(|write| write.and(of_step(&statements.name_step, step, entry)));
+    }
+    let put = replacing(of_step(&statements.write_step, request.step, request.entry), request);
+    let look = of_step(&statements.written_step, request.step, request.entry);
+    let write = write.and_then(|write| write.and(put)).and_then(|write| write.and_fetch(look));
+    let written = store.connection.write(write).await?;
+    let Some(row) = written.rows.first() else { return Ok(WriteStepOutcome::Fenced) };
+    let is_written: bool = row.try_get(0).map_err(store_error)?;
+    let is_own: bool = row.try_get(1).map_err(store_error)?;
+    Ok(match (is_written, is_own) {
+        (true, _) => WriteStepOutcome::Written,
+        (false, true) => WriteStepOutcome::Conflict,
+        (false, false) => WriteStepOutcome::Fenced,
+    })
+}
+
+fn replacing(query: Query, request: &WriteStep<'_>) -> Query {
+    match request.replaces {
+        Replaces::Nothing => query.bind(0_i64).bind(None::<&[u8]>),
+        Replaces::Anything => query.bind(1_i64).bind(None::<&[u8]>),
+        Replaces::Entry(seen) => query.bind(2_i64).bind(seen.as_bytes()),
+    }
+}
+
+pub(super) async fn load_steps(
+    store: &Inner,
+    journal: Token,
+) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+    let query = query(&store.statements.load_steps).bind(&journal.as_bytes()[..]);
+    let rows = store.connection.read(query).await?;
+    let read = |row: &sqlx::sqlite::SqliteRow| {
+        let step: &[u8] = row.try_get(0).map_err(store_error)?;
+        let step: [u8; 32] = step.try_into().map_err(|_| MalformedRecord)?;
+        let entry: &[u8] = row.try_get(1).map_err(store_error)?;
+        Ok((StepId::from_bytes(step), StepEntry::from_bytes(entry)?))
+    };
+    rows.iter().map(read).collect()
+}
+
+pub(super) async fn resume(
+    store: &Inner,
+    request: &Resume<'_>,
+) -> Result<ResumeOutcome, StoreError> {
+    let query = query(&store.statements.resume)
+        .bind(&request.id.hash()[..])
+        .bind(&request.seen.token().as_bytes()[..])
+        .bind(&request.record.token().as_bytes()[..])
+        .bind(request.record.as_bytes())
+        .bind(lapse_code(request.record))
+        .bind(ceil_millis(request.lease))
+        .bind(floor_millis(request.record.retention()));
+    if store.connection.change(query).await? > 0 {
+        return Ok(ResumeOutcome::Won);
+    }
+    Ok(match load(store, request.id).await?.entry() {
+        Some(entry)
+            if entry.state == State::Reserved && entry.record.token() == request.record.token() =>
+        {
+            ResumeOutcome::Won
+        }
+        Some(entry) => ResumeOutcome::Taken(entry),
+        None => ResumeOutcome::Gone,
+    })
+}
+
+pub(super) async fn suspend(store: &Inner, request: &Suspend<'_>) -> Result<(), StoreError> {
+    let statements = &store.statements;
+    let (id, token) = (request.id, request.reservation.token());
+    let of_record = |statement| owned(statement, id, token);
+    let mut write = Ok(Write::new());
+    for (step, seen, entry) in request.settles {
+        let settle = of_record(&statements.settle_step)
+            .bind(&step.as_bytes()[..])
+            .bind(seen.as_bytes())
+            .bind(entry.as_bytes());
+        write = write.and_then(|write| write.and(settle));
+    }
+    let suspend = of_record(&statements.suspend)
+        .bind(request.suspended.as_bytes())
+        .bind(lapse_code(request.suspended))
+        .bind(request.ends_lease());
+    let otherwise = match request.otherwise {
+        WithoutJournal::Release => of_record(&statements.release_unmarked),
+        WithoutJournal::Abandon(record) => of_record(&statements.abandon)
+            .bind(record.as_bytes())
+            .bind(lapse_code(record))
+            .bind(request.ends_lease()),
+    };
+    let write = write.and_then(|write| write.and(suspend)).and_then(|write| write.and(otherwise));
+    store.connection.write(write).await.map(drop)
+}
+
+fn owned(statement: &sqlx::SqlStr, id: &RecordId, token: Token) -> Query {
+    query(statement).bind(&id.hash()[..]).bind(&token.as_bytes()[..])
+}

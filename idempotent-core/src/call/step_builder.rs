@@ -1,0 +1,83 @@
+//! [`StepBuilder`]: a step's options, and then the type of its result.
+
+use serde::Serialize;
+
+use super::bounds::{FromError, Memoizable};
+use super::builder::CallBuilder;
+use super::client_keys::assert_needs_no_owner;
+use super::policy::Policy;
+use super::result_type::ResultType;
+use super::step::Step;
+use super::typed::Call;
+use crate::codec;
+use crate::engine::{CallSpan, Request};
+use crate::error::Error;
+use crate::model::{Key, KeyParts, Operation};
+
+impl Operation {
+    /// Starts a step of the call around it. Of the operation's options it has the name, the
+    /// [guarantee](Self::guarantee), the [version](Self::version) and what it [accepts](Self::accept); the others are
+    /// the call's.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::{Error, Operation};
+    ///
+    /// let checkout = Operation::new("checkout").key(&7).returning::<Result<u32, Error>>();
+    /// let total = checkout.run(|| async {
+    ///     let charge = Operation::new("charge").step().returning::<Result<u32, Error>>();
+    ///     let paid = charge.run(|| async { Ok(30) }).await?;
+    ///     let ship = Operation::new("ship").step().key(&"line 1").returning::<Result<u32, Error>>();
+    ///     Ok(paid + ship.run(|| async { Ok(12) }).await?)
+    /// });
+    /// assert_eq!(total.await?, 42);
+    /// # Ok(()) }
+    /// ```
+    pub fn step(self) -> StepBuilder {
+        StepBuilder { request: CallBuilder::step_of(self) }
+    }
+}
+
+/// A step whose result type is not known yet. [`Operation::step`] creates it.
+#[derive(Debug)]
+#[must_use = "a step does nothing until it runs"]
+pub struct StepBuilder {
+    request: Box<Request>,
+}
+
+impl StepBuilder {
+    /// Tells this use of the step from others in the same call. Without a key, a step can succeed once in a call.
+    pub fn key<K: Key + ?Sized>(mut self, key: &K) -> Self {
+        const { assert_needs_no_owner::<K>() };
+        self.request.key = KeyParts::of(key);
+        self
+    }
+
+    /// Sets the payload: if an earlier run has recorded the step with a different one, it is refused with
+    /// [`FingerprintMismatch`](crate::ErrorKind::FingerprintMismatch).
+    pub fn fingerprint<P: Serialize + ?Sized>(mut self, payload: &P) -> Self {
+        self.request.digest = Some(codec::digest(payload).map_err(Box::new));
+        self
+    }
+
+    /// Sets what the step returns. A refusal is converted into its error by `From`.
+    pub fn returning<R>(self) -> R::Step
+    where
+        R: ResultType<Ok: Memoizable, Err: FromError>,
+    {
+        R::step(self.step(Policy::new(FromError::from_error)))
+    }
+
+    /// Sets what the step returns. A refusal is converted into its error by `map_error`.
+    pub fn returning_or<R>(self, map_error: fn(Error) -> R::Err) -> R::Step
+    where
+        R: ResultType<Ok: Memoizable>,
+    {
+        R::step(self.step(Policy::new(map_error)))
+    }
+
+    fn step<T, E>(self, policy: Policy<T, E>) -> Step<T, E> {
+        let span = CallSpan::of_step(&self.request.operation);
+        Step(Call { request: self.request, policy, span })
+    }
+}

@@ -1,0 +1,36 @@
+//! [`Poison`]: why a run may not go on.
+
+use std::borrow::Cow;
+
+use crate::error::{Error, ErrorKind};
+use crate::model::RecordId;
+
+/// Why no further step of a run starts, and why its call is not recorded.
+#[derive(Clone, Debug)]
+pub(in crate::engine) struct Poison {
+    kind: ErrorKind,
+    why: Cow<'static, str>,
+    /// Whether nobody knows what a step did that is *at most once*: then the call waits until somebody does.
+    pub(in crate::engine) in_doubt: bool,
+}
+
+impl Poison {
+    pub(in crate::engine) fn new(kind: ErrorKind, why: impl Into<Cow<'static, str>>) -> Self {
+        Self { kind, why: why.into(), in_doubt: false }
+    }
+
+    pub(in crate::engine) const fn in_doubt(mut self, in_doubt: bool) -> Self {
+        self.in_doubt = in_doubt;
+        self
+    }
+
+    /// The error of whoever meets it.
+    pub(in crate::engine) fn error(&self, id: &RecordId) -> Error {
+        Error::of(self.kind, id).detail(self.why.clone())
+    }
+
+    /// What is written for people.
+    pub(in crate::engine) fn why(&self) -> &str {
+        &self.why
+    }
+}

@@ -1,0 +1,271 @@
+//! [`RunJournal`]: what one run of a call knows of its steps.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Place;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Notify, OnceCell};
+use tokio::time::Instant;
+
+use super::poison::Poison;
+use super::run_step::{RunStep, StepPhase};
+use crate::error::{Error, ErrorKind};
+use crate::model::{Record, RecordId, StepEntry, StepId, Token};
+
+/// What one run of a call knows of its steps.
+pub(in crate::engine) struct RunJournal {
+    /// The journal's name.
+    pub(in crate::engine) name: Token,
+    /// The reservation with the journal, as it is written.
+    pub(in crate::engine) record: Record,
+    /// Whether an earlier run has written steps.
+    pub(in crate::engine) is_resumed: bool,
+    state: Mutex<State>,
+    /// Somebody may go on: a step has arrived, or the run is poisoned.
+    pub(in crate::engine) changed: Notify,
+    /// Set once the steps of earlier runs are there.
+    pub(in crate::engine) loaded: OnceCell<()>,
+}
+
+struct State {
+    poison: Option<Poison>,
+    steps: HashMap<StepId, RunStep>,
+    /// How many steps of which scope are expected.
+    expected: HashMap<StepId, usize>,
+    last_arrival: Instant,
+    /// Steps that the next write names: they ran, and have no result.
+    unnamed: Vec<(StepId, StepEntry)>,
+    /// Whether anything was sent to the store.
+    is_written: bool,
+    bytes: usize,
+}
+
+/// What a step finds when it is asked for.
+pub(in crate::engine) enum Arrival {
+    /// It runs, unless the journal has its result.
+    First,
+    /// It has a result in this run already.
+    Again(StepEntry),
+}
+
+impl RunJournal {
+    pub(in crate::engine) fn new(name: Token, record: Record, is_resumed: bool) -> Self {
+        let state = State {
+            poison: None,
+            steps: HashMap::new(),
+            expected: HashMap::new(),
+            last_arrival: Instant::now(),
+            unnamed: Vec::new(),
+            is_written: is_resumed,
+            bytes: 0,
+        };
+        let (changed, loaded) = (Notify::new(), OnceCell::new());
+        Self { name, record, is_resumed, state: Mutex::new(state), changed, loaded }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Ends the run: no further step of it starts. What came first stays.
+    pub(in crate::engine) fn poison(&self, poison: Poison) {
+        let mut state = self.state();
+        match &mut state.poison {
+            Some(first) => first.in_doubt |= poison.in_doubt,
+            none => *none = Some(poison),
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    pub(in crate::engine) fn poisoned(&self) -> Option<Poison> {
+        self.state().poison.clone()
+    }
+
+    /// Whether the store may have a journal of this call.
+    pub(in crate::engine) fn is_written(&self) -> bool {
+        self.state().is_written
+    }
+
+    /// Takes note that the body asks for a step.
+    pub(in crate::engine) fn arrive(
+        &self,
+        record: &RecordId,
+        step: StepId,
+        part_of: StepId,
+        is_keyed: bool,
+        label: &str,
+    ) -> Result<Arrival, Error> {
+        let mut state = self.state();
+        if let Some(poison) = &state.poison {
+            return Err(poison.error(record));
+        }
+        let misconfigured = |why: &str| {
+            Err(Error::of(ErrorKind::Misconfigured, record).detail(format!("step `{label}`{why}")))
+        };
+        let mut was_expected = false;
+        match state.steps.entry(step) {
+            Place::Vacant(place) => {
+                let phase = StepPhase::Running;
+                place.insert(RunStep { part_of, label: label.into(), stored: None, phase });
+            }
+            Place::Occupied(mut place) => match (place.get().phase, &place.get().stored) {
+                (StepPhase::Running, _) => {
+                    return misconfigured(
+                        " is already running in this call: give each use a key of its own, as in `key = line.id`",
+                    );
+                }
+                (StepPhase::Succeeded, Some(entry)) if is_keyed => {
+                    return Ok(Arrival::Again(entry.clone()));
+                }
+                (StepPhase::Succeeded, _) => {
+                    return misconfigured(
+                        " has already succeeded in this call: give each use a key of its own, as in `key = line.id`",
+                    );
+                }
+                (StepPhase::Expected, _) => {
+                    was_expected = true;
+                    place.get_mut().phase = StepPhase::Running;
+                }
+                (StepPhase::Failed, _) => place.get_mut().phase = StepPhase::Running,
+            },
+        }
+        if was_expected {
+            state.one_less(part_of);
+        }
+        state.last_arrival = Instant::now();
+        drop(state);
+        self.changed.notify_waiters();
+        Ok(Arrival::First)
+    }
+
+    /// Takes the steps of earlier runs.
+    pub(in crate::engine) fn load(&self, steps: Vec<(StepId, StepEntry)>) {
+        let mut state = self.state();
+        for (step, entry) in steps {
+            state.bytes += entry.as_bytes().len();
+            let part_of = entry.part_of();
+            match state.steps.entry(step) {
+                Place::Occupied(mut there) => there.get_mut().stored = Some(entry),
+                Place::Vacant(place) => {
+                    let label = label(entry.name(), entry.key()).into();
+                    let (stored, phase) = (Some(entry), StepPhase::Expected);
+                    place.insert(RunStep { part_of, label, stored, phase });
+                    *state.expected.entry(part_of).or_default() += 1;
+                }
+            }
+        }
+        state.last_arrival = Instant::now();
+    }
+
+    /// What the journal surely says of a step.
+    pub(in crate::engine) fn stored(&self, step: &StepId) -> Option<StepEntry> {
+        self.state().steps.get(step).and_then(|step| step.stored.clone())
+    }
+
+    /// Whether the journal knows steps of this call or step that the body has not asked for.
+    pub(in crate::engine) fn is_expecting(&self, part_of: &StepId) -> bool {
+        self.state().expected.contains_key(part_of)
+    }
+
+    /// The labels of these steps.
+    pub(in crate::engine) fn missing(&self, part_of: &StepId) -> String {
+        let state = self.state();
+        let missing = state
+            .steps
+            .values()
+            .filter(|step| step.phase == StepPhase::Expected && step.part_of == *part_of);
+        let mut labels: Vec<String> = missing.map(|step| format!("`{}`", step.label)).collect();
+        labels.sort_unstable();
+        let more = labels.len().saturating_sub(5);
+        labels.truncate(5);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        labels.join(", ") + &more
+    }
+
+    /// When a step was last asked for.
+    pub(in crate::engine) fn last_arrival(&self) -> Instant {
+        self.state().last_arrival
+    }
+
+    /// How many steps there are, and the bytes of their entries.
+    pub(in crate::engine) fn size(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.steps.len(), state.bytes)
+    }
+
+    /// Marks that a write is sent, and returns the steps that it is to name.
+    pub(in crate::engine) fn before_write(&self) -> Vec<(StepId, StepEntry)> {
+        let mut state = self.state();
+        state.is_written = true;
+        state.unnamed.clone()
+    }
+
+    /// Whether a write has named a step, or the next one will.
+    pub(in crate::engine) fn is_named(&self, step: &StepId) -> bool {
+        let state = self.state();
+        state.steps.get(step).is_some_and(|step| step.stored.is_some())
+            || state.unnamed.iter().any(|(unnamed, _)| unnamed == step)
+    }
+
+    /// Has the next write name a step.
+    pub(in crate::engine) fn name(&self, step: StepId, entry: StepEntry) {
+        if !self.is_named(&step) {
+            self.state().unnamed.push((step, entry));
+        }
+    }
+
+    /// Takes note of what a write has written.
+    pub(in crate::engine) fn after_write(
+        &self,
+        step: StepId,
+        entry: StepEntry,
+        also: Vec<(StepId, StepEntry)>,
+    ) {
+        let mut state = self.state();
+        state.bytes += entry.as_bytes().len();
+        for (named, entry) in also {
+            state.unnamed.retain(|(unnamed, _)| *unnamed != named);
+            if let Some(step) = state.steps.get_mut(&named).filter(|step| step.stored.is_none()) {
+                step.stored = Some(entry);
+            }
+        }
+        state.unnamed.retain(|(unnamed, _)| *unnamed != step);
+        if let Some(step) = state.steps.get_mut(&step) {
+            step.stored = Some(entry);
+        }
+    }
+
+    /// Takes note that a step has ended without a result.
+    pub(in crate::engine) fn failed(&self, step: &StepId) {
+        if let Some(step) = self.state().steps.get_mut(step) {
+            step.phase = StepPhase::Failed;
+        }
+    }
+
+    /// Takes note that a step has a result.
+    pub(in crate::engine) fn succeeded(&self, step: &StepId) {
+        if let Some(step) = self.state().steps.get_mut(step) {
+            step.phase = StepPhase::Succeeded;
+        }
+    }
+}
+
+impl State {
+    fn one_less(&mut self, part_of: StepId) {
+        if let Place::Occupied(mut count) = self.expected.entry(part_of) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// A step, for people.
+pub(in crate::engine) fn label(name: &str, key: Option<&str>) -> String {
+    match key {
+        Some(key) => format!("{name}[{key}]"),
+        None => name.to_owned(),
+    }
+}

@@ -1,0 +1,80 @@
+//! [`StepScope`]: a step as its body and the steps within it see it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use super::lease_state::Lease;
+use super::outer_call::{Nesting, OuterCall};
+use crate::engine::journal::{Poison, RunJournal};
+use crate::model::{
+    Fingerprint, KeyParts, RecordId, StepEntry, StepHead, StepId, StepStatus, Token,
+};
+
+/// A step that the body of a call has asked for.
+pub(in crate::engine) struct StepScope {
+    pub(in crate::engine) lease: Arc<Lease>,
+    pub(in crate::engine) journal: Arc<RunJournal>,
+    pub(in crate::engine) id: StepId,
+    pub(in crate::engine) part_of: StepId,
+    pub(in crate::engine) name: &'static str,
+    pub(in crate::engine) key: Option<KeyParts>,
+    /// Whether the key is not shown.
+    pub(in crate::engine) redacts: bool,
+    pub(in crate::engine) version: u32,
+    pub(in crate::engine) fingerprint: Option<Fingerprint>,
+    pub(in crate::engine) attempt: Token,
+    /// The step around it.
+    pub(in crate::engine) outer: Option<Arc<StepScope>>,
+    pub(in crate::engine) nesting: Nesting,
+    /// Whether it contains a step that poisoned the run.
+    pub(in crate::engine) is_poisoned: AtomicBool,
+}
+
+impl StepScope {
+    /// What a journal says of it.
+    pub(in crate::engine) fn entry(
+        &self,
+        reached: StepStatus,
+        took: Duration,
+        result: &[u8],
+    ) -> StepEntry {
+        let head = StepHead {
+            part_of: self.part_of,
+            name: self.name,
+            key: self.key.as_ref().filter(|_| !self.redacts),
+            attempt: self.attempt,
+            version: self.version,
+            fingerprint: self.fingerprint,
+        };
+        head.entry(reached, took, result)
+    }
+
+    /// Ends the run, and marks every step that this one is a part of.
+    pub(in crate::engine) fn poison(&self, poison: Poison) {
+        let mut step = Some(self);
+        while let Some(it) = step {
+            it.is_poisoned.store(true, Ordering::Relaxed);
+            step = it.outer.as_deref();
+        }
+        self.journal.poison(poison);
+    }
+
+    pub(in crate::engine) fn is_poisoned(&self) -> bool {
+        self.is_poisoned.load(Ordering::Relaxed)
+    }
+}
+
+impl OuterCall for StepScope {
+    fn id(&self) -> &RecordId {
+        &self.lease.id
+    }
+
+    fn token(&self) -> Option<Token> {
+        Some(self.lease.reservation.token())
+    }
+
+    fn nesting(&self) -> &Nesting {
+        &self.nesting
+    }
+}

@@ -1,0 +1,42 @@
+//! The options of an engine for calls with steps.
+
+use std::time::Duration;
+
+use crate::engine::builder::IdempotencyBuilder;
+
+/// # Steps
+///
+/// A call of [several effects](crate::guide::calls_of_several_effects) records them one by one, and these are the limits of
+/// what it records.
+///
+/// ```
+/// use std::time::Duration;
+/// use idempotent_core::{Idempotency, backends::MemoryStore};
+///
+/// let engine = Idempotency::builder(MemoryStore::new())
+///     .max_steps(1_000)
+///     .max_journal_bytes(4 * 1024 * 1024)
+///     .step_patience(Duration::from_secs(1))
+///     .build();
+/// ```
+impl IdempotencyBuilder {
+    /// How many steps one call may have, those within steps included. One more is refused with
+    /// [`TooManySteps`](crate::ErrorKind::TooManySteps), and does not run. Default: 10,000.
+    pub fn max_steps(self, steps: usize) -> Self {
+        self.steps(|settings| settings.max_steps = steps)
+    }
+
+    /// How many bytes the steps of one call may have together, as they are stored. When they have so many, a further
+    /// step is refused with [`TooManySteps`](crate::ErrorKind::TooManySteps); one that runs is recorded. Default: 16
+    /// MiB.
+    pub fn max_journal_bytes(self, bytes: usize) -> Self {
+        self.steps(|settings| settings.max_journal_bytes = bytes)
+    }
+
+    /// How long, after a run has last asked for a step, one that no earlier run has begun waits for those that one has.
+    /// After that it is refused with [`Incompatible`](crate::ErrorKind::Incompatible), as it may be one of them under
+    /// another name. A body that waits for longer between two steps needs more. Default: 5 seconds.
+    pub fn step_patience(self, patience: Duration) -> Self {
+        self.steps(|settings| settings.step_patience = patience)
+    }
+}

@@ -1,0 +1,300 @@
+//! [`StepEntry`]: what a journal says of one step.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::id::StepId;
+use super::layout::{FINGERPRINT_BYTES, FLAGS, HEADER, LAYOUT, MAC_BYTES, flag};
+use super::status::{StepStatus, code, status};
+use crate::model::key::{KeyParts, clip};
+use crate::model::record::{Fingerprint, Mac, MacKey, MalformedRecord, Token};
+
+/// What a journal says of one step: an opaque value, cheap to clone.
+///
+/// A store writes [`as_bytes`](Self::as_bytes) unchanged and reads them back with
+/// [`from_bytes`](Self::from_bytes). It compares whole values, and looks into none.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StepEntry(Arc<[u8]>);
+
+/// What entries of one step have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StepHead<'a> {
+    pub(crate) part_of: StepId,
+    pub(crate) name: &'a str,
+    pub(crate) key: Option<&'a KeyParts>,
+    pub(crate) attempt: Token,
+    pub(crate) version: u32,
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+impl StepHead<'_> {
+    /// The entry of a step that has come so far and took so long, with its encoded result.
+    pub(crate) fn entry(&self, reached: StepStatus, took: Duration, result: &[u8]) -> StepEntry {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let name = clip(self.name, usize::from(u16::MAX));
+        let mut text = Vec::new();
+        if let Some(key) = self.key {
+            key.write_text(&mut text);
+        }
+        let mut bytes = Vec::with_capacity(HEADER + 64 + name.len() + text.len() + result.len());
+        let flags = if self.fingerprint.is_some() { flag::FINGERPRINT } else { 0 };
+        bytes.extend_from_slice(&[LAYOUT, code(reached), flags]);
+        bytes.extend_from_slice(self.attempt.as_bytes());
+        bytes.extend_from_slice(self.part_of.as_bytes());
+        bytes.extend_from_slice(&(now.as_millis() as u64).to_le_bytes()[..6]);
+        let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+        bytes.extend_from_slice(&took.to_le_bytes());
+        bytes.extend_from_slice(&self.version.to_le_bytes());
+        bytes.extend_from_slice(&(name.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(&(text.len() as u16).to_le_bytes());
+        if let Some(fingerprint) = &self.fingerprint {
+            bytes.extend_from_slice(fingerprint.as_bytes());
+        }
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(&text);
+        bytes.extend_from_slice(result);
+        StepEntry(bytes.into())
+    }
+}
+
+impl StepEntry {
+    /// Reads an entry from its bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`MalformedRecord`] if the bytes were cut short or changed, or have a layout that this version does not
+    /// know. Such an entry is never a reason to run a step.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, MalformedRecord> {
+        let known = bytes.len() >= HEADER
+            && bytes[0] == LAYOUT
+            && status(bytes[1]).is_some()
+            && bytes[FLAGS] & !flag::KNOWN == 0;
+        if !known {
+            return Err(MalformedRecord);
+        }
+        let entry = Self(bytes.into());
+        let texts = entry.0.get(entry.name_at()..entry.result_at());
+        let is_text = texts.is_some_and(|texts| {
+            let (name, key) = texts.split_at(entry.name_len());
+            std::str::from_utf8(name).is_ok() && std::str::from_utf8(key).is_ok()
+        });
+        let is_whole = entry.result_at() + entry.mac_len() <= entry.0.len();
+        if is_text && is_whole { Ok(entry) } else { Err(MalformedRecord) }
+    }
+
+    /// The entry's bytes, as a store keeps them.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// How far the step has come.
+    #[must_use]
+    pub fn status(&self) -> StepStatus {
+        status(self.0[1]).unwrap_or(StepStatus::Begun)
+    }
+
+    /// Which attempt of the step wrote it: a random value.
+    #[must_use]
+    pub fn attempt(&self) -> Token {
+        Token::from_bytes(self.array(3))
+    }
+
+    /// The call or the step that it is a part of.
+    #[must_use]
+    pub fn part_of(&self) -> StepId {
+        StepId::from_bytes(self.array(19))
+    }
+
+    /// When it was written, by its owner's clock. This is for people; no decision depends on it.
+    #[must_use]
+    pub fn written(&self) -> SystemTime {
+        let mut millis = [0; 8];
+        millis[..6].copy_from_slice(&self.0[51..57]);
+        UNIX_EPOCH + Duration::from_millis(u64::from_le_bytes(millis))
+    }
+
+    /// How long the step ran, likewise.
+    #[must_use]
+    pub fn took(&self) -> Duration {
+        Duration::from_millis(u64::from(u32::from_le_bytes(self.array(57))))
+    }
+
+    /// The version of the result's schema.
+    #[must_use]
+    pub fn version(&self) -> u32 {
+        u32::from_le_bytes(self.array(61))
+    }
+
+    /// The digest of the step's payload, if it has one.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        (self.0[FLAGS] & flag::FINGERPRINT != 0)
+            .then(|| Fingerprint::from_bytes(self.array(HEADER)))
+    }
+
+    /// The step's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        let name = &self.0[self.name_at()..self.name_at() + self.name_len()];
+        std::str::from_utf8(name).unwrap_or_default()
+    }
+
+    /// The key's text, if the step has a key and the engine does not redact keys.
+    #[must_use]
+    pub fn key(&self) -> Option<&str> {
+        let key = &self.0[self.name_at() + self.name_len()..self.result_at()];
+        std::str::from_utf8(key).ok().filter(|key| !key.is_empty())
+    }
+
+    /// The same for a step that did not happen after all. It has no MAC.
+    pub(crate) fn taken_back(&self) -> Self {
+        let mut bytes = self.0[..self.result_at()].to_vec();
+        bytes[1] = code(StepStatus::Tried);
+        bytes[FLAGS] &= !flag::MAC;
+        Self(bytes.into())
+    }
+
+    /// The encoded result, which is empty unless the step is [recorded](StepStatus::Recorded).
+    pub(crate) fn result(&self) -> &[u8] {
+        &self.0[self.result_at()..self.0.len() - self.mac_len()]
+    }
+
+    /// This entry with its MAC, as an entry of this step in the journal of this name.
+    pub(crate) fn sealed(&self, journal: Token, step: &StepId, key: &MacKey) -> Self {
+        let mut bytes = self.0.to_vec();
+        bytes[FLAGS] |= flag::MAC;
+        let mac = key.of_step(&bytes, journal, step.as_bytes());
+        bytes.extend_from_slice(&mac);
+        Self(bytes.into())
+    }
+
+    /// Whether it is authentic in this place.
+    pub(crate) fn verify(&self, journal: Token, step: &StepId, key: &MacKey) -> Mac {
+        if !self.has_mac() {
+            return Mac::Missing;
+        }
+        match self.0.split_last_chunk::<MAC_BYTES>() {
+            // Compared in constant time.
+            Some((covered, mac))
+                if blake3::Hash::from(key.of_step(covered, journal, step.as_bytes())) == *mac =>
+            {
+                Mac::Authentic
+            }
+            _ => Mac::Wrong,
+        }
+    }
+
+    pub(crate) fn has_mac(&self) -> bool {
+        self.0[FLAGS] & flag::MAC != 0
+    }
+
+    fn mac_len(&self) -> usize {
+        if self.has_mac() { MAC_BYTES } else { 0 }
+    }
+
+    fn name_at(&self) -> usize {
+        HEADER + if self.0[FLAGS] & flag::FINGERPRINT != 0 { FINGERPRINT_BYTES } else { 0 }
+    }
+
+    fn name_len(&self) -> usize {
+        usize::from(u16::from_le_bytes(self.array(65)))
+    }
+
+    fn result_at(&self) -> usize {
+        self.name_at() + self.name_len() + usize::from(u16::from_le_bytes(self.array(67)))
+    }
+
+    fn array<const N: usize>(&self, at: usize) -> [u8; N] {
+        let mut array = [0; N];
+        if let Some(bytes) = self.0.get(at..at + N) {
+            array.copy_from_slice(bytes);
+        }
+        array
+    }
+}
+
+impl fmt::Debug for StepEntry {
+    /// Omits the key, the fingerprint and the result, which may be confidential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StepEntry")
+            .field("name", &self.name())
+            .field("status", &self.status())
+            .field("attempt", &self.attempt())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::{NotKept, RecordId, Secret};
+
+    fn call() -> StepId {
+        StepId::of_call(&RecordId::of("shop::checkout", None, &7).unwrap())
+    }
+
+    fn entry(reached: StepStatus, result: &[u8]) -> StepEntry {
+        let key = KeyParts::of(&("line:", 3)).unwrap();
+        let head = StepHead {
+            part_of: call(),
+            name: "ship",
+            key: Some(&key),
+            attempt: Token::from_bytes([9; 16]),
+            version: 3,
+            fingerprint: Some(Fingerprint::from_bytes([7; 32])),
+        };
+        head.entry(reached, Duration::from_millis(12), result)
+    }
+
+    #[test]
+    fn every_field_survives() {
+        let kinds = [
+            StepStatus::Begun,
+            StepStatus::Tried,
+            StepStatus::Recorded,
+            StepStatus::NotKept(NotKept::TooLarge),
+        ];
+        for reached in kinds {
+            let read = StepEntry::from_bytes(entry(reached, b"result").as_bytes()).unwrap();
+            assert_eq!((read.status(), read.name(), read.key()), (reached, "ship", Some("line:3")));
+            assert_eq!((read.part_of(), read.version()), (call(), 3));
+            assert_eq!((read.result(), read.took()), (&b"result"[..], Duration::from_millis(12)));
+            assert_eq!(read.fingerprint(), Some(Fingerprint::from_bytes([7; 32])));
+            assert_eq!(read.attempt(), Token::from_bytes([9; 16]));
+        }
+    }
+
+    #[test]
+    fn no_prefix_and_nothing_unknown_is_an_entry() {
+        let entry = entry(StepStatus::Begun, b"");
+        for length in 0..entry.as_bytes().len() {
+            assert_eq!(StepEntry::from_bytes(&entry.as_bytes()[..length]), Err(MalformedRecord));
+        }
+        for (at, value) in [(0, 2), (1, 99), (2, 4), (66, 255)] {
+            let mut bytes = entry.as_bytes().to_vec();
+            bytes[at] = value;
+            assert_eq!(StepEntry::from_bytes(&bytes), Err(MalformedRecord), "{at}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_authentic_only_in_its_own_place() {
+        let (mac, other) = (MacKey::derive(&Secret([1; 32])), MacKey::derive(&Secret([2; 32])));
+        let (journal, step) = (Token::from_bytes([5; 16]), call().step("ship", None));
+        let plain = entry(StepStatus::Recorded, b"result");
+        let sealed = plain.sealed(journal, &step, &mac);
+        let read = StepEntry::from_bytes(sealed.as_bytes()).unwrap();
+        assert_eq!(read.result(), b"result");
+        assert_eq!(read.verify(journal, &step, &mac), Mac::Authentic);
+        assert_eq!(read.verify(journal, &step, &other), Mac::Wrong);
+        assert_eq!(read.verify(journal, &call(), &mac), Mac::Wrong);
+        assert_eq!(read.verify(Token::from_bytes([6; 16]), &step, &mac), Mac::Wrong);
+        assert_eq!(plain.verify(journal, &step, &mac), Mac::Missing);
+        let mut bytes = sealed.as_bytes().to_vec();
+        bytes[1] = 128;
+        let forged = StepEntry::from_bytes(&bytes).unwrap();
+        assert_eq!(forged.verify(journal, &step, &mac), Mac::Wrong);
+    }
+}

@@ -1,0 +1,37 @@
+//! The layout of an entry's bytes: a fixed header, the step's name and key, and its result.
+//!
+//! ```text
+//!  0  layout        u8    1 for this layout
+//!  1  status        u8    0 begun, 128 tried, 1 recorded, 2.. not kept, and why
+//!  2  flags         u8    which fields follow
+//!  3  attempt       16 bytes, random: which attempt of the step wrote it
+//! 19  part of       32 bytes: the id of the call or the step around it
+//! 51  ended         u48   milliseconds since 1970, by the writer's clock; for people only
+//! 57  took          u32   milliseconds
+//! 61  version       u32
+//! 65  name          u16   length of the step's name in bytes
+//! 67  key           u16   length of the key's text in bytes
+//! 69  fingerprint   32 bytes, if flagged
+//!     name
+//!     key
+//!     result
+//!     MAC           32 bytes, if flagged: always the last
+//! ```
+//!
+//! Integers are little-endian. A reader refuses a layout, a status and a flag that it does not know.
+
+pub(super) const LAYOUT: u8 = 1;
+
+pub(super) const HEADER: usize = 69;
+
+pub(super) const FINGERPRINT_BYTES: usize = 32;
+
+pub(super) const MAC_BYTES: usize = 32;
+
+pub(super) const FLAGS: usize = 2;
+
+pub(super) mod flag {
+    pub(in super::super) const FINGERPRINT: u8 = 1;
+    pub(in super::super) const MAC: u8 = 1 << 1;
+    pub(in super::super) const KNOWN: u8 = FINGERPRINT | MAC;
+}

@@ -1,0 +1,68 @@
+//! The [`Journal`] trait: what a store may offer in addition, so that calls resume.
+
+use async_trait::async_trait;
+
+use super::error::StoreError;
+use super::journal_answer::{ResumeOutcome, WriteStepOutcome};
+use super::journal_request::{Resume, Suspend, WriteStep};
+use crate::model::{RecordId, StepEntry, StepId, Token};
+
+/// The journals of a store: the recorded steps of each call. A [`Store`](super::Store) that keeps them returns itself
+/// from [`journal`](super::Store::journal).
+///
+/// A journal belongs to one reservation and to the runs that resume it, and its name is the token of the first. It
+/// begins with the first [write](Self::write_step), which marks the reservation: from then on its record
+/// [says so](crate::model::Record::has_journal), and a store
+///
+/// * never lets [`reserve`](super::Store::reserve) win over it, until its retention has ended. When its lease lapses it
+///   is [`State::Suspended`](super::State::Suspended), unless it is *at most once*;
+/// * makes nobody's id vacant by a [`release`](super::Store::release) or an [`abandon`](super::Store::abandon) that does
+///   not know of the journal: at most the lease ends now;
+/// * drops the journal in the same atomic step in which the record is completed, purged, expired or taken over;
+/// * goes by the retention of the record that it has, and by no argument's.
+///
+/// As in [`Store`](super::Store), each method is one atomic step, may be repeated, and may arrive late.
+#[async_trait]
+pub trait Journal: Send + Sync {
+    /// Writes one step, if the record is a reservation with this token; and marks the reservation first if it has no
+    /// journal yet.
+    ///
+    /// [`WriteStep::begins`] asks in addition that the lease has not lapsed. Otherwise a late owner may write while
+    /// nobody has taken the call. Where another run has taken it, only one thing is still written: an entry that
+    /// [replaces](super::Replaces) exactly the one that stands there, so that a late owner settles the step that it
+    /// began itself.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError>;
+
+    /// Returns the steps of the journal of this name, in no order. Nothing that a fenced owner may still write is
+    /// missing.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails, or an entry cannot be read.
+    async fn load_steps(
+        &self,
+        id: &RecordId,
+        journal: Token,
+    ) -> Result<Vec<(StepId, StepEntry)>, StoreError>;
+
+    /// Takes a suspended call: replaces the record that was seen by a new reservation of the same journal, with a
+    /// fresh lease. A call that finds its own token reserved has won.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError>;
+
+    /// Ends a run that its owner does not complete. If the record of that token has a journal, it is replaced by
+    /// [`Suspend::suspended`], and otherwise [`Suspend::otherwise`] says what becomes of it. Never touches a completed
+    /// record.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    async fn suspend(&self, request: &Suspend<'_>) -> Result<(), StoreError>;
+}

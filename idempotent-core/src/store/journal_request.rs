@@ -1,0 +1,154 @@
+//! The requests to a store about journals.
+
+use std::time::Duration;
+
+use crate::model::{OwnerState, Record, RecordId, StepEntry, StepId};
+
+/// A request to write one step of a call.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct WriteStep<'a> {
+    /// The record's id.
+    pub id: &'a RecordId,
+    /// The reservation with its journal: to be written in the place of one with the same token that has none yet. Its
+    /// [token](Record::token) is what the stored record must have, and its [journal](Record::journal) where the step is
+    /// written.
+    pub record: &'a Record,
+    /// The step.
+    pub step: &'a StepId,
+    /// What the journal is to say of it.
+    pub entry: &'a StepEntry,
+    /// What may stand there before.
+    pub replaces: Replaces<'a>,
+    /// Whether the lease must not have lapsed: the step is about to run.
+    pub begins: bool,
+    /// Entries of other steps, each to be written only if nothing stands there.
+    pub also: &'a [(StepId, StepEntry)],
+}
+
+/// What an entry of a step may replace. One that is the same already is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replaces<'a> {
+    /// No entry.
+    Nothing,
+    /// Whatever stands there.
+    Anything,
+    /// Exactly this entry.
+    Entry(&'a StepEntry),
+}
+
+/// A request to take a suspended call.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Resume<'a> {
+    /// The record's id.
+    pub id: &'a RecordId,
+    /// The suspended reservation that was seen: compare all of it, or its token.
+    pub seen: &'a Record,
+    /// The reservation to write in its place, with a token of its own and the same journal.
+    pub record: &'a Record,
+    /// The lease, counted from now by the store's clock.
+    pub lease: Duration,
+}
+
+/// A request to end a run that its owner does not complete.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Suspend<'a> {
+    /// The record's id.
+    pub id: &'a RecordId,
+    /// The reservation: compare its token.
+    pub reservation: &'a Record,
+    /// The record to write in its place if it has a journal.
+    pub suspended: &'a Record,
+    /// What becomes of a reservation that has none.
+    pub otherwise: WithoutJournal<'a>,
+    /// Entries to replace where exactly the first of the two stands.
+    pub settles: &'a [(StepId, StepEntry, StepEntry)],
+}
+
+/// What [`Journal::suspend`](super::Journal::suspend) does with a reservation that has no journal.
+#[derive(Clone, Copy, Debug)]
+pub enum WithoutJournal<'a> {
+    /// Its id becomes vacant.
+    Release,
+    /// It is [abandoned](super::Store::abandon), with this record.
+    Abandon(&'a Record),
+}
+
+impl<'a> WriteStep<'a> {
+    /// Creates a request that writes over whatever stands there.
+    #[must_use]
+    pub const fn new(
+        id: &'a RecordId,
+        record: &'a Record,
+        step: &'a StepId,
+        entry: &'a StepEntry,
+    ) -> Self {
+        let (replaces, begins) = (Replaces::Anything, false);
+        Self { id, record, step, entry, replaces, begins, also: &[] }
+    }
+
+    /// Sets what may stand there before.
+    #[must_use]
+    pub const fn replacing(mut self, replaces: Replaces<'a>) -> Self {
+        self.replaces = replaces;
+        self
+    }
+
+    /// Says that the step is about to run.
+    #[must_use]
+    pub const fn beginning(mut self) -> Self {
+        self.begins = true;
+        self
+    }
+
+    /// Adds entries of other steps.
+    #[must_use]
+    pub const fn also(mut self, also: &'a [(StepId, StepEntry)]) -> Self {
+        self.also = also;
+        self
+    }
+}
+
+impl<'a> Resume<'a> {
+    /// Creates a request.
+    #[must_use]
+    pub const fn new(
+        id: &'a RecordId,
+        seen: &'a Record,
+        record: &'a Record,
+        lease: Duration,
+    ) -> Self {
+        Self { id, seen, record, lease }
+    }
+}
+
+impl<'a> Suspend<'a> {
+    /// Creates a request that releases a reservation without a journal.
+    #[must_use]
+    pub const fn new(id: &'a RecordId, reservation: &'a Record, suspended: &'a Record) -> Self {
+        let otherwise = WithoutJournal::Release;
+        Self { id, reservation, suspended, otherwise, settles: &[] }
+    }
+
+    /// Sets what becomes of a reservation without a journal.
+    #[must_use]
+    pub const fn otherwise(mut self, otherwise: WithoutJournal<'a>) -> Self {
+        self.otherwise = otherwise;
+        self
+    }
+
+    /// Adds entries to replace.
+    #[must_use]
+    pub const fn settling(mut self, settles: &'a [(StepId, StepEntry, StepEntry)]) -> Self {
+        self.settles = settles;
+        self
+    }
+
+    /// Whether the lease ends now. Otherwise it goes on as it is.
+    #[must_use]
+    pub fn ends_lease(&self) -> bool {
+        self.suspended.owner_state() == OwnerState::Abandoned
+    }
+}

@@ -1,0 +1,149 @@
+//! What can be wrong with journals.
+
+use std::time::Duration;
+
+use idempotent_core::model::{Record, RecordId, StepEntry, StepId, Token};
+use idempotent_core::store::{
+    CompleteOutcome, Journal, Replaces, Resume, ResumeOutcome, State, StoreError, Suspend,
+    WithoutJournal, WriteStep, WriteStepOutcome,
+};
+
+use super::super::reference_journal::until;
+use super::{BrokenStore, Flaw};
+
+/// The longest entry of a store that cuts them off.
+const CUT_AT: usize = 1_000;
+
+impl BrokenStore {
+    /// The flaws that are about journals. A store with another one keeps none.
+    pub(super) const fn keeps_journals(&self) -> bool {
+        self.flaw as usize >= Flaw::WriteStepStartsTheLeaseAnew as usize
+    }
+
+    fn stored(&self, id: &RecordId) -> Option<Record> {
+        self.store.slots().get(id).map(|slot| slot.record.clone())
+    }
+
+    fn state_of(&self, id: &RecordId) -> Option<State> {
+        self.found(id).map(|entry| entry.state)
+    }
+
+    /// Does something that drops a journal, and keeps it.
+    pub(super) async fn keeping_journals<T>(&self, change: impl Future<Output = T>) -> T {
+        let journals = self.store.journals().clone();
+        let changed = change.await;
+        self.store.journals().extend(journals);
+        changed
+    }
+
+    /// Completes a suspended call of another token.
+    pub(super) fn complete_suspended(
+        &self,
+        id: &RecordId,
+        record: &Record,
+        ttl: Duration,
+    ) -> Option<CompleteOutcome> {
+        let suspended = self.state_of(id) == Some(State::Suspended);
+        (self.has(Flaw::CompleteOverwritesSuspendedCalls) && suspended).then(|| {
+            self.put(id, record, ttl);
+            CompleteOutcome::Recorded
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Journal for BrokenStore {
+    async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
+        let store = &self.store;
+        let before = self.stored(request.id);
+        let is_own = before.is_some_and(|record| record.token() == request.record.token());
+        let journal = request.record.journal().unwrap_or_else(Token::random);
+        let mut asked = *request;
+        match self.flaw {
+            Flaw::WriteStepStartsTheLeaseAnew => {
+                let written = store.write_step(request).await;
+                let lease = request.record.lease();
+                self.change(request.id, |slot| slot.until = until(store, lease));
+                written
+            }
+            Flaw::WriteStepTruncatesResults if request.entry.as_bytes().len() > CUT_AT => {
+                let cut = StepEntry::from_bytes(&request.entry.as_bytes()[..CUT_AT]);
+                let cut = cut.expect("its head is shorter");
+                asked.entry = &cut;
+                store.write_step(&asked).await
+            }
+            Flaw::WriteStepIgnoresTheToken if !is_own => {
+                let mut journals = store.journals();
+                let steps = journals.entry(journal).or_default();
+                steps.insert(*request.step, request.entry.clone());
+                Ok(WriteStepOutcome::Written)
+            }
+            Flaw::WriteStepNeedsTheLease => {
+                asked.begins = !matches!(request.replaces, Replaces::Entry(_));
+                store.write_step(&asked).await
+            }
+            Flaw::WriteStepBeginsAfterTheLease => {
+                asked.begins = false;
+                store.write_step(&asked).await
+            }
+            Flaw::WriteStepSettlesNothingLate if !is_own => Ok(WriteStepOutcome::Fenced),
+            Flaw::WriteStepReplacesAnything if is_own => {
+                asked.replaces = Replaces::Anything;
+                store.write_step(&asked).await
+            }
+            Flaw::WriteStepReplacesTheOthers => {
+                let written = store.write_step(request).await;
+                let mut journals = store.journals();
+                let steps = journals.entry(journal).or_default();
+                steps.extend(request.also.iter().cloned());
+                written
+            }
+            _ => store.write_step(request).await,
+        }
+    }
+
+    async fn load_steps(
+        &self,
+        id: &RecordId,
+        journal: Token,
+    ) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+        self.store.load_steps(id, journal).await
+    }
+
+    async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
+        let stored = self.stored(request.id);
+        let is_own = stored.is_some_and(|record| record.token() == request.record.token());
+        match self.flaw {
+            Flaw::ResumeReadsThenWrites if self.state_of(request.id) == Some(State::Suspended) => {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.put(request.id, request.record, request.lease);
+                Ok(ResumeOutcome::Won)
+            }
+            Flaw::ResumeRefusesItsOwnToken if is_own => {
+                Ok(self.found(request.id).map_or(ResumeOutcome::Gone, ResumeOutcome::Taken))
+            }
+            _ => self.store.resume(request).await,
+        }
+    }
+
+    async fn suspend(&self, request: &Suspend<'_>) -> Result<(), StoreError> {
+        let mut asked = *request;
+        match self.flaw {
+            Flaw::SuspendKeepsTheLease => {
+                let before = self.store.slots().get(request.id).map(|slot| slot.until);
+                self.store.suspend(request).await?;
+                self.change(request.id, |slot| slot.until = before.unwrap_or(slot.until));
+                Ok(())
+            }
+            Flaw::SuspendSettlesNothing => {
+                asked.settles = &[];
+                self.store.suspend(&asked).await
+            }
+            Flaw::SuspendReleasesEverything => {
+                asked.otherwise = WithoutJournal::Release;
+                self.store.suspend(&asked).await
+            }
+            _ => self.store.suspend(request).await,
+        }
+    }
+}

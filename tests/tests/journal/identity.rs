@@ -1,0 +1,136 @@
+//! Which step is which, and what it may not be.
+
+use idempotent_core::{Error, ErrorKind, Operation, current, idempotent, testing};
+
+use crate::shop::{Shop, failure};
+
+#[tokio::test]
+async fn a_second_use_of_a_step_without_a_key_is_refused_after_it_succeeded() {
+    let shop = Shop::new();
+    let refused = shop.call(|| async {
+        shop.step("charge").await?;
+        shop.step("charge").await
+    });
+    let refused = refused.await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    assert!(refused.to_string().contains("give each use a key of its own"), "{refused}");
+    assert_eq!(shop.ledger.count("charge"), 1);
+}
+
+#[tokio::test]
+async fn a_step_with_a_key_answers_again_with_its_result() {
+    let shop = Shop::new();
+    let total = shop.call(|| async {
+        Ok(shop.keyed_step("ship", 3).await? + shop.keyed_step("ship", 3).await?)
+    });
+    assert_eq!(total.await.unwrap(), 6);
+    assert_eq!(shop.ledger.count("ship[3]"), 1);
+}
+
+#[tokio::test]
+async fn two_uses_of_one_step_at_the_same_time_are_refused() {
+    let shop = Shop::new();
+    let both = shop.call(|| async {
+        let slow = Operation::new("slow").step().returning::<Result<u32, Error>>();
+        let slow = slow.run(|| async {
+            tokio::task::yield_now().await;
+            Ok(1)
+        });
+        let (first, second) = tokio::join!(slow, shop.step("slow"));
+        assert_eq!(second.unwrap_err().kind(), ErrorKind::Misconfigured);
+        first
+    });
+    assert_eq!(both.await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn keys_are_derived_for_the_step_and_counted_within_it() {
+    let shop = Shop::new();
+    let keys = || async {
+        let call = current().unwrap();
+        [call.derive("a"), call.derive_next("a"), call.derive_next("a")].map(|key| key.to_string())
+    };
+    let seen = std::sync::Mutex::new(Vec::new());
+    let call = shop.call(|| async {
+        let keys_of_call = keys().await;
+        seen.lock().unwrap().extend(keys_of_call);
+        for line in 0..2_u32 {
+            let step = Operation::new("ship").step().key(&line).returning::<Result<u32, Error>>();
+            step.run(|| async {
+                let keys_of_step = keys().await;
+                seen.lock().unwrap().extend(keys_of_step);
+                Ok(line)
+            })
+            .await?;
+        }
+        assert_eq!(current().unwrap().derive("a").to_string(), seen.lock().unwrap()[0]);
+        Ok(1)
+    });
+    call.await.unwrap();
+    let mut keys = seen.into_inner().unwrap();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!(keys.len(), 9);
+}
+
+#[tokio::test]
+async fn a_recorded_step_with_another_payload_is_refused_by_name() {
+    let shop = Shop::new();
+    let charge = |cents: u32| {
+        let step = Operation::new("charge").step().fingerprint(&cents);
+        let ledger = shop.ledger.clone();
+        step.returning::<Result<u32, Error>>().run(move || async move {
+            ledger.note("charge");
+            Ok(cents)
+        })
+    };
+    shop.interrupted(|| async {
+        charge(1).await?;
+        Err(failure().await)
+    })
+    .await;
+    let refused = shop.call(|| charge(2)).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::FingerprintMismatch);
+    assert!(refused.to_string().contains("step `charge`"), "{refused}");
+    assert_eq!(shop.ledger.count("charge"), 1);
+}
+
+#[tokio::test]
+async fn a_recorded_step_of_another_version_is_refused_by_name_and_runs_nothing() {
+    let shop = Shop::new();
+    let charge = |version: u32| {
+        let step = Operation::new("charge").version(version).step();
+        let ledger = shop.ledger.clone();
+        step.returning::<Result<u32, Error>>().run(move || async move {
+            ledger.note("charge");
+            Ok(version)
+        })
+    };
+    shop.interrupted(|| async {
+        charge(1).await?;
+        Err(failure().await)
+    })
+    .await;
+    let refused = shop.call(|| charge(2)).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Incompatible);
+    assert!(refused.to_string().contains("step `charge`"), "{refused}");
+    assert_eq!(shop.ledger.count("charge"), 1);
+}
+
+#[idempotent(step, key = line, fingerprint = weight)]
+async fn ship(line: u32, weight: u32) -> Result<u32, Error> {
+    Ok(line + weight)
+}
+
+#[idempotent(key = order, name = "attribute_checkout")]
+async fn checkout(order: u32) -> Result<u32, Error> {
+    let now = idempotent_core::step("now", || async { Ok::<u32, Error>(100) }).await?;
+    Ok(now + ship(order, 1).await? + ship(order + 1, 1).await?)
+}
+
+#[tokio::test]
+async fn the_attribute_makes_steps() {
+    let test = testing::engine();
+    assert_eq!(test.run(checkout(7)).await.unwrap(), 117);
+    assert_eq!(testing::in_call(ship(1, 2)).await.unwrap(), 3);
+}

@@ -1,0 +1,15 @@
+//! Calls of several effects: their steps, and how a run goes on where the one before ended.
+
+// Clippy knows tests by their attribute, and so not the functions that they share.
+#![allow(clippy::unwrap_used)]
+
+mod at_most_once;
+mod crashes;
+mod identity;
+mod operating;
+mod poison;
+mod refusals;
+mod renamed;
+mod resuming;
+mod shop;
+mod stores;
