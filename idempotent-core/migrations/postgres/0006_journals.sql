@@ -83,8 +83,8 @@ BEGIN
             VALUES (asked_journal, asked_step, asked_entry)
             ON CONFLICT (journal, step) DO UPDATE SET entry = excluded.entry WHERE asked_mode = 1;
         END IF;
-    ELSIF asked_mode = 2 THEN
-        -- A late owner settles the step that it began itself.
+    ELSIF asked_mode = 2 AND NOT asked_begins THEN
+        -- A late owner settles the step that it began itself, and begins none.
         PERFORM FROM "idempotent"."records" AS r
         WHERE r.id = asked_id AND r.expires_at IS NULL AND r.journal = asked_journal
         FOR SHARE;

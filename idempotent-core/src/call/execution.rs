@@ -268,7 +268,7 @@ impl<T, E> Execution<T, E> {
             result = self.policy.refuse(error);
         }
         if let Some(error) = held.refusal(&settlement) {
-            result = self.refuse_for_step(result, error);
+            result = self.refuse_for_step(error);
         }
         drop(entered);
         let Some(mut recorded) = held.settle(settlement) else {

@@ -105,11 +105,12 @@ impl<T, E> Execution<T, E> {
         }
     }
 
-    /// What the caller of a call gets whose step was not recorded: its body's own error, or else why.
-    pub(super) fn refuse_for_step(&self, result: Result<T, E>, error: Error) -> Result<T, E> {
+    /// What the caller of a call gets whose step was not recorded: why, whatever its body made of it. A caller that is
+    /// told of another error would not know that the call may be resumed.
+    pub(super) fn refuse_for_step(&self, error: Error) -> Result<T, E> {
         if let Some(caller) = current() {
             caller.set_refused(&error);
         }
-        if result.is_ok() { self.policy.refuse(error) } else { result }
+        self.policy.refuse(error)
     }
 }

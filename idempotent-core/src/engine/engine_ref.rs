@@ -6,6 +6,7 @@ use super::idempotency::{Engine, Handle, Idempotency};
 use super::lease::EngineRef;
 
 impl Idempotency {
+    #[inline]
     pub(in crate::engine) fn to_ref(&self) -> EngineRef {
         match &self.0 {
             Handle::Counted(engine) => EngineRef::Counted(Arc::clone(engine) as _),

@@ -56,7 +56,8 @@ impl Journal for ReferenceStore {
             (Replaces::Anything, _) => true,
             (Replaces::Entry(seen), there) => there == Some(seen),
         };
-        if !is_own && !matches!((request.replaces, may_replace), (Replaces::Entry(_), true)) {
+        let settles = matches!(request.replaces, Replaces::Entry(_)) && !request.begins;
+        if !is_own && !(settles && may_replace) {
             return Ok(WriteStepOutcome::Fenced);
         }
         if !may_replace {

@@ -42,7 +42,8 @@ async fn outer(effects: &Effects) -> Result<u32, Error> {
 /// A step that fails at first in each run, and is tried again.
 async fn flaky(effects: &Effects) -> Result<u32, Error> {
     let tries = AtomicU32::new(0);
-    loop {
+    // Where the run may not go on, each try is refused at once.
+    for _ in 0..5 {
         let step = Operation::new("flaky").step().returning::<Result<u32, Error>>();
         let tried = step.run(|| async {
             effects.note("flaky");
@@ -55,6 +56,7 @@ async fn flaky(effects: &Effects) -> Result<u32, Error> {
             return Ok(done);
         }
     }
+    Err(failure().await)
 }
 
 #[idempotent(key = 1, singleton, name = "inner.call", lease = "300ms", wait = "10s")]

@@ -123,7 +123,7 @@ fn settle_late(slot: Option<&mut Slot>, request: &WriteStep<'_>) -> WriteStepOut
     let there = steps.and_then(|steps| steps.0.get_mut(request.step));
     match (there, request.replaces) {
         (Some(there), _) if there == request.entry => WriteStepOutcome::Written,
-        (Some(there), Replaces::Entry(seen)) if there == seen => {
+        (Some(there), Replaces::Entry(seen)) if there == seen && !request.begins => {
             *there = request.entry.clone();
             WriteStepOutcome::Written
         }

@@ -1,7 +1,7 @@
 //! [`RunJournal`]: what one run of a call knows of its steps.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, OnceCell};
@@ -106,11 +106,11 @@ impl RunJournal {
         let mut was_expected = false;
         match state.steps.entry(step) {
             Place::Vacant(place) => {
-                let phase = StepPhase::Running;
+                let phase = StepPhase::Arrived;
                 place.insert(RunStep { part_of, label: label.into(), stored: None, phase });
             }
             Place::Occupied(mut place) => match (place.get().phase, &place.get().stored) {
-                (StepPhase::Running, _) => {
+                (StepPhase::Arrived | StepPhase::Running, _) => {
                     return misconfigured(
                         " is already running in this call: give each use a key of its own, as in `key = line.id`",
                     );
@@ -125,9 +125,9 @@ impl RunJournal {
                 }
                 (StepPhase::Expected, _) => {
                     was_expected = true;
-                    place.get_mut().phase = StepPhase::Running;
+                    place.get_mut().phase = StepPhase::Arrived;
                 }
-                (StepPhase::Failed, _) => place.get_mut().phase = StepPhase::Running,
+                (StepPhase::Failed, _) => place.get_mut().phase = StepPhase::Arrived,
             },
         }
         if was_expected {
@@ -183,6 +183,21 @@ impl RunJournal {
         labels.join(", ") + &more
     }
 
+    /// Whether the body of a step runs, or its end is being written, apart from steps that themselves wait for a
+    /// step within them.
+    pub(in crate::engine) fn is_busy(&self) -> bool {
+        let state = self.state();
+        let is_active = |phase| matches!(phase, StepPhase::Arrived | StepPhase::Running);
+        let outer: HashSet<StepId> = state
+            .steps
+            .values()
+            .filter(|step| is_active(step.phase))
+            .map(|step| step.part_of)
+            .collect();
+        let mut steps = state.steps.iter();
+        steps.any(|(id, step)| step.phase == StepPhase::Running && !outer.contains(id))
+    }
+
     /// When a step was last asked for.
     pub(in crate::engine) fn last_arrival(&self) -> Instant {
         self.state().last_arrival
@@ -233,6 +248,13 @@ impl RunJournal {
         state.unnamed.retain(|(unnamed, _)| *unnamed != step);
         if let Some(step) = state.steps.get_mut(&step) {
             step.stored = Some(entry);
+        }
+    }
+
+    /// Takes note that the body of a step runs.
+    pub(in crate::engine) fn started(&self, step: &StepId) {
+        if let Some(step) = self.state().steps.get_mut(step) {
+            step.phase = StepPhase::Running;
         }
     }
 

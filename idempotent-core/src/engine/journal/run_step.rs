@@ -18,6 +18,8 @@ pub(super) struct RunStep {
 pub(super) enum StepPhase {
     /// The journal knows it, and the body has not asked for it yet.
     Expected,
+    /// The body has asked for it, and it has not started: it may wait for others.
+    Arrived,
     Running,
     /// It has ended without a result, and may run again.
     Failed,

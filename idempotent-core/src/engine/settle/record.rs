@@ -28,7 +28,9 @@ impl HeldReservation {
     /// dropped halfway, the recording finishes in the background.
     pub(crate) fn settle(mut self, mut settlement: Settlement) -> Option<FinishInBackground<()>> {
         self.set_ended();
-        settlement = self.with_steps(settlement);
+        if self.lease.journal().is_some() {
+            settlement = self.with_steps(settlement);
+        }
         if let (Settlement::Complete { record, .. }, true) = (&mut settlement, self.is_sealed()) {
             *record = self.seal(record);
         }

@@ -1,9 +1,12 @@
 //! Everything before the body of a step.
 
 use std::future::Future;
+use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::task::yield_now;
 
 use super::arrive::{ArrivedStep, arrive};
 use super::gate::wait_for_expected;
@@ -52,6 +55,29 @@ async fn acquire(
         return replay(&scope, &entry, accept);
     }
     let mut held = Box::new(HeldStep::new(engine, scope));
+    let stored = match admit(&mut held, accept).await {
+        Ok(ControlFlow::Continue(stored)) => stored,
+        Ok(ControlFlow::Break(recorded)) => return Ok(recorded),
+        Err(error) => {
+            held.set_refused();
+            return Err(error);
+        }
+    };
+    if guarantee == Guarantee::AtLeastOnce {
+        return Ok(AcquiredStep::Run(held));
+    }
+    let previous = stored.map_or(Previous::Nothing, Previous::Entry);
+    // If this is dropped meanwhile, the beginning is written and then taken back.
+    let held = FinishInBackground::new(begin(held, previous)).await?;
+    has_time(&held.scope)?;
+    Ok(AcquiredStep::Run(held))
+}
+
+/// What the journal says of a step: its result, or what a run of its body replaces.
+async fn admit(
+    held: &mut HeldStep,
+    accept: (u32, u32),
+) -> Result<ControlFlow<AcquiredStep, Option<StepEntry>>, Error> {
     let (engine, scope) = (&held.engine, &held.scope);
     load(engine, scope).await?;
     let stored = scope.journal.stored(&scope.id);
@@ -61,7 +87,7 @@ async fn acquire(
                 let recorded = replay(scope, entry, accept)?;
                 scope.journal.succeeded(&scope.id);
                 held.set_ended();
-                return Ok(recorded);
+                return Ok(ControlFlow::Break(recorded));
             }
             StepStatus::Begun => {
                 let poison = Poison::new(
@@ -81,15 +107,12 @@ async fn acquire(
             has_room(engine, scope)?;
         }
     }
-    has_time(scope)?;
-    if guarantee == Guarantee::AtLeastOnce {
-        return Ok(AcquiredStep::Run(held));
+    if scope.journal.is_resumed {
+        // A body that fails at once must not drop steps beside it that nobody has asked for yet.
+        yield_now().await;
     }
-    let previous = stored.map_or(Previous::Nothing, Previous::Entry);
-    // If this is dropped meanwhile, the beginning is written and then taken back.
-    let held = FinishInBackground::new(begin(held, previous)).await?;
-    has_time(&held.scope)?;
-    Ok(AcquiredStep::Run(held))
+    has_time(scope)?;
+    Ok(ControlFlow::Continue(stored))
 }
 
 /// Writes that a step begins that is *at most once*.

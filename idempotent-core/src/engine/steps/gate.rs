@@ -15,6 +15,8 @@ pub(super) async fn wait_for_expected(
     scope: &StepScope,
 ) -> Result<(), Error> {
     let journal = &scope.journal;
+    let patience = engine.settings().step_patience;
+    let mut last_busy = journal.last_arrival();
     loop {
         let mut changed = pin!(journal.changed.notified());
         // Enabled before it looks, so that no change in between is missed.
@@ -25,9 +27,14 @@ pub(super) async fn wait_for_expected(
         if !journal.is_expecting(&scope.part_of) {
             return Ok(());
         }
-        let until = journal.last_arrival() + engine.settings().step_patience;
+        let until = journal.last_arrival().max(last_busy) + patience;
         if Instant::now() >= until {
-            return Err(renamed(scope));
+            if !journal.is_busy() {
+                return Err(renamed(scope));
+            }
+            // What is expected may be asked for when the bodies that run have ended.
+            last_busy = Instant::now();
+            continue;
         }
         // Whether woken or on time, it looks again.
         let _ = timeout_at(until, changed).await;

@@ -43,7 +43,14 @@ impl HeldStep {
         if self.phase == Phase::Unstarted {
             self.start = Instant::now();
             self.phase = Phase::Running;
+            self.scope.journal.started(&self.scope.id);
         }
+    }
+
+    /// Marks that the step was refused, so that its body never ran.
+    pub(super) fn set_refused(&mut self) {
+        self.scope.journal.failed(&self.scope.id);
+        self.phase = Phase::Ended;
     }
 
     /// Marks that the step has ended: with a result, or without.
@@ -84,6 +91,10 @@ impl Drop for HeldStep {
             Phase::Ended => {}
             Phase::Unstarted => {
                 self.scope.journal.failed(&self.scope.id);
+                // Whoever resumes the call would wait for it in vain, once steps behind it are recorded.
+                if self.scope.journal.is_resumed || self.begun.is_some() {
+                    self.scope.poison(dropped_early(&self.scope));
+                }
                 if let Some(begun) = self.begun.take() {
                     take_back(self.engine.clone(), Arc::clone(&self.scope), begun);
                 }
@@ -95,6 +106,12 @@ impl Drop for HeldStep {
             }
         }
     }
+}
+
+fn dropped_early(scope: &StepScope) -> Poison {
+    let how = "it was dropped before it started, as by `tokio::time::timeout` or `select!` around it: put the timeout \
+               inside the step";
+    Poison::new(ErrorKind::OwnerFailed, format!("step `{}`: {how}", scope.label()))
 }
 
 fn dropped(scope: &StepScope, panics: bool, in_doubt: bool) -> Poison {

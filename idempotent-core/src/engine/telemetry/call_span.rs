@@ -42,7 +42,12 @@ impl CallSpan {
     /// The span of a step, within that of its call.
     pub(crate) fn of_step(operation: &Operation) -> Self {
         let span = tracing::info_span!("step", name = operation.name, outcome = field::Empty);
-        Self { span, operation: operation.name, attempts: 0 }
+        Self {
+            span,
+            #[cfg(feature = "metrics")]
+            operation: operation.name,
+            attempts: 0,
+        }
     }
 
     /// Says how a step began: whether it runs, is recorded or is refused.

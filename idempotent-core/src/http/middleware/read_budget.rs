@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::layer_limits::LayerLimits;
@@ -12,21 +13,23 @@ use crate::model::{IdHasher, KeyParts};
 /// One scope may hold one part in so many of the budget.
 const SCOPE_PART: usize = 4;
 
+/// A power of two, and more than the threads that are likely to count at the same time.
+const SHARDS: usize = 16;
+
 /// The budget of all bodies that are being read, or wait for what their key says.
 #[derive(Debug)]
 pub(super) struct ReadBudget {
     max_bytes: usize,
+    bodies: AtomicUsize,
+    bytes: AtomicUsize,
     owners: RandomState,
-    held: Mutex<Held>,
-}
-
-#[derive(Debug)]
-struct Held {
-    all: Part,
     /// By a hash of the scope. A scope that holds nothing takes no memory.
-    scopes: HashMap<u64, Part, IdHasher>,
+    scopes: [Mutex<Parts>; SHARDS],
 }
 
+type Parts = HashMap<u64, Part, IdHasher>;
+
+/// What one scope holds.
 #[derive(Clone, Copy, Debug, Default)]
 struct Part {
     bodies: usize,
@@ -75,9 +78,15 @@ impl From<NoRoom> for Problem {
 
 impl ReadBudget {
     pub(super) fn new(max_bytes: usize) -> Self {
-        let scopes = HashMap::with_hasher(IdHasher::random());
-        let held = Mutex::new(Held { all: Part::default(), scopes });
-        Self { max_bytes, owners: RandomState::new(), held }
+        let hasher = IdHasher::random();
+        let shard = |_| Mutex::new(HashMap::with_hasher(hasher.clone()));
+        Self {
+            max_bytes,
+            bodies: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            owners: RandomState::new(),
+            scopes: std::array::from_fn(shard),
+        }
     }
 
     /// A place for one body, which holds nothing yet, if there would be room for all that it has announced.
@@ -88,51 +97,49 @@ impl ReadBudget {
         announced: Announced,
     ) -> Result<HeldBytes, NoRoom> {
         let scope = owner.map(|owner| self.owners.hash_one(owner.encoded()));
-        let mut held = self.held();
-        if held.all.bodies >= limits.in_flight {
+        if !add(&self.bodies, 1, limits.in_flight) {
             return Err(NoRoom::Overloaded);
         }
-        let part = scope.and_then(|scope| held.scopes.get(&scope)).copied();
-        if part.is_some_and(|part| part.bodies >= limits.in_flight_of_a_scope()) {
-            return Err(NoRoom::ScopeOverloaded);
-        }
-        self.check(&held.all, part, announced.bytes, announced.limit)?;
-        held.all.bodies += 1;
+        // From here on it gives back what it has taken.
+        let mut held = HeldBytes { budget: Arc::clone(self), scope: None, bytes: 0, is_read: true };
         if let Some(scope) = scope {
-            held.scopes.entry(scope).or_default().bodies += 1;
+            let mut parts = self.parts(scope);
+            let part = parts.get(&scope).copied().unwrap_or_default();
+            if part.bodies >= limits.in_flight_of_a_scope()
+                || exceeds(part.bytes, announced.bytes, self.max_of_a_scope(announced.limit))
+            {
+                return Err(NoRoom::ScopeOverloaded);
+            }
+            parts.entry(scope).or_default().bodies += 1;
+            held.scope = Some(scope);
         }
-        drop(held);
-        Ok(HeldBytes { budget: Arc::clone(self), scope, bytes: 0, is_read: true })
-    }
-
-    fn check(
-        &self,
-        all: &Part,
-        part: Option<Part>,
-        more: usize,
-        limit: usize,
-    ) -> Result<(), NoRoom> {
-        let exceeds =
-            |bytes: usize, max: usize| bytes.checked_add(more).is_none_or(|sum| sum > max);
-        if part.is_some_and(|part| exceeds(part.bytes, self.max_bytes_of_a_scope(limit))) {
-            return Err(NoRoom::ScopeOverloaded);
-        }
-        if exceeds(all.bytes, self.max_bytes) {
+        if exceeds(self.bytes.load(Ordering::Relaxed), announced.bytes, self.max_bytes) {
             return Err(NoRoom::BudgetExhausted);
         }
-        Ok(())
+        Ok(held)
     }
 
     /// What one scope may hold: never less than one body of `limit` bytes.
-    fn max_bytes_of_a_scope(&self, limit: usize) -> usize {
+    fn max_of_a_scope(&self, limit: usize) -> usize {
         // Buffers may be twice as large as what they hold.
         (self.max_bytes / SCOPE_PART).max(limit.saturating_mul(2))
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn parts(&self, scope: u64) -> MutexGuard<'_, Parts> {
         // Nothing panics while it holds the lock.
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.scopes[scope as usize % SHARDS].lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Whether so many more would be too many.
+fn exceeds(held: usize, more: usize, max: usize) -> bool {
+    held.checked_add(more).is_none_or(|sum| sum > max)
+}
+
+/// Adds so many, unless that exceeds the limit. Returns whether it did.
+fn add(held: &AtomicUsize, more: usize, max: usize) -> bool {
+    let sum = |held| (!exceeds(held, more, max)).then(|| held + more);
+    held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, sum).is_ok()
 }
 
 impl HeldBytes {
@@ -149,15 +156,22 @@ impl HeldBytes {
         if (more, places) == (0, 0) {
             return Ok(());
         }
-        let mut held = self.budget.held();
-        let Held { all, scopes } = &mut *held;
-        let part = self.scope.map(|scope| scopes.entry(scope).or_default());
-        self.budget.check(all, part.as_deref().copied(), more, limit)?;
-        for part in [Some(all), part].into_iter().flatten() {
+        if let Some(scope) = self.scope {
+            let max = self.budget.max_of_a_scope(limit);
+            let mut parts = self.budget.parts(scope);
+            let part = parts.entry(scope).or_default();
+            if exceeds(part.bytes, more, max) {
+                return Err(NoRoom::ScopeOverloaded);
+            }
+            if !add(&self.budget.bytes, more, self.budget.max_bytes) {
+                return Err(NoRoom::BudgetExhausted);
+            }
             part.bytes += more;
             part.bodies -= places;
+        } else if !add(&self.budget.bytes, more, self.budget.max_bytes) {
+            return Err(NoRoom::BudgetExhausted);
         }
-        drop(held);
+        self.budget.bodies.fetch_sub(places, Ordering::Relaxed);
         self.bytes += more;
         self.is_read &= !is_complete;
         Ok(())
@@ -167,11 +181,10 @@ impl HeldBytes {
 impl Drop for HeldBytes {
     fn drop(&mut self) {
         let places = usize::from(self.is_read);
-        let mut held = self.budget.held();
-        held.all.bodies -= places;
-        held.all.bytes -= self.bytes;
+        self.budget.bodies.fetch_sub(places, Ordering::Relaxed);
+        self.budget.bytes.fetch_sub(self.bytes, Ordering::Relaxed);
         let Some(scope) = self.scope else { return };
-        if let Entry::Occupied(mut part) = held.scopes.entry(scope) {
+        if let Entry::Occupied(mut part) = self.budget.parts(scope).entry(scope) {
             part.get_mut().bodies -= places;
             part.get_mut().bytes -= self.bytes;
             if (part.get().bodies, part.get().bytes) == (0, 0) {
@@ -230,7 +243,7 @@ mod tests {
         drop(one);
         two.grow_to(25, 10, true).unwrap();
         drop(two);
-        assert!(budget.held().scopes.is_empty());
+        assert!(budget.scopes.iter().all(|parts| parts.lock().unwrap().is_empty()));
         enter("a").grow_to(80, 40, false).unwrap();
     }
 
@@ -248,6 +261,6 @@ mod tests {
         let next = enter("a").unwrap();
         drop((one, another, next));
         enter("a").unwrap();
-        assert_eq!(budget.held().all.bodies, 1);
+        assert_eq!(budget.bodies.load(Ordering::Relaxed), 1);
     }
 }

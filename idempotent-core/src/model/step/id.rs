@@ -2,9 +2,7 @@
 
 use std::fmt;
 
-use smallvec::SmallVec;
-
-use crate::model::key::{KeyParts, push_prefixed};
+use crate::model::key::{InlineBytes, KeyParts};
 use crate::model::record::{DerivedKey, RecordId};
 
 /// Comes first in the hashed form. The forms of record ids and scopes begin otherwise.
@@ -33,13 +31,14 @@ impl StepId {
     /// The step of this name and key that is a part of this one.
     #[must_use]
     pub fn step(&self, name: &str, key: Option<&KeyParts>) -> Self {
-        let mut input = SmallVec::<[u8; 256]>::from_slice(DOMAIN);
-        input.extend_from_slice(&self.0);
-        push_prefixed(&mut input, name.as_bytes());
+        let mut input = InlineBytes::<128>::new();
+        input.extend(DOMAIN);
+        input.extend(&self.0);
+        input.push_prefixed(name.as_bytes());
         if let Some(key) = key {
-            input.extend_from_slice(key.encoded());
+            input.extend(key.encoded());
         }
-        Self(blake3::hash(&input).into())
+        Self(blake3::hash(input.as_slice()).into())
     }
 
     /// The key that this step sends to the system called `label`: what

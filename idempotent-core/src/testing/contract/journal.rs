@@ -79,9 +79,19 @@ impl Fixture {
     }
 
     async fn begin(&self, run: &Run, name: &str, entry: &StepEntry) -> WriteStepOutcome {
+        self.begin_over(run, name, Replaces::Nothing, entry).await
+    }
+
+    async fn begin_over(
+        &self,
+        run: &Run,
+        name: &str,
+        replaces: Replaces<'_>,
+        entry: &StepEntry,
+    ) -> WriteStepOutcome {
         let step = step(self, name);
         let request = WriteStep::new(&self.id, &run.record, &step, entry);
-        let request = request.replacing(Replaces::Nothing).beginning();
+        let request = request.replacing(replaces).beginning();
         expect_answer(self.journal().write_step(&request).await)
     }
 
@@ -209,11 +219,15 @@ pub(super) async fn a_late_run_writes_while_nobody_has_taken_the_call_and_begins
 ) {
     require_journal!(fixture);
     let (run, _) = fixture.journaled().await;
+    let (begun, tried) = (entry(StepStatus::Begun, b""), entry(StepStatus::Tried, b""));
+    assert_eq!(fixture.write(&run, "print", &tried).await, WriteStepOutcome::Written);
     fixture.let_lease_expire().await;
     assert_eq!(fixture.write(&run, "ship", &recorded(b"2")).await, WriteStepOutcome::Written);
-    let begun = entry(StepStatus::Begun, b"");
     assert_eq!(fixture.begin(&run, "pay", &begun).await, WriteStepOutcome::Fenced);
-    assert_eq!(fixture.steps(&run).await.len(), 2);
+    let again = fixture.begin_over(&run, "print", Replaces::Entry(&tried), &begun).await;
+    assert_eq!(again, WriteStepOutcome::Fenced);
+    let steps = fixture.steps(&run).await;
+    assert!(steps.len() == 3 && steps.contains(&(step(&fixture, "print"), tried)));
 }
 
 pub(super) async fn a_fenced_run_settles_the_step_that_it_began_and_no_other(fixture: Fixture) {
