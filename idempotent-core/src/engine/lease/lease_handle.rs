@@ -61,6 +61,7 @@ impl LeaseHandle {
     }
 
     /// The call's journal, if it has one.
+    #[inline]
     pub(in crate::engine) fn journal(&self) -> Option<&RunJournal> {
         self.lease.journal().map(|journal| &**journal)
     }
@@ -87,6 +88,7 @@ impl LeaseHandle {
 
     /// Marks that the body has ended and that its end is being recorded: a change that a renewal
     /// finds may then be the call's own.
+    #[inline]
     pub(in crate::engine) fn set_ending(&self) {
         self.lease.set_ending();
     }

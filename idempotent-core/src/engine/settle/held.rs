@@ -58,6 +58,7 @@ impl HeldReservation {
     }
 
     /// Takes over what is reported of the call.
+    #[inline]
     pub(crate) fn take_over(&mut self, report: &mut CallReport) {
         self.report = report.hand_over(self.lease.id());
     }
@@ -186,6 +187,7 @@ impl HeldReservation {
     }
 
     /// Marks that the body has ended and that its end is being recorded.
+    #[inline]
     pub(super) fn set_ended(&mut self) {
         self.phase = Phase::Ended;
         self.report.body_ended(Ended::Returned);

@@ -9,8 +9,12 @@ use crate::model::{Guarantee, Record, StepId};
 impl HeldReservation {
     /// Why the caller may not have this end's result, if it may not: a step was not recorded, or one that an earlier
     /// run has begun was not asked for.
+    #[inline]
     pub(crate) fn refusal(&self, settlement: &Settlement) -> Option<Error> {
-        let journal = self.lease.journal()?;
+        self.refusal_of(self.lease.journal()?, settlement)
+    }
+
+    fn refusal_of(&self, journal: &RunJournal, settlement: &Settlement) -> Option<Error> {
         if let Some(poison) = journal.poisoned() {
             return Some(poison.error(self.id()));
         }

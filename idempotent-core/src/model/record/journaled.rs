@@ -10,12 +10,14 @@ use super::{Record, Token};
 impl Record {
     /// Whether this is a reservation whose call has a journal of steps.
     #[must_use]
+    #[inline]
     pub fn has_journal(&self) -> bool {
         self.has(flag::JOURNAL)
     }
 
     /// The name of the call's journal: the token of its first reservation.
     #[must_use]
+    #[inline]
     pub fn journal(&self) -> Option<Token> {
         self.has_journal().then(|| Token::from_bytes(self.array(self.journal_at())))
     }

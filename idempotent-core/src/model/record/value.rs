@@ -308,6 +308,7 @@ impl Record {
         None
     }
 
+    #[inline]
     pub(super) fn flags(&self) -> u16 {
         u16::from_le_bytes(self.array(FLAGS))
     }
@@ -324,10 +325,12 @@ impl Record {
         bytes
     }
 
+    #[inline]
     fn payload_end(&self) -> usize {
         self.0.len() - if self.has_mac() { MAC_BYTES } else { 0 }
     }
 
+    #[inline]
     pub(super) fn has(&self, flag: u16) -> bool {
         self.flags() & flag != 0
     }
@@ -341,6 +344,7 @@ impl Record {
     }
 
     /// Where the flagged texts end. Their lengths were checked when the record was read.
+    #[inline]
     fn payload_at(&self) -> usize {
         let flags = self.flags();
         let mut at = texts_at(flags, self.name_len());
