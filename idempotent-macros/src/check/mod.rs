@@ -8,12 +8,14 @@ mod combinations;
 mod constant;
 mod correction;
 mod duration;
+mod fresh;
 mod key;
 mod options;
 mod plan;
 mod signature;
 mod suggest;
 mod transaction;
+mod unknown;
 mod value;
 
 pub(crate) use self::duration::Length;

@@ -1,13 +1,18 @@
 //! The options by name. Each may be given once, with a value of the right kind.
 
+use std::iter::Peekable;
+use std::vec::IntoIter;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::{Expr, ExprPath, Ident, LitStr, Path};
 
 use super::duration::{self, Length};
 use super::key::{self, Key};
 use super::suggest::nearest;
-use super::value;
+use super::{arguments, unknown, value};
 use crate::errors::Errors;
-use crate::parse::{Arguments, ParsedOption, Value};
+use crate::parse::{Arguments, Function, ParsedOption, Value};
 
 const NAMES: [&str; 22] = [
     "key",
@@ -85,36 +90,53 @@ impl Options {
     }
 }
 
-pub(super) fn check(arguments: Arguments, errors: &mut Errors) -> Options {
+pub(super) fn check(
+    arguments: Arguments,
+    function: Option<&Function>,
+    errors: &mut Errors,
+) -> Options {
     let mut options = Options { unreadable: arguments.unreadable, ..Options::default() };
-    for option in arguments.options {
+    let names = function.map(arguments::names_with_self).unwrap_or_default();
+    let is_key = |option: &ParsedOption| option.name == "key";
+    let has_key = arguments.options.iter().any(is_key);
+    let mut rest = arguments.options.into_iter().peekable();
+    let misplaced = misplaced_in_front(&mut rest, &names);
+    unknown::report_misplaced(None, &misplaced, has_key, errors);
+    options.unreadable |= !misplaced.is_empty();
+    while let Some(option) = rest.next() {
         let name = option.name.to_string();
+        let misplaced = misplaced_in_front(&mut rest, &names);
+        let is_reported = unknown::report_misplaced(Some(&option), &misplaced, has_key, errors);
+        // A key that lacks its name may be among them.
+        options.unreadable |= !misplaced.is_empty();
         if !NAMES.contains(&name.as_str()) {
-            unknown(&option.name, errors);
+            unknown::report(&option.name, &NAMES, errors);
         } else if options.given(&name).is_some() {
             errors.at(&option.name, format_args!("`{name}` is given twice"), "remove one of them");
         } else {
             options.given.push(option.name.clone());
-            options.set(&name, option, errors);
+            if !is_reported {
+                options.set(&name, option, errors);
+            }
         }
     }
     options
 }
 
-fn unknown(name: &Ident, errors: &mut Errors) {
-    let written = name.to_string();
-    // An engine is made from a store, so the wrong word is easily taken.
-    let near = if written == "store" { Some("engine") } else { nearest(&written, &NAMES) };
-    let help = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the options are {}", list(&NAMES)),
-    };
-    errors.at(name, format_args!("unknown option `{name}`"), help);
-}
-
-fn list(names: &[&str]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
+/// Takes the expressions that stand where an option is expected.
+fn misplaced_in_front(
+    rest: &mut Peekable<IntoIter<ParsedOption>>,
+    arguments: &[String],
+) -> Vec<Expr> {
+    let mut expressions = Vec::new();
+    while let Some(option) =
+        rest.peek().filter(|option| !NAMES.iter().any(|name| option.name == name))
+    {
+        let Some(expr) = unknown::misplaced(option, arguments) else { break };
+        expressions.push(expr);
+        rest.next();
+    }
+    expressions
 }
 
 impl Options {
@@ -134,6 +156,14 @@ impl Options {
         let value = match option.value {
             Value::Expr(value) => value,
             Value::Unreadable => return,
+            Value::Rest(rest) => {
+                errors.at(
+                    rest,
+                    format_args!("expected `=` after `{name}`"),
+                    format_args!("write `{name} = value`"),
+                );
+                return;
+            }
             Value::None => {
                 errors.at(
                     &option.name,
@@ -166,13 +196,18 @@ impl Options {
             "version" => self.version = value::version(&value, errors),
             "accept" => self.accept = value::accept(&value, errors),
             "crate" => self.root = value::path(&value, errors),
-            _ => unknown(&option.name, errors),
+            _ => unknown::report(&option.name, &NAMES, errors),
         }
     }
 }
 
 fn flag(option: ParsedOption, errors: &mut Errors) -> Option<Ident> {
-    if let Value::Expr(value) = option.value {
+    let value = match option.value {
+        Value::Expr(value) => value.into_token_stream(),
+        Value::Rest(rest) => rest,
+        Value::None | Value::Unreadable => TokenStream::new(),
+    };
+    if !value.is_empty() {
         errors.at(
             value,
             format_args!("`{}` is a flag and takes no value", option.name),
@@ -186,7 +221,13 @@ fn memoize(value: Expr, errors: &mut Errors) -> Memoize {
     match value::word(&value) {
         Some(word) if word == "ok" => return Memoize::Ok,
         Some(word) if word == "all" => return Memoize::All(word.clone()),
-        _ => {}
+        Some(word) => {
+            if let Some(help) = nearly_a_word(&word.to_string()) {
+                errors.at(value, "`memoize` must be `ok`, `all` or the path of a function", help);
+                return Memoize::Ok;
+            }
+        }
+        None => {}
     }
     if value::string(&value).is_some() {
         errors.at(
@@ -198,6 +239,24 @@ fn memoize(value: Expr, errors: &mut Errors) -> Memoize {
     }
     let signature = "fn(&Result<T, E>) -> Disposition";
     value::function("memoize", signature, &value, errors).map_or(Memoize::Ok, Memoize::By)
+}
+
+/// What was meant by a word that is nearly `ok` or `all`. A longer word is the name of a function.
+fn nearly_a_word(word: &str) -> Option<String> {
+    if word == "Err" {
+        return Some(
+            "write `memoize = all` to memoize errors too, or the path of a function that decides"
+                .to_owned(),
+        );
+    }
+    let lower = word.to_lowercase();
+    let near = match lower.as_str() {
+        "ok" => "ok",
+        "all" => "all",
+        short if short.len() <= 3 => nearest(short, &["ok", "all"])?,
+        _ => return None,
+    };
+    Some(format!("did you mean `{near}`? A function of that name is reached by `self::{word}`"))
 }
 
 /// An example of an option, for one that was written without its value.
