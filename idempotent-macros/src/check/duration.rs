@@ -189,7 +189,7 @@ impl Fault {
             }
             Self::Empty | Self::NoNumber(_) => "write a number and a unit, as in `\"24h\"`".to_owned(),
             Self::Unlimited(_) => {
-                "write the longest time that is needed, such as that in which a retry may still come, as in `\"1y\"`"
+                "write the longest time that is needed, as in `\"1y\"`"
                     .to_owned()
             }
             Self::Iso8601(units) => format!("write `\"{units}\"`"),

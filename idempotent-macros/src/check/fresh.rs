@@ -15,15 +15,7 @@ use crate::parse::Function;
 
 pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors) {
     let names = arguments::names_with_self(function);
-    let fresh = match &options.key {
-        Some(Key::Given(expr)) => find_fresh(expr, &names),
-        Some(Key::Text(parts)) => parts.iter().find_map(|part| match part {
-            Part::Text(_) => None,
-            Part::Value(value) | Part::Formatted { value, .. } => find_fresh(value, &names),
-        }),
-        None => None,
-    };
-    if let Some(fresh) = fresh {
+    if let Some(fresh) = options.key.as_ref().and_then(|key| fresh_part(key, &names)) {
         let instead = likely_key(&names).map_or("order.id", |name| match name {
             "self" => "self.id",
             name => name,
@@ -37,6 +29,20 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
             ),
         );
     }
+    if let Some(fresh) = options.scope.as_ref().and_then(|scope| fresh_part(scope, &names)) {
+        errors.at(
+            fresh,
+            "this scope is new for every call, so that no call is ever a duplicate",
+            "write who the caller is, as in `scope = tenant.id`",
+        );
+    }
+    if let Some(fresh) = options.fingerprint.as_ref().and_then(|expr| find_fresh(expr, &names)) {
+        errors.at(
+            fresh,
+            "this fingerprint is new for every call, so that every duplicate is refused",
+            "write what is the same when the call is repeated, as in `fingerprint = order`",
+        );
+    }
     if let Some(engine) = &options.engine {
         if makes_a_memory_store(engine, &names) {
             errors.at(
@@ -46,6 +52,16 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
                  as an argument, as in `engine = engine`",
             );
         }
+    }
+}
+
+fn fresh_part<'k>(key: &'k Key, arguments: &[String]) -> Option<&'k Expr> {
+    match key {
+        Key::Given(expr) => find_fresh(expr, arguments),
+        Key::Text(parts) => parts.iter().find_map(|part| match part {
+            Part::Text(_) => None,
+            Part::Value(value) | Part::Formatted { value, .. } => find_fresh(value, arguments),
+        }),
     }
 }
 
@@ -112,10 +128,7 @@ fn calls_generator(call: &ExprCall) -> bool {
     let name = segments.next().unwrap_or_default();
     let owner = segments.next();
     match (owner.as_deref(), name.as_str()) {
-        (
-            Some("Uuid"),
-            "new_v1" | "new_v4" | "new_v6" | "new_v7" | "now_v1" | "now_v6" | "now_v7",
-        ) => true,
+        (Some("Uuid"), "new_v4" | "new_v7" | "now_v1" | "now_v6" | "now_v7") => true,
         (Some("Ulid"), "new" | "generate") => true,
         (Some("Utc" | "Local" | "SystemTime" | "Instant" | "Timestamp"), "now") => true,
         (Some("OffsetDateTime"), "now_utc") => true,

@@ -39,6 +39,9 @@ const NAMES: [&str; 22] = [
     "crate",
 ];
 
+/// The options that take no value.
+const FLAGS: [&str; 5] = ["singleton", "global_scope", "detach", "response", "grpc"];
+
 /// What the user wrote for each option. `None` means the default.
 #[derive(Default)]
 pub(crate) struct Options {
@@ -66,6 +69,8 @@ pub(crate) struct Options {
     pub(crate) accept: Option<(u32, u32)>,
     pub(crate) root: Option<Path>,
     given: Vec<Ident>,
+    /// Options that were probably meant by names that do not exist.
+    meant: Vec<&'static str>,
     unreadable: bool,
 }
 
@@ -81,7 +86,7 @@ pub(crate) enum Memoize {
 impl Options {
     /// Whether an option is certainly missing: not if something else could not be read.
     pub(super) fn is_missing(&self, name: &str) -> bool {
-        self.given(name).is_none() && !self.unreadable
+        self.given(name).is_none() && !self.meant.contains(&name) && !self.unreadable
     }
 
     /// The name of an option as it was written, whether its value is valid or not.
@@ -110,17 +115,36 @@ pub(super) fn check(
         // A key that lacks its name may be among them.
         options.unreadable |= !misplaced.is_empty();
         if !NAMES.contains(&name.as_str()) {
-            unknown::report(&option.name, &NAMES, errors);
+            options.meant.extend(unknown::report(&option.name, &NAMES, errors));
         } else if options.given(&name).is_some() {
             errors.at(&option.name, format_args!("`{name}` is given twice"), "remove one of them");
         } else {
             options.given.push(option.name.clone());
-            if !is_reported {
+            if !is_reported && !is_argument(&option, &names, errors) {
                 options.set(&name, option, errors);
             }
         }
     }
     options
+}
+
+/// Reports the name of an argument that is the name of an option too, as in `key = order, name`.
+fn is_argument(option: &ParsedOption, arguments: &[String], errors: &mut Errors) -> bool {
+    let name = option.name.to_string();
+    let is_flag = FLAGS.contains(&name.as_str());
+    let is_alone = matches!(option.value, Value::None) && arguments.contains(&name);
+    if is_flag || !is_alone {
+        return false;
+    }
+    errors.at(
+        &option.name,
+        format_args!("`{name}` needs a value"),
+        format_args!(
+            "write `{}`; if the argument `{name}` is meant, write a tuple, as in `key = (id, {name})`",
+            sample(&name)
+        ),
+    );
+    true
 }
 
 /// Takes the expressions that stand where an option is expected.
@@ -196,7 +220,7 @@ impl Options {
             "version" => self.version = value::version(&value, errors),
             "accept" => self.accept = value::accept(&value, errors),
             "crate" => self.root = value::path(&value, errors),
-            _ => unknown::report(&option.name, &NAMES, errors),
+            _ => self.meant.extend(unknown::report(&option.name, &NAMES, errors)),
         }
     }
 }

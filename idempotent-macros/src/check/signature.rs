@@ -75,8 +75,8 @@ fn not_async(function: &Function, errors: &mut Errors) {
         if block.contains("Failed building the Runtime") {
             errors.at(
                 signature.fn_token,
-                "this function is not `async` any more: `#[tokio::main]` or `#[tokio::test]` has been expanded before",
-                "put `#[idempotent]` above it",
+                "an idempotent function must be `async`, and `#[tokio::main]` or `#[tokio::test]` has already removed that",
+                "put `#[idempotent]` above that attribute",
             );
             return;
         }

@@ -8,18 +8,10 @@ use super::value::{string, written};
 use crate::errors::Errors;
 use crate::parse::{ParsedOption, Value};
 
-/// Words that other libraries, or people, use for an option, and what to write for them.
-const SYNONYMS: [(&[&str], &str); 14] = [
+/// Words for an option that other libraries use, or that come to mind.
+const SYNONYMS: [(&[&str], &str); 13] = [
     // An engine is made from a store, so the wrong word is easily taken.
-    (&["store", "client", "backend"], "did you mean `engine`?"),
-    (
-        &["timeout", "deadline"],
-        "write `wait` for how long a duplicate waits, or `max_run` for how long the body may run",
-    ),
-    (
-        &["retry", "retries", "max_retries", "attempts", "backoff"],
-        "the attribute does not retry: whoever calls the function does, with the same key",
-    ),
+    (&["store", "backend"], "engine"),
     (
         &[
             "expire",
@@ -30,32 +22,53 @@ const SYNONYMS: [(&[&str], &str); 14] = [
             "expiry",
             "expiration",
             "retention",
-            "keep_for",
         ],
-        "did you mean `ttl`?",
+        "ttl",
     ),
-    (&["id", "idempotency_key", "by"], "did you mean `key`?"),
-    (&["lock", "lock_ttl", "lock_timeout"], "did you mean `lease`?"),
-    (&["payload", "body", "hash", "digest", "request"], "did you mean `fingerprint`?"),
-    (&["user", "owner", "tenant", "account", "namespace"], "did you mean `scope`?"),
-    (&["spawn", "background"], "did you mean `detach`?"),
-    (&["transaction", "transactional"], "did you mean `tx`?"),
-    (&["status", "http", "axum"], "did you mean `response`?"),
-    (&["tonic"], "did you mean `grpc`?"),
-    (&["cache", "memo"], "did you mean `memoize`?"),
-    (&["operation"], "did you mean `name`?"),
+    (&["id", "idempotency_key", "by"], "key"),
+    (&["lock", "lock_ttl", "lock_timeout"], "lease"),
+    (&["payload", "body", "hash", "digest"], "fingerprint"),
+    (&["user", "owner", "tenant", "account", "namespace"], "scope"),
+    (&["spawn", "background"], "detach"),
+    (&["transaction", "transactional"], "tx"),
+    (&["status", "http", "axum"], "response"),
+    (&["tonic"], "grpc"),
+    (&["cache", "memo"], "memoize"),
+    (&["operation"], "name"),
+    (&["schema"], "version"),
 ];
 
-/// Reports a name that is none of the options.
-pub(super) fn report(name: &Ident, options: &[&str], errors: &mut Errors) {
+/// Reports a name that is none of the options, and returns the option that was probably meant.
+pub(super) fn report<'n>(
+    name: &Ident,
+    options: &[&'n str],
+    errors: &mut Errors,
+) -> Option<&'n str> {
     let written = name.to_string();
-    let synonym = SYNONYMS.iter().find(|(words, _)| words.contains(&written.as_str()));
-    let help = match (synonym, nearest(&written, options)) {
-        (Some((_, help)), _) => (*help).to_owned(),
-        (None, Some(near)) => format!("did you mean `{near}`?"),
-        (None, None) => format!("the options are {}", list(options)),
+    let help = match written.as_str() {
+        "timeout" | "deadline" => Some(
+            "write `wait` for how long a duplicate waits, or `max_run` for how long the body may run",
+        ),
+        "retry" | "retries" | "max_retries" | "attempts" | "backoff" => Some(
+            "the attribute does not retry: the caller does, by calling again with the same key",
+        ),
+        _ => None,
     };
-    errors.at(name, format_args!("unknown option `{name}`"), help);
+    let what = format!("unknown option `{name}`");
+    if let Some(help) = help {
+        errors.at(name, what, help);
+        return None;
+    }
+    let synonym = SYNONYMS.iter().find(|(words, _)| words.contains(&written.as_str()));
+    let meant = match synonym {
+        Some((_, option)) => options.iter().find(|name| *name == option).copied(),
+        None => nearest(&written, options),
+    };
+    match meant {
+        Some(meant) => errors.at(name, what, format_args!("did you mean `{meant}`?")),
+        None => errors.at(name, what, format_args!("the options are {}", list(options))),
+    }
+    meant
 }
 
 fn list(names: &[&str]) -> String {
