@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use quote::ToTokens;
 use syn::{Expr, ExprLit, Lit, LitStr};
 
 use super::value::{ungrouped, written};
@@ -56,7 +55,7 @@ pub(super) fn check(option: &str, value: Expr, errors: &mut Errors) -> Option<Le
             errors.at(
                 call,
                 format_args!("`{option}` must be a duration, not an `Option`"),
-                format_args!("write `{option} = {}`", written(call.args.to_token_stream())),
+                format_args!("write `{option} = {}`", written(&call.args)),
             );
             return None;
         }

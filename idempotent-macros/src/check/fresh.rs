@@ -127,15 +127,17 @@ fn calls_generator(call: &ExprCall) -> bool {
     let mut segments = path.path.segments.iter().rev().map(|segment| segment.ident.to_string());
     let name = segments.next().unwrap_or_default();
     let owner = segments.next();
-    match (owner.as_deref(), name.as_str()) {
-        (Some("Uuid"), "new_v4" | "new_v7" | "now_v1" | "now_v6" | "now_v7") => true,
-        (Some("Ulid"), "new" | "generate") => true,
-        (Some("Utc" | "Local" | "SystemTime" | "Instant" | "Timestamp"), "now") => true,
-        (Some("OffsetDateTime"), "now_utc") => true,
-        (Some("rand"), "random") => true,
-        (None, "random") => call.args.is_empty(),
-        _ => false,
-    }
+    let Some(owner) = owner else {
+        return name == "random" && call.args.is_empty();
+    };
+    matches!(
+        (owner.as_str(), name.as_str()),
+        ("Uuid", "new_v4" | "new_v7" | "now_v1" | "now_v6" | "now_v7")
+            | ("Ulid", "new" | "generate")
+            | ("Utc" | "Local" | "SystemTime" | "Instant" | "Timestamp", "now")
+            | ("OffsetDateTime", "now_utc")
+            | ("rand", "random")
+    )
 }
 
 /// Whether this is the generator of the thread or of the system, which nobody seeds.

@@ -10,6 +10,8 @@ mod correction;
 mod duration;
 mod fresh;
 mod key;
+mod misplaced;
+mod names;
 mod options;
 mod plan;
 mod signature;

@@ -1,46 +1,16 @@
 //! The options by name. Each may be given once, with a value of the right kind.
 
-use std::iter::Peekable;
-use std::vec::IntoIter;
-
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Expr, ExprPath, Ident, LitStr, Path};
 
 use super::duration::{self, Length};
 use super::key::{self, Key};
+use super::names::{NAMES, sample};
 use super::suggest::nearest;
-use super::{arguments, unknown, value};
+use super::{arguments, misplaced, unknown, value};
 use crate::errors::Errors;
 use crate::parse::{Arguments, Function, ParsedOption, Value};
-
-const NAMES: [&str; 22] = [
-    "key",
-    "singleton",
-    "ttl",
-    "name",
-    "scope",
-    "global_scope",
-    "fingerprint",
-    "engine",
-    "lease",
-    "max_run",
-    "wait",
-    "guarantee",
-    "memoize",
-    "on_error",
-    "map_error",
-    "detach",
-    "tx",
-    "response",
-    "grpc",
-    "version",
-    "accept",
-    "crate",
-];
-
-/// The options that take no value.
-const FLAGS: [&str; 5] = ["singleton", "global_scope", "detach", "response", "grpc"];
 
 /// What the user wrote for each option. `None` means the default.
 #[derive(Default)]
@@ -105,62 +75,27 @@ pub(super) fn check(
     let is_key = |option: &ParsedOption| option.name == "key";
     let has_key = arguments.options.iter().any(is_key);
     let mut rest = arguments.options.into_iter().peekable();
-    let misplaced = misplaced_in_front(&mut rest, &names);
-    unknown::report_misplaced(None, &misplaced, has_key, errors);
-    options.unreadable |= !misplaced.is_empty();
+    let expressions = misplaced::take(&mut rest, &names);
+    misplaced::report(None, &expressions, has_key, errors);
+    options.unreadable |= !expressions.is_empty();
     while let Some(option) = rest.next() {
         let name = option.name.to_string();
-        let misplaced = misplaced_in_front(&mut rest, &names);
-        let is_reported = unknown::report_misplaced(Some(&option), &misplaced, has_key, errors);
+        let expressions = misplaced::take(&mut rest, &names);
+        let is_reported = misplaced::report(Some(&option), &expressions, has_key, errors);
         // A key that lacks its name may be among them.
-        options.unreadable |= !misplaced.is_empty();
+        options.unreadable |= !expressions.is_empty();
         if !NAMES.contains(&name.as_str()) {
             options.meant.extend(unknown::report(&option.name, &NAMES, errors));
         } else if options.given(&name).is_some() {
             errors.at(&option.name, format_args!("`{name}` is given twice"), "remove one of them");
         } else {
             options.given.push(option.name.clone());
-            if !is_reported && !is_argument(&option, &names, errors) {
+            if !is_reported && !misplaced::is_argument(&option, &names, errors) {
                 options.set(&name, option, errors);
             }
         }
     }
     options
-}
-
-/// Reports the name of an argument that is the name of an option too, as in `key = order, name`.
-fn is_argument(option: &ParsedOption, arguments: &[String], errors: &mut Errors) -> bool {
-    let name = option.name.to_string();
-    let is_flag = FLAGS.contains(&name.as_str());
-    let is_alone = matches!(option.value, Value::None) && arguments.contains(&name);
-    if is_flag || !is_alone {
-        return false;
-    }
-    errors.at(
-        &option.name,
-        format_args!("`{name}` needs a value"),
-        format_args!(
-            "write `{}`; if the argument `{name}` is meant, write a tuple, as in `key = (id, {name})`",
-            sample(&name)
-        ),
-    );
-    true
-}
-
-/// Takes the expressions that stand where an option is expected.
-fn misplaced_in_front(
-    rest: &mut Peekable<IntoIter<ParsedOption>>,
-    arguments: &[String],
-) -> Vec<Expr> {
-    let mut expressions = Vec::new();
-    while let Some(option) =
-        rest.peek().filter(|option| !NAMES.iter().any(|name| option.name == name))
-    {
-        let Some(expr) = unknown::misplaced(option, arguments) else { break };
-        expressions.push(expr);
-        rest.next();
-    }
-    expressions
 }
 
 impl Options {
@@ -281,27 +216,4 @@ fn nearly_a_word(word: &str) -> Option<String> {
         _ => return None,
     };
     Some(format!("did you mean `{near}`? A function of that name is reached by `self::{word}`"))
-}
-
-/// An example of an option, for one that was written without its value.
-fn sample(name: &str) -> &'static str {
-    match name {
-        "key" => "key = order.id",
-        "ttl" => "ttl = \"24h\"",
-        "name" => "name = \"shop.charge\"",
-        "scope" => "scope = tenant.id",
-        "fingerprint" => "fingerprint = order",
-        "engine" => "engine = engine",
-        "lease" => "lease = \"30s\"",
-        "max_run" => "max_run = \"1h\"",
-        "wait" => "wait = \"5s\"",
-        "guarantee" => "guarantee = at_most_once",
-        "memoize" => "memoize = all",
-        "on_error" => "on_error = disposition_of",
-        "map_error" => "map_error = MyError::from_idempotent",
-        "tx" => "tx = tx",
-        "version" => "version = 1",
-        "accept" => "accept = 1..=2",
-        _ => "crate = ::my_framework::idempotent_core",
-    }
 }

@@ -1,6 +1,5 @@
 //! Values that must be of a certain kind: words, paths, names, numbers.
 
-use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{Expr, ExprLit, ExprPath, ExprStruct, Ident, Lit, LitStr, Path, RangeLimits};
 
@@ -47,10 +46,7 @@ pub(super) fn function(
             errors.at(
                 call,
                 format_args!("`{option}` must be the path of a function, and this is a call"),
-                format_args!(
-                    "write `{option} = {}`, without its arguments",
-                    written(call.func.to_token_stream())
-                ),
+                format_args!("write `{option} = {}`, without its arguments", written(&call.func)),
             );
             None
         }
@@ -86,7 +82,7 @@ fn is_disposition(path: &ExprPath) -> bool {
 }
 
 fn disposition(option: &str, signature: &str, path: &ExprPath, errors: &mut Errors) {
-    let value = written(path.to_token_stream());
+    let value = written(path);
     let help = if option == "on_error" && value.ends_with("::Release") {
         "remove `on_error`: to release the key is the default".to_owned()
     } else {
@@ -103,8 +99,13 @@ fn disposition(option: &str, signature: &str, path: &ExprPath, errors: &mut Erro
 }
 
 /// Tokens as a user writes them, which other compilers than the one that read them print with spaces.
-pub(super) fn written(tokens: TokenStream) -> String {
-    tokens.to_string().replace(" . ", ".").replace(" :: ", "::").replace("& ", "&")
+pub(super) fn written(tokens: impl ToTokens) -> String {
+    tokens
+        .to_token_stream()
+        .to_string()
+        .replace(" . ", ".")
+        .replace(" :: ", "::")
+        .replace("& ", "&")
 }
 
 /// A tuple variant is a function. One with named fields is none, and the compiler advises to name them.
