@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::{Expr, ExprLit, Lit, LitStr};
 
 use super::value::{ungrouped, written};
@@ -14,6 +16,42 @@ pub(crate) enum Length {
     Fixed(LitStr, Duration),
     /// An expression of type `Duration`.
     Given(Expr),
+}
+
+impl Length {
+    /// How long it is, if that is known: of a string, and of `Duration::from_secs(5)`.
+    pub(super) fn known(&self) -> Option<Duration> {
+        let call = match self {
+            Self::Fixed(_, duration) => return Some(*duration),
+            Self::Given(expr) => match ungrouped(expr) {
+                Expr::Call(call) => call,
+                _ => return None,
+            },
+        };
+        let (1, Some(Expr::Lit(ExprLit { lit: Lit::Int(number), .. }))) =
+            (call.args.len(), call.args.first())
+        else {
+            return None;
+        };
+        let number: u64 = number.base10_parse().ok()?;
+        let function = call.func.to_token_stream().to_string().replace(' ', "");
+        Some(match function.rsplit_once("Duration::")?.1 {
+            "from_nanos" => Duration::from_nanos(number),
+            "from_micros" => Duration::from_micros(number),
+            "from_millis" => Duration::from_millis(number),
+            "from_secs" => Duration::from_secs(number),
+            "from_mins" => Duration::from_secs(number.checked_mul(60)?),
+            "from_hours" => Duration::from_secs(number.checked_mul(3_600)?),
+            _ => return None,
+        })
+    }
+
+    pub(super) fn tokens(&self) -> TokenStream {
+        match self {
+            Self::Fixed(literal, _) => literal.to_token_stream(),
+            Self::Given(expr) => expr.to_token_stream(),
+        }
+    }
 }
 
 /// What is wrong with the text of a duration.

@@ -4,6 +4,7 @@
 //! make a [`Plan`], so nothing unchecked reaches the expansion.
 
 mod arguments;
+mod body_variable;
 mod combinations;
 mod constant;
 mod correction;

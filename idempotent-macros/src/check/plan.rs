@@ -4,7 +4,7 @@ use syn::Type;
 
 use super::key::Key;
 use super::options::{self, Options};
-use super::{combinations, constant, fresh, signature, transaction};
+use super::{body_variable, combinations, constant, fresh, signature, transaction};
 use crate::errors::Errors;
 use crate::parse::{Body, Function, Parsed};
 
@@ -34,6 +34,7 @@ pub(crate) fn check(parsed: Parsed, errors: &mut Errors) -> Option<Plan> {
     signature::check(&function, options.response.is_some(), errors);
     combinations::check(&options, &function, errors);
     constant::check(&options, &function, errors);
+    body_variable::check(&options, &function, errors);
     fresh::check(&options, &function, errors);
     transaction::check(&mut options, &function, errors);
     let output = signature::output(&function);
