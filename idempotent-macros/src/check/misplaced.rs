@@ -52,8 +52,9 @@ pub(super) fn report(
     };
     let texts: Vec<_> = expressions.iter().map(written).collect();
     let Some(before) = before else {
-        let value = tuple(&texts);
-        errors.at(first, "expected the name of an option", format_args!("write `key = {value}`"));
+        let option = if has_key { "fingerprint" } else { "key" };
+        let help = format!("write `{option} = {}`", tuple(&texts));
+        errors.at(first, "expected the name of an option", help);
         return false;
     };
     let name = &before.name;
