@@ -11,7 +11,8 @@ use crate::error::Error;
     message = "`{Self}` cannot be memoized",
     label = "must implement `Serialize` and `DeserializeOwned`",
     note = "a memoized value is written to the store and read back: derive `serde::Serialize` and `serde::Deserialize`, and use owned types",
-    note = "a response of axum, such as `Json`, is memoized by the flag `response`"
+    note = "a response of axum, such as `Json`, is memoized by the flag `response`, and a `tonic::Response` by the flag `grpc`",
+    note = "of an `Arc<T>` or an `Rc<T>`, return the `T`, or enable the feature `rc` of `serde`"
 )]
 pub trait Memoizable: Serialize + DeserializeOwned {}
 
@@ -34,7 +35,8 @@ impl<E: Serialize + DeserializeOwned> MemoizableError for E {}
 #[diagnostic::on_unimplemented(
     message = "`{Self}` must implement `From<idempotent_core::Error>`",
     label = "cannot be made from an `idempotent_core::Error`",
-    note = "a call may be refused with an `idempotent_core::Error`: write `impl From<idempotent_core::Error> for {Self}`, or name a conversion with `map_error = path`"
+    note = "a call may be refused with an `idempotent_core::Error`: for an error type of your own, write `impl From<idempotent_core::Error> for {Self}`",
+    note = "for a type of another crate, such as `String`, that `impl` is not allowed: write `map_error = path`, with the path of a `fn(idempotent_core::Error) -> {Self}`"
 )]
 pub trait FromError: Sized {
     /// Converts a refusal.

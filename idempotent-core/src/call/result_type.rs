@@ -7,8 +7,8 @@ use super::typed::Call;
 #[diagnostic::on_unimplemented(
     message = "an idempotent function must return `Result`, found `{Self}`",
     label = "not a `Result`",
-    note = "a call may be refused with an error: write `Result<{Self}, idempotent_core::Error>`, or use your own error type that implements `From<idempotent_core::Error>`",
-    note = "a handler of axum that returns a response needs the flag `response`"
+    note = "a handler of axum that returns a response needs the flag `response`",
+    note = "a call may be refused with an error: write `Result<{Self}, idempotent_core::Error>`, or use your own error type that implements `From<idempotent_core::Error>`"
 )]
 pub trait ResultType {
     /// The type that is memoized.

@@ -8,7 +8,8 @@ use super::idempotency::Idempotency;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an engine",
     label = "expected an `Idempotency`",
-    note = "an engine is made of a store: wrap it once, with `Idempotency::new(store)`, and give that engine to every call"
+    note = "an engine is made of a store: wrap it once, with `Idempotency::new(store)`, and give that engine to every call",
+    note = "an `Option` is not an engine: unwrap it, or leave `engine` out to use the engine of the task, or the installed one"
 )]
 pub trait AsEngine {
     /// The engine.

@@ -25,6 +25,13 @@ use super::running_call::RunningCall;
 /// released.
 ///
 #[doc = include_str!("../../docs/transactions.md")]
+#[diagnostic::on_unimplemented(
+    message = "an idempotent call cannot run in `{Self}`",
+    label = "not a supported transaction",
+    note = "with feature `postgres`, pass a `&mut sqlx::Transaction<'_, sqlx::Postgres>` or a `&mut sqlx::PgConnection`",
+    note = "with feature `sqlite`, pass a `&mut sqlx::Transaction<'_, sqlx::Sqlite>` or a `&mut sqlx::SqliteConnection`"
+)]
+// Below the notes that teach: notes are shown in this order.
 #[cfg_attr(
     not(feature = "postgres"),
     diagnostic::on_unimplemented(
@@ -36,12 +43,6 @@ use super::running_call::RunningCall;
     diagnostic::on_unimplemented(
         note = "the feature `sqlite` of `idempotent-core` is off: add `features = [\"sqlite\"]`"
     )
-)]
-#[diagnostic::on_unimplemented(
-    message = "an idempotent call cannot run in `{Self}`",
-    label = "not a supported transaction",
-    note = "with feature `postgres`, pass a `&mut sqlx::Transaction<'_, sqlx::Postgres>` or a `&mut sqlx::PgConnection`",
-    note = "with feature `sqlite`, pass a `&mut sqlx::Transaction<'_, sqlx::Sqlite>` or a `&mut sqlx::SqliteConnection`"
 )]
 #[async_trait]
 pub trait Transaction: Send {

@@ -24,6 +24,15 @@ pub(super) fn names(function: &Function) -> Vec<String> {
     bound.0.into_iter().filter(|name| !name.starts_with("__")).collect()
 }
 
+/// The names of all arguments, and `self` if there is one.
+pub(super) fn names_with_self(function: &Function) -> Vec<String> {
+    let mut names = names(function);
+    if function.signature.receiver().is_some() {
+        names.push("self".to_owned());
+    }
+    names
+}
+
 #[derive(Default)]
 struct Bound(Vec<String>);
 

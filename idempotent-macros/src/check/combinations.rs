@@ -3,7 +3,6 @@
 use proc_macro2::Span;
 use syn::{FnArg, GenericParam, Ident, ReceiverKind, Type};
 
-use super::duration::Length;
 use super::options::{Memoize, Options};
 use super::signature::{borrows, has_impl_argument, mentions_self};
 use crate::errors::Errors;
@@ -17,12 +16,10 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
         };
         errors.at_span(Span::call_site(), "`key` is missing", help);
     }
-    if let (Some(Length::Fixed(ttl, kept)), Some(Length::Fixed(_, lease)), None) =
-        (&options.ttl, &options.lease, &options.step)
-    {
-        if kept < lease {
+    if let (Some(ttl), Some(lease), None) = (&options.ttl, &options.lease, &options.step) {
+        if ttl.known().zip(lease.known()).is_some_and(|(ttl, lease)| ttl < lease) {
             errors.at(
-                ttl,
+                ttl.tokens(),
                 "`ttl` is shorter than `lease`",
                 "write a `ttl` that is at least as long as the `lease`",
             );

@@ -9,7 +9,7 @@ use super::arguments;
 use super::correction::{Correction, correct, likely_key};
 use super::key::{Key, Part, is_content_call};
 use super::options::Options;
-use super::value::ungrouped;
+use super::value::{ungrouped, word};
 use crate::errors::Errors;
 use crate::parse::Function;
 
@@ -17,7 +17,7 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
     let mut names = arguments::names(function);
     names.retain(|name| options.tx.as_ref().is_none_or(|tx| tx != name));
     let has_self = function.signature.receiver().is_some();
-    if let Some(key) = &options.key {
+    if let Some(key) = options.key.as_ref().filter(|key| !is_none(key)) {
         match (constant(key), &options.singleton) {
             (Some(constant), None) if options.is_missing("singleton") => errors.at(
                 constant.at,
@@ -28,6 +28,7 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
             _ => {}
         }
     }
+    nobody(options, errors);
     quoted_scope(options, &names, errors);
     quoted_fingerprint(options, &names, errors);
 }
@@ -127,10 +128,7 @@ fn help(text: Option<&str>, arguments: &[String], has_self: bool) -> String {
 
 /// Reports a `singleton` whose key depends on an argument.
 fn varies(singleton: &Ident, key: &Key, arguments: &[String], errors: &mut Errors) {
-    let tokens = match key {
-        Key::Given(expr) => expr.to_token_stream(),
-        Key::Text(parts) => parts.iter().map(Part::tokens).collect(),
-    };
+    let tokens = key.tokens();
     let names = [&["self".to_owned()], arguments].concat();
     if let Some(name) = names.iter().find(|name| mentions(tokens.clone(), name)) {
         errors.at(
@@ -149,6 +147,28 @@ fn mentions(tokens: TokenStream, name: &str) -> bool {
         TokenTree::Group(group) => mentions(group.stream(), name),
         _ => false,
     })
+}
+
+fn is_none(key: &Key) -> bool {
+    matches!(key, Key::Given(expr) if word(expr).is_some_and(|word| word == "None"))
+}
+
+/// Reports `key = None` and `scope = None`, with which every call would be refused.
+fn nobody(options: &Options, errors: &mut Errors) {
+    if let Some(key) = options.key.as_ref().filter(|key| is_none(key)) {
+        errors.at(
+            key.tokens(),
+            "`key = None` identifies no call",
+            "write the value that identifies the call, as in `key = order.id`",
+        );
+    }
+    if let Some(scope) = options.scope.as_ref().filter(|scope| is_none(scope)) {
+        errors.at(
+            scope.tokens(),
+            "`scope = None` names no owner of the key",
+            "remove `scope`; if all callers share keys that clients choose, write `global_scope` instead",
+        );
+    }
 }
 
 /// Reports a scope that is an argument in quotes. Every caller would have the same one.

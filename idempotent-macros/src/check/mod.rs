@@ -4,17 +4,22 @@
 //! make a [`Plan`], so nothing unchecked reaches the expansion.
 
 mod arguments;
+mod body_variable;
 mod combinations;
 mod constant;
 mod correction;
 mod duration;
+mod fresh;
 mod key;
+mod misplaced;
+mod names;
 mod options;
 mod plan;
 mod signature;
 mod step;
 mod suggest;
 mod transaction;
+mod unknown;
 mod value;
 
 pub(crate) use self::duration::Length;

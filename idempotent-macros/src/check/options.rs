@@ -1,39 +1,16 @@
 //! The options by name. Each may be given once, with a value of the right kind.
 
+use proc_macro2::TokenStream;
+use quote::ToTokens;
 use syn::{Expr, ExprPath, Ident, LitStr, Path};
 
 use super::duration::{self, Length};
 use super::key::{self, Key};
+use super::names::{NAMES, sample};
 use super::suggest::nearest;
-use super::value;
+use super::{arguments, misplaced, unknown, value};
 use crate::errors::Errors;
-use crate::parse::{Arguments, ParsedOption, Value};
-
-const NAMES: [&str; 23] = [
-    "key",
-    "singleton",
-    "ttl",
-    "name",
-    "scope",
-    "global_scope",
-    "fingerprint",
-    "engine",
-    "lease",
-    "max_run",
-    "wait",
-    "guarantee",
-    "memoize",
-    "on_error",
-    "map_error",
-    "detach",
-    "tx",
-    "step",
-    "response",
-    "grpc",
-    "version",
-    "accept",
-    "crate",
-];
+use crate::parse::{Arguments, Function, ParsedOption, Value};
 
 /// What the user wrote for each option. `None` means the default.
 #[derive(Default)]
@@ -64,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) accept: Option<(u32, u32)>,
     pub(crate) root: Option<Path>,
     given: Vec<Ident>,
+    /// Options that were probably meant by names that do not exist.
+    meant: Vec<&'static str>,
     unreadable: bool,
 }
 
@@ -79,7 +58,7 @@ pub(crate) enum Memoize {
 impl Options {
     /// Whether an option is certainly missing: not if something else could not be read.
     pub(super) fn is_missing(&self, name: &str) -> bool {
-        self.given(name).is_none() && !self.unreadable
+        self.given(name).is_none() && !self.meant.contains(&name) && !self.unreadable
     }
 
     /// The name of an option as it was written, whether its value is valid or not.
@@ -88,36 +67,37 @@ impl Options {
     }
 }
 
-pub(super) fn check(arguments: Arguments, errors: &mut Errors) -> Options {
+pub(super) fn check(
+    arguments: Arguments,
+    function: Option<&Function>,
+    errors: &mut Errors,
+) -> Options {
     let mut options = Options { unreadable: arguments.unreadable, ..Options::default() };
-    for option in arguments.options {
+    let names = function.map(arguments::names_with_self).unwrap_or_default();
+    let is_key = |option: &ParsedOption| option.name == "key";
+    let has_key = arguments.options.iter().any(is_key);
+    let mut rest = arguments.options.into_iter().peekable();
+    let expressions = misplaced::take(&mut rest, &names);
+    misplaced::report(None, &expressions, has_key, errors);
+    options.unreadable |= !expressions.is_empty();
+    while let Some(option) = rest.next() {
         let name = option.name.to_string();
+        let expressions = misplaced::take(&mut rest, &names);
+        let is_reported = misplaced::report(Some(&option), &expressions, has_key, errors);
+        // A key that lacks its name may be among them.
+        options.unreadable |= !expressions.is_empty();
         if !NAMES.contains(&name.as_str()) {
-            unknown(&option.name, errors);
+            options.meant.extend(unknown::report(&option.name, &NAMES, errors));
         } else if options.given(&name).is_some() {
             errors.at(&option.name, format_args!("`{name}` is given twice"), "remove one of them");
         } else {
             options.given.push(option.name.clone());
-            options.set(&name, option, errors);
+            if !is_reported && !misplaced::is_argument(&option, &names, errors) {
+                options.set(&name, option, errors);
+            }
         }
     }
     options
-}
-
-fn unknown(name: &Ident, errors: &mut Errors) {
-    let written = name.to_string();
-    // An engine is made from a store, so the wrong word is easily taken.
-    let near = if written == "store" { Some("engine") } else { nearest(&written, &NAMES) };
-    let help = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the options are {}", list(&NAMES)),
-    };
-    errors.at(name, format_args!("unknown option `{name}`"), help);
-}
-
-fn list(names: &[&str]) -> String {
-    let quoted: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    quoted.join(", ")
 }
 
 impl Options {
@@ -138,6 +118,14 @@ impl Options {
         let value = match option.value {
             Value::Expr(value) => value,
             Value::Unreadable => return,
+            Value::Rest(rest) => {
+                errors.at(
+                    rest,
+                    format_args!("expected `=` after `{name}`"),
+                    format_args!("write `{name} = value`"),
+                );
+                return;
+            }
             Value::None => {
                 errors.at(
                     &option.name,
@@ -170,13 +158,18 @@ impl Options {
             "version" => self.version = value::version(&value, errors),
             "accept" => self.accept = value::accept(&value, errors),
             "crate" => self.root = value::path(&value, errors),
-            _ => unknown(&option.name, errors),
+            _ => self.meant.extend(unknown::report(&option.name, &NAMES, errors)),
         }
     }
 }
 
 fn flag(option: ParsedOption, errors: &mut Errors) -> Option<Ident> {
-    if let Value::Expr(value) = option.value {
+    let value = match option.value {
+        Value::Expr(value) => value.into_token_stream(),
+        Value::Rest(rest) => rest,
+        Value::None | Value::Unreadable => TokenStream::new(),
+    };
+    if !value.is_empty() {
         errors.at(
             value,
             format_args!("`{}` is a flag and takes no value", option.name),
@@ -190,7 +183,13 @@ fn memoize(value: Expr, errors: &mut Errors) -> Memoize {
     match value::word(&value) {
         Some(word) if word == "ok" => return Memoize::Ok,
         Some(word) if word == "all" => return Memoize::All(word.clone()),
-        _ => {}
+        Some(word) => {
+            if let Some(help) = nearly_a_word(&word.to_string()) {
+                errors.at(value, "`memoize` must be `ok`, `all` or the path of a function", help);
+                return Memoize::Ok;
+            }
+        }
+        None => {}
     }
     if value::string(&value).is_some() {
         errors.at(
@@ -204,25 +203,20 @@ fn memoize(value: Expr, errors: &mut Errors) -> Memoize {
     value::function("memoize", signature, &value, errors).map_or(Memoize::Ok, Memoize::By)
 }
 
-/// An example of an option, for one that was written without its value.
-fn sample(name: &str) -> &'static str {
-    match name {
-        "key" => "key = order.id",
-        "ttl" => "ttl = \"24h\"",
-        "name" => "name = \"shop.charge\"",
-        "scope" => "scope = tenant.id",
-        "fingerprint" => "fingerprint = order",
-        "engine" => "engine = engine",
-        "lease" => "lease = \"30s\"",
-        "max_run" => "max_run = \"1h\"",
-        "wait" => "wait = \"5s\"",
-        "guarantee" => "guarantee = at_most_once",
-        "memoize" => "memoize = all",
-        "on_error" => "on_error = disposition_of",
-        "map_error" => "map_error = MyError::from_idempotent",
-        "tx" => "tx = tx",
-        "version" => "version = 1",
-        "accept" => "accept = 1..=2",
-        _ => "crate = ::my_framework::idempotent_core",
+/// What was meant by a word that is nearly `ok` or `all`. A longer word is the name of a function.
+fn nearly_a_word(word: &str) -> Option<String> {
+    if word == "Err" {
+        return Some(
+            "write `memoize = all` to memoize errors too, or the path of a function that decides"
+                .to_owned(),
+        );
     }
+    let lower = word.to_lowercase();
+    let near = match lower.as_str() {
+        "ok" => "ok",
+        "all" => "all",
+        short if short.len() <= 3 => nearest(short, &["ok", "all"])?,
+        _ => return None,
+    };
+    Some(format!("did you mean `{near}`? A function of that name is reached by `self::{word}`"))
 }

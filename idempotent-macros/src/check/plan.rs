@@ -4,7 +4,7 @@ use syn::Type;
 
 use super::key::Key;
 use super::options::{self, Options};
-use super::{combinations, constant, signature, step, transaction};
+use super::{body_variable, combinations, constant, fresh, signature, step, transaction};
 use crate::errors::Errors;
 use crate::parse::{Body, Function, Parsed};
 
@@ -25,7 +25,7 @@ impl Plan {
 
 /// Returns `None` only if there was a mistake. All mistakes are in `errors`.
 pub(crate) fn check(parsed: Parsed, errors: &mut Errors) -> Option<Plan> {
-    let mut options = options::check(parsed.arguments, errors);
+    let mut options = options::check(parsed.arguments, parsed.function.as_ref(), errors);
     let function = parsed.function?;
     if matches!(function.body, Body::Missing) {
         // Whatever else is wrong with it has to be right elsewhere.
@@ -35,6 +35,8 @@ pub(crate) fn check(parsed: Parsed, errors: &mut Errors) -> Option<Plan> {
     signature::check(&function, options.response.is_some(), errors);
     combinations::check(&options, &function, errors);
     constant::check(&options, &function, errors);
+    body_variable::check(&options, &function, errors);
+    fresh::check(&options, &function, errors);
     match options.step {
         Some(_) => step::check(&options, errors),
         None => transaction::check(&mut options, &function, errors),

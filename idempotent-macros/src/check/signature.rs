@@ -14,8 +14,9 @@ use crate::parse::{Body, Function};
 /// A response is memoized as its bytes, so the function may return any type, or nothing.
 pub(super) fn check(function: &Function, is_response: bool, errors: &mut Errors) {
     let signature = &function.signature;
+    given_twice(function, errors);
     if signature.asyncness.is_none() && !matches!(function.body, Body::AsyncTrait(_)) {
-        not_async(signature, errors);
+        not_async(function, errors);
         return;
     }
     if is_response {
@@ -49,7 +50,48 @@ pub(super) fn missing_body(signature: &Signature, errors: &mut Errors) {
     );
 }
 
-fn not_async(signature: &Signature, errors: &mut Errors) {
+/// The inner call would wait for the outer one, which holds its key.
+fn given_twice(function: &Function, errors: &mut Errors) {
+    let second = function.attributes.iter().find(|attribute| {
+        let segments = &attribute.path().segments;
+        let is_ours = segments.len() == 1
+            || segments.first().is_some_and(|name| name.ident == "idempotent_core");
+        is_ours && segments.last().is_some_and(|name| name.ident == "idempotent")
+    });
+    if let Some(second) = second {
+        errors.at(
+            second,
+            "`#[idempotent]` is given twice: the inner call would find its key held by the outer one",
+            "remove one of them",
+        );
+    }
+}
+
+fn not_async(function: &Function, errors: &mut Errors) {
+    let signature = &function.signature;
+    if let Body::Opaque { block, .. } = &function.body {
+        let block = block.to_string();
+        // What the macros of tokio say if the runtime cannot be built.
+        if block.contains("Failed building the Runtime") {
+            errors.at(
+                signature.fn_token,
+                "an idempotent function must be `async`, and `#[tokio::main]` or `#[tokio::test]` has already removed that",
+                "put `#[idempotent]` above that attribute",
+            );
+            return;
+        }
+        if block.contains("block_on") {
+            errors.at(
+                signature.fn_token,
+                "an idempotent function must be `async`",
+                format_args!(
+                    "write `async fn {}`; put `#[idempotent]` above an attribute that starts a runtime",
+                    signature.ident
+                ),
+            );
+            return;
+        }
+    }
     let returns_future = match &signature.output {
         ReturnType::Type(_, ty) => ty.to_token_stream().to_string().contains("Future"),
         ReturnType::Default => false,

@@ -37,7 +37,27 @@ pub(super) fn function(
     errors: &mut Errors,
 ) -> Option<ExprPath> {
     match ungrouped(value) {
+        Expr::Path(path) if is_disposition(path) && option != "map_error" => {
+            disposition(option, signature, path, errors);
+            None
+        }
         Expr::Path(path) => Some(path.clone()),
+        Expr::Call(call) if matches!(*call.func, Expr::Path(_)) => {
+            errors.at(
+                call,
+                format_args!("`{option}` must be the path of a function, and this is a call"),
+                format_args!("write `{option} = {}`, without its arguments", written(&call.func)),
+            );
+            None
+        }
+        Expr::Lit(ExprLit { lit: Lit::Str(quoted), .. }) if quoted.parse::<Path>().is_ok() => {
+            errors.at(
+                quoted,
+                format_args!("`{option}` must be the path of a function, and this is a string"),
+                format_args!("write `{option} = {}`, without quotes", quoted.value()),
+            );
+            None
+        }
         Expr::Struct(variant) if option == "map_error" => {
             struct_variant(variant, errors);
             None
@@ -51,6 +71,41 @@ pub(super) fn function(
             None
         }
     }
+}
+
+/// `Disposition::Release`, by however long a path. Its functions begin with a small letter.
+fn is_disposition(path: &ExprPath) -> bool {
+    let mut segments = path.path.segments.iter().rev();
+    let variant = segments.next().map(|segment| segment.ident.to_string());
+    let is_variant = variant.is_some_and(|name| name.starts_with(char::is_uppercase));
+    is_variant && segments.next().is_some_and(|segment| segment.ident == "Disposition")
+}
+
+fn disposition(option: &str, signature: &str, path: &ExprPath, errors: &mut Errors) {
+    let value = written(path);
+    let help = if option == "on_error" && value.ends_with("::Release") {
+        "remove `on_error`: to release the key is the default".to_owned()
+    } else {
+        let function = signature.replacen("fn(", "fn always(_: ", 1);
+        format!(
+            "write a function, and its path: `{function} {{ {value} }}` and `{option} = always`"
+        )
+    };
+    errors.at(
+        path,
+        format_args!("`{option}` must be the path of a function, and `{value}` is a value"),
+        help,
+    );
+}
+
+/// Tokens as a user writes them, which other compilers than the one that read them print with spaces.
+pub(super) fn written(tokens: impl ToTokens) -> String {
+    tokens
+        .to_token_stream()
+        .to_string()
+        .replace(" . ", ".")
+        .replace(" :: ", "::")
+        .replace("& ", "&")
 }
 
 /// A tuple variant is a function. One with named fields is none, and the compiler advises to name them.

@@ -45,6 +45,9 @@ pub(super) fn parse(signature: &Signature, block: &Group) -> Option<AsyncTraitBo
         return None;
     }
     let output = pinned_output(&signature.output)?;
+    if !has_lifetime(signature) {
+        return None;
+    }
     let block: Block = syn::parse2(block.to_token_stream()).ok()?;
     let [Stmt::Expr(Expr::Call(call), None)] = &block.stmts[..] else {
         return None;
@@ -55,6 +58,11 @@ pub(super) fn parse(signature: &Signature, block: &Group) -> Option<AsyncTraitBo
     let body = leading.split_off(at);
     let renames_self = leading.iter().any(renames_self);
     Some(AsyncTraitBody { output, pin, attributes: future.attrs, leading, body, renames_self })
+}
+
+/// Whether the lifetime is declared that `#[async_trait]` adds. A future boxed by hand has none of that name.
+fn has_lifetime(signature: &Signature) -> bool {
+    signature.generics.lifetimes().any(|param| param.lifetime.ident == "async_trait")
 }
 
 /// `Pin<Box<dyn Future<Output = R> + …>>` to `R`.

@@ -17,6 +17,8 @@ pub(crate) enum Value {
     /// The name alone.
     None,
     Expr(Expr),
+    /// What follows the name without an `=`, which is not reported yet.
+    Rest(TokenStream),
     /// Invalid, which is reported. The option still counts as given.
     Unreadable,
 }
@@ -34,7 +36,8 @@ pub(super) fn parse(args: TokenStream, errors: &mut Errors) -> Arguments {
     let mut arguments = Arguments::default();
     let read = |input: ParseStream<'_>| {
         while !input.is_empty() {
-            match option(input, errors) {
+            let is_first = arguments.options.is_empty() && !arguments.unreadable;
+            match option(input, is_first, errors) {
                 Some(option) => arguments.options.push(option),
                 None => arguments.unreadable = true,
             }
@@ -48,14 +51,16 @@ pub(super) fn parse(args: TokenStream, errors: &mut Errors) -> Arguments {
     arguments
 }
 
-fn option(input: ParseStream<'_>, errors: &mut Errors) -> Option<ParsedOption> {
+fn option(input: ParseStream<'_>, is_first: bool, errors: &mut Errors) -> Option<ParsedOption> {
     let Ok(name) = input.call(Ident::parse_any) else {
-        let token = skip_to_comma(input);
-        errors.at(
-            token,
-            "expected the name of an option",
-            "write `name = value`, as in `key = order.id`",
-        );
+        let tokens = skip_to_comma(input);
+        let help = match syn::parse2::<Expr>(tokens.clone()) {
+            Ok(expr) if is_first && !matches!(expr, Expr::Assign(_)) => {
+                format!("write `key = {tokens}`")
+            }
+            _ => "write `name = value`, as in `key = order.id`".to_owned(),
+        };
+        errors.at(tokens, "expected the name of an option", help);
         return None;
     };
     if input.is_empty() || input.peek(Token![,]) {
@@ -63,13 +68,7 @@ fn option(input: ParseStream<'_>, errors: &mut Errors) -> Option<ParsedOption> {
         return Some(ParsedOption { name, value });
     }
     if !input.peek(Token![=]) || input.peek(Token![==]) || input.peek(Token![=>]) {
-        let rest = skip_to_comma(input);
-        errors.at(
-            rest,
-            format_args!("expected `=` after `{name}`"),
-            format_args!("write `{name} = value`"),
-        );
-        let value = Value::Unreadable;
+        let value = Value::Rest(skip_to_comma(input));
         return Some(ParsedOption { name, value });
     }
     let value = value(&name, input, errors);

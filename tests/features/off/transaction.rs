@@ -1,5 +1,6 @@
 //! A transaction is taken only with the feature of its database.
 //@ an idempotent call cannot run in `Transaction`
+//@ with feature `postgres`, pass a
 //@ the feature `postgres` of `idempotent-core` is off: add `features = ["postgres"]`
 //@ the feature `sqlite` of `idempotent-core` is off: add `features = ["sqlite"]`
 

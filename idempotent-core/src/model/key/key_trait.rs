@@ -25,6 +25,14 @@ use super::parts::{KeyParts, KeyProblem};
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an idempotency key",
+    label = "not a key",
+    note = "a key can be a string, an integer, a `bool`, a `char`, bytes, or a tuple, a reference or an `Option` of keys",
+    note = "write the part that identifies the call, such as `order.id`, or `order.0` of a wrapper such as axum's `Path`, or `value.to_string()`, or `content(&value)` for whatever is `Serialize`, or implement `idempotent_core::Key`",
+    note = "what an `async fn` returns must be awaited, as in `find(&order).await`"
+)]
+// Below the notes that teach: most types have nothing to do with a feature, and notes are shown in this order.
 #[cfg_attr(
     not(feature = "uuid"),
     diagnostic::on_unimplemented(
@@ -36,12 +44,6 @@ use super::parts::{KeyParts, KeyProblem};
     diagnostic::on_unimplemented(
         note = "`http::HeaderValue` is a key with the feature `http` of `idempotent-core`, which is off: add `features = [\"http\"]`"
     )
-)]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be an idempotency key",
-    label = "not a key",
-    note = "a key can be a string, an integer, a `bool`, a `char`, bytes, or a tuple, a reference or an `Option` of keys",
-    note = "write the part that identifies the call, such as `order.id`, or `value.to_string()`, or implement `idempotent_core::Key`"
 )]
 pub trait Key {
     /// Whether a client of the service chooses this key, or a part of it, as it does an

@@ -19,6 +19,15 @@ pub(crate) enum Key {
     Text(Vec<Part>),
 }
 
+impl Key {
+    pub(crate) fn tokens(&self) -> TokenStream {
+        match self {
+            Self::Given(expr) => expr.to_token_stream(),
+            Self::Text(parts) => parts.iter().map(Part::tokens).collect(),
+        }
+    }
+}
+
 /// One part of a key string. Parts stay separate: they are not joined into one string.
 pub(crate) enum Part {
     Text(LitStr),

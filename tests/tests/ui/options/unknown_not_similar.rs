@@ -1,6 +1,6 @@
 use idempotent_core::{Error, idempotent};
 
-#[idempotent(key = id, expires_after = "24h")]
+#[idempotent(key = id, priority = "high")]
 async fn charge(id: u32) -> Result<u32, Error> {
     Ok(id)
 }

@@ -1,0 +1,11 @@
+use idempotent_core::{Error, idempotent};
+
+#[idempotent(key = tenant, ttl = "1h", order)]
+async fn charge(tenant: String, order: u32) -> Result<u32, Error> {
+    drop(tenant);
+    Ok(order)
+}
+
+fn main() {
+    drop(charge(String::new(), 1));
+}

@@ -1,0 +1,14 @@
+use idempotent_core::{Error, idempotent};
+
+pub enum ApiError {
+    Refused(Error),
+}
+
+#[idempotent(key = id, map_error = "ApiError::Refused")]
+async fn charge(id: u32) -> Result<u32, ApiError> {
+    Ok(id)
+}
+
+fn main() {
+    drop(charge(1));
+}
