@@ -25,8 +25,6 @@ use crate::model::CallOutcome;
 /// A call that is being executed.
 pub(super) struct Execution<T, E> {
     pub(super) span: CallSpan,
-    /// Until somebody has the key, who then reports the end.
-    report: CallReport,
     pub(super) policy: Policy<T, E>,
     pub(super) phase: Phase<T, E>,
     /// Set once the engine is known, if it has an observer.
@@ -35,7 +33,8 @@ pub(super) struct Execution<T, E> {
 
 pub(super) enum Phase<T, E> {
     Unstarted(Box<Request>),
-    Acquiring(Acquisition),
+    /// Reports the end until somebody has the key, who then does.
+    Acquiring(Acquisition, CallReport),
     AcquiringStep(Pin<Box<dyn Future<Output = Result<AcquiredStep, Error>> + Send>>),
     /// The body may run.
     Body(Owner),
@@ -73,8 +72,7 @@ pub(super) struct Parts<T, E> {
 impl<T, E> Execution<T, E> {
     pub(super) fn new(call: Call<T, E>) -> Self {
         let Call { request, policy, span } = call;
-        let report = CallReport::default();
-        Self { span, report, policy, phase: Phase::Unstarted(request), observed: None }
+        Self { span, policy, phase: Phase::Unstarted(request), observed: None }
     }
 
     /// Everything before the body. `Some` is a replayed result; `None` means that the body may run.
@@ -82,7 +80,7 @@ impl<T, E> Execution<T, E> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Result<T, E>>, Error>> {
-        let acquired = match &mut self.phase {
+        let (acquired, mut report) = match &mut self.phase {
             Phase::Unstarted(_) => {
                 let Phase::Unstarted(request) = mem::replace(&mut self.phase, Phase::Done) else {
                     return Poll::Pending;
@@ -90,24 +88,25 @@ impl<T, E> Execution<T, E> {
                 if request.is_step {
                     return self.start_step(*request, cx);
                 }
-                self.report = CallReport::start(&self.span);
+                let report = CallReport::start(&self.span);
                 match start(request, &self.span, &mut self.observed) {
-                    ControlFlow::Break(acquired) => acquired,
+                    ControlFlow::Break(acquired) => (acquired, report),
                     ControlFlow::Continue(acquisition) => {
-                        self.phase = Phase::Acquiring(acquisition);
+                        self.phase = Phase::Acquiring(acquisition, report);
                         return self.poll_acquire(cx);
                     }
                 }
             }
-            Phase::Acquiring(acquisition) => {
+            Phase::Acquiring(acquisition, report) => {
                 let acquired = ready!(acquisition.poll(&self.span, cx));
+                let report = mem::take(report);
                 self.phase = Phase::Done;
-                acquired
+                (acquired, report)
             }
             Phase::AcquiringStep(_) => return self.poll_step(cx),
             _ => return Poll::Ready(Ok(None)),
         };
-        Poll::Ready(match acquired.and_then(|acquired| self.proceed(acquired)) {
+        Poll::Ready(match acquired.and_then(|acquired| self.proceed(acquired, &mut report)) {
             Ok((outcome, replayed)) => {
                 if let (Some(observed), Some(_)) = (&self.observed, &replayed) {
                     observed.ended(outcome);
@@ -115,7 +114,7 @@ impl<T, E> Execution<T, E> {
                 Ok(replayed)
             }
             Err(error) => {
-                self.report.refused(&error, KeyEnd::Untouched);
+                report.refused(&error, KeyEnd::Untouched);
                 if let Some(observed) = &self.observed {
                     observed.refused(&error);
                 }
@@ -130,6 +129,7 @@ impl<T, E> Execution<T, E> {
     fn proceed(
         &mut self,
         acquired: Acquired<HeldReservation>,
+        report: &mut CallReport,
     ) -> Result<(CallOutcome, Option<Result<T, E>>), Error> {
         match acquired {
             Acquired::Replay(completed) => {
@@ -137,16 +137,16 @@ impl<T, E> Execution<T, E> {
                 if let Some(observed) = &self.observed {
                     observed.link(&self.span, &completed.record);
                 }
-                self.report.replayed(&completed.id);
+                report.replayed(&completed.id);
                 Ok((CallOutcome::Replayed, Some(result)))
             }
             Acquired::Won(mut held) => {
-                held.take_over(&mut self.report);
+                held.take_over(report);
                 self.phase = Phase::Body(Owner::Held(held));
                 Ok((CallOutcome::Executed, None))
             }
             Acquired::Unrecorded(mut run) => {
-                run.take_over(&mut self.report);
+                run.take_over(report);
                 self.phase = Phase::Body(Owner::Unrecorded(run));
                 Ok((CallOutcome::Unrecorded, None))
             }
@@ -159,7 +159,7 @@ impl<T, E> Execution<T, E> {
         body: &mut dyn Body<T, E>,
         cx: &mut Context<'_>,
     ) -> Poll<Finished<T, E>> {
-        if let Phase::Unstarted(_) | Phase::Acquiring(_) | Phase::AcquiringStep(_) = self.phase {
+        if let Phase::Unstarted(_) | Phase::Acquiring(..) | Phase::AcquiringStep(_) = self.phase {
             match ready!(self.poll_acquire(cx)) {
                 Ok(Some(result)) => return Poll::Ready((result, CallOutcome::Replayed)),
                 Ok(None) => {

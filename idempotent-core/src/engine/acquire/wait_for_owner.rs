@@ -27,7 +27,7 @@ const SHORTEST_LISTEN: Duration = Duration::from_millis(10);
 /// A waiter that gives up has changed nothing: between two attempts it only listens.
 pub(super) async fn wait_for_owner(
     first: Busy,
-    mut span: CallSpan,
+    span: CallSpan,
     _seat: Option<WaiterSeat>,
 ) -> Result<Acquired<HeldReservation>, Error> {
     let wait = first.prepared.operation().wait.unwrap_or_default();
@@ -35,6 +35,7 @@ pub(super) async fn wait_for_owner(
     let deadline = start + wait.min(LONGEST_WAIT);
     let mut busy = first;
     let mut early = EarlyWakes::default();
+    let mut attempts = 1;
     let acquired = loop {
         let wake = listen(&busy, deadline).await;
         early.slow_down(wake, busy.token, deadline).await;
@@ -45,7 +46,8 @@ pub(super) async fn wait_for_owner(
         if left.is_zero() {
             break Err(busy.refusal());
         }
-        span.another_attempt();
+        attempts += 1;
+        span.another_attempt(attempts);
         let again = attempt_again(busy.prepared, busy.renewal_task, deadline);
         match FinishInBackground::new(again).await {
             Ok(Attempt::Acquired(acquired)) => break Ok(acquired),

@@ -13,11 +13,15 @@ use crate::model::{CallOutcome, RecordId};
 
 /// The report of one call. Whoever holds the call's key has it; before that, the call itself.
 ///
-/// If it is dropped without an end, the call was dropped, or has panicked. The default is the report of nothing.
+/// If it is dropped without an end, the call was dropped, or has panicked. The default is the report of nothing,
+/// which allocates nothing: without metrics, that of a call whose span nobody records is one as well. Boxed, since
+/// it is a part of the caller's future.
 #[derive(Default)]
-pub(crate) struct CallReport {
-    /// `None` if nobody records the span: then a report allocates nothing.
-    span: Option<Box<Span>>,
+pub(crate) struct CallReport(Option<Box<Report>>);
+
+struct Report {
+    /// `None` if nobody records it.
+    span: Option<Span>,
     #[cfg(feature = "metrics")]
     operation: &'static str,
     due: Due,
@@ -49,25 +53,30 @@ impl CallReport {
     /// The report of a call that starts now.
     #[inline]
     pub(crate) fn start(call: &CallSpan) -> Self {
-        Self {
-            span: (!call.span.is_disabled()).then(|| Box::new(call.span.clone())),
+        if cfg!(not(feature = "metrics")) && call.span.is_disabled() {
+            return Self::default();
+        }
+        Self(Some(Box::new(Report {
+            span: (!call.span.is_disabled()).then(|| call.span.clone()),
             #[cfg(feature = "metrics")]
             operation: call.operation,
             due: Due::Dropped,
             #[cfg(feature = "metrics")]
             body_since: None,
-        }
+        })))
     }
 
     /// Takes the report over with the key: from here on, the body may run.
     #[inline]
     pub(in crate::engine) fn hand_over(&mut self, id: &RecordId) -> Self {
-        self.is_about(id);
         let mut taken = mem::take(self);
-        taken.due = Due::Lost(Ended::Dropped);
-        #[cfg(feature = "metrics")]
-        {
-            taken.body_since = Some(std::time::Instant::now());
+        if let Some(report) = &mut taken.0 {
+            report.is_about(id);
+            report.due = Due::Lost(Ended::Dropped);
+            #[cfg(feature = "metrics")]
+            {
+                report.body_since = Some(std::time::Instant::now());
+            }
         }
         taken
     }
@@ -75,53 +84,46 @@ impl CallReport {
     /// Notes that the body has ended. The end of its key is still due.
     #[inline]
     pub(in crate::engine) fn body_ended(&mut self, ended: Ended) {
-        self.body_ended_as(ended, CallOutcome::Executed);
-    }
-
-    #[inline]
-    fn body_ended_as(&mut self, ended: Ended, _returned: CallOutcome) {
-        if let Due::Lost(due) = &mut self.due {
-            *due = ended;
-        }
-        #[cfg(feature = "metrics")]
-        if let Some(start) = self.body_since.take() {
-            metrics::histogram!(
-                "idempotent_run_seconds",
-                "operation" => self.operation, "outcome" => ended.as_str(_returned)
-            )
-            .record(start.elapsed().as_secs_f64());
+        if let Some(report) = &mut self.0 {
+            report.body_ended(ended, CallOutcome::Executed);
         }
     }
 
     /// Reports the end of a call that held its key.
     #[inline]
     pub(crate) fn ended(&mut self, key: KeyEnd) {
-        if let Due::Lost(ended) = self.due {
-            self.report(ended.as_str(CallOutcome::Executed), key);
+        if let Some(report) = &mut self.0 {
+            if let Due::Lost(ended) = report.due {
+                report.end(ended.as_str(CallOutcome::Executed), key);
+            }
         }
     }
 
     /// Reports the end of a call whose body ran without a record.
     pub(in crate::engine) fn ended_unrecorded(&mut self, ended: Ended) {
-        self.body_ended_as(ended, CallOutcome::Unrecorded);
-        if let Due::Lost(ended) = self.due {
-            self.report(ended.as_str(CallOutcome::Unrecorded), KeyEnd::Untouched);
+        let Some(report) = &mut self.0 else { return };
+        report.body_ended(ended, CallOutcome::Unrecorded);
+        if let Due::Lost(ended) = report.due {
+            report.end(ended.as_str(CallOutcome::Unrecorded), KeyEnd::Untouched);
         }
     }
 
     /// Reports a replay.
     #[inline]
     pub(crate) fn replayed(&mut self, id: &RecordId) {
-        self.is_about(id);
-        self.report(CallOutcome::Replayed.as_str(), KeyEnd::Untouched);
+        if let Some(report) = &mut self.0 {
+            report.is_about(id);
+            report.end(CallOutcome::Replayed.as_str(), KeyEnd::Untouched);
+        }
     }
 
     /// Reports a refusal. `key` is what became of the key, if the call has had it.
     pub(crate) fn refused(&mut self, error: &Error, key: KeyEnd) {
+        let Some(report) = &mut self.0 else { return };
         if let Some(id) = error.record_id() {
-            self.is_about(id);
+            report.is_about(id);
         }
-        self.report(error.code(), key);
+        report.end(error.code(), key);
     }
 
     /// Runs `future` in the call's span, and in the background if it is dropped meanwhile. An instrumented
@@ -142,7 +144,23 @@ impl CallReport {
     /// The call's span, if somebody records it. Boxed, since hardly anything is moved then if nobody does.
     #[inline]
     pub(crate) fn span(&self) -> Option<Box<Span>> {
-        self.span.clone()
+        self.0.as_ref()?.span.clone().map(Box::new)
+    }
+}
+
+impl Report {
+    fn body_ended(&mut self, ended: Ended, _returned: CallOutcome) {
+        if let Due::Lost(due) = &mut self.due {
+            *due = ended;
+        }
+        #[cfg(feature = "metrics")]
+        if let Some(start) = self.body_since.take() {
+            metrics::histogram!(
+                "idempotent_run_seconds",
+                "operation" => self.operation, "outcome" => ended.as_str(_returned)
+            )
+            .record(start.elapsed().as_secs_f64());
+        }
     }
 
     /// Names the record. Its id is formatted only if somebody records the span.
@@ -153,7 +171,7 @@ impl CallReport {
         }
     }
 
-    fn report(&mut self, outcome: &'static str, key: KeyEnd) {
+    fn end(&mut self, outcome: &'static str, key: KeyEnd) {
         self.due = Due::Nothing;
         if let Some(span) = self.span.take() {
             span.record("outcome", outcome);
@@ -180,18 +198,18 @@ impl Ended {
     }
 }
 
-impl CallReport {
+impl Report {
     /// Reports what nobody has reported.
     #[cold]
-    fn report_dropped(&mut self) {
+    fn end_dropped(&mut self) {
         match self.due {
             Due::Nothing => {}
             Due::Dropped => {
                 let panicked = std::thread::panicking();
                 let ended = if panicked { Ended::Panicked } else { Ended::Dropped };
-                self.report(ended.as_str(CallOutcome::Executed), KeyEnd::Untouched);
+                self.end(ended.as_str(CallOutcome::Executed), KeyEnd::Untouched);
             }
-            Due::Lost(ended) => self.report(ended.as_str(CallOutcome::Executed), KeyEnd::Lost),
+            Due::Lost(ended) => self.end(ended.as_str(CallOutcome::Executed), KeyEnd::Lost),
         }
     }
 }
@@ -199,8 +217,8 @@ impl CallReport {
 impl Drop for CallReport {
     #[inline]
     fn drop(&mut self) {
-        if !matches!(self.due, Due::Nothing) {
-            self.report_dropped();
+        if let Some(report) = &mut self.0 {
+            report.end_dropped();
         }
     }
 }

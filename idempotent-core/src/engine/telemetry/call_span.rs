@@ -16,7 +16,6 @@ pub(crate) struct CallSpan {
     pub(super) span: Span,
     #[cfg(feature = "metrics")]
     pub(super) operation: &'static str,
-    attempts: u32,
 }
 
 impl CallSpan {
@@ -35,7 +34,6 @@ impl CallSpan {
             span,
             #[cfg(feature = "metrics")]
             operation: operation.name,
-            attempts: 1,
         }
     }
 
@@ -46,7 +44,6 @@ impl CallSpan {
             span,
             #[cfg(feature = "metrics")]
             operation: operation.name,
-            attempts: 0,
         }
     }
 
@@ -94,9 +91,8 @@ impl CallSpan {
         self.span.is_disabled()
     }
 
-    pub(in crate::engine) fn another_attempt(&mut self) {
-        self.attempts += 1;
-        self.span.record("attempt", self.attempts);
+    pub(in crate::engine) fn another_attempt(&self, attempts: u32) {
+        self.span.record("attempt", attempts);
     }
 
     pub(in crate::engine) fn waited(&self, waited: Duration) {
