@@ -1,10 +1,10 @@
 //! Saying what a call turned out to be, if its owner no longer can, and correcting what was said.
 
 use super::inspect::Inspection;
-use super::resolution::{Ending, Resolution, Said};
+use super::resolution::{Ending, Resolution, Said, not_applied};
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Outcome, Record, RecordId};
+use crate::model::{Outcome, Record};
 use crate::store::{
     Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, IfVacant, Release, State,
 };
@@ -51,13 +51,13 @@ impl Idempotency {
         let request =
             Complete::new(&seen.id, &seen.entry.record, &record, ttl).if_vacant(IfVacant::Refuse);
         match self.admin_call(&seen.id, self.store().complete(&request)).await? {
-            CompleteOutcome::Gone => Err(moved_on(&seen.id, None)),
-            CompleteOutcome::Superseded(entry) => Err(moved_on(&seen.id, Some(&entry))),
+            CompleteOutcome::Gone => Err(moved_on(seen, None)),
+            CompleteOutcome::Superseded(entry) => Err(moved_on(seen, Some(&entry))),
             // Its late owner may have been first: then the owner's result is recorded, not this
             // one.
             CompleteOutcome::Recorded => match self.inspect(&seen.id).await? {
                 Some(now) if now.entry.record == record => Ok(()),
-                now => Err(moved_on(&seen.id, now.as_ref().map(|now| &now.entry))),
+                now => Err(moved_on(seen, now.as_ref().map(|now| &now.entry))),
             },
         }
     }
@@ -98,9 +98,16 @@ impl Idempotency {
     /// * [`ErrorKind::Encode`], [`ErrorKind::Incompatible`] and [`ErrorKind::Store`] as in [`resolve`](Self::resolve).
     pub async fn correct(&self, seen: &Inspection, resolution: Resolution) -> Result<(), Error> {
         let refused =
-            |why: &'static str| Err(Error::of(ErrorKind::Misconfigured, &seen.id).detail(why));
+            |why: &'static str| Err(not_applied(ErrorKind::Misconfigured, &seen.id).detail(why));
         if !seen.is_resolved() {
-            return refused("only what was resolved by hand can be corrected");
+            return refused(match seen.state() {
+                State::Completed => {
+                    "only what was resolved by hand can be corrected, and this result is the call's own"
+                }
+                _ => {
+                    "only what was resolved by hand can be corrected, and this is not resolved yet: use `resolve`"
+                }
+            });
         }
         let Resolution(Said::Ended(ending)) = resolution else {
             return refused("to make a resolved record vacant, purge it");
@@ -113,7 +120,7 @@ impl Idempotency {
             CorrectOutcome::Unsupported => refused("the store cannot correct records"),
             CorrectOutcome::Changed => {
                 let now = self.inspect(&seen.id).await?;
-                Err(moved_on(&seen.id, now.as_ref().map(|now| &now.entry)))
+                Err(moved_on(seen, now.as_ref().map(|now| &now.entry)))
             }
         }
     }
@@ -127,7 +134,7 @@ impl Idempotency {
             Ok::<_, Error>(())
         })?;
         if let Outcome::NotKept(why) = record.outcome() {
-            return Err(Error::of(ErrorKind::Encode, &seen.id).detail(why.as_str()));
+            return Err(not_applied(ErrorKind::Encode, &seen.id).detail(why.as_str()));
         }
         Ok(self.seal(&seen.id, &record.resolved()))
     }
@@ -136,19 +143,29 @@ impl Idempotency {
         let request = Release::new(&seen.id, &seen.entry.record).including_indeterminate();
         self.admin_call(&seen.id, self.store().release(&request)).await?;
         match self.inspect(&seen.id).await? {
-            Some(now) if now.state() != State::Lapsed => Err(moved_on(&seen.id, Some(&now.entry))),
+            Some(now) if now.state() != State::Lapsed => Err(moved_on(seen, Some(&now.entry))),
             _ => Ok(()),
         }
     }
 }
 
-fn moved_on(id: &RecordId, now: Option<&Entry>) -> Error {
+/// The error if the record is not, or no longer, one that can be resolved.
+fn moved_on(seen: &Inspection, now: Option<&Entry>) -> Error {
     let (kind, detail) = match now {
         Some(Entry { state: State::Reserved, .. }) => {
             (ErrorKind::InProgress, "another attempt has taken the key since it was inspected")
         }
+        Some(now) if now.state == State::Completed && now.record == seen.entry.record => {
+            let why = match seen.is_resolved() {
+                true => "the record is completed; a resolution is replaced by `correct`",
+                false => {
+                    "the record is completed, and the result that its call has recorded is final"
+                }
+            };
+            (ErrorKind::Indeterminate, why)
+        }
         Some(_) => (ErrorKind::Indeterminate, "the record has changed since it was inspected"),
         None => (ErrorKind::Indeterminate, "the record has disappeared since it was inspected"),
     };
-    Error::of(kind, id).detail(detail)
+    not_applied(kind, &seen.id).detail(detail)
 }
