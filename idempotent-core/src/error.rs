@@ -53,6 +53,8 @@ pub struct Error(Box<Inner>);
 
 struct Inner {
     kind: ErrorKind,
+    /// In place of the kind's, where that would not be true.
+    summary: Option<&'static str>,
     operation: Cow<'static, str>,
     record: Option<RecordId>,
     detail: Cow<'static, str>,
@@ -205,7 +207,7 @@ impl ErrorKind {
         )
     }
 
-    /// A one-line description, the same for every error of this kind.
+    /// A one-line description of nearly every error of this kind.
     pub(crate) const fn summary(self) -> &'static str {
         match self {
             Self::MissingKey => "the idempotency key is missing",
@@ -243,6 +245,7 @@ impl Error {
     pub(crate) fn new(kind: ErrorKind, operation: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
             kind,
+            summary: None,
             operation: operation.into(),
             record: None,
             detail: Cow::Borrowed(""),
@@ -261,6 +264,17 @@ impl Error {
     /// What it says beyond its kind.
     pub(crate) fn why(&self) -> &str {
         &self.0.detail
+    }
+
+    /// Says something else than the kind does, without anything of the call.
+    pub(crate) fn summarized(mut self, summary: &'static str) -> Self {
+        self.0.summary = Some(summary);
+        self
+    }
+
+    /// A one-line description that reveals nothing of the call.
+    pub(crate) fn summary(&self) -> &'static str {
+        self.0.summary.unwrap_or(self.0.kind.summary())
     }
 
     pub(crate) fn detail(mut self, detail: impl Into<Cow<'static, str>>) -> Self {
@@ -338,8 +352,8 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, operation, record, detail, .. } = &*self.0;
-        f.write_str(kind.summary())?;
+        let Inner { operation, record, detail, .. } = &*self.0;
+        f.write_str(self.summary())?;
         if !detail.is_empty() {
             write!(f, ": {detail}")?;
         }
@@ -352,7 +366,7 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { kind, operation, record, detail, retry_after, limit, source } = &*self.0;
+        let Inner { kind, operation, record, detail, retry_after, limit, source, .. } = &*self.0;
         f.debug_struct("Error")
             .field("kind", kind)
             .field("operation", operation)

@@ -3,6 +3,7 @@
 //! It holds function pointers, so that the bounds that they need are required only where the type
 //! is named.
 
+use std::any;
 use std::borrow::Cow;
 use std::time::Duration;
 
@@ -226,19 +227,26 @@ impl<T, E> Policy<T, E> {
             (Some((&codec::ERR, error)), Some(side)) => (side.decode)(error).map(Err),
             (Some((&codec::ERR, _)), None) => {
                 let why = "it is an error, and this operation does not memoize errors";
-                return Err(undecodable(completed, why.into()));
+                return Err(undecodable::<T>(completed, why.into()));
             }
-            _ => return Err(undecodable(completed, "its format is unknown".into())),
+            _ => return Err(undecodable::<T>(completed, "its format is unknown".into())),
         };
-        decoded.map_err(|error| undecodable(completed, decode_failure(error)))
+        decoded.map_err(|error| match payload.first() {
+            Some(&codec::ERR) => undecodable::<E>(completed, decode_failure(error)),
+            _ => undecodable::<T>(completed, decode_failure(error)),
+        })
     }
 }
 
-/// The error of a result that cannot be decoded. What somebody has resolved the call to can be corrected, and the
+/// The error of a result that cannot be decoded as a `V`. What somebody has resolved the call to can be corrected, and the
 /// call is in doubt until then.
 #[cold]
-fn undecodable(CompletedRecord { id, record }: &CompletedRecord, why: Cow<'static, str>) -> Error {
+fn undecodable<V>(
+    CompletedRecord { id, record }: &CompletedRecord,
+    why: Cow<'static, str>,
+) -> Error {
     if record.is_resolved() {
+        Telemetry::unreadable_resolution(id, any::type_name::<V>());
         return Error::of(ErrorKind::Indeterminate, id).detail(format!(
             "it was resolved to a result that this call cannot read: {why}; correct it"
         ));

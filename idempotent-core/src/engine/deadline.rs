@@ -105,8 +105,9 @@ impl Engine {
     /// The error with the name of the store's server.
     fn named(&self, error: StoreError) -> StoreError {
         match self.store.server() {
-            Some(server) => error.at(server),
-            None => error,
+            // Of a mismatch the caller's own connection is a part, which may be one to another server.
+            Some(server) if error.kind() != StoreErrorKind::Mismatch => error.at(server),
+            _ => error,
         }
     }
 

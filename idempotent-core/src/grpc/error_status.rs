@@ -62,7 +62,7 @@ impl From<Error> for Status {
                 "an idempotent call is refused"
             );
         }
-        let mut status = status(kind, kind.summary(), error.retry_after());
+        let mut status = status(kind, error.summary(), error.retry_after());
         status.set_source(Arc::new(error));
         status
     }

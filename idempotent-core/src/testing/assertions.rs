@@ -210,7 +210,8 @@ pub fn __assert_replayed(response: &impl MarksReplays) {
 
 fn details(counts: &OperationCounts) -> String {
     if *counts == OperationCounts::default() {
-        return "; no call of it was seen: does the name match, and had its caller this engine?"
+        return "; no call of it was seen: does the name match, and had its caller this engine? \
+                `tokio::spawn` does not hand it on: spawn `test.run(…)`"
             .into();
     }
     format!("; {counts:?}")

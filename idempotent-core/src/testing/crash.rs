@@ -42,7 +42,8 @@ use crate::engine::{task_engine, with_engine};
 /// # async fn main() {
 /// let test = testing::engine();
 /// test.run(async {
-///     testing::crash(charge(7)).when(test.store().until_answered(StoreMethod::Reserve, 1)).await;
+///     let reserved = test.store().until_answered(StoreMethod::Reserve, 1);
+///     assert!(testing::crash(charge(7)).when(reserved).await.is_none());
 ///
 ///     test.clock().advance(Duration::from_secs(60)); // its lease has lapsed
 ///     assert_eq!(charge(7).await.unwrap_err().kind(), ErrorKind::Indeterminate);
@@ -83,6 +84,10 @@ where
     ///
     /// This is looked at whenever the process waits for something, so it goes on until it does: let the body wait,
     /// or let a store call hang with [`Fault::HangAfter`](super::Fault::HangAfter).
+    ///
+    /// Assert that it is `None`. Otherwise a test in which nothing crashed, since the process was faster, passes all
+    /// the same.
+    #[must_use = "it is `Some` if the process ended and nothing crashed: assert that it is `None`"]
     pub async fn when<M>(self, moment: M) -> Option<F::Output>
     where
         M: Future<Output: Send> + Send + 'static,

@@ -6,7 +6,7 @@ use idempotent_core::engine::{Inspection, Resolution};
 use idempotent_core::store::State;
 use idempotent_core::testing::FaultyStore;
 use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation};
-use idempotent_tests::{Fail, engine, secs};
+use idempotent_tests::{Fail, Log, engine, secs};
 use serde::{Deserialize, Serialize};
 use tokio::time::advance;
 
@@ -74,6 +74,10 @@ async fn a_value_of_another_type_is_refused_and_both_types_are_named() {
     assert_eq!(error.kind(), ErrorKind::Encode);
     let text = error.to_string();
     assert!(text.contains("::Receipt`") && text.contains("alloc::string::String"), "{text}");
+    assert!(
+        text.starts_with("the resolution was not applied: the operation's `Ok` is a"),
+        "{text}"
+    );
     engine.resolve(&seen, Resolution::completed(receipt(7))).await.unwrap();
     assert_eq!(retry(&engine).await, Ok(receipt(7)));
 }
@@ -196,6 +200,58 @@ async fn a_resolved_result_that_cannot_be_decoded_is_423_until_it_is_corrected()
     assert!(!doubt.to_string().contains("no receipt"), "{doubt}");
     engine.correct(&inspect(&engine).await, Resolution::completed(receipt(7))).await.unwrap();
     assert_eq!(retry(&engine).await, Ok(receipt(7)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_retry_that_cannot_read_a_resolution_logs_what_to_do() {
+    let (log, _guard) = Log::listen();
+    let engine = engine();
+    let seen = lost(&engine).await;
+    engine.resolve(&seen, Resolution::completed("no receipt").of_any_type()).await.unwrap();
+    let call = || ONCE.key("k").engine(&engine).returning::<Result<Receipt, Error>>();
+    for refusals in 1..=2 {
+        call().begin().await.unwrap_err();
+        let lines = log.events(&format!("the resolution of {} is not a `", seen.id()));
+        assert_eq!(lines.len(), refusals, "{lines:?}");
+        let line = lines[0].field("message");
+        assert!(line.ends_with("::Receipt`: `correct` it"), "{line}");
+        assert!(!line.contains("no receipt"), "{line}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_resolves_a_completed_record_is_told_that_it_is_completed() {
+    let engine = engine();
+    let seen = lost(&engine).await;
+    engine.resolve(&seen, Resolution::completed(receipt(7))).await.unwrap();
+    let other = || Resolution::completed(receipt(8));
+    let again = engine.resolve(&inspect(&engine).await, other()).await.unwrap_err();
+    assert_eq!(again.kind(), ErrorKind::Indeterminate);
+    let text = again.to_string();
+    let told = "the resolution was not applied: the record is completed; a resolution is replaced by `correct` (";
+    assert!(text.starts_with(told), "{text}");
+    // Here it has changed.
+    let text = engine.resolve(&seen, other()).await.unwrap_err().to_string();
+    assert!(text.contains("has changed since it was inspected"), "{text}");
+
+    let own = ONCE.key("own").engine(&engine).returning::<Charged>();
+    own.run(|| async { Ok(receipt(7)) }).await.unwrap();
+    let id = engine.record_id("charge", None, "own").unwrap();
+    let own = engine.inspect(&id).await.unwrap().unwrap();
+    let text = engine.resolve(&own, other()).await.unwrap_err().to_string();
+    assert!(text.contains("the result that its call has recorded is final"), "{text}");
+    assert_eq!(retry(&engine).await, Ok(receipt(7)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_corrects_what_is_not_resolved_yet_is_told_to_resolve_it() {
+    let engine = engine();
+    let seen = lost(&engine).await;
+    let error = engine.correct(&seen, Resolution::completed(receipt(7))).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Misconfigured);
+    let text = error.to_string();
+    assert!(text.contains("not resolved yet: use `resolve`"), "{text}");
+    assert!(!text.contains("misconfigured"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -72,6 +72,17 @@ async fn a_lost_call_at_most_once_is_refused_until_it_is_resolved() {
     assert_eq!(refusal(&status), (Code::FailedPrecondition, "INDETERMINATE".to_owned()));
     assert_eq!(come_back(&status), (None, None));
     let page = shop.engine.scan(&Scan::unfinished()).await.unwrap();
+    for (wrong, advice) in [
+        (Resolution::completed(9), "`Resolution::completed_binary(&Response::new(…))`"),
+        (
+            Resolution::completed(9).of_any_type(),
+            "`Resolution::completed_binary(&Response::new(…))`",
+        ),
+        (Resolution::failed("declined"), "`Resolution::failed_binary(&Status::new(…))`"),
+    ] {
+        let error = shop.engine.resolve(&page.entries[0], wrong).await.unwrap_err();
+        assert!(error.to_string().contains(advice), "{error}");
+    }
     let found =
         Resolution::completed_binary(&Response::new(Receipt { run: 9, ..Receipt::default() }));
     shop.engine.resolve(&page.entries[0], found).await.unwrap();

@@ -1,8 +1,11 @@
 //! What a status means for the key.
 
-use http::StatusCode;
-use idempotent_core::Disposition;
-use idempotent_core::http::{IdempotencyLayer, ServerErrors};
+use http::{HeaderMap, StatusCode};
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::engine::Resolution;
+use idempotent_core::http::{IdempotencyLayer, ServerErrors, StoredResponse};
+use idempotent_core::store::Scan;
+use idempotent_core::{Disposition, ErrorKind, Idempotency};
 use idempotent_tests::secs;
 
 use super::{Shop, layer, post};
@@ -114,6 +117,37 @@ async fn a_held_key_is_locked_after_its_lease_under_at_most_once() {
     let reply = server.send(&request).await;
     assert_eq!((reply.status, reply.problem().as_deref()), (423, Some("indeterminate")));
     assert_eq!(shop.runs.count(), 1);
+}
+
+#[tokio::test]
+async fn a_lost_response_is_resolved_to_a_response_and_to_nothing_else() {
+    let store = MemoryStore::new();
+    let engine = Idempotency::new(store);
+    let layer = IdempotencyLayer::at_most_once(engine.clone(), "shop").global_scope();
+    let shop = Shop::new();
+    let server = shop.serve(layer.min_key_entropy(0)).await;
+    let request = post("/status/500").key("k");
+    assert_eq!(server.send(&request).await.status, 500);
+    let page = engine.scan(&Scan::indeterminate()).await.unwrap();
+    let [lost] = &page.entries[..] else { panic!("{page:?}") };
+
+    let receipt = serde_json::json!({ "number": 7 });
+    for wrong in [
+        Resolution::completed(&receipt),
+        Resolution::completed(&receipt).of_any_type(),
+        Resolution::completed("receipt 7"),
+    ] {
+        let error = engine.resolve(lost, wrong).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Encode);
+        let text = error.to_string();
+        let advice = "use `Resolution::completed_binary(&StoredResponse::new(…))`";
+        assert!(text.contains(advice), "{text}");
+        assert!(!text.contains("of_any_type"), "{text}");
+    }
+    let found = StoredResponse::new(StatusCode::CREATED, HeaderMap::new(), "receipt 7".into());
+    engine.resolve(lost, Resolution::completed_binary(&found)).await.unwrap();
+    let replay = server.send(&request).await;
+    assert_eq!((replay.status, replay.text(), replay.is_replay()), (201, "receipt 7", true));
 }
 
 #[tokio::test]

@@ -13,7 +13,10 @@ async fn second(server: &Server, first: Wire, second: Wire) -> u16 {
     let second = server.send(&second.key("k")).await;
     match second.status {
         201 => assert!(second.is_replay()),
-        _ => assert_eq!(second.problem().as_deref(), Some("fingerprint_mismatch")),
+        _ => {
+            assert_eq!(second.problem().as_deref(), Some("fingerprint_mismatch"));
+            assert!(second.text().contains("another method, host, path"), "{}", second.text());
+        }
     }
     second.status
 }

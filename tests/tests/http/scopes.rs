@@ -1,12 +1,16 @@
 //! To whom a key belongs: authentication outside, the layer inside.
 
+use std::convert::Infallible;
+
+use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use idempotent_core::http::IdempotencyLayer;
-use idempotent_tests::engine;
+use idempotent_tests::{Log, engine};
+use tower::{Layer, ServiceExt, service_fn};
 
 use super::{Server, Shop, post};
 use crate::raw_client::Wire;
@@ -93,6 +97,24 @@ async fn a_request_of_nobody_is_refused_and_not_everybodys() {
     let reply = server.send(&request("nobody")).await;
     assert_eq!((reply.status, reply.problem().as_deref()), (400, Some("missing_scope")));
     assert_eq!(shop.runs.count(), 0);
+}
+
+#[tokio::test]
+async fn a_scope_that_is_none_is_warned_of_once_per_layer() {
+    let (log, _guard) = Log::listen();
+    let nobody = IdempotencyLayer::at_least_once(engine(), "shop.nobody")
+        .scope(|parts| parts.headers.get("x-tenant").map(|tenant| tenant.as_bytes().to_vec()));
+    let answer = service_fn(|_: Request<Body>| async {
+        Ok::<_, Infallible>(Response::new(Body::from("order 1")))
+    });
+    for _ in 0..2 {
+        let request = Request::post("/orders").header("idempotency-key", "k");
+        let request = request.body(Body::empty()).unwrap();
+        let refused = nobody.clone().layer(answer).oneshot(request).await.unwrap();
+        assert_eq!(refused.status(), 400);
+    }
+    let warnings = log.events("the scope of layer `shop.nobody` was `None`");
+    assert_eq!(warnings.len(), 1, "{warnings:?}");
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ use idempotent_core::{Idempotency, Operation};
 use idempotent_servers::{Cluster, Postgres, Redis, Sentinel, Server, require};
 use idempotent_tests::{Attempt, Runs, call, millis};
 use sqlx::postgres::PgPoolOptions;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 const TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -102,6 +104,37 @@ async fn a_redis_that_refuses_is_named_with_the_cause() {
     let begin =
         format!("redis at {}, database 99: the server refused the command: ", server.address());
     assert!(error.starts_with(&begin) && error.contains("DB index is out of range"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_no_redis_is_asked_whether_it_is_one() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let address = server.address();
+    let error = RedisStore::connect(format!("redis://{address}")).await.unwrap_err();
+    is(
+        &error,
+        &format!(
+            "redis at {address}, database 0: the server cannot be reached: it closed the connection before it answered: \
+             is it a Redis server? If it wants TLS, write rediss://"
+        ),
+    );
+
+    let web = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = web.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = web.accept().await {
+            client.read_u8().await.unwrap();
+            client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+            // Read to the end, so that what was sent is not lost by a reset.
+            tokio::io::copy(&mut client, &mut tokio::io::sink()).await.ok();
+        }
+    });
+    let error = RedisStore::connect(format!("redis://{address}")).await.unwrap_err().to_string();
+    let begin = format!(
+        "redis at {address}, database 0: the answer is not one of Redis: is it a Redis server?"
+    );
+    assert!(error.starts_with(&begin), "{error}");
 }
 
 #[tokio::test]

@@ -33,6 +33,14 @@ async fn two_executions_are_not_one() {
     assert_executed_once!(test, "charge");
 }
 
+#[tokio::test]
+#[should_panic(expected = "`tokio::spawn` does not hand it on: spawn `test.run(…)`")]
+async fn a_call_that_was_spawned_without_the_engine_is_told() {
+    let test = testing::engine();
+    test.run(async { tokio::spawn(charge(7)).await.unwrap().unwrap() }).await;
+    assert_executed_once!(test, "charge");
+}
+
 #[test]
 #[should_panic(
     expected = "no call of it was seen: does the name match, and had its caller this engine?"

@@ -71,7 +71,8 @@ async fn a_future_that_is_dropped_is_no_crash() {
 async fn the_dead_renew_no_lease() {
     let test = testing::engine();
     let process = stuck(7, Arc::default(), Arc::default());
-    test.run(async { testing::crash(process).when(reserved(&test)).await }).await;
+    let ended = test.run(async { testing::crash(process).when(reserved(&test)).await }).await;
+    assert!(ended.is_none());
     // A call that lives renews its lease three times by then.
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert_eq!(test.store().calls(StoreMethod::Renew), 0);

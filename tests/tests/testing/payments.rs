@@ -104,7 +104,7 @@ async fn a_crash_after_the_provider_was_asked_is_in_doubt_and_not_charged_again(
     let (test, (silent, mut requests)) = (testing::engine(), provider(false));
     let asked = async move { requests.recv().await };
     test.run(async {
-        testing::crash(charge(silent, 7, 1990)).when(asked).await;
+        assert!(testing::crash(charge(silent, 7, 1990)).when(asked).await.is_none());
 
         test.clock().advance(Duration::from_secs(60)); // the lease has lapsed
         let (answering, mut requests) = provider(true);
@@ -121,7 +121,8 @@ async fn a_crash_after_the_result_was_recorded_costs_nothing() {
     test.store().inject(StoreMethod::Complete, When::Nth(1), Fault::HangAfter);
     test.run(async {
         let recorded = test.store().until_answered(StoreMethod::Complete, 1);
-        testing::crash(charge(provider.clone(), 7, 1990)).when(recorded).await;
+        let crashed = testing::crash(charge(provider.clone(), 7, 1990)).when(recorded).await;
+        assert!(crashed.is_none());
         assert_eq!(charge(provider, 7, 1990).await.unwrap(), 1990);
     })
     .await;

@@ -76,8 +76,12 @@ async fn a_store_whose_tables_are_not_there_is_an_error_that_says_so(shop: Shop)
     let mut tx = shop.begin().await;
     let call = CHARGE.key("k").engine(&engine).returning::<Charged>();
     let refused = call.run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::Store);
-    assert!(refused.refusal().to_string().contains("call `migrate()`"), "{refused:?}");
+    let refused = refused.refusal();
+    assert_eq!((refused.kind(), refused.is_retryable()), (ErrorKind::Misconfigured, false));
+    let text = refused.to_string();
+    assert!(text.contains("is it a transaction of the store's database?"), "{text}");
+    assert!(text.contains("call `migrate()`"), "{text}");
+    assert!(!text.contains("unavailable") && !text.contains("127.0.0.1"), "{text}");
 }
 
 #[tokio::test]

@@ -26,6 +26,10 @@ const NO_PERMISSION: &str =
     "the user lacks a permission that the store needs: grant it, or connect as another user";
 const NOT_CONFIGURED: &str = "it cannot be reached as configured: check the URL";
 
+const NOT_REDIS: &str = "the answer is not one of Redis: is it a Redis server?";
+const CUT_OFF: &str = "it closed the connection before it answered: is it a Redis server? If it wants TLS, write \
+                       rediss://";
+
 /// An error answer of a server, without anything that it was sent.
 #[derive(Debug)]
 struct Refusal {
@@ -100,6 +104,7 @@ fn kind_of(error: &RedisError) -> (StoreErrorKind, &'static str) {
         None if error.kind() == ErrorKind::UnexpectedReturnType => {
             (StoreErrorKind::Unavailable, "the server gave an answer that does not fit the command")
         }
+        None if error.kind() == ErrorKind::Parse => (StoreErrorKind::Unavailable, NOT_REDIS),
         None => (StoreErrorKind::Unavailable, "the server cannot be reached"),
     };
     match error.kind() {
@@ -190,6 +195,16 @@ pub(super) fn closed() -> RedisError {
 /// The server did not answer in time.
 pub(super) fn timed_out() -> RedisError {
     io::Error::from(io::ErrorKind::TimedOut).into()
+}
+
+/// The error of an attempt to connect. One that was cut off is told what is on the other side, as far as can be told.
+pub(super) fn connect_error(error: RedisError) -> RedisError {
+    // An error without a source is one of redis-rs, for instance of an address.
+    let is_cut_off = error.is_connection_dropped() && !error.is_connection_refusal();
+    match is_cut_off && error.source().is_some() {
+        true => io::Error::new(io::ErrorKind::BrokenPipe, CUT_OFF).into(),
+        false => error,
+    }
 }
 
 /// The connection was lost before the answer arrived.

@@ -38,6 +38,7 @@ pub(super) struct Ending {
     payload: Result<RecordBytes, EncodeError>,
     type_name: &'static str,
     is_error: bool,
+    is_binary: bool,
     checks_type: bool,
     version: Option<u32>,
     pub(super) ttl: Option<Duration>,
@@ -47,12 +48,12 @@ impl Resolution {
     /// The effect happened: retries replay this `Ok`. Its type must be that of the operation, or a reference to
     /// it.
     pub fn completed<T: Serialize>(value: T) -> Self {
-        Self::encoded(codec::OK, &value, codec::encode)
+        Self::encoded(codec::OK, &value, codec::encode, false)
     }
 
     /// The call had failed for good: retries replay this `Err`. The operation must memoize errors.
     pub fn failed<E: Serialize>(error: E) -> Self {
-        Self::encoded(codec::ERR, &error, codec::encode)
+        Self::encoded(codec::ERR, &error, codec::encode, false)
     }
 
     /// Like [`completed`](Self::completed), for a value with an encoding of its own, such as the response of a gRPC
@@ -77,12 +78,12 @@ impl Resolution {
     /// let relayed = Resolution::completed_binary(&Frame(vec![7]));
     /// ```
     pub fn completed_binary<T: BinaryResult>(value: &T) -> Self {
-        Self::encoded(codec::OK, value, codec::encode_binary)
+        Self::encoded(codec::OK, value, codec::encode_binary, true)
     }
 
     /// Like [`failed`](Self::failed), for an error with an encoding of its own.
     pub fn failed_binary<E: BinaryResult>(error: &E) -> Self {
-        Self::encoded(codec::ERR, error, codec::encode_binary)
+        Self::encoded(codec::ERR, error, codec::encode_binary, true)
     }
 
     /// The effect did not happen **and its owner is dead**: retries run the body. If the owner is alive after all,
@@ -113,7 +114,9 @@ impl Resolution {
 
     /// Says that the value is encoded as the operation's own type is, though its name is another one: for instance a
     /// `serde_json::Value` in a tool, or a type that has moved to another module since. **Retries replay whatever it
-    /// is**, or are refused with [`Indeterminate`](crate::ErrorKind::Indeterminate) if they cannot read it.
+    /// is**, or are refused with [`Indeterminate`](crate::ErrorKind::Indeterminate) if they cannot read it, which each
+    /// of them logs at `ERROR`. Responses of HTTP and gRPC have an encoding of their own, so there it goes with
+    /// [`completed_binary`](Self::completed_binary) alone.
     ///
     /// ```
     /// use idempotent_core::engine::Resolution;
@@ -132,6 +135,7 @@ impl Resolution {
         tag: u8,
         value: &V,
         encode: fn(u8, &V, &mut RecordBytes) -> Result<(), EncodeError>,
+        is_binary: bool,
     ) -> Self {
         let mut payload = RecordBytes::new();
         let encoded = encode(tag, value, &mut payload);
@@ -139,6 +143,7 @@ impl Resolution {
             payload: encoded.map(|()| payload),
             type_name: owned_name(any::type_name::<V>()),
             is_error: tag == codec::ERR,
+            is_binary,
             checks_type: true,
             version: None,
             ttl: None,
@@ -150,34 +155,59 @@ impl Ending {
     /// The result, if it may be that of this record's call.
     pub(super) fn payload_for(self, id: &RecordId, record: &Record) -> Result<RecordBytes, Error> {
         if let Some(version) = self.version.filter(|version| *version != record.version()) {
-            return Err(Error::of(ErrorKind::Incompatible, id).detail(format!(
+            return Err(not_applied(ErrorKind::Incompatible, id).detail(format!(
                 "it has version {}, and the resolution version {version}",
                 record.version()
             )));
         }
         if let Some(wrong) = record.result_types().and_then(|types| self.find_mismatch(types)) {
-            return Err(Error::of(ErrorKind::Encode, id).detail(wrong));
+            return Err(not_applied(ErrorKind::Encode, id).detail(wrong));
         }
-        self.payload.map_err(|error| Error::of(ErrorKind::Encode, id).caused_by(error))
+        self.payload.map_err(|error| {
+            not_applied(ErrorKind::Encode, id).detail("it cannot be encoded").caused_by(error)
+        })
     }
 
     /// What is wrong with the type, if anything.
     fn find_mismatch(&self, types: ResultTypes<'_>) -> Option<String> {
-        if !self.checks_type {
-            return None;
-        }
         let (side, expected) =
             if self.is_error { ("Err", types.err) } else { ("Ok", Some(types.ok)) };
+        let constructor = expected.and_then(|expected| binary_constructor(expected, self.is_error));
+        let is_misencoded = constructor.is_some() && !self.is_binary;
+        if !self.checks_type && !is_misencoded {
+            return None;
+        }
         let Some(expected) = expected else {
             return Some(
                 "the operation does not memoize errors, so no retry could replay this one".into(),
             );
         };
         let own = self.type_name;
-        (!ResultTypes::is_name(expected, own)).then(|| {
-            format!("the operation's `{side}` is a `{expected}`, and this is a `{own}`: see `of_any_type`")
+        (is_misencoded || !ResultTypes::is_name(expected, own)).then(|| {
+            let advice = match constructor {
+                Some(constructor) => format!("use `Resolution::{constructor}`"),
+                None => "see `of_any_type`".to_owned(),
+            };
+            format!("the operation's `{side}` is a `{expected}`, and this is a `{own}`: {advice}")
         })
     }
+}
+
+/// How a resolution is made to a type of this name, if it is the response of HTTP or gRPC, whose encoding is its own.
+fn binary_constructor(name: &str, is_error: bool) -> Option<&'static str> {
+    let is_http = name.starts_with("idempotent_core::http::") && name.ends_with("::StoredResponse");
+    let is_grpc = name.starts_with("tonic::");
+    match is_error {
+        false if is_http => Some("completed_binary(&StoredResponse::new(…))"),
+        false if is_grpc => Some("completed_binary(&Response::new(…))"),
+        true if is_grpc => Some("failed_binary(&Status::new(…))"),
+        _ => None,
+    }
+}
+
+/// The error of a resolution that does nothing.
+pub(super) fn not_applied(kind: ErrorKind, id: &RecordId) -> Error {
+    Error::of(kind, id).summarized("the resolution was not applied")
 }
 
 /// The name of the type that a reference of this name is one to, as a retry owns it.

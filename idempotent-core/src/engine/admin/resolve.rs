@@ -2,7 +2,7 @@
 
 use super::inspect::Inspection;
 use super::moved_on::moved_on;
-use super::resolution::{Ending, Resolution, Said};
+use super::resolution::{Ending, Resolution, Said, not_applied};
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
 use crate::model::{Outcome, Record};
@@ -50,13 +50,13 @@ impl Idempotency {
         let request =
             Complete::new(&seen.id, &seen.entry.record, &record, ttl).if_vacant(IfVacant::Refuse);
         match self.admin_call(&seen.id, self.store().complete(&request)).await? {
-            CompleteOutcome::Gone => Err(moved_on(&seen.id, None)),
-            CompleteOutcome::Superseded(entry) => Err(moved_on(&seen.id, Some(&entry))),
+            CompleteOutcome::Gone => Err(moved_on(seen, None)),
+            CompleteOutcome::Superseded(entry) => Err(moved_on(seen, Some(&entry))),
             // Its late owner may have been first: then the owner's result is recorded, not this
             // one.
             CompleteOutcome::Recorded => match self.inspect(&seen.id).await? {
                 Some(now) if now.entry.record == record => Ok(()),
-                now => Err(moved_on(&seen.id, now.as_ref().map(|now| &now.entry))),
+                now => Err(moved_on(seen, now.as_ref().map(|now| &now.entry))),
             },
         }
     }
@@ -97,9 +97,16 @@ impl Idempotency {
     /// * [`ErrorKind::Encode`], [`ErrorKind::Incompatible`] and [`ErrorKind::Store`] as in [`resolve`](Self::resolve).
     pub async fn correct(&self, seen: &Inspection, resolution: Resolution) -> Result<(), Error> {
         let refused =
-            |why: &'static str| Err(Error::of(ErrorKind::Misconfigured, &seen.id).detail(why));
+            |why: &'static str| Err(not_applied(ErrorKind::Misconfigured, &seen.id).detail(why));
         if !seen.is_resolved() {
-            return refused("only what was resolved by hand can be corrected");
+            return refused(match seen.state() {
+                State::Completed => {
+                    "only what was resolved by hand can be corrected, and this result is the call's own"
+                }
+                _ => {
+                    "only what was resolved by hand can be corrected, and this is not resolved yet: use `resolve`"
+                }
+            });
         }
         let Resolution(Said::Ended(ending)) = resolution else {
             return refused("to make a resolved record vacant, purge it");
@@ -112,7 +119,7 @@ impl Idempotency {
             CorrectOutcome::Unsupported => refused("the store cannot correct records"),
             CorrectOutcome::Changed => {
                 let now = self.inspect(&seen.id).await?;
-                Err(moved_on(&seen.id, now.as_ref().map(|now| &now.entry)))
+                Err(moved_on(seen, now.as_ref().map(|now| &now.entry)))
             }
         }
     }
@@ -126,7 +133,7 @@ impl Idempotency {
             Ok::<_, Error>(())
         })?;
         if let Outcome::NotKept(why) = record.outcome() {
-            return Err(Error::of(ErrorKind::Encode, &seen.id).detail(why.as_str()));
+            return Err(not_applied(ErrorKind::Encode, &seen.id).detail(why.as_str()));
         }
         Ok(self.seal(&seen.id, &record.resolved()))
     }
@@ -138,7 +145,7 @@ impl Idempotency {
         let request = Release::new(&seen.id, &seen.entry.record).including_indeterminate();
         self.admin_call(&seen.id, self.store().release(&request)).await?;
         match self.inspect(&seen.id).await? {
-            Some(now) if now.state() != State::Lapsed => Err(moved_on(&seen.id, Some(&now.entry))),
+            Some(now) if now.state() != State::Lapsed => Err(moved_on(seen, Some(&now.entry))),
             _ => Ok(()),
         }
     }

@@ -34,7 +34,7 @@ impl Idempotency {
         self.admin_call(id, store.suspend(&request)).await?;
         match self.inspect(id).await? {
             Some(now) if now.state() == State::Suspended => Ok(()),
-            now => Err(moved_on(id, now.as_ref().map(|now| &now.entry))),
+            now => Err(moved_on(seen, now.as_ref().map(|now| &now.entry))),
         }
     }
 

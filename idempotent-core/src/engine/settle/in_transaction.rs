@@ -174,5 +174,12 @@ pub(in crate::engine) fn transaction_error(id: &RecordId, error: StoreError) -> 
         _ if kind == ErrorKind::Store => Some(Duration::from_secs(1)),
         _ => None,
     };
-    Error::of(kind, id).detail(error.to_string()).retry_in(pause).caused_by(error)
+    let ended = match error.kind() {
+        // The store is well.
+        StoreErrorKind::Conflict | StoreErrorKind::RolledBack => {
+            Error::of(kind, id).summarized("the transaction cannot be committed")
+        }
+        _ => Error::of(kind, id),
+    };
+    ended.detail(error.to_string()).retry_in(pause).caused_by(error)
 }

@@ -167,6 +167,11 @@ impl Telemetry {
         }
     }
 
+    /// What somebody resolved a call to is not of the type that the operation returns.
+    pub(crate) fn unreadable_resolution(id: &RecordId, type_name: &str) {
+        tracing::error!(record = %id, "the resolution of {id} is not a `{type_name}`: `correct` it");
+    }
+
     /// A result that the caller receives, and that leaves a tombstone.
     pub(crate) fn not_kept(id: &RecordId, why: &str) {
         tracing::warn!(record = %id, why, "a result is not kept: retries will be refused");

@@ -51,6 +51,7 @@ where
         let settings = &state.settings;
         // What costs least is checked first: who it is, then whether there is a place, then the body.
         let Ok(owner) = settings.owner(&parts) else {
+            state.warn_of_nobody();
             return Ok(settings.problem_response(Problem::missing_scope()));
         };
         let in_flight = match state.in_flight.enter() {
@@ -128,5 +129,5 @@ fn refuse<R: Body>(settings: &Settings, error: &Error) -> Response<ResponseBody<
         }
         _ => {}
     }
-    settings.problem_response(Problem::from(error))
+    settings.problem_response(Problem::of_request(error))
 }

@@ -17,6 +17,8 @@ use crate::http::response::HeaderPattern;
 
 /// # Options
 ///
+/// They come after the scope: a [`LayerWithoutScope`](super::LayerWithoutScope) has none of them (E0599).
+///
 /// | option | default |
 /// |---|---|
 /// | [`methods`](Self::methods) | `POST`, `PATCH` |
@@ -43,6 +45,8 @@ impl IdempotencyLayer {
     ///
     /// The other defaults stay: a response that does not say whether the request took effect (408 and
     /// 5xx) is not replayed, since the first request has not *completed*.
+    ///
+    /// Comes after [`scope`](super::LayerWithoutScope::scope).
     pub fn ietf(self) -> Self {
         self.set(|settings| {
             settings.required = true;
@@ -53,6 +57,8 @@ impl IdempotencyLayer {
     /// Follows Stripe's API: the key is optional, server errors are stored and replayed, but a 400 or
     /// 422, with which extractors refuse a body, is not; responses are kept for 24 hours, and a replay is marked `Idempotent-Replayed: true`.
     /// Another request with the same key still gets 422, where Stripe sends 400.
+    ///
+    /// Comes after [`scope`](super::LayerWithoutScope::scope).
     pub fn stripe(self) -> Self {
         self.replayed_header(HeaderName::from_static("idempotent-replayed"))
             .ttl(Duration::from_secs(24 * 60 * 60))
@@ -86,6 +92,8 @@ impl IdempotencyLayer {
     }
 
     /// Refuses requests without a key with 400, if their method is guarded.
+    ///
+    /// Comes after [`scope`](super::LayerWithoutScope::scope).
     pub fn required(self) -> Self {
         self.set(|settings| settings.required = true)
     }
@@ -131,11 +139,15 @@ impl IdempotencyLayer {
 
     /// How long a duplicate of a running request waits for its response, instead of being refused with
     /// 409 at once. Choose less than the timeouts of clients and proxies.
+    ///
+    /// Comes after [`scope`](super::LayerWithoutScope::scope).
     pub fn wait(self, wait: Duration) -> Self {
         self.set(|settings| settings.operation.wait = Some(wait))
     }
 
     /// How long a response is kept, and therefore how long a request may be retried.
+    ///
+    /// Comes after [`scope`](super::LayerWithoutScope::scope).
     pub fn ttl(self, ttl: Duration) -> Self {
         self.set(|settings| settings.operation.ttl = Some(ttl))
     }
@@ -153,6 +165,8 @@ impl IdempotencyLayer {
     }
 
     /// What makes two requests with one key the same request.
+    ///
+    /// Comes after [`scope`](super::LayerWithoutScope::scope).
     pub fn fingerprint(self, fingerprint: RequestFingerprint) -> Self {
         self.set(|settings| settings.fingerprint = fingerprint)
     }

@@ -13,6 +13,7 @@ pub(super) struct LayerState {
     pub(super) in_flight: Arc<InFlightRequests>,
     pub(super) read_budget: Arc<ReadBudget>,
     warned_of_grpc: Arc<AtomicBool>,
+    warned_of_nobody: Arc<AtomicBool>,
 }
 
 impl LayerState {
@@ -22,6 +23,7 @@ impl LayerState {
             in_flight: Arc::default(),
             read_budget: Arc::new(read_budget),
             warned_of_grpc: Arc::default(),
+            warned_of_nobody: Arc::default(),
         }
     }
 
@@ -33,6 +35,18 @@ impl LayerState {
                 "gRPC without a key passes unguarded, and with one is refused, because its status is in \
                  the trailers: put the attribute on the methods of the service, and name the service \
                  with `pass_grpc`"
+            );
+        }
+    }
+
+    /// Logs once per layer that a request has no scope.
+    pub(super) fn warn_of_nobody(&self) {
+        if !self.warned_of_nobody.swap(true, Ordering::Relaxed) {
+            let operation = self.settings.operation.name;
+            tracing::warn!(
+                operation,
+                "the scope of layer `{operation}` was `None`: is authentication outside of it? in axum, add it \
+                 after the layer"
             );
         }
     }

@@ -11,6 +11,10 @@ use super::scope::Scope;
 use crate::{Guarantee, Idempotency, Key, Operation};
 
 /// An [`IdempotencyLayer`] that still lacks its scope, and is therefore not a layer yet.
+///
+/// It has no options: `required`, `wait`, `ttl` and all others are those of [`IdempotencyLayer`], so call them after
+/// [`scope`](Self::scope), [`scope_ref`](Self::scope_ref) or [`global_scope`](Self::global_scope). Before it, the
+/// compiler says that there is no such method (E0599).
 #[derive(Clone)]
 #[must_use = "say who owns a key, with `scope` or `global_scope`"]
 pub struct LayerWithoutScope {

@@ -28,6 +28,10 @@ pub(in crate::http) const PROBLEM_JSON: &str = "application/problem+json";
 /// assert_eq!(response.status(), 400);
 /// assert_eq!(response.headers()["content-type"], "application/problem+json");
 /// ```
+///
+/// It is made from an [`InvalidKey`](crate::http::InvalidKey) or an [`Error`](crate::Error), also from the one within
+/// the error type of your handler: see
+/// [refusals in your handlers](crate::guide::http_service#refusals-in-your-handlers).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,

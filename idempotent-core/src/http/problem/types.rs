@@ -16,6 +16,10 @@ use crate::{Error, ErrorKind};
 /// When to retry if nothing better is known.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// What differs under a layer.
+const OTHER_REQUEST: &str = "The first request with this key had another method, host, path, query, content type \
+                             or body. Send a new request with a new key.";
+
 impl Problem {
     pub(in crate::http) const fn missing_scope() -> Self {
         Self::new(
@@ -98,6 +102,17 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The problem of a call whose payload is the whole request.
+    pub(in crate::http) fn of_request(error: &Error) -> Self {
+        let problem = Self::from(error);
+        match error.kind() {
+            ErrorKind::FingerprintMismatch => problem.detailed(OTHER_REQUEST.to_owned()),
+            _ => problem,
+        }
+    }
+}
+
 impl From<InvalidKey> for Problem {
     fn from(invalid: InvalidKey) -> Self {
         Self::of_key(invalid, &IdempotencyKey::HEADER)
@@ -164,6 +179,12 @@ impl Problem {
     }
 }
 
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
         let kind = error.kind();
@@ -210,8 +231,7 @@ fn texts(kind: ErrorKind) -> (&'static str, &'static str) {
         ),
         ErrorKind::FingerprintMismatch => (
             "The idempotency key was used with another request",
-            "The first request with this key had another method, host, path, query, content type or body. \
-             Send a new request with a new key.",
+            "The first request with this key had another payload. Send a new request with a new key.",
         ),
         ErrorKind::Indeterminate => (
             "It is not known whether the request took effect",
@@ -338,6 +358,18 @@ mod tests {
         let text = format!("{response:?}");
         assert!(!text.contains("secret") && !text.contains("shop::charge"), "{text}");
         assert_eq!(response.headers()[RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn a_call_of_the_service_itself_was_not_another_request() {
+        let shown = |problem: Problem| {
+            String::from_utf8_lossy(&problem.into_response::<Bytes>().into_body()).into_owned()
+        };
+        let mismatch = || Error::new(ErrorKind::FingerprintMismatch, "shop.charge");
+        let (own, of_layer) =
+            (shown(Problem::from(mismatch())), shown(Problem::of_request(&mismatch())));
+        assert!(own.contains("had another payload.") && !own.contains("method"), "{own}");
+        assert!(of_layer.contains("had another method, host, path"), "{of_layer}");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use idempotent_tests::Fail;
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
 use super::shop::{CHARGE, Shop, ShopError, effect};
+use crate::database::Database;
 use crate::worker::{Said, Work, Worker, call, order};
 
 #[tokio::test]
@@ -248,4 +249,19 @@ async fn a_cache_in_front_of_the_store_knows_where_its_records_are() {
     }
     let unfinished = shop.engine.scan(&Scan::unfinished()).await.unwrap();
     assert!(unfinished.entries.is_empty());
+}
+
+#[tokio::test]
+async fn a_transaction_of_another_file_is_refused_and_the_store_is_not_blamed() {
+    let (shop, other) = (Shop::open().await, Database::new());
+    let pool = other.pool(1, other.options().create_if_missing(true));
+    let mut tx = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+    let refused = shop.charge(&mut tx, "k").await.unwrap_err();
+    let ShopError::Refused(error) = &refused else { panic!("{refused:?}") };
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Misconfigured, false));
+    let text = error.to_string();
+    assert!(text.contains("is it a transaction of the store's database?"), "{text}");
+    assert!(!text.contains("unavailable") && !text.contains("sqlite at"), "{text}");
+    tx.commit().await.unwrap();
+    assert_eq!(shop.charge_and_commit("k").await.unwrap(), 1);
 }

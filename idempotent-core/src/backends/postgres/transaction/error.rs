@@ -4,8 +4,8 @@ use sqlx::Error;
 use sqlx::error::DatabaseError;
 
 use crate::backends::postgres::error::store_error;
-use crate::backends::shared::sql::RESERVATION_GONE;
-use crate::backends::shared::sql::is_postgres_conflict;
+use crate::backends::postgres::sqlstate::{Meaning, meaning};
+use crate::backends::shared::sql::{RESERVATION_GONE, TABLES_ELSEWHERE, is_postgres_conflict};
 use crate::store::{StoreError, StoreErrorKind};
 
 /// The constraint that prevents the commit of a call that has not ended. It fails during the call only if
@@ -38,6 +38,9 @@ pub(super) fn transaction_error(error: Error) -> StoreError {
             StoreErrorKind::RolledBack,
             "an earlier statement failed, so the transaction can only be rolled back",
         ),
+        Some(code) if meaning(code) == Meaning::SchemaMissing => {
+            (StoreErrorKind::Mismatch, TABLES_ELSEWHERE)
+        }
         _ => return store_error(error),
     };
     StoreError::new(kind, message).with_source(error)

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::credentials::ChangingLogin;
 use super::limits::Limits;
+use crate::backends::redis::error::connect_error;
 
 /// A server, by its address and login.
 #[derive(Clone)]
@@ -46,13 +47,15 @@ pub(in crate::backends::redis) async fn connect_multiplexed(
             config.set_credentials_provider(login.for_connection(client.get_connection_info()));
     }
     let Some(push_sender) = push_sender else {
-        return client.get_multiplexed_async_connection_with_config(&config).await;
+        let connected = client.get_multiplexed_async_connection_with_config(&config).await;
+        return connected.map_err(connect_error);
     };
     config = config.set_push_sender(push_sender);
     let info = client.get_connection_info().clone();
     let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
     let client = Client::open(info.set_redis_settings(settings))?;
-    client.get_multiplexed_async_connection_with_config(&config).await
+    let connected = client.get_multiplexed_async_connection_with_config(&config).await;
+    connected.map_err(connect_error)
 }
 
 impl fmt::Debug for StandaloneConnector {

@@ -26,6 +26,6 @@ pub(in crate::backends) use self::savepoint::ROLLED_BACK;
 pub(in crate::backends) use self::savepoint::{RESERVATION_GONE, savepoint};
 #[cfg(feature = "postgres")]
 pub(in crate::backends) use self::schema::SCHEMA_MISSING;
-pub(in crate::backends) use self::schema::schema_missing;
+pub(in crate::backends) use self::schema::{TABLES_ELSEWHERE, schema_missing};
 pub(in crate::backends) use self::sweeper::{Sweep, SweepBatch, Sweeper, sweep_all};
 pub(in crate::backends) use self::transaction_tables::tables_of;

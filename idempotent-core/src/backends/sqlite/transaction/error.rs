@@ -2,7 +2,9 @@
 
 use sqlx::Error;
 
-use crate::backends::shared::sql::{RESERVATION_GONE, ROLLED_BACK, is_sqlite_conflict};
+use crate::backends::shared::sql::{
+    RESERVATION_GONE, ROLLED_BACK, TABLES_ELSEWHERE, is_sqlite_conflict,
+};
 use crate::backends::sqlite::error::{is_foreign_key, is_plain, store_error};
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -22,6 +24,7 @@ pub(super) fn transaction_error(error: Error) -> StoreError {
             StoreErrorKind::Mismatch,
             "no transaction has begun on this connection: begin one first",
         ),
+        Some(error) if is_plain(error) => (StoreErrorKind::Mismatch, TABLES_ELSEWHERE),
         _ => return store_error(error),
     };
     StoreError::new(kind, message).with_source(error)
