@@ -58,7 +58,9 @@ async fn a_pool_that_is_in_use_neither_opens_it_nor_counts_as_an_answer() {
 
 /// A store whose reservations all fail in the same way.
 #[derive(Clone, Default)]
-struct Scripted(Arc<Mutex<Option<fn() -> StoreError>>>);
+struct Scripted(Arc<Mutex<Option<MakeError>>>);
+
+type MakeError = fn() -> StoreError;
 
 impl Scripted {
     fn fail_with(&self, error: fn() -> StoreError) {

@@ -1,4 +1,4 @@
-//! Calls in their callers' transactions, in a file of SQLite.
+//! Calls in their callers' transactions, in a file of `SQLite`.
 
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
