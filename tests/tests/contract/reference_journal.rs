@@ -56,8 +56,9 @@ impl Journal for ReferenceStore {
             (Replaces::Anything, _) => true,
             (Replaces::Entry(seen), there) => there == Some(seen),
         };
-        let settles = matches!(request.replaces, Replaces::Entry(_)) && !request.begins;
-        if !is_own && !(settles && may_replace) {
+        let settles =
+            matches!(request.replaces, Replaces::Entry(_)) && !request.begins && may_replace;
+        if !(is_own || settles) {
             return Ok(WriteStepOutcome::Fenced);
         }
         if !may_replace {
