@@ -28,7 +28,7 @@ use crate::model::Operation;
 ///
 /// # Errors
 ///
-/// Those of [`Step::run`].
+/// Those of a step: see [`Call::run`](crate::Call::run).
 #[track_caller]
 pub fn step<T, E, F, Fut>(name: &'static str, body: F) -> Run<T, E, F, Fut>
 where
@@ -59,7 +59,7 @@ impl CurrentCall {
     ///
     /// # Errors
     ///
-    /// Those of [`Step::run`].
+    /// Those of a step: see [`Call::run`](crate::Call::run).
     #[track_caller]
     pub fn step<T, E, F, Fut>(
         &self,
