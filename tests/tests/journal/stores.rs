@@ -39,7 +39,7 @@ async fn a_call_goes_on_where_it_stopped(store: impl Store + Clone) {
     let seen = engine.scan(&Scan::unfinished()).await.unwrap();
     assert_eq!(seen.entries[0].state(), State::Suspended);
 
-    let dropped = call(Duration::from_millis(300)).run(|| async {
+    let dropped = call(Duration::from_secs(2)).run(|| async {
         note(&ledger, "hold").await?;
         note(&ledger, "charge").await?;
         std::future::pending().await

@@ -52,8 +52,8 @@ async fn a_scan_passes_over_keys_that_are_not_its_own() {
     for command in [
         &["SET", "idem:", "x"][..],
         &["SET", "idem:shop::charge:short", "x"],
-        &["SET", &format!("idem:shop::charge:{}", "a".repeat(64)), "garbage"],
-        &["LPUSH", &format!("idem:shop::charge:{}", "b".repeat(64)), "x"],
+        &["SET", "idem:shop::charge:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "garbage"],
+        &["LPUSH", "idem:shop::charge:BAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "x"],
         &["SET", "other:shop::charge:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "x"],
     ] {
         assert!(!server.cli(command).await.is_error(), "{command:?}");
