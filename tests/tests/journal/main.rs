@@ -6,6 +6,7 @@
 mod at_most_once;
 mod crashes;
 mod identity;
+mod joined;
 mod operating;
 mod poison;
 mod refusals;
