@@ -10,12 +10,12 @@ use async_trait::async_trait;
 use super::RedisStoreBuilder;
 use super::error::store_error;
 use super::shared::Shared;
-use super::{abandon, check, complete, correct, release, renew, reserve, scan};
-use crate::model::RecordId;
+use super::{abandon, check, complete, correct, journal, release, renew, reserve, scan};
+use crate::model::{RecordId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Page, PurgeObserver,
-    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, Store, StoreError, StoreHealth,
-    Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
+    Scan, Store, StoreError, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
 };
 
 /// A store in Redis or Valkey: any number of processes share the records of one server, one Sentinel
@@ -200,8 +200,43 @@ impl Store for RedisStore {
         self.0.named(scan::scan(&self.0, request).await)
     }
 
+    fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
+    }
+
     fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {
         self.0.check_open().is_ok() && self.0.notifier.observe_purges(observer)
+    }
+}
+
+#[async_trait]
+impl Journal for RedisStore {
+    async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
+        self.0.ready().await?;
+        self.0.named(journal::write_step(&self.0, request).await)
+    }
+
+    async fn load_steps(
+        &self,
+        id: &RecordId,
+        journal: Token,
+    ) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+        self.0.ready().await?;
+        self.0.named(journal::load_steps(&self.0, id, journal).await)
+    }
+
+    async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
+        self.0.ready().await?;
+        // As for every reservation.
+        self.0.notifier.start();
+        self.0.named(journal::resume(&self.0, request).await)
+    }
+
+    async fn suspend(&self, request: &Suspend<'_>) -> Result<(), StoreError> {
+        self.0.ready().await?;
+        self.0.named(journal::suspend(&self.0, request).await)?;
+        self.0.notifier.call_ended(request.id);
+        Ok(())
     }
 }
 

@@ -1,7 +1,7 @@
-#!lua flags=allow-oom
--- KEYS: the record. ARGV: the completed record, its ttl in ms, and two digits: whether to record it if
--- there is no record, and whether to write a completed record again, unchanged.
--- Returns 1: recorded. 0: there is no record. Otherwise the record that is there, and its PTTL.
+-- KEYS: the record, and its journal if it may have one. ARGV: the completed record, its ttl in ms, and two digits:
+-- whether to record it if there is no record, and whether to write a completed record again, unchanged.
+-- Returns 1: recorded. 0: there is no record. 2: nothing was done, for want of the journal's key. Otherwise the record
+-- that is there, and its PTTL.
 local found = redis.call('GET', KEYS[1])
 if not found then
   if string.sub(ARGV[3], 1, 1) == '0' then
@@ -9,16 +9,16 @@ if not found then
   end
 elseif string.sub(found, 5, 20) ~= string.sub(ARGV[1], 5, 20) then
   return {found, redis.call('PTTL', KEYS[1])}
-elseif string.byte(found, 2) ~= 0 then
+elseif not is_reservation(found) then
   if string.sub(ARGV[3], 2, 2) == '1' then
-    local ends = redis.call('PEXPIRETIME', KEYS[1])
-    if ends >= 0 then
-      redis.call('PEXPIREAT', KEYS[1], ends)
-    else
-      redis.call('SETRANGE', KEYS[1], 0, string.sub(found, 1, 1))
-    end
+    write_again(KEYS[1], found)
   end
   return 1
+elseif has_journal(found) and not KEYS[2] then
+  return 2
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if KEYS[2] then
+  redis.call('UNLINK', KEYS[2])
+end
 return 1
