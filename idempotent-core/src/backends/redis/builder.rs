@@ -220,7 +220,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Answers reservations and completions only once this many replicas of their primary have them,
+    /// Answers reservations, steps and completions only once this many replicas of their primary have them,
     /// and fails them as [`Unavailable`](crate::store::StoreErrorKind::Unavailable) if that takes longer
     /// than `timeout`, which counts in milliseconds and is at least one. Default: 0, which leaves
     /// replication asynchronous.
