@@ -63,7 +63,7 @@ async fn flaky(effects: &Effects) -> Result<u32, Error> {
     Err(failure().await)
 }
 
-#[idempotent(key = 1, singleton, name = "inner.call", lease = "30s", wait = "10s")]
+#[idempotent(key = 1, singleton, name = "inner.call", lease = "1s", wait = "10s")]
 async fn inner_call(effects: &Effects) -> Result<u32, Error> {
     effects.note("inner call");
     Ok(5)
@@ -190,8 +190,11 @@ async fn calls_survive_every_crash_on_postgres() {
     }
 }
 
-/// All of them at once: each waits for leases most of its time.
-async fn every_shape_survives_every_crash_on(flavor: Flavor) {
+/// Those that depend most on how a server compares and sets.
+const SHAPES_ON_VALKEY: [u32; 4] = [5, 8, 9, 11];
+
+/// All at once: each waits for leases most of its time.
+async fn shapes_survive_every_crash_on(flavor: Flavor, shapes: impl IntoIterator<Item = u32>) {
     let server = Redis::builder().flavor(flavor).start().await;
     let url = server.url();
     let crash = async |shape: u32| {
@@ -202,17 +205,17 @@ async fn every_shape_survives_every_crash_on(flavor: Flavor) {
         let lapse = async || tokio::time::sleep(LEASE).await;
         assert_finished(shape, crash_everywhere_on(store, lapse, call(shape, LEASE)).await);
     };
-    futures::future::join_all((0..SHAPES).map(crash)).await;
+    futures::future::join_all(shapes.into_iter().map(crash)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_shape_survives_every_crash_on_redis() {
     require!(Server::Redis);
-    every_shape_survives_every_crash_on(Flavor::Redis).await;
+    shapes_survive_every_crash_on(Flavor::Redis, 0..SHAPES).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_shape_survives_every_crash_on_valkey() {
+async fn calls_survive_every_crash_on_valkey() {
     require!(Server::Valkey91);
-    every_shape_survives_every_crash_on(Flavor::Valkey91).await;
+    shapes_survive_every_crash_on(Flavor::Valkey91, SHAPES_ON_VALKEY).await;
 }

@@ -65,9 +65,8 @@ pub(super) async fn load_steps(
     let answer = store.client.send(&key, &command, Retry::Once).await.map_err(store_error)?;
     let fields: Vec<(Vec<u8>, Vec<u8>)> =
         redis::from_redis_value(answer).map_err(|_| store_error(unexpected(&Value::Nil)))?;
-    let is_named = |(field, value): &(Vec<u8>, Vec<u8>)| {
-        field == NAME && value == &journal.as_bytes()[..]
-    };
+    let is_named =
+        |(field, value): &(Vec<u8>, Vec<u8>)| field == NAME && value == &journal.as_bytes()[..];
     if !fields.iter().any(is_named) {
         return Ok(Vec::new());
     }
@@ -86,12 +85,8 @@ pub(super) async fn resume(
     let Some(name) = request.record.journal() else { return Err(MalformedRecord.into()) };
     let key = store.keys.of(request.id);
     let (seen, lease) = (request.seen.token(), millis(request.lease).to_string());
-    let arguments = [
-        &seen.as_bytes()[..],
-        request.record.as_bytes(),
-        lease.as_bytes(),
-        &name.as_bytes()[..],
-    ];
+    let arguments =
+        [&seen.as_bytes()[..], request.record.as_bytes(), lease.as_bytes(), &name.as_bytes()[..]];
     let journal = journal_of(&key);
     let keys = ScriptKeys { record: &key, journal: Some(&journal) };
     let script = &store.scripts.resume;

@@ -147,12 +147,13 @@ mod tests {
     fn a_journal_has_its_records_slot_unless_the_prefix_has_odd_braces() {
         use redis::cluster_routing::Slot;
 
-        let prefixes = ["idem:", "", "{shop}:", "a{b}c{", "a}{b}", "}a", "{a", "{}a", "a}b", "{a}}"];
+        let prefixes =
+            ["idem:", "", "{shop}:", "a{b}c{", "a}{b}", "}a", "{a", "{}a", "a}b", "{a}}"];
         for prefix in prefixes {
             let keys = Keys::new(prefix.to_owned());
             let shared = (0..20_u32).all(|n| {
                 let record = keys.of(&RecordId::of("shop::charge", None, &n).unwrap());
-                Slot::for_key(&record) == Slot::for_key(&journal_of(&record))
+                Slot::for_key(&record) == Slot::for_key(journal_of(&record))
             });
             assert_eq!(keys.check_slots().is_ok(), shared, "{prefix}");
         }
