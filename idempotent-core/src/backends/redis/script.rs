@@ -38,34 +38,28 @@ pub(super) struct ScriptKeys<'a> {
 /// So calls without steps send none.
 pub(super) const NEEDS_JOURNAL: i64 = 2;
 
-/// A script of that file, after what all of them know of records.
+/// A script with these flags: those files, one after the other.
 macro_rules! script {
-    ($file:literal, $flags:literal) => {
-        Script::new(concat!(
-            "#!lua",
-            $flags,
-            "\n",
-            include_str!("scripts/record.lua"),
-            include_str!(concat!("scripts/", $file)),
-        ))
+    ($flags:literal, $($file:literal),+) => {
+        Script::new(concat!("#!lua", $flags, "\n", $(include_str!(concat!("scripts/", $file))),+))
     };
 }
 
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            complete: script!("complete.lua", " flags=allow-oom"),
-            renew: script!("renew.lua", " flags=allow-oom"),
-            release: script!("release.lua", " flags=allow-oom"),
-            abandon: script!("abandon.lua", " flags=allow-oom"),
-            load: script!("load.lua", " flags=no-writes,allow-oom"),
-            confirm: script!("confirm.lua", " flags=allow-oom"),
-            correct: script!("correct.lua", " flags=allow-oom"),
-            purge: script!("purge.lua", " flags=allow-oom"),
-            write_step: script!("write_step.lua", " flags=allow-oom"),
-            begin_step: script!("write_step.lua", ""),
-            resume: script!("resume.lua", " flags=allow-oom"),
-            suspend: script!("suspend.lua", " flags=allow-oom"),
+            complete: script!(" flags=allow-oom", "complete.lua"),
+            renew: script!(" flags=allow-oom", "record.lua", "renew.lua"),
+            release: script!(" flags=allow-oom", "record.lua", "release.lua"),
+            abandon: script!(" flags=allow-oom", "record.lua", "abandon.lua"),
+            load: script!(" flags=no-writes,allow-oom", "load.lua"),
+            confirm: script!(" flags=allow-oom", "record.lua", "write_again.lua", "confirm.lua"),
+            correct: script!(" flags=allow-oom", "correct.lua"),
+            purge: script!(" flags=allow-oom", "record.lua", "purge.lua"),
+            write_step: script!(" flags=allow-oom", "record.lua", "write_step.lua"),
+            begin_step: script!("", "record.lua", "write_step.lua"),
+            resume: script!(" flags=allow-oom", "record.lua", "write_again.lua", "resume.lua"),
+            suspend: script!(" flags=allow-oom", "record.lua", "suspend.lua"),
         }
     }
 }
@@ -112,4 +106,33 @@ fn call(command: &str, script: &str, keys: ScriptKeys<'_>, arguments: &[&[u8]]) 
         call.arg(*argument);
     }
     call
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::model::{Envelope, Guarantee, Record, Token};
+
+    /// Lua counts from 1.
+    #[test]
+    fn records_are_laid_out_as_the_scripts_read_them() {
+        let retention = Duration::from_secs(0x0102_0304);
+        for guarantee in [Guarantee::AtLeastOnce, Guarantee::AtMostOnce] {
+            let envelope = Envelope::new("shop::charge").guarantee(guarantee).retention(retention);
+            let plain = Record::reserved(&envelope, Token::from_bytes([9; 16]));
+            let journaled = plain.with_journal(plain.token(), retention);
+            for record in [&plain, &journaled] {
+                let bytes = record.as_bytes();
+                assert!(bytes.len() > 38);
+                assert_eq!((bytes[0], bytes[1]), (2, 0), "readable, and a reservation");
+                assert_eq!(bytes[2] != 0, record.keeps_lapsed());
+                assert_eq!(bytes[2] == 3, record.suspends());
+                assert_eq!(bytes[4..20], [9; 16]);
+                assert_eq!(bytes[30..34], [4, 3, 2, 1]);
+                assert_eq!(bytes[38] & 4 != 0, record.has_journal());
+            }
+            assert_ne!(plain.completed(b"").as_bytes()[1], 0);
+        }
+    }
 }

@@ -9,12 +9,17 @@ if not found then
   end
 elseif string.sub(found, 5, 20) ~= string.sub(ARGV[1], 5, 20) then
   return {found, redis.call('PTTL', KEYS[1])}
-elseif not is_reservation(found) then
+elseif string.byte(found, 2) ~= 0 then
   if string.sub(ARGV[3], 2, 2) == '1' then
-    write_again(KEYS[1], found)
+    local ends = redis.call('PEXPIRETIME', KEYS[1])
+    if ends >= 0 then
+      redis.call('PEXPIREAT', KEYS[1], ends)
+    else
+      redis.call('SETRANGE', KEYS[1], 0, string.sub(found, 1, 1))
+    end
   end
   return 1
-elseif has_journal(found) and not KEYS[2] then
+elseif not KEYS[2] and bit.band(string.byte(found, 39), 4) ~= 0 then
   return 2
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

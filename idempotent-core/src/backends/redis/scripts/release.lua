@@ -1,6 +1,6 @@
 -- KEYS: the record. ARGV: token, and 1 if a lapsed reservation is released too.
 -- Returns 1: released. 0: there is no such reservation, or it has a journal.
-local head = redis.call('GETRANGE', KEYS[1], 0, HEAD)
+local head = redis.call('GETRANGE', KEYS[1], 0, 38)
 if not is_reservation(head) or string.sub(head, 5, 20) ~= ARGV[1] or has_journal(head) then
   return 0
 end

@@ -2,7 +2,7 @@
 -- place of a reservation without a journal or nothing to release it, and triples: a step, the entry that is replaced,
 -- and by which.
 -- Returns 1: written. 0: there is no such reservation.
-local head = redis.call('GETRANGE', KEYS[1], 0, HEAD)
+local head = redis.call('GETRANGE', KEYS[1], 0, 38)
 if not is_reservation(head) or string.sub(head, 5, 20) ~= ARGV[1] then
   return 0
 end
