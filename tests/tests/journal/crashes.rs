@@ -3,10 +3,10 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use idempotent_core::backends::{PostgresStore, SqliteStore};
+use idempotent_core::backends::{PostgresStore, RedisStore, SqliteStore};
 use idempotent_core::testing::{Crashes, Effects, crash_everywhere, crash_everywhere_on};
 use idempotent_core::{Error, Guarantee, Operation, idempotent, step};
-use idempotent_servers::{Postgres, Server, require};
+use idempotent_servers::{Flavor, Postgres, Redis, Server, require};
 use tempfile::TempDir;
 
 use crate::shop::failure;
@@ -63,7 +63,7 @@ async fn flaky(effects: &Effects) -> Result<u32, Error> {
     Err(failure().await)
 }
 
-#[idempotent(key = 1, singleton, name = "inner.call", lease = "30s", wait = "10s")]
+#[idempotent(key = 1, singleton, name = "inner.call", lease = "1s", wait = "10s")]
 async fn inner_call(effects: &Effects) -> Result<u32, Error> {
     effects.note("inner call");
     Ok(5)
@@ -188,4 +188,34 @@ async fn calls_survive_every_crash_on_postgres() {
         let lapse = async || tokio::time::sleep(LEASE).await;
         assert_finished(shape, crash_everywhere_on(store, lapse, call(shape, LEASE)).await);
     }
+}
+
+/// Those that depend most on how a server compares and sets.
+const SHAPES_ON_VALKEY: [u32; 4] = [5, 8, 9, 11];
+
+/// All at once: each waits for leases most of its time.
+async fn shapes_survive_every_crash_on(flavor: Flavor, shapes: impl IntoIterator<Item = u32>) {
+    let server = Redis::builder().flavor(flavor).start().await;
+    let url = server.url();
+    let crash = async |shape: u32| {
+        let store = async |run: usize| {
+            let builder = RedisStore::builder(&*url).prefix(format!("{shape}:{run}:"));
+            builder.response_timeout(LEASE * 10).connect().await.unwrap()
+        };
+        let lapse = async || tokio::time::sleep(LEASE).await;
+        assert_finished(shape, crash_everywhere_on(store, lapse, call(shape, LEASE)).await);
+    };
+    futures::future::join_all(shapes.into_iter().map(crash)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_shape_survives_every_crash_on_redis() {
+    require!(Server::Redis);
+    shapes_survive_every_crash_on(Flavor::Redis, 0..SHAPES).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_survive_every_crash_on_valkey() {
+    require!(Server::Valkey91);
+    shapes_survive_every_crash_on(Flavor::Valkey91, SHAPES_ON_VALKEY).await;
 }

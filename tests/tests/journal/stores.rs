@@ -1,14 +1,14 @@
-//! The same on the stores that are on a disk.
+//! The same on the stores that other processes share.
 
 use std::time::Duration;
 
-use idempotent_core::backends::{PostgresStore, SqliteStore};
+use idempotent_core::backends::{NearCache, PostgresStore, RedisSource, RedisStore, SqliteStore};
 use idempotent_core::model::{Envelope, Record, RecordId, StepEntry, StepId, Token};
 use idempotent_core::store::{
     Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan, State, Store, WriteStep, WriteStepOutcome,
 };
 use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation, step};
-use idempotent_servers::{Postgres, Server, require};
+use idempotent_servers::{Cluster, Flavor, Postgres, Redis, Sentinel, Server, require};
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
@@ -89,6 +89,41 @@ async fn a_call_on_postgres_goes_on_where_it_stopped() {
     let server = Postgres::builder().start().await;
     let store = PostgresStore::connect(server.url()).await.unwrap();
     a_call_goes_on_where_it_stopped(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_on_redis_and_on_valkey_goes_on_where_it_stopped() {
+    require!(Server::Redis, Server::Valkey81, Server::Valkey91);
+    let on = async |flavor| {
+        let server = Redis::builder().flavor(flavor).start().await;
+        let store = RedisStore::connect(server.url()).await.unwrap();
+        a_call_goes_on_where_it_stopped(store).await;
+    };
+    tokio::join!(on(Flavor::Redis), on(Flavor::Valkey81), on(Flavor::Valkey91));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_behind_a_near_cache_over_redis_goes_on_where_it_stopped() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let store = NearCache::new(RedisStore::connect(server.url()).await.unwrap());
+    a_call_goes_on_where_it_stopped(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_on_a_cluster_and_in_a_sentinel_group_goes_on_where_it_stopped() {
+    require!(Server::Redis);
+    let cluster = async {
+        let cluster = Cluster::start(3, 0).await;
+        let source = RedisSource::cluster(cluster.urls());
+        a_call_goes_on_where_it_stopped(RedisStore::connect(source).await.unwrap()).await;
+    };
+    let sentinel = async {
+        let group = Sentinel::start(2, 3).await;
+        let source = RedisSource::sentinel(group.sentinel_urls(), group.master_name());
+        a_call_goes_on_where_it_stopped(RedisStore::connect(source).await.unwrap()).await;
+    };
+    tokio::join!(cluster, sentinel);
 }
 
 /// A late owner's write that is under way while its successor takes the call. Without a lock on the reservation the

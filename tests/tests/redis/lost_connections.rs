@@ -120,8 +120,10 @@ async fn a_purge_whose_answer_was_lost_is_an_error() {
     require!(Server::Redis);
     let at = Behind::new(Flavor::Redis).await;
     let attempt = Attempt::new();
+    // The server learns the script.
+    assert!(!at.store.purge(&attempt.id).await.unwrap());
     attempt.win(&at.store).await;
-    at.proxy.drop_next_reply_to("DEL");
+    at.proxy.drop_next_reply_to("EVALSHA");
     let error = at.store.purge(&attempt.id).await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(!at.store.purge(&attempt.id).await.unwrap(), "it was purged");

@@ -1,5 +1,5 @@
 //! `RedisStore` against real servers: the contract on each kind of them, and what happens when they
-//! fail; with replicas that acknowledge (`replicas`), and with several processes (`notify`).
+//! fail; calls with steps (`journal`), replicas that acknowledge (`replicas`), and several processes (`notify`).
 
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
@@ -11,6 +11,7 @@ mod contract;
 mod credentials;
 mod demoted;
 mod fake_server;
+mod journal;
 mod lost_connections;
 mod notify;
 mod outages;

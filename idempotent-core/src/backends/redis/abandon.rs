@@ -2,8 +2,10 @@
 
 use redis::Value;
 
+use super::connection::Retry;
 use super::error::{store_error, unexpected};
 use super::lifetime::grace;
+use super::script::ScriptKeys;
 use super::shared::Shared;
 use crate::store::{Abandon, StoreError};
 
@@ -14,7 +16,9 @@ pub(super) async fn abandon(store: &Shared, request: &Abandon<'_>) -> Result<(),
     let left = request.ends_lease().then(|| grace(request.record).to_string());
     let left = left.unwrap_or_default();
     let arguments = [request.record.as_bytes(), left.as_bytes()];
-    match store.run(&store.scripts.abandon, &key, &arguments).await.map_err(store_error)? {
+    let keys = ScriptKeys::of_record(&key);
+    let answer = store.run(&store.scripts.abandon, keys, &arguments, Retry::Once).await;
+    match answer.map_err(store_error)? {
         Value::Int(_) => Ok(()),
         answer => Err(store_error(unexpected(&answer))),
     }

@@ -101,7 +101,7 @@ impl RedisStoreBuilder {
     /// What every key begins with. Default: `idem:`.
     ///
     /// Stores with different prefixes do not see each other's records. In a cluster, a prefix with
-    /// `{braces}` puts all records on one node.
+    /// `{braces}` puts all records on one node, and one with braces that are no hash tag is refused.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
         self
@@ -220,7 +220,7 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Answers reservations and completions only once this many replicas of their primary have them,
+    /// Answers reservations, steps and completions only once this many replicas of their primary have them,
     /// and fails them as [`Unavailable`](crate::store::StoreErrorKind::Unavailable) if that takes longer
     /// than `timeout`, which counts in milliseconds and is at least one. Default: 0, which leaves
     /// replication asynchronous.
@@ -265,7 +265,7 @@ impl RedisStoreBuilder {
     ///
     /// # Errors
     ///
-    /// * If a URL is invalid.
+    /// * If a URL is invalid, or, in a cluster, the [prefix](Self::prefix).
     /// * If the servers cannot be reached or reject the login.
     /// * If they are older than Redis 7.0 or Valkey 7.2, or do not meet
     ///   [`require_durable`](Self::require_durable).
@@ -333,16 +333,21 @@ impl RedisStoreBuilder {
         let connector = connector.map_err(|error| store_error(error).at("redis"))?;
         let tasks = Arc::new(BackgroundTasks::new());
         let client = Arc::new(Client::new(connector, limits, &tasks));
+        let keys = Keys::new(self.prefix);
+        #[cfg(feature = "redis-cluster")]
+        if client.has_slots() {
+            keys.check_slots().map_err(|error| error.at("redis"))?;
+        }
         let replicas = self.min_replicas.map(|min_replicas| {
             ReplicatedWriter::new(Arc::clone(&client), Arc::clone(&tasks), min_replicas)
         });
         let notifier =
-            Notifier::new(Arc::clone(&client), Arc::clone(&tasks), &self.prefix, self.pauses);
+            Notifier::new(Arc::clone(&client), Arc::clone(&tasks), keys.prefix(), self.pauses);
         Ok(Arc::new(Shared {
             servers: client.servers(),
             client,
             notifier,
-            keys: Keys::new(self.prefix),
+            keys,
             scripts: Scripts::new(),
             replicas,
             compare: CompareSupport::new(false, false),

@@ -5,7 +5,9 @@ use redis::{Cmd, Value};
 use super::compare::CompareCommand;
 use super::entry::{StoredValue, entry};
 use super::error::{is_out_of_memory, store_error, unexpected};
+use super::key::journal_of;
 use super::lifetime::millis;
+use super::script::{NEEDS_JOURNAL, ScriptKeys};
 use super::shared::Shared;
 use crate::store::{Complete, CompleteOutcome, IfVacant, StoreError};
 
@@ -14,7 +16,8 @@ pub(super) async fn complete(
     request: &Complete<'_>,
 ) -> Result<CompleteOutcome, StoreError> {
     let key = store.keys.of(request.id);
-    if !store.compare.has(CompareCommand::Set) {
+    // A journal goes with its reservation.
+    if !store.compare.has(CompareCommand::Set) || request.reservation.has_journal() {
         return by_script(store, request, &key).await;
     }
     if by_command(store, &key, request).await? {
@@ -37,9 +40,19 @@ async fn by_script(
         (IfVacant::Record, true) => b"11",
     };
     let arguments = [request.record.as_bytes(), ttl.as_bytes(), options];
+    let needs_replicas = |answer: &Value| *answer == Value::Int(1);
+    let journal = request.reservation.has_journal().then(|| journal_of(key));
+    let keys = ScriptKeys { record: key, journal: journal.as_deref() };
     let script = &store.scripts.complete;
-    let answer = store.run_replicated(script, key, &arguments, |answer| *answer == Value::Int(1));
-    match answer.await.map_err(store_error)? {
+    let sent = store.run_replicated(script, keys, &arguments, needs_replicas);
+    let mut answer = sent.await.map_err(store_error)?;
+    if answer == Value::Int(NEEDS_JOURNAL) {
+        let journal = journal_of(key);
+        let keys = ScriptKeys { record: key, journal: Some(&journal) };
+        let sent = Box::pin(store.run_replicated(script, keys, &arguments, needs_replicas));
+        answer = sent.await.map_err(store_error)?;
+    }
+    match answer {
         Value::Int(1) => Ok(CompleteOutcome::Recorded),
         Value::Int(0) => Ok(CompleteOutcome::Gone),
         Value::Array(mut pair) => match (pair.pop(), pair.pop(), pair.is_empty()) {

@@ -8,7 +8,7 @@
 use redis::Value;
 
 use super::error::{store_error, unexpected};
-use super::lifetime::grace;
+use super::script::ScriptKeys;
 use super::shared::Shared;
 use crate::model::Record;
 use crate::store::StoreError;
@@ -24,9 +24,8 @@ pub(super) async fn confirm(
         return Ok(true);
     }
     let token = reservation.token();
-    let grace = grace(reservation).to_string();
-    let arguments = [&token.as_bytes()[..], grace.as_bytes()];
-    let written = store.run_replicated(&store.scripts.confirm, key, &arguments, is_written).await;
+    let (keys, arguments) = (ScriptKeys::of_record(key), [&token.as_bytes()[..]]);
+    let written = store.run_replicated(&store.scripts.confirm, keys, &arguments, is_written).await;
     match written.map_err(store_error)? {
         Value::Int(1) => Ok(true),
         Value::Int(0) => Ok(false),

@@ -4,6 +4,7 @@ use redis::Value;
 
 use super::error::{store_error, unexpected};
 use super::lifetime::millis;
+use super::script::ScriptKeys;
 use super::shared::Shared;
 use crate::store::{Correct, CorrectOutcome, StoreError};
 
@@ -15,7 +16,8 @@ pub(super) async fn correct(
     let ttl = millis(request.ttl).to_string();
     let arguments = [request.seen.as_bytes(), request.record.as_bytes(), ttl.as_bytes()];
     let script = &store.scripts.correct;
-    let answer = store.run_replicated(script, &key, &arguments, |answer| *answer == Value::Int(1));
+    let keys = ScriptKeys::of_record(&key);
+    let answer = store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1));
     match answer.await.map_err(store_error)? {
         Value::Int(1) => Ok(CorrectOutcome::Corrected),
         Value::Int(0) => Ok(CorrectOutcome::Changed),

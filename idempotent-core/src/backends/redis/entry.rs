@@ -71,7 +71,8 @@ pub(super) fn entry(stored: &StoredValue) -> Result<Entry, StoreError> {
     let grace = grace(&record);
     // A key that somebody made persistent never lapses. The scripts do the same.
     if grace > 0 && (0..=grace).contains(&pttl) {
-        return Ok(Entry::new(record, State::Indeterminate, remaining));
+        let state = if record.suspends() { State::Suspended } else { State::Indeterminate };
+        return Ok(Entry::new(record, state, remaining));
     }
     let lease_left = u64::try_from(pttl.saturating_sub(grace)).ok().map(Duration::from_millis);
     Ok(Entry::new(record, State::Reserved, lease_left))

@@ -1,12 +1,21 @@
-//! The keys of records: `{prefix}{operation}:{hash}`, the hash in 43 characters of base64.
+//! The keys of records: `{prefix}{operation}:{hash}`, the hash in 43 characters of base64; and of journals.
 //!
 //! Names contain no braces, so in a cluster the slot depends on the whole key, unless the prefix has
 //! braces. Keys are printable, so that an operator finds a record with `redis-cli`.
+//!
+//! The key of a journal is that of its record, and once more in braces: so both have the same slot, and whoever may use
+//! the one by a pattern of an ACL may use the other.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::model::RecordId;
+#[cfg(feature = "redis-cluster")]
+use crate::store::{StoreError, StoreErrorKind};
+
+#[cfg(feature = "redis-cluster")]
+const ODD_BRACES: &str = "the prefix has a brace that is no part of a hash tag, so in a cluster a record and its \
+                          journal of steps would be apart: choose a prefix without braces, or one like `{shop}:`";
 
 /// 32 bytes in base64 without padding.
 const HASH_CHARS: usize = 43;
@@ -37,6 +46,20 @@ impl Keys {
         key
     }
 
+    /// Fails if the slot of a record in a cluster is not that of its journal, because the prefix has braces that are no
+    /// hash tag, as in `a}b`.
+    #[cfg(feature = "redis-cluster")]
+    pub(super) fn check_slots(&self) -> Result<(), StoreError> {
+        let is_shared = match self.prefix.split_once('{') {
+            None => !self.prefix.contains('}'),
+            Some((_, rest)) => rest.find('}').is_some_and(|end| end > 0),
+        };
+        if is_shared {
+            return Ok(());
+        }
+        Err(StoreError::new(StoreErrorKind::Unavailable, ODD_BRACES).without_answer())
+    }
+
     /// The id of the record under a key; `None` if the key is not one of this store.
     pub(super) fn id(&self, key: &[u8]) -> Option<RecordId> {
         let key = std::str::from_utf8(key).ok()?.strip_prefix(&self.prefix)?;
@@ -60,6 +83,15 @@ impl Keys {
         glob.push('*');
         glob
     }
+}
+
+/// The key of a record's journal.
+pub(super) fn journal_of(key: &str) -> String {
+    let mut journal = String::with_capacity(2 * key.len() + 2);
+    for part in [key, "{", key, "}"] {
+        journal.push_str(part);
+    }
+    journal
 }
 
 fn push_literally(glob: &mut String, text: &str) {
@@ -97,6 +129,34 @@ mod tests {
             assert_eq!(keys().id(key.as_bytes()), None, "{key}");
         }
         assert_eq!(keys().id(b"idem:\xff"), None);
+    }
+
+    #[test]
+    fn a_journals_key_is_no_records_key() {
+        for prefix in ["idem:", "", "{shop}:", "a:"] {
+            let keys = Keys::new(prefix.to_owned());
+            let record = keys.of(&RecordId::of("shop::charge", None, &42).unwrap());
+            let journal = journal_of(&record);
+            assert!(journal.starts_with(&record), "{journal}");
+            assert_eq!(keys.id(journal.as_bytes()), None, "{journal}");
+        }
+    }
+
+    #[cfg(feature = "redis-cluster")]
+    #[test]
+    fn a_journal_has_its_records_slot_unless_the_prefix_has_odd_braces() {
+        use redis::cluster_routing::Slot;
+
+        let prefixes =
+            ["idem:", "", "{shop}:", "a{b}c{", "a}{b}", "}a", "{a", "{}a", "a}b", "{a}}"];
+        for prefix in prefixes {
+            let keys = Keys::new(prefix.to_owned());
+            let shared = (0..20_u32).all(|n| {
+                let record = keys.of(&RecordId::of("shop::charge", None, &n).unwrap());
+                Slot::for_key(&record) == Slot::for_key(journal_of(&record))
+            });
+            assert_eq!(keys.check_slots().is_ok(), shared, "{prefix}");
+        }
     }
 
     #[test]

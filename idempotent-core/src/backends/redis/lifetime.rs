@@ -1,12 +1,12 @@
 //! How long keys live, in milliseconds.
 //!
-//! A reservation under *at most once* lives for its lease and its retention together: it has lapsed
-//! when no more than the retention is left, which is its *grace*. Every other key lives exactly as long
-//! as its lease or its ttl.
+//! A reservation that is kept once it has lapsed, because it is *at most once* or has a journal, lives for its lease and
+//! its retention together: it has lapsed when no more than the retention is left, which is its *grace*. Every other
+//! record lives exactly as long as its lease or its ttl, and a journal exactly as long as its record.
 
 use std::time::Duration;
 
-use crate::model::{Guarantee, Record};
+use crate::model::Record;
 
 /// No lease, ttl or retention is longer, so that their sums stay far below every limit.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
@@ -19,15 +19,13 @@ pub(super) fn millis(duration: Duration) -> i64 {
     millis.max(1)
 }
 
-/// How much of a key's life is left when its reservation lapses.
+/// How much of a key's life is left when its reservation lapses. The scripts reckon the same from a record's bytes.
 pub(super) fn grace(reservation: &Record) -> i64 {
-    match reservation.guarantee() {
-        Guarantee::AtLeastOnce => 0,
-        Guarantee::AtMostOnce | Guarantee::ExactlyOnce => {
-            let millis = reservation.retention().min(LONGEST).as_millis();
-            i64::try_from(millis).unwrap_or(i64::MAX)
-        }
+    if !reservation.keeps_lapsed() {
+        return 0;
     }
+    let millis = reservation.retention().min(LONGEST).as_millis();
+    i64::try_from(millis).unwrap_or(i64::MAX)
 }
 
 /// How long the key of a reservation lives from now on.

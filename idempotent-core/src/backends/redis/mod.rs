@@ -1,8 +1,8 @@
-//! Records in Redis or Valkey, one key each.
+//! Records in Redis or Valkey, one key each, and the journals of calls with steps, one key each.
 //!
 //! [`store`] implements the contract, [`builder`] sets a store up, from a [`source`].
 //! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, and [`confirm`] makes sure
-//! of a reservation that is there already. [`compare`] knows which transitions plain commands can do;
+//! of a reservation that is there already; [`journal`] has those of calls with steps. [`compare`] knows which transitions plain commands can do;
 //! a [`script`] does the others. [`entry`] reads what is stored under a [`key`], with the times in
 //! [`lifetime`], and [`scan`] reads pages of it.
 //!
@@ -23,6 +23,7 @@ mod connection;
 mod correct;
 mod entry;
 mod error;
+mod journal;
 mod key;
 mod lifetime;
 mod notify;

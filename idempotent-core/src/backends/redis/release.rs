@@ -5,19 +5,19 @@ use redis::{Cmd, Value};
 use super::compare::CompareCommand;
 use super::connection::Retry;
 use super::error::{store_error, unexpected};
-use super::lifetime::grace;
+use super::key::journal_of;
+use super::script::{NEEDS_JOURNAL, ScriptKeys};
 use super::shared::Shared;
 use crate::model::{Guarantee, RecordId};
 use crate::store::{Release, StoreError};
-
-/// Tells the script to release a lapsed reservation too.
-const NO_GRACE: i64 = -1;
 
 pub(super) async fn release(store: &Shared, request: &Release<'_>) -> Result<(), StoreError> {
     let key = store.keys.of(request.id);
     // Under *at most once* a lapsed reservation is still there, and only a script can tell.
     let by_value =
         request.indeterminate || request.reservation.guarantee() == Guarantee::AtLeastOnce;
+    // Nobody deletes a journal in this way.
+    let by_value = by_value && !request.reservation.has_journal();
     if !(by_value && store.compare.has(CompareCommand::Delete)) {
         return by_script(store, request, &key).await;
     }
@@ -29,10 +29,10 @@ pub(super) async fn release(store: &Shared, request: &Release<'_>) -> Result<(),
 
 async fn by_script(store: &Shared, request: &Release<'_>, key: &str) -> Result<(), StoreError> {
     let token = request.reservation.token();
-    let grace = if request.indeterminate { NO_GRACE } else { grace(request.reservation) };
-    let grace = grace.to_string();
-    let arguments = [&token.as_bytes()[..], grace.as_bytes()];
-    match store.run(&store.scripts.release, key, &arguments).await.map_err(store_error)? {
+    let lapsed_too: &[u8] = if request.indeterminate { b"1" } else { b"0" };
+    let (keys, arguments) = (ScriptKeys::of_record(key), [&token.as_bytes()[..], lapsed_too]);
+    let answer = store.run(&store.scripts.release, keys, &arguments, Retry::Once).await;
+    match answer.map_err(store_error)? {
         Value::Int(_) => Ok(()),
         answer => Err(store_error(unexpected(&answer))),
     }
@@ -52,11 +52,16 @@ async fn by_command(store: &Shared, key: &str, request: &Release<'_>) -> Result<
 }
 
 pub(super) async fn purge(store: &Shared, id: &RecordId) -> Result<bool, StoreError> {
-    let key = store.keys.of(id);
-    let mut command = Cmd::with_capacity(2, key.len() + 3);
-    command.arg("DEL").arg(&key);
-    // The answer to a second `DEL` would be that there was nothing.
-    match store.write(&key, &command, Retry::Never).await.map_err(store_error)? {
+    let (key, script) = (store.keys.of(id), &store.scripts.purge);
+    let keys = ScriptKeys::of_record(&key);
+    // The answer to a second purge would be that there was nothing.
+    let mut answer = store.run(script, keys, &[], Retry::Never).await.map_err(store_error)?;
+    if answer == Value::Int(NEEDS_JOURNAL) {
+        let journal = journal_of(&key);
+        let keys = ScriptKeys { record: &key, journal: Some(&journal) };
+        answer = store.run(script, keys, &[], Retry::Never).await.map_err(store_error)?;
+    }
+    match answer {
         Value::Int(removed) => Ok(removed > 0),
         answer => Err(store_error(unexpected(&answer))),
     }

@@ -6,7 +6,7 @@ use super::confirm::confirm;
 use super::error::{is_out_of_memory, refuses_writes, store_error, unexpected};
 use super::lifetime::lifetime;
 use super::shared::Shared;
-use crate::model::{Guarantee, Outcome, Record};
+use crate::model::{Outcome, Record};
 use crate::store::{Entry, Reserve, ReserveOutcome, State, StoreError, StoreErrorKind};
 
 /// How often a reservation may vanish between two commands before it is reported as it was.
@@ -86,7 +86,7 @@ async fn check_reserved(
     key: &str,
     old: &Record,
 ) -> Result<Option<ReserveOutcome>, StoreError> {
-    if old.token() == request.token() && old.guarantee() == Guarantee::AtLeastOnce {
+    if old.token() == request.token() && !old.keeps_lapsed() {
         return Ok(confirm(store, key, old).await?.then_some(ReserveOutcome::Won));
     }
     match store.load(key).await? {

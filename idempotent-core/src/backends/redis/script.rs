@@ -12,24 +12,54 @@ pub(super) struct Scripts {
     pub(super) load: Script,
     pub(super) confirm: Script,
     pub(super) correct: Script,
+    pub(super) purge: Script,
+    pub(super) write_step: Script,
+    /// The same for a step that begins: a server that has reached its memory limit refuses it.
+    pub(super) begin_step: Script,
+    pub(super) resume: Script,
+    pub(super) suspend: Script,
 }
 
-/// A script that acts on one key.
+/// A script that acts on a record, and on its journal if need be.
 pub(super) struct Script {
     code: &'static str,
     digest: String,
 }
 
+/// The keys that a script acts on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ScriptKeys<'a> {
+    pub(super) record: &'a str,
+    /// Where a call has steps. Scripts that need it and do not have it answer [`NEEDS_JOURNAL`].
+    pub(super) journal: Option<&'a str>,
+}
+
+/// The answer of a script that did nothing, because the record turned out to have a journal, whose key was not given.
+/// So calls without steps send none.
+pub(super) const NEEDS_JOURNAL: i64 = 2;
+
+/// A script with these flags: those files, one after the other.
+macro_rules! script {
+    ($flags:literal, $($file:literal),+) => {
+        Script::new(concat!("#!lua", $flags, "\n", $(include_str!(concat!("scripts/", $file))),+))
+    };
+}
+
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            complete: Script::new(include_str!("scripts/complete.lua")),
-            renew: Script::new(include_str!("scripts/renew.lua")),
-            release: Script::new(include_str!("scripts/release.lua")),
-            abandon: Script::new(include_str!("scripts/abandon.lua")),
-            load: Script::new(include_str!("scripts/load.lua")),
-            confirm: Script::new(include_str!("scripts/confirm.lua")),
-            correct: Script::new(include_str!("scripts/correct.lua")),
+            complete: script!(" flags=allow-oom", "complete.lua"),
+            renew: script!(" flags=allow-oom", "record.lua", "renew.lua"),
+            release: script!(" flags=allow-oom", "record.lua", "release.lua"),
+            abandon: script!(" flags=allow-oom", "record.lua", "abandon.lua"),
+            load: script!(" flags=no-writes,allow-oom", "load.lua"),
+            confirm: script!(" flags=allow-oom", "record.lua", "write_again.lua", "confirm.lua"),
+            correct: script!(" flags=allow-oom", "correct.lua"),
+            purge: script!(" flags=allow-oom", "record.lua", "purge.lua"),
+            write_step: script!(" flags=allow-oom", "record.lua", "write_step.lua"),
+            begin_step: script!("", "record.lua", "write_step.lua"),
+            resume: script!(" flags=allow-oom", "record.lua", "write_again.lua", "resume.lua"),
+            suspend: script!(" flags=allow-oom", "record.lua", "suspend.lua"),
         }
     }
 }
@@ -40,13 +70,20 @@ impl Script {
     }
 
     /// The call by digest, which is short.
-    pub(super) fn by_digest(&self, key: &str, arguments: &[&[u8]]) -> Cmd {
-        call("EVALSHA", &self.digest, key, arguments)
+    pub(super) fn by_digest(&self, keys: ScriptKeys<'_>, arguments: &[&[u8]]) -> Cmd {
+        call("EVALSHA", &self.digest, keys, arguments)
     }
 
     /// The call for a server that does not know the script, and knows it from then on.
-    pub(super) fn by_code(&self, key: &str, arguments: &[&[u8]]) -> Cmd {
-        call("EVAL", self.code, key, arguments)
+    pub(super) fn by_code(&self, keys: ScriptKeys<'_>, arguments: &[&[u8]]) -> Cmd {
+        call("EVAL", self.code, keys, arguments)
+    }
+}
+
+impl<'a> ScriptKeys<'a> {
+    /// The key of a record that has no journal, as far as anybody here knows.
+    pub(super) const fn of_record(record: &'a str) -> Self {
+        Self { record, journal: None }
     }
 }
 
@@ -55,12 +92,47 @@ pub(super) fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
-fn call(command: &str, script: &str, key: &str, arguments: &[&[u8]]) -> Cmd {
+fn call(command: &str, script: &str, keys: ScriptKeys<'_>, arguments: &[&[u8]]) -> Cmd {
+    let journal = keys.journal.unwrap_or_default();
     let bytes: usize = arguments.iter().map(|argument| argument.len()).sum();
-    let mut call = Cmd::with_capacity(4 + arguments.len(), script.len() + key.len() + bytes + 16);
-    call.arg(command).arg(script).arg(1).arg(key);
+    let bytes = bytes + script.len() + keys.record.len() + journal.len() + 16;
+    let mut call = Cmd::with_capacity(5 + arguments.len(), bytes);
+    call.arg(command).arg(script);
+    match keys.journal {
+        None => call.arg(1).arg(keys.record),
+        Some(journal) => call.arg(2).arg(keys.record).arg(journal),
+    };
     for argument in arguments {
         call.arg(*argument);
     }
     call
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::model::{Envelope, Guarantee, Record, Token};
+
+    /// Lua counts from 1.
+    #[test]
+    fn records_are_laid_out_as_the_scripts_read_them() {
+        let retention = Duration::from_secs(0x0102_0304);
+        for guarantee in [Guarantee::AtLeastOnce, Guarantee::AtMostOnce] {
+            let envelope = Envelope::new("shop::charge").guarantee(guarantee).retention(retention);
+            let plain = Record::reserved(&envelope, Token::from_bytes([9; 16]));
+            let journaled = plain.with_journal(plain.token(), retention);
+            for record in [&plain, &journaled] {
+                let bytes = record.as_bytes();
+                assert!(bytes.len() > 38);
+                assert_eq!((bytes[0], bytes[1]), (2, 0), "readable, and a reservation");
+                assert_eq!(bytes[2] != 0, record.keeps_lapsed());
+                assert_eq!(bytes[2] == 3, record.suspends());
+                assert_eq!(bytes[4..20], [9; 16]);
+                assert_eq!(bytes[30..34], [4, 3, 2, 1]);
+                assert_eq!(bytes[38] & 4 != 0, record.has_journal());
+            }
+            assert_ne!(plain.completed(b"").as_bytes()[1], 0);
+        }
+    }
 }

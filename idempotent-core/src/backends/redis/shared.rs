@@ -18,7 +18,7 @@ use super::key::Keys;
 use super::notify::Notifier;
 use super::replicas::MinReplicas;
 use super::replicas::{NeedsReplicas, ReplicatedWriter};
-use super::script::{Script, Scripts, is_unknown_script};
+use super::script::{Script, ScriptKeys, Scripts, is_unknown_script};
 use super::server_check::{Durability, check_servers};
 use crate::backends::shared::first_connection::{Connects, FirstConnection, connecting};
 use crate::store::{Entry, StoreError};
@@ -109,12 +109,12 @@ impl Shared {
     pub(super) async fn run_first(
         &self,
         script: &Script,
-        key: &str,
+        keys: ScriptKeys<'_>,
         arguments: &[&[u8]],
     ) -> RedisResult<Value> {
-        match self.write_first(key, &script.by_digest(key, arguments)).await {
+        match self.write_first(keys.record, &script.by_digest(keys, arguments)).await {
             Err(error) if is_unknown_script(&error) => {
-                Box::pin(self.write_first(key, &script.by_code(key, arguments))).await
+                Box::pin(self.write_first(keys.record, &script.by_code(keys, arguments))).await
             }
             answer => answer,
         }
@@ -124,12 +124,13 @@ impl Shared {
     pub(super) async fn run(
         &self,
         script: &Script,
-        key: &str,
+        keys: ScriptKeys<'_>,
         arguments: &[&[u8]],
+        retry: Retry,
     ) -> RedisResult<Value> {
-        match self.write(key, &script.by_digest(key, arguments), Retry::Once).await {
+        match self.write(keys.record, &script.by_digest(keys, arguments), retry).await {
             Err(error) if is_unknown_script(&error) => {
-                Box::pin(self.write(key, &script.by_code(key, arguments), Retry::Once)).await
+                Box::pin(self.write(keys.record, &script.by_code(keys, arguments), retry)).await
             }
             answer => answer,
         }
@@ -153,20 +154,21 @@ impl Shared {
     pub(super) async fn run_replicated(
         &self,
         script: &Script,
-        key: &str,
+        keys: ScriptKeys<'_>,
         arguments: &[&[u8]],
         needs_replicas: NeedsReplicas,
     ) -> RedisResult<Value> {
+        let key = keys.record;
         // While replicas are missing, every command takes all the time that they are given. None is
         // spent on a script that the server may not know.
         if !self.lacks_replicas(key) {
-            let command = script.by_digest(key, arguments);
+            let command = script.by_digest(keys, arguments);
             let answer = self.write_replicated(key, &command, needs_replicas).await;
             if !answer.as_ref().is_err_and(is_unknown_script) {
                 return answer;
             }
         }
-        let command = script.by_code(key, arguments);
+        let command = script.by_code(keys, arguments);
         Box::pin(self.write_replicated(key, &command, needs_replicas)).await
     }
 
@@ -206,7 +208,8 @@ impl Shared {
 
     /// A server at its memory limit accepts no transaction, but lets a script read.
     async fn load_by_script(&self, key: &str) -> RedisResult<Option<StoredValue>> {
-        entry::parse_pair(self.run(&self.scripts.load, key, &[]).await?)
+        let keys = ScriptKeys::of_record(key);
+        entry::parse_pair(self.run(&self.scripts.load, keys, &[], Retry::Once).await?)
     }
 
     /// Fails once the store is closed.

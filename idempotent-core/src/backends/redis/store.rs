@@ -10,19 +10,20 @@ use async_trait::async_trait;
 use super::RedisStoreBuilder;
 use super::error::store_error;
 use super::shared::Shared;
-use super::{abandon, check, complete, correct, release, renew, reserve, scan};
-use crate::model::RecordId;
+use super::{abandon, check, complete, correct, journal, release, renew, reserve, scan};
+use crate::model::{RecordId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Page, PurgeObserver,
-    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, Store, StoreError, StoreHealth,
-    Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
+    Scan, Store, StoreError, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
 };
 
 /// A store in Redis or Valkey: any number of processes share the records of one server, one Sentinel
 /// group or one Redis Cluster.
 ///
 /// It needs Redis 7.0 or Valkey 7.2, or newer. Winning a key and replaying a result are one plain
-/// command each, and a record is one key, which expires by itself.
+/// command each, and a record is one key, which expires by itself. A call with [steps] has a second key while it is not
+/// completed, and each step is one script.
 ///
 /// ```no_run
 /// use idempotent_core::Idempotency;
@@ -45,8 +46,8 @@ use crate::store::{
 /// was lost with it is sent once more within its time.
 ///
 /// A server that has reached its `maxmemory` refuses new reservations, which is
-/// [`StoreErrorKind::Full`](crate::store::StoreErrorKind::Full); results replay, and running calls can
-/// end. A server that refuses writes because it has too few replicas is
+/// [`StoreErrorKind::Full`](crate::store::StoreErrorKind::Full), and no step *at most once* begins; results replay, steps
+/// are recorded, suspended calls resume, and running calls can end. A server that refuses writes because it has too few replicas is
 /// [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable); results replay, but running
 /// calls cannot end.
 ///
@@ -74,7 +75,9 @@ use crate::store::{
 ///
 /// Redis forgets a lapsed reservation under *at least once*: [`scan`](Store::scan) never returns one.
 /// Under *at most once* it is kept for its retention, as
-/// [`State::Indeterminate`](crate::store::State::Indeterminate). A scan reads one server after the other.
+/// [`State::Indeterminate`](crate::store::State::Indeterminate), and so is a call with [steps], as
+/// [`State::Suspended`](crate::store::State::Suspended). The end of a retention is not logged: the server does not tell.
+/// A scan reads one server after the other.
 /// It returns every record that stays in place, and may return one twice, also after a failover.
 ///
 /// Replication is asynchronous: a failover loses what no replica had yet, and two sides of a partition may
@@ -83,8 +86,16 @@ use crate::store::{
 ///
 /// The guarantees are only as durable as the server's records. [`require_durable`] refuses a server that
 /// evicts records, keeps none across a restart, or may elect a replica that has none. By default that is a
-/// warning in the log.
+/// warning in the log. A call whose journal was evicted, and whose record was not, is refused as malformed.
 ///
+/// # Keys
+///
+/// The key of a record is `{prefix}{operation}:{hash}`, and that of its journal the same twice, the second time in braces:
+/// `idem:shop.charge:XIMm…{idem:shop.charge:XIMm…}`. Both are in the same slot of a cluster, and a pattern of an ACL such as
+/// `~idem:*` covers both. A call with steps needs the commands `HSET`, `HSETNX`, `HGET`, `HMGET`, `HGETALL` and `UNLINK` in
+/// addition.
+///
+/// [steps]: crate::guide::calls_of_several_effects
 /// [`require_durable`]: RedisStoreBuilder::require_durable
 #[derive(Clone)]
 pub struct RedisStore(pub(super) Arc<Shared>);
@@ -200,8 +211,43 @@ impl Store for RedisStore {
         self.0.named(scan::scan(&self.0, request).await)
     }
 
+    fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
+    }
+
     fn observe_purges(&self, observer: Weak<dyn PurgeObserver>) -> bool {
         self.0.check_open().is_ok() && self.0.notifier.observe_purges(observer)
+    }
+}
+
+#[async_trait]
+impl Journal for RedisStore {
+    async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
+        self.0.ready().await?;
+        self.0.named(journal::write_step(&self.0, request).await)
+    }
+
+    async fn load_steps(
+        &self,
+        id: &RecordId,
+        journal: Token,
+    ) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+        self.0.ready().await?;
+        self.0.named(journal::load_steps(&self.0, id, journal).await)
+    }
+
+    async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
+        self.0.ready().await?;
+        // As for every reservation.
+        self.0.notifier.start();
+        self.0.named(journal::resume(&self.0, request).await)
+    }
+
+    async fn suspend(&self, request: &Suspend<'_>) -> Result<(), StoreError> {
+        self.0.ready().await?;
+        self.0.named(journal::suspend(&self.0, request).await)?;
+        self.0.notifier.call_ended(request.id);
+        Ok(())
     }
 }
 

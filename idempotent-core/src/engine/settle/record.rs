@@ -52,7 +52,7 @@ fn complete_locally(held: &HeldReservation, settlement: &Settlement) -> Option<K
     let Settlement::Complete { record, ttl } = settlement else { return None };
     let local = held.engine.store().local()?;
     let ttl = ttl.unwrap_or(held.ttl);
-    let request = Complete::new(held.id(), held.reservation(), record, ttl);
+    let request = Complete::new(held.id(), held.written(), record, ttl);
     let timer = Telemetry::store_call(Transition::Complete);
     let answer = local.try_complete(&request)?;
     timer.stop(answer.as_ref().err());
@@ -202,7 +202,7 @@ async fn record_once(
             Ok(KeyEnd::of(suspended))
         }
         End::Complete { record, ttl } => {
-            let request = Complete::new(id, reservation, record, *ttl);
+            let request = Complete::new(id, held.written(), record, *ttl);
             let call = engine.store().complete(&request);
             let outcome = engine.0.transition(task, Transition::Complete, limit, call).await?;
             Ok(report_outcome(held, record, &outcome))

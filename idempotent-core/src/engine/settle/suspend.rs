@@ -79,6 +79,12 @@ impl HeldReservation {
         let journal = self.lease.journal()?;
         journal.is_written().then_some(&journal.record)
     }
+
+    /// The reservation as it was last sent to the store: with its journal, if a step was written. So a store that keeps the
+    /// two apart need not look for one.
+    pub(super) fn written(&self) -> &Record {
+        self.journaled().unwrap_or_else(|| self.reservation())
+    }
 }
 
 impl SuspendEnd {

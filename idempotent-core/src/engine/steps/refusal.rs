@@ -38,8 +38,8 @@ pub(super) fn outlived(id: &RecordId, name: &str) -> Error {
 pub(super) fn without_journals(engine: &Idempotency, id: &RecordId, name: &str) -> Error {
     let store = engine.settings().store_type;
     let why = format!(
-        "the engine's store is a `{store}`, which keeps no journals of steps: use a `MemoryStore`, a `SqliteStore` \
-         or a `PostgresStore`"
+        "the engine's store is a `{store}`, which keeps no journals of steps: use a `RedisStore`, a `PostgresStore`, a \
+         `SqliteStore` or a `MemoryStore`"
     );
     of(ErrorKind::Misconfigured, id, name, &why)
 }

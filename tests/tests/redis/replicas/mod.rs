@@ -12,4 +12,4 @@ mod lost_replicas;
 mod replica_group;
 mod resources;
 
-pub(crate) use self::replica_group::ReplicaGroup;
+pub(crate) use self::replica_group::{ReplicaGroup, assert_short};

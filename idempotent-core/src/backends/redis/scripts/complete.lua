@@ -1,7 +1,7 @@
-#!lua flags=allow-oom
--- KEYS: the record. ARGV: the completed record, its ttl in ms, and two digits: whether to record it if
--- there is no record, and whether to write a completed record again, unchanged.
--- Returns 1: recorded. 0: there is no record. Otherwise the record that is there, and its PTTL.
+-- KEYS: the record, and its journal if it may have one. ARGV: the completed record, its ttl in ms, and two digits:
+-- whether to record it if there is no record, and whether to write a completed record again, unchanged.
+-- Returns 1: recorded. 0: there is no record. 2: nothing was done, for want of the journal's key. Otherwise the record
+-- that is there, and its PTTL.
 local found = redis.call('GET', KEYS[1])
 if not found then
   if string.sub(ARGV[3], 1, 1) == '0' then
@@ -19,6 +19,11 @@ elseif string.byte(found, 2) ~= 0 then
     end
   end
   return 1
+elseif not KEYS[2] and bit.band(string.byte(found, 39), 4) ~= 0 then
+  return 2
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if KEYS[2] then
+  redis.call('UNLINK', KEYS[2])
+end
 return 1

@@ -1,4 +1,3 @@
-#!lua flags=allow-oom
 -- KEYS: the record. ARGV: the completed record that was seen, the one to write, and its ttl in ms.
 -- Returns 1: written. 0: another record is there, or none.
 local found = redis.call('GET', KEYS[1])

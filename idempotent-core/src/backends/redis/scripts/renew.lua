@@ -1,13 +1,18 @@
-#!lua flags=allow-oom
--- KEYS: the record. ARGV: token, lifetime in ms, grace in ms: the reservation has lapsed when no more is
--- left.
--- Returns 1: renewed. 0: there is no such reservation.
-local head = redis.call('GETRANGE', KEYS[1], 0, 19)
-if string.byte(head, 2) ~= 0 or string.sub(head, 5, 20) ~= ARGV[1] then
+-- KEYS: the record, and its journal if it may have one. ARGV: token, lease in ms.
+-- Returns 1: renewed. 0: there is no such reservation. 2: nothing was done, for want of the journal's key.
+local head = redis.call('GETRANGE', KEYS[1], 0, 38)
+if not is_reservation(head) or string.sub(head, 5, 20) ~= ARGV[1] then
   return 0
 end
-local left = redis.call('PTTL', KEYS[1])
-if left >= 0 and left <= tonumber(ARGV[3]) then
+local left, grace = redis.call('PTTL', KEYS[1]), grace_of(head)
+if left >= 0 and left <= grace then
   return 0
 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local lifetime = tonumber(ARGV[2]) + grace
+if has_journal(head) then
+  if not KEYS[2] then
+    return 2
+  end
+  redis.call('PEXPIRE', KEYS[2], lifetime)
+end
+return redis.call('PEXPIRE', KEYS[1], lifetime)

@@ -1,0 +1,133 @@
+//! The journals of calls: a hash beside the record, in the same slot, which expires and goes with its reservation.
+
+use redis::{Cmd, Value};
+
+use super::connection::Retry;
+use super::entry::{StoredValue, entry};
+use super::error::{store_error, unexpected};
+use super::key::journal_of;
+use super::lifetime::millis;
+use super::script::ScriptKeys;
+use super::shared::Shared;
+use crate::model::{MalformedRecord, RecordId, StepEntry, StepId, Token};
+use crate::store::{
+    Replaces, Resume, ResumeOutcome, StoreError, StoreErrorKind, Suspend, WithoutJournal,
+    WriteStep, WriteStepOutcome,
+};
+
+/// The field that has the journal's name. Those of steps are 32 bytes long.
+const NAME: &[u8] = b"name";
+
+const MISSING: &str = "the call has a journal of steps, and it is gone without its record: the server evicted it, or \
+                       somebody deleted it";
+
+pub(super) async fn write_step(
+    store: &Shared,
+    request: &WriteStep<'_>,
+) -> Result<WriteStepOutcome, StoreError> {
+    let Some(name) = request.record.journal() else { return Err(MalformedRecord.into()) };
+    let key = store.keys.of(request.id);
+    let (may_replace, replaced): (&[u8], &[u8]) = match request.replaces {
+        Replaces::Nothing => (b"0", b""),
+        Replaces::Anything => (b"1", b""),
+        Replaces::Entry(entry) => (b"2", entry.as_bytes()),
+    };
+    let begins: &[u8] = if request.begins { b"1" } else { b"0" };
+    let mut arguments = Vec::with_capacity(7 + 2 * request.also.len());
+    arguments.extend([request.record.as_bytes(), &name.as_bytes()[..], begins]);
+    arguments.extend([may_replace, replaced, &request.step.as_bytes()[..]]);
+    arguments.push(request.entry.as_bytes());
+    for (step, entry) in request.also {
+        arguments.extend([&step.as_bytes()[..], entry.as_bytes()]);
+    }
+    let scripts = &store.scripts;
+    let script = if request.begins { &scripts.begin_step } else { &scripts.write_step };
+    let journal = journal_of(&key);
+    let keys = ScriptKeys { record: &key, journal: Some(&journal) };
+    let answer = store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1));
+    match answer.await.map_err(store_error)? {
+        Value::Int(1) => Ok(WriteStepOutcome::Written),
+        Value::Int(0) => Ok(WriteStepOutcome::Fenced),
+        Value::Int(2) => Ok(WriteStepOutcome::Conflict),
+        Value::Int(3) => Err(missing()),
+        answer => Err(store_error(unexpected(&answer))),
+    }
+}
+
+pub(super) async fn load_steps(
+    store: &Shared,
+    id: &RecordId,
+    journal: Token,
+) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+    let key = store.keys.of(id);
+    let mut command = Cmd::new();
+    command.arg("HGETALL").arg(journal_of(&key));
+    let answer = store.client.send(&key, &command, Retry::Once).await.map_err(store_error)?;
+    let fields: Vec<(Vec<u8>, Vec<u8>)> =
+        redis::from_redis_value(answer).map_err(|_| store_error(unexpected(&Value::Nil)))?;
+    let is_named =
+        |(field, value): &(Vec<u8>, Vec<u8>)| field == NAME && value == &journal.as_bytes()[..];
+    if !fields.iter().any(is_named) {
+        return Ok(Vec::new());
+    }
+    let steps = fields.iter().filter(|(field, _)| field != NAME);
+    let read = |(step, entry): &(Vec<u8>, Vec<u8>)| {
+        let step: [u8; 32] = step.as_slice().try_into().map_err(|_| MalformedRecord)?;
+        Ok((StepId::from_bytes(step), StepEntry::from_bytes(entry)?))
+    };
+    steps.map(read).collect()
+}
+
+pub(super) async fn resume(
+    store: &Shared,
+    request: &Resume<'_>,
+) -> Result<ResumeOutcome, StoreError> {
+    let Some(name) = request.record.journal() else { return Err(MalformedRecord.into()) };
+    let key = store.keys.of(request.id);
+    let (seen, lease) = (request.seen.token(), millis(request.lease).to_string());
+    let arguments =
+        [&seen.as_bytes()[..], request.record.as_bytes(), lease.as_bytes(), &name.as_bytes()[..]];
+    let journal = journal_of(&key);
+    let keys = ScriptKeys { record: &key, journal: Some(&journal) };
+    let script = &store.scripts.resume;
+    let answer = store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1));
+    match answer.await.map_err(store_error)? {
+        Value::Int(1) => Ok(ResumeOutcome::Won),
+        Value::Int(0) => Ok(ResumeOutcome::Gone),
+        Value::Int(3) => Err(missing()),
+        Value::Array(mut pair) => match (pair.pop(), pair.pop(), pair.is_empty()) {
+            (Some(Value::Int(pttl)), Some(Value::BulkString(value)), true) => {
+                Ok(ResumeOutcome::Taken(entry(&StoredValue { value, pttl })?))
+            }
+            _ => Err(store_error(unexpected(&Value::Array(pair)))),
+        },
+        answer => Err(store_error(unexpected(&answer))),
+    }
+}
+
+/// A write that a failover undoes costs nothing but time: the reservation lapses with its lease.
+pub(super) async fn suspend(store: &Shared, request: &Suspend<'_>) -> Result<(), StoreError> {
+    let key = store.keys.of(request.id);
+    let token = request.reservation.token();
+    let ends_now: &[u8] = if request.ends_lease() { b"1" } else { b"0" };
+    let otherwise = match request.otherwise {
+        WithoutJournal::Release => b"",
+        WithoutJournal::Abandon(record) => record.as_bytes(),
+    };
+    let mut arguments = Vec::with_capacity(4 + 3 * request.settles.len());
+    arguments.extend([&token.as_bytes()[..], request.suspended.as_bytes(), ends_now, otherwise]);
+    for (step, seen, entry) in request.settles {
+        arguments.extend([&step.as_bytes()[..], seen.as_bytes(), entry.as_bytes()]);
+    }
+    let journal = journal_of(&key);
+    let keys = ScriptKeys { record: &key, journal: Some(&journal) };
+    let answer = store.run(&store.scripts.suspend, keys, &arguments, Retry::Once).await;
+    match answer.map_err(store_error)? {
+        Value::Int(_) => Ok(()),
+        answer => Err(store_error(unexpected(&answer))),
+    }
+}
+
+fn missing() -> StoreError {
+    StoreError::new(StoreErrorKind::Malformed, MISSING)
+}

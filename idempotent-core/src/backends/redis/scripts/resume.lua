@@ -1,0 +1,25 @@
+-- KEYS: the record, and its journal. ARGV: the token that was seen, the reservation to write, lease in ms, and the
+-- journal's name.
+-- Returns 1: taken. 0: there is no record. 3: the journal is missing. Otherwise the record that is there, and its PTTL.
+local found = redis.call('GET', KEYS[1])
+if not found then
+  return 0
+end
+local left = redis.call('PTTL', KEYS[1])
+if is_reservation(found) then
+  local token, has_lapsed = string.sub(found, 5, 20), left >= 0 and left <= grace_of(found)
+  if token == string.sub(ARGV[2], 5, 20) and not has_lapsed then
+    write_again(KEYS[1], found)
+    return 1
+  end
+  if token == ARGV[1] and has_lapsed and string.byte(found, 3) == 3 then
+    if redis.call('HGET', KEYS[2], 'name') ~= ARGV[4] then
+      return 3
+    end
+    local lifetime = tonumber(ARGV[3]) + grace_of(ARGV[2])
+    redis.call('SET', KEYS[1], ARGV[2], 'PX', lifetime)
+    redis.call('PEXPIRE', KEYS[2], lifetime)
+    return 1
+  end
+end
+return {found, left}

@@ -1,0 +1,125 @@
+//! Requests about journals whose answers are lost, or which are lost themselves: each is sent again, and changes nothing
+//! twice.
+
+use idempotent_core::store::{ResumeOutcome, State, Store, WriteStepOutcome};
+use idempotent_servers::{Flavor, Server, TcpProxy, require};
+
+use super::run::{BEGUN, Behind, RECORDED, Run, entry};
+
+#[derive(Clone, Copy, Debug)]
+enum Lost {
+    Request,
+    Answer,
+}
+
+impl Lost {
+    fn arm(self, proxy: &TcpProxy, command: &str) {
+        match self {
+            Self::Request => proxy.drop_next_request_of(command),
+            Self::Answer => proxy.drop_next_reply_to(command),
+        }
+    }
+}
+
+async fn lose(at: &Behind, lost: Lost) {
+    let (store, proxy) = (&at.store, &at.proxy);
+    let run = Run::begin(store).await;
+    let script = || lost.arm(proxy, "EVALSHA");
+    let was_lost = || assert!(!proxy.is_armed(), "nothing was lost: {lost:?}");
+    script();
+    run.expect_written(store, "charge", &entry(RECORDED, 1)).await;
+    was_lost();
+    script();
+    let begun = run.start(store, "pay", &entry(BEGUN, 2)).await.unwrap();
+    assert_eq!(begun, WriteStepOutcome::Written);
+    was_lost();
+    script();
+    run.suspend(store).await.unwrap();
+    was_lost();
+    let next = run.next();
+    script();
+    assert!(matches!(run.resume(store, &next).await.unwrap(), ResumeOutcome::Won));
+    was_lost();
+    lost.arm(proxy, "HGETALL");
+    let mut steps = next.steps(store).await;
+    was_lost();
+    let mut expected =
+        [(run.step("charge"), entry(RECORDED, 1)), (run.step("pay"), entry(BEGUN, 2))];
+    steps.sort_by_key(|(step, _)| *step);
+    expected.sort_by_key(|(step, _)| *step);
+    assert_eq!(steps, expected);
+    script();
+    next.attempt.renew(store, &next.record).await.unwrap();
+    was_lost();
+    script();
+    next.attempt.record(store, &next.record, b"result").await;
+    was_lost();
+    let found = store.load(&run.attempt.id).await.unwrap().unwrap();
+    assert_eq!((found.state, found.record), (State::Completed, next.record.completed(b"result")));
+}
+
+/// The server learns the scripts.
+async fn warm_up(at: &Behind) {
+    let run = Run::with_a_step(&at.store).await;
+    run.start(&at.store, "pay", &entry(BEGUN, 2)).await.unwrap();
+    run.suspend(&at.store).await.unwrap();
+    let next = run.next();
+    run.resume(&at.store, &next).await.unwrap();
+    next.attempt.renew(&at.store, &next.record).await.unwrap();
+    next.attempt.record(&at.store, &next.record, b"result").await;
+}
+
+async fn lose_each(flavor: Flavor) {
+    let at = Behind::new(flavor).await;
+    warm_up(&at).await;
+    for lost in [Lost::Answer, Lost::Request] {
+        lose(&at, lost).await;
+    }
+}
+
+#[tokio::test]
+async fn on_redis_a_lost_answer_about_a_journal_changes_nothing() {
+    require!(Server::Redis);
+    lose_each(Flavor::Redis).await;
+}
+
+#[tokio::test]
+async fn on_valkey_a_lost_answer_about_a_journal_changes_nothing() {
+    require!(Server::Valkey91);
+    lose_each(Flavor::Valkey91).await;
+}
+
+/// `begin` is what an effect waits for: it succeeds when it is repeated, and begins nothing for another attempt.
+#[tokio::test]
+async fn a_step_that_began_begins_again_only_for_the_same_attempt() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let run = Run::begin(&at.store).await;
+    for _ in 0..2 {
+        let begun = run.start(&at.store, "pay", &entry(BEGUN, 1)).await.unwrap();
+        assert_eq!(begun, WriteStepOutcome::Written);
+    }
+    let other = run.start(&at.store, "pay", &entry(BEGUN, 2)).await.unwrap();
+    assert_eq!(other, WriteStepOutcome::Conflict);
+}
+
+#[tokio::test]
+async fn a_server_that_forgot_its_scripts_keeps_journals_all_the_same() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let forget = async || {
+        at.server.cli(&["SCRIPT", "FLUSH"]).await;
+    };
+    let run = Run::begin(&at.store).await;
+    forget().await;
+    run.expect_written(&at.store, "charge", &entry(RECORDED, 1)).await;
+    forget().await;
+    run.suspend(&at.store).await.unwrap();
+    forget().await;
+    let next = run.next();
+    assert!(matches!(run.resume(&at.store, &next).await.unwrap(), ResumeOutcome::Won));
+    forget().await;
+    next.attempt.record(&at.store, &next.record, b"result").await;
+    forget().await;
+    assert!(at.store.purge(&next.attempt.id).await.unwrap());
+}
