@@ -13,6 +13,7 @@ use super::request::Request;
 use super::resume::{Resumed, resume};
 use super::unrecorded::UnrecordedRun;
 use crate::engine::circuit::{Asking, OpenCircuit};
+use crate::engine::claim::Claim;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseContext, LeaseHandle, RenewalTask, current};
 use crate::engine::settle::{HeldReservation, Unused, discard};
@@ -68,6 +69,13 @@ pub(super) fn start(
         return ControlFlow::Break(Err(Error::of(ErrorKind::Misconfigured, &prepared.id)
             .detail("an exactly-once call must run in a transaction: use `run_in`")));
     }
+    if let Some(claim) = Claim::current() {
+        match claim.take(&prepared.id) {
+            Ok(Some(written)) => return ControlFlow::Break(adopt(prepared, written, &claim)),
+            Ok(None) => {}
+            Err(why) => return ControlFlow::Break(Err(misled(&prepared.id, why))),
+        }
+    }
     let local = prepared.engine.store().local();
     if let Some(entry) = local.and_then(|local| local.completed(&prepared.id)) {
         let completed = prepared.check_local(entry);
@@ -99,6 +107,35 @@ pub(super) fn start(
     }
     let answer = Answer::new(&request, answer);
     ControlFlow::Break(conclude(prepared, task, Try::First, answer))
+}
+
+/// Goes on with a call that a recovery has taken.
+#[cold]
+fn adopt(mut prepared: Prepared, written: Written, claim: &Claim) -> Result<Attempt, Error> {
+    let ready = |prepared: &mut Prepared| {
+        let task = prepared.engine.0.renewals.current().map_err(|error| {
+            Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string())
+        })?;
+        prepared.check_resumable(&written.record)?;
+        prepared.enter()?;
+        prepared.refusal.take().map_or(Ok(task), Err)
+    };
+    match ready(&mut prepared) {
+        Ok(task) => {
+            prepared.lease = written.record.lease();
+            won(prepared, written, task)
+        }
+        Err(refusal) => {
+            prepared.leave();
+            claim.give_back(written, &refusal);
+            Err(refusal)
+        }
+    }
+}
+
+#[cold]
+fn misled(id: &RecordId, why: &'static str) -> Error {
+    Error::of(ErrorKind::Misconfigured, id).detail(why)
 }
 
 /// What the call knows when it asks the store.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::effective_policy::EffectivePolicy;
+use super::input;
 use super::request::Request;
 use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
@@ -50,6 +51,7 @@ impl Request {
             Some(Ok(digest)) => Some(fingerprint_of(digest, secret)),
             Some(Err(error)) => return Err(Error::of(ErrorKind::Encode, &id).caused_by(error)),
         };
+        input::check(&self, &engine, &id)?;
         Ok(Prepared {
             request: self,
             id,
@@ -88,6 +90,7 @@ impl Prepared {
     /// What the record will say about this call.
     pub(super) fn envelope(&self) -> Envelope<'_> {
         let settings = self.engine.settings();
+        let input = self.request.input.as_deref().and_then(|input| input.as_deref().ok());
         Envelope {
             key: self.request.key.as_ref().ok().filter(|_| !settings.redact_keys),
             scope: self.scope().filter(|_| !settings.redact_keys),
@@ -95,7 +98,11 @@ impl Prepared {
             fingerprint: self.fingerprint,
             version: self.operation().version,
             lease: self.lease,
-            retention: settings.retention,
+            retention: match input {
+                None => settings.retention,
+                Some(_) => input::retention(&self.engine, self.ttl),
+            },
+            input,
             // Others are hardly ever resolved.
             result_types: self
                 .request

@@ -66,6 +66,12 @@ impl Inspection {
         self.entry.record.last_error()
     }
 
+    /// How often a [`Recovery`](crate::engine::Recovery) has resumed the call since it last recorded a step.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.entry.record.attempts()
+    }
+
     /// The token of the attempt that wrote it.
     #[must_use]
     pub fn token(&self) -> Token {
@@ -179,7 +185,7 @@ impl Idempotency {
     }
 
     /// Makes a reserved key vacant before its lease lapses, for an owner that is known to be dead. A call with steps
-    /// keeps them, and is suspended: its next caller resumes it.
+    /// or an input keeps them, and is suspended: its next caller resumes it, or a [`Recovery`](crate::engine::Recovery).
     /// A record that has changed since it was inspected stays as it is. Returns the record that the
     /// id has afterwards, if any.
     ///
@@ -187,7 +193,8 @@ impl Idempotency {
     ///
     /// [`ErrorKind::Store`] if the store fails.
     pub async fn release(&self, seen: &Inspection) -> Result<Option<Inspection>, Error> {
-        if seen.entry.record.has_journal() {
+        let record = &seen.entry.record;
+        if record.has_progress() || record.has_input() {
             self.end_lease(seen).await?;
             return self.inspect(&seen.id).await;
         }

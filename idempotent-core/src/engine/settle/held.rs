@@ -154,7 +154,9 @@ impl HeldReservation {
             Dropped::Unjudged => {}
         }
         Telemetry::dropped(self.id(), guarantee, dropped != Dropped::Cancelled);
-        let (reservation, journaled, ttl) = (self.reservation(), self.journaled(), self.ttl);
+        let reservation = self.reservation();
+        let input = Some(reservation).filter(|reservation| reservation.has_input());
+        let (journaled, ttl) = (self.journaled().or(input), self.ttl);
         settle_dropped(&self.engine, self.id(), reservation, journaled, ttl, dropped, report);
     }
 
