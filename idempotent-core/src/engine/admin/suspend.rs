@@ -97,7 +97,7 @@ impl Idempotency {
         self.admin_call(id, self.journals(seen)?.suspend(&request)).await
     }
 
-    fn journals(&self, seen: &Inspection) -> Result<&dyn Journal, Error> {
+    pub(super) fn journals(&self, seen: &Inspection) -> Result<&dyn Journal, Error> {
         self.store().journal().ok_or_else(|| {
             Error::of(ErrorKind::Misconfigured, &seen.id).detail("its store keeps no journals")
         })
