@@ -123,6 +123,7 @@ fn adopt(mut prepared: Prepared, written: Written, claim: &Claim) -> Result<Atte
     match ready(&mut prepared) {
         Ok(task) => {
             prepared.lease = written.record.lease();
+            prepared.resumed_from = written.record.trace_parent().map(Box::new);
             won(prepared, written, task)
         }
         Err(refusal) => {
@@ -240,9 +241,12 @@ async fn resume_call(
     entry: Entry,
 ) -> Result<Attempt, Error> {
     let limit = this.limit(&prepared);
-    let (prepared, resumed) = resume(prepared, &task, limit, &entry).await?;
+    let (mut prepared, resumed) = resume(prepared, &task, limit, &entry).await?;
     match resumed {
-        Resumed::Won(written) => won(prepared, written, task),
+        Resumed::Won(written) => {
+            prepared.resumed_from = entry.record.trace_parent().map(Box::new);
+            won(prepared, written, task)
+        }
         Resumed::Taken(entry) => taken(prepared, task, entry),
         Resumed::Failed(error) if this.is_over(&error) => Err(prepared.in_progress(None)),
         Resumed::Failed(error) => Err(unavailable(&prepared.id, error, SOON)),
@@ -295,7 +299,7 @@ fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<A
     // The lease counts from when the reservation was written: the store may have granted it at any
     // moment after that.
     let Written { record, at: sent } = written;
-    let Prepared { engine, id, ttl, lease, max_run, seat, is_charged, .. } = prepared;
+    let Prepared { engine, id, ttl, lease, max_run, seat, is_charged, resumed_from, .. } = prepared;
     if Instant::now() >= sent + lease {
         // Another caller may hold the key by now, and starting the body would run it twice.
         discard(&engine, id.clone(), record, Unused::Won);
@@ -303,7 +307,8 @@ fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<A
     }
     let context = LeaseContext { engine: engine.to_ref(), ttl, caller: current() };
     let lease = LeaseHandle::new(task, id, record, (lease, max_run), sent, context);
-    let held = HeldReservation::new(engine, ttl, lease, (seat, is_charged));
+    let mut held = HeldReservation::new(engine, ttl, lease, (seat, is_charged));
+    held.resumed_from = resumed_from;
     Ok(Attempt::Acquired(Acquired::Won(held)))
 }
 

@@ -9,7 +9,9 @@ use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::limits::{Seat, WaiterSeat};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, Secret};
+use crate::model::{
+    Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, Secret, TraceParent,
+};
 use crate::store::Reserve;
 
 /// A call with everything decided that does not depend on the store.
@@ -30,6 +32,8 @@ pub(super) struct Prepared {
     pub(super) is_charged: bool,
     /// Why the call may not run, though it may still get a result.
     pub(super) refusal: Option<Error>,
+    /// Where the run before ran in a distributed trace, if this one resumes its call.
+    pub(super) resumed_from: Option<Box<TraceParent>>,
 }
 
 impl Request {
@@ -64,6 +68,7 @@ impl Request {
             waiter_seat: None,
             is_charged: false,
             refusal: None,
+            resumed_from: None,
         })
     }
 }

@@ -164,6 +164,16 @@ impl Telemetry {
         count("idempotent_poisoned_total", id);
     }
 
+    /// Steps that were written to a journal.
+    pub(in crate::engine) fn journal_bytes(_id: &RecordId, _bytes: usize) {
+        #[cfg(feature = "metrics")]
+        metrics::counter!(
+            "idempotent_journal_bytes_total",
+            "operation" => _id.operation().to_owned(),
+        )
+        .increment(_bytes as u64);
+    }
+
     /// For how long the call has been due that is due for longest.
     pub(in crate::engine) fn oldest_due(_oldest: Duration) {
         #[cfg(feature = "metrics")]
