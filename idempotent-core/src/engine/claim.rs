@@ -8,6 +8,7 @@ use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
 use crate::model::RecordId;
 use crate::store::Written;
@@ -24,6 +25,7 @@ const ANOTHER: &str = "the closure of a recovery has called another call than th
 
 /// A call that a recovery has taken.
 pub(in crate::engine) struct Claim {
+    engine: Idempotency,
     id: RecordId,
     stage: Mutex<Stage>,
     /// Set if this process cannot go on with the call, though another version may.
@@ -43,9 +45,10 @@ pub(in crate::engine) enum Stage {
 }
 
 impl Claim {
-    pub(in crate::engine) fn new(id: RecordId, written: Written) -> Self {
+    pub(in crate::engine) fn new(engine: &Idempotency, id: &RecordId, written: Written) -> Self {
         let stage = Mutex::new(Stage::Untouched(written));
-        Self { id, stage, is_left: AtomicBool::new(false) }
+        let (engine, id) = (engine.clone(), id.clone());
+        Self { engine, id, stage, is_left: AtomicBool::new(false) }
     }
 
     /// Runs a future whose first call takes it.
@@ -63,13 +66,18 @@ impl Claim {
         if IS_USED.load(Ordering::Relaxed) { CLAIM.try_with(Arc::clone).ok() } else { None }
     }
 
-    /// Takes it for the call of this id; `None` if it was taken, and so this is a call that its body makes.
-    pub(in crate::engine) fn take(&self, id: &RecordId) -> Result<Option<Written>, &'static str> {
+    /// Takes it for the call of this id on this engine; `None` if it was taken, and so this is a call that its body makes.
+    pub(in crate::engine) fn take(
+        &self,
+        engine: &Idempotency,
+        id: &RecordId,
+    ) -> Result<Option<Written>, &'static str> {
+        let is_own = *id == self.id && std::ptr::eq(&*engine.0, &*self.engine.0);
         let mut stage = self.stage();
         let (next, answer) = match mem::replace(&mut *stage, Stage::Taken) {
             Stage::Taken => (Stage::Taken, Ok(None)),
             Stage::Untouched(written) | Stage::Misled(written) | Stage::Refused(written, ..) => {
-                if *id == self.id {
+                if is_own {
                     (Stage::Taken, Ok(Some(written)))
                 } else {
                     (Stage::Misled(written), Err(ANOTHER))

@@ -500,7 +500,6 @@ fails! {
     ]
     suspend_ignores_the_due_time: SuspendIgnoresTheDueTime fails [
         a_suspended_call_is_due_when_its_request_says_or_never
-        what_is_due_first_comes_first_and_of_the_operations_asked_for
     ]
     complete_keeps_the_due_time: CompleteKeepsTheDueTime fails [
         a_call_that_has_ended_is_not_due

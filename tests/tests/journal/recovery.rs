@@ -421,3 +421,26 @@ async fn an_input_that_is_too_large_is_refused_with_the_limit() {
     let refused = test.run(strict.run(|| async { Ok(1) })).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
 }
+
+#[tokio::test]
+async fn a_closure_on_another_engine_runs_nothing() {
+    let (shop, other) = (Shop::new(), testing::engine().engine());
+    die_in_the_body(&shop).await;
+    let ledger = shop.ledger.clone();
+    let recovery = Recovery::new(&shop.test.engine()).poll_every(POLL);
+    let recovery = recovery.operation("checkout", move |order: Order| {
+        let (other, ledger) = (other.clone(), ledger.clone());
+        async move {
+            let call = Operation::new("checkout").key(&order.id).resume(&order).engine(&other);
+            let call = call.returning::<Result<u32, Error>>().run(|| async {
+                ledger.note("charge");
+                Ok(1)
+            });
+            assert_eq!(call.await.unwrap_err().kind(), ErrorKind::Misconfigured);
+        }
+    });
+    let recovery = recovery.start().unwrap();
+    until(&shop, State::Indeterminate).await;
+    stop(recovery).await;
+    assert_eq!(shop.ledger.count("charge"), 0);
+}

@@ -104,7 +104,8 @@ impl<C: CompletedMap> Records<C> {
         }
         match request.otherwise {
             WithoutJournal::Release if slot.record.has_progress() => {
-                slot.end_lease(now);
+                let record = slot.record.clone();
+                locked.abandon(record, true, now);
                 locked.set_due(due);
             }
             WithoutJournal::Release => locked.remove(now),

@@ -70,7 +70,7 @@ pub(super) fn start(
             .detail("an exactly-once call must run in a transaction: use `run_in`")));
     }
     if let Some(claim) = Claim::current() {
-        match claim.take(&prepared.id) {
+        match claim.take(&prepared.engine, &prepared.id) {
             Ok(Some(written)) => return ControlFlow::Break(adopt(prepared, written, &claim)),
             Ok(None) => {}
             Err(why) => return ControlFlow::Break(Err(misled(&prepared.id, why))),

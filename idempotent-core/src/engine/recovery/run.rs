@@ -51,7 +51,7 @@ async fn run(worker: &Worker, id: &RecordId, seen: &Record, taken: Written) {
         return give_back(engine, id, &record, "it has no input", false).await;
     };
     Telemetry::resumed(id, attempts);
-    let claim = Arc::new(Claim::new(id.clone(), taken));
+    let claim = Arc::new(Claim::new(engine, id, taken));
     let (make_run, input) = (Arc::clone(make_run), input.to_vec());
     let body = async move {
         let run = make_run(&input)?;

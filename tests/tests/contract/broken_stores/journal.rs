@@ -28,6 +28,15 @@ impl BrokenStore {
         self.stored(id).is_some_and(|record| record.has_progress() && !record.has_journal())
     }
 
+    /// Whether the request is of somebody who does not know of the journal.
+    fn forgets_a_journal(&self, request: &Suspend<'_>) -> bool {
+        let token = request.reservation.token();
+        !request.suspended.has_journal()
+            && self
+                .stored(request.id)
+                .is_some_and(|record| record.has_journal() && record.token() == token)
+    }
+
     fn state_of(&self, id: &RecordId) -> Option<State> {
         self.found(id).map(|entry| entry.state)
     }
@@ -160,13 +169,9 @@ impl Journal for BrokenStore {
                 }
                 self.store.suspend(request).await
             }
-            Flaw::SuspendForgetsTheJournal if !request.suspended.has_journal() => {
+            Flaw::SuspendForgetsTheJournal if self.forgets_a_journal(request) => {
                 let suspended = request.suspended.clone();
-                self.change(request.id, |slot| {
-                    if slot.record.token() == suspended.token() {
-                        slot.record = suspended;
-                    }
-                });
+                self.change(request.id, |slot| slot.record = suspended);
                 Ok(())
             }
             Flaw::SuspendReleasesEverything => {
