@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::moment::Moment;
 use super::records::{CompletedMap, Records};
+use super::slot::Slot;
 use crate::model::RecordId;
 use crate::store::{Due, DueCall, State};
 
@@ -43,6 +44,6 @@ impl<C: CompletedMap> Records<C> {
     pub(super) fn due_in(&self, id: &RecordId, now: Moment) -> Option<Duration> {
         let locked = self.unfinished.lock(id.hash());
         let slot = locked.slot().filter(|slot| slot.is_reservation() && !slot.is_vacant(now));
-        slot.and_then(|slot| slot.due()).map(|due| now.until(due))
+        slot.and_then(Slot::due).map(|due| now.until(due))
     }
 }
