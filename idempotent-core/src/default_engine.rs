@@ -119,6 +119,7 @@ mod tests {
             is_step: false,
             result_types: None,
             trace_parent: None,
+            input: None,
         };
         let engine = engine_of(&mut request).unwrap();
         assert!(engine.is_installed());

@@ -81,6 +81,11 @@
 //! |---|---|---|
 //! | `idempotent_calls_total` | counter | `operation`, `outcome`, `disposition` |
 //! | `idempotent_steps_total` | counter | `step`, `outcome` |
+//! | `idempotent_journal_bytes_total` | counter | `operation` |
+//! | `idempotent_poisoned_total` | counter | `operation` |
+//! | `idempotent_resumed_total` | counter | `operation` |
+//! | `idempotent_parked_total` | counter | `operation` |
+//! | `idempotent_oldest_suspended_seconds` | gauge | |
 //! | `idempotent_run_seconds` | histogram | `operation`, `outcome` |
 //! | `idempotent_store_seconds` | histogram | `transition`, `result` |
 //! | `idempotent_wait_seconds` | histogram | |

@@ -7,6 +7,9 @@
 #[path = "../../idempotent-core/src/backends/memory/complete.rs"]
 mod complete;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]
+#[path = "../../idempotent-core/src/backends/memory/due_index.rs"]
+mod due_index;
+#[expect(dead_code, reason = "compiled for what the tests need of it")]
 #[path = "../../idempotent-core/src/backends/memory/moment.rs"]
 mod moment;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]

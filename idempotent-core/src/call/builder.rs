@@ -16,7 +16,7 @@ use crate::codec::{self, BinaryResult};
 use crate::engine::Limiter;
 use crate::engine::{AsEngine, CallSpan, Request};
 use crate::error::Error;
-use crate::model::{Key, KeyParts, KeyProblem, Operation, ResultTypes};
+use crate::model::{Key, KeyParts, KeyProblem, Operation, RecordBytes, ResultTypes};
 
 impl Operation {
     /// Starts a call of this operation with a key.
@@ -62,6 +62,7 @@ impl CallBuilder {
             is_step: false,
             result_types: None,
             trace_parent: None,
+            input: None,
         };
         Self { request: Box::new(request) }
     }
@@ -109,6 +110,36 @@ impl CallBuilder {
     /// use a hash of 256 bits over an unambiguous encoding.
     pub fn fingerprint_digest(mut self, digest: [u8; 32]) -> Self {
         self.request.digest = Some(Ok(digest));
+        self
+    }
+
+    /// Keeps the call's input with its reservation, so that a [`Recovery`](crate::engine::Recovery) resumes the call if it
+    /// is interrupted and nobody retries it. It is encoded at once, and is the
+    /// [`fingerprint`](Self::fingerprint) too, unless one is set.
+    ///
+    /// A call that is *at most once* or in a transaction, or on a store without an [index of such
+    /// calls](crate::store::DueCalls), is refused with [`Misconfigured`](crate::ErrorKind::Misconfigured). An input that
+    /// cannot be encoded, or is larger than the engine's [limit](crate::IdempotencyBuilder::max_input_bytes), is refused
+    /// with [`Encode`](crate::ErrorKind::Encode).
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// use idempotent_core::{Error, Operation};
+    ///
+    /// const CHECKOUT: Operation = Operation::new("shop.checkout");
+    ///
+    /// let order = (7, "a book");
+    /// let call = CHECKOUT.key(&order.0).resume(&order).returning::<Result<u32, Error>>();
+    /// assert_eq!(call.run(|| async { Ok(1) }).await?, 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn resume<P: Serialize + ?Sized>(mut self, input: &P) -> Self {
+        let mut bytes = RecordBytes::new();
+        let encoded = codec::encode(codec::OK, &input, &mut bytes).map(|()| bytes);
+        self.request.input = Some(Box::new(encoded));
+        if self.request.digest.is_none() {
+            return self.fingerprint(input);
+        }
         self
     }
 

@@ -135,12 +135,15 @@ impl<T, E> Execution<T, E> {
             Acquired::Replay(completed) => {
                 let result = self.policy.replay(&completed)?;
                 if let Some(observed) = &self.observed {
-                    observed.link(&self.span, &completed.record);
+                    observed.link(&self.span, completed.record.trace_parent());
                 }
                 report.replayed(&completed.id);
                 Ok((CallOutcome::Replayed, Some(result)))
             }
             Acquired::Won(mut held) => {
+                if let (Some(observed), Some(before)) = (&self.observed, held.resumed_from.take()) {
+                    observed.link(&self.span, Some(*before));
+                }
                 held.take_over(report);
                 self.phase = Phase::Body(Owner::Held(held));
                 Ok((CallOutcome::Executed, None))

@@ -201,7 +201,7 @@ impl<T, E> Running<T, E> {
             Ok(Acquired::Replay(completed)) => match policy.replay(&completed) {
                 Ok(result) => {
                     if let Some(observed) = &observed {
-                        observed.link(&span, &completed.record);
+                        observed.link(&span, completed.record.trace_parent());
                     }
                     report.replayed(&completed.id);
                     if let Some(observed) = observed {

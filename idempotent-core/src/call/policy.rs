@@ -13,7 +13,7 @@ use rmp_serde::encode::Error as EncodeError;
 use super::bounds::Memoizable;
 use crate::codec::{self, BinaryResult, Comparison};
 use crate::engine::{
-    CompletedRecord, HeldReservation, HeldStep, ReservationRef, Settlement, Telemetry,
+    CompletedRecord, HeldReservation, HeldStep, ReservationRef, Settlement, SuspendEnd, Telemetry,
     TransactionReservation, UnknownEnd,
 };
 use crate::error::{Error, ErrorKind};
@@ -174,6 +174,7 @@ impl<T, E> Policy<T, E> {
             Disposition::Release => Settlement::Release,
             Disposition::Unknown => Settlement::Unknown(UnknownEnd::default()),
             Disposition::HoldForLease => Settlement::HoldForLease,
+            Disposition::Suspend => Settlement::Suspend(SuspendEnd::asked_for()),
         }
     }
 

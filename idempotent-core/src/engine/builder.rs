@@ -27,6 +27,7 @@ use crate::store::Store;
 /// | `max_result_bytes` | 1 MiB |
 /// | `verify_results` | in debug builds |
 /// | [`max_steps`](#steps), `max_journal_bytes`, `step_patience` | 10,000, 16 MiB, 5 seconds |
+/// | `max_input_bytes`, `resume_backoff` | 256 KiB, 1 second to 5 minutes |
 /// | [circuit](#the-circuit) | opens after 5 calls in a row without an answer |
 /// | [limits](#limits) of what runs, waits and is kept | none |
 ///

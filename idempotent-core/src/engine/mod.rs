@@ -2,7 +2,8 @@
 //!
 //! A call passes through three folders. `acquire` decides whether it runs its body, replays a
 //! result or is refused; `lease` keeps its reservation alive and tells the body which call it
-//! belongs to; `settle` records its end. `steps` does the same for the steps of a call, and `journal` is what a run knows of them. `circuit` refuses calls at once while the store is down. `admin` is for
+//! belongs to; `settle` records its end. `steps` does the same for the steps of a call, and `journal` is what a run knows of them. `recovery` resumes calls that were interrupted, by a `claim`
+//! that the call takes in the place of a reservation. `circuit` refuses calls at once while the store is down. `admin` is for
 //! operators. `limits` bounds how many calls run and
 //! wait, and what a scope keeps in the store.
 //!
@@ -23,6 +24,7 @@ mod authenticity;
 mod background;
 mod builder;
 mod circuit;
+mod claim;
 mod deadline;
 mod drain;
 mod engine_ref;
@@ -35,6 +37,7 @@ mod lease;
 mod limits;
 mod outcome_listener;
 mod outcome_observer;
+mod recovery;
 mod runtime;
 mod secrets;
 mod settings;
@@ -64,8 +67,9 @@ pub(crate) use self::limits::{CallLimits, Limiter};
 pub use self::outcome_listener::{OutcomeOf, outcome_of};
 pub use self::outcome_observer::CallEnd;
 pub(crate) use self::outcome_observer::ObservedCall;
+pub use self::recovery::{Recovery, RunningRecovery};
 pub(crate) use self::settle::{
-    HeldReservation, ReservationRef, Settlement, TransactionReservation, UnknownEnd,
+    HeldReservation, ReservationRef, Settlement, SuspendEnd, TransactionReservation, UnknownEnd,
 };
 pub(crate) use self::steps::{AcquiredStep, HeldStep, StepRecording, acquire_step};
 pub(crate) use self::task_engine::task_engine;

@@ -9,7 +9,7 @@ use super::outcome_listener::OutcomeListener;
 use super::telemetry::CallSpan;
 use super::trace_context::SharedTraceContext;
 use crate::error::Error;
-use crate::model::{CallOutcome, Record, TraceParent};
+use crate::model::{CallOutcome, TraceParent};
 
 /// A call that has ended. See [`IdempotencyBuilder::on_outcome`](super::IdempotencyBuilder::on_outcome).
 #[derive(Clone, Copy, Debug)]
@@ -77,8 +77,8 @@ impl ObservedCall {
     }
 
     /// Links the call to the span that ran, as its record names it.
-    pub(crate) fn link(&self, span: &CallSpan, record: &Record) {
-        if let (Some(traces), Some(parent)) = (&self.observers.traces, record.trace_parent()) {
+    pub(crate) fn link(&self, span: &CallSpan, executed_in: Option<TraceParent>) {
+        if let (Some(traces), Some(parent)) = (&self.observers.traces, executed_in) {
             span.link(traces, parent);
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::circuit::CircuitSettings;
 use super::limits::CallLimits;
 use crate::model::Secret;
+use crate::store::backoff::Backoff;
 
 /// The defaults and limits of one engine.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct Settings {
     pub(crate) max_steps: usize,
     pub(crate) max_journal_bytes: usize,
     pub(crate) step_patience: Duration,
+    pub(crate) max_input_bytes: usize,
+    pub(crate) resume_backoff: Backoff,
     pub(crate) secret: Option<Secret>,
     pub(crate) redact_keys: bool,
     pub(crate) strict_names: bool,
@@ -46,6 +49,11 @@ impl Default for Settings {
             max_steps: 10_000,
             max_journal_bytes: 16 * 1024 * 1024,
             step_patience: Duration::from_secs(5),
+            max_input_bytes: 256 * 1024,
+            resume_backoff: Backoff {
+                first: Duration::from_secs(1),
+                longest: Duration::from_secs(5 * 60),
+            },
             secret: None,
             redact_keys: false,
             strict_names: false,

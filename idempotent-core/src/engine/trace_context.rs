@@ -40,7 +40,8 @@ pub trait TraceContext: Send + Sync + 'static {
     /// sampled.
     fn current(&self, call: &Span) -> Option<TraceParent>;
 
-    /// Links the span of a replay, which is the current one, too, to the span in which the call ran.
+    /// Links the span of a replay, which is the current one, too, to the span in which the call ran; or that of a run that
+    /// [resumes](crate::guide::calls_of_several_effects) a call to the run before.
     fn link(&self, replay: &Span, executed_in: TraceParent);
 }
 

@@ -43,4 +43,12 @@ pub enum Disposition {
     /// refused with [`Held`](crate::ErrorKind::Held), which says how long that takes, and nobody
     /// waits for it.
     HoldForLease,
+    /// The call is interrupted, and is to be resumed: what its [steps](crate::guide::calls_of_several_effects) have
+    /// recorded and its input stay, the next caller resumes it at once, and a
+    /// [`Recovery`](crate::engine::Recovery) does after a pause. For an error that passes, such as a gateway that is
+    /// down.
+    ///
+    /// A call without a recorded step and without `resume` has nothing to go on with: this is then
+    /// [`Unknown`](Self::Unknown).
+    Suspend,
 }

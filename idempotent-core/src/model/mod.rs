@@ -28,7 +28,7 @@ pub use self::record::{
     DerivedKey, Envelope, Fingerprint, InvalidRecordId, MalformedRecord, NotKept, Outcome,
     OwnerState, Record, RecordId, ResultTypes, ScopeId, Token,
 };
-pub(crate) use self::record::{IdHasher, Mac, MacKey, RecordBytes, Secret, name_fault};
+pub(crate) use self::record::{IdHasher, Mac, MacKey, RecordBytes, Runs, Secret, name_fault};
 pub(crate) use self::step::StepHead;
 pub use self::step::{StepEntry, StepId, StepStatus};
 pub use self::trace_parent::{InvalidTraceParent, TraceParent};

@@ -17,7 +17,6 @@ impl Backoff {
     }
 
     /// The pause before the nth retry.
-    #[cfg(any(feature = "postgres", feature = "reqwest"))]
     pub(crate) fn pause(&self, retry: u32) -> Duration {
         // If there is no randomness, the longest pause does no harm.
         full_jitter(self.ceiling(retry), getrandom::u32().unwrap_or(u32::MAX))
@@ -25,14 +24,13 @@ impl Backoff {
 }
 
 /// The part of a pause that a random number selects.
-#[cfg(any(feature = "postgres", feature = "reqwest"))]
 fn full_jitter(ceiling: Duration, random: u32) -> Duration {
     let share = f64::from(random) / f64::from(u32::MAX);
     let pause = Duration::try_from_secs_f64(ceiling.as_secs_f64() * share);
     pause.map_or(ceiling, |pause| pause.min(ceiling))
 }
 
-#[cfg(all(test, any(feature = "postgres", feature = "reqwest")))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

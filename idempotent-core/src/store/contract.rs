@@ -9,6 +9,7 @@ use async_trait::async_trait;
 use super::answer::{
     CompleteOutcome, CorrectOutcome, Entry, Page, RenewOutcome, ReserveOutcome, ScopeUse,
 };
+use super::due::DueCalls;
 use super::error::StoreError;
 use super::health::{StoreHealth, id_of_nothing};
 use super::journal::Journal;
@@ -224,6 +225,12 @@ pub trait Store: Send + Sync + 'static {
         None
     }
 
+    /// The index of calls that are to be resumed without their callers, if the store keeps it. Default: `None`, and
+    /// calls with `resume` are refused. A store that wraps another asks it.
+    fn due_calls(&self) -> Option<&dyn DueCalls> {
+        None
+    }
+
     /// What a [`Transaction`](super::Transaction) needs to find this store's records in its own
     /// database, in a type that the two agree on. Default: `None`; calls on such a store cannot run
     /// in their callers' transactions.
@@ -315,6 +322,10 @@ impl<S: Store + ?Sized> Store for Arc<S> {
 
     fn journal(&self) -> Option<&dyn Journal> {
         (**self).journal()
+    }
+
+    fn due_calls(&self) -> Option<&dyn DueCalls> {
+        (**self).due_calls()
     }
 
     fn tables(&self) -> Option<&(dyn Any + Send + Sync)> {

@@ -7,7 +7,7 @@ use super::journal_answer::{ResumeOutcome, WriteStepOutcome};
 use super::journal_request::{Resume, Suspend, WriteStep};
 use crate::model::{RecordId, StepEntry, StepId, Token};
 
-/// The journals of a store: the recorded steps of each call. A [`Store`](super::Store) that keeps them returns itself
+/// The journals of a store: the recorded steps of each call, and calls that can be resumed. A [`Store`](super::Store) that keeps them returns itself
 /// from [`journal`](super::Store::journal).
 ///
 /// A journal belongs to one reservation and to the runs that resume it, and its name is the token of the first. It
@@ -20,6 +20,10 @@ use crate::model::{RecordId, StepEntry, StepId, Token};
 ///   not know of the journal: at most the lease ends now;
 /// * drops the journal in the same atomic step in which the record is completed, purged, expired or taken over;
 /// * goes by the retention of the record that it has, and by no argument's.
+///
+/// A reservation with an [input](crate::model::Record::has_input) is suspended likewise when its lease lapses, from its
+/// first run on. Once it [has progress](crate::model::Record::has_progress), because a step is recorded or because it was
+/// [resumed](Self::resume), no release makes its id vacant.
 ///
 /// As in [`Store`](super::Store), each method is one atomic step, may be repeated, and may arrive late.
 #[async_trait]

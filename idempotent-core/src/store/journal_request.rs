@@ -49,6 +49,8 @@ pub struct Resume<'a> {
     pub record: &'a Record,
     /// The lease, counted from now by the store's clock.
     pub lease: Duration,
+    /// When a reservation with an input is [due](super::DueCalls), counted likewise.
+    pub due_in: Duration,
 }
 
 /// A request to end a run that its owner does not complete.
@@ -59,20 +61,26 @@ pub struct Suspend<'a> {
     pub id: &'a RecordId,
     /// The reservation: compare its token.
     pub reservation: &'a Record,
-    /// The record to write in its place if it has a journal.
+    /// The record to write in its place if it has a journal. If this has none itself, a reservation that has one stays as
+    /// it is.
     pub suspended: &'a Record,
     /// What becomes of a reservation that has none.
     pub otherwise: WithoutJournal<'a>,
     /// Entries to replace where exactly the first of the two stands.
     pub settles: &'a [(StepId, StepEntry, StepEntry)],
+    /// When a record with an input is [due](super::DueCalls), counted from now by the store's clock. `None`: it waits
+    /// for its next caller.
+    pub due_in: Option<Duration>,
 }
 
 /// What [`Journal::suspend`](super::Journal::suspend) does with a reservation that has no journal.
 #[derive(Clone, Copy, Debug)]
 pub enum WithoutJournal<'a> {
-    /// Its id becomes vacant.
+    /// Its id becomes vacant; unless it was [resumed](super::Journal::resume), so that an earlier run of the call was
+    /// interrupted. Then only its lease ends.
     Release,
-    /// It is [abandoned](super::Store::abandon), with this record.
+    /// It is [abandoned](super::Store::abandon), with this record. If that has an input, it is due as
+    /// [`Suspend::due_in`] says.
     Abandon(&'a Record),
 }
 
@@ -112,7 +120,7 @@ impl<'a> WriteStep<'a> {
 }
 
 impl<'a> Resume<'a> {
-    /// Creates a request.
+    /// Creates a request. A reservation with an input is due at the end of its lease.
     #[must_use]
     pub const fn new(
         id: &'a RecordId,
@@ -120,7 +128,14 @@ impl<'a> Resume<'a> {
         record: &'a Record,
         lease: Duration,
     ) -> Self {
-        Self { id, seen, record, lease }
+        Self { id, seen, record, lease, due_in: lease }
+    }
+
+    /// Sets when a reservation with an input is due.
+    #[must_use]
+    pub const fn due_in(mut self, due_in: Duration) -> Self {
+        self.due_in = due_in;
+        self
     }
 }
 
@@ -129,7 +144,7 @@ impl<'a> Suspend<'a> {
     #[must_use]
     pub const fn new(id: &'a RecordId, reservation: &'a Record, suspended: &'a Record) -> Self {
         let otherwise = WithoutJournal::Release;
-        Self { id, reservation, suspended, otherwise, settles: &[] }
+        Self { id, reservation, suspended, otherwise, settles: &[], due_in: None }
     }
 
     /// Sets what becomes of a reservation without a journal.
@@ -143,6 +158,13 @@ impl<'a> Suspend<'a> {
     #[must_use]
     pub const fn settling(mut self, settles: &'a [(StepId, StepEntry, StepEntry)]) -> Self {
         self.settles = settles;
+        self
+    }
+
+    /// Sets when a record with an input is due.
+    #[must_use]
+    pub const fn due_in(mut self, due_in: Option<Duration>) -> Self {
+        self.due_in = due_in;
         self
     }
 

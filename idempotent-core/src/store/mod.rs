@@ -7,7 +7,8 @@
 //!
 //! The trait is in `contract`, its parameters in `request`, and what it returns in `answer`,
 //! `state` and `error`. What a store may offer in addition has its own files: answers without
-//! waiting (`local`), the steps of calls (`journal`, with `journal_request` and `journal_answer`), what it says about itself (`health`), calls in the caller's transaction (`transaction`,
+//! waiting (`local`), the steps of calls (`journal`, with `journal_request` and `journal_answer`), which calls
+//! are to be resumed (`due`), what it says about itself (`health`), calls in the caller's transaction (`transaction`,
 //! `running_call`), and reports
 //! of purges (`observer`). `clock` is the time of embedded stores, `poll` the default way to wait, and
 //! `backoff` the pause before a retry.
@@ -18,6 +19,7 @@ mod answer;
 pub(crate) mod backoff;
 mod clock;
 mod contract;
+mod due;
 mod error;
 mod health;
 mod journal;
@@ -37,6 +39,7 @@ pub use self::answer::{
 };
 pub use self::clock::{Clock, Sleep, TokioClock};
 pub use self::contract::Store;
+pub use self::due::{Due, DueCall, DueCalls};
 pub use self::error::{StoreError, StoreErrorKind};
 pub use self::health::{Degradation, StoreHealth};
 pub use self::journal::Journal;

@@ -9,7 +9,7 @@ pub enum State {
     /// A reservation under *at least once* has lapsed, and no other call has taken its id. The id
     /// counts as vacant. A store that deletes such reservations never reports this state.
     Lapsed,
-    /// A reservation with a journal of steps has lapsed: nobody runs the call, and the next caller resumes it.
+    /// A reservation with a journal of steps or an input has lapsed: nobody runs the call, and the next caller resumes it.
     Suspended,
     /// A reservation under *at most once* has lapsed: it is unknown whether its effect happened.
     Indeterminate,

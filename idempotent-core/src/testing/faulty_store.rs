@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 use super::fault_script::{Fault, METHODS, StoreMethod, When};
 use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, DueCalls, Entry, Journal, Page,
     PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
     Scan, ScopeUse, Store, StoreError, StoreErrorKind, StoreHealth, Suspend, Wait, WriteStep,
     WriteStepOutcome,
@@ -282,6 +282,10 @@ impl<S: Store> Store for FaultyStore<S> {
 
     fn journal(&self) -> Option<&dyn Journal> {
         self.store.journal().map(|_| self as &dyn Journal)
+    }
+
+    fn due_calls(&self) -> Option<&dyn DueCalls> {
+        self.store.due_calls()
     }
 
     fn max_records(&self) -> Option<u64> {

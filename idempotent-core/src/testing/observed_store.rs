@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::model::{Outcome, RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, DueCalls, Entry, Journal, Page,
     PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
     Scan, ScopeUse, State, Store, StoreError, StoreErrorKind, StoreHealth, Suspend, Wait,
     WriteStep, WriteStepOutcome,
@@ -266,6 +266,10 @@ impl<S: Store> Store for ObservedStore<S> {
 
     fn journal(&self) -> Option<&dyn Journal> {
         self.store.journal().map(|_| self as &dyn Journal)
+    }
+
+    fn due_calls(&self) -> Option<&dyn DueCalls> {
+        self.store.due_calls()
     }
 
     fn max_records(&self) -> Option<u64> {

@@ -20,6 +20,7 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
         ("key", options.key.as_ref().map(values).unwrap_or_default()),
         ("scope", options.scope.as_ref().map(values).unwrap_or_default()),
         ("fingerprint", options.fingerprint.iter().collect()),
+        ("resume", options.resume.iter().collect()),
     ];
     for (option, values) in given {
         let mut variables = Vec::new();

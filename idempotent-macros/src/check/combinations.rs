@@ -35,6 +35,7 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
             "remove `global_scope` or `scope`",
         );
     }
+    resume(options, errors);
     versions(options, errors);
     dispositions(options, errors);
     if options.step.is_none() {
@@ -46,6 +47,27 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
     }
     if options.detach.is_some() && options.is_missing("tx") && options.step.is_none() {
         detach(function, errors);
+    }
+}
+
+/// Whoever finds such a call interrupted runs it again.
+fn resume(options: &Options, errors: &mut Errors) {
+    let (Some(resume), None) = (options.given("resume"), &options.step) else {
+        return;
+    };
+    if options.guarantee.as_ref().is_some_and(|guarantee| guarantee == "AtMostOnce") {
+        errors.at(
+            resume,
+            "`resume` cannot be combined with `guarantee = at_most_once`: a call that is resumed runs again",
+            "remove `guarantee`, and write `guarantee = at_most_once` at those of its steps that must not run again",
+        );
+    }
+    if options.given("tx").is_some() {
+        errors.at(
+            resume,
+            "`resume` cannot be combined with `tx`: a transaction that was interrupted leaves nothing to resume",
+            "remove `resume`",
+        );
     }
 }
 

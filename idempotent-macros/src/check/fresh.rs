@@ -43,6 +43,15 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
             "write what is the same when the call is repeated, as in `fingerprint = order`",
         );
     }
+    // It is the fingerprint, too.
+    let resume = options.resume.as_ref().filter(|_| options.fingerprint.is_none());
+    if let Some(fresh) = resume.and_then(|expr| find_fresh(expr, &names)) {
+        errors.at(
+            fresh,
+            "this input is new for every call, so that every duplicate is refused",
+            "write what is the same when the call is repeated, as in `resume = order`",
+        );
+    }
     if let Some(engine) = &options.engine {
         if makes_a_memory_store(engine, &names) {
             errors.at(

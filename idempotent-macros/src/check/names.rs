@@ -1,7 +1,7 @@
 //! The names of the options.
 
 /// All of them, in the order in which messages and the documentation list them.
-pub(super) const NAMES: [&str; 23] = [
+pub(super) const NAMES: [&str; 24] = [
     "key",
     "singleton",
     "ttl",
@@ -20,6 +20,7 @@ pub(super) const NAMES: [&str; 23] = [
     "detach",
     "tx",
     "step",
+    "resume",
     "response",
     "grpc",
     "version",
@@ -48,6 +49,7 @@ pub(super) fn sample(name: &str) -> &'static str {
         "on_error" => "on_error = disposition_of",
         "map_error" => "map_error = MyError::from_idempotent",
         "tx" => "tx = tx",
+        "resume" => "resume = order",
         "version" => "version = 1",
         "accept" => "accept = 1..=2",
         _ => "crate = ::my_framework::idempotent_core",

@@ -35,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) tx: Option<Ident>,
     /// Whether it is a step of the call around it.
     pub(crate) step: Option<Ident>,
+    /// What the call is resumed with without its caller.
+    pub(crate) resume: Option<Expr>,
     pub(crate) response: Option<Ident>,
     pub(crate) grpc: Option<Ident>,
     pub(crate) version: Option<u32>,
@@ -144,6 +146,7 @@ impl Options {
             "wait" => self.wait = duration::check(name, value, errors),
             "name" => self.name = value::name(&value, errors),
             "fingerprint" => self.fingerprint = Some(value),
+            "resume" => self.resume = Some(value),
             "engine" => self.engine = Some(value),
             "guarantee" => self.guarantee = value::guarantee(&value, errors),
             "memoize" => self.memoize = memoize(value, errors),

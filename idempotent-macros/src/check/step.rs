@@ -13,6 +13,7 @@ pub(super) fn check(options: &Options, errors: &mut Errors) {
         ("global_scope", "a step belongs to its call, whose scope it has"),
         ("singleton", "a step without a key is one of its call already"),
         ("engine", "a step is kept by the engine of its call"),
+        ("resume", "a step is resumed with its call"),
         ("detach", "a step that outlives its call is refused"),
         ("response", "a step returns a `Result` to the body of its call"),
         ("grpc", "a step returns a `Result` to the body of its call"),

@@ -133,6 +133,9 @@ fn call(root: &Root, options: &Options, key: Option<&Key>) -> TokenStream {
     if let Some(fingerprint) = &options.fingerprint {
         chain.extend(method("fingerprint", &key::by_reference(fingerprint)));
     }
+    if let Some(resume) = &options.resume {
+        chain.extend(method("resume", &key::by_reference(resume)));
+    }
     if let Some(engine) = &options.engine {
         chain.extend(method("engine", &key::by_reference(engine)));
     }

@@ -470,4 +470,47 @@ fails! {
     purge_keeps_the_journal: PurgeKeepsTheJournal fails [
         a_purged_call_has_no_journal
     ]
+    reserve_wins_over_an_input: ReserveWinsOverAnInput fails [
+        a_lapsed_call_with_an_input_is_suspended_and_nobody_reserves_it
+        a_resumed_call_is_due_when_its_request_says
+        a_suspended_call_is_due_when_its_request_says_or_never
+        nobody_frees_a_resumed_call_that_has_recorded_nothing
+    ]
+    due_tells_of_running_calls: DueTellsOfRunningCalls fails [
+        a_call_that_runs_longer_than_its_lease_is_not_due
+    ]
+    due_tells_of_nothing: DueTellsOfNothing fails [
+        a_call_with_an_input_is_due_once_its_lease_is_over
+        a_call_that_runs_longer_than_its_lease_is_not_due
+        a_resumed_call_is_due_when_its_request_says
+        a_suspended_call_is_due_when_its_request_says_or_never
+        what_is_due_first_comes_first_and_of_the_operations_asked_for
+    ]
+    due_ignores_the_operations: DueIgnoresTheOperations fails [
+        what_is_due_first_comes_first_and_of_the_operations_asked_for
+    ]
+    due_ignores_the_order: DueIgnoresTheOrder fails [
+        what_is_due_first_comes_first_and_of_the_operations_asked_for
+    ]
+    due_ignores_the_limit: DueIgnoresTheLimit fails [
+        what_is_due_first_comes_first_and_of_the_operations_asked_for
+    ]
+    resume_ignores_the_due_time: ResumeIgnoresTheDueTime fails [
+        a_resumed_call_is_due_when_its_request_says
+    ]
+    suspend_ignores_the_due_time: SuspendIgnoresTheDueTime fails [
+        a_suspended_call_is_due_when_its_request_says_or_never
+    ]
+    complete_keeps_the_due_time: CompleteKeepsTheDueTime fails [
+        a_call_that_has_ended_is_not_due
+    ]
+    suspend_frees_resumed_calls: SuspendFreesResumedCalls fails [
+        nobody_frees_a_resumed_call_that_has_recorded_nothing
+    ]
+    write_step_marks_only_first_runs: WriteStepMarksOnlyFirstRuns fails [
+        a_resumed_call_begins_its_journal_with_its_first_step
+    ]
+    suspend_forgets_the_journal: SuspendForgetsTheJournal fails [
+        who_knows_of_no_journal_does_not_suspend_a_call_with_one
+    ]
 }

@@ -6,6 +6,7 @@ mod faulty_store;
 mod flaws_found;
 mod memory;
 mod observed_store;
+mod reference_due;
 mod reference_journal;
 mod reference_store;
 mod wrappers;

@@ -86,7 +86,9 @@ impl Journal for ReferenceStore {
                 if entry.state == State::Suspended
                     && entry.record.token() == request.seen.token() =>
             {
-                slots.insert(request.id.clone(), self.slot(request.record, request.lease));
+                let mut slot = self.slot(request.record, request.lease);
+                slot.due = slot.due.map(|_| now.saturating_add(request.due_in));
+                slots.insert(request.id.clone(), slot);
                 Ok(ResumeOutcome::Won)
             }
             Some(entry)
@@ -109,8 +111,11 @@ impl Journal for ReferenceStore {
         let Some(slot) = own else { return Ok(()) };
         let journal = slot.record.journal();
         match (journal, request.otherwise) {
+            // Whoever knows of no journal leaves one alone.
+            (Some(_), _) if !request.suspended.has_journal() => return Ok(()),
             (Some(_), _) => slot.record = request.suspended.clone(),
             (None, WithoutJournal::Abandon(record)) => slot.record = record.clone(),
+            (None, WithoutJournal::Release) if slot.record.has_progress() => {}
             (None, WithoutJournal::Release) => {
                 slots.remove(request.id);
                 return Ok(());
@@ -119,6 +124,8 @@ impl Journal for ReferenceStore {
         if request.ends_lease() {
             slot.until = slot.until.min(now);
         }
+        slot.due = request.due_in.map(|due_in| now.saturating_add(due_in));
+        slot.due = slot.due.filter(|_| slot.record.has_input());
         let mut journals = self.journals();
         if let Some(steps) = journal.and_then(|journal| journals.get_mut(&journal)) {
             for (step, seen, entry) in request.settles {

@@ -8,9 +8,9 @@ use std::time::Duration;
 use idempotent_core::Guarantee;
 use idempotent_core::model::{Outcome, Record, RecordId, ScopeId};
 use idempotent_core::store::{
-    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Cursor, Entry, IfVacant,
-    Journal, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State,
-    Store, StoreError, StoreErrorKind, Unreadable,
+    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Cursor, DueCalls, Entry,
+    IfVacant, Journal, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse,
+    State, Store, StoreError, StoreErrorKind, Unreadable,
 };
 use idempotent_core::testing::ManualClock;
 use idempotent_core::testing::contract::Subject;
@@ -32,6 +32,8 @@ pub(crate) struct Slot {
     pub(crate) record: Record,
     /// When the lease lapses or the ttl ends.
     pub(crate) until: Duration,
+    /// When it is to be resumed without its caller.
+    pub(crate) due: Option<Duration>,
     /// Somebody else wrote over it.
     pub(crate) is_garbled: bool,
 }
@@ -94,7 +96,8 @@ impl ReferenceStore {
 
     pub(crate) fn slot(&self, record: &Record, holds: Duration) -> Slot {
         let until = self.clock.now().saturating_add(holds);
-        Slot { record: record.clone(), until, is_garbled: false }
+        let due = record.has_input().then_some(until);
+        Slot { record: record.clone(), until, due, is_garbled: false }
     }
 }
 
@@ -159,7 +162,7 @@ impl Store for ReferenceStore {
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         let (mut slots, now) = (self.slots(), self.clock.now());
         let entry = slots.get(request.id).and_then(|slot| slot.entry(now));
-        let goes = entry.filter(|entry| !entry.record.has_journal()).is_some_and(|entry| {
+        let goes = entry.filter(|entry| !entry.record.has_progress()).is_some_and(|entry| {
             let doubted = entry.state == State::Indeterminate
                 && entry.record.token() == request.reservation.token();
             is_reserved_by(&entry, request.reservation) || (request.indeterminate && doubted)
@@ -187,6 +190,10 @@ impl Store for ReferenceStore {
     }
 
     fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
+    }
+
+    fn due_calls(&self) -> Option<&dyn DueCalls> {
         Some(self)
     }
 

@@ -9,6 +9,7 @@ mod identity;
 mod joined;
 mod operating;
 mod poison;
+mod recovery;
 mod refusals;
 mod renamed;
 mod resuming;

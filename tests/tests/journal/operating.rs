@@ -1,6 +1,7 @@
 //! What operators do with calls that have steps.
 
 use idempotent_core::engine::Resolution;
+use idempotent_core::model::StepStatus;
 use idempotent_core::store::{Scan, State};
 use idempotent_core::testing::{Fault, StoreMethod, When};
 use idempotent_core::{Error, ErrorKind, Guarantee, Operation};
@@ -47,4 +48,78 @@ async fn a_running_call_that_an_operator_releases_is_suspended() {
         Ok(1)
     });
     call.await.unwrap();
+}
+
+/// A call with a recorded step and one in doubt.
+async fn in_doubt(shop: &Shop) -> idempotent_core::engine::Inspection {
+    let body = || async {
+        shop.step("hold").await?;
+        charge(shop).await
+    };
+    let full = Fault::FailAs(idempotent_core::store::StoreErrorKind::Full);
+    shop.store().inject(StoreMethod::WriteStep, When::From(3), full);
+    assert_eq!(shop.call(body).await.unwrap_err().kind(), ErrorKind::Indeterminate);
+    shop.store().heal();
+    let engine = shop.test.engine();
+    let found = engine.scan(&Scan::indeterminate()).await.unwrap().entries.remove(0);
+    engine.inspect(found.id()).await.unwrap().unwrap()
+}
+
+#[tokio::test]
+async fn an_inspection_shows_the_steps_in_their_order_and_what_is_in_doubt() {
+    let shop = Shop::new();
+    let seen = in_doubt(&shop).await;
+    let mut steps: Vec<_> =
+        seen.steps().iter().map(|(_, step)| (step.name().to_owned(), step.status())).collect();
+    // Written within the same millisecond.
+    steps.sort_by_key(|(name, _)| std::cmp::Reverse(name.clone()));
+    let expected = [("hold", StepStatus::Recorded), ("charge", StepStatus::Begun)];
+    assert_eq!(steps, expected.map(|(name, status)| (name.to_owned(), status)));
+    assert_eq!((seen.attempts(), seen.due_in()), (0, None));
+}
+
+#[tokio::test]
+async fn a_step_in_doubt_that_is_resolved_to_a_value_is_not_run_again() {
+    let shop = Shop::new();
+    let seen = in_doubt(&shop).await;
+    let engine = shop.test.engine();
+    let of = |wanted| seen.steps().iter().find(|(_, step)| step.name() == wanted).unwrap().0;
+    let recorded = engine.resolve_step(&seen, &of("hold"), Resolution::completed(9_u32)).await;
+    assert_eq!(recorded.unwrap_err().kind(), ErrorKind::Misconfigured);
+    engine.resolve_step(&seen, &of("charge"), Resolution::completed(9_u32)).await.unwrap();
+    // What was seen is no longer so.
+    let again = engine.resolve_step(&seen, &of("charge"), Resolution::completed(8_u32)).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::Indeterminate);
+    let body = || async { Ok(shop.step("hold").await? + charge(&shop).await?) };
+    assert_eq!(shop.call(body).await.unwrap(), 10);
+    assert_eq!((shop.ledger.count("hold"), shop.ledger.count("charge")), (1, 1));
+}
+
+#[tokio::test]
+async fn a_step_in_doubt_that_never_happened_runs_in_the_next_run() {
+    let shop = Shop::new();
+    let seen = in_doubt(&shop).await;
+    let engine = shop.test.engine();
+    let refused = engine.resume(&seen).await.unwrap_err();
+    assert!(refused.to_string().contains("`charge`"), "{refused}");
+    let (step, _) = seen.steps().iter().find(|(_, step)| step.name() == "charge").unwrap();
+    let never = Resolution::never_happened_and_owner_is_dead();
+    engine.resolve_step(&seen, step, never).await.unwrap();
+    let body = || async { Ok(shop.step("hold").await? + charge(&shop).await?) };
+    assert_eq!(shop.call(body).await.unwrap(), 2);
+    assert_eq!((shop.ledger.count("hold"), shop.ledger.count("charge")), (1, 2));
+}
+
+#[tokio::test]
+async fn a_call_with_nothing_to_go_on_with_is_not_resumed_by_hand() {
+    let shop = Shop::new();
+    let strict = Operation::new("strict").guarantee(Guarantee::AtMostOnce).key("order 7");
+    let strict = strict.returning::<Result<u32, Error>>();
+    let engine = shop.test.engine();
+    let reservation = shop.test.run(strict.begin()).await.unwrap();
+    if let idempotent_core::call::BeginOutcome::Reserved(reservation) = reservation {
+        reservation.abandon().await;
+    }
+    let seen = engine.scan(&Scan::indeterminate()).await.unwrap().entries.remove(0);
+    assert_eq!(engine.resume(&seen).await.unwrap_err().kind(), ErrorKind::Misconfigured);
 }

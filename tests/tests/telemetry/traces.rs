@@ -85,3 +85,36 @@ async fn an_engine_with_a_secret_links_as_well() {
     call(&engine, CHARGE).await;
     assert_eq!(*traces.links.lock().unwrap(), [parent(1)]);
 }
+
+/// A run of a suspended call is linked to the one before it, whether its caller or a recovery resumes it.
+#[tokio::test]
+async fn a_resumed_run_is_linked_to_the_run_before() {
+    let captured = Captured::start();
+    let traces = Traces::default();
+    let engine = Idempotency::builder(MemoryStore::new()).trace_context(traces.clone()).build();
+    let call = |step_only: bool| {
+        let call = Operation::new("checkout").key(&7).resume(&7).engine(&engine);
+        let call = call.returning::<Result<u8, Error>>();
+        let call = call.on_error(|_| idempotent_core::Disposition::Suspend);
+        call.run(move || async move {
+            idempotent_core::step("charge", || async { Ok::<_, Error>(1) }).await?;
+            if step_only {
+                let call = Operation::new("none").key(&None::<u8>).returning::<Result<u8, Error>>();
+                return call.run(|| async { Ok(0) }).await;
+            }
+            Ok(7)
+        })
+    };
+    assert!(call(true).await.is_err());
+    assert_eq!(*traces.links.lock().unwrap(), []);
+    assert!(call(true).await.is_err());
+    let own = traces.links.lock().unwrap().clone();
+    assert_eq!(own.len(), 1);
+    assert_eq!(call(false).await.unwrap(), 7);
+    let links = traces.links.lock().unwrap().clone();
+    assert_eq!(links.len(), 2);
+    assert_ne!(links[0], links[1]);
+    let calls = captured.log().calls();
+    let linked = calls.iter().filter(|call| !call.field("executed_in").is_empty()).count();
+    assert_eq!(linked, 2);
+}

@@ -1,4 +1,4 @@
-//! The journals of calls: their steps are kept beside the reservation, and go with it.
+//! The journals of calls: their steps are kept beside the reservation, and go with it. Which calls are due is in `due`.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
@@ -27,7 +27,7 @@ impl<C: CompletedMap> Records<C> {
             locked.mark(request.record.clone());
         }
         let Some(slot) = locked.slot_mut() else { return WriteStepOutcome::Fenced };
-        let steps = &mut slot.steps.get_or_insert_default().0;
+        let steps = &mut slot.kept.get_or_insert_default().steps;
         for (step, entry) in request.also {
             steps.entry(*step).or_insert_with(|| entry.clone());
         }
@@ -57,10 +57,9 @@ impl<C: CompletedMap> Records<C> {
     pub(super) fn load_steps(&self, id: &RecordId, journal: Token) -> Vec<(StepId, StepEntry)> {
         let locked = self.unfinished.lock(id.hash());
         let slot = locked.slot().filter(|slot| slot.record.journal() == Some(journal));
-        let steps = slot.and_then(|slot| slot.steps.as_deref());
-        steps
-            .into_iter()
-            .flat_map(|steps| &steps.0)
+        let kept = slot.and_then(|slot| slot.kept.as_deref());
+        kept.into_iter()
+            .flat_map(|kept| &kept.steps)
             .map(|(step, entry)| (*step, entry.clone()))
             .collect()
     }
@@ -79,6 +78,7 @@ impl<C: CompletedMap> Records<C> {
                     && entry.record.token() == request.seen.token() =>
             {
                 locked.resume(request.record.clone(), request.lease, now);
+                locked.set_due(Some(now.after(request.due_in)));
                 ResumeOutcome::Won
             }
             Some(entry) => ResumeOutcome::Taken(entry),
@@ -89,17 +89,29 @@ impl<C: CompletedMap> Records<C> {
     pub(super) fn suspend(&self, request: &Suspend<'_>, now: Moment) {
         let mut locked = self.unfinished.lock(request.id.hash());
         let Some(slot) = own_reservation(&mut locked, request, now) else { return };
+        let due = request.due_in.map(|due_in| now.after(due_in));
         if slot.record.has_journal() {
-            if let Some(steps) = &mut slot.steps {
-                settle(&mut steps.0, request.settles);
+            // Whoever knows of no journal leaves one alone.
+            if !request.suspended.has_journal() {
+                return;
+            }
+            if let Some(kept) = &mut slot.kept {
+                settle(&mut kept.steps, request.settles);
             }
             locked.abandon(request.suspended.clone(), request.ends_lease(), now);
+            locked.set_due(due);
             return;
         }
         match request.otherwise {
+            WithoutJournal::Release if slot.record.has_progress() => {
+                let record = slot.record.clone();
+                locked.abandon(record, true, now);
+                locked.set_due(due);
+            }
             WithoutJournal::Release => locked.remove(now),
             WithoutJournal::Abandon(record) => {
                 locked.abandon(record.clone(), request.ends_lease(), now);
+                locked.set_due(due);
             }
         }
     }
@@ -119,8 +131,8 @@ fn own_reservation<'a>(
 
 /// What a late owner may still do: settle the step that it began.
 fn settle_late(slot: Option<&mut Slot>, request: &WriteStep<'_>) -> WriteStepOutcome {
-    let steps = slot.and_then(|slot| slot.steps.as_deref_mut());
-    let there = steps.and_then(|steps| steps.0.get_mut(request.step));
+    let kept = slot.and_then(|slot| slot.kept.as_deref_mut());
+    let there = kept.and_then(|kept| kept.steps.get_mut(request.step));
     match (there, request.replaces) {
         (Some(there), _) if there == request.entry => WriteStepOutcome::Written,
         (Some(there), Replaces::Entry(seen)) if there == seen && !request.begins => {

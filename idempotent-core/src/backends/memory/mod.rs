@@ -4,7 +4,7 @@
 //! [`store`] answers the engine. The transitions, a file each, act on [`records`]: [`unfinished`]
 //! keeps a [`slot`] for each running call, [`completed`] the records that may be evicted. What each scope
 //! has is counted in [`slot_counts`] and [`result_ledger`], and [`evict`] makes room. [`wait`] waits until a
-//! reservation ends, and [`scan`] pages through everything.
+//! reservation ends, [`scan`] pages through everything, and [`due`] finds the calls to resume by [`due_index`].
 
 mod abandon;
 mod builder;
@@ -12,6 +12,8 @@ mod complete;
 mod completed;
 mod correct;
 mod crate_items;
+mod due;
+mod due_index;
 mod evict;
 mod expiry_queue;
 mod journal;

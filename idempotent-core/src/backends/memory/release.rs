@@ -21,8 +21,8 @@ impl<C: CompletedMap> Records<C> {
             return;
         }
         match locked.slot_mut() {
-            // Its owner does not know of the journal.
-            Some(slot) if slot.record.has_journal() => slot.end_lease(now),
+            // Its owner may not know of the journal.
+            Some(slot) if slot.record.has_progress() => slot.end_lease(now),
             _ => locked.remove(now),
         }
     }

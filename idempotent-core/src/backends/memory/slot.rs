@@ -17,15 +17,19 @@ pub(super) struct Slot {
     pub(super) record: Record,
     pub(super) waiters: WaiterList,
     pub(super) scope: Option<ScopeId>,
-    /// The steps of a call that has some.
-    pub(super) steps: Option<Box<Steps>>,
+    /// What another run needs, of a call that can be resumed. Few calls can, so a slot has a pointer to it.
+    pub(super) kept: Option<Box<Kept>>,
     lapses_at: Moment,
     vacant_at: Moment,
 }
 
-/// The steps of a call. Few calls have any, so a slot has a pointer to them.
+/// What another run of a call needs.
 #[derive(Debug, Default)]
-pub(super) struct Steps(pub(super) HashMap<StepId, StepEntry>);
+pub(super) struct Kept {
+    pub(super) steps: HashMap<StepId, StepEntry>,
+    /// When the call is to be resumed without its caller.
+    pub(super) due: Option<Moment>,
+}
 
 impl Slot {
     pub(super) fn reserved(
@@ -35,14 +39,17 @@ impl Slot {
         scope: Option<ScopeId>,
     ) -> Self {
         let waiters = WaiterList::default();
-        let mut slot = Self { record, waiters, scope, steps: None, lapses_at: now, vacant_at: now };
+        let mut slot = Self { record, waiters, scope, kept: None, lapses_at: now, vacant_at: now };
         slot.renew(now, lease);
+        if slot.record.has_input() {
+            slot.kept.get_or_insert_default().due = Some(slot.lapses_at);
+        }
         slot
     }
 
     pub(super) fn tombstone(record: Record, until: Moment, scope: Option<ScopeId>) -> Self {
         let waiters = WaiterList::default();
-        Self { record, waiters, scope, steps: None, lapses_at: until, vacant_at: until }
+        Self { record, waiters, scope, kept: None, lapses_at: until, vacant_at: until }
     }
 
     pub(super) fn renew(&mut self, now: Moment, lease: Duration) {
@@ -69,6 +76,11 @@ impl Slot {
     /// Whether a call runs here, as far as anybody knows.
     pub(super) fn is_running(&self, now: Moment) -> bool {
         self.state(now) == Some(State::Reserved) && self.record.owner_state() == OwnerState::Running
+    }
+
+    /// When the call is to be resumed without its caller, if it is.
+    pub(super) fn due(&self) -> Option<Moment> {
+        self.kept.as_ref().and_then(|kept| kept.due)
     }
 
     pub(super) fn lapses_at(&self) -> Moment {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -13,9 +14,10 @@ use super::unfinished::Full;
 use super::{scan, wait};
 use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, LocalStore,
-    Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan,
-    ScopeUse, Store, StoreError, StoreErrorKind, Suspend, Wait, WriteStep, WriteStepOutcome,
+    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Due, DueCall, DueCalls,
+    Entry, Journal, LocalStore, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
+    Resume, ResumeOutcome, Scan, ScopeUse, Store, StoreError, StoreErrorKind, Suspend, Wait,
+    WriteStep, WriteStepOutcome,
 };
 
 /// A store in the memory of one process.
@@ -183,6 +185,17 @@ impl Journal for MemoryStore {
 }
 
 #[async_trait]
+impl DueCalls for MemoryStore {
+    async fn due(&self, request: &Due<'_>) -> Result<Vec<DueCall>, StoreError> {
+        Ok(self.records().due(request, self.now()))
+    }
+
+    async fn due_in(&self, id: &RecordId) -> Result<Option<Duration>, StoreError> {
+        Ok(self.records().due_in(id, self.now()))
+    }
+}
+
+#[async_trait]
 impl Store for MemoryStore {
     fn is_in_process(&self) -> bool {
         true
@@ -243,6 +256,10 @@ impl Store for MemoryStore {
     }
 
     fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
+    }
+
+    fn due_calls(&self) -> Option<&dyn DueCalls> {
         Some(self)
     }
 

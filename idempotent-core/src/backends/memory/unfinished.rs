@@ -12,6 +12,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::crate_items::{Hash, IdHasher, Record, Token};
+use super::due_index::DueIndex;
 use super::moment::Moment;
 use super::slot::Slot;
 use super::slot_counts::SlotCounts;
@@ -36,6 +37,7 @@ pub(super) struct Unfinished {
     counts: SlotCounts,
     max: usize,
     next_sweep: AtomicU64,
+    due: DueIndex,
 }
 
 #[derive(Debug)]
@@ -84,6 +86,7 @@ impl Unfinished {
             counts: SlotCounts::new(&hasher),
             max,
             next_sweep: AtomicU64::new(0),
+            due: DueIndex::default(),
             hasher,
         }
     }
@@ -113,7 +116,7 @@ impl Unfinished {
         if mine {
             for shard in &self.shards {
                 let mut after_unlock = AfterUnlock::default();
-                let swept = lock(shard).sweep(now, &self.counts, &mut after_unlock);
+                let swept = lock(shard).sweep(now, (&self.counts, &self.due), &mut after_unlock);
                 self.count.fetch_sub(swept, Ordering::Relaxed);
             }
         }
@@ -127,6 +130,11 @@ impl Unfinished {
     /// The slots of one scope, including vacant ones that are not swept yet.
     pub(super) const fn counts(&self) -> &SlotCounts {
         &self.counts
+    }
+
+    /// Which calls may be due.
+    pub(super) const fn due(&self) -> &DueIndex {
+        &self.due
     }
 
     pub(super) const fn max(&self) -> usize {
@@ -220,10 +228,22 @@ impl LockedId<'_> {
         }
     }
 
+    /// Says when the call is to be resumed without its caller, if it has an input.
+    pub(super) fn set_due(&mut self, due: Option<Moment>) {
+        let Some(slot) = self.shard.slots.get_mut(self.id) else { return };
+        if slot.record.has_input() {
+            let before = slot.kept.get_or_insert_default().due.take();
+            self.unfinished.due.remove(before, self.id);
+            slot.kept.get_or_insert_default().due = due;
+            self.unfinished.due.note(due, self.id);
+        }
+    }
+
     pub(super) fn remove(&mut self, now: Moment) {
         if let Some(mut slot) = self.shard.slots.remove(self.id) {
             self.unfinished.count.fetch_sub(1, Ordering::Relaxed);
             self.unfinished.counts.remove(&slot);
+            self.unfinished.due.remove(slot.due(), self.id);
             self.after_unlock.slot_removed(self.id, &mut slot, now);
         }
     }
@@ -256,16 +276,19 @@ impl LockedId<'_> {
 
     fn put(&mut self, slot: Slot, now: Moment) {
         self.unfinished.counts.add(&slot);
+        let due = slot.due();
         if let Some(mut old) = self.shard.slots.insert(*self.id, slot) {
             self.unfinished.counts.remove(&old);
+            self.unfinished.due.remove(old.due(), self.id);
             self.after_unlock.slot_removed(self.id, &mut old, now);
         }
+        self.unfinished.due.note(due, self.id);
     }
 
     fn sweep_when_due(&mut self, now: Moment) {
         if self.shard.slots.len() >= self.shard.sweep_at {
-            let counts = &self.unfinished.counts;
-            let swept = self.shard.sweep(now, counts, &mut self.after_unlock);
+            let indexes = (&self.unfinished.counts, &self.unfinished.due);
+            let swept = self.shard.sweep(now, indexes, &mut self.after_unlock);
             self.unfinished.count.fetch_sub(swept, Ordering::Relaxed);
         }
     }
@@ -275,12 +298,18 @@ impl Shard {
     /// Removes the vacant slots and returns their number. The next sweep is due when the slots have
     /// doubled, so that each reservation pays for a constant number of slots, and vacant slots
     /// never outnumber the others for long.
-    fn sweep(&mut self, now: Moment, counts: &SlotCounts, after_unlock: &mut AfterUnlock) -> usize {
+    fn sweep(
+        &mut self,
+        now: Moment,
+        (counts, due): (&SlotCounts, &DueIndex),
+        after_unlock: &mut AfterUnlock,
+    ) -> usize {
         let before = self.slots.len();
         self.slots.retain(|id, slot| {
             let vacant = slot.is_vacant(now);
             if vacant {
                 counts.remove(slot);
+                due.remove(slot.due(), id);
                 after_unlock.slot_removed(id, slot, now);
             }
             !vacant

@@ -12,9 +12,9 @@ use super::inner::Inner;
 use super::load_expiry;
 use crate::model::{RecordId, ScopeId};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Degradation, Entry, Journal,
-    LocalStore, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan,
-    ScopeUse, State, Store, StoreError, StoreHealth, Wait,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Degradation, DueCalls, Entry,
+    Journal, LocalStore, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve,
+    ReserveOutcome, Scan, ScopeUse, State, Store, StoreError, StoreHealth, Wait,
 };
 
 /// A cache of another store's completed records in this process's memory, so that a replay needs no
@@ -201,6 +201,10 @@ impl<S: Store> Store for NearCache<S> {
     /// Steps are never copied.
     fn journal(&self) -> Option<&dyn Journal> {
         self.0.store.journal()
+    }
+
+    fn due_calls(&self) -> Option<&dyn DueCalls> {
+        self.0.store.due_calls()
     }
 
     fn max_records(&self) -> Option<u64> {

@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::connection::Retry;
-use super::entry::guarantee_code;
+use super::entry::lapse_code;
 use super::error::store_error;
 use super::inner::Inner;
 use super::query::{Purpose, Query};
@@ -20,7 +20,7 @@ pub(super) async fn abandon(
             .bind(&request.id.hash()[..])
             .bind(&token.as_bytes()[..])
             .bind(request.record.as_bytes())
-            .bind(guarantee_code(request.record.guarantee()))
+            .bind(lapse_code(request.record))
             .bind(request.ends_lease())
             .bind(store.channel())
             .purpose(Purpose::Settle)

@@ -1,10 +1,12 @@
 //! The journals of calls: rows of a table of their own, which go with their reservation.
 
+use std::time::Duration;
+
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 use super::connection::Retry;
-use super::entry::{guarantee_code, lapse_code};
+use super::entry::lapse_code;
 use super::error::{store_error, unexpected};
 use super::inner::Inner;
 use super::load::load;
@@ -93,6 +95,7 @@ pub(super) async fn resume(
             .bind(lapse_code(record))
             .bind(ceil_micros(request.lease))
             .bind(ceil_micros(record.retention()))
+            .bind(due(record, Some(request.due_in)))
     };
     let deadline = store.connection.deadline();
     let rows = store.connection.fetch_until(query, Retry::Yes, deadline).await;
@@ -106,6 +109,11 @@ pub(super) async fn resume(
         Some(entry) => ResumeOutcome::Taken(entry),
         None => ResumeOutcome::Gone,
     })
+}
+
+/// When a record is due, in microseconds from now, if it has an input.
+fn due(record: &Record, due_in: Option<Duration>) -> Option<i64> {
+    due_in.filter(|_| record.has_input()).map(ceil_micros)
 }
 
 pub(super) async fn suspend(store: &Inner, request: &Suspend<'_>) -> Result<(), StoreError> {
@@ -122,14 +130,15 @@ pub(super) async fn suspend(store: &Inner, request: &Suspend<'_>) -> Result<(), 
         Query::new(&store.statements.suspend)
             .bind(&request.id.hash()[..])
             .bind(&token.as_bytes()[..])
-            .bind(request.suspended.as_bytes())
+            .bind(request.suspended.has_journal().then(|| request.suspended.as_bytes()))
             .bind(lapse_code(request.suspended))
             .bind(request.ends_lease())
             .bind(plain.map(Record::as_bytes))
-            .bind(plain.map(|record| guarantee_code(record.guarantee())))
+            .bind(plain.map(lapse_code))
             .bind(steps)
             .bind(seen)
             .bind(entries)
+            .bind(due(request.suspended, request.due_in))
             .bind(store.channel())
             .purpose(Purpose::Settle)
     };

@@ -3,7 +3,8 @@
 //! [`store`] is [`PostgresStore`], [`builder`] has its options, and [`connect`] makes it, on a [`source`], which may be a
 //! [`url`]. [`reserve`], [`complete`],
 //! [`renew`] and [`release`] are the transitions, [`load`] reads what is recorded under an id, [`entry`]
-//! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records, [`scope_use`] counts a scope's. [`schema`] is the
+//! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records, [`scope_use`] counts a scope's, [`due`] finds the
+//! calls to resume. [`schema`] is the
 //! tables, [`table_names`] puts their names into SQL, [`statements`] is the SQL. [`connection`] runs each
 //! [`query`], over connections from a [`connection_pool`] (by its [`acquisitions`]) or a [`connection_cache`], or on a spare one if it is the
 //! [`first_of`] both; a [`running_query`] outlives its caller's patience. [`autocommit`] tells connections within a transaction, [`read_only`] servers that accept
@@ -23,6 +24,7 @@ mod connection;
 mod connection_cache;
 mod connection_pool;
 mod correct;
+mod due;
 mod entry;
 mod error;
 mod first_of;

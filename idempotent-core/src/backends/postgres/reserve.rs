@@ -6,7 +6,7 @@ use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
 use super::connection::Retry;
-use super::entry::{EntryRow, guarantee_code};
+use super::entry::{EntryRow, lapse_code};
 use super::error::{is_read_only, store_error, timed_out, unexpected};
 use super::inner::Inner;
 use super::load::load;
@@ -27,7 +27,7 @@ pub(super) async fn reserve(
             .bind(&request.id.hash()[..])
             .bind(request.id.operation())
             .bind(&record.token().as_bytes()[..])
-            .bind(guarantee_code(record.guarantee()))
+            .bind(lapse_code(record))
             .bind(record.as_bytes())
             .bind(ceil_micros(request.lease()))
             .bind(ceil_micros(record.retention()))

@@ -15,8 +15,8 @@ const MIGRATIONS: &[(i32, &str)] = &[
     (2, include_str!("../../../migrations/postgres/0002_transactions.sql")),
     (3, include_str!("../../../migrations/postgres/0003_outbox.sql")),
     (4, include_str!("../../../migrations/postgres/0004_scopes.sql")),
-    (5, include_str!("../../../migrations/postgres/0005_groups.sql")),
-    (6, include_str!("../../../migrations/postgres/0006_journals.sql")),
+    (5, include_str!("../../../migrations/postgres/0005_journals.sql")),
+    (6, include_str!("../../../migrations/postgres/0006_groups.sql")),
 ];
 
 /// The lock that a process holds while it migrates. There is one for the whole database, since the stores of

@@ -29,6 +29,8 @@ pub(super) struct Statements {
     pub(super) load_steps: SqlStr,
     pub(super) resume: SqlStr,
     pub(super) suspend: SqlStr,
+    pub(super) due: SqlStr,
+    pub(super) due_in: SqlStr,
 }
 
 impl Statements {
@@ -56,6 +58,8 @@ impl Statements {
             load_steps: of(include_str!("sql/load_steps.sql")),
             resume: of(include_str!("sql/resume.sql")),
             suspend: of(include_str!("sql/suspend.sql")),
+            due: of(include_str!("sql/due.sql")),
+            due_in: of(include_str!("sql/due_in.sql")),
         }
     }
 }

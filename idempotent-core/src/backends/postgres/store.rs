@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -10,13 +11,14 @@ use super::connection_pool::ConnectionPool;
 use super::error::store_error;
 use super::inner::Inner;
 use super::table_names::TableNames;
-use super::{check, correct, groups, journal, load, notify, release, scan, schema, scope_use};
+use super::{check, correct, due, groups, journal, load, notify, release, scan, schema, scope_use};
 use crate::backends::shared::sql::sweep_all;
 use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
-    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
-    Scan, ScopeUse, Store, StoreError, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Due, DueCall, DueCalls, Entry,
+    Journal, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume,
+    ResumeOutcome, Scan, ScopeUse, Store, StoreError, StoreHealth, Suspend, Wait, WriteStep,
+    WriteStepOutcome,
 };
 
 /// A store in PostgreSQL, version 15 or newer: any number of processes share the records in a table of one
@@ -197,6 +199,19 @@ impl Journal for PostgresStore {
 }
 
 #[async_trait]
+impl DueCalls for PostgresStore {
+    async fn due(&self, request: &Due<'_>) -> Result<Vec<DueCall>, StoreError> {
+        self.0.ready().await?;
+        self.0.named(due::due(&self.0, request).await)
+    }
+
+    async fn due_in(&self, id: &RecordId) -> Result<Option<Duration>, StoreError> {
+        self.0.ready().await?;
+        self.0.named(due::due_in(&self.0, id).await)
+    }
+}
+
+#[async_trait]
 impl Store for PostgresStore {
     fn server(&self) -> Option<&str> {
         Some(self.0.server())
@@ -290,6 +305,10 @@ impl Store for PostgresStore {
     }
 
     fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
+    }
+
+    fn due_calls(&self) -> Option<&dyn DueCalls> {
         Some(self)
     }
 

@@ -1,6 +1,6 @@
 //! Marking a reservation whose owner no longer works on it.
 
-use super::entry::guarantee_code;
+use super::entry::lapse_code;
 use super::inner::Inner;
 use super::query::query;
 use crate::store::{Abandon, StoreError};
@@ -10,7 +10,7 @@ pub(super) async fn abandon(store: &Inner, request: &Abandon<'_>) -> Result<(), 
         .bind(&request.id.hash()[..])
         .bind(&request.reservation.token().as_bytes()[..])
         .bind(request.record.as_bytes())
-        .bind(guarantee_code(request.record.guarantee()))
+        .bind(lapse_code(request.record))
         .bind(request.ends_lease());
     store.connection.change(query).await.map(drop)
 }

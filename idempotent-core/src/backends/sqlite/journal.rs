@@ -1,5 +1,7 @@
 //! The journals of calls: rows of a table of their own, which go with their reservation.
 
+use std::time::Duration;
+
 use sqlx::Row as _;
 
 use super::entry::lapse_code;
@@ -9,7 +11,7 @@ use super::load::load;
 use super::query::{Query, query};
 use super::write_queue::Write;
 use crate::backends::shared::durations::{ceil_millis, floor_millis};
-use crate::model::{MalformedRecord, RecordId, StepEntry, StepId, Token};
+use crate::model::{MalformedRecord, Record, RecordId, StepEntry, StepId, Token};
 use crate::store::{
     Replaces, Resume, ResumeOutcome, State, StoreError, Suspend, WithoutJournal, WriteStep,
     WriteStepOutcome,
@@ -91,7 +93,8 @@ pub(super) async fn resume(
         .bind(request.record.as_bytes())
         .bind(lapse_code(request.record))
         .bind(ceil_millis(request.lease))
-        .bind(floor_millis(request.record.retention()));
+        .bind(floor_millis(request.record.retention()))
+        .bind(due(request.record, Some(request.due_in)));
     if store.connection.change(query).await? > 0 {
         return Ok(ResumeOutcome::Won);
     }
@@ -121,16 +124,34 @@ pub(super) async fn suspend(store: &Inner, request: &Suspend<'_>) -> Result<(), 
     let suspend = of_record(&statements.suspend)
         .bind(request.suspended.as_bytes())
         .bind(lapse_code(request.suspended))
-        .bind(request.ends_lease());
-    let otherwise = match request.otherwise {
-        WithoutJournal::Release => of_record(&statements.release_unmarked),
-        WithoutJournal::Abandon(record) => of_record(&statements.abandon)
-            .bind(record.as_bytes())
-            .bind(lapse_code(record))
-            .bind(request.ends_lease()),
+        .bind(request.ends_lease())
+        .bind(due(request.suspended, request.due_in));
+    let others = match request.otherwise {
+        WithoutJournal::Release => {
+            let due = due(request.reservation, request.due_in);
+            let end_lease = of_record(&statements.end_lease).bind(due);
+            vec![end_lease, of_record(&statements.release_unmarked)]
+        }
+        WithoutJournal::Abandon(record) => {
+            let abandon = of_record(&statements.suspend_unmarked)
+                .bind(record.as_bytes())
+                .bind(lapse_code(record))
+                .bind(request.ends_lease())
+                .bind(due(record, request.due_in));
+            vec![abandon]
+        }
     };
-    let write = write.and_then(|write| write.and(suspend)).and_then(|write| write.and(otherwise));
+    // Whoever knows of no journal leaves one alone.
+    let suspend = request.suspended.has_journal().then_some(suspend);
+    for statement in suspend.into_iter().chain(others) {
+        write = write.and_then(|write| write.and(statement));
+    }
     store.connection.write(write).await.map(drop)
+}
+
+/// When a record is due, in milliseconds from now, if it has an input.
+fn due(record: &Record, due_in: Option<Duration>) -> Option<i64> {
+    due_in.filter(|_| record.has_input()).map(floor_millis)
 }
 
 fn owned(statement: &sqlx::SqlStr, id: &RecordId, token: Token) -> Query {

@@ -3,7 +3,7 @@
 //! [`store`] is [`SqliteStore`], [`builder`] sets it up on a [`source`]. [`reserve`], [`complete`],
 //! [`renew`] and [`release`] are the transitions, [`load`] reads what is recorded under an id, [`entry`]
 //! says what a row means, [`scan`] reads pages, [`sweep`] removes expired records, [`scope_use`] counts a
-//! scope's. [`database_file`] opens the file, which [`private_file`] creates, [`schema`] is the tables,
+//! scope's, [`due`] finds the calls to resume. [`database_file`] opens the file, which [`private_file`] creates, [`schema`] is the tables,
 //! [`table_names`] puts their names into SQL, [`statements`] is the
 //! SQL. [`connection`] runs queries; a [`write_queue`] puts writes in order. [`notify`] wakes waiters and
 //! finds the purges of other processes. [`transaction`] is calls in transactions of their callers.
@@ -17,6 +17,7 @@ mod connection;
 mod connections;
 mod correct;
 mod database_file;
+mod due;
 mod entry;
 mod error;
 mod inner;

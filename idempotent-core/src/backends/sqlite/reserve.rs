@@ -1,7 +1,7 @@
 //! Reserving: a read, which takes no lock on the file, and if the id seems vacant one statement that
 //! decides.
 
-use super::entry::{Found, guarantee_code};
+use super::entry::{Found, lapse_code};
 use super::inner::Inner;
 use super::load::load;
 use super::query::query;
@@ -46,7 +46,7 @@ async fn insert(store: &Inner, request: &Reserve<'_>) -> Result<bool, StoreError
     let query = query(&store.statements.reserve)
         .bind(&request.id.hash()[..])
         .bind(&record.token().as_bytes()[..])
-        .bind(guarantee_code(record.guarantee()))
+        .bind(lapse_code(record))
         .bind(ceil_millis(request.lease()))
         .bind(floor_millis(record.retention()))
         .bind(request.id.operation())

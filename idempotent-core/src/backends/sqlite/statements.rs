@@ -33,6 +33,10 @@ pub(super) struct Statements {
     pub(super) load_steps: SqlStr,
     pub(super) resume: SqlStr,
     pub(super) suspend: SqlStr,
+    pub(super) suspend_unmarked: SqlStr,
+    pub(super) end_lease: SqlStr,
+    pub(super) due: SqlStr,
+    pub(super) due_in: SqlStr,
     pub(super) settle_step: SqlStr,
     pub(super) release_unmarked: SqlStr,
 }
@@ -67,6 +71,10 @@ impl Statements {
             load_steps: of(include_str!("sql/load_steps.sql")),
             resume: of(include_str!("sql/resume.sql")),
             suspend: of(include_str!("sql/suspend.sql")),
+            suspend_unmarked: of(include_str!("sql/suspend_unmarked.sql")),
+            end_lease: of(include_str!("sql/end_lease.sql")),
+            due: of(include_str!("sql/due.sql")),
+            due_in: of(include_str!("sql/due_in.sql")),
             settle_step: of(include_str!("sql/settle_step.sql")),
             release_unmarked: of(include_str!("sql/release_unmarked.sql")),
         }

@@ -3,20 +3,22 @@
 use std::any::Any;
 use std::fmt;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::inner::Inner;
 use super::{
-    abandon, check, complete, correct, journal, load, notify, release, renew, reserve, scan,
+    abandon, check, complete, correct, due, journal, load, notify, release, renew, reserve, scan,
     schema, scope_use,
 };
 use crate::backends::shared::sql::sweep_all;
 use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
-    PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume, ResumeOutcome,
-    Scan, ScopeUse, Store, StoreError, StoreHealth, Suspend, Wait, WriteStep, WriteStepOutcome,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Due, DueCall, DueCalls, Entry,
+    Journal, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Resume,
+    ResumeOutcome, Scan, ScopeUse, Store, StoreError, StoreHealth, Suspend, Wait, WriteStep,
+    WriteStepOutcome,
 };
 
 /// A store in a file of this machine: any number of its processes share the records, which survive a restart.
@@ -191,6 +193,19 @@ impl Journal for SqliteStore {
 }
 
 #[async_trait]
+impl DueCalls for SqliteStore {
+    async fn due(&self, request: &Due<'_>) -> Result<Vec<DueCall>, StoreError> {
+        self.0.ready().await?;
+        self.0.named(due::due(&self.0, request).await)
+    }
+
+    async fn due_in(&self, id: &RecordId) -> Result<Option<Duration>, StoreError> {
+        self.0.ready().await?;
+        self.0.named(due::due_in(&self.0, id).await)
+    }
+}
+
+#[async_trait]
 impl Store for SqliteStore {
     fn server(&self) -> Option<&str> {
         Some(self.0.file())
@@ -267,6 +282,10 @@ impl Store for SqliteStore {
     }
 
     fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
+    }
+
+    fn due_calls(&self) -> Option<&dyn DueCalls> {
         Some(self)
     }
 

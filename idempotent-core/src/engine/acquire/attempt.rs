@@ -13,6 +13,7 @@ use super::request::Request;
 use super::resume::{Resumed, resume};
 use super::unrecorded::UnrecordedRun;
 use crate::engine::circuit::{Asking, OpenCircuit};
+use crate::engine::claim::Claim;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseContext, LeaseHandle, RenewalTask, current};
 use crate::engine::settle::{HeldReservation, Unused, discard};
@@ -68,6 +69,13 @@ pub(super) fn start(
         return ControlFlow::Break(Err(Error::of(ErrorKind::Misconfigured, &prepared.id)
             .detail("an exactly-once call must run in a transaction: use `run_in`")));
     }
+    if let Some(claim) = Claim::current() {
+        match claim.take(&prepared.engine, &prepared.id) {
+            Ok(Some(written)) => return ControlFlow::Break(adopt(prepared, written, &claim)),
+            Ok(None) => {}
+            Err(why) => return ControlFlow::Break(Err(misled(&prepared.id, why))),
+        }
+    }
     let local = prepared.engine.store().local();
     if let Some(entry) = local.and_then(|local| local.completed(&prepared.id)) {
         let completed = prepared.check_local(entry);
@@ -99,6 +107,36 @@ pub(super) fn start(
     }
     let answer = Answer::new(&request, answer);
     ControlFlow::Break(conclude(prepared, task, Try::First, answer))
+}
+
+/// Goes on with a call that a recovery has taken.
+#[cold]
+fn adopt(mut prepared: Prepared, written: Written, claim: &Claim) -> Result<Attempt, Error> {
+    let ready = |prepared: &mut Prepared| {
+        let task = prepared.engine.0.renewals.current().map_err(|error| {
+            Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string())
+        })?;
+        prepared.check_resumable(&written.record)?;
+        prepared.enter()?;
+        prepared.refusal.take().map_or(Ok(task), Err)
+    };
+    match ready(&mut prepared) {
+        Ok(task) => {
+            prepared.lease = written.record.lease();
+            prepared.resumed_from = written.record.trace_parent().map(Box::new);
+            won(prepared, written, task)
+        }
+        Err(refusal) => {
+            prepared.leave();
+            claim.give_back(written, &refusal);
+            Err(refusal)
+        }
+    }
+}
+
+#[cold]
+fn misled(id: &RecordId, why: &'static str) -> Error {
+    Error::of(ErrorKind::Misconfigured, id).detail(why)
 }
 
 /// What the call knows when it asks the store.
@@ -203,9 +241,12 @@ async fn resume_call(
     entry: Entry,
 ) -> Result<Attempt, Error> {
     let limit = this.limit(&prepared);
-    let (prepared, resumed) = resume(prepared, &task, limit, &entry).await?;
+    let (mut prepared, resumed) = resume(prepared, &task, limit, &entry).await?;
     match resumed {
-        Resumed::Won(written) => won(prepared, written, task),
+        Resumed::Won(written) => {
+            prepared.resumed_from = entry.record.trace_parent().map(Box::new);
+            won(prepared, written, task)
+        }
         Resumed::Taken(entry) => taken(prepared, task, entry),
         Resumed::Failed(error) if this.is_over(&error) => Err(prepared.in_progress(None)),
         Resumed::Failed(error) => Err(unavailable(&prepared.id, error, SOON)),
@@ -258,7 +299,7 @@ fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<A
     // The lease counts from when the reservation was written: the store may have granted it at any
     // moment after that.
     let Written { record, at: sent } = written;
-    let Prepared { engine, id, ttl, lease, max_run, seat, is_charged, .. } = prepared;
+    let Prepared { engine, id, ttl, lease, max_run, seat, is_charged, resumed_from, .. } = prepared;
     if Instant::now() >= sent + lease {
         // Another caller may hold the key by now, and starting the body would run it twice.
         discard(&engine, id.clone(), record, Unused::Won);
@@ -266,7 +307,8 @@ fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<A
     }
     let context = LeaseContext { engine: engine.to_ref(), ttl, caller: current() };
     let lease = LeaseHandle::new(task, id, record, (lease, max_run), sent, context);
-    let held = HeldReservation::new(engine, ttl, lease, (seat, is_charged));
+    let mut held = HeldReservation::new(engine, ttl, lease, (seat, is_charged));
+    held.resumed_from = resumed_from;
     Ok(Attempt::Acquired(Acquired::Won(held)))
 }
 

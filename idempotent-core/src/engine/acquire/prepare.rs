@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use super::effective_policy::EffectivePolicy;
+use super::input;
 use super::request::Request;
 use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::limits::{Seat, WaiterSeat};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, Secret};
+use crate::model::{
+    Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, Secret, TraceParent,
+};
 use crate::store::Reserve;
 
 /// A call with everything decided that does not depend on the store.
@@ -29,6 +32,8 @@ pub(super) struct Prepared {
     pub(super) is_charged: bool,
     /// Why the call may not run, though it may still get a result.
     pub(super) refusal: Option<Error>,
+    /// Where the run before ran in a distributed trace, if this one resumes its call.
+    pub(super) resumed_from: Option<Box<TraceParent>>,
 }
 
 impl Request {
@@ -50,6 +55,7 @@ impl Request {
             Some(Ok(digest)) => Some(fingerprint_of(digest, secret)),
             Some(Err(error)) => return Err(Error::of(ErrorKind::Encode, &id).caused_by(error)),
         };
+        input::check(&self, &engine, &id)?;
         Ok(Prepared {
             request: self,
             id,
@@ -62,6 +68,7 @@ impl Request {
             waiter_seat: None,
             is_charged: false,
             refusal: None,
+            resumed_from: None,
         })
     }
 }
@@ -88,6 +95,7 @@ impl Prepared {
     /// What the record will say about this call.
     pub(super) fn envelope(&self) -> Envelope<'_> {
         let settings = self.engine.settings();
+        let input = self.request.input.as_deref().and_then(|input| input.as_deref().ok());
         Envelope {
             key: self.request.key.as_ref().ok().filter(|_| !settings.redact_keys),
             scope: self.scope().filter(|_| !settings.redact_keys),
@@ -95,7 +103,11 @@ impl Prepared {
             fingerprint: self.fingerprint,
             version: self.operation().version,
             lease: self.lease,
-            retention: settings.retention,
+            retention: match input {
+                None => settings.retention,
+                Some(_) => input::retention(&self.engine, self.ttl),
+            },
+            input,
             // Others are hardly ever resolved.
             result_types: self
                 .request

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::limits::Limiter;
-use crate::model::{KeyParts, KeyProblem, Operation, ResultTypes, TraceParent};
+use crate::model::{KeyParts, KeyProblem, Operation, RecordBytes, ResultTypes, TraceParent};
 
 /// A call's options. It borrows nothing, so the arguments may be moved once it is made.
 pub(crate) struct Request {
@@ -25,7 +25,12 @@ pub(crate) struct Request {
     pub(crate) result_types: Option<ResultTypes<'static>>,
     /// Where the call runs in a distributed trace, if the engine wants to know.
     pub(crate) trace_parent: Option<TraceParent>,
+    /// What the call is resumed with without its caller. Boxed, since few calls are.
+    pub(crate) input: Option<Box<Input>>,
 }
+
+/// An encoded input.
+pub(crate) type Input = Result<RecordBytes, rmp_serde::encode::Error>;
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use crate::engine::lease::RenewalTask;
 use crate::engine::settle::{Unused, discard};
 use crate::engine::telemetry::Transition;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Record, Token};
+use crate::model::{Envelope, Record, Token};
 use crate::store::{Entry, Resume, ResumeOutcome, State, StoreError, StoreErrorKind, Written};
 
 /// What has become of an attempt to resume a call.
@@ -35,7 +35,9 @@ pub(super) async fn resume(
     let Some((store, record)) = engine.store().journal().zip(prepared.resumed(&entry.record))
     else {
         prepared.leave();
-        return Err(prepared.incompatible("it has a journal, which its store does not keep".into()));
+        return Err(
+            prepared.incompatible("it can be resumed, which its store does not know".into())
+        );
     };
     let sent = Instant::now();
     let request = Resume::new(&prepared.id, &entry.record, &record, prepared.lease);
@@ -64,7 +66,7 @@ pub(super) async fn resume(
 
 impl Prepared {
     /// Refuses to go on with a call that is not this one.
-    fn check_resumable(&self, record: &Record) -> Result<(), Error> {
+    pub(super) fn check_resumable(&self, record: &Record) -> Result<(), Error> {
         self.engine.authenticate(&self.id, record)?;
         if record.version() != self.operation().version {
             return Err(self.incompatible(format!(
@@ -82,9 +84,21 @@ impl Prepared {
 
     /// The reservation of the run that resumes a call, as it is written.
     fn resumed(&self, suspended: &Record) -> Option<Record> {
-        let journal = suspended.journal()?;
-        let record = Record::reserved(&self.envelope(), Token::random());
-        let record = record.with_journal(journal, suspended.retention());
+        if !suspended.suspends() {
+            return None;
+        }
+        // The first input stays.
+        let input = suspended.input();
+        let envelope = Envelope { input, retention: suspended.retention(), ..self.envelope() };
+        let record = Record::reserved(&envelope, Token::random());
+        let record = match suspended.journal() {
+            Some(journal) => record.with_journal(journal, suspended.retention()),
+            None => record,
+        };
+        let record = match input {
+            Some(_) => record.with_runs(suspended.runs()),
+            None => record,
+        };
         Some(self.engine.seal(&self.id, &record))
     }
 }

@@ -8,8 +8,8 @@ use crate::engine::telemetry::Transition;
 use crate::error::{Error, ErrorKind};
 use crate::model::Key;
 use crate::model::{
-    AnyKey, Fingerprint, Guarantee, InvalidRecordId, Outcome, OwnerState, RecordId, ResultTypes,
-    Token, TraceParent,
+    AnyKey, Fingerprint, Guarantee, InvalidRecordId, Outcome, OwnerState, Record, RecordId,
+    ResultTypes, StepEntry, StepId, Token, TraceParent,
 };
 use crate::store::{Cursor, Entry, Release, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
@@ -21,6 +21,8 @@ use crate::store::{Cursor, Entry, Release, Scan, State, StoreError, StoreErrorKi
 pub struct Inspection {
     pub(super) id: RecordId,
     pub(super) entry: Entry,
+    pub(super) steps: Vec<(StepId, StepEntry)>,
+    due_in: Option<Duration>,
 }
 
 impl Inspection {
@@ -64,6 +66,28 @@ impl Inspection {
     #[must_use]
     pub fn last_error(&self) -> Option<&str> {
         self.entry.record.last_error()
+    }
+
+    /// How often a [`Recovery`](crate::engine::Recovery) has resumed the call since it last recorded a step.
+    #[must_use]
+    pub fn attempts(&self) -> u32 {
+        self.entry.record.attempts()
+    }
+
+    /// The [steps](crate::guide::calls_of_several_effects) that the call's journal knows, in the order in which they were
+    /// written: what each is called, its key, how far it has come, when that was written and how long it ran. What an
+    /// interrupted run missed is in its [last error](Self::last_error). A [scan](Idempotency::scan) does not load them:
+    /// inspect the record.
+    #[must_use]
+    pub fn steps(&self) -> &[(StepId, StepEntry)] {
+        &self.steps
+    }
+
+    /// In how long a [`Recovery`](crate::engine::Recovery) resumes the call, once nobody runs it; zero if it may at once.
+    /// `None` if the call has no input, or waits for its next caller. A [scan](Idempotency::scan) does not ask for it.
+    #[must_use]
+    pub fn due_in(&self) -> Option<Duration> {
+        self.due_in
     }
 
     /// The token of the attempt that wrote it.
@@ -165,7 +189,12 @@ impl Idempotency {
             return Ok(None);
         };
         self.authenticate(id, &entry.record)?;
-        Ok(Some(Inspection { id: id.clone(), entry }))
+        let steps = self.steps_of(id, &entry.record).await?;
+        let due_in = match self.store().due_calls().filter(|_| entry.record.has_input()) {
+            Some(index) => self.admin_call(id, index.due_in(id)).await?,
+            None => None,
+        };
+        Ok(Some(Inspection { id: id.clone(), entry, steps, due_in }))
     }
 
     /// Removes the record of an id, whatever its state, and returns whether there was one. The next
@@ -179,7 +208,7 @@ impl Idempotency {
     }
 
     /// Makes a reserved key vacant before its lease lapses, for an owner that is known to be dead. A call with steps
-    /// keeps them, and is suspended: its next caller resumes it.
+    /// or an input keeps them, and is suspended: its next caller resumes it, or a [`Recovery`](crate::engine::Recovery).
     /// A record that has changed since it was inspected stays as it is. Returns the record that the
     /// id has afterwards, if any.
     ///
@@ -187,7 +216,8 @@ impl Idempotency {
     ///
     /// [`ErrorKind::Store`] if the store fails.
     pub async fn release(&self, seen: &Inspection) -> Result<Option<Inspection>, Error> {
-        if seen.entry.record.has_journal() {
+        let record = &seen.entry.record;
+        if record.has_progress() || record.has_input() {
             self.end_lease(seen).await?;
             return self.inspect(&seen.id).await;
         }
@@ -224,7 +254,10 @@ impl Idempotency {
         let (mut entries, mut unreadable) = (Vec::new(), page.unreadable);
         for (id, entry) in page.entries {
             match self.find_forgery(&id, &entry.record) {
-                None => entries.push(Inspection { id, entry }),
+                None => {
+                    let (steps, due_in) = (Vec::new(), None);
+                    entries.push(Inspection { id, entry, steps, due_in });
+                }
                 Some(why) => {
                     let key = id.to_string();
                     unreadable.push(Unreadable::new(
@@ -236,6 +269,26 @@ impl Idempotency {
             }
         }
         Ok(InspectionPage { entries, unreadable, next: page.next })
+    }
+
+    /// The steps of a call, the first first.
+    async fn steps_of(
+        &self,
+        id: &RecordId,
+        record: &Record,
+    ) -> Result<Vec<(StepId, StepEntry)>, Error> {
+        let Some((store, journal)) = self.store().journal().zip(record.journal()) else {
+            return Ok(Vec::new());
+        };
+        let mut steps = self.admin_call(id, store.load_steps(id, journal)).await?;
+        for (step, entry) in &steps {
+            if let Err(why) = self.0.authenticity.check_step(journal, step, entry) {
+                let why = format!("step `{}`: {why}", entry.name());
+                return Err(Error::of(ErrorKind::NotAuthentic, id).detail(why));
+            }
+        }
+        steps.sort_by_key(|(step, entry)| (entry.written(), *step));
+        Ok(steps)
     }
 
     pub(super) async fn admin_call<T>(

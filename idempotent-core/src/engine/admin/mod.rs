@@ -1,11 +1,12 @@
 //! The operator's side: inspecting, releasing and purging records (`inspect`), saying what a
-//! call turned out to be (`resolve`, by a `resolution`; `suspend` for one with steps, and `moved_on` is the error of both), and counting the calls of which nobody has said that (`indeterminate`).
+//! call turned out to be (`resolve`, by a `resolution`; `resolve_step` for one of its steps, `suspend` for one that is to go on, and `moved_on` is the error of all), and counting the calls of which nobody has said that (`indeterminate`).
 
 mod indeterminate;
 mod inspect;
 mod moved_on;
 mod resolution;
 mod resolve;
+mod resolve_step;
 mod suspend;
 
 pub use self::inspect::{Inspection, InspectionPage};

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::codec::{self, BinaryResult};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Record, RecordBytes, RecordId, ResultTypes};
+use crate::model::{Record, RecordBytes, RecordId, ResultTypes, StepEntry};
 
 /// What a call turned out to be, for [`Idempotency::resolve`](crate::Idempotency::resolve).
 ///
@@ -162,6 +162,24 @@ impl Ending {
         }
         if let Some(wrong) = record.result_types().and_then(|types| self.find_mismatch(types)) {
             return Err(not_applied(ErrorKind::Encode, id).detail(wrong));
+        }
+        self.payload.map_err(|error| {
+            not_applied(ErrorKind::Encode, id).detail("it cannot be encoded").caused_by(error)
+        })
+    }
+
+    /// The same for a step, whose type no record knows.
+    pub(super) fn payload_of_step(
+        self,
+        id: &RecordId,
+        step: &StepEntry,
+    ) -> Result<RecordBytes, Error> {
+        if let Some(version) = self.version.filter(|version| *version != step.version()) {
+            return Err(not_applied(ErrorKind::Incompatible, id).detail(format!(
+                "step `{}` has version {}, and the resolution version {version}",
+                step.name(),
+                step.version()
+            )));
         }
         self.payload.map_err(|error| {
             not_applied(ErrorKind::Encode, id).detail("it cannot be encoded").caused_by(error)

@@ -139,8 +139,9 @@ impl Idempotency {
     }
 
     async fn vacate(&self, seen: &Inspection) -> Result<(), Error> {
-        if let Some(journal) = seen.entry.record.journal() {
-            return self.make_resumable(seen, journal).await;
+        let record = &seen.entry.record;
+        if record.has_progress() || record.has_input() {
+            return self.make_resumable(seen, record.journal()).await;
         }
         let request = Release::new(&seen.id, &seen.entry.record).including_indeterminate();
         self.admin_call(&seen.id, self.store().release(&request)).await?;

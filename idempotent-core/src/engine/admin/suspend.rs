@@ -1,25 +1,66 @@
 //! Saying of a call with steps that another run may resume it.
 
+use std::time::Duration;
+
 use super::inspect::Inspection;
 use super::moved_on::moved_on;
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Guarantee, StepStatus, Token};
-use crate::store::{Journal, State, Suspend};
+use crate::model::{Guarantee, Runs, StepEntry, StepStatus, Token};
+use crate::store::{Journal, State, Suspend, WithoutJournal};
 
 impl Idempotency {
+    /// Has a call go on that was parked, because recovery could not finish it, or that waits for its next caller: a
+    /// [`Recovery`](crate::engine::Recovery) resumes it soon if it has an input, and its next caller does at once. Its
+    /// attempts begin anew. Steps in doubt stay in doubt: say of each what became of it, with
+    /// [`resolve_step`](Self::resolve_step).
+    ///
+    /// It acts only on the record that was inspected.
+    ///
+    /// # Errors
+    ///
+    /// * [`ErrorKind::Misconfigured`] if the call cannot be resumed: it has neither an input nor a recorded step, or it is
+    ///   not indeterminate or suspended.
+    /// * [`ErrorKind::Indeterminate`] if a step is in doubt, or if the record has changed since it was inspected.
+    /// * [`ErrorKind::InProgress`] if somebody has taken the call since.
+    /// * [`ErrorKind::Store`] if the store fails.
+    pub async fn resume(&self, seen: &Inspection) -> Result<(), Error> {
+        let record = &seen.entry.record;
+        let refused = |kind, why: String| Err(Error::of(kind, &seen.id).detail(why));
+        if !(record.has_input() || record.has_journal()) {
+            let why = "it has neither an input nor a recorded step, so there is nothing to resume";
+            return refused(ErrorKind::Misconfigured, why.to_owned());
+        }
+        if !matches!(seen.state(), State::Indeterminate | State::Suspended) {
+            let why = "only a call that nobody runs can be resumed: it must be indeterminate or suspended";
+            return refused(ErrorKind::Misconfigured, why.to_owned());
+        }
+        if let Some(journal) = record.journal() {
+            let call = self.journals(seen)?.load_steps(&seen.id, journal);
+            let steps = self.admin_call(&seen.id, call).await?;
+            let begun = steps.iter().find(|(_, entry)| entry.status() == StepStatus::Begun);
+            if let Some((_, begun)) = begun {
+                let why =
+                    format!("nobody knows what step `{}` did: resolve it first", begun.name());
+                return refused(ErrorKind::Indeterminate, why);
+            }
+        }
+        self.make_resumable(seen, None).await
+    }
+
     /// Suspends a call that was inspected. Steps in doubt did not happen.
     pub(super) async fn make_resumable(
         &self,
         seen: &Inspection,
-        journal: Token,
+        journal: Option<Token>,
     ) -> Result<(), Error> {
         let (id, record) = (&seen.id, &seen.entry.record);
         let store = self.journals(seen)?;
-        let steps = self.admin_call(id, store.load_steps(id, journal)).await?;
         let mut settles = Vec::new();
-        for (step, entry) in steps {
-            if entry.status() == StepStatus::Begun {
+        if let Some(journal) = journal {
+            let steps = self.admin_call(id, store.load_steps(id, journal)).await?;
+            let begun = |entry: &StepEntry| entry.status() == StepStatus::Begun;
+            for (step, entry) in steps.into_iter().filter(|(_, entry)| begun(entry)) {
                 let taken_back = entry.taken_back();
                 let taken_back = match self.0.authenticity.sealing_key() {
                     Some(key) => taken_back.sealed(journal, &step, key),
@@ -29,8 +70,16 @@ impl Idempotency {
             }
         }
         let suspended = record.with_guarantee(Guarantee::AtLeastOnce).abandoned();
+        // Recovery begins anew.
+        let suspended = match record.runs() {
+            Runs { attempts: 0, .. } => suspended,
+            runs => suspended.with_runs(Runs { attempts: 0, ..runs }),
+        };
         let suspended = self.seal(id, &suspended);
-        let request = Suspend::new(id, record, &suspended).settling(&settles);
+        let request = Suspend::new(id, record, &suspended)
+            .otherwise(WithoutJournal::Abandon(&suspended))
+            .settling(&settles)
+            .due_in(Some(Duration::ZERO));
         self.admin_call(id, store.suspend(&request)).await?;
         match self.inspect(id).await? {
             Some(now) if now.state() == State::Suspended => Ok(()),
@@ -42,11 +91,13 @@ impl Idempotency {
     pub(super) async fn end_lease(&self, seen: &Inspection) -> Result<(), Error> {
         let (id, record) = (&seen.id, &seen.entry.record);
         let suspended = self.seal(id, &record.abandoned());
-        let request = Suspend::new(id, record, &suspended);
+        let request = Suspend::new(id, record, &suspended)
+            .otherwise(WithoutJournal::Abandon(&suspended))
+            .due_in(Some(Duration::ZERO));
         self.admin_call(id, self.journals(seen)?.suspend(&request)).await
     }
 
-    fn journals(&self, seen: &Inspection) -> Result<&dyn Journal, Error> {
+    pub(super) fn journals(&self, seen: &Inspection) -> Result<&dyn Journal, Error> {
         self.store().journal().ok_or_else(|| {
             Error::of(ErrorKind::Misconfigured, &seen.id).detail("its store keeps no journals")
         })

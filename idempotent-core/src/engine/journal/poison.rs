@@ -29,6 +29,16 @@ impl Poison {
         Error::of(self.kind, id).detail(self.why.clone())
     }
 
+    /// Whether the run counts as an attempt that failed: not if it could not help it, or if another process may do better.
+    pub(in crate::engine) const fn counts(&self) -> bool {
+        !matches!(self.kind, ErrorKind::InProgress | ErrorKind::Store | ErrorKind::Incompatible)
+    }
+
+    /// Whether code of another version may go on with the call.
+    pub(in crate::engine) const fn is_of_version(&self) -> bool {
+        matches!(self.kind, ErrorKind::Incompatible)
+    }
+
     /// What is written for people.
     pub(in crate::engine) fn why(&self) -> &str {
         &self.why

@@ -35,6 +35,8 @@ struct State {
     last_arrival: Instant,
     /// Steps that the next write names: they ran, and have no result.
     unnamed: Vec<(StepId, StepEntry)>,
+    /// Why a step was refused that this code does not know, or knows otherwise.
+    refused: Option<(ErrorKind, String)>,
     /// Whether anything was sent to the store.
     is_written: bool,
     bytes: usize,
@@ -56,6 +58,7 @@ impl RunJournal {
             expected: HashMap::new(),
             last_arrival: Instant::now(),
             unnamed: Vec::new(),
+            refused: None,
             is_written: is_resumed,
             bytes: 0,
         };
@@ -80,6 +83,19 @@ impl RunJournal {
 
     pub(in crate::engine) fn poisoned(&self) -> Option<Poison> {
         self.state().poison.clone()
+    }
+
+    /// Takes note that a step was refused.
+    pub(in crate::engine) fn refuse(&self, error: &Error) {
+        let kind = error.kind();
+        if matches!(kind, ErrorKind::Incompatible | ErrorKind::FingerprintMismatch) {
+            self.state().refused.get_or_insert_with(|| (kind, error.why().to_owned()));
+        }
+    }
+
+    /// Why a step was refused that this code does not know, or knows otherwise.
+    pub(in crate::engine) fn refused(&self) -> Option<(ErrorKind, String)> {
+        self.state().refused.clone()
     }
 
     /// Whether the store may have a journal of this call.

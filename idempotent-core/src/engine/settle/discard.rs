@@ -1,6 +1,7 @@
 //! Releasing a reservation that no call will use.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::time::sleep;
@@ -9,7 +10,7 @@ use crate::engine::drain::InFlightGuard;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::telemetry::{Telemetry, Transition};
 use crate::model::{Record, RecordId};
-use crate::store::{Release, Suspend};
+use crate::store::{Release, Suspend, WithoutJournal};
 
 /// What is known about a reservation that no call will use.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,11 +67,13 @@ pub(super) async fn release_once(
     reservation: &Record,
 ) -> bool {
     let limit = reservation.lease();
-    let answer = match engine.store().journal().filter(|_| reservation.has_journal()) {
-        // What an earlier run has recorded stays.
+    let answer = match engine.store().journal().filter(|_| reservation.has_progress()) {
+        // What an earlier run has recorded stays, and its input.
         Some(journal) => {
             let suspended = engine.seal(id, &reservation.abandoned());
-            let request = Suspend::new(id, reservation, &suspended);
+            let request = Suspend::new(id, reservation, &suspended)
+                .otherwise(WithoutJournal::Abandon(&suspended))
+                .due_in(Some(Duration::ZERO));
             engine.0.call(Transition::Suspend, limit, journal.suspend(&request)).await
         }
         None => {

@@ -39,18 +39,21 @@ enum End {
 }
 
 impl Dropped {
-    /// The same for a call that may have a journal.
+    /// The same for a call that another run can resume.
     fn end_with_steps(self, reservation: &Record, journaled: &Record, ttl: Duration) -> End {
-        let suspended = match self {
-            Self::Cancelled => journaled.held(),
-            Self::Panicked => journaled.abandoned().with_last_error("the body panicked"),
-            Self::Unjudged => return self.end(reservation, ttl),
+        let suspended = |record: &Record| match self {
+            Self::Cancelled => Some(record.held()),
+            Self::Panicked => Some(record.abandoned().with_last_error("the body panicked")),
+            Self::Unjudged => None,
         };
-        let plain = match self.end(reservation, ttl) {
+        let plain = self.end(reservation, ttl);
+        let Some(record) = suspended(journaled) else { return plain };
+        let plain = match plain {
+            _ if reservation.has_input() => suspended(reservation),
             End::Abandon(record) => Some(record),
             _ => None,
         };
-        End::Suspend(suspended, plain)
+        End::Suspend(record, plain)
     }
 
     fn end(self, reservation: &Record, ttl: Duration) -> End {
@@ -109,7 +112,11 @@ pub(super) fn settle_dropped(
                 let plain = plain.as_ref().map(|plain| told_by.seal(&ended, plain));
                 let otherwise =
                     plain.as_ref().map_or(WithoutJournal::Release, WithoutJournal::Abandon);
-                let request = Suspend::new(&ended, &reservation, &suspended).otherwise(otherwise);
+                let attempt = suspended.attempts() + 1;
+                let due_in = told_by.settings().resume_backoff.pause(attempt);
+                let request = Suspend::new(&ended, &reservation, &suspended)
+                    .otherwise(otherwise)
+                    .due_in(Some(due_in));
                 let call = told_by.0.call(Transition::Suspend, limit, journal.suspend(&request));
                 call.await.map(|()| KeyEnd::of(&suspended))
             }

@@ -13,7 +13,7 @@ use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseHandle};
 use crate::engine::limits::Seat;
 use crate::engine::telemetry::{CallReport, Ended, KeyEnd, Telemetry};
-use crate::model::{Guarantee, Record, RecordId, ScopeId};
+use crate::model::{Guarantee, Record, RecordId, ScopeId, TraceParent};
 
 /// A reservation that was won. Its lease is renewed as long as this lives.
 pub(crate) struct HeldReservation {
@@ -23,6 +23,8 @@ pub(crate) struct HeldReservation {
     phase: Phase,
     /// Whether the engine has charged the call to its scope.
     pub(super) is_charged: bool,
+    /// Where the run before ran in a distributed trace, if this one resumes its call.
+    pub(crate) resumed_from: Option<Box<TraceParent>>,
     /// Of nothing, until the call takes the reservation over.
     pub(super) report: CallReport,
     /// Given back last.
@@ -54,7 +56,8 @@ impl HeldReservation {
         Telemetry::in_flight(1);
         engine.0.in_flight.enter();
         let report = CallReport::default();
-        Self { engine, ttl, lease, phase: Phase::Unstarted, is_charged, report, _seat: seat }
+        let (phase, resumed_from) = (Phase::Unstarted, None);
+        Self { engine, ttl, lease, phase, is_charged, resumed_from, report, _seat: seat }
     }
 
     /// Takes over what is reported of the call.
@@ -154,7 +157,9 @@ impl HeldReservation {
             Dropped::Unjudged => {}
         }
         Telemetry::dropped(self.id(), guarantee, dropped != Dropped::Cancelled);
-        let (reservation, journaled, ttl) = (self.reservation(), self.journaled(), self.ttl);
+        let reservation = self.reservation();
+        let input = Some(reservation).filter(|reservation| reservation.has_input());
+        let (journaled, ttl) = (self.journaled().or(input), self.ttl);
         settle_dropped(&self.engine, self.id(), reservation, journaled, ttl, dropped, report);
     }
 

@@ -1,5 +1,5 @@
 //! How a call ends: what happens to its key (`settlement`), what a running call holds (`held`), and
-//! how its end is recorded (`record`, and `suspend` for a call with steps). `dropped` settles a body that was dropped while it ran, and
+//! how its end is recorded (`record`, and `suspend` for a call that is resumed). `dropped` settles a body that was dropped while it ran, and
 //! `failed_runs` tells waiters of runs without a known outcome. `discard` releases a reservation
 //! that no call will use. `in_transaction` does all of this in the caller's transaction.
 
@@ -17,4 +17,4 @@ pub(super) use self::failed_runs::find_failed_run;
 pub(crate) use self::held::HeldReservation;
 pub(crate) use self::in_transaction::TransactionReservation;
 pub(super) use self::in_transaction::transaction_error;
-pub(crate) use self::settlement::{ReservationRef, Settlement, UnknownEnd};
+pub(crate) use self::settlement::{ReservationRef, Settlement, SuspendEnd, UnknownEnd};

@@ -28,7 +28,8 @@ impl HeldReservation {
     /// dropped halfway, the recording finishes in the background.
     pub(crate) fn settle(mut self, mut settlement: Settlement) -> Option<FinishInBackground<()>> {
         self.set_ended();
-        if self.lease.journal().is_some() {
+        let may_resume = self.lease.journal().is_some() || self.reservation().has_input();
+        if may_resume || matches!(settlement, Settlement::Suspend(_)) {
             settlement = self.with_steps(settlement);
         }
         if let (Settlement::Complete { record, .. }, true) = (&mut settlement, self.is_sealed()) {
@@ -86,7 +87,7 @@ async fn record(mut held: HeldReservation, settlement: Settlement) {
     }
     // To mark the reservation is worth a few tries: it lapses by itself.
     if let (Ok(runtime), false) =
-        (Handle::try_current(), matches!(end, End::Abandon(_) | End::Suspend(..)))
+        (Handle::try_current(), matches!(end, End::Abandon(_) | End::Suspend(_)))
     {
         runtime.spawn(keep_trying(held, end, pause).in_current_span());
     }
@@ -100,8 +101,16 @@ enum End {
     },
     Release,
     Abandon(Record),
-    /// A run that another one resumes, or what becomes of its reservation if there is no journal.
-    Suspend(Record, Option<Record>),
+    /// A run that another one resumes.
+    Suspend(Suspended),
+}
+
+/// What is written of a run that another one resumes.
+struct Suspended {
+    journaled: Record,
+    /// `None`: released.
+    unjournaled: Option<Record>,
+    due_in: Option<Duration>,
 }
 
 impl End {
@@ -117,13 +126,17 @@ impl End {
                 Self::Release
             }
             Settlement::Suspend(end) => {
-                held.charge_unknown(Guarantee::AtMostOnce);
-                let journaled = held.lease.journal().map(|journal| &journal.record);
-                let suspended = end.record(journaled.unwrap_or(reservation));
-                let keeps = reservation.guarantee().keeps_lapsed();
-                let plain = if end.holds { reservation.held() } else { reservation.abandoned() };
-                let plain = (keeps || end.holds).then(|| held.seal(&plain));
-                Self::Suspend(held.seal(&suspended), plain)
+                let unjournaled = end.unjournaled(reservation);
+                let journaled = held.journaled();
+                match (&unjournaled, journaled) {
+                    (None, None) => held.refund(),
+                    _ => held.charge_unknown(Guarantee::AtMostOnce),
+                }
+                let journaled = end.record(journaled.unwrap_or(reservation));
+                let due_in = end.due_in(held.engine.settings().resume_backoff, &journaled);
+                let unjournaled = unjournaled.map(|record| held.seal(&record));
+                let journaled = held.seal(&journaled);
+                Self::Suspend(Suspended { journaled, unjournaled, due_in })
             }
             Settlement::HoldForLease => {
                 held.charge_unknown(reservation.guarantee());
@@ -193,13 +206,16 @@ async fn record_once(
             engine.0.transition(task, Transition::Abandon, limit, call).await?;
             Ok(KeyEnd::of(record))
         }
-        End::Suspend(suspended, plain) => {
+        End::Suspend(Suspended { journaled, unjournaled, due_in }) => {
             let Some(journal) = engine.store().journal() else { return Ok(KeyEnd::Lost) };
-            let otherwise = plain.as_ref().map_or(WithoutJournal::Release, WithoutJournal::Abandon);
-            let request = Suspend::new(id, reservation, suspended).otherwise(otherwise);
+            let otherwise =
+                unjournaled.as_ref().map_or(WithoutJournal::Release, WithoutJournal::Abandon);
+            let request = Suspend::new(id, reservation, journaled).otherwise(otherwise);
+            let request = request.due_in(*due_in);
             let call = journal.suspend(&request);
             engine.0.transition(task, Transition::Suspend, limit, call).await?;
-            Ok(KeyEnd::of(suspended))
+            let is_released = unjournaled.is_none() && !journaled.has_progress();
+            Ok(if is_released { KeyEnd::Released } else { KeyEnd::of(journaled) })
         }
         End::Complete { record, ttl } => {
             let request = Complete::new(id, held.written(), record, *ttl);

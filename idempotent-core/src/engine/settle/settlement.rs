@@ -29,6 +29,17 @@ pub(crate) struct SuspendEnd {
     pub(crate) holds: bool,
     /// What went wrong, for people.
     pub(crate) error: Option<String>,
+    /// Whether the run was interrupted, so that a recovery resumes the call. Otherwise its next caller does.
+    pub(crate) is_interrupted: bool,
+    /// Whether the run does not count as an attempt that failed.
+    pub(crate) is_uncounted: bool,
+}
+
+impl SuspendEnd {
+    /// The end of a body that asks for another run.
+    pub(crate) fn asked_for() -> Self {
+        Self { is_interrupted: true, ..Self::default() }
+    }
 }
 
 impl Settlement {

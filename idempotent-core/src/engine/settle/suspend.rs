@@ -1,10 +1,15 @@
-//! How a run ends whose call has steps: what it has recorded stays, and the next run resumes it.
+//! How a run ends whose call has steps or an input: what it has recorded stays, and the next run resumes it.
+
+use std::time::Duration;
 
 use super::held::HeldReservation;
-use super::settlement::{Settlement, SuspendEnd};
+use super::settlement::{Settlement, SuspendEnd, UnknownEnd};
+use crate::engine::claim::Claim;
 use crate::engine::journal::RunJournal;
+use crate::engine::telemetry::Telemetry;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Guarantee, Record, StepId};
+use crate::model::{Guarantee, Record, Runs, StepId};
+use crate::store::backoff::Backoff;
 
 impl HeldReservation {
     /// Why the caller may not have this end's result, if it may not: a step was not recorded, or one that an earlier
@@ -34,41 +39,58 @@ impl HeldReservation {
         ))
     }
 
-    /// What an end means for a call with steps.
+    /// What an end means for a call that another run can resume, or whose body asks for that.
     pub(super) fn with_steps(&self, settlement: Settlement) -> Settlement {
-        let Some(journal) = self.lease.journal() else { return settlement };
-        if let Some(poison) = journal.poisoned() {
-            let error = Some(poison.why().to_owned());
+        let journal = self.lease.journal();
+        if let Some(poison) = journal.and_then(RunJournal::poisoned) {
+            if poison.is_of_version() {
+                leave();
+            }
+            Telemetry::poisoned(self.id(), poison.why());
             return Settlement::Suspend(SuspendEnd {
                 in_doubt: poison.in_doubt,
-                error,
-                holds: false,
+                error: Some(poison.why().to_owned()),
+                is_uncounted: !poison.counts(),
+                ..SuspendEnd::asked_for()
             });
         }
-        if !journal.is_written() {
-            return settlement;
-        }
+        let is_written = journal.is_some_and(RunJournal::is_written);
+        let has_input = self.reservation().has_input();
         let is_at_most_once = self.reservation().guarantee().keeps_lapsed();
         let end = match settlement {
-            Settlement::Complete { .. } if self.is_unfinished(journal) => {
-                let error = self.unfinished(journal);
+            // There is nothing to go on with.
+            Settlement::Suspend(end) if !is_written && !has_input => {
+                let error = end.error.map(Into::into);
+                return Settlement::Unknown(UnknownEnd { error, ..UnknownEnd::default() });
+            }
+            settlement if !is_written && !has_input => return settlement,
+            Settlement::Complete { .. } if journal.is_some_and(|it| self.is_unfinished(it)) => {
+                leave();
+                let error = journal.map(|journal| self.unfinished(journal));
                 tracing::error!(
                     record = %self.id(),
-                    error = &error as &dyn std::error::Error,
+                    error = error.as_ref().map(|error| error as &dyn std::error::Error),
                     "a call with steps could not be recorded"
                 );
-                let error = Some(error.why().to_owned());
-                SuspendEnd { error, ..SuspendEnd::default() }
+                let error = error.map(|error| error.why().to_owned());
+                SuspendEnd { error, is_uncounted: true, ..SuspendEnd::asked_for() }
             }
-            Settlement::Complete { .. } | Settlement::Suspend(_) => return settlement,
+            Settlement::Complete { .. } => return settlement,
+            Settlement::Suspend(end) => SuspendEnd { in_doubt: is_at_most_once, ..end },
+            // The body had no choice: other code may go on with the call.
+            Settlement::Release | Settlement::Unknown(_) | Settlement::HoldForLease
+                if journal.is_some_and(|journal| journal.refused().is_some()) =>
+            {
+                journal.and_then(RunJournal::refused).map_or_else(SuspendEnd::asked_for, misfit)
+            }
             Settlement::Release => SuspendEnd::default(),
             Settlement::Unknown(end) => SuspendEnd {
                 in_doubt: is_at_most_once || end.needs_resolving,
                 error: end.error.map(std::borrow::Cow::into_owned),
-                holds: false,
+                ..SuspendEnd::default()
             },
             Settlement::HoldForLease => {
-                SuspendEnd { in_doubt: is_at_most_once, holds: true, error: None }
+                SuspendEnd { in_doubt: is_at_most_once, holds: true, ..SuspendEnd::default() }
             }
         };
         Settlement::Suspend(end)
@@ -87,12 +109,48 @@ impl HeldReservation {
     }
 }
 
+/// The end of a run whose code does not fit what is recorded.
+fn misfit((kind, why): (ErrorKind, String)) -> SuspendEnd {
+    let is_of_version = kind == ErrorKind::Incompatible;
+    if is_of_version {
+        leave();
+    }
+    SuspendEnd { error: Some(why), is_uncounted: is_of_version, ..SuspendEnd::asked_for() }
+}
+
+/// Notes that this process cannot go on with the call.
+fn leave() {
+    if let Some(claim) = Claim::current() {
+        claim.leave();
+    }
+}
+
 impl SuspendEnd {
-    /// The record to leave where the call has a journal.
-    pub(super) fn record(&self, journaled: &Record) -> Record {
+    /// What becomes of a reservation of which the store has no journal; `None` if it is released.
+    pub(super) fn unjournaled(&self, reservation: &Record) -> Option<Record> {
+        if reservation.has_input() {
+            return (self.is_interrupted || self.holds || self.in_doubt)
+                .then(|| self.record(reservation));
+        }
+        let keeps = reservation.guarantee().keeps_lapsed() || self.holds;
+        keeps.then(|| if self.holds { reservation.held() } else { reservation.abandoned() })
+    }
+
+    /// When a recovery is to resume the call, if it is.
+    pub(super) fn due_in(&self, backoff: Backoff, record: &Record) -> Option<Duration> {
+        (self.is_interrupted && !self.in_doubt).then(|| backoff.pause(record.attempts() + 1))
+    }
+
+    /// The record to leave of a call that is resumed.
+    pub(super) fn record(&self, reservation: &Record) -> Record {
         let guarantee = if self.in_doubt { Guarantee::AtMostOnce } else { Guarantee::AtLeastOnce };
-        let record = journaled.with_guarantee(guarantee);
+        let record = reservation.with_guarantee(guarantee);
         let record = if self.holds { record.held() } else { record.abandoned() };
+        let runs = record.runs();
+        let record = match self.is_uncounted && runs.attempts > 0 {
+            true => record.with_runs(Runs { attempts: runs.attempts - 1, ..runs }),
+            false => record,
+        };
         match &self.error {
             Some(error) => record.with_last_error(error),
             None => record,

@@ -59,6 +59,7 @@ async fn acquire(
         Ok(ControlFlow::Continue(stored)) => stored,
         Ok(ControlFlow::Break(recorded)) => return Ok(recorded),
         Err(error) => {
+            held.scope.journal.refuse(&error);
             held.set_refused();
             return Err(error);
         }

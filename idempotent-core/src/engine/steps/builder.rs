@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use crate::engine::builder::IdempotencyBuilder;
+use crate::store::backoff::Backoff;
 
 /// # Steps
 ///
 /// A call of [several effects](crate::guide::calls_of_several_effects) records them one by one, and these are the limits of
-/// what it records.
+/// what it records, and how it is resumed.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,5 +39,19 @@ impl IdempotencyBuilder {
     /// another name. A body that waits for longer between two steps needs more. Default: 5 seconds.
     pub fn step_patience(self, patience: Duration) -> Self {
         self.steps(|settings| settings.step_patience = patience)
+    }
+
+    /// The largest encoded input of a call with [`resume`](crate::call::CallBuilder::resume), in bytes. A larger one is
+    /// refused with [`Encode`](crate::ErrorKind::Encode), whose [`limit`](crate::Error::limit) this is, and the call does
+    /// not run. Default: 256 KiB.
+    pub fn max_input_bytes(self, bytes: usize) -> Self {
+        self.steps(|settings| settings.max_input_bytes = bytes)
+    }
+
+    /// How long an interrupted call with an input waits until a [`Recovery`](crate::engine::Recovery) resumes it: a random
+    /// time of at most `first`, which doubles with each attempt that records nothing new, up to `longest`. The lease of an
+    /// owner that died comes before that. Default: 1 second, up to 5 minutes.
+    pub fn resume_backoff(self, first: Duration, longest: Duration) -> Self {
+        self.steps(|settings| settings.resume_backoff = Backoff { first, longest })
     }
 }

@@ -35,9 +35,8 @@ impl HeldStep {
             Settlement::Release => (StepStatus::Tried, &b""[..]),
             Settlement::Unknown(_) if self.begun.is_none() => (StepStatus::Tried, &b""[..]),
             Settlement::Unknown(_) => return ControlFlow::Break(self.doubt()),
-            Settlement::HoldForLease | Settlement::Suspend(_) => {
-                return ControlFlow::Break(self.hold());
-            }
+            Settlement::HoldForLease => return ControlFlow::Break(self.hold()),
+            Settlement::Suspend(_) => return ControlFlow::Break(self.suspend()),
         };
         if reached != StepStatus::Tried {
             if let Some(error) = self.incomplete() {
@@ -114,10 +113,19 @@ impl HeldStep {
 
     /// Work may still be going on elsewhere: its caller gets its error, and the call is suspended.
     fn hold(&mut self) -> Result<(), Error> {
+        self.interrupt("its work may still be going on")
+    }
+
+    /// It asks for another run: its caller gets its error, and the call is suspended.
+    fn suspend(&mut self) -> Result<(), Error> {
+        self.interrupt("it asked for its call to be suspended")
+    }
+
+    fn interrupt(&mut self, why: &str) -> Result<(), Error> {
         self.fail();
         let in_doubt = self.begun.is_some();
         let kind = if in_doubt { ErrorKind::Indeterminate } else { ErrorKind::Held };
-        let why = format!("step `{}`: its work may still be going on", self.scope.label());
+        let why = format!("step `{}`: {why}", self.scope.label());
         self.scope.poison(Poison::new(kind, why).in_doubt(in_doubt));
         Ok(())
     }

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::StepScope;
-use crate::engine::telemetry::Transition;
+use crate::engine::telemetry::{Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
 use crate::model::{StepEntry, StepId, StepStatus};
 use crate::store::{Replaces, StoreError, StoreErrorKind, WriteStep, WriteStepOutcome};
@@ -76,6 +76,9 @@ pub(super) async fn write(
     };
     match outcome {
         WriteStepOutcome::Written => {
+            let written = also.iter().map(|(_, entry)| entry).chain([&entry]);
+            let bytes = written.map(|entry| entry.as_bytes().len()).sum();
+            Telemetry::journal_bytes(&scope.lease.id, bytes);
             scope.journal.after_write(scope.id, entry, also);
             Ok(())
         }

@@ -146,6 +146,40 @@ impl Telemetry {
         metrics::counter!("idempotent_circuit_refusals_total").increment(1);
     }
 
+    /// A call that a recovery has taken, and runs.
+    pub(in crate::engine) fn resumed(id: &RecordId, attempt: u32) {
+        tracing::info!(record = %id, attempt, "an interrupted call is resumed");
+        count("idempotent_resumed_total", id);
+    }
+
+    /// A call that waits until somebody resumes or resolves it.
+    pub(in crate::engine) fn parked(id: &RecordId, why: &str) {
+        tracing::error!(record = %id, why, "an interrupted call is parked: resume or resolve it");
+        count("idempotent_parked_total", id);
+    }
+
+    /// A run that may not go on.
+    pub(in crate::engine) fn poisoned(id: &RecordId, why: &str) {
+        tracing::warn!(record = %id, why, "a run may not go on: its call is suspended");
+        count("idempotent_poisoned_total", id);
+    }
+
+    /// Steps that were written to a journal.
+    pub(in crate::engine) fn journal_bytes(_id: &RecordId, _bytes: usize) {
+        #[cfg(feature = "metrics")]
+        metrics::counter!(
+            "idempotent_journal_bytes_total",
+            "operation" => _id.operation().to_owned(),
+        )
+        .increment(_bytes as u64);
+    }
+
+    /// For how long the call has been due that is due for longest.
+    pub(in crate::engine) fn oldest_due(_oldest: Duration) {
+        #[cfg(feature = "metrics")]
+        metrics::gauge!("idempotent_oldest_suspended_seconds").set(_oldest.as_secs_f64());
+    }
+
     /// Says which version runs. A recorder that is installed later is told when somebody asks for the health.
     pub(in crate::engine) fn build_info() {
         #[cfg(feature = "metrics")]

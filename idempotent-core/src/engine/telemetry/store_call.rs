@@ -17,6 +17,7 @@ pub(in crate::engine) enum Transition {
     Wait,
     Look,
     Count,
+    Due,
     Check,
     Admin,
 }
@@ -36,6 +37,7 @@ impl Transition {
             Self::Wait => "wait",
             Self::Look => "load",
             Self::Count => "count",
+            Self::Due => "due",
             Self::Check => "check",
             Self::Admin => "operate",
         }

@@ -11,7 +11,7 @@ use super::acquire::HttpReservation;
 use super::response_policy::ResponsePolicy;
 use crate::Disposition;
 use crate::call::Ending;
-use crate::engine::Settlement;
+use crate::engine::{Settlement, SuspendEnd};
 use crate::http::media_type;
 use crate::http::problem::PROBLEM_JSON;
 use crate::http::response::{Captured, CollectedBody, WhyNotKept, capture, collect};
@@ -79,6 +79,7 @@ fn end_without_response(
             reservation.end(Settlement::Unknown(end))
         }
         Disposition::HoldForLease => reservation.end(Settlement::HoldForLease),
+        Disposition::Suspend => reservation.end(Settlement::Suspend(SuspendEnd::asked_for())),
         Disposition::Keep | Disposition::KeepFor(_) => {
             reservation.end_not_kept(WhyNotKept::Withheld.record(), ttl(disposition))
         }

@@ -1,7 +1,9 @@
 //! [`Envelope`]: what a record says about its call, apart from the result.
 
+use std::fmt;
 use std::time::Duration;
 
+use super::lapse_code::code_of;
 use super::layout::{LAYOUT, flag};
 use super::outcome::RESERVED;
 use super::owner::RUNNING;
@@ -26,7 +28,7 @@ use crate::model::trace_parent::TraceParent;
 /// let record = Record::reserved(&envelope, Token::random());
 /// assert_eq!(record.lease(), Duration::from_secs(5));
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Envelope<'a> {
     /// The operation's name.
@@ -50,6 +52,8 @@ pub struct Envelope<'a> {
     pub result_types: Option<ResultTypes<'a>>,
     /// The span of a distributed trace in which the call runs.
     pub trace_parent: Option<&'a TraceParent>,
+    /// The encoded input of a call that is resumed without its caller.
+    pub input: Option<&'a [u8]>,
 }
 
 /// The bytes of a record that is being built. Encoders are fastest with a plain `Vec`.
@@ -71,6 +75,7 @@ impl<'a> Envelope<'a> {
             retention: Duration::from_secs(30 * 24 * 60 * 60),
             result_types: None,
             trace_parent: None,
+            input: None,
         }
     }
 
@@ -137,14 +142,23 @@ impl<'a> Envelope<'a> {
         self
     }
 
+    /// Sets the encoded input, with which the call can be resumed without its caller.
+    #[must_use]
+    pub const fn input(mut self, input: &'a [u8]) -> Self {
+        self.input = Some(input);
+        self
+    }
+
     pub(super) fn encode(&self, token: Token, created: Duration, bytes: &mut RecordBytes) {
         let name = clip(self.operation, usize::from(u16::MAX));
         let flags = if self.fingerprint.is_some() { flag::FINGERPRINT } else { 0 }
             | if self.key.is_some() { flag::KEY } else { 0 }
             | if self.scope.is_some() { flag::SCOPE } else { 0 }
             | if self.result_types.is_some() { flag::RESULT_TYPE } else { 0 }
-            | if self.trace_parent.is_some() { flag::TRACE_PARENT } else { 0 };
-        bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee_code(self.guarantee), RUNNING]);
+            | if self.trace_parent.is_some() { flag::TRACE_PARENT } else { 0 }
+            | if self.input.is_some() { flag::INPUT } else { 0 };
+        let guarantee = code_of(self.guarantee, self.input.is_some());
+        bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee, RUNNING]);
         bytes.extend_from_slice(token.as_bytes());
         bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes()[..6]);
         bytes.extend_from_slice(&saturate(self.lease.as_millis()).to_le_bytes());
@@ -165,6 +179,22 @@ impl<'a> Envelope<'a> {
         if let Some(parent) = self.trace_parent {
             push_text(bytes, |out| out.extend_from_slice(parent.to_string().as_bytes()));
         }
+        if let Some(input) = self.input {
+            bytes.extend_from_slice(input);
+        }
+    }
+}
+
+impl fmt::Debug for Envelope<'_> {
+    /// Omits the key, the scope, the fingerprint and the input, which may be confidential.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Envelope")
+            .field("operation", &self.operation)
+            .field("guarantee", &self.guarantee)
+            .field("version", &self.version)
+            .field("lease", &self.lease)
+            .field("retention", &self.retention)
+            .finish_non_exhaustive()
     }
 }
 

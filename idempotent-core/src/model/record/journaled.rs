@@ -1,8 +1,9 @@
-//! Reservations that have a journal: their flag, the journal's name, and what their lapse means.
+//! Reservations that have a journal: their flag, the journal's name, and what their lapse means. Those that have an
+//! input are in `resumable`.
 
 use std::time::Duration;
 
-use super::envelope::{RecordBytes, guarantee_code};
+use super::envelope::RecordBytes;
 use super::lapse_code::{RESUMABLE, code_of};
 use super::layout::{FINGERPRINT_BYTES, FLAGS, HEADER, JOURNAL_BYTES, RETENTION, flag, journal_at};
 use super::{Record, Token};
@@ -22,7 +23,7 @@ impl Record {
         self.has_journal().then(|| Token::from_bytes(self.array(self.journal_at())))
     }
 
-    /// Whether a lapsed reservation is kept: as indeterminate, or as suspended because it has a journal. This is all
+    /// Whether a lapsed reservation is kept: as indeterminate, or as suspended because it has a journal or an input. This is all
     /// that a store needs to know about what a lapse means.
     ///
     /// ```
@@ -36,7 +37,7 @@ impl Record {
     /// ```
     #[must_use]
     pub fn keeps_lapsed(&self) -> bool {
-        self.guarantee().keeps_lapsed() || self.has_journal()
+        self.guarantee().keeps_lapsed() || self.suspends()
     }
 
     /// Whether a lapse leaves this reservation suspended, so that another run resumes it.
@@ -62,7 +63,7 @@ impl Record {
         Self(bytes[..].into())
     }
 
-    /// This record without a journal and without a MAC.
+    /// This reservation without a journal and without a MAC.
     pub(super) fn without_journal(&self) -> Self {
         let mut bytes = self.unsealed_bytes();
         if self.has_journal() {
@@ -70,21 +71,24 @@ impl Record {
             bytes.drain(at..at + JOURNAL_BYTES);
             let flags = self.flags() & !(flag::JOURNAL | flag::MAC);
             bytes[FLAGS..FLAGS + 2].copy_from_slice(&flags.to_le_bytes());
-            bytes[2] = guarantee_code(self.guarantee());
+            bytes[2] = code_of(self.guarantee(), self.has_input());
         }
         Self(bytes[..].into())
     }
 
-    /// Whether guarantee and journal belong together.
+    /// Whether guarantee, journal and input belong together.
     pub(super) fn has_valid_guarantee(&self) -> bool {
-        match (self.0[2], self.has_journal()) {
+        if self.has_runs() && !self.may_resume() {
+            return false;
+        }
+        match (self.0[2], self.may_resume()) {
             (RESUMABLE | 1, true) => self.is_reservation(),
             (RESUMABLE, false) | (_, true) => false,
             (_, false) => true,
         }
     }
 
-    fn journal_at(&self) -> usize {
+    pub(super) fn journal_at(&self) -> usize {
         let fingerprint = if self.has(flag::FINGERPRINT) { FINGERPRINT_BYTES } else { 0 };
         journal_at(self.flags(), HEADER + fingerprint + self.name_len())
     }

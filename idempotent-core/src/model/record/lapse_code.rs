@@ -7,11 +7,11 @@ use crate::model::guarantee::Guarantee;
 /// steps finds is not vacant, and not readable.
 pub(super) const RESUMABLE: u8 = 3;
 
-/// The code of a guarantee in a record.
-pub(super) const fn code_of(guarantee: Guarantee, has_journal: bool) -> u8 {
+/// The code of a guarantee in a record, which may have a journal or an input.
+pub(super) const fn code_of(guarantee: Guarantee, may_resume: bool) -> u8 {
     match guarantee {
-        Guarantee::AtLeastOnce if has_journal => RESUMABLE,
-        Guarantee::AtMostOnce | Guarantee::ExactlyOnce if has_journal => 1,
+        Guarantee::AtLeastOnce if may_resume => RESUMABLE,
+        Guarantee::AtMostOnce | Guarantee::ExactlyOnce if may_resume => 1,
         guarantee => guarantee_code(guarantee),
     }
 }

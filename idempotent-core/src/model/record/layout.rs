@@ -4,7 +4,7 @@
 //! ```text
 //!  0  layout        u8    2 for this layout
 //!  1  outcome       u8    0 not completed, 1 kept, 2.. not kept, and why
-//!  2  guarantee     u8    0 at least once, 1 at most once, 2 exactly once, 3 at least once with a journal
+//!  2  guarantee     u8    0 at least once, 1 at most once, 2 exactly once, 3 at least once with a journal or an input
 //!  3  owner         u8    0 running, 1 gone, holds its lease, 2 ended without a known outcome
 //!  4  token         16 bytes
 //! 20  created       u48   milliseconds since 1970, by the writer's clock; for people only
@@ -16,7 +16,7 @@
 //! 42  fingerprint   32 bytes, if flagged
 //!     name
 //!     the other fields, in the order of their flags
-//!     result
+//!     result; of a reservation, its input if flagged
 //!     MAC           32 bytes, if flagged: always the last
 //! ```
 //!
@@ -41,11 +41,14 @@ pub(super) const MAC_BYTES: usize = 32;
 
 pub(super) const JOURNAL_BYTES: usize = 16;
 
+pub(super) const RUNS_BYTES: usize = 8;
+
 /// Which fields a record has.
 pub(super) mod flag {
     pub(in super::super) const FINGERPRINT: u16 = 1;
-    /// The number of the attempt, u32.
-    pub(in super::super) const ATTEMPT: u16 = 1 << 1;
+    /// An earlier run of the call was interrupted: how often it was resumed in vain, u32, and how many steps were
+    /// recorded then, u32.
+    pub(in super::super) const RUNS: u16 = 1 << 1;
     /// The call has a journal of steps: its name, 16 bytes.
     pub(in super::super) const JOURNAL: u16 = 1 << 2;
     /// Texts, from here on.
@@ -59,6 +62,8 @@ pub(super) mod flag {
     pub(in super::super) const MAC: u16 = 1 << 9;
     /// The result is what somebody said who resolved the call. No bytes.
     pub(in super::super) const RESOLVED: u16 = 1 << 10;
+    /// The call has an input, which stands where a result would.
+    pub(in super::super) const INPUT: u16 = 1 << 11;
 
     /// The texts, in the order in which they are stored.
     pub(in super::super) const TEXTS: [u16; 6] =
@@ -68,7 +73,7 @@ pub(super) mod flag {
     /// Those that this version can read. Encryption is defined, and not read yet: to ignore it would
     /// take a cipher for a result.
     pub(in super::super) const KNOWN: u16 = FINGERPRINT
-        | ATTEMPT
+        | RUNS
         | JOURNAL
         | KEY
         | SCOPE
@@ -76,7 +81,8 @@ pub(super) mod flag {
         | TRACE_PARENT
         | LAST_ERROR
         | MAC
-        | RESOLVED;
+        | RESOLVED
+        | INPUT;
 }
 
 /// Where the texts of a record with these flags begin, after the name.
@@ -88,7 +94,7 @@ pub(super) const fn texts_at(flags: u16, name: usize) -> usize {
 
 /// Where the name of a journal is, or would be, if the operation's name ends at `name_end`.
 pub(super) const fn journal_at(flags: u16, name_end: usize) -> usize {
-    name_end + if flags & flag::ATTEMPT != 0 { 4 } else { 0 }
+    name_end + if flags & flag::RUNS != 0 { RUNS_BYTES } else { 0 }
 }
 
 /// Splits a text field off the front; `None` if the bytes are cut short or not a text.

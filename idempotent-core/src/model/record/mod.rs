@@ -3,7 +3,7 @@
 //! `id` is a record's identity, `scope_id` that of the scope it belongs to
 //! (`scope_hash` makes it), and `token` tells one attempt from another. `value` is the record
 //! itself, `layout` describes its bytes, and `envelope` is what it says about its call. `outcome` is
-//! how far the call has come, `journaled` what a reservation says of its steps, `lapse_code` what it says of its lapse, and `owner` what the call's owner last said about itself.
+//! how far the call has come, `journaled` what a reservation says of its steps, `resumable` what it says of its input and of earlier runs, `lapse_code` what it says of its lapse, and `owner` what the call's owner last said about itself.
 //! `scratch` is where a record is built. `mac` is what tells whether an engine's fleet wrote a record, and `seal` gives it to one.
 //! `id_hasher` finds both kinds of identities in maps. `fingerprint` is the digest of the payload. `derived_key`
 //! makes keys for other systems, and `result_types` names the types of the result, which `resolution` needs. What the
@@ -22,6 +22,7 @@ mod outcome;
 mod owner;
 mod resolution;
 mod result_types;
+mod resumable;
 mod scope_hash;
 mod scope_id;
 mod scratch;
@@ -41,6 +42,7 @@ pub(super) use self::outcome::{KEPT, not_kept, not_kept_code};
 pub use self::outcome::{NotKept, Outcome};
 pub use self::owner::OwnerState;
 pub use self::result_types::ResultTypes;
+pub(crate) use self::resumable::Runs;
 pub use self::scope_id::ScopeId;
 pub use self::token::Token;
 pub use self::value::{MalformedRecord, Record};

@@ -116,7 +116,7 @@ impl Record {
     /// This reservation with another guarantee.
     pub(crate) fn with_guarantee(&self, guarantee: Guarantee) -> Self {
         let mut bytes = self.unsealed_bytes();
-        bytes[2] = code_of(guarantee, self.has_journal());
+        bytes[2] = code_of(guarantee, self.may_resume());
         Self(bytes[..].into())
     }
 
@@ -143,8 +143,8 @@ impl Record {
 
     /// Everything before the payload, with another outcome.
     fn head(&self, outcome: u8) -> Scratch {
-        if self.has_journal() {
-            return self.without_journal().head(outcome);
+        if self.may_resume() {
+            return self.plain().head(outcome);
         }
         let mut bytes = Scratch::take();
         bytes.extend_from_slice(&self.0[..self.payload_at()]);
@@ -187,7 +187,8 @@ impl Record {
             rest = behind;
         }
         let mac = if flags & flag::MAC != 0 { MAC_BYTES } else { 0 };
-        rest.len() == mac || (self.0[1] != RESERVED && rest.len() > mac)
+        let may_have_more = self.0[1] != RESERVED || flags & flag::INPUT != 0;
+        rest.len() == mac || (may_have_more && rest.len() > mac)
     }
 
     /// The record's bytes, as a store keeps them.
@@ -326,7 +327,7 @@ impl Record {
     }
 
     #[inline]
-    fn payload_end(&self) -> usize {
+    pub(super) fn payload_end(&self) -> usize {
         self.0.len() - if self.has_mac() { MAC_BYTES } else { 0 }
     }
 
@@ -345,7 +346,7 @@ impl Record {
 
     /// Where the flagged texts end. Their lengths were checked when the record was read.
     #[inline]
-    fn payload_at(&self) -> usize {
+    pub(super) fn payload_at(&self) -> usize {
         let flags = self.flags();
         let mut at = texts_at(flags, self.name_len());
         let mut texts = flags & flag::ALL_TEXTS;

@@ -156,6 +156,15 @@ impl StepEntry {
         Self(bytes.into())
     }
 
+    /// The same for a step that turned out to have this result. It has no MAC.
+    pub(crate) fn found_out(&self, result: &[u8]) -> Self {
+        let mut bytes = self.0[..self.result_at()].to_vec();
+        bytes[1] = code(StepStatus::Recorded);
+        bytes[FLAGS] &= !flag::MAC;
+        bytes.extend_from_slice(result);
+        Self(bytes.into())
+    }
+
     /// The encoded result, which is empty unless the step is [recorded](StepStatus::Recorded).
     pub(crate) fn result(&self) -> &[u8] {
         &self.0[self.result_at()..self.0.len() - self.mac_len()]

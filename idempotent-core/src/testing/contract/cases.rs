@@ -5,8 +5,8 @@ use std::future::Future;
 use super::case::Case;
 use super::subject::Subject;
 use super::{
-    abandon, cancellation, complete, correct, fencing, journal, lapse, release, renew, reserve,
-    scan, scopes, wait,
+    abandon, cancellation, complete, correct, due, fencing, journal, lapse, release, renew,
+    reserve, scan, scopes, wait,
 };
 
 /// Generates a `#[test]` for each rule of the store contract, named after the rule.
@@ -258,6 +258,18 @@ macro_rules! __contract_cases {
                 a_purged_call_has_no_journal
                 a_journal_lives_as_long_as_its_record_after_a_renewal
                 a_call_that_is_won_again_after_its_retention_has_no_steps
+            }
+            due {
+                a_lapsed_call_with_an_input_is_suspended_and_nobody_reserves_it
+                a_call_with_an_input_is_due_once_its_lease_is_over
+                a_call_that_runs_longer_than_its_lease_is_not_due
+                a_resumed_call_is_due_when_its_request_says
+                a_suspended_call_is_due_when_its_request_says_or_never
+                what_is_due_first_comes_first_and_of_the_operations_asked_for
+                a_call_that_has_ended_is_not_due
+                nobody_frees_a_resumed_call_that_has_recorded_nothing
+                a_resumed_call_begins_its_journal_with_its_first_step
+                who_knows_of_no_journal_does_not_suspend_a_call_with_one
             }
             cancellation {
                 a_reserve_that_was_dropped_midway_can_be_repeated

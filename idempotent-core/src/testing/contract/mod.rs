@@ -14,6 +14,7 @@ mod case;
 mod cases;
 mod complete;
 mod correct;
+mod due;
 mod fencing;
 mod fixture;
 mod journal;

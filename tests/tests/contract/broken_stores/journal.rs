@@ -24,6 +24,19 @@ impl BrokenStore {
         self.store.slots().get(id).map(|slot| slot.record.clone())
     }
 
+    fn is_resumed_without_steps(&self, id: &RecordId) -> bool {
+        self.stored(id).is_some_and(|record| record.has_progress() && !record.has_journal())
+    }
+
+    /// Whether the request is of somebody who does not know of the journal.
+    fn forgets_a_journal(&self, request: &Suspend<'_>) -> bool {
+        let token = request.reservation.token();
+        !request.suspended.has_journal()
+            && self
+                .stored(request.id)
+                .is_some_and(|record| record.has_journal() && record.token() == token)
+    }
+
     fn state_of(&self, id: &RecordId) -> Option<State> {
         self.found(id).map(|entry| entry.state)
     }
@@ -86,6 +99,9 @@ impl Journal for BrokenStore {
                 asked.begins = false;
                 store.write_step(&asked).await
             }
+            Flaw::WriteStepMarksOnlyFirstRuns if self.is_resumed_without_steps(request.id) => {
+                Ok(WriteStepOutcome::Fenced)
+            }
             Flaw::WriteStepSettlesNothingLate if !is_own => Ok(WriteStepOutcome::Fenced),
             Flaw::WriteStepReplacesAnything if is_own => {
                 asked.replaces = Replaces::Anything;
@@ -119,6 +135,9 @@ impl Journal for BrokenStore {
                 self.put(request.id, request.record, request.lease);
                 Ok(ResumeOutcome::Won)
             }
+            Flaw::ResumeIgnoresTheDueTime => {
+                self.store.resume(&request.due_in(request.lease)).await
+            }
             Flaw::ResumeRefusesItsOwnToken if is_own => {
                 Ok(self.found(request.id).map_or(ResumeOutcome::Gone, ResumeOutcome::Taken))
             }
@@ -138,6 +157,22 @@ impl Journal for BrokenStore {
             Flaw::SuspendSettlesNothing => {
                 asked.settles = &[];
                 self.store.suspend(&asked).await
+            }
+            Flaw::SuspendIgnoresTheDueTime => {
+                self.store.suspend(&request.due_in(Some(Duration::ZERO))).await
+            }
+            Flaw::SuspendFreesResumedCalls => {
+                let stored = self.stored(request.id);
+                let is_first = stored.is_none_or(|record| record.has_journal());
+                if let (WithoutJournal::Release, false) = (request.otherwise, is_first) {
+                    self.remove(request.id);
+                }
+                self.store.suspend(request).await
+            }
+            Flaw::SuspendForgetsTheJournal if self.forgets_a_journal(request) => {
+                let suspended = request.suspended.clone();
+                self.change(request.id, |slot| slot.record = suspended);
+                Ok(())
             }
             Flaw::SuspendReleasesEverything => {
                 asked.otherwise = WithoutJournal::Release;

@@ -5,6 +5,7 @@
 mod abandon;
 mod complete;
 mod correct;
+mod due;
 mod journal;
 mod read;
 mod renew_release;
@@ -17,9 +18,9 @@ use std::time::Duration;
 
 use idempotent_core::model::{Record, RecordId, ScopeId, Token};
 use idempotent_core::store::{
-    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, LocalStore,
-    Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State, Store,
-    StoreError, Wait,
+    Abandon, Clock, Complete, CompleteOutcome, Correct, CorrectOutcome, DueCalls, Entry, Journal,
+    LocalStore, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan, ScopeUse, State,
+    Store, StoreError, Wait,
 };
 
 use super::reference_store::{ReferenceStore, Slot};
@@ -143,6 +144,20 @@ pub(crate) enum Flaw {
     CompleteKeepsTheJournal,
     CompleteOverwritesSuspendedCalls,
     PurgeKeepsTheJournal,
+
+    // And those about calls that are due.
+    ReserveWinsOverAnInput,
+    DueTellsOfRunningCalls,
+    DueTellsOfNothing,
+    DueIgnoresTheOperations,
+    DueIgnoresTheOrder,
+    DueIgnoresTheLimit,
+    ResumeIgnoresTheDueTime,
+    SuspendIgnoresTheDueTime,
+    CompleteKeepsTheDueTime,
+    SuspendFreesResumedCalls,
+    WriteStepMarksOnlyFirstRuns,
+    SuspendForgetsTheJournal,
 }
 
 #[derive(Clone)]
@@ -207,6 +222,11 @@ impl Store for BrokenStore {
             self.put(request.id, request.record(), request.lease());
             return Ok(ReserveOutcome::Won);
         }
+        let stands = self.store.slots().get(request.id).is_some_and(|slot| slot.record.has_input());
+        if self.has(Flaw::ReserveWinsOverAnInput) && stands && found == Some(State::Suspended) {
+            self.put(request.id, request.record(), request.lease());
+            return Ok(ReserveOutcome::Won);
+        }
         if self.has(Flaw::ReserveKeepsTheOldJournal) {
             return self.keeping_journals(self.store.reserve(request)).await;
         }
@@ -233,6 +253,12 @@ impl Store for BrokenStore {
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
         if self.has(Flaw::CompleteKeepsTheJournal) {
             return self.keeping_journals(self.store.complete(request)).await;
+        }
+        if self.has(Flaw::CompleteKeepsTheDueTime) {
+            let due = self.store.slots().get(request.id).and_then(|slot| slot.due);
+            let completed = self.store.complete(request).await;
+            self.change(request.id, |slot| slot.due = due);
+            return completed;
         }
         if let Some(wrong) = self.complete_suspended(request.id, request.record, request.ttl) {
             return Ok(wrong);
@@ -273,6 +299,10 @@ impl Store for BrokenStore {
 
     fn journal(&self) -> Option<&dyn Journal> {
         self.keeps_journals().then_some(self as &dyn Journal)
+    }
+
+    fn due_calls(&self) -> Option<&dyn DueCalls> {
+        self.keeps_due_times().then_some(self as &dyn DueCalls)
     }
 
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {

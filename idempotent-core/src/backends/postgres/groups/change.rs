@@ -2,7 +2,7 @@
 
 use super::look::LONGEST_RECORD;
 use super::queue::Member;
-use crate::backends::postgres::entry::{EntryRow, guarantee_code};
+use crate::backends::postgres::entry::{EntryRow, lapse_code};
 use crate::backends::postgres::query::Purpose;
 use crate::backends::shared::durations::ceil_micros;
 use crate::backends::shared::notify::Hash;
@@ -84,7 +84,7 @@ impl Change {
     }
 
     pub(super) fn guarantee(&self) -> i16 {
-        self.record.as_ref().map_or(0, |record| guarantee_code(record.guarantee()))
+        self.record.as_ref().map_or(0, lapse_code)
     }
 
     pub(super) fn retention(&self) -> i64 {

@@ -26,6 +26,7 @@ WITH found AS (
         retention = excluded.retention,
         scope = excluded.scope,
         lapses_at = NULL,
+        due_at = NULL,
         awaited = false
     WHERE "idempotent"."records_vacant_at"(r.lapses_at, r.expires_at, r.retention, r.guarantee)
         <= clock_timestamp()

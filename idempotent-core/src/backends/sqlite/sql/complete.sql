@@ -12,7 +12,8 @@ ON CONFLICT (id) DO UPDATE SET
     expires_at = excluded.expires_at,
     operation = excluded.operation,
     record = excluded.record,
-    scope = coalesce(excluded.scope, held.scope)
+    scope = coalesce(excluded.scope, held.scope),
+    due_at = NULL
 WHERE held.expires_at < {now}
     OR (held.expires_at IS NULL AND held.token = excluded.token)
     OR (held.lapses_at < {now} AND (held.guarantee = 0 OR held.lapses_at + held.retention < {now}))

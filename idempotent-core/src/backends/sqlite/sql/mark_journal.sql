@@ -2,5 +2,5 @@
 -- Marks a reservation that has no journal yet.
 UPDATE "idempotent_records"
 SET record = ?3, guarantee = ?4, retention = ?5, journal = ?6
-WHERE id = ?1 AND token = ?2 AND expires_at IS NULL AND journal IS NULL
+WHERE id = ?1 AND token = ?2 AND expires_at IS NULL AND (journal IS NULL OR journal = x'')
     AND (NOT ?7 OR lapses_at >= {now})

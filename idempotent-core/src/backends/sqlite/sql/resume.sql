@@ -1,6 +1,12 @@
--- 1: id, 2: the token that was seen, 3: token, 4: record, 5: guarantee, 6: lease, 7: retention.
--- Changes a row if it is suspended with the token that was seen.
+-- 1: id, 2: the token that was seen, 3: token, 4: record, 5: guarantee, 6: lease, 7: retention, 8: in how long it is due,
+-- or null. Changes a row if it is suspended with the token that was seen.
 UPDATE "idempotent_records"
-SET token = ?3, record = ?4, guarantee = ?5, lapses_at = {now} + ?6, retention = ?7
-WHERE id = ?1 AND token = ?2 AND expires_at IS NULL AND journal IS NOT NULL AND guarantee = 3
+SET token = ?3,
+    record = ?4,
+    guarantee = ?5,
+    lapses_at = {now} + ?6,
+    retention = ?7,
+    due_at = {now} + ?8,
+    journal = coalesce(journal, x'')
+WHERE id = ?1 AND token = ?2 AND expires_at IS NULL AND guarantee = 3
     AND lapses_at < {now} AND lapses_at + retention >= {now}

@@ -1,6 +1,8 @@
--- 1: id, 2: token, 3: record, 4: guarantee, 5: whether its lease ends now. Changes a row if it has a journal.
+-- 1: id, 2: token, 3: record, 4: guarantee, 5: whether its lease ends now, 6: in how long it is due, or null.
+-- Changes a row that has a journal.
 UPDATE "idempotent_records"
 SET record = ?3,
     guarantee = ?4,
-    lapses_at = CASE WHEN ?5 THEN min(lapses_at, {now} - 1) ELSE lapses_at END
-WHERE id = ?1 AND token = ?2 AND expires_at IS NULL AND journal IS NOT NULL
+    lapses_at = CASE WHEN ?5 THEN min(lapses_at, {now} - 1) ELSE lapses_at END,
+    due_at = {now} + ?6
+WHERE id = ?1 AND token = ?2 AND expires_at IS NULL AND journal <> x''

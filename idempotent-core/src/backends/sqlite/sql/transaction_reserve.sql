@@ -14,7 +14,8 @@ ON CONFLICT (id) DO UPDATE SET
     operation = excluded.operation,
     record = excluded.record,
     unfinished = excluded.unfinished,
-    scope = excluded.scope
+    scope = excluded.scope,
+    due_at = NULL
 WHERE held.unfinished IS NULL AND (
     held.expires_at < {now}
     OR (held.lapses_at < {now} AND (held.guarantee = 0 OR held.lapses_at + held.retention < {now}))

@@ -1,153 +1,18 @@
--- The steps of calls that have some, so that a run after a crash does not repeat them.
+-- Calls that commit together: steps of many calls in one statement.
 
-ALTER TABLE "idempotent"."records" ADD COLUMN journal bytea;
-
-COMMENT ON COLUMN "idempotent"."records".journal IS
-    'reserved: the name of the journal of its steps, if it has any; its guarantee is then 3 in the place of 0: once it has lapsed the call waits to be resumed';
-
-CREATE TABLE "idempotent"."records_steps" (
-    journal bytea NOT NULL,
-    step    bytea NOT NULL,
-    entry   bytea NOT NULL,
-    CONSTRAINT "records_steps_pkey" PRIMARY KEY (journal, step)
-);
-
--- A journal ends with its reservation, in the same transaction, whoever ends it: when it is completed, when its id is
--- taken, and when it is removed. Resuming a call changes neither column, and a call without steps runs none of it.
-CREATE FUNCTION "idempotent"."records_end_journal"() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    DELETE FROM "idempotent"."records_steps" WHERE journal = OLD.journal;
-    IF TG_OP = 'DELETE' THEN
-        RETURN OLD;
-    END IF;
-    NEW.journal := NULL;
-    RETURN NEW;
-END
-$$;
-
-CREATE TRIGGER "records_journal_ends" BEFORE UPDATE OF operation, expires_at ON "idempotent"."records"
-FOR EACH ROW WHEN (OLD.journal IS NOT NULL) EXECUTE FUNCTION "idempotent"."records_end_journal"();
-
-CREATE TRIGGER "records_journal_goes" BEFORE DELETE ON "idempotent"."records"
-FOR EACH ROW WHEN (OLD.journal IS NOT NULL) EXECUTE FUNCTION "idempotent"."records_end_journal"();
-
--- Writes a step, if the reservation is this token's. The row of the reservation stays locked until the write is
--- committed: without that, whoever takes the call meanwhile would not see a step that its late owner still commits.
-CREATE FUNCTION "idempotent"."records_write_step"(
-    asked_id        bytea,
-    asked_token     bytea,
-    -- The reservation with the journal, for one that has none yet.
-    asked_record    bytea,
-    asked_guarantee smallint,
-    -- In microseconds.
-    asked_retention bigint,
-    asked_journal   bytea,
-    asked_step      bytea,
-    asked_entry     bytea,
-    -- 0 nothing may stand there, 1 anything, 2 exactly the replaced one.
-    asked_mode      smallint,
-    asked_replaced  bytea,
-    -- Whether the lease must last.
-    asked_begins    boolean,
-    -- Steps to be written where none stand.
-    asked_others    bytea[],
-    asked_marks     bytea[],
-    OUT is_written  boolean,
-    OUT is_own      boolean
-) LANGUAGE plpgsql VOLATILE AS $$
-BEGIN
-    UPDATE "idempotent"."records" AS r
-    SET record = asked_record, guarantee = asked_guarantee, journal = asked_journal,
-        retention = asked_retention * interval '1 microsecond'
-    WHERE r.id = asked_id AND r.token = asked_token AND r.expires_at IS NULL AND r.journal IS NULL
-        AND (NOT asked_begins OR r.lapses_at > clock_timestamp());
-
-    PERFORM FROM "idempotent"."records" AS r
-    WHERE r.id = asked_id AND r.token = asked_token AND r.expires_at IS NULL AND r.journal = asked_journal
-        AND (NOT asked_begins OR r.lapses_at > clock_timestamp())
-    FOR SHARE;
-    is_own := FOUND;
-
-    IF is_own THEN
-        INSERT INTO "idempotent"."records_steps" (journal, step, entry)
-        SELECT asked_journal, o.step, o.entry
-        FROM unnest(asked_others, asked_marks) AS o(step, entry)
-        ORDER BY o.step
-        ON CONFLICT (journal, step) DO NOTHING;
-
-        IF asked_mode = 2 THEN
-            UPDATE "idempotent"."records_steps" AS s SET entry = asked_entry
-            WHERE s.journal = asked_journal AND s.step = asked_step AND s.entry = asked_replaced;
-        ELSE
-            INSERT INTO "idempotent"."records_steps" AS s (journal, step, entry)
-            VALUES (asked_journal, asked_step, asked_entry)
-            ON CONFLICT (journal, step) DO UPDATE SET entry = excluded.entry WHERE asked_mode = 1;
-        END IF;
-    ELSIF asked_mode = 2 AND NOT asked_begins THEN
-        -- A late owner settles the step that it began itself, and begins none.
-        PERFORM FROM "idempotent"."records" AS r
-        WHERE r.id = asked_id AND r.expires_at IS NULL AND r.journal = asked_journal
-        FOR SHARE;
-        IF FOUND THEN
-            UPDATE "idempotent"."records_steps" AS s SET entry = asked_entry
-            WHERE s.journal = asked_journal AND s.step = asked_step AND s.entry = asked_replaced;
-        END IF;
-    END IF;
-
-    is_written := EXISTS (
-        SELECT FROM "idempotent"."records_steps" AS s
-        WHERE s.journal = asked_journal AND s.step = asked_step AND s.entry = asked_entry
-    );
-END
-$$;
-
--- Ends a run that is not completed. A reservation without a journal is released, or abandoned with a record of its own.
-CREATE FUNCTION "idempotent"."records_suspend"(
-    asked_id          bytea,
-    asked_token       bytea,
-    asked_record      bytea,
-    asked_guarantee   smallint,
-    asked_ends_lease  boolean,
-    -- Null: released.
-    asked_plain       bytea,
-    asked_plain_guarantee smallint,
-    -- Steps, and what is to replace exactly what.
-    asked_steps       bytea[],
-    asked_seen        bytea[],
-    asked_entries     bytea[],
-    asked_channel     text
-) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    old "idempotent"."records";
-BEGIN
-    SELECT r.* INTO old FROM "idempotent"."records" AS r
-    WHERE r.id = asked_id AND r.token = asked_token AND r.expires_at IS NULL
-    FOR UPDATE;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-    IF old.journal IS NULL AND asked_plain IS NULL THEN
-        DELETE FROM "idempotent"."records" AS r WHERE r.id = asked_id;
-    ELSE
-        UPDATE "idempotent"."records_steps" AS s SET entry = a.entry
-        FROM unnest(asked_steps, asked_seen, asked_entries) AS a(step, seen, entry)
-        WHERE s.journal = old.journal AND s.step = a.step AND s.entry = a.seen;
-
-        UPDATE "idempotent"."records" AS r
-        SET record = CASE WHEN old.journal IS NULL THEN asked_plain ELSE asked_record END,
-            guarantee = CASE WHEN old.journal IS NULL THEN asked_plain_guarantee ELSE asked_guarantee END,
-            lapses_at = CASE WHEN asked_ends_lease
-                THEN least(r.lapses_at, clock_timestamp()) ELSE r.lapses_at END
-        WHERE r.id = asked_id;
-    END IF;
-    IF old.awaited THEN
-        PERFORM pg_notify(asked_channel, 'd' || encode(asked_id, 'hex'));
-    END IF;
-END
-$$;
-
--- As before, and nobody who knows of no journal releases or abandons a reservation that has one.
-CREATE OR REPLACE FUNCTION "idempotent"."records_change"(
+-- Takes each step that it can take without waiting for the transactions of callers, and answers a row for
+-- each that it took. The others are for the statements of one step, which wait. An id is there once.
+--
+-- Two groups never wait for each other in a circle: only the insert waits, it comes first, and it inserts in
+-- the order of the ids, so whoever waits holds nothing but smaller ids. What comes after it locks only what
+-- nobody has locked. A call within a transaction of its caller holds a lock on its id, from before it inserts
+-- until it commits: who finds it held does not insert.
+--
+-- Each statement has to see what was committed before it. At other levels than read committed it does not,
+-- and a row of nulls says so.
+--
+-- Nobody who knows of no journal releases or abandons a reservation that has one.
+CREATE FUNCTION "idempotent"."records_change"(
     -- 0 reserve, 1 complete, 2 release, 3 renew, 4 abandon.
     asked_kinds      smallint[],
     asked_ids        bytea[],
@@ -206,10 +71,11 @@ BEGIN
         );
         WITH inserted AS (
             INSERT INTO "idempotent"."records" AS r
-                (lapses_at, retention, guarantee, awaited, id, token, operation, record, scope)
+                (lapses_at, retention, guarantee, awaited, id, token, operation, record, scope, due_at)
             SELECT clock_timestamp() + m.time * interval '1 microsecond',
                 m.retention * interval '1 microsecond',
-                m.guarantee, false, m.id, m.token, m.operation, m.record, m.scope
+                m.guarantee, false, m.id, m.token, m.operation, m.record, m.scope,
+                CASE WHEN m.guarantee = 3 THEN clock_timestamp() + m.time * interval '1 microsecond' END
             FROM unnest(
                 asked_kinds, asked_ids, asked_tokens, asked_operations, asked_guarantees, asked_records,
                 asked_times, asked_retentions, asked_scopes
@@ -255,6 +121,9 @@ BEGIN
                     member.id, member.operation, member.token, member.guarantee, member.record,
                     member.time, member.retention, member.scope
                 ) AS t;
+                IF member.guarantee = 3 AND recorded IS NULL THEN
+                    PERFORM "idempotent"."records_set_due"(member.id, member.token);
+                END IF;
                 RETURN NEXT;
             END LOOP;
         END IF;
@@ -274,7 +143,8 @@ BEGIN
             UPDATE "idempotent"."records" AS r
             SET record = m.record,
                 expires_at = clock_timestamp() + m.time * interval '1 microsecond',
-                lapses_at = NULL
+                lapses_at = NULL,
+                due_at = NULL
             FROM unnest(asked_kinds, asked_ids, asked_records, asked_times, asked_flags)
                 AS m(kind, id, record, time, flag)
             WHERE m.kind = 1 AND m.id = ANY (locked) AND r.id = m.id

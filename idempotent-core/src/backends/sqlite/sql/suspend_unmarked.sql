@@ -1,0 +1,8 @@
+-- As suspend.sql, and changes a row that has no journal.
+-- 1: id, 2: token, 3: record, 4: guarantee, 5: whether its lease ends now, 6: in how long it is due, or null.
+UPDATE "idempotent_records"
+SET record = ?3,
+    guarantee = ?4,
+    lapses_at = CASE WHEN ?5 THEN min(lapses_at, {now} - 1) ELSE lapses_at END,
+    due_at = {now} + ?6
+WHERE id = ?1 AND token = ?2 AND expires_at IS NULL AND (journal IS NULL OR journal = x'')

@@ -1,0 +1,144 @@
+//! [`Worker`]: asks which calls are due, and resumes them, so many at once.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tracing::Instrument;
+
+use super::operations::Operations;
+use super::run::resume;
+use crate::engine::idempotency::Idempotency;
+use crate::engine::telemetry::{Telemetry, Transition};
+use crate::model::RecordId;
+use crate::store::{Due, DueCall, StoreError, StoreErrorKind};
+
+/// How many calls are remembered that this process leaves to others.
+const MAX_LEFT: usize = 10_000;
+
+/// What a recovery is made of.
+pub(super) struct Worker {
+    pub(super) engine: Idempotency,
+    pub(super) operations: Operations,
+    concurrency: usize,
+    pub(super) max_attempts: u32,
+    poll_every: Duration,
+    /// Calls that this process cannot go on with.
+    left: Mutex<HashSet<[u8; 32]>>,
+}
+
+/// What has become of a call that was due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resumed {
+    /// It was taken, here or elsewhere.
+    Taken,
+    /// The store could not be asked.
+    Failed,
+}
+
+impl Worker {
+    pub(super) fn new(
+        engine: Idempotency,
+        operations: Operations,
+        (concurrency, max_attempts): (usize, u32),
+        poll_every: Duration,
+    ) -> Self {
+        let left = Mutex::default();
+        Self { engine, operations, concurrency, max_attempts, poll_every, left }
+    }
+
+    /// Resumes calls until it is told to stop, and then waits for those that run.
+    pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
+        let worker = Arc::new(self);
+        let mut runs = JoinSet::new();
+        while !is_stopped(&stopped) {
+            let free = worker.concurrency - runs.len();
+            let due = if free == 0 { Vec::new() } else { worker.due(free).await };
+            let found = due.len();
+            for call in due {
+                let one = resume(Arc::clone(&worker), call);
+                runs.spawn(one.in_current_span());
+            }
+            // With more to do than it may do at once, it goes on as soon as something ends.
+            let mut is_full = found == free;
+            let pause = sleep(jittered(worker.poll_every));
+            tokio::pin!(pause);
+            loop {
+                tokio::select! {
+                    _ = stopped.changed() => break,
+                    () = &mut pause => break,
+                    Some(ended) = runs.join_next() => {
+                        is_full &= matches!(ended, Ok(Resumed::Taken));
+                        if is_full {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        while runs.join_next().await.is_some() {}
+    }
+
+    async fn due(&self, free: usize) -> Vec<DueCall> {
+        let store = self.engine.store();
+        let Some(index) = store.due_calls() else { return Vec::new() };
+        let names: Vec<&str> = self.operations.keys().map(String::as_str).collect();
+        // What this process leaves stands first.
+        let request = Due::new(&names, free + self.left().len());
+        let call = index.due(&request);
+        match self.engine.0.call(Transition::Due, Duration::MAX, call).await {
+            Ok(mut due) => {
+                let oldest = due.first().map(|call| call.overdue).unwrap_or_default();
+                Telemetry::oldest_due(oldest);
+                due.retain(|call| !self.is_left(&call.id));
+                due.truncate(free);
+                due
+            }
+            Err(error) => {
+                report(&error);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Leaves a call to other processes.
+    pub(super) fn leave(&self, id: &RecordId) {
+        let mut left = self.left();
+        if left.len() >= MAX_LEFT {
+            left.clear();
+        }
+        left.insert(*id.hash());
+    }
+
+    fn is_left(&self, id: &RecordId) -> bool {
+        self.left().contains(id.hash())
+    }
+
+    fn left(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether it was told to stop, or nobody holds it any more.
+fn is_stopped(stopped: &watch::Receiver<bool>) -> bool {
+    *stopped.borrow() || stopped.has_changed().is_err()
+}
+
+/// A pause of nearly this length, so that the processes of a fleet do not ask at the same moments.
+fn jittered(pause: Duration) -> Duration {
+    let tenth = pause / 10;
+    let share = getrandom::u32().unwrap_or_default() % 21;
+    pause.saturating_sub(tenth) + tenth * share / 10
+}
+
+fn report(error: &StoreError) {
+    if error.kind() != StoreErrorKind::Timeout {
+        tracing::warn!(
+            error = error as &dyn std::error::Error,
+            "the store could not say which calls are to be resumed; trying again soon"
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! Calls that are resumed without their callers: their input, and when they are due. A store without an index of them has
+//! nothing to check.
+
+use std::time::Duration;
+
+use super::fixture::{Fixture, Owner, expect_answer, fresh_id};
+use crate::model::{Guarantee, Record, Runs, StepEntry, StepHead, StepId, StepStatus, Token};
+use crate::store::{
+    Due, DueCall, DueCalls, Journal, Renew, Reserve, ReserveOutcome, Resume, ResumeOutcome, State,
+    Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
+};
+
+const INPUT: &[u8] = b"the input";
+
+impl Fixture {
+    fn index(&self) -> &dyn DueCalls {
+        self.store.due_calls().expect("the case asked before")
+    }
+
+    fn steps_of_calls(&self) -> &dyn Journal {
+        self.store.journal().expect("a store with an index keeps journals")
+    }
+
+    /// Reserves for a new caller, with an input.
+    async fn reserve_with_input(&self) -> Owner {
+        // Longer than any case takes.
+        let retention = Duration::from_secs(3600).max(self.lease() * 100);
+        let envelope = self.envelope(Guarantee::AtLeastOnce).retention(retention).input(INPUT);
+        let request = Reserve::new(&self.id, envelope);
+        match self.try_reserve(&request).await {
+            ReserveOutcome::Won => Owner { reservation: request.record().clone() },
+            ReserveOutcome::Taken(entry) => panic!("the id should be vacant, but: {entry:?}"),
+        }
+    }
+
+    async fn all_due(&self, limit: usize) -> Vec<DueCall> {
+        let operations = [self.id.operation()];
+        expect_answer(self.index().due(&Due::new(&operations, limit)).await)
+    }
+
+    async fn due(&self) -> Option<DueCall> {
+        self.all_due(1000).await.into_iter().find(|call| call.id == self.id)
+    }
+
+    async fn due_in(&self) -> Option<Duration> {
+        expect_answer(self.index().due_in(&self.id).await)
+    }
+
+    /// Takes a suspended call, which is due again after so long.
+    async fn take(&self, seen: &Record, due_in: Duration) -> Record {
+        let runs = Runs { attempts: 1, steps: 0 };
+        let record = seen.taken_over(Token::random(), Duration::ZERO, runs);
+        let request = Resume::new(&self.id, seen, &record, self.lease()).due_in(due_in);
+        let outcome = expect_answer(self.steps_of_calls().resume(&request).await);
+        assert!(matches!(outcome, ResumeOutcome::Won), "{outcome:?}");
+        record
+    }
+
+    async fn end(&self, reservation: &Record, due_in: Option<Duration>) {
+        let suspended = reservation.abandoned();
+        let request = Suspend::new(&self.id, reservation, &suspended)
+            .otherwise(WithoutJournal::Abandon(&suspended))
+            .due_in(due_in);
+        expect_answer(self.steps_of_calls().suspend(&request).await);
+    }
+}
+
+macro_rules! require_index {
+    ($fixture:expr) => {
+        if $fixture.store.due_calls().is_none() {
+            return;
+        }
+    };
+}
+
+pub(super) async fn a_lapsed_call_with_an_input_is_suspended_and_nobody_reserves_it(
+    fixture: Fixture,
+) {
+    require_index!(fixture);
+    let owner = fixture.reserve_with_input().await;
+    assert_eq!(fixture.expect_taken().await.state, State::Reserved);
+    fixture.let_lease_expire().await;
+    let found = fixture.expect_taken().await;
+    assert_eq!((found.state, found.record), (State::Suspended, owner.reservation));
+}
+
+pub(super) async fn a_call_with_an_input_is_due_once_its_lease_is_over(fixture: Fixture) {
+    require_index!(fixture);
+    let owner = fixture.reserve_with_input().await;
+    assert!(fixture.due().await.is_none());
+    let due_in = fixture.due_in().await.expect("it has a due time");
+    assert!(due_in <= fixture.lease(), "{due_in:?}");
+    fixture.let_lease_expire().await;
+    let due = fixture.due().await.expect("its lease is over");
+    assert_eq!((due.entry.state, due.entry.record), (State::Suspended, owner.reservation));
+    assert_eq!(fixture.due_in().await, Some(Duration::ZERO));
+    // One without an input never is.
+    let plain = fixture.with_fresh_id();
+    plain.reserve_at_least_once().await;
+    assert_eq!(plain.due_in().await, None);
+}
+
+pub(super) async fn a_call_that_runs_longer_than_its_lease_is_not_due(fixture: Fixture) {
+    require_index!(fixture);
+    let owner = fixture.reserve_with_input().await;
+    let renew = Renew::new(&fixture.id, &owner.reservation, fixture.lease() * 4);
+    expect_answer(fixture.store.renew(&renew).await);
+    fixture.let_lease_expire().await;
+    assert!(fixture.due().await.is_none());
+    fixture.advance(fixture.lease() * 4).await;
+    assert!(fixture.due().await.is_some());
+}
+
+pub(super) async fn a_resumed_call_is_due_when_its_request_says(fixture: Fixture) {
+    require_index!(fixture);
+    let owner = fixture.reserve_with_input().await;
+    fixture.let_lease_expire().await;
+    let taken = fixture.take(&owner.reservation, fixture.lease() * 4).await;
+    fixture.let_lease_expire().await;
+    assert_eq!(fixture.expect_taken().await.state, State::Suspended);
+    assert!(fixture.due().await.is_none());
+    fixture.advance(fixture.lease() * 4).await;
+    assert_eq!(fixture.due().await.map(|due| due.entry.record), Some(taken));
+}
+
+pub(super) async fn a_suspended_call_is_due_when_its_request_says_or_never(fixture: Fixture) {
+    require_index!(fixture);
+    let owner = fixture.reserve_with_input().await;
+    fixture.end(&owner.reservation, None).await;
+    assert_eq!(fixture.expect_taken().await.state, State::Suspended);
+    fixture.let_lease_expire().await;
+    assert!(fixture.due().await.is_none());
+    assert_eq!(fixture.due_in().await, None);
+
+    let fixture = fixture.with_fresh_id();
+    let owner = fixture.reserve_with_input().await;
+    fixture.end(&owner.reservation, Some(fixture.lease() * 2)).await;
+    assert!(fixture.due().await.is_none());
+    fixture.advance(fixture.lease() * 3).await;
+    assert!(fixture.due().await.is_some());
+}
+
+pub(super) async fn what_is_due_first_comes_first_and_of_the_operations_asked_for(
+    fixture: Fixture,
+) {
+    require_index!(fixture);
+    let name = format!("due.{}", fresh_id("due").to_string().replace(':', "."));
+    let name = &name[..60];
+    let fixtures: Vec<Fixture> = (0..3).map(|_| fixture.with_id(fresh_id(name))).collect();
+    // On a clock that the cases step, the last one is due first.
+    for (at, fixture) in fixtures.iter().enumerate() {
+        let owner = fixture.reserve_with_input().await;
+        let due_in = fixture.lease() / 10 * (3 - at as u32);
+        fixture.end(&owner.reservation, Some(due_in)).await;
+    }
+    fixture.let_lease_expire().await;
+    let all = fixtures[0].all_due(10).await;
+    assert_eq!(all.len(), fixtures.len());
+    assert!(all.is_sorted_by(|one, next| one.overdue >= next.overdue), "{all:?}");
+    let first: Vec<_> = fixtures[0].all_due(2).await.into_iter().map(|call| call.id).collect();
+    assert_eq!(first, [all[0].id.clone(), all[1].id.clone()]);
+    let others = expect_answer(fixture.index().due(&Due::new(&["due"], 10)).await);
+    assert!(others.is_empty(), "{others:?}");
+}
+
+pub(super) async fn a_call_that_has_ended_is_not_due(fixture: Fixture) {
+    require_index!(fixture);
+    let owner = fixture.reserve_with_input().await;
+    fixture.expect_recorded(&owner, b"result").await;
+    assert_eq!(fixture.due_in().await, None);
+    fixture.let_lease_expire().await;
+    assert!(fixture.due().await.is_none());
+    let fixture = fixture.with_fresh_id();
+    fixture.reserve_with_input().await;
+    assert!(fixture.purge().await);
+    assert_eq!(fixture.due_in().await, None);
+}
+
+pub(super) async fn nobody_frees_a_resumed_call_that_has_recorded_nothing(fixture: Fixture) {
+    require_index!(fixture);
+    let owner = fixture.reserve_with_input().await;
+    fixture.let_lease_expire().await;
+    let taken = fixture.take(&owner.reservation, fixture.lease()).await;
+    fixture.release(&Owner { reservation: taken.clone() }).await;
+    let suspended = taken.abandoned();
+    let request = Suspend::new(&fixture.id, &taken, &suspended);
+    expect_answer(fixture.steps_of_calls().suspend(&request).await);
+    let found = fixture.expect_taken().await;
+    assert_eq!((found.state, found.record), (State::Suspended, taken));
+    // A first run that has recorded nothing is released.
+    let fixture = fixture.with_fresh_id();
+    let owner = fixture.reserve_with_input().await;
+    let suspended = owner.reservation.abandoned();
+    let request = Suspend::new(&fixture.id, &owner.reservation, &suspended);
+    expect_answer(fixture.steps_of_calls().suspend(&request).await);
+    fixture.assert_vacant().await;
+}
+
+pub(super) async fn a_resumed_call_begins_its_journal_with_its_first_step(fixture: Fixture) {
+    require_index!(fixture);
+    let owner = fixture.reserve_with_input().await;
+    fixture.let_lease_expire().await;
+    let taken = fixture.take(&owner.reservation, fixture.lease()).await;
+    let journal = taken.token();
+    let marked = taken.with_journal(journal, fixture.retention());
+    let (step, entry) = a_step(&fixture);
+    let request = WriteStep::new(&fixture.id, &marked, &step, &entry);
+    let written = expect_answer(fixture.steps_of_calls().write_step(&request).await);
+    assert_eq!(written, WriteStepOutcome::Written);
+    let steps = expect_answer(fixture.steps_of_calls().load_steps(&fixture.id, journal).await);
+    assert_eq!(steps, [(step, entry)]);
+    assert_eq!(fixture.expect_taken().await.record, marked);
+    assert!(fixture.due_in().await.is_some());
+}
+
+pub(super) async fn who_knows_of_no_journal_does_not_suspend_a_call_with_one(fixture: Fixture) {
+    require_index!(fixture);
+    let owner = fixture.reserve_with_input().await;
+    let marked = owner.reservation.with_journal(owner.token(), fixture.retention());
+    let (step, entry) = a_step(&fixture);
+    let request = WriteStep::new(&fixture.id, &marked, &step, &entry);
+    expect_answer(fixture.steps_of_calls().write_step(&request).await);
+    fixture.end(&owner.reservation, None).await;
+    let found = fixture.expect_taken().await;
+    assert_eq!((found.state, found.record), (State::Reserved, marked));
+}
+
+fn a_step(fixture: &Fixture) -> (StepId, StepEntry) {
+    let part_of = StepId::of_call(&fixture.id);
+    let attempt = Token::random();
+    let head =
+        StepHead { part_of, name: "step", key: None, attempt, version: 0, fingerprint: None };
+    let entry = head.entry(StepStatus::Recorded, Duration::ZERO, b"result");
+    (part_of.step("step", None), entry)
+}
