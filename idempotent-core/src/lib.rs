@@ -25,7 +25,7 @@
 //! [results](guide::results), [an HTTP service](guide::http_service),
 //! [who sends a `POST` twice](guide::who_sends_a_post_twice),
 //! [transactions and the outbox](guide::transactions_and_outbox),
-//! [calls of several effects](guide::calls_of_several_effects), [testing](guide::testing),
+//! [calls of several effects](guide::calls_of_several_effects), [consumers](guide::consumers), [testing](guide::testing),
 //! [production](guide::production), and
 //! [moving from a hand-written `SET NX`](guide::moving_from_set_nx).
 //!

@@ -138,6 +138,7 @@ has_servers_of() {
     case "$1" in
         fleet | chaos) command -v redis-server ;;
         transfer) compgen -G "/usr/lib/postgresql/*/bin/postgres" ;;
+        consume) command -v nats-server ;;
         outbox) compgen -G "/usr/lib/postgresql/*/bin/postgres" && command -v nats-server ;;
     esac >/dev/null
 }

@@ -1,5 +1,6 @@
 //! What comes before the handler: whether a message runs it, was handled before, or has to wait.
 
+use std::future::Future;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -15,6 +16,8 @@ use crate::error::{Error, ErrorKind};
 
 /// How long a message waits if the engine does not say.
 const A_WHILE: Duration = Duration::from_secs(1);
+/// How long it waits before it asks a store again that has just failed.
+const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// The end of a delivery.
 pub(super) type End = (DeliveryOutcome, Verdict);
@@ -36,42 +39,53 @@ pub(super) struct Attempt {
 }
 
 impl Context {
-    /// Reserves the message's key, and waits while the store does not answer.
+    /// Reserves the message's key, and waits while the store does not answer. A message that comes while the consumer
+    /// stops is not started.
     pub(super) async fn acquire<T: Memoizable>(&self, message: &Message) -> Acquired<T> {
-        let asking = std::pin::pin!(self.acquire_in_time(message));
-        let stopping = std::pin::pin!(self.reached(Stage::Stopping));
-        // A message that comes while the consumer stops is not started.
-        match select(stopping, asking).await {
-            Either::Left(_) => Acquired::Ended((DeliveryOutcome::GivenBack, Verdict::GivenBack)),
-            Either::Right((acquired, _)) => acquired,
-        }
-    }
-
-    async fn acquire_in_time<T: Memoizable>(&self, message: &Message) -> Acquired<T> {
         loop {
-            let begun = self.outage.ask(&self.telemetry, || self.begin::<T>(message)).await;
+            let asking = self.outage.ask(&self.telemetry, || self.begin::<T>(message));
+            let Some(begun) = self.unless_stopping(asking).await else { break };
             let reservation = match begun {
                 Ok(BeginOutcome::Reserved(reservation)) => reservation,
                 Ok(BeginOutcome::Replayed(_)) => {
                     return Acquired::Ended((DeliveryOutcome::Replayed, Verdict::Completed));
                 }
                 Err(error) if error.kind() == ErrorKind::Overloaded => {
-                    sleep(error.retry_after().unwrap_or(A_WHILE)).await;
+                    let pause = error.retry_after().unwrap_or(A_WHILE);
+                    let Some(()) = self.unless_stopping(sleep(pause)).await else { break };
                     continue;
                 }
                 Err(error) => return Acquired::Ended(self.refused(message, &error).await),
             };
+            // Not dropped half way, since that would hold the key.
             match self.attempt(message).await {
                 Ok(Ok(attempt)) => return Acquired::Won(reservation, attempt),
                 Ok(Err(end)) => {
                     reservation.release().await;
                     return Acquired::Ended(end);
                 }
-                Err(_) => {
+                Err(error) if error.kind() == ErrorKind::Store => {
                     reservation.release().await;
-                    sleep(Duration::from_millis(100)).await;
+                    let Some(()) = self.unless_stopping(sleep(A_MOMENT)).await else { break };
+                }
+                Err(error) => {
+                    // The broker's count is better than none.
+                    self.telemetry.refused(message, &error);
+                    let number = delivery_number(message);
+                    return Acquired::Won(reservation, Attempt { number, is_noted: true });
                 }
             }
+        }
+        Acquired::Ended((DeliveryOutcome::GivenBack, Verdict::GivenBack))
+    }
+
+    /// `None` if the consumer stops before.
+    async fn unless_stopping<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let future = std::pin::pin!(future);
+        let stopping = std::pin::pin!(self.reached(Stage::Stopping));
+        match select(stopping, future).await {
+            Either::Left(_) => None,
+            Either::Right((output, _)) => Some(output),
         }
     }
 
@@ -84,12 +98,10 @@ impl Context {
 
     /// Which attempt this is; an end, if there is none left. In the first delivery nothing is looked up.
     async fn attempt(&self, message: &Message) -> Result<Result<Attempt, End>, Error> {
-        let count = message.delivery_count();
         let Some(limit) = self.settings.attempts.limit() else {
-            let number = count.and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
-            return Ok(Ok(Attempt { number, is_noted: true }));
+            return Ok(Ok(Attempt { number: delivery_number(message), is_noted: true }));
         };
-        if count == Some(1) {
+        if message.delivery_count() == Some(1) {
             return Ok(Ok(Attempt { number: 1, is_noted: false }));
         }
         let noted = self.attempts.noted(message, limit).await?;
@@ -159,4 +171,9 @@ impl Context {
         }
         (DeliveryOutcome::Refused, Verdict::Retry { after: attempts.pause_after(number) })
     }
+}
+
+/// The number of an attempt where none are counted.
+fn delivery_number(message: &Message) -> u32 {
+    message.delivery_count().and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
 }

@@ -3,6 +3,7 @@
 //! Each attempt is a completed record of its own, with the message's position and the attempt's number as its key. So
 //! none of this depends on what a broker counts, and nothing is written for a message that succeeds at once.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,7 +15,10 @@ use crate::error::{Error, ErrorKind};
 use crate::model::{Operation, RecordId};
 
 /// What follows a consumer's name in that of its attempts.
-const SUFFIX: &str = ".attempts";
+pub(super) const SUFFIX: &str = ".attempts";
+
+/// Longer positions are hashed, in bytes.
+const MAX_POSITION: usize = 128;
 
 /// The attempts of one consumer's messages.
 pub(super) struct AttemptLog {
@@ -54,7 +58,7 @@ impl AttemptLog {
 
     /// Notes the nth attempt.
     pub(super) async fn note(&self, message: &Message, attempt: u32) -> Result<(), Error> {
-        let call = self.operation.key(&(message.position(), attempt)).engine(&self.engine);
+        let call = self.operation.key(&(&*place(message), attempt)).engine(&self.engine);
         match call.returning::<Result<(), Error>>().begin().await {
             Ok(BeginOutcome::Reserved(reservation)) => {
                 reservation.complete(&Ok(())).await;
@@ -75,7 +79,15 @@ impl AttemptLog {
     }
 
     fn record_id(&self, message: &Message, attempt: u32) -> Option<RecordId> {
-        self.engine.record_id(self.operation.name, None, &(message.position(), attempt)).ok()
+        self.engine.record_id(self.operation.name, None, &(&*place(message), attempt)).ok()
+    }
+}
+
+/// The position in the key of an attempt. Names of streams and queues may be longer than keys.
+fn place(message: &Message) -> Cow<'_, str> {
+    match message.position() {
+        short if short.len() <= MAX_POSITION => Cow::Borrowed(short),
+        long => Cow::Owned(blake3::hash(long.as_bytes()).to_string()),
     }
 }
 

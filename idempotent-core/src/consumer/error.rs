@@ -116,10 +116,9 @@ impl StdError for SettleError {
 pub enum ConsumerError {
     /// The source cannot be read: it is misconfigured, or gone.
     Source(SourceError),
-    /// The consumer's own options do not go together, or not with its engine; the text says what to change.
+    /// The consumer's own options do not go together, or not with its engine, which would refuse every call; the
+    /// text says what to change.
     Misconfigured(Cow<'static, str>),
-    /// The engine refuses every call of this consumer.
-    Refused(crate::Error),
 }
 
 impl fmt::Display for ConsumerError {
@@ -127,7 +126,6 @@ impl fmt::Display for ConsumerError {
         match self {
             Self::Source(_) => f.write_str("the source cannot be read"),
             Self::Misconfigured(text) => write!(f, "the consumer is misconfigured: {text}"),
-            Self::Refused(_) => f.write_str("the engine refuses the consumer's calls"),
         }
     }
 }
@@ -137,7 +135,6 @@ impl StdError for ConsumerError {
         match self {
             Self::Source(error) => Some(error),
             Self::Misconfigured(_) => None,
-            Self::Refused(error) => Some(error),
         }
     }
 }

@@ -139,10 +139,6 @@ impl Context {
     /// Another attempt, if one is left. This one is noted before its key becomes vacant.
     async fn retry(&self, failed: &Failed<'_>, failure: Failure, text: &str) -> Verdict {
         let (attempts, Attempt { number, is_noted }) = (self.settings.attempts, failed.attempt);
-        if attempts.is_last(number) {
-            return self.park(failed, ParkReason::AttemptsUsedUp, text);
-        }
-        self.telemetry.failed(failed.message, number, text);
         if !is_noted {
             if let Err(error) = self.attempts.note(failed.message, number).await {
                 // There will be one attempt more.
@@ -152,6 +148,10 @@ impl Context {
                 );
             }
         }
+        if attempts.is_last(number) {
+            return self.park(failed, ParkReason::AttemptsUsedUp, text);
+        }
+        self.telemetry.failed(failed.message, number, text);
         let after = match failure {
             Failure::RetryAfter(after) => after,
             _ => attempts.pause_after(number),

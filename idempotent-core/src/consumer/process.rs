@@ -76,7 +76,9 @@ impl<H: Handler<A>, A: 'static> Process for Handling<H, A> {
         Box::pin(async move {
             context.telemetry.received(&delivery);
             let span = context.telemetry.span(&context.settings.engine, delivery.message());
-            let kept = context.keep_alive.keep(&delivery);
+            // One that is past its deadline may be another's by now.
+            let is_late = delivery.is_past_its_deadline();
+            let kept = if is_late { None } else { context.keep_alive.keep(&delivery) };
             let handled = self.handle(&context, &delivery, kept.as_ref(), &span);
             let (outcome, verdict) = handled.instrument(span.clone()).await;
             // What is told to be delivered again is not kept alive meanwhile.

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use super::attempt_log::SUFFIX;
 use super::builder::Consumer;
 use super::context::{Context, Stage};
 use super::delivery::Delivery;
@@ -20,6 +21,8 @@ use super::source::{Needs, Source, Terms};
 use super::telemetry::Telemetry;
 use crate::model::Guarantee;
 
+/// How long the name of an operation may be, in bytes.
+const MAX_NAME: usize = 128;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// How long a source may take to stop.
@@ -199,6 +202,9 @@ fn pause(failures: u32) -> Duration {
 /// What can be said of the options before the broker is asked.
 fn check(settings: &Settings) -> Result<(), ConsumerError> {
     let wrong = |text| Err(ConsumerError::Misconfigured(std::borrow::Cow::Borrowed(text)));
+    if settings.operation.name.len() + SUFFIX.len() > MAX_NAME {
+        return wrong("its name is longer than 119 bytes");
+    }
     if settings.operation.guarantee == Guarantee::ExactlyOnce {
         return wrong(
             "an exactly-once call must run in a transaction: write `at_least_once`, and let the handler \

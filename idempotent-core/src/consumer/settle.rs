@@ -18,13 +18,14 @@ const TRIES_TO_PARK: u32 = 5;
 impl Context {
     /// Tells the broker, and returns what it was told and whether it has confirmed.
     ///
-    /// An acknowledgement is repeated until then, since the store says that the message is completed, and that does
-    /// no harm whoever's delivery it is. All others are told in vain once the deadline has passed.
+    /// An acknowledgement is repeated, since the store says that the message is completed, and that does no harm
+    /// whoever's delivery it is; so is a message that has been copied. All others are repeated only as long as the
+    /// message cannot have been delivered again.
     pub(super) async fn tell(&self, delivery: &Delivery, verdict: Verdict) -> (Verdict, bool) {
         if verdict == Verdict::Left {
             return (verdict, true);
         }
-        let patience = delivery.deadline().unwrap_or(PATIENCE) * 2;
+        let patience = patience(&verdict, delivery.deadline().unwrap_or(PATIENCE));
         let (start, mut pause, mut tries) = (Instant::now(), FIRST_PAUSE, 0);
         let mut verdict = verdict;
         loop {
@@ -42,9 +43,19 @@ impl Context {
                 // Its attempts stay used up, so it is parked once the broker takes it.
                 let after = self.settings.attempts.longest_pause();
                 (verdict, tries) = (Verdict::Retry { after }, 0);
+                continue;
             }
             sleep(pause).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+}
+
+/// For how long a verdict is repeated.
+fn patience(verdict: &Verdict, deadline: Duration) -> Duration {
+    match verdict {
+        Verdict::Completed | Verdict::Parked { .. } => deadline * 2,
+        Verdict::Busy { after } | Verdict::Retry { after } => deadline.min(*after),
+        Verdict::GivenBack | Verdict::Left => Duration::ZERO,
     }
 }

@@ -100,7 +100,7 @@ impl Telemetry {
         if let Verdict::Parked { reason, error, attempts } = verdict {
             tracing::error!(
                 consumer = self.consumer,
-                message = message.id(),
+                message_id = message.id(),
                 position = message.position(),
                 reason = reason.as_str(),
                 attempts,
@@ -125,7 +125,7 @@ impl Telemetry {
     pub(super) fn failed(&self, message: &Message, attempt: u32, error: &str) {
         tracing::warn!(
             consumer = self.consumer,
-            message = message.id(),
+            message_id = message.id(),
             attempt,
             error,
             "a message could not be handled"
@@ -135,7 +135,7 @@ impl Telemetry {
     pub(super) fn refused(&self, message: &Message, error: &Error) {
         tracing::error!(
             consumer = self.consumer,
-            message = message.id(),
+            message_id = message.id(),
             error = error as &dyn StdError,
             "a message cannot be handled"
         );
@@ -144,7 +144,7 @@ impl Telemetry {
     pub(super) fn not_confirmed(&self, message: &Message, verdict: &Verdict, error: &SettleError) {
         tracing::warn!(
             consumer = self.consumer,
-            message = message.id(),
+            message_id = message.id(),
             verdict = verdict.as_str(),
             error = error as &dyn StdError,
             "the broker has not confirmed yet what became of a message"

@@ -51,7 +51,8 @@ pub enum Verdict {
 pub enum ParkReason {
     /// Its payload cannot be decoded as what the handler takes.
     Undecodable,
-    /// It has no usable key, for instance because a header is missing.
+    /// It has no usable key: a header is missing, or the key is longer than the engine
+    /// [allows](crate::IdempotencyBuilder::max_key_bytes).
     InvalidKey,
     /// Its id was already used with another payload. The completed record of that one stays as it is.
     Mismatch,

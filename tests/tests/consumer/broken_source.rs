@@ -8,7 +8,7 @@ use std::time::Duration;
 use idempotent_core::consumer::{
     Delivery, Message, Needs, Settle, SettleError, Source, SourceError, Terms, Verdict,
 };
-use idempotent_core::testing::sources::{SourceSubject, TestSource};
+use idempotent_core::testing::sources::{SourceSubject, TestBroker, TestSource};
 
 use crate::contract::InMemory;
 
@@ -26,13 +26,13 @@ pub(crate) enum Flaw {
     SaysNothingOfItsDeadline,
     NeverAcknowledges,
     RefusesToRepeat,
-    RetriesAtOnce,
+    RetriesTooSoon,
     IsBusyForAMoment,
     GivesNothingBack,
     DropsWhatItParks,
     ParksWithoutSettling,
     ParksCopiesUnderNewIds,
-    AcknowledgesWhatItDelivers,
+    KeepsAliveWhatNobodySettles,
     SettlesWhatIsLeft,
     KeepsNothingAlive,
     KeepsAliveAfterAVerdict,
@@ -81,14 +81,14 @@ impl SourceSubject for BrokenSubject {
 
     /// Waits that never end are what some cases are for.
     fn patience(&self) -> Duration {
-        Duration::from_secs(3)
+        Duration::from_secs(8)
     }
 }
 
 struct BrokenSource {
     flaw: Flaw,
     source: TestSource,
-    broker: idempotent_core::testing::sources::TestBroker,
+    broker: TestBroker,
     is_stopped: Arc<AtomicBool>,
     buffer: Vec<Delivery>,
 }
@@ -105,11 +105,11 @@ impl Source for BrokenSource {
 
     async fn next(&mut self, room: NonZeroUsize) -> Result<Delivery, SourceError> {
         if self.flaw == Flaw::LosesWhatItWaitsFor {
-            // What is received while this waits is gone if it is dropped.
-            let source = self.broker.source();
-            let mut lost = source;
-            let delivery = lost.next(room).await?;
-            tokio::time::sleep(Duration::from_millis(1)).await;
+            // What is received after this was dropped is gone.
+            let mut source = self.broker.source();
+            let (received, next) = tokio::sync::oneshot::channel();
+            tokio::spawn(async move { drop(received.send(source.next(room).await)) });
+            let delivery = next.await.map_err(SourceError::unavailable)??;
             return Ok(self.wrap(delivery));
         }
         if let Some(delivery) = self.buffer.pop() {
@@ -126,9 +126,6 @@ impl Source for BrokenSource {
                 let next = self.wrap(next);
                 self.buffer.push(next);
             }
-        }
-        if self.flaw == Flaw::AcknowledgesWhatItDelivers {
-            let _ = delivery.settle(&Verdict::Completed).await;
         }
         Ok(self.wrap(delivery))
     }
@@ -167,23 +164,27 @@ impl BrokenSource {
         let deadline = delivery.deadline().unwrap();
         let is_stopped = Arc::clone(&self.is_stopped);
         let broker = self.broker.clone();
-        let state = BrokenDelivery {
-            flaw,
-            delivery,
-            is_stopped,
-            broker,
-            is_settled: AtomicBool::new(false),
-        };
+        let (delivery, is_settled) = (Arc::new(delivery), Arc::new(AtomicBool::new(false)));
+        if flaw == Flaw::KeepsAliveWhatNobodySettles {
+            let (delivery, is_settled) = (Arc::clone(&delivery), Arc::clone(&is_settled));
+            tokio::spawn(async move {
+                while !is_settled.load(Ordering::SeqCst) {
+                    let _ = delivery.keep_alive().await;
+                    tokio::time::sleep(deadline / 8).await;
+                }
+            });
+        }
+        let state = BrokenDelivery { flaw, delivery, is_stopped, broker, is_settled };
         Delivery::new(wrapped, state).with_deadline(deadline)
     }
 }
 
 struct BrokenDelivery {
     flaw: Flaw,
-    delivery: Delivery,
-    broker: idempotent_core::testing::sources::TestBroker,
+    delivery: Arc<Delivery>,
+    broker: TestBroker,
     is_stopped: Arc<AtomicBool>,
-    is_settled: AtomicBool,
+    is_settled: Arc<AtomicBool>,
 }
 
 #[async_trait::async_trait]
@@ -217,11 +218,11 @@ impl Settle for BrokenDelivery {
             (Flaw::RefusesToRepeat, Verdict::Completed) if is_repeated => {
                 Err(SettleError::new("it is settled already"))
             }
-            (Flaw::RetriesAtOnce, Verdict::Retry { .. }) => {
-                self.delivery.settle(&Verdict::Retry { after: Duration::ZERO }).await
+            (Flaw::RetriesTooSoon, Verdict::Retry { after }) => {
+                self.delivery.settle(&Verdict::Retry { after: *after / 2 }).await
             }
-            (Flaw::IsBusyForAMoment, Verdict::Busy { .. }) => {
-                self.delivery.settle(&Verdict::Busy { after: Duration::ZERO }).await
+            (Flaw::IsBusyForAMoment, Verdict::Busy { after }) => {
+                self.delivery.settle(&Verdict::Busy { after: *after / 2 }).await
             }
             (Flaw::GivesNothingBack, Verdict::GivenBack) => Ok(()),
             (Flaw::DropsWhatItParks, Verdict::Parked { .. }) => {

@@ -49,13 +49,13 @@ fails! {
     the_deadline_is_not_told: SaysNothingOfItsDeadline fails the_terms_tell_the_deadline
     nothing_is_acknowledged: NeverAcknowledges fails a_completed_message_is_not_delivered_again
     a_repetition_is_refused: RefusesToRepeat fails a_verdict_may_be_repeated
-    retries_come_at_once: RetriesAtOnce fails a_retry_comes_after_its_pause
-    busy_messages_come_at_once: IsBusyForAMoment fails a_busy_message_comes_after_its_pause
+    retries_come_too_soon: RetriesTooSoon fails a_retry_comes_after_its_pause
+    busy_messages_come_too_soon: IsBusyForAMoment fails a_busy_message_comes_after_its_pause
     nothing_is_given_back: GivesNothingBack fails a_message_that_is_given_back_is_delivered_at_once
     what_is_parked_is_gone: DropsWhatItParks fails a_parked_message_is_kept_under_its_id
     what_is_parked_is_not_settled: ParksWithoutSettling fails a_parked_message_is_not_delivered_again
     copies_have_new_ids: ParksCopiesUnderNewIds fails every_copy_of_a_parked_message_has_its_id
-    what_is_delivered_is_acknowledged: AcknowledgesWhatItDelivers fails a_message_that_nobody_settles_is_delivered_again
+    what_nobody_settles_is_kept_alive: KeepsAliveWhatNobodySettles fails a_message_that_nobody_settles_is_delivered_again
     what_is_left_is_given_back: SettlesWhatIsLeft fails a_message_that_is_left_is_delivered_again
     nothing_is_kept_alive: KeepsNothingAlive fails a_message_that_is_kept_alive_is_not_delivered_again
     keep_alives_undo_verdicts: KeepsAliveAfterAVerdict fails keeping_alive_after_a_verdict_does_not_undo_it

@@ -11,51 +11,34 @@ use idempotent_core::consumer::jetstream::{
 use idempotent_core::consumer::{
     Consumer, ConsumerError, DeliveryOutcome, Needs, Source, SourceErrorKind, Verdict,
 };
-use idempotent_servers::{Server, require};
+use idempotent_core::testing::sources::cases;
+use idempotent_servers::{Nats, Server, require};
 use idempotent_tests::{millis, secs};
 
 use crate::effects::{Effects, Ends, Running, attempts, counting, engine, until};
 use crate::nats_server::{Brokered, billing, context, header};
 
-mod contract_2_9 {
-    use idempotent_core::testing::sources::cases;
-    use idempotent_servers::{Server, require};
-
-    use crate::nats_server::Brokered;
-
-    /// One server a case, all at once: most of their time is waiting.
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn every_case_passes() {
-        require!(Server::Nats);
-        super::run(cases(), Server::Nats, Brokered::start).await;
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_case_of_the_contract_passes_on_2_9() {
+    require!(Server::Nats);
+    run_contract(Server::Nats).await;
 }
 
-mod contract_2_15 {
-    use idempotent_core::testing::sources::cases;
-    use idempotent_servers::{Server, require};
-
-    use crate::nats_server::Brokered;
-
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn every_case_passes() {
-        require!(Server::Nats215);
-        super::run(cases(), Server::Nats215, Brokered::start).await;
-    }
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_case_of_the_contract_passes_on_2_15() {
+    require!(Server::Nats215);
+    run_contract(Server::Nats215).await;
 }
 
-async fn run<F>(
-    cases: Vec<idempotent_core::testing::sources::Case>,
-    version: Server,
-    start: impl Fn(Server) -> F,
-) where
-    F: Future<Output = Brokered> + Send + 'static,
-{
+/// All cases at once, on one server with streams for each: most of their time is waiting.
+async fn run_contract(version: Server) {
+    let nats = Arc::new(Nats::start_version(version).await);
     let mut running = tokio::task::JoinSet::new();
-    for case in cases {
-        let subject = start(version);
+    for (number, case) in cases().into_iter().enumerate() {
+        let nats = Arc::clone(&nats);
+        let config = pull::Config { ack_wait: secs(2), ..billing() };
         running.spawn(async move {
-            let subject = subject.await;
+            let subject = Brokered::on(nats, number.to_string(), config).await;
             let passed = tokio::spawn(async move { case.run(subject).await }).await;
             passed.is_err().then_some(case.name())
         });
@@ -268,7 +251,7 @@ async fn delayed_messages_do_not_stop_the_others() {
     let counted = effects.clone();
     let consumer = Consumer::builder("shop.ship", &engine())
         .attempts(
-            idempotent_core::consumer::Attempts::max(1000)
+            idempotent_core::consumer::Attempts::max(5)
                 .backoff(idempotent_core::consumer::Backoff::constant(secs(600))),
         )
         .handler(move |it: String| {
@@ -330,7 +313,7 @@ async fn a_consumer_keeps_messages_alive_at_a_third_of_the_backoff() {
     });
     server.publish("order-7", "tea").await;
     let mut other = server.source();
-    other.start(&Needs::of("shop.ship")).await.unwrap();
+    other.start(&Needs::of("shop.ship").attempts(8)).await.unwrap();
     let running = Running::start(&consumer, server.source());
     until(|| effects.of("tea") == 1).await;
     let redelivered = tokio::time::timeout(secs(3), other.next(std::num::NonZeroUsize::MIN)).await;
@@ -362,4 +345,38 @@ async fn a_client_on_one_thread_has_told_the_server_before_it_stops() {
     });
     tokio::task::spawn_blocking(move || done.join().unwrap()).await.unwrap();
     assert_eq!(server.open().await, (0, 0));
+}
+
+/// Why the dead letters need a stream of their own.
+#[tokio::test]
+async fn a_stream_drops_an_id_that_it_has_on_another_subject() {
+    require!(Server::Nats, Server::Nats215);
+    for version in [Server::Nats, Server::Nats215] {
+        let server = Brokered::start(version).await;
+        let mut duplicates = Vec::new();
+        for subject in ["orders.placed", "orders.dead"] {
+            let mut headers = HeaderMap::new();
+            headers.insert("Nats-Msg-Id", "order-7");
+            let published = server.context.publish_with_headers(subject, headers, "tea".into());
+            duplicates.push(published.await.unwrap().await.unwrap().duplicate);
+        }
+        assert_eq!(duplicates, [false, true]);
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_is_confirmed_by_both_servers_however_late_it_is() {
+    require!(Server::Nats, Server::Nats215);
+    for version in [Server::Nats, Server::Nats215] {
+        let server = Brokered::start(version).await;
+        server.publish("order-7", "tea").await;
+        let mut source = server.source();
+        source.start(&Needs::of("shop.ship")).await.unwrap();
+        let first = source.next(std::num::NonZeroUsize::MIN).await.unwrap();
+        let second = source.next(std::num::NonZeroUsize::MIN).await.unwrap();
+        assert_eq!(second.message().delivery_count(), Some(2));
+        first.settle(&Verdict::Completed).await.unwrap();
+        second.settle(&Verdict::Completed).await.unwrap();
+        assert_eq!(server.open().await, (0, 0));
+    }
 }

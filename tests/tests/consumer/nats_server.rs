@@ -1,5 +1,6 @@
 //! A real `JetStream` with a stream of orders, a consumer, and a stream of dead letters.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::{PullConsumer, pull};
@@ -15,8 +16,11 @@ use idempotent_tests::millis;
 pub(crate) const ACK_WAIT: Duration = millis(1000);
 
 pub(crate) struct Brokered {
-    pub(crate) nats: Nats,
+    pub(crate) nats: Arc<Nats>,
     pub(crate) context: Context,
+    /// What the names of its streams end with, where several share a server.
+    suffix: String,
+    ack_wait: Duration,
 }
 
 /// A durable consumer that suits.
@@ -51,21 +55,32 @@ impl Brokered {
     }
 
     pub(crate) async fn with_consumer(version: Server, consumer: pull::Config) -> Self {
-        let nats = Nats::start_version(version).await;
+        let nats = Arc::new(Nats::start_version(version).await);
+        Self::on(nats, String::new(), consumer).await
+    }
+
+    /// With streams of its own on a server that is there.
+    pub(crate) async fn on(nats: Arc<Nats>, suffix: String, consumer: pull::Config) -> Self {
         let context = context(&nats.url()).await;
-        let orders = context.create_stream(stream("ORDERS", "orders.>")).await.unwrap();
-        context.create_stream(stream("DEAD", "dead.>")).await.unwrap();
+        let named = |name: &str, subject: &str| {
+            stream(&format!("{name}{suffix}"), &format!("{subject}{suffix}.>"))
+        };
+        let orders = context.create_stream(named("ORDERS", "orders")).await.unwrap();
+        context.create_stream(named("DEAD", "dead")).await.unwrap();
+        let ack_wait = consumer.ack_wait;
         orders.create_consumer(consumer).await.unwrap();
-        Self { nats, context }
+        Self { nats, context, suffix, ack_wait }
     }
 
     pub(crate) fn source(&self) -> JetStreamSource {
-        JetStreamSource::new(self.context.clone(), "ORDERS", "billing").dead_letters("dead.orders")
+        let source =
+            JetStreamSource::new(self.context.clone(), format!("ORDERS{}", self.suffix), "billing");
+        source.dead_letters(format!("dead{}.orders", self.suffix))
     }
 
     pub(crate) async fn publish_with(&self, headers: HeaderMap, payload: Vec<u8>) {
-        let published =
-            self.context.publish_with_headers("orders.placed", headers, payload.into()).await;
+        let subject = format!("orders{}.placed", self.suffix);
+        let published = self.context.publish_with_headers(subject, headers, payload.into()).await;
         published.unwrap().await.unwrap();
     }
 
@@ -78,7 +93,7 @@ impl Brokered {
     }
 
     pub(crate) async fn stream(&self, name: &str) -> Stream {
-        self.context.get_stream(name).await.unwrap()
+        self.context.get_stream(format!("{name}{}", self.suffix)).await.unwrap()
     }
 
     /// The dead letters: headers and payloads.
@@ -134,6 +149,6 @@ impl SourceSubject for Brokered {
     }
 
     fn deadline(&self) -> Duration {
-        ACK_WAIT
+        self.ack_wait
     }
 }

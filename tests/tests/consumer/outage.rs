@@ -120,6 +120,8 @@ async fn a_result_that_is_lost_for_good_is_delivered_again_and_never_acknowledge
     let (store, engine) = store();
     let (broker, effects, ends) = (TestBroker::new(), Effects::default(), Ends::default());
     store.inject(StoreMethod::Complete, When::Always, Fault::Fail);
+    // And so the lease lapses, and the engine gives up.
+    store.inject(StoreMethod::Renew, When::Always, Fault::Fail);
     broker.publish("7", "tea");
     let running = Running::start(&consumer(&engine, &effects, &ends), broker.source());
     tokio::time::sleep(secs(120)).await;

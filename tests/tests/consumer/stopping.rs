@@ -75,19 +75,25 @@ async fn a_broker_that_is_gone_does_not_keep_a_consumer_from_stopping() {
     tokio::time::timeout(secs(30), running.stop()).await.unwrap().unwrap();
 }
 
-/// A source that is deleted after its first message.
-struct Deleted(Option<idempotent_core::testing::sources::TestSource>);
+/// A source that is deleted while its first message is handled.
+struct Deleted {
+    source: Option<idempotent_core::testing::sources::TestSource>,
+    effects: Effects,
+}
 
 #[idempotent_core::async_trait]
 impl Source for Deleted {
     async fn start(&mut self, needs: &Needs) -> Result<Terms, SourceError> {
-        self.0.as_mut().unwrap().start(needs).await
+        self.source.as_mut().unwrap().start(needs).await
     }
 
     async fn next(&mut self, room: NonZeroUsize) -> Result<Delivery, SourceError> {
-        match self.0.take() {
+        match self.source.take() {
             Some(mut source) => source.next(room).await,
-            None => Err(SourceError::gone("it was deleted")),
+            None => {
+                until(|| self.effects.of("tea") == 1).await;
+                Err(SourceError::gone("it was deleted"))
+            }
         }
     }
 
@@ -100,8 +106,15 @@ impl Source for Deleted {
 async fn a_source_that_is_gone_ends_the_consumer_after_its_handlers() {
     let (broker, effects) = (TestBroker::new(), Effects::default());
     broker.publish("7", "tea");
-    let consumer = crate::effects::counting(&engine(), &effects);
-    let source = Deleted(Some(broker.source()));
+    let seen = effects.clone();
+    let consumer = Consumer::builder("shop.ship", &engine()).handler(move |it: String| {
+        seen.add(&it);
+        async {
+            tokio::time::sleep(millis(100)).await;
+            Ok::<_, String>(())
+        }
+    });
+    let source = Deleted { source: Some(broker.source()), effects };
     let error = consumer.run(source, std::future::pending()).await.unwrap_err();
     match error {
         ConsumerError::Source(error) => assert_eq!(error.kind(), SourceErrorKind::Gone),

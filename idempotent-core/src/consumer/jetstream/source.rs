@@ -64,7 +64,8 @@ use crate::consumer::{Delivery, Needs, Source, SourceError, Terms, Verdict};
 ///
 /// A message that is to be delivered again later counts for `max_ack_pending` meanwhile, and once that is reached, the
 /// server delivers nothing else. So at most half of it is delayed for as long as the backoff says; what fails beyond
-/// that comes again after a second at the latest.
+/// that comes again after a second at the latest, and so is parked sooner. Without a limit of attempts, as many failing
+/// messages as `max_ack_pending` allows stop the consumer.
 pub struct JetStreamSource {
     context: Context,
     stream: String,

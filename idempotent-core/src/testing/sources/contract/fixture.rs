@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::subject::SourceSubject;
 use crate::consumer::{Delivery, Needs, ParkReason, Source, Terms, Verdict};
@@ -45,6 +45,12 @@ impl Fixture {
 
     pub(super) async fn parked(&self) -> Vec<(String, Vec<u8>)> {
         self.subject.parked().await
+    }
+
+    /// A delivery must not have come sooner than this long after that moment. A machine under load only makes it later.
+    pub(super) fn assert_since(&self, moment: Instant, least: Duration) {
+        let came_after = moment.elapsed();
+        assert!(came_after >= least.mul_f64(0.9), "it came after {came_after:?}, not {least:?}");
     }
 
     /// Lets deadlines pass, this many times.

@@ -61,7 +61,7 @@ pub(super) async fn no_more_is_received_than_there_is_room_for(fixture: Fixture)
     let in_hand = full.next().await;
     let other = free.next_within(fixture.deadline() / 2).await;
     let other = other.expect("the other message is left for somebody with room");
-    assert_ne!(other.message().position(), in_hand.message().position());
+    assert_ne!(other.message().id(), in_hand.message().id());
 }
 
 pub(super) async fn a_dropped_wait_loses_nothing(fixture: Fixture) {

@@ -13,7 +13,7 @@ pub(super) async fn a_stopped_source_gives_back_what_it_has(fixture: Fixture) {
     for _ in 0..3 {
         let delivery = taking.next_within(fixture.deadline() / 2).await;
         let delivery = delivery.expect("what was not in hand is delivered only after its deadline");
-        assert_ne!(delivery.message().position(), in_hand.message().position());
+        assert_ne!(delivery.message().id(), in_hand.message().id());
         settle(&delivery, &Verdict::Completed).await;
     }
 }
