@@ -42,6 +42,9 @@ pub(super) struct Kept {
     id: u64,
 }
 
+/// A delivery whose broker is to be told, and in what time.
+type Due = (Arc<dyn Settle>, Duration);
+
 /// How many keep-alives fit into a deadline, so that two may be lost.
 const PER_DEADLINE: u32 = 3;
 
@@ -93,7 +96,8 @@ impl KeepAlive {
         }
     }
 
-    fn take_due(&self) -> (Vec<(Arc<dyn Settle>, Duration)>, Option<Instant>) {
+    /// What is due, and when the task looks next.
+    fn take_due(&self) -> (Vec<Due>, Option<Instant>) {
         let now = Instant::now();
         let mut kept = self.entries();
         let (mut due, mut next) = (Vec::new(), None::<Instant>);

@@ -61,7 +61,14 @@ impl SourceSubject for BrokenSubject {
         };
         let broker = self.inner.0.clone();
         let is_stopped = Arc::new(AtomicBool::new(false));
-        Box::new(BrokenSource { flaw: self.flaw, source, broker, is_stopped, buffer: Vec::new() })
+        Box::new(BrokenSource {
+            flaw: self.flaw,
+            source,
+            broker,
+            is_stopped,
+            is_waiting: false,
+            buffer: Vec::new(),
+        })
     }
 
     async fn publish(&self, id: Option<&str>, payload: &[u8]) {
@@ -90,6 +97,7 @@ struct BrokenSource {
     source: TestSource,
     broker: TestBroker,
     is_stopped: Arc<AtomicBool>,
+    is_waiting: bool,
     buffer: Vec<Delivery>,
 }
 
@@ -105,11 +113,13 @@ impl Source for BrokenSource {
 
     async fn next(&mut self, room: NonZeroUsize) -> Result<Delivery, SourceError> {
         if self.flaw == Flaw::LosesWhatItWaitsFor {
-            // What is received after this was dropped is gone.
-            let mut source = self.broker.source();
-            let (received, next) = tokio::sync::oneshot::channel();
-            tokio::spawn(async move { drop(received.send(source.next(room).await)) });
-            let delivery = next.await.map_err(SourceError::unavailable)??;
+            // What comes after a wait that was dropped is forgotten.
+            if std::mem::replace(&mut self.is_waiting, true) {
+                let next = self.source.next(room);
+                drop(tokio::time::timeout(Duration::from_millis(100), next).await);
+            }
+            let delivery = self.source.next(room).await?;
+            self.is_waiting = false;
             return Ok(self.wrap(delivery));
         }
         if let Some(delivery) = self.buffer.pop() {
