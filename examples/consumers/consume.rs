@@ -1,4 +1,4 @@
-//! A warehouse that ships a thousand orders from NATS JetStream. Every fifth is published twice, one cannot be read,
+//! A warehouse that ships a thousand orders from NATS `JetStream`. Every fifth is published twice, one cannot be read,
 //! and a worker is killed half way; each order takes effect once, but for what the killed worker had in hand.
 //!
 //! Run it with `cargo run -p examples-consumers --bin consume`. It starts a NATS server of its own, or uses the one that
@@ -231,11 +231,9 @@ async fn run(broker: &str, records: &Path) -> Result<bool, Failure> {
 #[tokio::main]
 async fn main() -> Result<ExitCode, Failure> {
     let arguments: Vec<String> = std::env::args().collect();
-    if let [_, role, broker, records] = &arguments[..] {
-        if role == "worker" {
-            work(broker, records).await?;
-            return Ok(ExitCode::SUCCESS);
-        }
+    if let [_, _, broker, records] = &arguments[..] {
+        work(broker, records).await?;
+        return Ok(ExitCode::SUCCESS);
     }
     let folder = std::env::temp_dir().join(format!("idempotent-consume-{}", std::process::id()));
     std::fs::create_dir_all(&folder)?;

@@ -5,6 +5,7 @@
 //!   [`Source`](crate::consumer::Source) that you wrote.
 
 mod contract;
+mod parked_message;
 mod test_broker;
 mod test_queue;
 mod test_source;
@@ -12,6 +13,7 @@ mod test_source;
 #[doc(hidden)]
 pub use self::contract::__run;
 pub use self::contract::{Case, SourceSubject, cases};
-pub use self::test_broker::{ParkedMessage, TestBroker};
+pub use self::parked_message::ParkedMessage;
+pub use self::test_broker::TestBroker;
 pub use self::test_source::TestSource;
 pub use crate::source_contract_tests;

@@ -8,9 +8,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::parked_message::ParkedMessage;
 use super::test_queue::Queue;
-use super::test_source::TestSource;
-use crate::consumer::{Message, ParkReason, Verdict};
+use crate::consumer::{Message, Verdict};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const TOPIC: &str = "test";
@@ -46,20 +46,6 @@ pub struct TestBroker {
     pub(super) changed: Arc<Notify>,
 }
 
-/// A message that a consumer has parked.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct ParkedMessage {
-    /// The message.
-    pub message: Message,
-    /// Why it was parked.
-    pub reason: ParkReason,
-    /// What went wrong.
-    pub error: String,
-    /// How often the handler ran.
-    pub attempts: u32,
-}
-
 impl TestBroker {
     /// An empty broker, which delivers a message again that nobody settles for 30 seconds.
     #[must_use]
@@ -82,12 +68,6 @@ impl TestBroker {
         let changed = change(&mut self.queue());
         self.changed.notify_waiters();
         changed
-    }
-
-    /// A connection of a consumer. Several share the messages.
-    #[must_use]
-    pub fn source(&self) -> TestSource {
-        TestSource::new(self.clone())
     }
 
     /// Publishes a message under an id.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::test_broker::ParkedMessage;
+use super::parked_message::ParkedMessage;
 use crate::consumer::{Message, Verdict};
 
 /// The messages of a broker.

@@ -18,8 +18,16 @@ pub struct TestSource {
     buffer: VecDeque<Delivery>,
 }
 
+impl TestBroker {
+    /// A connection of a consumer. Several share the messages.
+    #[must_use]
+    pub fn source(&self) -> TestSource {
+        TestSource::new(self.clone())
+    }
+}
+
 impl TestSource {
-    pub(super) fn new(broker: TestBroker) -> Self {
+    fn new(broker: TestBroker) -> Self {
         Self { broker, prefetch: 0, buffer: VecDeque::new() }
     }
 
