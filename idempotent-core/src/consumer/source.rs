@@ -12,6 +12,48 @@ use super::error::SourceError;
 ///
 /// The rules that every source keeps are the cases of [`testing::sources`](crate::testing::sources), with which you
 /// can test one that you wrote.
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use std::num::NonZeroUsize;
+///
+/// use idempotent_core::consumer::{
+///     Delivery, Message, Needs, Settle, SettleError, Source, SourceError, Terms, Verdict,
+/// };
+///
+/// /// A list of messages, of which nobody hears what became of them.
+/// struct List(VecDeque<Message>);
+///
+/// struct Nobody;
+///
+/// #[idempotent_core::async_trait]
+/// impl Settle for Nobody {
+///     async fn settle(&self, _: &Verdict) -> Result<(), SettleError> {
+///         Ok(())
+///     }
+///
+///     async fn keep_alive(&self) -> Result<(), SettleError> {
+///         Ok(())
+///     }
+/// }
+///
+/// #[idempotent_core::async_trait]
+/// impl Source for List {
+///     async fn start(&mut self, _: &Needs) -> Result<Terms, SourceError> {
+///         Ok(Terms::new("list", "orders"))
+///     }
+///
+///     async fn next(&mut self, _: NonZeroUsize) -> Result<Delivery, SourceError> {
+///         let message = self.0.pop_front();
+///         let message = message.ok_or_else(|| SourceError::gone("the list is at its end"))?;
+///         Ok(Delivery::new(message, Nobody))
+///     }
+///
+///     async fn stop(&mut self) -> Result<(), SourceError> {
+///         Ok(())
+///     }
+/// }
+/// ```
 #[async_trait]
 pub trait Source: Send + 'static {
     /// Connects, and checks everything that can be checked before the first delivery.
