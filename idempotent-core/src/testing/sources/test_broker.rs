@@ -28,7 +28,7 @@ const TOPIC: &str = "test";
 ///
 /// let runs = Arc::new(AtomicU32::new(0));
 /// let counted = Arc::clone(&runs);
-/// let consumer = Consumer::builder("shop.ship", &testing::engine()).handler(move |_: String| {
+/// let consumer = Consumer::builder("shop.ship", &testing::engine().engine()).handler(move |_: String| {
 ///     counted.fetch_add(1, Ordering::Relaxed);
 ///     async { Ok::<_, String>(()) }
 /// });
