@@ -6,7 +6,7 @@ use idempotent_core::consumer::Source;
 use idempotent_core::testing::sources::{SourceSubject, TestBroker};
 use idempotent_tests::millis;
 
-const DEADLINE: Duration = millis(1000);
+const DEADLINE: Duration = millis(700);
 
 /// The broker in memory, under test.
 pub(crate) struct InMemory(pub(crate) TestBroker);
