@@ -25,7 +25,7 @@
 //! [results](guide::results), [an HTTP service](guide::http_service),
 //! [who sends a `POST` twice](guide::who_sends_a_post_twice),
 //! [transactions and the outbox](guide::transactions_and_outbox),
-//! [calls of several effects](guide::calls_of_several_effects), [testing](guide::testing),
+//! [calls of several effects](guide::calls_of_several_effects), [consumers](guide::consumers), [testing](guide::testing),
 //! [production](guide::production), and
 //! [moving from a hand-written `SET NX`](guide::moving_from_set_nx).
 //!
@@ -51,7 +51,7 @@
 //! | [`engine`] | an engine for one task, and the operator's side: inspecting and resolving records |
 //! | [`model`] | what a record is: its id, its key's parts, its state |
 //! | [`store`] | the contract that every store implements |
-//! | `http`, `grpc`, `client`, `outbox` | the integrations, each behind its feature |
+//! | `http`, `grpc`, `client`, `consumer`, `outbox` | the integrations, each behind its feature |
 //! | `testing` | engines for tests, crashes, injected faults, a clock, the contract suite |
 //!
 //! # Results
@@ -125,6 +125,8 @@
 //! | `http` | | `http`: the `Idempotency-Key` header, a tower layer |
 //! | `axum` | | extractor and responses for axum |
 //! | `tonic` | | `grpc`: keys from metadata, refusals as statuses, prost messages as results |
+//! | `consumer` | | `consumer`: consumers of message brokers, which run their handler once per message |
+//! | `consumer-jetstream` | | NATS JetStream as a consumer's source |
 //! | `testing` | | `testing`: engines for tests, crashes, injected faults, a clock, the contract suite |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -137,6 +139,9 @@ pub mod call;
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub mod client;
 mod codec;
+#[cfg(feature = "consumer")]
+#[cfg_attr(docsrs, doc(cfg(feature = "consumer")))]
+pub mod consumer;
 mod default_engine;
 pub mod engine;
 mod error;

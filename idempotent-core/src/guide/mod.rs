@@ -10,6 +10,7 @@
 //! | Who sends a request twice, and what do I set? | [`who_sends_a_post_twice`] |
 //! | How do I get exactly one effect in my database? | [`transactions_and_outbox`] |
 //! | How do I make a call of several effects finish, and repeat none? | [`calls_of_several_effects`] |
+//! | How does a message of a broker take effect once? | [`consumers`] |
 //! | How do I test my handlers? | [`testing`] |
 //! | What do I watch and set in production? | [`production`] |
 //! | I have a `SET NX` already. How do I move? | [`moving_from_set_nx`] |
@@ -39,6 +40,9 @@ pub mod transactions_and_outbox {}
 
 #[doc = include_str!("calls_of_several_effects.md")]
 pub mod calls_of_several_effects {}
+
+#[doc = include_str!("consumers.md")]
+pub mod consumers {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}

@@ -11,6 +11,8 @@
 //! * [`ManualClock`]: a clock for [`MemoryStore`](crate::backends::MemoryStore) that tests advance.
 //! * [`FaultyStore`]: chosen calls fail, hang, lose their answer, are late or are repeated.
 //! * [`ObservedStore`]: how often an operation was executed, replayed or refused.
+//! * `sources`: a broker in memory for tests of consumers, and the contract suite for sources, with
+//!   the feature `consumer`.
 //! * [`survives`]: whether a replay would return a value as it is.
 //!
 //! ```toml
@@ -29,6 +31,9 @@ mod faulty_store;
 mod in_call;
 mod manual_clock;
 mod observed_store;
+#[cfg(feature = "consumer")]
+#[cfg_attr(docsrs, doc(cfg(feature = "consumer")))]
+pub mod sources;
 mod survives;
 #[cfg(feature = "moka")]
 mod test_engine;

@@ -75,6 +75,7 @@ const CORE: &[Layer] = &[
         "model", "error", "codec", "store", "engine", "default_engine", "call", "http",
     ]) },
     Layer { name: "client", files: &["client/"], imports: Only(CALL) },
+    Layer { name: "consumer", files: &["consumer/"], imports: Only(CALL) },
     // Its messages are rows of the same database.
     Layer { name: "outbox", files: &["outbox/"], imports: Only(&[
         "model", "error", "codec", "store", "engine", "default_engine", "call", "backends/postgres",

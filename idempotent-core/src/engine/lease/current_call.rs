@@ -139,6 +139,16 @@ impl CurrentCall {
         is_within(self.as_outer_call(), |call| call.id() == id)
     }
 
+    /// Whether another call may hold the key by now: the lease was lost, or has lapsed while this process was frozen.
+    #[cfg(feature = "consumer")]
+    pub(crate) fn has_lost_its_lease(&self) -> bool {
+        match &self.0 {
+            Call::Leased(lease) => lease.is_lost() || lease.remaining().is_zero(),
+            Call::Step(step) => step.lease.is_lost(),
+            Call::Unleased(_) => false,
+        }
+    }
+
     /// Notes that a call was refused that this call's body makes.
     pub(crate) fn set_refused(&self, error: &Error) {
         self.as_outer_call().nesting().set_refused(error.status());

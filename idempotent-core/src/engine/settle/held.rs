@@ -2,6 +2,8 @@
 //! also ends the call.
 
 use std::mem;
+#[cfg(feature = "consumer")]
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use tracing::Span;
@@ -27,6 +29,9 @@ pub(crate) struct HeldReservation {
     pub(crate) resumed_from: Option<Box<TraceParent>>,
     /// Of nothing, until the call takes the reservation over.
     pub(super) report: CallReport,
+    /// Who wants to know what became of the key.
+    #[cfg(feature = "consumer")]
+    listener: Option<Arc<OnceLock<KeyEnd>>>,
     /// Given back last.
     _seat: Seat,
 }
@@ -56,8 +61,35 @@ impl HeldReservation {
         Telemetry::in_flight(1);
         engine.0.in_flight.enter();
         let report = CallReport::default();
-        let (phase, resumed_from) = (Phase::Unstarted, None);
-        Self { engine, ttl, lease, phase, is_charged, resumed_from, report, _seat: seat }
+        Self {
+            engine,
+            ttl,
+            lease,
+            phase: Phase::Unstarted,
+            is_charged,
+            resumed_from: None,
+            report,
+            #[cfg(feature = "consumer")]
+            listener: None,
+            _seat: seat,
+        }
+    }
+
+    /// Where it is written what became of the key, once the store has said so. It stays empty as long as the store
+    /// does not answer.
+    #[cfg(feature = "consumer")]
+    pub(crate) fn listen(&mut self) -> Arc<OnceLock<KeyEnd>> {
+        Arc::clone(self.listener.get_or_insert_default())
+    }
+
+    /// Reports what the store says became of the key.
+    #[inline]
+    pub(super) fn recorded(&mut self, end: KeyEnd) {
+        #[cfg(feature = "consumer")]
+        if let Some(listener) = &self.listener {
+            let _ = listener.set(end);
+        }
+        self.report.ended(end);
     }
 
     /// Takes over what is reported of the call.

@@ -41,7 +41,7 @@ impl HeldReservation {
             Some(span) => span.in_scope(|| complete_locally(&self, &settlement)),
         };
         if let Some(end) = ended {
-            self.report.ended(end);
+            self.recorded(end);
             return None;
         }
         Some(CallReport::finish_in_background(span, record(self, settlement)))
@@ -81,7 +81,7 @@ async fn record(mut held: HeldReservation, settlement: Settlement) {
             pause *= 2;
         }
         match record_once(&held, &end, patience / share).await {
-            Ok(end) => return held.report.ended(end),
+            Ok(end) => return held.recorded(end),
             Err(error) => report_failed_try(&held, &error),
         }
     }
@@ -166,7 +166,7 @@ async fn keep_trying(mut held: HeldReservation, end: End, mut pause: Duration) {
         sleep(pause.min(held.lease.remaining())).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         match record_once(&held, &end, Duration::MAX).await {
-            Ok(end) => return held.report.ended(end),
+            Ok(end) => return held.recorded(end),
             Err(error) => report_failed_try(&held, &error),
         }
     }

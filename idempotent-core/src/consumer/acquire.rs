@@ -1,0 +1,179 @@
+//! What comes before the handler: whether a message runs it, was handled before, or has to wait.
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tokio::time::sleep;
+
+use super::context::{Context, Stage};
+use super::error::ConsumerError;
+use super::message::Message;
+use super::outcome::DeliveryOutcome;
+use super::verdict::{ParkReason, Verdict};
+use crate::call::{BeginOutcome, Memoizable, Reservation};
+use crate::error::{Error, ErrorKind};
+
+/// How long a message waits if the engine does not say.
+const A_WHILE: Duration = Duration::from_secs(1);
+/// How long it waits before it asks a store again that has just failed.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
+/// The end of a delivery.
+pub(super) type End = (DeliveryOutcome, Verdict);
+
+/// What became of a message before its handler.
+pub(super) enum Acquired<T> {
+    /// The handler may run, for the nth time.
+    Won(Reservation<T, Error>, Attempt),
+    Ended(End),
+}
+
+/// An attempt to handle a message.
+#[derive(Clone, Copy)]
+pub(super) struct Attempt {
+    /// From 1.
+    pub(super) number: u32,
+    /// Whether it is in the log already. The first delivery of a message is noted only if it fails.
+    pub(super) is_noted: bool,
+}
+
+impl Context {
+    /// Reserves the message's key, and waits while the store does not answer. A message that comes while the consumer
+    /// stops is not started.
+    pub(super) async fn acquire<T: Memoizable>(&self, message: &Message) -> Acquired<T> {
+        loop {
+            let asking = self.outage.ask(&self.telemetry, || self.begin::<T>(message));
+            let Some(begun) = self.unless_stopping(asking).await else { break };
+            let reservation = match begun {
+                Ok(BeginOutcome::Reserved(reservation)) => reservation,
+                Ok(BeginOutcome::Replayed(_)) => {
+                    return Acquired::Ended((DeliveryOutcome::Replayed, Verdict::Completed));
+                }
+                Err(error) if error.kind() == ErrorKind::Overloaded => {
+                    let pause = error.retry_after().unwrap_or(A_WHILE);
+                    let Some(()) = self.unless_stopping(sleep(pause)).await else { break };
+                    continue;
+                }
+                Err(error) => return Acquired::Ended(self.refused(message, &error).await),
+            };
+            // Not dropped half way, since that would hold the key.
+            match self.attempt(message).await {
+                Ok(Ok(attempt)) => return Acquired::Won(reservation, attempt),
+                Ok(Err(end)) => {
+                    reservation.release().await;
+                    return Acquired::Ended(end);
+                }
+                Err(error) if error.kind() == ErrorKind::Store => {
+                    reservation.release().await;
+                    let Some(()) = self.unless_stopping(sleep(A_MOMENT)).await else { break };
+                }
+                Err(error) => {
+                    // The broker's count is better than none.
+                    self.telemetry.refused(message, &error);
+                    let number = delivery_number(message);
+                    return Acquired::Won(reservation, Attempt { number, is_noted: true });
+                }
+            }
+        }
+        Acquired::Ended((DeliveryOutcome::GivenBack, Verdict::GivenBack))
+    }
+
+    /// `None` if the consumer stops before.
+    async fn unless_stopping<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let future = std::pin::pin!(future);
+        let stopping = std::pin::pin!(self.reached(Stage::Stopping));
+        match select(stopping, future).await {
+            Either::Left(_) => None,
+            Either::Right((output, _)) => Some(output),
+        }
+    }
+
+    async fn begin<T: Memoizable>(
+        &self,
+        message: &Message,
+    ) -> Result<BeginOutcome<T, Error>, Error> {
+        self.call(message).returning::<Result<T, Error>>().begin().await
+    }
+
+    /// Which attempt this is; an end, if there is none left. In the first delivery nothing is looked up.
+    async fn attempt(&self, message: &Message) -> Result<Result<Attempt, End>, Error> {
+        let Some(limit) = self.settings.attempts.limit() else {
+            return Ok(Ok(Attempt { number: delivery_number(message), is_noted: true }));
+        };
+        if message.delivery_count() == Some(1) {
+            return Ok(Ok(Attempt { number: 1, is_noted: false }));
+        }
+        let noted = self.attempts.noted(message, limit).await?;
+        if noted >= limit {
+            let error = "earlier attempts have failed, or were lost with their process".to_owned();
+            let reason = ParkReason::AttemptsUsedUp;
+            let verdict = Verdict::Parked { reason, error, attempts: noted };
+            return Ok(Err((DeliveryOutcome::Refused, verdict)));
+        }
+        // Before it runs: it may take the process down.
+        self.attempts.note(message, noted + 1).await?;
+        Ok(Ok(Attempt { number: noted + 1, is_noted: true }))
+    }
+
+    /// What the engine's refusal means for the broker.
+    async fn refused(&self, message: &Message, error: &Error) -> End {
+        let wait = || error.retry_after().unwrap_or(A_WHILE);
+        let park = |reason| {
+            self.telemetry.refused(message, error);
+            (DeliveryOutcome::Refused, Verdict::parked(reason, error))
+        };
+        match error.kind() {
+            // It is completed. Its result is of no use here.
+            ErrorKind::ResultNotKept | ErrorKind::Decode => {
+                (DeliveryOutcome::Replayed, Verdict::Completed)
+            }
+            // The engine says when to ask again, which is soon. A handler that runs for long is not asked for every
+            // second, since each time is a delivery.
+            ErrorKind::InProgress | ErrorKind::OwnerFailed => {
+                (DeliveryOutcome::Busy, Verdict::Busy { after: wait().max(self.lease / 2) })
+            }
+            ErrorKind::Held | ErrorKind::TooManyCalls | ErrorKind::ScopeFull => {
+                (DeliveryOutcome::Busy, Verdict::Busy { after: wait() })
+            }
+            ErrorKind::FingerprintMismatch => park(ParkReason::Mismatch),
+            ErrorKind::Indeterminate => park(ParkReason::Indeterminate),
+            ErrorKind::MissingKey
+            | ErrorKind::InvalidKey
+            | ErrorKind::KeyTooLong
+            | ErrorKind::InvalidScope => park(ParkReason::InvalidKey),
+            ErrorKind::Misconfigured => {
+                let text = error.why().to_owned();
+                self.fail(ConsumerError::Misconfigured(text.into()));
+                (DeliveryOutcome::GivenBack, Verdict::GivenBack)
+            }
+            // The record is another version's, or not authentic: somebody may put that right.
+            _ => self.refused_for_now(message, error).await,
+        }
+    }
+
+    /// A refusal counts as an attempt.
+    async fn refused_for_now(&self, message: &Message, error: &Error) -> End {
+        self.telemetry.refused(message, error);
+        let attempts = self.settings.attempts;
+        let limit = attempts.limit().unwrap_or(u32::MAX);
+        let number = match self.attempts.noted(message, limit).await {
+            Ok(noted) => noted.saturating_add(1),
+            Err(_) => 1,
+        };
+        if attempts.is_last(number) {
+            let reason = ParkReason::AttemptsUsedUp;
+            let verdict = Verdict::Parked { reason, error: error.to_string(), attempts: number };
+            return (DeliveryOutcome::Refused, verdict);
+        }
+        if attempts.limit().is_some() {
+            let _ = self.attempts.note(message, number).await;
+        }
+        (DeliveryOutcome::Refused, Verdict::Retry { after: attempts.pause_after(number) })
+    }
+}
+
+/// The number of an attempt where none are counted.
+fn delivery_number(message: &Message) -> u32 {
+    message.delivery_count().and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
+}

@@ -1,0 +1,98 @@
+//! [`Context`]: what all deliveries of one run of a consumer share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::attempt_log::AttemptLog;
+use super::error::ConsumerError;
+use super::keep_alive::KeepAlive;
+use super::message::Message;
+use super::outage::Outage;
+use super::settings::Settings;
+use super::telemetry::Telemetry;
+use crate::call::CallBuilder;
+use crate::model::Operation;
+
+/// How far a consumer has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    Running,
+    /// No handler starts any more.
+    Stopping,
+    /// Handlers that still run are dropped.
+    Halted,
+}
+
+pub(super) struct Context {
+    pub(super) settings: Settings,
+    /// With the lease that fits the source.
+    pub(super) operation: Operation,
+    pub(super) lease: Duration,
+    pub(super) attempts: AttemptLog,
+    pub(super) keep_alive: Arc<KeepAlive>,
+    pub(super) outage: Outage,
+    pub(super) telemetry: Telemetry,
+    pub(super) stage: watch::Sender<Stage>,
+    /// Why the consumer cannot go on.
+    failure: Mutex<Option<ConsumerError>>,
+}
+
+impl Context {
+    pub(super) fn new(settings: Settings, lease: Duration, telemetry: Telemetry) -> Self {
+        let operation = settings.operation.lease(lease);
+        let attempts = AttemptLog::new(&settings.engine, operation.name, settings.ttl());
+        Self {
+            settings,
+            operation,
+            lease,
+            attempts,
+            keep_alive: Arc::default(),
+            outage: Outage::default(),
+            telemetry,
+            stage: watch::Sender::new(Stage::Running),
+            failure: Mutex::new(None),
+        }
+    }
+
+    /// The call of a message.
+    pub(super) fn call(&self, message: &Message) -> CallBuilder {
+        let mut call = (self.settings.key)(message, self.operation);
+        if let Some(scope) = &self.settings.scope {
+            call = scope(message, call);
+        }
+        if self.settings.compares_payloads {
+            call = call.fingerprint_digest(blake3::hash(message.payload()).into());
+        }
+        call.engine(&self.settings.engine)
+    }
+
+    /// Waits until the consumer has come to this stage.
+    pub(super) async fn reached(&self, stage: Stage) {
+        // The sender lives as long as this.
+        let _ = self.stage.subscribe().wait_for(|now| *now >= stage).await;
+    }
+
+    pub(super) fn has_reached(&self, stage: Stage) -> bool {
+        *self.stage.borrow() >= stage
+    }
+
+    /// Stops the consumer, unless it stops already: every message would be refused.
+    pub(super) fn fail(&self, error: ConsumerError) {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.advance(Stage::Stopping);
+    }
+
+    pub(super) fn advance(&self, stage: Stage) {
+        self.stage.send_if_modified(|now| {
+            let advances = *now < stage;
+            *now = stage.max(*now);
+            advances
+        });
+    }
+
+    pub(super) fn take_failure(&self) -> Option<ConsumerError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}

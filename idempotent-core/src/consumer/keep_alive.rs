@@ -1,0 +1,149 @@
+//! [`KeepAlive`]: tells brokers in time that deliveries are still in hand.
+//!
+//! One task does so for all of a consumer's deliveries, and not each handler's own, so that a handler that blocks its
+//! thread does not lose its message.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::delivery::{Delivery, Settle};
+use crate::engine::CurrentCall;
+
+/// The deliveries that are kept alive.
+#[derive(Default)]
+pub(super) struct KeepAlive {
+    kept: Mutex<Entries>,
+    woken: Notify,
+}
+
+#[derive(Default)]
+struct Entries {
+    last_id: u64,
+    by_id: HashMap<u64, Entry>,
+    /// When the task looks next; `None` while there is nothing to do.
+    next_look: Option<Instant>,
+}
+
+struct Entry {
+    broker: Arc<dyn Settle>,
+    every: Duration,
+    due: Instant,
+    /// The handler's call, and until when it may run.
+    running: Option<(CurrentCall, Instant)>,
+}
+
+/// A delivery that is kept alive until this is dropped.
+pub(super) struct Kept {
+    keeper: Arc<KeepAlive>,
+    id: u64,
+}
+
+/// A delivery whose broker is to be told, and in what time.
+type Due = (Arc<dyn Settle>, Duration);
+
+/// How many keep-alives fit into a deadline, so that two may be lost.
+const PER_DEADLINE: u32 = 3;
+
+impl KeepAlive {
+    /// Keeps a delivery alive; `None` if its broker waits for ever.
+    pub(super) fn keep(self: &Arc<Self>, delivery: &Delivery) -> Option<Kept> {
+        let every = (delivery.deadline()? / PER_DEADLINE).max(Duration::from_millis(1));
+        let due = delivery.received() + every;
+        let broker = Arc::clone(delivery.broker());
+        let mut kept = self.entries();
+        kept.last_id += 1;
+        let id = kept.last_id;
+        kept.by_id.insert(id, Entry { broker, every, due, running: None });
+        let looks_too_late = kept.next_look.is_none_or(|next| due < next);
+        if looks_too_late {
+            kept.next_look = Some(due);
+        }
+        drop(kept);
+        if looks_too_late {
+            self.woken.notify_one();
+        }
+        Some(Kept { keeper: Arc::clone(self), id })
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The task.
+    pub(super) async fn run(self: Arc<Self>) {
+        loop {
+            let (due, next) = self.take_due();
+            for (broker, every) in due {
+                tokio::spawn(async move {
+                    match timeout(every, broker.keep_alive()).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(error)) => tracing::debug!(
+                            error = &error as &dyn std::error::Error,
+                            "a message could not be kept alive"
+                        ),
+                        Err(_) => tracing::debug!("a message could not be kept alive in time"),
+                    }
+                });
+            }
+            match next {
+                None => self.woken.notified().await,
+                Some(at) => drop(timeout_at(at, self.woken.notified()).await),
+            }
+        }
+    }
+
+    /// What is due, and when the task looks next.
+    fn take_due(&self) -> (Vec<Due>, Option<Instant>) {
+        let now = Instant::now();
+        let mut kept = self.entries();
+        let (mut due, mut next) = (Vec::new(), None::<Instant>);
+        for entry in kept.by_id.values_mut() {
+            if entry.is_over(now) {
+                continue;
+            }
+            if now >= entry.due {
+                entry.due = now + entry.every;
+                due.push((Arc::clone(&entry.broker), entry.every));
+            }
+            next = Some(next.map_or(entry.due, |next| next.min(entry.due)));
+        }
+        kept.next_look = next;
+        (due, next)
+    }
+}
+
+impl Entry {
+    /// Whether the message may be another's by now, or its handler runs for too long.
+    fn is_over(&self, now: Instant) -> bool {
+        let Some((call, until)) = &self.running else { return false };
+        now >= *until || call.has_lost_its_lease()
+    }
+}
+
+impl Kept {
+    /// Stops once this call has lost its lease, or has run for that long.
+    pub(super) fn while_runs(&self, call: CurrentCall, max_run: Duration) {
+        let now = Instant::now();
+        let until = now.checked_add(max_run).unwrap_or(now + Duration::from_secs(86_400 * 365));
+        if let Some(entry) = self.keeper.entries().by_id.get_mut(&self.id) {
+            entry.running = Some((call, until));
+        }
+    }
+
+    /// Goes on whatever becomes of the call: its handler has ended.
+    pub(super) fn has_ended(&self) {
+        if let Some(entry) = self.keeper.entries().by_id.get_mut(&self.id) {
+            entry.running = None;
+        }
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.keeper.entries().by_id.remove(&self.id);
+    }
+}

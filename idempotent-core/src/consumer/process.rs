@@ -1,0 +1,95 @@
+//! [`Process`]: one delivery's way, from its receipt to its settlement.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tracing::{Instrument, Span};
+
+use super::acquire::{Acquired, End};
+use super::context::Context;
+use super::delivery::Delivery;
+use super::failure::Failure;
+use super::handler::Handler;
+use super::keep_alive::Kept;
+use super::outcome::{DeliveryOutcome, Settled};
+use super::verdict::{ParkReason, Verdict};
+
+/// Handles a delivery, whatever the handler's type.
+pub(super) trait Process: Send + Sync + 'static {
+    fn process(
+        self: Arc<Self>,
+        context: Arc<Context>,
+        delivery: Delivery,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+}
+
+/// A handler, and what its errors mean.
+pub(super) struct Handling<H: Handler<A>, A> {
+    handler: H,
+    judge: fn(&H::Err) -> Failure,
+    arguments: PhantomData<fn(A)>,
+}
+
+impl<H: Handler<A>, A> Handling<H, A> {
+    pub(super) fn new(handler: H, judge: fn(&H::Err) -> Failure) -> Self {
+        Self { handler, judge, arguments: PhantomData }
+    }
+
+    /// What becomes of the message, and what the broker is told.
+    async fn handle(
+        &self,
+        context: &Context,
+        delivery: &Delivery,
+        kept: Option<&Kept>,
+        span: &Span,
+    ) -> End {
+        if delivery.is_past_its_deadline() {
+            return (DeliveryOutcome::Expired, Verdict::Left);
+        }
+        let message = delivery.message();
+        let input = match H::decode(message) {
+            Ok(input) => input,
+            Err(why) => {
+                let verdict = Verdict::parked(ParkReason::Undecodable, why);
+                return (DeliveryOutcome::Refused, verdict);
+            }
+        };
+        match context.acquire(message).await {
+            Acquired::Ended(end) => end,
+            Acquired::Won(reservation, attempt) => {
+                let handler = (&self.handler, self.judge);
+                let call = (reservation, attempt);
+                context.execute(handler, (message, input), call, (kept, span)).await
+            }
+        }
+    }
+}
+
+impl<H: Handler<A>, A: 'static> Process for Handling<H, A> {
+    fn process(
+        self: Arc<Self>,
+        context: Arc<Context>,
+        delivery: Delivery,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        Box::pin(async move {
+            context.telemetry.received(&delivery);
+            let span = context.telemetry.span(&context.settings.engine, delivery.message());
+            // One that is past its deadline may be another's by now.
+            let is_late = delivery.is_past_its_deadline();
+            let kept = if is_late { None } else { context.keep_alive.keep(&delivery) };
+            let handled = self.handle(&context, &delivery, kept.as_ref(), &span);
+            let (outcome, verdict) = handled.instrument(span.clone()).await;
+            // What is told to be delivered again is not kept alive meanwhile.
+            let kept = kept.filter(|_| verdict.is_final());
+            let (verdict, confirmed) = context.tell(&delivery, verdict).await;
+            drop(kept);
+            let message = delivery.message();
+            context.telemetry.settled(&span, message, outcome, &verdict);
+            if let Some(on_settled) = &context.settings.on_settled {
+                on_settled(&Settled { message, outcome, verdict: &verdict, confirmed });
+            }
+        })
+    }
+}

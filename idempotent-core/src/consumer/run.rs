@@ -1,0 +1,253 @@
+//! [`Consumer::run`]: receiving deliveries, and stopping.
+
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{sleep, timeout};
+
+use super::attempt_log::SUFFIX;
+use super::builder::Consumer;
+use super::context::{Context, Stage};
+use super::delivery::Delivery;
+use super::error::{ConsumerError, SourceError, SourceErrorKind};
+use super::settings::Settings;
+use super::source::{Needs, Source, Terms};
+use super::telemetry::Telemetry;
+use crate::model::Guarantee;
+
+/// How long the name of an operation may be, in bytes.
+const MAX_NAME: usize = 128;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// How long a source may take to stop.
+const STOP_SOURCE: Duration = Duration::from_secs(5);
+/// How long what is told to brokers after a halt may take.
+const AFTER_HALT: Duration = Duration::from_secs(5);
+
+impl Consumer {
+    /// Handles deliveries until `shutdown` ends.
+    ///
+    /// Then nothing is received any more, what has not started is given back to the broker at once, and running
+    /// handlers finish, for as long as [`stop_within`](super::ConsumerBuilder::stop_within) says. What still runs then
+    /// is dropped, and its messages are delivered again once their leases have lapsed.
+    ///
+    /// A broker or a store that does not answer does not end it: it waits for them. A future that is dropped instead
+    /// drops its handlers as well, as a crash would.
+    ///
+    /// ```no_run
+    /// # use idempotent_core::consumer::{Consumer, ConsumerError, Source};
+    /// # async fn start(consumer: Consumer, source: impl Source) -> Result<(), ConsumerError> {
+    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    /// // `stop.send(())` at SIGTERM.
+    /// consumer.run(source, async { drop(stopped.await) }).await?;
+    /// # drop(stop);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ConsumerError::Misconfigured`] and [`ConsumerError::Source`] at the start, before anything is received, if
+    /// the options, the engine and the source do not go together. Later [`ConsumerError::Source`] if the source is
+    /// gone, and [`ConsumerError::Misconfigured`] if the engine refuses every call. Handlers that run then finish as
+    /// after a shutdown.
+    pub async fn run(
+        &self,
+        mut source: impl Source,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), ConsumerError> {
+        let mut shutdown = pin!(shutdown);
+        let settings = &self.settings;
+        check(settings)?;
+        let terms = {
+            let starting = pin!(start(&mut source, settings));
+            match select(shutdown.as_mut(), starting).await {
+                Either::Left(_) => return Ok(()),
+                Either::Right((terms, _)) => terms?,
+            }
+        };
+        let lease = lease(settings, &terms)?;
+        let telemetry = Telemetry::new(settings.operation.name, terms.clone());
+        if let Some(keeps_for) = terms.keeps_for.filter(|keeps_for| *keeps_for > settings.ttl()) {
+            telemetry.short_retention(settings.ttl(), keeps_for);
+        }
+        let context = Arc::new(Context::new(settings.clone(), lease, telemetry));
+        let _keep_alive = AbortOnDrop::spawn(Arc::clone(&context.keep_alive).run());
+        let mut handlers = JoinSet::new();
+        self.receive(&context, &mut source, shutdown, &mut handlers).await;
+        context.advance(Stage::Stopping);
+        stop(&context, &mut source, &mut handlers).await;
+        context.telemetry.set_paused(0.0);
+        context.take_failure().map_or(Ok(()), Err)
+    }
+
+    /// Receives deliveries until the shutdown, or until the consumer cannot go on.
+    async fn receive(
+        &self,
+        context: &Arc<Context>,
+        source: &mut impl Source,
+        mut shutdown: Pin<&mut impl Future<Output = ()>>,
+        handlers: &mut JoinSet<()>,
+    ) {
+        let room = Arc::new(Semaphore::new(context.settings.concurrency.get()));
+        let mut failures = 0;
+        let mut stopping = pin!(context.reached(Stage::Stopping));
+        loop {
+            let ending = select(shutdown.as_mut(), stopping.as_mut());
+            let receiving = pin!(next(source, &room));
+            let received = match select(ending, receiving).await {
+                Either::Left(_) => return,
+                Either::Right((received, _)) => received,
+            };
+            while let Some(ended) = handlers.try_join_next() {
+                report(ended);
+            }
+            match received {
+                Ok(Some((delivery, permit))) => {
+                    failures = 0;
+                    let process = Arc::clone(&self.process);
+                    let context = Arc::clone(context);
+                    handlers.spawn(async move {
+                        process.process(context, delivery).await;
+                        drop(permit);
+                    });
+                }
+                Ok(None) => return,
+                Err(error) if error.kind() == SourceErrorKind::Unavailable => {
+                    failures += 1;
+                    let pause = pause(failures);
+                    context.telemetry.source_failed(&error, pause);
+                    let ending = select(shutdown.as_mut(), stopping.as_mut());
+                    if let Either::Left(_) = select(ending, pin!(sleep(pause))).await {
+                        return;
+                    }
+                }
+                Err(error) => return context.fail(error.into()),
+            }
+        }
+    }
+}
+
+/// The next delivery, once there is room for it.
+async fn next(
+    source: &mut impl Source,
+    room: &Arc<Semaphore>,
+) -> Result<Option<(Delivery, OwnedSemaphorePermit)>, SourceError> {
+    // It is never closed.
+    let Ok(permit) = Arc::clone(room).acquire_owned().await else { return Ok(None) };
+    let free = NonZeroUsize::MIN.saturating_add(room.available_permits());
+    Ok(Some((source.next(free).await?, permit)))
+}
+
+/// Starts the source, however long its broker takes to answer.
+async fn start(source: &mut impl Source, settings: &Settings) -> Result<Terms, ConsumerError> {
+    let needs = Needs::of(settings.operation.name).concurrency(settings.concurrency.get());
+    let needs = match settings.attempts.limit() {
+        Some(limit) => needs.attempts(limit),
+        None => needs,
+    };
+    let mut failures = 0;
+    loop {
+        match source.start(&needs).await {
+            Err(error) if error.kind() == SourceErrorKind::Unavailable => {
+                failures += 1;
+                let pause = pause(failures);
+                let terms = Terms::new("", "");
+                Telemetry::new(settings.operation.name, terms).source_failed(&error, pause);
+                sleep(pause).await;
+            }
+            started => return Ok(started?),
+        }
+    }
+}
+
+/// Stops the source, and waits for the handlers.
+async fn stop(context: &Context, source: &mut impl Source, handlers: &mut JoinSet<()>) {
+    match timeout(STOP_SOURCE, source.stop()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => context.telemetry.source_failed(&error, Duration::ZERO),
+        Err(_) => tracing::warn!("the source did not stop in time"),
+    }
+    if timeout(context.settings.stop_within, join(handlers)).await.is_err() {
+        context.advance(Stage::Halted);
+        if timeout(AFTER_HALT, join(handlers)).await.is_err() {
+            handlers.shutdown().await;
+        }
+    }
+}
+
+async fn join(handlers: &mut JoinSet<()>) {
+    while let Some(ended) = handlers.join_next().await {
+        report(ended);
+    }
+}
+
+/// A delivery whose task panicked is delivered again after its deadline.
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended {
+        tracing::error!(error = &error as &dyn std::error::Error, "a delivery was dropped");
+    }
+}
+
+fn pause(failures: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(failures - 1);
+    FIRST_PAUSE.saturating_mul(doubled).min(LONGEST_PAUSE)
+}
+
+/// What can be said of the options before the broker is asked.
+fn check(settings: &Settings) -> Result<(), ConsumerError> {
+    let wrong = |text| Err(ConsumerError::Misconfigured(std::borrow::Cow::Borrowed(text)));
+    if settings.operation.name.len() + SUFFIX.len() > MAX_NAME {
+        return wrong("its name is longer than 119 bytes");
+    }
+    if settings.operation.guarantee == Guarantee::ExactlyOnce {
+        return wrong(
+            "an exactly-once call must run in a transaction: write `at_least_once`, and let the handler \
+             call a function with `tx`",
+        );
+    }
+    if settings.engine.settings().fail_open {
+        return wrong(
+            "its engine fails open, so messages would be acknowledged whose result is not recorded: give the \
+             consumer an engine that fails closed",
+        );
+    }
+    Ok(())
+}
+
+/// The lease of the consumer's calls: at most half of the broker's deadline, so that the reservation of a worker that
+/// died has lapsed when its message comes again.
+fn lease(settings: &Settings, terms: &Terms) -> Result<Duration, ConsumerError> {
+    let lease = settings.lease();
+    let Some(most) = terms.deadline.map(|deadline| deadline / 2) else { return Ok(lease) };
+    match settings.operation.lease {
+        Some(asked) if asked > most => {
+            let text = format!(
+                "a lease of {asked:?} is longer than half of the time after which the broker delivers again: write at \
+                 most {most:?}, or let the broker wait for longer"
+            );
+            Err(ConsumerError::Misconfigured(text.into()))
+        }
+        _ => Ok(lease.min(most).min(settings.ttl())),
+    }
+}
+
+/// A task that ends with its owner.
+struct AbortOnDrop(AbortHandle);
+
+impl AbortOnDrop {
+    fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self(tokio::spawn(task).abort_handle())
+    }
+}
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,158 @@
+//! [`Source`]: deliveries of one broker.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::delivery::Delivery;
+use super::error::SourceError;
+
+/// Deliveries of one broker, for one consumer.
+///
+/// The rules that every source keeps are the cases of [`testing::sources`](crate::testing::sources), with which you
+/// can test one that you wrote.
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use std::num::NonZeroUsize;
+///
+/// use idempotent_core::consumer::{
+///     Delivery, Message, Needs, Settle, SettleError, Source, SourceError, Terms, Verdict,
+/// };
+///
+/// /// A list of messages, of which nobody hears what became of them.
+/// struct List(VecDeque<Message>);
+///
+/// struct Nobody;
+///
+/// #[idempotent_core::async_trait]
+/// impl Settle for Nobody {
+///     async fn settle(&self, _: &Verdict) -> Result<(), SettleError> {
+///         Ok(())
+///     }
+///
+///     async fn keep_alive(&self) -> Result<(), SettleError> {
+///         Ok(())
+///     }
+/// }
+///
+/// #[idempotent_core::async_trait]
+/// impl Source for List {
+///     async fn start(&mut self, _: &Needs) -> Result<Terms, SourceError> {
+///         Ok(Terms::new("list", "orders"))
+///     }
+///
+///     async fn next(&mut self, _: NonZeroUsize) -> Result<Delivery, SourceError> {
+///         let message = self.0.pop_front();
+///         let message = message.ok_or_else(|| SourceError::gone("the list is at its end"))?;
+///         Ok(Delivery::new(message, Nobody))
+///     }
+///
+///     async fn stop(&mut self) -> Result<(), SourceError> {
+///         Ok(())
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Source: Send + 'static {
+    /// Connects, and checks everything that can be checked before the first delivery.
+    ///
+    /// # Errors
+    ///
+    /// [`Misconfigured`](super::SourceErrorKind::Misconfigured) if the broker's side does not go together with what
+    /// the consumer needs; the text says what to change.
+    async fn start(&mut self, needs: &Needs) -> Result<Terms, SourceError>;
+
+    /// Waits for the next delivery. `room` is how many deliveries the consumer could start now, this one included:
+    /// the source asks its broker for no more than that.
+    ///
+    /// Nothing is lost if the returned future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`Unavailable`](super::SourceErrorKind::Unavailable), after which the consumer asks again, or
+    /// [`Gone`](super::SourceErrorKind::Gone).
+    async fn next(&mut self, room: NonZeroUsize) -> Result<Delivery, SourceError>;
+
+    /// Stops receiving, and gives back at once what was received and not returned by [`next`](Self::next).
+    /// Deliveries that are in hand can still be settled.
+    ///
+    /// # Errors
+    ///
+    /// If the broker could not be told. It delivers those messages again after their deadlines.
+    async fn stop(&mut self) -> Result<(), SourceError>;
+}
+
+/// What a consumer needs of its source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Needs {
+    /// The consumer's name, for dead letters.
+    pub consumer: String,
+    /// How often a handler may fail; `None` without a limit. A broker that counts deliveries must deliver a message
+    /// more often than that.
+    pub attempts: Option<u32>,
+    /// How many deliveries are in hand at most.
+    pub concurrency: usize,
+}
+
+impl Needs {
+    /// The needs of a consumer with this name: for tests of sources. Attempts are unlimited, one delivery is in hand
+    /// at a time.
+    #[must_use]
+    pub fn of(consumer: impl Into<String>) -> Self {
+        Self { consumer: consumer.into(), attempts: None, concurrency: 1 }
+    }
+
+    /// Sets how often a handler may fail.
+    #[must_use]
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = Some(attempts);
+        self
+    }
+
+    /// Sets how many deliveries are in hand at most.
+    #[must_use]
+    pub fn concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = concurrency;
+        self
+    }
+}
+
+/// What a source says about its broker, once it has started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Terms {
+    /// The broker, by the name that `OpenTelemetry` has for it: `messaging.system`.
+    pub system: &'static str,
+    /// What the source reads from: a stream, a queue.
+    pub destination: String,
+    /// The shortest time after which the broker delivers a message again that is neither settled nor kept alive;
+    /// `None` if it waits for ever.
+    pub deadline: Option<Duration>,
+    /// How long the broker keeps a message that nobody settles, if that is known.
+    pub keeps_for: Option<Duration>,
+}
+
+impl Terms {
+    /// The terms of a broker without deadlines.
+    #[must_use]
+    pub fn new(system: &'static str, destination: impl Into<String>) -> Self {
+        Self { system, destination: destination.into(), deadline: None, keeps_for: None }
+    }
+
+    /// Sets after how long the broker delivers a message again.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// Sets how long the broker keeps a message.
+    #[must_use]
+    pub fn keeps_for(mut self, keeps_for: Duration) -> Self {
+        self.keeps_for = Some(keeps_for);
+        self
+    }
+}

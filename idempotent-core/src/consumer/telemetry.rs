@@ -1,0 +1,192 @@
+//! Spans, log lines and metrics of a consumer. The page of [`consumer`](super) lists them.
+
+use std::error::Error as StdError;
+use std::time::Duration;
+
+use tracing::Span;
+use tracing::field::{Empty, display};
+
+use super::delivery::Delivery;
+use super::error::SettleError;
+use super::message::Message;
+use super::outcome::DeliveryOutcome;
+use super::source::Terms;
+use super::verdict::Verdict;
+use crate::engine::Idempotency;
+use crate::error::Error;
+
+/// What a consumer reports, under its name.
+pub(super) struct Telemetry {
+    consumer: &'static str,
+    terms: Terms,
+}
+
+impl Telemetry {
+    pub(super) fn new(consumer: &'static str, terms: Terms) -> Self {
+        Self { consumer, terms }
+    }
+
+    /// The span of a delivery, linked to that of its publisher.
+    pub(super) fn span(&self, engine: &Idempotency, message: &Message) -> Span {
+        let span = tracing::info_span!(
+            "consume",
+            messaging.system = self.terms.system,
+            messaging.operation.type = "process",
+            messaging.operation.name = "process",
+            messaging.destination.name = message.topic(),
+            messaging.destination.subscription.name = self.terms.destination.as_str(),
+            messaging.consumer.group.name = self.consumer,
+            messaging.message.id = message.id(),
+            messaging.message.body.size = message.payload().len(),
+            delivery_count = message.delivery_count(),
+            attempt = Empty,
+            outcome = Empty,
+            verdict = Empty,
+            published_in = Empty,
+        );
+        if !span.is_disabled() {
+            if let Some(parent) = message.header("traceparent").and_then(|text| text.parse().ok()) {
+                span.record("published_in", display(parent));
+                engine.link(&span, parent);
+            }
+        }
+        span
+    }
+
+    pub(super) fn received(&self, delivery: &Delivery) {
+        self.in_hand(1.0);
+        #[cfg(feature = "metrics")]
+        if let Some(behind) = delivery.message().behind() {
+            metrics::gauge!("idempotent_consumer_lag", "consumer" => self.consumer)
+                .set(behind as f64);
+        }
+        let _ = delivery;
+    }
+
+    fn in_hand(&self, _change: f64) {
+        #[cfg(feature = "metrics")]
+        metrics::gauge!("idempotent_consumer_in_hand", "consumer" => self.consumer)
+            .increment(_change);
+    }
+
+    /// The handler has run.
+    pub(super) fn ran(&self, span: &Span, attempt: u32, took: Duration, outcome: DeliveryOutcome) {
+        span.record("attempt", attempt);
+        #[cfg(feature = "metrics")]
+        {
+            let outcome = outcome.as_str();
+            metrics::histogram!(
+                "idempotent_consumer_handler_seconds",
+                "consumer" => self.consumer, "outcome" => outcome
+            )
+            .record(took.as_secs_f64());
+            metrics::histogram!("idempotent_consumer_attempts", "consumer" => self.consumer)
+                .record(f64::from(attempt));
+        }
+        let _ = (took, outcome);
+    }
+
+    /// A delivery has ended.
+    pub(super) fn settled(
+        &self,
+        span: &Span,
+        message: &Message,
+        outcome: DeliveryOutcome,
+        verdict: &Verdict,
+    ) {
+        self.in_hand(-1.0);
+        span.record("outcome", outcome.as_str());
+        span.record("verdict", verdict.as_str());
+        if let Verdict::Parked { reason, error, attempts } = verdict {
+            tracing::error!(
+                consumer = self.consumer,
+                message_id = message.id(),
+                position = message.position(),
+                reason = reason.as_str(),
+                attempts,
+                error,
+                "a message is parked"
+            );
+            #[cfg(feature = "metrics")]
+            metrics::counter!(
+                "idempotent_consumer_parked_total",
+                "consumer" => self.consumer, "reason" => reason.as_str()
+            )
+            .increment(1);
+        }
+        #[cfg(feature = "metrics")]
+        metrics::counter!(
+            "idempotent_consumer_deliveries_total",
+            "consumer" => self.consumer, "outcome" => outcome.as_str()
+        )
+        .increment(1);
+    }
+
+    pub(super) fn failed(&self, message: &Message, attempt: u32, error: &str) {
+        tracing::warn!(
+            consumer = self.consumer,
+            message_id = message.id(),
+            attempt,
+            error,
+            "a message could not be handled"
+        );
+    }
+
+    pub(super) fn refused(&self, message: &Message, error: &Error) {
+        tracing::error!(
+            consumer = self.consumer,
+            message_id = message.id(),
+            error = error as &dyn StdError,
+            "a message cannot be handled"
+        );
+    }
+
+    pub(super) fn not_confirmed(&self, message: &Message, verdict: &Verdict, error: &SettleError) {
+        tracing::warn!(
+            consumer = self.consumer,
+            message_id = message.id(),
+            verdict = verdict.as_str(),
+            error = error as &dyn StdError,
+            "the broker has not confirmed yet what became of a message"
+        );
+    }
+
+    /// The store does not answer, and consumption pauses.
+    pub(super) fn paused(&self, error: &Error) {
+        self.set_paused(1.0);
+        tracing::error!(
+            consumer = self.consumer,
+            error = error as &dyn StdError,
+            "consumption pauses until the store answers"
+        );
+    }
+
+    pub(super) fn resumed(&self) {
+        self.set_paused(0.0);
+        tracing::info!(consumer = self.consumer, "the store answers, and consumption goes on");
+    }
+
+    pub(super) fn set_paused(&self, _paused: f64) {
+        #[cfg(feature = "metrics")]
+        metrics::gauge!("idempotent_consumer_paused", "consumer" => self.consumer).set(_paused);
+    }
+
+    pub(super) fn source_failed(&self, error: &(dyn StdError + 'static), pause: Duration) {
+        tracing::warn!(
+            consumer = self.consumer,
+            error,
+            pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
+            "the broker cannot be read"
+        );
+    }
+
+    pub(super) fn short_retention(&self, ttl: Duration, keeps_for: Duration) {
+        tracing::warn!(
+            consumer = self.consumer,
+            ttl_secs = ttl.as_secs(),
+            broker_keeps_for_secs = keeps_for.as_secs(),
+            "the broker keeps messages for longer than their records are kept: a message that is delivered again \
+             after that runs again; raise `ttl`"
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Leases that are lost, and deliveries that are another's by now.
+
+use idempotent_core::Idempotency;
+use idempotent_core::backends::MemoryStore;
+use idempotent_core::consumer::{Consumer, DeliveryOutcome};
+use idempotent_core::testing::sources::TestBroker;
+use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
+use idempotent_tests::{millis, secs};
+use tokio::sync::watch;
+
+use crate::effects::{Effects, Ends, Running, attempts, engine, until};
+
+/// A consumer whose handler waits until it is told how to end.
+fn waiting(
+    engine: &Idempotency,
+    effects: &Effects,
+    ends: &Ends,
+    finish: &watch::Sender<Option<bool>>,
+) -> Consumer {
+    let (effects, finish) = (effects.clone(), finish.subscribe());
+    let builder = Consumer::builder("shop.ship", engine).attempts(attempts(5)).lease(millis(200));
+    ends.watch(builder).handler(move |it: String| {
+        let (effects, mut finish) = (effects.clone(), finish.clone());
+        async move {
+            effects.add(&it);
+            let is_fine = finish.wait_for(Option::is_some).await.ok().and_then(|it| *it);
+            if is_fine == Some(true) { Ok(()) } else { Err("it is told to fail") }
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_duplicate_of_a_message_in_hand_waits_for_how_that_ends() {
+    let (broker, engine) = (TestBroker::new(), engine());
+    let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
+    let consumer = waiting(&engine, &effects, &ends, &finish);
+    broker.publish("7", "tea");
+    broker.publish("7", "tea");
+    let running = Running::start(&consumer, broker.source());
+    until(|| ends.count(DeliveryOutcome::Busy) > 0).await;
+    finish.send_replace(Some(true));
+    broker.until_settled(2).await;
+    running.stop().await.unwrap();
+    assert_eq!(effects.of("tea"), 1);
+    assert_eq!(ends.count(DeliveryOutcome::Replayed), 1);
+}
+
+#[tokio::test]
+async fn an_owner_that_lost_its_lease_and_fails_sends_nothing() {
+    // The store refuses to renew, so the lease lapses while the handler runs.
+    let store = FaultyStore::new(MemoryStore::new());
+    store.inject(StoreMethod::Renew, When::Always, Fault::Fail);
+    let engine = Idempotency::new(store);
+    let broker = TestBroker::with_deadline(secs(30));
+    let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
+    broker.publish("7", "tea");
+    let late = Running::start(&waiting(&engine, &effects, &ends, &finish), broker.source());
+    until(|| effects.of("tea") == 1).await;
+    tokio::time::sleep(millis(600)).await;
+
+    // Another worker has the message, and is still at it, when the first one fails.
+    let (other_ends, other_finish) = (Ends::default(), watch::Sender::new(None));
+    let other = waiting(&engine, &effects, &other_ends, &other_finish);
+    let other = Running::start(&other, broker.source());
+    broker.redeliver("7");
+    until(|| effects.of("tea") == 2).await;
+    finish.send_replace(Some(false));
+    until(|| !ends.all().is_empty()).await;
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::LeaseLost]);
+    assert_eq!(broker.stale_verdicts(), []);
+
+    other_finish.send_replace(Some(true));
+    until(|| broker.unsettled() == 0 || !other_ends.all().is_empty()).await;
+    late.stop().await.unwrap();
+    other.stop().await.unwrap();
+    assert!(broker.parked().is_empty());
+}
+
+#[tokio::test]
+async fn a_late_result_after_another_has_completed_acknowledges_and_runs_nothing() {
+    let store = FaultyStore::new(MemoryStore::new());
+    store.inject(StoreMethod::Renew, When::Always, Fault::Fail);
+    let engine = Idempotency::new(store.clone());
+    let broker = TestBroker::with_deadline(secs(30));
+    let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
+    broker.publish("7", "tea");
+    let late = Running::start(&waiting(&engine, &effects, &ends, &finish), broker.source());
+    until(|| effects.of("tea") == 1).await;
+    tokio::time::sleep(millis(600)).await;
+    store.heal();
+
+    let (other_ends, other_finish) = (Ends::default(), watch::Sender::new(Some(true)));
+    let other = waiting(&engine, &effects, &other_ends, &other_finish);
+    broker.redeliver("7");
+    other.run(broker.source(), broker.until_settled(1)).await.unwrap();
+    assert_eq!(other_ends.outcomes(), [DeliveryOutcome::Executed]);
+
+    finish.send_replace(Some(true));
+    until(|| !ends.all().is_empty()).await;
+    late.stop().await.unwrap();
+    // The store says that the call is completed, whoever's it is.
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::Executed]);
+    assert_eq!((broker.completed().len(), broker.unsettled()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_late_result_while_another_runs_sends_nothing() {
+    let store = FaultyStore::new(MemoryStore::new());
+    store.inject(StoreMethod::Renew, When::Always, Fault::Fail);
+    let engine = Idempotency::new(store.clone());
+    let broker = TestBroker::with_deadline(secs(30));
+    let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
+    broker.publish("7", "tea");
+    let late = Running::start(&waiting(&engine, &effects, &ends, &finish), broker.source());
+    until(|| effects.of("tea") == 1).await;
+    tokio::time::sleep(millis(600)).await;
+    store.heal();
+
+    let (other_ends, other_finish) = (Ends::default(), watch::Sender::new(None));
+    let other = waiting(&engine, &effects, &other_ends, &other_finish);
+    let other = Running::start(&other, broker.source());
+    broker.redeliver("7");
+    until(|| effects.of("tea") == 2).await;
+    finish.send_replace(Some(true));
+    until(|| !ends.all().is_empty()).await;
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::LeaseLost]);
+    assert_eq!((broker.completed().len(), broker.stale_verdicts()), (0, vec![]));
+    other_finish.send_replace(Some(true));
+    broker.until_settled(1).await;
+    late.stop().await.unwrap();
+    other.stop().await.unwrap();
+    assert_eq!(effects.of("tea"), 2);
+}
+
+#[tokio::test]
+async fn what_was_prefetched_and_is_past_its_deadline_is_not_started() {
+    let broker = TestBroker::with_deadline(millis(300));
+    let (engine, effects, ends) = (engine(), Effects::default(), Ends::default());
+    let seen = effects.clone();
+    let builder = Consumer::builder("shop.ship", &engine).concurrency(1);
+    let consumer = ends.watch(builder).handler(move |it: String| {
+        let count = seen.add(&it);
+        async move {
+            if it == "slow" && count == 1 {
+                tokio::time::sleep(millis(900)).await;
+            }
+            Ok::<_, String>(())
+        }
+    });
+    broker.publish("7", "slow");
+    broker.publish("8", "tea");
+    consumer.run(broker.source().prefetching(1), broker.until_settled(2)).await.unwrap();
+    assert_eq!((effects.of("slow"), effects.of("tea")), (1, 1));
+    assert!(ends.count(DeliveryOutcome::Expired) >= 1, "{:?}", ends.outcomes());
+    assert_eq!(broker.stale_verdicts(), []);
+}
+
+#[tokio::test]
+async fn the_lease_is_at_most_half_of_the_deadline_so_that_a_dead_workers_message_runs_at_once() {
+    let broker = TestBroker::with_deadline(millis(1000));
+    let (engine, effects, ends) = (engine(), Effects::default(), Ends::default());
+    let (seen, first) = (effects.clone(), effects.clone());
+    // The engine's lease is 30 seconds.
+    let dying = Consumer::builder("shop.ship", &engine).handler(move |it: String| {
+        first.add(&it);
+        std::future::pending::<Result<(), String>>()
+    });
+    let living = ends.watch(Consumer::builder("shop.ship", &engine)).handler(move |it: String| {
+        seen.add(&it);
+        async { Ok::<_, String>(()) }
+    });
+    broker.publish("7", "tea");
+    let running = Running::start(&dying, broker.source());
+    until(|| effects.of("tea") == 1).await;
+    running.crash().await;
+    living.run(broker.source(), broker.until_settled(1)).await.unwrap();
+    assert_eq!(effects.of("tea"), 2);
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::Executed], "it found the lease lapsed");
+}

@@ -1,0 +1,19 @@
+//! Consumers: what becomes of messages when handlers, stores, brokers and processes fail; the contract of sources on
+//! the broker in memory, on broken ones, and on real servers.
+#![allow(clippy::unwrap_used)]
+
+mod attempts;
+mod broken_source;
+mod contract;
+mod effects;
+mod flaws_found;
+mod handlers;
+mod jetstream;
+mod leases;
+mod nats_server;
+mod observing;
+mod options;
+mod outage;
+mod parking;
+mod stopping;
+mod workers;
