@@ -76,7 +76,7 @@ step_package() {
     local crate folder
     rm -rf "$target/package"
     # What is being worked on may be packaged too; in CI there is nothing of the kind.
-    cargo package --locked --allow-dirty -p idempotent-macros -p idempotent-core
+    cargo package --locked --allow-dirty -p idempotent-macros -p idempotent-core -p idempotent-cli
     for crate in "$target"/package/*.crate; do
         echo "--- $(basename "$crate"): $(tar -tzf "$crate" | wc -l) files, $(stat -c %s "$crate") bytes"
         folder="$(mktemp -d)"

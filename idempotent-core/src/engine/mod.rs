@@ -47,7 +47,7 @@ mod trace_context;
 pub(crate) use self::acquire::{
     Acquired, Acquisition, CompletedRecord, Request, UnrecordedRun, acquire_in_transaction,
 };
-pub use self::admin::{Inspection, InspectionPage, Resolution};
+pub use self::admin::{Inspection, InspectionPage, RecordedResult, Resolution};
 pub use self::as_engine::AsEngine;
 pub(crate) use self::background::FinishInBackground;
 pub use self::builder::IdempotencyBuilder;

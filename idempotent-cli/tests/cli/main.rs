@@ -1,0 +1,13 @@
+//! The command as an operator and a script use it: the program itself, against real servers.
+
+mod changes;
+mod failures;
+mod golden;
+mod listing;
+mod migrating;
+mod outbox;
+mod run;
+mod schema;
+mod shop;
+mod stores;
+mod terminal;
