@@ -3,7 +3,7 @@
 //! A call passes through three folders. `acquire` decides whether it runs its body, replays a
 //! result or is refused; `lease` keeps its reservation alive and tells the body which call it
 //! belongs to; `settle` records its end. `steps` does the same for the steps of a call, and `journal` is what a run knows of them. `circuit` refuses calls at once while the store is down. `admin` is for
-//! operators. `limits` bounds how many calls run and
+//! operators, and `reconcile` for a job that asks other systems what became of calls. `limits` bounds how many calls run and
 //! wait, and what a scope keeps in the store.
 //!
 //! The files beside them are shared: the engine itself (`idempotency`, `builder`, `settings`, `secrets`), whether
@@ -35,6 +35,7 @@ mod lease;
 mod limits;
 mod outcome_listener;
 mod outcome_observer;
+mod reconcile;
 mod runtime;
 mod secrets;
 mod settings;
@@ -64,6 +65,7 @@ pub(crate) use self::limits::{CallLimits, Limiter};
 pub use self::outcome_listener::{OutcomeOf, outcome_of};
 pub use self::outcome_observer::CallEnd;
 pub(crate) use self::outcome_observer::ObservedCall;
+pub use self::reconcile::{Doubtful, Finding, Reconciler, Reconciliation};
 pub(crate) use self::settle::{
     HeldReservation, ReservationRef, Settlement, TransactionReservation, UnknownEnd,
 };
