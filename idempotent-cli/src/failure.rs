@@ -27,6 +27,8 @@ pub(crate) enum Exit {
     Declined = 6,
     /// The record cannot be read, or is not authentic.
     Unreadable = 7,
+    /// `doctor` found something.
+    Findings = 8,
     /// Ctrl-C.
     Interrupted = 130,
 }
@@ -50,6 +52,7 @@ impl Exit {
             Self::Unavailable => "unavailable",
             Self::Declined => "declined",
             Self::Unreadable => "unreadable",
+            Self::Findings => "findings",
             Self::Interrupted => "interrupted",
         }
     }

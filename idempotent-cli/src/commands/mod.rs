@@ -2,10 +2,12 @@
 
 mod completions;
 mod correct;
+mod doctor;
 mod list;
 mod migrate;
 mod outbox;
 mod purge;
+mod purge_all;
 mod release;
 mod resolve;
 mod settle;
@@ -29,6 +31,7 @@ pub(crate) async fn run(command: Command, mut context: Context) -> Result<Exit, 
         Command::Purge(arguments) => purge::run(arguments, context).await,
         Command::Migrate(arguments) => migrate::run(arguments, context).await,
         Command::Outbox(arguments) => outbox::run(arguments, context).await,
+        Command::Doctor(arguments) => doctor::run(arguments, context).await,
         Command::Completions { shell } => completions::completions(shell, context),
         Command::Man => completions::man(context),
     };

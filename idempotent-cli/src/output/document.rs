@@ -57,6 +57,17 @@ pub(crate) enum Document {
     Backlog { pending: u64, oldest_pending_seconds: Option<f64>, parked: u64 },
     /// A parked message.
     Message(Box<MessageDocument>),
+    /// What `doctor` found.
+    Finding {
+        code: &'static str,
+        severity: &'static str,
+        server: String,
+        what: String,
+        means: &'static str,
+        mend: String,
+    },
+    /// What `doctor` looked at.
+    Checkup { servers: Vec<String>, checks: u64, findings: u64, unknown: Vec<String> },
     /// What became of a message.
     MessageChange {
         command: &'static str,

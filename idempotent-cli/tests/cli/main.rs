@@ -1,6 +1,7 @@
 //! The command as an operator and a script use it: the program itself, against real servers.
 
 mod changes;
+mod doctor;
 mod failures;
 mod golden;
 mod listing;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::inspect::Inspection;
 use crate::engine::idempotency::Idempotency;
+use crate::engine::runtime::{require_timer, unbudgeted_sleep};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Envelope, NotKept, Record};
 use crate::store::{Correct, CorrectOutcome, Release, State};
@@ -17,7 +18,7 @@ impl Idempotency {
     /// the body, **even if the effect has already happened**, and also if the call that was seen still runs.
     ///
     /// A completed record is replaced by an empty one that expires at once, so a store that sweeps keeps that one
-    /// for a moment: it has neither key, scope nor result. Near caches of all processes are told.
+    /// for a while: it has neither key, scope nor result. Near caches of all processes are told.
     ///
     /// A call with [steps](crate::guide::calls_of_several_effects) is removed with them. It is looked at once more
     /// just before, and a change between the two is not noticed.
@@ -53,7 +54,13 @@ impl Idempotency {
         let empty = self.seal(id, &empty);
         let request = Correct::new(id, record, &empty, AT_ONCE);
         match self.admin_call(id, self.store().correct(&request)).await? {
-            CorrectOutcome::Corrected => Ok(true),
+            CorrectOutcome::Corrected => {
+                // Whoever looks now finds nothing.
+                if require_timer().is_ok() {
+                    unbudgeted_sleep(AT_ONCE * 2).await;
+                }
+                Ok(true)
+            }
             CorrectOutcome::Changed => Ok(false),
             CorrectOutcome::Unsupported => Err(Error::of(ErrorKind::Misconfigured, id)
                 .detail("the store cannot replace records: use `purge`")),
