@@ -54,7 +54,7 @@ impl Provider {
 
     /// What became of a charge; now and then it does not say.
     async fn find(&self, key: DerivedKey, asked: u32) -> Result<Option<String>, &'static str> {
-        if asked == 0 && key.as_bytes()[0] % 2 == 0 {
+        if asked == 0 && key.as_bytes()[0].is_multiple_of(2) {
             return Err("503 Service Unavailable");
         }
         let charge = self.charges().get(&key).cloned();

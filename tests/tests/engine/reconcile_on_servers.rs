@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use idempotent_core::backends::{PostgresStore, RedisStore};
 use idempotent_core::call::BeginOutcome;
-use idempotent_core::engine::{Doubtful, Finding, Reconciler};
+use idempotent_core::engine::{Doubtful, Finding, Inspection, Reconciler};
 use idempotent_core::model::DerivedKey;
 use idempotent_core::store::State;
 use idempotent_core::{Error, Guarantee, Idempotency, Operation};
@@ -116,7 +116,7 @@ async fn every_payment_is_resolved_rightly(engines: [Idempotency; 3]) {
     for number in 0..PAYMENTS {
         let id = first.record_id("shop.charge", None, &number).unwrap();
         let seen = first.inspect(&id).await.unwrap();
-        let result = seen.as_ref().and_then(|seen| seen.result());
+        let result = seen.as_ref().and_then(Inspection::result);
         let receipt = result.map(|result| result.decode::<String>().unwrap());
         let expected = (number % 3 != 0).then(|| format!("receipt {number}"));
         assert_eq!(receipt, expected, "payment {number}");
