@@ -53,10 +53,7 @@ async fn of_node(store: &Shared, node: &Node) -> Result<ServerSettings, StoreErr
             values.insert(name.to_owned(), value);
         }
     }
-    let server = match node {
-        Node::Only => store.servers.clone(),
-        node => node.to_string(),
-    };
+    let server = if *node == Node::Only { store.servers.clone() } else { node.to_string() };
     Ok(ServerSettings { server, values })
 }
 
