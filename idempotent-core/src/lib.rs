@@ -26,8 +26,8 @@
 //! [who sends a `POST` twice](guide::who_sends_a_post_twice),
 //! [transactions and the outbox](guide::transactions_and_outbox),
 //! [calls of several effects](guide::calls_of_several_effects), [consumers](guide::consumers), [testing](guide::testing),
-//! [production](guide::production), and
-//! [moving from a hand-written `SET NX`](guide::moving_from_set_nx).
+//! [production](guide::production), [calls in doubt](guide::when_a_call_is_in_doubt), the
+//! [runbook](guide::runbook), and [moving from a hand-written `SET NX`](guide::moving_from_set_nx).
 //!
 //! # The parts
 //!
@@ -101,6 +101,8 @@
 //! | `idempotent_near_hits_total` | counter | |
 //! | `idempotent_circuit_open` | gauge | |
 //! | `idempotent_circuit_refusals_total` | counter | |
+//! | `idempotent_reconcile_asks_total` | counter | `operation`, `outcome` |
+//! | `idempotent_reconcile_oldest_seconds` | gauge | `operation` |
 //! | `idempotent_build_info` | gauge | `version` |
 //!
 //! The page on [production](guide::production#metrics) says what they mean, and has

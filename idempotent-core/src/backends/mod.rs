@@ -38,6 +38,9 @@ pub use self::redis::{RedisSource, RedisStore, RedisStoreBuilder};
 #[cfg(any(feature = "postgres", feature = "redis"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "redis"))))]
 pub use self::shared::credentials::{Credentials, CredentialsProvider};
+#[cfg(any(feature = "postgres", feature = "redis"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "redis"))))]
+pub use self::shared::server_settings::ServerSettings;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "sqlite"))))]
 pub use self::shared::sql::is_conflict;

@@ -5,6 +5,8 @@
 //! bytes, `IpAddr`, and the types of `chrono` and `uuid`. The guide's page on results lists what is
 //! not supported; `replay` finds it.
 
+use std::io::Cursor;
+
 use rmp_serde::encode::Error as EncodeError;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -28,6 +30,18 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::
     // It refuses the level at which its counter is zero.
     decoder.set_max_depth(usize::from(RESULT_DEPTH) + 1);
     T::deserialize(&mut decoder)
+}
+
+/// The same, and nothing may follow the value: for bytes that may be something else.
+pub(crate) fn decode_all<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, rmp_serde::decode::Error> {
+    let mut decoder = rmp_serde::Deserializer::new(Cursor::new(bytes)).with_human_readable();
+    decoder.set_max_depth(usize::from(RESULT_DEPTH) + 1);
+    let value = T::deserialize(&mut decoder)?;
+    if decoder.get_ref().position() == bytes.len() as u64 {
+        Ok(value)
+    } else {
+        Err(rmp_serde::decode::Error::Syntax("bytes follow the value".into()))
+    }
 }
 
 /// Appends a value, without a tag.

@@ -15,7 +15,7 @@ mod serializer;
 pub use self::binary::{BinaryResult, InvalidBytes};
 pub(crate) use self::binary::{decode_binary, encode_binary};
 pub(crate) use self::digest::{Digest, digest};
-pub(crate) use self::messagepack::{decode, encode};
+pub(crate) use self::messagepack::{decode, decode_all, encode};
 pub use self::replay::{Comparison, ReplayMismatch};
 
 /// The tag of a payload that is an `Ok`.

@@ -4,7 +4,7 @@
 //! result or is refused; `lease` keeps its reservation alive and tells the body which call it
 //! belongs to; `settle` records its end. `steps` does the same for the steps of a call, and `journal` is what a run knows of them. `recovery` resumes calls that were interrupted, by a `claim`
 //! that the call takes in the place of a reservation. `circuit` refuses calls at once while the store is down. `admin` is for
-//! operators. `limits` bounds how many calls run and
+//! operators, and `reconcile` for a job that asks other systems what became of calls. `limits` bounds how many calls run and
 //! wait, and what a scope keeps in the store.
 //!
 //! The files beside them are shared: the engine itself (`idempotency`, `builder`, `settings`, `secrets`), whether
@@ -37,6 +37,7 @@ mod lease;
 mod limits;
 mod outcome_listener;
 mod outcome_observer;
+mod reconcile;
 mod recovery;
 mod runtime;
 mod secrets;
@@ -50,7 +51,7 @@ mod trace_context;
 pub(crate) use self::acquire::{
     Acquired, Acquisition, CompletedRecord, Request, UnrecordedRun, acquire_in_transaction,
 };
-pub use self::admin::{Inspection, InspectionPage, Resolution};
+pub use self::admin::{Inspection, InspectionPage, RecordedResult, Resolution};
 pub use self::as_engine::AsEngine;
 pub(crate) use self::background::FinishInBackground;
 pub use self::builder::IdempotencyBuilder;
@@ -67,6 +68,7 @@ pub(crate) use self::limits::{CallLimits, Limiter};
 pub use self::outcome_listener::{OutcomeOf, outcome_of};
 pub use self::outcome_observer::CallEnd;
 pub(crate) use self::outcome_observer::ObservedCall;
+pub use self::reconcile::{Doubtful, Finding, Reconciler, Reconciliation};
 pub use self::recovery::{Recovery, RunningRecovery};
 pub(crate) use self::settle::{
     HeldReservation, ReservationRef, Settlement, SuspendEnd, TransactionReservation, UnknownEnd,

@@ -13,6 +13,8 @@
 //! | How does a message of a broker take effect once? | [`consumers`] |
 //! | How do I test my handlers? | [`testing`] |
 //! | What do I watch and set in production? | [`production`] |
+//! | Nobody knows what a call did. How does it end? | [`when_a_call_is_in_doubt`] |
+//! | An alert fires. What do I do? | [`runbook`] |
 //! | I have a `SET NX` already. How do I move? | [`moving_from_set_nx`] |
 //!
 //! If you are new, read the first three in order. They take ten minutes.
@@ -49,6 +51,12 @@ pub mod testing {}
 
 #[doc = include_str!("production.md")]
 pub mod production {}
+
+#[doc = include_str!("when_a_call_is_in_doubt.md")]
+pub mod when_a_call_is_in_doubt {}
+
+#[doc = include_str!("runbook.md")]
+pub mod runbook {}
 
 #[doc = include_str!("moving_from_set_nx.md")]
 pub mod moving_from_set_nx {}

@@ -250,3 +250,73 @@ async fn a_call_is_not_resolved_with_a_result_that_would_not_be_kept() {
     assert_eq!(inspect(&engine).await.unwrap().state(), State::Indeterminate);
     engine.resolve(&seen, Resolution::completed(7_usize)).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_result_is_read_as_its_own_type_or_as_any() {
+    let (engine, runs) = (engine(), Runs::new());
+    begin(&engine, ONCE).await.hold_for_lease().await;
+    let seen = inspect(&engine).await.unwrap();
+    assert!(seen.result().is_none() && seen.not_kept().is_none());
+    assert!(seen.bytes() > 40 && seen.retention() == secs(30 * 86_400));
+    engine.purge(seen.id()).await.unwrap();
+
+    call(&engine, CHARGE, "k", &runs).await.unwrap();
+    let seen = inspect(&engine).await.unwrap();
+    let result = seen.result().unwrap();
+    assert_eq!((result.is_error(), result.decode::<usize>().unwrap()), (false, 1));
+    assert_eq!(result.decode::<serde_json::Value>().unwrap(), serde_json::json!(1));
+    let wrong = result.decode::<String>().unwrap_err();
+    assert_eq!(wrong.kind(), ErrorKind::Decode);
+    assert_eq!(format!("{result:?}"), "RecordedResult { is_error: false, bytes: 1, .. }");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tombstone_says_why_it_has_no_result() {
+    let engine = Idempotency::builder(MemoryStore::new()).max_result_bytes(0).build();
+    call(&engine, CHARGE, "k", &Runs::new()).await.unwrap();
+    let seen = inspect(&engine).await.unwrap();
+    assert!(seen.result().is_none());
+    assert_eq!(seen.not_kept(), Some(idempotent_core::model::NotKept::TooLarge));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_seen_is_purged_in_every_state() {
+    let engine = engine();
+    for state in [State::Reserved, State::Completed, State::Indeterminate] {
+        let owner = begin(&engine, ONCE).await;
+        match state {
+            State::Completed => owner.complete(&Ok(7)).await,
+            State::Indeterminate => owner.abandon().await,
+            _ => owner.hold_for_lease().await,
+        }
+        let seen = inspect(&engine).await.unwrap();
+        assert_eq!(seen.state(), state);
+        assert!(engine.purge_if_unchanged(&seen).await.unwrap(), "{state:?}");
+        advance(secs(1)).await;
+        assert!(inspect(&engine).await.is_none(), "{state:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_of_what_was_seen_leaves_a_successor() {
+    let (engine, runs) = (engine(), Runs::new());
+    call(&engine, CHARGE, "k", &runs).await.unwrap();
+    let seen = inspect(&engine).await.unwrap();
+    engine.purge(seen.id()).await.unwrap();
+    let successor = begin(&engine, CHARGE).await;
+    assert!(!engine.purge_if_unchanged(&seen).await.unwrap());
+    assert_eq!(inspect(&engine).await.map(|now| now.token()), successor.token());
+    successor.complete(&Ok(7)).await;
+    assert!(!engine.purge_if_unchanged(&seen).await.unwrap());
+    assert_eq!(call(&engine, CHARGE, "k", &runs).await.unwrap(), 7);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_of_a_running_call_leaves_what_it_has_recorded_since() {
+    let (engine, runs) = (engine(), Runs::new());
+    let owner = begin(&engine, ONCE).await;
+    let seen = inspect(&engine).await.unwrap();
+    owner.complete(&Ok(7)).await;
+    assert!(!engine.purge_if_unchanged(&seen).await.unwrap());
+    assert_eq!(call(&engine, ONCE, "k", &runs).await.unwrap(), 7);
+}

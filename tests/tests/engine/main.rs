@@ -23,6 +23,8 @@ mod local_store;
 mod names;
 mod nested;
 mod observer;
+mod reconcile;
+mod reconcile_on_servers;
 mod renewal;
 mod results;
 mod runtimes;

@@ -95,6 +95,31 @@ impl PostgresStoreBuilder {
         Ok(PostgresStore(inner))
     }
 
+    /// The versions of the schema that have not run yet, each with its SQL: what [`connect`](Self::connect) would
+    /// run if it may [migrate](Self::migrate), for a look before a deployment. It only reads, and connects for that
+    /// alone.
+    ///
+    /// ```no_run
+    /// use idempotent_core::backends::PostgresStore;
+    ///
+    /// # async fn look() -> Result<(), idempotent_core::store::StoreError> {
+    /// let builder = PostgresStore::builder("postgres://shop@127.0.0.1/shop");
+    /// for (version, _sql) in builder.missing_migrations().await? {
+    ///     println!("version {version} has not run yet");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the URL or a name is invalid, or if the server cannot be reached or refuses the login.
+    pub async fn missing_migrations(self) -> Result<Vec<(i32, String)>, StoreError> {
+        let inner = self.migrate(false).notify(false).build()?;
+        let missing = inner.named(inner.missing_migrations().await);
+        inner.connection.close().await;
+        missing
+    }
+
     /// A store that has not connected yet.
     fn build(self) -> Result<Arc<Inner>, StoreError> {
         // Pools of sqlx spawn a task when they are made.

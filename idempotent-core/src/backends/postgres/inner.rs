@@ -106,6 +106,15 @@ impl Inner {
         Ok(())
     }
 
+    /// The versions of the schema that have not run yet, and their SQL.
+    pub(super) async fn missing_migrations(&self) -> Result<Vec<(i32, String)>, StoreError> {
+        let deadline = self.connection.deadline();
+        let mut acquired = self.connection.acquire().await.map_err(store_error)?;
+        let server = acquired.connection().map_err(store_error)?;
+        let missing = timeout_at(deadline, schema::missing_migrations(server, &self.names)).await;
+        missing.unwrap_or_else(|_| Err(timed_out())).map_err(store_error)
+    }
+
     /// Names the server in an error.
     pub(super) fn named<T>(&self, answer: Result<T, StoreError>) -> Result<T, StoreError> {
         answer.map_err(|error| error.at(&*self.server))

@@ -9,7 +9,7 @@
 //! [`query`], over connections from a [`connection_pool`] (by its [`acquisitions`]) or a [`connection_cache`], or on a spare one if it is the
 //! [`first_of`] both; a [`running_query`] outlives its caller's patience. [`autocommit`] tells connections within a transaction, [`read_only`] servers that accept
 //! no writes, [`reachability`] why there is no connection, [`check`] whether the server can serve calls, [`server`] its
-//! name, and [`sqlstate`] what error codes mean. [`notify`] wakes waiters in other processes. [`transaction`] is calls in
+//! name, [`settings`] what it says about itself, and [`sqlstate`] what error codes mean. [`notify`] wakes waiters in other processes. [`transaction`] is calls in
 //! transactions of their callers. [`groups`] commits the steps of many calls together. [`inner`] is what clones of a
 //! store share.
 
@@ -45,6 +45,7 @@ mod schema;
 mod scope_use;
 mod server;
 mod session;
+mod settings;
 mod source;
 mod sqlstate;
 mod statements;

@@ -50,6 +50,15 @@ pub(super) async fn migrate(connection: &mut PgConnection, names: &TableNames) -
     Ok(())
 }
 
+/// The versions that have not run yet, and their SQL. Only reads.
+pub(super) async fn missing_migrations(
+    connection: &mut PgConnection,
+    names: &TableNames,
+) -> sqlx::Result<Vec<(i32, String)>> {
+    let ran = ran(connection, names).await?;
+    Ok(migrations(names).filter(|(version, _)| !ran.contains(version)).collect())
+}
+
 /// The versions and their SQL, with these names.
 pub(super) fn migrations(names: &TableNames) -> impl Iterator<Item = (i32, String)> {
     MIGRATIONS.iter().map(|(version, text)| (*version, names.text(text)))
@@ -76,14 +85,19 @@ async fn missing(
     connection: &mut PgConnection,
     names: &TableNames,
 ) -> sqlx::Result<Option<&'static (i32, &'static str)>> {
+    let ran = ran(connection, names).await?;
+    Ok(MIGRATIONS.iter().find(|(version, _)| !ran.contains(version)))
+}
+
+/// The versions that have run.
+async fn ran(connection: &mut PgConnection, names: &TableNames) -> sqlx::Result<Vec<i32>> {
     let table = format!("{}_migrations", names.table());
     let exists = sqlx::query(EXISTS).bind(names.schema()).bind(table);
     if !exists.fetch_one(&mut *connection).await?.try_get(0)? {
-        return Ok(MIGRATIONS.first());
+        return Ok(Vec::new());
     }
     let ran = r#"SELECT version FROM "idempotent"."records_migrations""#;
-    let ran: Vec<i32> = sqlx::query_scalar(names.statement(ran)).fetch_all(connection).await?;
-    Ok(MIGRATIONS.iter().find(|(version, _)| !ran.contains(version)))
+    sqlx::query_scalar(names.statement(ran)).fetch_all(connection).await
 }
 
 #[cfg(test)]

@@ -11,7 +11,10 @@ use super::connection_pool::ConnectionPool;
 use super::error::store_error;
 use super::inner::Inner;
 use super::table_names::TableNames;
-use super::{check, correct, due, groups, journal, load, notify, release, scan, schema, scope_use};
+use super::{
+    check, correct, due, groups, journal, load, notify, release, scan, schema, scope_use, settings,
+};
+use crate::backends::shared::server_settings::ServerSettings;
 use crate::backends::shared::sql::sweep_all;
 use crate::model::{RecordId, ScopeId, StepEntry, StepId, Token};
 use crate::store::{
@@ -159,6 +162,26 @@ impl PostgresStore {
     }
 
     /// The pool and the names, for tables beside the records.
+    /// What the server says about itself: settings by their names, as a new session has them; what is set for roles and
+    /// databases, as `role shop: statement_timeout`; and `in_recovery`, `replicas`, `time` in seconds since 1970,
+    /// `table_persistence` and `table_autovacuum` of the records' table, and `expired_records`, those that have expired more
+    /// than ten minutes ago and are still there, at most 10,000. For tools; no call needs it.
+    ///
+    /// ```no_run
+    /// # async fn look(store: idempotent_core::backends::PostgresStore) -> Result<(), idempotent_core::store::StoreError> {
+    /// let settings = store.server_settings().await?;
+    /// println!("{}: {:?}", settings.server, settings.get("fsync"));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached.
+    pub async fn server_settings(&self) -> Result<ServerSettings, StoreError> {
+        self.0.ready().await?;
+        self.0.named(settings::settings(&self.0).await)
+    }
+
     pub(crate) fn pool_and_names(&self) -> (&ConnectionPool, &TableNames) {
         (self.0.connection.pool(), &self.0.names)
     }

@@ -9,7 +9,7 @@
 //! [`connection`] sends commands to the servers, [`replicas`] sends those that wait for replicas, and
 //! [`notify`] is what the processes tell each other. [`check`] asks the servers whether they can serve calls;
 //! [`server_check`] looks at the servers when a store
-//! connects, by [`server_info`]. [`shared`] is what the clones of a store share, and
+//! connects, by [`server_info`], and [`settings`] tells tools what servers say about themselves. [`shared`] is what the clones of a store share, and
 //! [`background_tasks`] are the tasks it has spawned.
 
 mod abandon;
@@ -35,6 +35,7 @@ mod scan;
 mod script;
 mod server_check;
 mod server_info;
+mod settings;
 mod shared;
 mod source;
 mod store;

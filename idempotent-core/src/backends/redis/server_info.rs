@@ -57,7 +57,7 @@ impl ServerInfo {
 
 /// The user may lack the permission, or a proxy may not know the command: then the answer is unknown.
 /// Any other error, such as a failed login or a server that is still loading, would fail every command.
-fn unless_fatal(answer: Value) -> Result<Value, StoreError> {
+pub(super) fn unless_fatal(answer: Value) -> Result<Value, StoreError> {
     match answer.extract_error() {
         Err(error) if error.code() == Some("NOPERM") || is_unknown_command(&error) => {
             Ok(Value::Nil)
@@ -66,7 +66,7 @@ fn unless_fatal(answer: Value) -> Result<Value, StoreError> {
     }
 }
 
-fn text(answer: Value) -> Option<String> {
+pub(super) fn text(answer: Value) -> Option<String> {
     match answer {
         Value::BulkString(bytes) => String::from_utf8(bytes).ok(),
         Value::VerbatimString { text, .. } | Value::SimpleString(text) => Some(text),
@@ -75,7 +75,7 @@ fn text(answer: Value) -> Option<String> {
 }
 
 /// The value in an answer to `CONFIG GET` of one setting.
-fn setting(answer: Value) -> Option<String> {
+pub(super) fn setting(answer: Value) -> Option<String> {
     match answer {
         Value::Array(mut both) if both.len() == 2 => text(both.swap_remove(1)),
         Value::Map(settings) => settings.into_iter().next().and_then(|(_, value)| text(value)),

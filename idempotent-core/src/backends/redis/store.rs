@@ -10,7 +10,10 @@ use async_trait::async_trait;
 use super::RedisStoreBuilder;
 use super::error::store_error;
 use super::shared::Shared;
-use super::{abandon, check, complete, correct, journal, release, renew, reserve, scan};
+use super::{
+    abandon, check, complete, correct, journal, release, renew, reserve, scan, settings,
+};
+use crate::backends::shared::server_settings::ServerSettings;
 use crate::model::{RecordId, StepEntry, StepId, Token};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Journal, Page,
@@ -118,6 +121,25 @@ impl RedisStore {
     /// ```
     pub async fn close(&self) {
         self.0.close().await;
+    }
+
+    /// What each primary says about itself: the lines of its `INFO`, the settings that matter to records as `CONFIG GET`
+    /// names them, and its `time` in seconds since 1970. For tools; no call needs it.
+    ///
+    /// ```no_run
+    /// # async fn look(store: idempotent_core::backends::RedisStore) -> Result<(), idempotent_core::store::StoreError> {
+    /// for server in store.server_settings().await? {
+    ///     println!("{}: {:?}", server.server, server.get("maxmemory_policy"));
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a server cannot be reached.
+    pub async fn server_settings(&self) -> Result<Vec<ServerSettings>, StoreError> {
+        self.0.ready().await?;
+        self.0.named(settings::settings(&self.0).await)
     }
 }
 

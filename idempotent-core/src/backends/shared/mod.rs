@@ -18,6 +18,8 @@ pub(in crate::backends) mod local_host;
 pub(in crate::backends) mod notify;
 #[cfg(any(feature = "moka", feature = "postgres", feature = "sqlite"))]
 pub(in crate::backends) mod retention;
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(in crate::backends) mod server_settings;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub(in crate::backends) mod sql;
 #[cfg(any(feature = "postgres", feature = "redis"))]

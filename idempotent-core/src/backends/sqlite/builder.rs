@@ -268,6 +268,32 @@ impl SqliteStoreBuilder {
     }
 
     /// A store that has opened nothing yet.
+    /// The versions of the schema that have not run yet, each with its SQL: what [`connect`](Self::connect) would
+    /// run if it may [migrate](Self::migrate). It only reads; of a file that does not exist, that is all of them, and
+    /// it stays absent.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), idempotent_core::store::StoreError> {
+    /// use idempotent_core::backends::SqliteStore;
+    ///
+    /// let missing = SqliteStore::builder("/tmp/is/not/there.db").missing_migrations().await?;
+    /// assert_eq!(missing.first().map(|(version, _)| *version), Some(1));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If a name is invalid, or if the file cannot be read.
+    pub async fn missing_migrations(self) -> Result<Vec<(i32, String)>, StoreError> {
+        let inner = self.migrate(false).build()?;
+        let version = inner.named(inner.schema_version().await);
+        inner.close().await;
+        let version = version?;
+        let missing = schema::migrations(&inner.names);
+        Ok(missing.filter(|(of, _)| i64::from(*of) > version).collect())
+    }
+
     fn build(self) -> Result<Arc<Inner>, StoreError> {
         self.names.check()?;
         Handle::try_current().map_err(|_| no_runtime().at("sqlite"))?;

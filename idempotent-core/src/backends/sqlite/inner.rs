@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use super::connection::Connection;
 use super::database_file::Preparation;
+use super::error::store_error;
+use super::schema;
 use super::statements::Statements;
 use super::table_names::TableNames;
 use super::transaction::TransactionStatements;
@@ -84,6 +86,18 @@ impl Inner {
         if let Some(task) = connecting(self) {
             self.connecting.start(&self.tasks, |stop| stop.cancels(task));
         }
+    }
+
+    /// The version of the tables; 0 if there are none, or no file.
+    pub(super) async fn schema_version(&self) -> Result<i64, StoreError> {
+        let connections = self.connection.connections();
+        if !connections.file().exists() {
+            return Ok(0);
+        }
+        let mut borrowed = connections.acquire_first().await.map_err(store_error)?;
+        let version = schema::version(&mut borrowed.connection, &self.names).await;
+        connections.give_back(borrowed, version.as_ref().err()).await;
+        version.map_err(store_error)
     }
 
     /// Names the file in an error.

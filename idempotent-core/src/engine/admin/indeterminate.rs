@@ -48,7 +48,12 @@ impl Idempotency {
                 None => break,
             }
         }
-        Telemetry::indeterminate(&self.0.counted_operations, &counts);
+        self.report_indeterminate(&counts);
         Ok(counts)
+    }
+
+    /// Sets the gauge to what was counted.
+    pub(in crate::engine) fn report_indeterminate(&self, counts: &BTreeMap<String, u64>) {
+        Telemetry::indeterminate(&self.0.counted_operations, counts);
     }
 }

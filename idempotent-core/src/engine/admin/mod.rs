@@ -1,13 +1,16 @@
-//! The operator's side: inspecting, releasing and purging records (`inspect`), saying what a
+//! The operator's side: inspecting, releasing and purging records (`inspect`, with `recorded_result` and `purge`), saying what a
 //! call turned out to be (`resolve`, by a `resolution`; `resolve_step` for one of its steps, `suspend` for one that is to go on, and `moved_on` is the error of all), and counting the calls of which nobody has said that (`indeterminate`).
 
 mod indeterminate;
 mod inspect;
 mod moved_on;
+mod purge;
+mod recorded_result;
 mod resolution;
 mod resolve;
 mod resolve_step;
 mod suspend;
 
 pub use self::inspect::{Inspection, InspectionPage};
+pub use self::recorded_result::RecordedResult;
 pub use self::resolution::Resolution;

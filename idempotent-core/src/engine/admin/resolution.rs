@@ -131,6 +131,10 @@ impl Resolution {
         self
     }
 
+    pub(in crate::engine) const fn says_never_happened(&self) -> bool {
+        matches!(self.0, Said::NeverHappened)
+    }
+
     fn encoded<V>(
         tag: u8,
         value: &V,

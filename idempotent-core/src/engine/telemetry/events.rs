@@ -201,6 +201,38 @@ impl Telemetry {
         }
     }
 
+    /// What another system said of a call in doubt, and what came of it.
+    pub(in crate::engine) fn reconciled(id: &RecordId, outcome: &'static str, dry_run: bool) {
+        match outcome {
+            "ended" | "never_happened" => {
+                tracing::info!(record = %id, outcome, dry_run, "a call in doubt was asked about, and is settled");
+            }
+            _ => tracing::debug!(record = %id, outcome, "a call in doubt was asked about"),
+        }
+        #[cfg(feature = "metrics")]
+        metrics::counter!(
+            "idempotent_reconcile_asks_total",
+            "operation" => id.operation().to_owned(),
+            "outcome" => outcome
+        )
+        .increment(1);
+    }
+
+    pub(in crate::engine) fn reconciliation_refused(id: &RecordId, error: &Error) {
+        tracing::error!(
+            record = %id,
+            error = error as &dyn std::error::Error,
+            "what became of a call in doubt is known, and cannot be recorded: somebody must resolve it"
+        );
+    }
+
+    /// For how long the oldest call in doubt of an operation has been so.
+    pub(in crate::engine) fn oldest_in_doubt(_operation: &str, _oldest: Duration) {
+        #[cfg(feature = "metrics")]
+        metrics::gauge!("idempotent_reconcile_oldest_seconds", "operation" => _operation.to_owned())
+            .set(_oldest.as_secs_f64());
+    }
+
     /// What somebody resolved a call to is not of the type that the operation returns.
     pub(crate) fn unreadable_resolution(id: &RecordId, type_name: &str) {
         tracing::error!(record = %id, "the resolution of {id} is not a `{type_name}`: `correct` it");

@@ -1,0 +1,241 @@
+//! The whole command line.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::{Consent, Filter, Options, Target};
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(name = "idempotent", version, about = ABOUT, max_term_width = 100, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) options: Options,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const ABOUT: &str = "Looks at the records of idempotent-core in Redis, Valkey, PostgreSQL or SQLite, and settles \
+     calls whose outcome nobody knows";
+
+const AFTER_HELP: &str = "\
+Stores:
+  redis://HOST:PORT/DB              one Redis or Valkey server (TLS: rediss://,
+                                    socket: unix:///PATH)
+  redis+sentinel://HOST,HOST/GROUP  a group that Sentinel watches
+                                    (TLS: rediss+sentinel://)
+  redis+cluster://HOST,HOST         a Redis Cluster (TLS: rediss+cluster://)
+  postgres://USER@HOST/DATABASE     PostgreSQL
+  sqlite:PATH                       a file of SQLite
+
+Secrets are not part of the command line, which everybody on the machine can
+read: a password is in $IDEMPOTENT_PASSWORD or --password-file, the engine's
+secret in $IDEMPOTENT_SECRET or --secret-file.
+
+Exit codes:
+    0  done                          5  the store is not available
+    1  failed                        6  not confirmed, nothing changed
+    2  wrong arguments               7  the record cannot be read,
+    3  not found                        or is not authentic
+    4  refused: it has changed,      8  doctor found something
+       or its state does not       130  interrupted
+       allow it";
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Lists records, as they are found.
+    List(List),
+    /// Shows one record with its result.
+    Show(Show),
+    /// Counts records, bytes and ages, by operation.
+    Stats(Stats),
+    /// Says what a call turned out to be whose outcome nobody knows.
+    Resolve(Resolve),
+    /// Replaces what a call was resolved to, if that was wrong.
+    Correct(Correct),
+    /// Frees the key of a running call whose owner is dead, before its lease lapses.
+    Release(Release),
+    /// Removes records: the next call with their keys runs its body again.
+    Purge(Purge),
+    /// Creates or migrates the store's tables.
+    #[command(about = "Creates or migrates the tables of PostgreSQL or SQLite")]
+    Migrate(Migrate),
+    /// Looks at messages that the outbox has parked, and decides about them (PostgreSQL).
+    Outbox(Outbox),
+    /// Looks for what makes the store's guarantees weaker than they seem.
+    Doctor(Doctor),
+    /// Prints completions for a shell.
+    Completions {
+        /// The shell.
+        shell: Shell,
+    },
+    /// Prints the man page: idempotent man | man -l -
+    Man,
+}
+
+/// Arguments of `list`.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// Stops after so many records.
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub(crate) limit: Option<u64>,
+    /// Reads as fast as the store answers, at the expense of those who use it meanwhile.
+    #[arg(long)]
+    pub(crate) fast: bool,
+}
+
+/// Arguments of `show`.
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// Arguments of `stats`.
+#[derive(Args, Debug)]
+pub(crate) struct Stats {
+    #[command(flatten)]
+    pub(crate) filter: Filter,
+    /// Reads as fast as the store answers, at the expense of those who use it meanwhile.
+    #[arg(long)]
+    pub(crate) fast: bool,
+}
+
+/// How a call ended. JSON is taken as it stands, from a file (`@FILE`), or from stdin (`@-`).
+#[derive(Args, Debug)]
+#[group(multiple = false)]
+pub(crate) struct Ending {
+    /// The effect happened: retries replay this `Ok`, or this response of an HTTP layer.
+    #[arg(long, value_name = "JSON|@FILE|@-")]
+    pub(crate) happened: Option<String>,
+    /// The call failed for good: retries replay this `Err`. The operation must memoize errors.
+    #[arg(long, value_name = "JSON|@FILE|@-")]
+    pub(crate) failed: Option<String>,
+}
+
+/// Arguments of `resolve`.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("said").required(true).args(["happened", "failed", "never_happened_and_owner_is_dead"]))]
+pub(crate) struct Resolve {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) ending: Ending,
+    /// The effect did not happen, its owner is dead, and no request of it is on its way: retries run the body.
+    #[arg(long)]
+    pub(crate) never_happened_and_owner_is_dead: bool,
+    /// The JSON is a response, {"status": 201, "headers": {…}, "body": …}, of an HTTP layer. Records of
+    /// at-most-once layers say so themselves.
+    #[arg(long)]
+    pub(crate) response: bool,
+    /// How long retries replay it, from now on [default: 24h]
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub(crate) keep_for: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// Arguments of `correct`.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("said").required(true).args(["happened", "failed"]))]
+pub(crate) struct Correct {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) ending: Ending,
+    /// The JSON is a response, {"status": 201, "headers": {…}, "body": …}, of an HTTP layer.
+    #[arg(long)]
+    pub(crate) response: bool,
+    /// How long retries replay it, from now on [default: 24h]
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub(crate) keep_for: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// Arguments of `release`.
+#[derive(Args, Debug)]
+pub(crate) struct Release {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// Arguments of `purge`.
+#[derive(Args, Debug)]
+pub(crate) struct Purge {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Removes all records of --operation, or of --scope, or of both. Unless --state says otherwise, those that are
+    /// completed or lapsed: a call that still runs would run twice, and one whose outcome nobody knows would be
+    /// forgotten.
+    #[arg(long, conflicts_with_all = ["record", "key"])]
+    pub(crate) all: bool,
+    /// With --all: the states of the records to remove.
+    #[arg(long, value_enum, value_delimiter = ',', requires = "all", value_name = "STATE")]
+    pub(crate) state: Vec<super::StateName>,
+    /// With --all: reads as fast as the store answers, at the expense of those who use it meanwhile.
+    #[arg(long, requires = "all")]
+    pub(crate) fast: bool,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// Arguments of `migrate`.
+#[derive(Args, Debug)]
+pub(crate) struct Migrate {
+    /// Prints the SQL of the versions that have not run yet, and runs none.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+/// Arguments of `outbox`.
+#[derive(Args, Debug)]
+pub(crate) struct Outbox {
+    #[command(subcommand)]
+    pub(crate) action: OutboxAction,
+}
+
+/// What to do with the outbox.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OutboxAction {
+    /// Lists the parked messages, in the order in which they were published, after a line on the backlog.
+    List {
+        /// Stops after so many messages.
+        #[arg(short = 'n', long, value_name = "COUNT")]
+        limit: Option<u64>,
+    },
+    /// Shows one parked message with its headers and its payload.
+    Show {
+        /// The message's id.
+        id: String,
+    },
+    /// Delivers a parked message after all, before the pending ones of its key.
+    Retry {
+        /// The message's id.
+        id: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+    /// Deletes a parked message: nobody will ever receive it.
+    Discard {
+        /// The message's id.
+        id: String,
+        #[command(flatten)]
+        consent: Consent,
+    },
+}
+
+/// Arguments of `doctor`.
+#[derive(Args, Debug)]
+pub(crate) struct Doctor {
+    /// Ends with code 8 for notes too, and if the server does not tell all: for deployments.
+    #[arg(long)]
+    pub(crate) strict: bool,
+}

@@ -1,0 +1,17 @@
+//! The command line: `cli` is the whole of it, `options` are those of all commands, `filter` says which records, `target`
+//! which one, and `consent` what comes with every change.
+
+mod cli;
+mod consent;
+mod filter;
+mod options;
+mod target;
+
+pub(crate) use self::cli::{
+    Cli, Command, Correct, Doctor, Ending, List, Migrate, Outbox, OutboxAction, Purge, Release,
+    Resolve, Show, Stats,
+};
+pub(crate) use self::consent::Consent;
+pub(crate) use self::filter::{Filter, StateName};
+pub(crate) use self::options::{Color, Options};
+pub(crate) use self::target::Target;

@@ -1,0 +1,24 @@
+//! Which one record a command is about.
+
+use clap::Args;
+
+/// Which one record a command is about.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Target {
+    /// The record: its id as the log and `show` print it (shop.charge:5c83…), the store's own key
+    /// (idem:shop.charge:XIMm…), or the id's hex digits, of which eight are enough if no other record begins so.
+    #[arg(value_name = "RECORD", conflicts_with_all = ["key"])]
+    pub(crate) record: Option<String>,
+    /// In place of RECORD: the operation's name, with --key, and --scope if it has one.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) operation: Option<String>,
+    /// The scope. Several parts, as of a tuple, are several --scope.
+    #[arg(long, value_name = "PART")]
+    pub(crate) scope: Vec<String>,
+    /// The key. A key string as "order:{id}" has two parts: --key order: --key 7.
+    #[arg(long, value_name = "PART", requires = "operation")]
+    pub(crate) key: Vec<String>,
+    /// Goes on only if the record has this token, which `show` prints: for scripts that have looked before.
+    #[arg(long, value_name = "TOKEN")]
+    pub(crate) seen: Option<String>,
+}

@@ -1,0 +1,185 @@
+//! Audit lines: who changed what, when, why, and what stood there. Each change has two, one before it and one after, so
+//! that none is without: if the first cannot be written, nothing is changed.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use idempotent_core::model::Token;
+use serde::Serialize;
+
+use crate::args::Consent;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::log::AUDIT;
+use crate::output::{RecordDocument, timestamp};
+
+/// What is about to be changed.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Subject {
+    pub(crate) command: &'static str,
+    /// The record, the message, or which records.
+    pub(crate) subject: String,
+    /// What the operator says of it.
+    pub(crate) said: Option<String>,
+    /// What stood there, without its result. Without key and scope too, if it is removed, since that may be what is to
+    /// be forgotten.
+    pub(crate) before: Option<RecordDocument>,
+}
+
+/// A change that is under way.
+#[derive(Debug)]
+pub(crate) struct Audit {
+    id: String,
+    command: &'static str,
+    operator: String,
+    file: Option<(File, PathBuf)>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    time: String,
+    change: &'a str,
+    phase: &'static str,
+    command: &'static str,
+    operator: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<&'a str>,
+    #[serde(flatten)]
+    subject: Option<SubjectFields<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct SubjectFields<'a> {
+    subject: &'a str,
+    said: Option<&'a str>,
+    before: Option<&'a RecordDocument>,
+}
+
+impl Audit {
+    /// Writes the line before a change.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written. Then nothing may be changed.
+    pub(crate) fn begin(
+        context: &Context,
+        consent: &Consent,
+        reason: &str,
+        store: &str,
+        subject: &Subject,
+    ) -> Result<Self, Failure> {
+        let file = context.audit_log().map(|path| open(&path).map(|file| (file, path)));
+        let mut audit = Self {
+            id: Token::random().to_string(),
+            command: subject.command,
+            operator: operator(consent),
+            file: file.transpose()?,
+        };
+        let (id, operator) = (audit.id.clone(), audit.operator.clone());
+        audit.write(&Line {
+            time: timestamp(SystemTime::now()),
+            change: &id,
+            phase: "begin",
+            command: subject.command,
+            operator: &operator,
+            reason: Some(reason),
+            store: Some(store),
+            subject: Some(SubjectFields {
+                subject: &subject.subject,
+                said: subject.said.as_deref(),
+                before: subject.before.as_ref(),
+            }),
+            outcome: None,
+        })?;
+        tracing::info!(
+            target: AUDIT,
+            change = audit.id,
+            operator = audit.operator,
+            reason,
+            subject = subject.subject,
+            said = subject.said,
+            "{} begins",
+            subject.command
+        );
+        Ok(audit)
+    }
+
+    /// Writes the line after a change, and returns the change's id.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written; the change stands.
+    pub(crate) fn end(mut self, outcome: &str) -> Result<String, Failure> {
+        let (id, operator) = (self.id.clone(), self.operator.clone());
+        self.write(&Line {
+            time: timestamp(SystemTime::now()),
+            change: &id,
+            phase: "end",
+            command: self.command,
+            operator: &operator,
+            reason: None,
+            store: None,
+            subject: None,
+            outcome: Some(outcome),
+        })?;
+        tracing::info!(target: AUDIT, change = self.id, outcome, "{} ends", self.command);
+        Ok(id)
+    }
+
+    /// Makes a change, and writes the line after it, also if it fails.
+    pub(crate) async fn around<T, E: Into<Failure>>(
+        self,
+        change: impl Future<Output = Result<T, E>>,
+    ) -> Result<(T, String), Failure> {
+        match change.await {
+            Ok(value) => Ok((value, self.end("done")?)),
+            Err(error) => {
+                let failure: Failure = error.into();
+                self.end(&format!("failed: {}", failure.message()))?;
+                Err(failure)
+            }
+        }
+    }
+
+    fn write(&mut self, line: &Line<'_>) -> Result<(), Failure> {
+        let Some((file, path)) = &mut self.file else { return Ok(()) };
+        let mut text = serde_json::to_string(line).unwrap_or_default();
+        text.push('\n');
+        // One write each, so that lines of several processes do not mix.
+        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_data());
+        written.map_err(|error| unwritable(path, &error))
+    }
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(
+        Exit::Failed,
+        format!("the audit log {} cannot be written: {error}", path.display()),
+    )
+}
+
+/// Who it is: whoever they say, or the user of this machine, also behind sudo.
+fn operator(consent: &Consent) -> String {
+    if let Some(name) = consent.operator.as_deref().filter(|name| !name.trim().is_empty()) {
+        return name.trim().to_owned();
+    }
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let user = variable("SUDO_USER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME"));
+    let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    let host = rustix::system::uname();
+    format!("{user}@{}", host.nodename().to_string_lossy())
+}

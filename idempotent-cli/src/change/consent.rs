@@ -1,0 +1,67 @@
+//! Asking before a change.
+
+use std::io::{self, IsTerminal as _, Write as _};
+
+use crate::args::Consent;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+/// Refuses what cannot be agreed to, before anything is asked of the store.
+pub(crate) fn check(consent: &Consent) -> Result<(), Failure> {
+    if consent.dry_run {
+        return Ok(());
+    }
+    if consent.yes && consent.reason.as_deref().is_none_or(|reason| reason.trim().is_empty()) {
+        return Err(Failure::usage("--yes needs --reason: the audit line says why"));
+    }
+    if !consent.yes && !io::stdin().is_terminal() {
+        return Err(Failure::new(
+            Exit::Declined,
+            "nobody can be asked, since stdin is no terminal: add --yes and --reason, or --dry-run",
+        ));
+    }
+    Ok(())
+}
+
+/// Asks whether to go on, unless that was said, and returns the reason.
+///
+/// # Errors
+///
+/// If the answer is not yes. Then nothing was changed.
+pub(crate) async fn agree(
+    context: &Context,
+    consent: &Consent,
+    question: &str,
+) -> Result<String, Failure> {
+    if consent.yes {
+        return Ok(consent.reason.clone().unwrap_or_default());
+    }
+    let answer = ask(context, &format!("{question} [y/N] ")).await?;
+    if !matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        return Err(Failure::new(Exit::Declined, "nothing was changed"));
+    }
+    let reason = match &consent.reason {
+        Some(reason) => reason.clone(),
+        None => ask(context, "Why, for the audit line? ").await?,
+    };
+    if reason.trim().is_empty() {
+        return Err(Failure::new(Exit::Declined, "without a reason nothing was changed"));
+    }
+    Ok(reason.trim().to_owned())
+}
+
+/// Asks on stderr, so that stdout has nothing but the answer's documents.
+async fn ask(context: &Context, question: &str) -> Result<String, Failure> {
+    eprint!("{question}");
+    let _ = io::stderr().flush();
+    let read = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        io::stdin().read_line(&mut line).map(|_| line)
+    });
+    let line = context.interrupt.unless_pressed(read).await?;
+    match line {
+        Ok(Ok(line)) => Ok(line),
+        Ok(Err(error)) => Err(Failure::new(Exit::Failed, format!("no answer: {error}"))),
+        Err(error) => Err(Failure::new(Exit::Failed, error.to_string())),
+    }
+}

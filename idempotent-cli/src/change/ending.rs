@@ -1,0 +1,82 @@
+//! What a call turned out to be, as an operator writes it.
+
+use std::io::Read as _;
+use std::time::Duration;
+use std::{fs, io};
+
+use idempotent_core::engine::{Inspection, Resolution};
+
+use super::response;
+use crate::args::Ending;
+use crate::failure::Failure;
+use crate::output::Value;
+
+/// The resolution that is meant, and its name in the audit line; `None` if nothing is said.
+pub(crate) fn resolution(
+    seen: &Inspection,
+    ending: &Ending,
+    is_response: bool,
+    keep_for: Option<Duration>,
+) -> Result<Option<(Resolution, &'static str)>, Failure> {
+    let (text, is_error) = match (&ending.happened, &ending.failed) {
+        (Some(text), _) => (text, false),
+        (None, Some(text)) => (text, true),
+        (None, None) => return Ok(None),
+    };
+    let json = read(text)?;
+    let types = seen.result_types();
+    let expected = types.and_then(|types| if is_error { types.err } else { Some(types.ok) });
+    let resolution = if !is_error && (is_response || expected.is_some_and(response::is_one)) {
+        Resolution::completed_binary(&response::parse(&json)?).of_any_type()
+    } else {
+        let value: Value = serde_json::from_str(&json)
+            .map_err(|error| Failure::usage(format!("that is no JSON: {error}")))?;
+        if let Some(problem) = expected.and_then(|name| mismatch(name, &value)) {
+            return Err(Failure::usage(problem));
+        }
+        match is_error {
+            false => Resolution::completed(value).of_any_type(),
+            true if types.is_some() && expected.is_none() => {
+                return Err(Failure::usage(
+                    "the operation does not memoize errors, so no retry could replay this one",
+                ));
+            }
+            true => Resolution::failed(value).of_any_type(),
+        }
+    };
+    let resolution = match keep_for {
+        Some(time) => resolution.keep_for(time),
+        None => resolution,
+    };
+    Ok(Some((resolution, if is_error { "failed" } else { "happened" })))
+}
+
+/// JSON as it stands, from a file, or from stdin.
+fn read(text: &str) -> Result<String, Failure> {
+    let Some(file) = text.strip_prefix('@') else { return Ok(text.to_owned()) };
+    let read = if file == "-" {
+        let mut text = String::new();
+        io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(file)
+    };
+    read.map_err(|error| Failure::usage(format!("{file} cannot be read: {error}")))
+}
+
+/// What is wrong with a value, if its type is one whose JSON is known.
+fn mismatch(name: &str, value: &Value) -> Option<String> {
+    let is_number = matches!(value, Value::Signed(_) | Value::Unsigned(_));
+    let (fits, wanted) = match name {
+        "alloc::string::String" | "char" => (matches!(value, Value::Text(_)), "a text in quotes"),
+        "bool" => (matches!(value, Value::Bool(_)), "true or false"),
+        "()" => (matches!(value, Value::Null), "null"),
+        "f32" | "f64" => (is_number || matches!(value, Value::Float(_)), "a number"),
+        "u8" | "u16" | "u32" | "u64" | "usize" => {
+            (matches!(value, Value::Unsigned(_)), "a whole number that is not negative")
+        }
+        "i8" | "i16" | "i32" | "i64" | "isize" => (is_number, "a whole number"),
+        _ if name.starts_with("alloc::vec::Vec<") => (matches!(value, Value::List(_)), "a list"),
+        _ => return None,
+    };
+    (!fits).then(|| format!("the operation returns a `{name}`, so its JSON has to be {wanted}"))
+}

@@ -1,0 +1,38 @@
+//! `correct`: replacing what a call was resolved to.
+
+use super::settle::{Change, look, settle};
+use crate::args::Correct;
+use crate::change::{check, resolution};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+pub(super) async fn run(arguments: Correct, context: &mut Context) -> Result<Exit, Failure> {
+    check(&arguments.consent)?;
+    let store = context.connect().await?;
+    let seen = look(context, &store, &arguments.target).await?;
+    if !seen.is_resolved() {
+        return Err(Failure::new(
+            Exit::Refused,
+            "only what was resolved by hand can be corrected, and this was not",
+        ));
+    }
+    let said = resolution(&seen, &arguments.ending, arguments.response, arguments.keep_for)?;
+    let Some((resolution, said)) = said else {
+        return Err(Failure::usage("what is right? --happened or --failed"));
+    };
+    let id = seen.id();
+    let change = Change {
+        command: "correct",
+        consent: &arguments.consent,
+        question: format!(
+            "Replace what {id} was resolved to? Whoever got the old result still has it, and is not told."
+        ),
+        said: Some(said.to_owned()),
+        names_key: true,
+        done: format!("{id} is corrected"),
+    };
+    let act = store.engine.correct(&seen, resolution);
+    let exit = settle(context, &store, &seen, change, act).await?;
+    store.close().await;
+    Ok(exit)
+}

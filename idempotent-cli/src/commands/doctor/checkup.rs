@@ -1,0 +1,109 @@
+//! What a checkup has found so far.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use idempotent_core::backends::ServerSettings;
+use idempotent_core::store::StoreError;
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Severity {
+    /// A choice whose price one should know.
+    Note,
+    /// A guarantee holds less often than it seems.
+    Warning,
+    /// A guarantee does not hold.
+    Error,
+}
+
+impl Severity {
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// Something that makes a guarantee weaker.
+#[derive(Clone, Debug)]
+pub(super) struct Finding {
+    pub(super) code: &'static str,
+    pub(super) severity: Severity,
+    pub(super) server: String,
+    pub(super) what: String,
+    pub(super) means: &'static str,
+    pub(super) mend: String,
+}
+
+/// What was looked at.
+#[derive(Debug, Default)]
+pub(super) struct Checkup {
+    pub(super) findings: Vec<Finding>,
+    pub(super) servers: Vec<String>,
+    pub(super) checks: u64,
+    /// What a server does not tell.
+    pub(super) unknown: Vec<String>,
+}
+
+/// Leases are compared by one clock, and times are shown by another one.
+const MOST_SKEW_SECONDS: f64 = 2.0;
+
+impl Checkup {
+    /// Records one check: what is weak, if anything.
+    pub(super) fn check(
+        &mut self,
+        server: &str,
+        (code, severity): (&'static str, Severity),
+        weak: Option<String>,
+        means: &'static str,
+        mend: impl Into<String>,
+    ) {
+        self.checks += 1;
+        if let Some(what) = weak {
+            let (server, mend) = (server.to_owned(), mend.into());
+            self.findings.push(Finding { code, severity, server, what, means, mend });
+        }
+    }
+
+    /// A value, or a note that the server does not tell it.
+    pub(super) fn ask<'a>(&mut self, server: &'a ServerSettings, name: &str) -> Option<&'a str> {
+        let value = server.get(name);
+        if value.is_none() && !self.unknown.iter().any(|known| known == name) {
+            self.unknown.push(name.to_owned());
+        }
+        value
+    }
+
+    /// Whether the store takes new calls.
+    pub(super) fn takes_calls(&mut self, server: &str, error: Option<&StoreError>) {
+        let weak = error.map(ToString::to_string);
+        self.check(
+            server,
+            ("not-serving", Severity::Error),
+            weak,
+            "New calls are refused.",
+            "connect to the server that takes writes, as a user who may write",
+        );
+    }
+
+    /// Whether a server's clock is that of this machine.
+    pub(super) fn clock(&mut self, server: &ServerSettings) {
+        let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let there = self.ask(server, "time").and_then(|time| time.parse::<f64>().ok());
+        let skew = there.map(|there| there - here).filter(|skew| skew.abs() > MOST_SKEW_SECONDS);
+        let weak = skew.map(|skew| {
+            let direction = if skew > 0.0 { "ahead of" } else { "behind" };
+            format!("its clock is {:.0} seconds {direction} this machine's", skew.abs())
+        });
+        self.check(
+            &server.server,
+            ("clock", Severity::Warning),
+            weak,
+            "Leases hold, since one clock judges them; ages and audit lines are off, and a clock that is set back keeps \
+             leases too long.",
+            "let NTP set both clocks: timedatectl set-ntp true",
+        );
+    }
+}

@@ -1,0 +1,41 @@
+//! The commands, a file each.
+
+mod completions;
+mod correct;
+mod doctor;
+mod list;
+mod migrate;
+mod outbox;
+mod purge;
+mod purge_all;
+mod release;
+mod resolve;
+mod settle;
+mod show;
+mod stats;
+
+use crate::args::Command;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+/// Runs a command to its end.
+pub(crate) async fn run(command: Command, mut context: Context) -> Result<Exit, Failure> {
+    let context = &mut context;
+    let ended = match command {
+        Command::List(arguments) => list::run(arguments, context).await,
+        Command::Show(arguments) => show::run(arguments, context).await,
+        Command::Stats(arguments) => stats::run(arguments, context).await,
+        Command::Resolve(arguments) => resolve::run(arguments, context).await,
+        Command::Correct(arguments) => correct::run(arguments, context).await,
+        Command::Release(arguments) => release::run(arguments, context).await,
+        Command::Purge(arguments) => purge::run(arguments, context).await,
+        Command::Migrate(arguments) => migrate::run(arguments, context).await,
+        Command::Outbox(arguments) => outbox::run(arguments, context).await,
+        Command::Doctor(arguments) => doctor::run(arguments, context).await,
+        Command::Completions { shell } => completions::completions(shell, context),
+        Command::Man => completions::man(context),
+    };
+    let flushed = context.output.flush();
+    let exit = ended?;
+    flushed.map(|()| exit)
+}

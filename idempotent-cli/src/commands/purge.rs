@@ -1,0 +1,119 @@
+//! `purge`: removing one record. Removing many is in `purge_all`.
+
+use idempotent_core::engine::Inspection;
+use idempotent_core::model::RecordId;
+
+use super::purge_all;
+use super::settle::{Change, settle};
+use crate::args::{Purge, StateName};
+use crate::change::{Audit, Subject, agree, check};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::Document;
+use crate::store::{Connected, Located, locate};
+
+pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit, Failure> {
+    check(&arguments.consent)?;
+    if arguments.all {
+        return purge_all::run(arguments, context).await;
+    }
+    let store = context.connect().await?;
+    let exit = match locate(&store, &arguments.target, &context.interrupt).await? {
+        Located::Record(seen) => one(&arguments, context, &store, &seen).await?,
+        Located::Unreadable(found) => {
+            let Some(id) = found.id else {
+                return Err(Failure::new(
+                    Exit::Unreadable,
+                    format!(
+                        "{} has no id that could be read: remove it with the database's own tools",
+                        found.key
+                    ),
+                ));
+            };
+            unreadable(&arguments, context, &store, &id, &found.reason).await?
+        }
+    };
+    store.close().await;
+    Ok(exit)
+}
+
+async fn one(
+    arguments: &Purge,
+    context: &mut Context,
+    store: &Connected,
+    seen: &Inspection,
+) -> Result<Exit, Failure> {
+    let id = seen.id();
+    let danger = match StateName::of(seen.state()) {
+        Some(StateName::Reserved) => " It is RESERVED: if its owner runs, the body will run twice.",
+        Some(StateName::Indeterminate) => {
+            " NOBODY KNOWS what it did: if its effect has happened, it may happen twice."
+        }
+        Some(StateName::Suspended) => " Its steps go with it, and a retry repeats them all.",
+        Some(StateName::Completed) => {
+            " Its effect has happened, and a retry makes it happen again."
+        }
+        _ => "",
+    };
+    let change = Change {
+        command: "purge",
+        consent: &arguments.consent,
+        question: format!("Remove {id}, so that the next call with its key runs?{danger}"),
+        said: None,
+        names_key: false,
+        done: format!("{id} is removed"),
+    };
+    let act = async {
+        match store.engine.purge_if_unchanged(seen).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                Err(Failure::new(Exit::Refused, format!("{id} has changed since it was looked at")))
+            }
+            Err(error) => Err(error.into()),
+        }
+    };
+    settle(context, store, seen, change, act).await
+}
+
+/// There is nothing to compare, so this one is removed whatever it is by then.
+async fn unreadable(
+    arguments: &Purge,
+    context: &mut Context,
+    store: &Connected,
+    id: &RecordId,
+    reason: &str,
+) -> Result<Exit, Failure> {
+    let consent = &arguments.consent;
+    let document = |done, audit| Document::Change {
+        command: "purge",
+        id: id.to_string(),
+        done,
+        dry_run: consent.dry_run,
+        audit,
+        before: None,
+        after: None,
+    };
+    if consent.dry_run {
+        return print(context, &document(false, None), &format!("dry run: {id} would be removed"));
+    }
+    let question = format!(
+        "{id} cannot be read ({reason}). Remove it, so that the next call with its key runs?"
+    );
+    let why = agree(context, consent, &question).await?;
+    let said = Some(format!("unreadable: {reason}"));
+    let subject = Subject { command: "purge", subject: id.to_string(), said, before: None };
+    let audit = Audit::begin(context, consent, &why, &store.server(), &subject)?;
+    let (was_there, audit) = audit.around(store.engine.purge(id)).await?;
+    if !was_there {
+        return Err(Failure::new(Exit::NotFound, format!("{id} is not there any more")));
+    }
+    print(context, &document(true, Some(audit)), &format!("{id} is removed"))
+}
+
+fn print(context: &mut Context, document: &Document, text: &str) -> Result<Exit, Failure> {
+    match context.is_json() {
+        true => context.output.line(document.to_line())?,
+        false => context.output.line(text)?,
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,69 @@
+//! `resolve`: saying what a call turned out to be.
+
+use idempotent_core::engine::Resolution;
+
+use super::settle::{Change, look, settle};
+use crate::args::{Resolve, StateName};
+use crate::change::{check, resolution};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+
+pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exit, Failure> {
+    check(&arguments.consent)?;
+    let store = context.connect().await?;
+    let seen = look(context, &store, &arguments.target).await?;
+    let state = StateName::of(seen.state());
+    match state {
+        Some(StateName::Completed) if seen.is_resolved() => {
+            return refused("it is resolved already; `idempotent correct` replaces that");
+        }
+        Some(StateName::Completed) => {
+            return refused("it is completed, and the result that its call has recorded is final");
+        }
+        Some(StateName::Lapsed) => {
+            return refused("its lease has lapsed and its key is free: a retry runs it");
+        }
+        _ => {}
+    }
+    let said = resolution(&seen, &arguments.ending, arguments.response, arguments.keep_for)?;
+    let (resolution, said) = said.unwrap_or_else(|| {
+        (Resolution::never_happened_and_owner_is_dead(), "never_happened_and_owner_is_dead")
+    });
+    let id = seen.id();
+    let running = match state {
+        Some(StateName::Reserved) => " It is still RESERVED: its owner may be running.",
+        _ => "",
+    };
+    let (question, done) = match said {
+        "happened" => (
+            format!("The effect of {id} happened, and retries replay this result?{running}"),
+            format!("{id} is resolved: retries replay the result"),
+        ),
+        "failed" => (
+            format!("{id} failed for good, and retries replay this error?{running}"),
+            format!("{id} is resolved: retries replay the error"),
+        ),
+        _ => (
+            format!(
+                "The effect of {id} never happened, its owner is dead, and a retry may run it?{running}"
+            ),
+            format!("{id} is resolved: its key is free, and a retry runs it"),
+        ),
+    };
+    let change = Change {
+        command: "resolve",
+        consent: &arguments.consent,
+        question,
+        said: Some(said.to_owned()),
+        names_key: true,
+        done,
+    };
+    let act = store.engine.resolve(&seen, resolution);
+    let exit = settle(context, &store, &seen, change, act).await?;
+    store.close().await;
+    Ok(exit)
+}
+
+fn refused(why: &str) -> Result<Exit, Failure> {
+    Err(Failure::new(Exit::Refused, why))
+}

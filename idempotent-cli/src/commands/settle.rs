@@ -1,0 +1,101 @@
+//! What `resolve`, `correct` and `release` have in common: one record is looked at, shown, asked about, and changed only
+//! if it is still what was seen.
+
+use std::time::SystemTime;
+
+use idempotent_core::engine::Inspection;
+
+use crate::args::{Consent, Target};
+use crate::change::{Audit, Subject, agree};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::{Document, RecordDocument, card};
+use crate::store::{Connected, locate};
+
+/// One change of one record.
+pub(super) struct Change<'a> {
+    pub(super) command: &'static str,
+    pub(super) consent: &'a Consent,
+    /// What is asked before it.
+    pub(super) question: String,
+    /// What the operator says of the record, for the audit line.
+    pub(super) said: Option<String>,
+    /// Whether the audit line has key and scope: not if they are to be forgotten.
+    pub(super) names_key: bool,
+    /// What is printed after it.
+    pub(super) done: String,
+}
+
+/// The record that a change is about.
+pub(super) async fn look(
+    context: &Context,
+    store: &Connected,
+    target: &Target,
+) -> Result<Box<Inspection>, Failure> {
+    locate(store, target, &context.interrupt).await?.readable()
+}
+
+/// Shows the record, asks, and makes the change.
+pub(super) async fn settle<E: Into<Failure>>(
+    context: &mut Context,
+    store: &Connected,
+    seen: &Inspection,
+    change: Change<'_>,
+    act: impl Future<Output = Result<(), E>>,
+) -> Result<Exit, Failure> {
+    let before = RecordDocument::new(seen, SystemTime::now());
+    let id = seen.id().to_string();
+    if change.consent.dry_run {
+        let document = Document::Change {
+            command: change.command,
+            id: id.clone(),
+            done: false,
+            dry_run: true,
+            audit: None,
+            before: Some(Box::new(before.clone())),
+            after: None,
+        };
+        if context.is_json() {
+            context.output.line(document.to_line())?;
+        } else {
+            card(&mut context.output, seen, &before)?;
+            context.output.line(format_args!("dry run: {} would change it", change.command))?;
+        }
+        return Ok(Exit::Done);
+    }
+    if !change.consent.yes && !context.is_json() {
+        card(&mut context.output, seen, &before)?;
+        context.output.flush()?;
+    }
+    let reason = agree(context, change.consent, &change.question).await?;
+    let mut stood = before.clone();
+    if !change.names_key {
+        (stood.key, stood.scope) = (None, None);
+    }
+    let subject = Subject {
+        command: change.command,
+        subject: id.clone(),
+        said: change.said,
+        before: Some(stood),
+    };
+    let server = store.server();
+    let audit = Audit::begin(context, change.consent, &reason, &server, &subject)?;
+    // From here on Ctrl-C waits: what was begun has an end that is known.
+    let ((), audit) = audit.around(act).await?;
+    let after = store.engine.inspect(seen.id()).await?;
+    let after = after.map(|seen| Box::new(RecordDocument::new(&seen, SystemTime::now())));
+    let document = Document::Change {
+        command: change.command,
+        id,
+        done: true,
+        dry_run: false,
+        audit: Some(audit),
+        before: Some(Box::new(before)),
+        after,
+    };
+    match context.is_json() {
+        true => context.output.line(document.to_line())?,
+        false => context.output.line(change.done)?,
+    }
+    Ok(Exit::Done)
+}

@@ -1,0 +1,47 @@
+//! What every command needs: the options, and how to print and to stop.
+
+use std::path::PathBuf;
+
+use crate::args::Options;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::interrupt::Interrupt;
+use crate::output::Output;
+use crate::store::{Connected, Settings};
+
+/// What every command needs.
+pub(crate) struct Context {
+    pub(crate) output: Output,
+    pub(crate) interrupt: Interrupt,
+    options: Options,
+    config: Config,
+}
+
+impl Context {
+    pub(crate) fn new(options: Options) -> Result<Self, Failure> {
+        let config = Config::read(options.config.as_deref())?;
+        let output = Output::new(options.json, options.color);
+        Ok(Self { output, interrupt: Interrupt::listen(), options, config })
+    }
+
+    /// What the store is, from the command line, the environment and the file, in this order.
+    pub(crate) fn settings(&self) -> Result<Settings, Failure> {
+        Settings::new(&self.options, &self.config)
+    }
+
+    /// Connects to the store. Ctrl-C ends that.
+    pub(crate) async fn connect(&self) -> Result<Connected, Failure> {
+        let settings = self.settings()?;
+        self.interrupt.unless_pressed(settings.connect()).await?
+    }
+
+    /// The file of audit lines, if there is one.
+    pub(crate) fn audit_log(&self) -> Option<PathBuf> {
+        self.options.audit_log.clone().or_else(|| self.config.audit_log.clone())
+    }
+
+    /// Whether output is documents.
+    pub(crate) const fn is_json(&self) -> bool {
+        self.options.json
+    }
+}

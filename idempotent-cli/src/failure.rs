@@ -1,0 +1,149 @@
+//! What the process ends with: exit codes, and the errors that lead to them.
+
+use std::io;
+use std::process::ExitCode;
+
+use idempotent_core::outbox::OutboxError;
+use idempotent_core::store::StoreError;
+use idempotent_core::{Error, ErrorKind};
+use serde_json::json;
+
+/// The exit codes. The README documents them for scripts, so a code never gets another meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// It was done, or there was nothing to do.
+    Done = 0,
+    /// Something else failed: a file that cannot be written, for instance.
+    Failed = 1,
+    /// The arguments are wrong. clap ends with the same code.
+    Usage = 2,
+    /// There is no such record or message.
+    NotFound = 3,
+    /// The record has changed since it was looked at, or its state does not allow it. Nothing was changed.
+    Refused = 4,
+    /// The store cannot be reached, or refuses the login or the write.
+    Unavailable = 5,
+    /// Nobody said yes. Nothing was changed.
+    Declined = 6,
+    /// The record cannot be read, or is not authentic.
+    Unreadable = 7,
+    /// `doctor` found something.
+    Findings = 8,
+    /// Ctrl-C.
+    Interrupted = 130,
+}
+
+/// Why the command ends early.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    /// Empty if there is nothing to say.
+    message: String,
+}
+
+impl Exit {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::NotFound => "not_found",
+            Self::Refused => "refused",
+            Self::Unavailable => "unavailable",
+            Self::Declined => "declined",
+            Self::Unreadable => "unreadable",
+            Self::Findings => "findings",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self { exit, message: message.into() }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// The failure that an error of the library is.
+    pub(crate) fn from_ref(error: &Error) -> Self {
+        let exit = match error.kind() {
+            ErrorKind::Store => Exit::Unavailable,
+            ErrorKind::Incompatible | ErrorKind::NotAuthentic | ErrorKind::Decode => {
+                Exit::Unreadable
+            }
+            ErrorKind::InProgress
+            | ErrorKind::Indeterminate
+            | ErrorKind::Misconfigured
+            | ErrorKind::Encode => Exit::Refused,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.to_string())
+    }
+
+    pub(crate) fn interrupted() -> Self {
+        Self::new(Exit::Interrupted, "interrupted")
+    }
+
+    pub(crate) const fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    pub(crate) fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Says it on stderr: with `--json` as a document.
+    pub(crate) fn report(&self, is_json: bool) {
+        if self.message.is_empty() {
+            return;
+        }
+        if is_json {
+            let document = json!({
+                "kind": "error",
+                "code": self.exit.code(),
+                "message": self.message,
+                "exit": self.exit as u8,
+            });
+            eprintln!("{document}");
+        } else {
+            eprintln!("idempotent: {}", self.message);
+        }
+    }
+}
+
+/// Whoever reads the output has gone, which is their right: `idempotent list | head`.
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::new(Exit::Done, ""),
+            _ => Self::new(Exit::Failed, format!("the output cannot be written: {error}")),
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::from_ref(&error)
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::new(Exit::Unavailable, error.to_string())
+    }
+}
+
+impl From<OutboxError> for Failure {
+    fn from(error: OutboxError) -> Self {
+        Self::new(Exit::Unavailable, error.to_string())
+    }
+}

@@ -1,0 +1,99 @@
+//! One record in full: a line a fact.
+
+use idempotent_core::engine::Inspection;
+
+use super::document::{RecordDocument, ResultDocument};
+use super::text::{clean, lasting};
+use super::writer::{Output, Style};
+use crate::args::StateName;
+use crate::failure::Failure;
+
+/// How wide the names of facts are.
+const LABEL: usize = 11;
+
+/// Prints a record. Facts that it does not have are left out.
+pub(crate) fn card(
+    output: &mut Output,
+    seen: &Inspection,
+    record: &RecordDocument,
+) -> Result<(), Failure> {
+    let age = lasting(std::time::Duration::from_secs_f64(record.age_seconds));
+    let (ends, left) = match StateName::of(seen.state()) {
+        Some(StateName::Reserved) => ("lapses", ""),
+        _ => ("expires", ", and then the key is free"),
+    };
+    let left = seen.remaining().map(|time| format!("in {}{left}", lasting(time)));
+    let is_unfinished = StateName::of(seen.state()) != Some(StateName::Completed);
+    let owner = is_unfinished.then(|| record.owner.to_owned());
+    let state = match record.tombstone {
+        Some(why) => format!("{}, without its result ({why})", record.state),
+        None if record.resolved => format!("{}, resolved by hand", record.state),
+        None => record.state.to_owned(),
+    };
+    let types = record.result_types.as_ref().map(|types| match &types.err {
+        Some(err) => format!("{} or {err}", types.ok),
+        None => types.ok.clone(),
+    });
+    let facts = [
+        ("id", Some(record.id.clone())),
+        ("state", Some(state)),
+        ("operation", Some(record.operation.clone())),
+        ("key", record.key.clone()),
+        ("scope", record.scope.clone()),
+        ("reserved", Some(format!("{} ({age} ago)", record.created))),
+        (ends, left),
+        ("lease", Some(lasting(seen.lease()))),
+        ("guarantee", Some(record.guarantee.to_owned())),
+        ("owner", owner),
+        ("last error", record.last_error.clone()),
+        ("result type", types),
+        ("version", Some(record.version.to_string())),
+        ("fingerprint", record.fingerprint.clone()),
+        ("token", Some(record.token.clone())),
+        ("trace", record.trace_parent.clone()),
+        ("size", Some(format!("{} bytes", record.bytes))),
+    ];
+    for (name, value) in facts {
+        if let Some(value) = value {
+            fact(output, name, &clean(&value))?;
+        }
+    }
+    match &record.result {
+        Some(result) => result_lines(output, result),
+        None => Ok(()),
+    }
+}
+
+/// Prints a result: its JSON, indented.
+fn result_lines(output: &mut Output, result: &ResultDocument) -> Result<(), Failure> {
+    let what = if result.is_error { "error" } else { "result" };
+    fact(output, what, result.encoding)?;
+    let text = serde_json::to_string_pretty(&result.value).unwrap_or_default();
+    for line in text.lines() {
+        output.line(format_args!("  {}", clean(line)))?;
+    }
+    Ok(())
+}
+
+/// Prints a fact. A text of several words has several lines if it must; a single word, as an id, stays whole, so that it
+/// can be copied.
+fn fact(output: &mut Output, name: &str, value: &str) -> Result<(), Failure> {
+    let width = output.width().map_or(usize::MAX, |width| width.saturating_sub(LABEL + 2).max(10));
+    let mut lines = vec![String::new()];
+    for word in value.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push_str(word),
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    for (at, line) in lines.iter().enumerate() {
+        let label = if at == 0 { name } else { "" };
+        let label = output.styled(Style::Dim, format_args!("{label:LABEL$}"));
+        output.line(format_args!("{label}  {line}"))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,18 @@
+//! What the command prints: `writer` is where to, `document` the JSON of it, `table` and `card` the text, `text` the
+//! forms of times and names, and `value` results of calls as JSON.
+
+mod card;
+mod document;
+mod table;
+mod text;
+mod value;
+mod writer;
+
+pub(crate) use self::card::card;
+pub(crate) use self::document::{
+    ContentDocument, Document, MessageDocument, OperationDocument, RecordDocument, seconds,
+};
+pub(crate) use self::table::RecordTable;
+pub(crate) use self::text::{age, clean, clipped, grouped, lasting, timestamp};
+pub(crate) use self::value::Value;
+pub(crate) use self::writer::{Output, Style};

@@ -1,0 +1,15 @@
+//! The store that the command works on: how it is named (`address`), what it is opened with (`settings`, `secret`), and
+//! what it is once it is open (`connected`). `locate` finds one record in it, `pages` goes through all.
+
+mod address;
+mod connected;
+mod locate;
+mod pages;
+mod secret;
+mod settings;
+
+pub(crate) use self::address::Address;
+pub(crate) use self::connected::{Backend, Connected};
+pub(crate) use self::locate::{Located, locate};
+pub(crate) use self::pages::{Pace, Pages};
+pub(crate) use self::settings::Settings;

@@ -1,0 +1,217 @@
+//! What a store is opened with: from the command line, the environment and the configuration file, in this order.
+
+use std::error::Error as StdError;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use idempotent_core::backends::{
+    Credentials, CredentialsProvider, PostgresStore, PostgresStoreBuilder, RedisSource, RedisStore,
+    SqliteStore, SqliteStoreBuilder,
+};
+
+use super::address::Address;
+use super::connected::{Backend, Connected};
+use super::secret::{self, Password};
+use crate::args::Options;
+use crate::config::Config;
+use crate::failure::{Exit, Failure};
+
+/// A command sends one request at a time, and the outbox has connections of its own.
+const CONNECTIONS: u32 = 2;
+
+/// What a store is opened with.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) address: Address,
+    username: Option<String>,
+    password: Option<Password>,
+    secret: Option<secret::Hidden32>,
+    authentication_secret: Option<secret::Hidden32>,
+    ca_file: Option<PathBuf>,
+    prefix: Option<String>,
+    schema: Option<String>,
+    table: Option<String>,
+    timeout: Duration,
+}
+
+impl Settings {
+    pub(crate) fn new(options: &Options, config: &Config) -> Result<Self, Failure> {
+        let text = |given: &Option<String>, configured: &Option<String>| {
+            given.clone().or_else(|| configured.clone()).filter(|text| !text.is_empty())
+        };
+        let path = |given: &Option<PathBuf>, configured: &Option<PathBuf>| {
+            given.clone().or_else(|| configured.clone())
+        };
+        let Some(url) = text(&options.store, &config.store) else {
+            return Err(Failure::usage(
+                "which store? Name it with --store URL, $IDEMPOTENT_STORE or `store` in the configuration file; \
+                 `idempotent --help` lists the forms",
+            ));
+        };
+        let secret_file = path(&options.secret_file, &config.secret_file);
+        let authentication =
+            path(&options.authentication_secret_file, &config.authentication_secret_file);
+        Ok(Self {
+            address: Address::parse(&url)?,
+            username: text(&options.username, &config.username),
+            password: Password::find(path(&options.password_file, &config.password_file)),
+            secret: secret::engine_secret(secret_file.as_deref(), "IDEMPOTENT_SECRET")?,
+            authentication_secret: secret::engine_secret(
+                authentication.as_deref(),
+                "IDEMPOTENT_AUTHENTICATION_SECRET",
+            )?,
+            ca_file: path(&options.ca_file, &config.ca_file),
+            prefix: text(&options.prefix, &config.prefix),
+            schema: text(&options.schema, &config.schema),
+            table: text(&options.table, &config.table),
+            timeout: options.timeout,
+        })
+    }
+
+    /// Opens the store. It neither creates nor migrates anything, and sweeps nothing.
+    pub(crate) async fn connect(self) -> Result<Connected, Failure> {
+        let backend = match &self.address {
+            Address::Postgres(_) => Backend::Postgres(named(self.postgres()?.connect().await)?),
+            Address::Sqlite(path) => {
+                let builder = self.sqlite()?;
+                if !path.exists() {
+                    let path = path.display();
+                    return Err(Failure::new(
+                        Exit::Unavailable,
+                        format!("sqlite file {path}: there is no such file"),
+                    ));
+                }
+                Backend::Sqlite(named(builder.connect().await)?)
+            }
+            _ => Backend::Redis(named(self.redis().await?)?),
+        };
+        let prefix = self.prefix.clone();
+        let secrets = (self.secret.map(|it| it.0), self.authentication_secret.map(|it| it.0));
+        Ok(Connected::new(backend, secrets, prefix, self.timeout))
+    }
+
+    /// A store in PostgreSQL that is not open yet.
+    pub(crate) fn postgres(&self) -> Result<PostgresStoreBuilder, Failure> {
+        let Address::Postgres(url) = &self.address else {
+            return Err(Failure::usage("that is for stores in PostgreSQL"));
+        };
+        self.refuse(&[("--prefix", self.prefix.is_some()), ("--ca-file", self.ca_file.is_some())])?;
+        let mut builder = PostgresStore::builder(url.as_str())
+            .migrate(false)
+            .notify(false)
+            .sweep_every(None)
+            .max_connections(CONNECTIONS)
+            .response_timeout(self.timeout);
+        if let Some(schema) = &self.schema {
+            builder = builder.schema(schema);
+        }
+        if let Some(table) = &self.table {
+            builder = builder.table(table);
+        }
+        Ok(match self.credentials() {
+            Some(credentials) => builder.credentials(credentials),
+            None => builder,
+        })
+    }
+
+    /// A store in a file that is not open yet.
+    pub(crate) fn sqlite(&self) -> Result<SqliteStoreBuilder, Failure> {
+        let Address::Sqlite(path) = &self.address else {
+            return Err(Failure::usage("that is for stores in SQLite"));
+        };
+        self.refuse(&[
+            ("--prefix", self.prefix.is_some()),
+            ("--schema", self.schema.is_some()),
+            ("--ca-file", self.ca_file.is_some()),
+            ("--username", self.username.is_some()),
+        ])?;
+        let builder = SqliteStore::builder(path)
+            .migrate(false)
+            .sweep_every(None)
+            .max_connections(CONNECTIONS)
+            .response_timeout(self.timeout);
+        Ok(match &self.table {
+            Some(table) => builder.table(table),
+            None => builder,
+        })
+    }
+
+    async fn redis(
+        &self,
+    ) -> Result<Result<RedisStore, idempotent_core::store::StoreError>, Failure> {
+        self.refuse(&[("--schema", self.schema.is_some()), ("--table", self.table.is_some())])?;
+        let mut builder = match &self.address {
+            Address::Sentinel(urls, group, database) => {
+                let source = RedisSource::sentinel(urls.iter().map(String::as_str), group);
+                RedisStore::builder(source).database(*database)
+            }
+            Address::Cluster(urls) => {
+                RedisStore::builder(RedisSource::cluster(urls.iter().map(String::as_str)))
+            }
+            Address::Redis(url) => RedisStore::builder(url.as_str()),
+            Address::Postgres(_) | Address::Sqlite(_) => {
+                return Err(Failure::usage("that is for stores in Redis"));
+            }
+        };
+        builder = builder.response_timeout(self.timeout).connect_timeout(self.timeout);
+        if let Some(prefix) = &self.prefix {
+            builder = builder.prefix(prefix);
+        }
+        if let Some(file) = &self.ca_file {
+            builder = builder.root_certificates(secret::read(file)?);
+        }
+        if let Some(username) = &self.username {
+            builder = builder.username(username);
+        }
+        if let Some(credentials) = self.credentials() {
+            builder = builder.credentials(credentials);
+        }
+        Ok(builder.connect().await)
+    }
+
+    /// The login, if there is one beside the URL.
+    fn credentials(&self) -> Option<impl CredentialsProvider + use<>> {
+        let (password, username) = (self.password.clone()?, self.username.clone());
+        Some(move || {
+            let credentials = password.read().map(|password| match &username {
+                Some(username) => Credentials::new(username, password),
+                None => Credentials::password(password),
+            });
+            async move {
+                credentials.map_err(|error| Box::new(error) as Box<dyn StdError + Send + Sync>)
+            }
+        })
+    }
+
+    /// An option that has no effect on this store is a mistake.
+    fn refuse(&self, options: &[(&str, bool)]) -> Result<(), Failure> {
+        let kind = match self.address {
+            Address::Postgres(_) => "PostgreSQL",
+            Address::Sqlite(_) => "SQLite",
+            _ => "Redis",
+        };
+        match options.iter().find(|(_, given)| *given) {
+            Some((option, _)) => {
+                Err(Failure::usage(format!("{option} has no meaning for a store in {kind}")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+fn named<T>(opened: Result<T, idempotent_core::store::StoreError>) -> Result<T, Failure> {
+    opened.map_err(|error| {
+        let text = error.to_string();
+        // The library speaks to programs.
+        match text.find(": the tables of the store are missing or too old") {
+            Some(at) => Failure::new(
+                Exit::Unavailable,
+                format!(
+                    "{}: the tables of the store are missing or too old: run `idempotent migrate`",
+                    &text[..at]
+                ),
+            ),
+            None => error.into(),
+        }
+    })
+}

@@ -1,0 +1,14 @@
+//! The command as an operator and a script use it: the program itself, against real servers.
+
+mod changes;
+mod doctor;
+mod failures;
+mod golden;
+mod listing;
+mod migrating;
+mod outbox;
+mod run;
+mod schema;
+mod shop;
+mod stores;
+mod terminal;

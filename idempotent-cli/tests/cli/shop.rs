@@ -1,0 +1,73 @@
+//! A shop whose calls are in every state that records have.
+
+use std::time::Duration;
+
+use idempotent_core::call::BeginOutcome;
+use idempotent_core::engine::Inspection;
+use idempotent_core::{Error, Guarantee, Idempotency, Operation, Reservation};
+use serde::{Deserialize, Serialize};
+
+/// Its calls are at most once: what nobody knows stays.
+pub(crate) const CHARGE: Operation =
+    Operation::new("shop.charge").guarantee(Guarantee::AtMostOnce).lease(Duration::from_secs(600));
+/// Its calls are at least once.
+pub(crate) const QUOTE: Operation = Operation::new("shop.quote").lease(Duration::from_secs(600));
+
+/// A result with a few kinds of fields.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Receipt {
+    pub(crate) number: u64,
+    pub(crate) paid: Option<String>,
+    pub(crate) lines: Vec<(String, f64)>,
+}
+
+pub(crate) fn receipt() -> Receipt {
+    let lines = vec![("tea".to_owned(), 2.5)];
+    Receipt { number: 7, paid: Some("2026-11-29".to_owned()), lines }
+}
+
+/// A charge that begins.
+pub(crate) async fn begin(engine: &Idempotency, key: &str) -> Reservation<String, Error> {
+    let call = CHARGE.scope("acme").key(&("order:", key)).engine(engine);
+    match call.returning::<Result<String, Error>>().begin().await.expect("it begins") {
+        BeginOutcome::Reserved(reservation) => reservation,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A charge whose outcome nobody knows.
+pub(crate) async fn lost(engine: &Idempotency, key: &str) -> Inspection {
+    begin(engine, key).await.abandon().await;
+    seen(engine, key).await.expect("it is there")
+}
+
+/// A charge as its retry has it.
+pub(crate) async fn charge(
+    engine: &Idempotency,
+    key: &str,
+    receipt: &str,
+) -> Result<String, Error> {
+    let call = CHARGE.scope("acme").key(&("order:", key)).engine(engine);
+    call.returning::<Result<String, Error>>().run(|| async { Ok(receipt.to_owned()) }).await
+}
+
+/// A quote that completes.
+pub(crate) async fn quote(engine: &Idempotency, key: &str) -> Receipt {
+    let call = QUOTE.key(key).engine(engine);
+    let quoted = call.returning::<Result<Receipt, Error>>().run(|| async { Ok(receipt()) }).await;
+    quoted.expect("it completes")
+}
+
+/// A charge's record.
+pub(crate) async fn seen(engine: &Idempotency, key: &str) -> Option<Inspection> {
+    let id = engine.record_id("shop.charge", Some(&"acme"), &("order:", key)).expect("an id");
+    engine.inspect(&id).await.expect("the store answers")
+}
+
+/// A record in each state that every store has.
+pub(crate) async fn fill(engine: &Idempotency) -> Reservation<String, Error> {
+    lost(engine, "7").await;
+    charge(engine, "8", "receipt 8").await.expect("it completes");
+    quote(engine, "basket 9").await;
+    begin(engine, "10").await
+}

@@ -1,0 +1,66 @@
+//! On a terminal: questions, and colours. `script` of util-linux makes one.
+
+use std::process::Stdio;
+
+use idempotent_core::store::State;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::run::{Ran, command, read};
+use crate::shop::{lost, seen};
+use crate::stores::TestStore;
+
+const BY: &str = "--operation shop.charge --scope acme --key order: --key 7";
+
+/// Runs the command on a terminal, and types.
+async fn typed(store: &TestStore, arguments: &str, typed: &str, variables: &[(&str, &str)]) -> Ran {
+    let program = env!("CARGO_BIN_EXE_idempotent");
+    // `command` clears the environment; its own program is replaced by one that makes a terminal.
+    let mut script = tokio::process::Command::new("script");
+    let environment = command(&[]);
+    let environment = environment.as_std().get_envs();
+    script.env_clear().envs(environment.filter_map(|(name, value)| Some((name, value?))));
+    script.env("PATH", "/usr/bin:/bin").env("SHELL", "/bin/sh").env("TERM", "xterm");
+    script.env("IDEMPOTENT_STORE", &store.url).envs(variables.iter().copied());
+    script.args(["-qec", &format!("{program} {arguments}"), "/dev/null"]);
+    script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = script.spawn().expect("util-linux has `script`");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(typed.as_bytes()).await.expect("it is typed");
+    let ran = read(child.wait_with_output().await.expect("it ends"));
+    drop(stdin);
+    ran
+}
+
+#[tokio::test]
+async fn a_change_asks_and_takes_only_yes_for_yes() {
+    let store = TestStore::sqlite().await;
+    lost(&store.engine, "7").await;
+    let resolve = format!("resolve {BY} --never-happened-and-owner-is-dead");
+    let no = typed(&store, &resolve, "n\n", &[]).await;
+    assert_eq!(no.code, 6, "{}", no.stdout);
+    assert!(no.stdout.contains("never happened, its owner is dead"), "{}", no.stdout);
+    assert!(no.stdout.contains("order:7"), "it shows what stands there: {}", no.stdout);
+    let silent = typed(&store, &resolve, "\n", &[]).await;
+    assert_eq!(silent.code, 6, "{}", silent.stdout);
+    let without_reason = typed(&store, &resolve, "y\n\n", &[]).await;
+    assert_eq!(without_reason.code, 6, "{}", without_reason.stdout);
+    assert_eq!(seen(&store.engine, "7").await.map(|seen| seen.state()), Some(State::Indeterminate));
+
+    let yes = typed(&store, &resolve, "y\nticket 42\n", &[]).await;
+    assert_eq!(yes.code, 0, "{}", yes.stdout);
+    assert!(seen(&store.engine, "7").await.is_none());
+}
+
+#[tokio::test]
+async fn colours_are_for_terminals_alone_and_can_be_switched_off() {
+    let store = TestStore::sqlite().await;
+    lost(&store.engine, "7").await;
+    let red = "\u{1b}[31mindeterminate";
+    assert!(typed(&store, "list", "", &[]).await.stdout.contains(red));
+    assert!(!typed(&store, "list", "", &[("NO_COLOR", "1")]).await.stdout.contains('\u{1b}'));
+    assert!(!typed(&store, "--color never list", "", &[]).await.stdout.contains('\u{1b}'));
+    let piped = crate::run::run(&store.url, &["list"]).await.stdout;
+    assert!(!piped.contains('\u{1b}'));
+    let forced = crate::run::run(&store.url, &["--color", "always", "list"]).await.stdout;
+    assert!(forced.contains(red));
+}

@@ -1,0 +1,239 @@
+//! One look at all calls in doubt: which are due, what became of them, and resolving them to that.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{Id, JoinSet};
+use tokio::time::{Instant, timeout};
+
+use super::doubtful::Doubtful;
+use super::finding::Finding;
+use super::known::{Call, Known};
+use super::reconciler::Reconciler;
+use super::report::Reconciliation;
+use crate::engine::admin::{Inspection, Resolution};
+use crate::engine::telemetry::Telemetry;
+use crate::error::{Error, ErrorKind};
+use crate::store::poll::jittered;
+use crate::store::{Scan, State};
+
+/// How many records are read at a time.
+const PAGE: usize = 1000;
+
+/// A call that is due.
+#[derive(Debug)]
+struct Due {
+    seen: Inspection,
+    call: Call,
+    in_doubt_for: Duration,
+}
+
+/// Questions that are under way. Dropped with it.
+#[derive(Default)]
+struct Questions {
+    answers: JoinSet<Finding>,
+    /// What each is about: a question that panics tells nothing.
+    calls: HashMap<Id, Due>,
+}
+
+impl Reconciler {
+    pub(super) async fn pass_with(&self, known: &mut Known) -> Result<Reconciliation, Error> {
+        let mut report = Reconciliation::default();
+        known.begin_pass();
+        let due = self.find(known, &mut report).await?;
+        known.end_pass();
+        let (mut questions, mut due) = (Questions::default(), due.into_iter());
+        loop {
+            while questions.calls.len() < self.concurrency {
+                let Some(next) = due.next() else { break };
+                self.ask(&mut questions, next);
+            }
+            let Some((asked, finding)) = questions.next().await else { return Ok(report) };
+            report.asked += 1;
+            self.settle_call(known, asked, finding, &mut report).await?;
+        }
+    }
+
+    /// The calls that are due, as many as the budget allows.
+    async fn find(
+        &self,
+        known: &mut Known,
+        report: &mut Reconciliation,
+    ) -> Result<Vec<Due>, Error> {
+        let (mut due, mut counted) = (Vec::new(), HashSet::new());
+        let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+        let mut oldest: HashMap<&str, Duration> =
+            self.operations.keys().map(|name| (name.as_str(), Duration::ZERO)).collect();
+        let mut scan = Scan::indeterminate().limit(PAGE);
+        loop {
+            let page = self.engine.scan(&scan).await?;
+            for seen in page.entries {
+                // A scan may return a record twice.
+                if !counted.insert(*seen.id().hash()) {
+                    continue;
+                }
+                *counts.entry(seen.operation().to_owned()).or_insert(0) += 1;
+                let Some(oldest) = oldest.get_mut(seen.operation()) else {
+                    report.of_others += 1;
+                    continue;
+                };
+                report.found += 1;
+                let (call, in_doubt_for) = known.see(&seen);
+                *oldest = (*oldest).max(in_doubt_for);
+                if in_doubt_for < self.settle_time(&seen) {
+                    report.settling += 1;
+                } else if call.next.is_some_and(|next| Instant::now() < next) {
+                    report.waiting += 1;
+                } else {
+                    due.push(Due { seen, call, in_doubt_for });
+                }
+            }
+            // At most one page more than the budget is in memory.
+            report.over_budget += self.keep_within_budget(&mut due);
+            match page.next {
+                Some(next) => scan = scan.after(next),
+                None => break,
+            }
+        }
+        self.engine.report_indeterminate(&counts);
+        for (operation, oldest) in &oldest {
+            Telemetry::oldest_in_doubt(operation, *oldest);
+        }
+        report.oldest = oldest.into_values().max().filter(|oldest| !oldest.is_zero());
+        Ok(due)
+    }
+
+    /// Those first that were asked about least often, and of these the oldest. Returns how many were dropped.
+    fn keep_within_budget(&self, due: &mut Vec<Due>) -> u64 {
+        due.sort_by_key(|due| (due.call.asked, std::cmp::Reverse(due.in_doubt_for)));
+        let dropped = due.len().saturating_sub(self.asks_per_pass);
+        due.truncate(self.asks_per_pass);
+        dropped as u64
+    }
+
+    fn settle_time(&self, seen: &Inspection) -> Duration {
+        self.settle.max(seen.lease())
+    }
+
+    fn ask(&self, questions: &mut Questions, due: Due) {
+        let Some(ask) = self.operations.get(due.seen.operation()).map(Arc::clone) else { return };
+        let Due { seen, call, in_doubt_for } = &due;
+        let call = Doubtful { seen: seen.clone(), asked: call.asked, in_doubt_for: *in_doubt_for };
+        let limit = self.ask_timeout;
+        let task = questions
+            .answers
+            .spawn(async move { timeout(limit, ask(call)).await.unwrap_or(Finding::Unknown) });
+        questions.calls.insert(task.id(), due);
+    }
+
+    /// Makes of an answer what is to be made of it.
+    async fn settle_call(
+        &self,
+        known: &mut Known,
+        due: Due,
+        finding: Finding,
+        report: &mut Reconciliation,
+    ) -> Result<(), Error> {
+        let Due { seen, mut call, .. } = due;
+        call.asked = call.asked.saturating_add(1);
+        let now = Instant::now();
+        let settle = self.settle_time(&seen);
+        let resolution = match finding {
+            Finding::Ended(resolution) if !resolution.says_never_happened() => resolution,
+            Finding::Ended(_) | Finding::NeverHappened => match call.never_at {
+                Some(first) if now.duration_since(first) >= settle => {
+                    Resolution::never_happened_and_owner_is_dead()
+                }
+                first => {
+                    call.never_at = Some(first.unwrap_or(now));
+                    call.next = call.never_at.and_then(|first| first.checked_add(settle));
+                    report.never_once += u64::from(first.is_none());
+                    self.count(&seen, "never_once");
+                    known.remember(&seen, call);
+                    return Ok(());
+                }
+            },
+            Finding::Unknown => {
+                call.next = now.checked_add(jittered(self.backoff.ceiling(call.asked)));
+                report.unknown += 1;
+                self.count(&seen, "unknown");
+                known.remember(&seen, call);
+                return Ok(());
+            }
+        };
+        let never_happened = resolution.says_never_happened();
+        let resolved = match self.is_dry {
+            true => Ok(()),
+            false => self.resolve(&seen, resolution).await,
+        };
+        match resolved {
+            Ok(()) if never_happened => {
+                report.never_happened += 1;
+                self.count(&seen, "never_happened");
+            }
+            Ok(()) => {
+                report.ended += 1;
+                self.count(&seen, "ended");
+            }
+            // Its late owner was first, or an operator, or another reconciler.
+            Err(error)
+                if matches!(error.kind(), ErrorKind::InProgress | ErrorKind::Indeterminate) =>
+            {
+                report.changed += 1;
+                self.count(&seen, "changed");
+            }
+            Err(error) if error.kind() == ErrorKind::Store => return Err(error),
+            Err(error) => {
+                Telemetry::reconciliation_refused(seen.id(), &error);
+                report.refused += 1;
+                self.count(&seen, "refused");
+                call.next = now.checked_add(self.backoff.longest);
+                known.remember(&seen, call);
+                return Ok(());
+            }
+        }
+        if self.is_dry {
+            call.next = now.checked_add(self.backoff.longest);
+            known.remember(&seen, call);
+        } else {
+            known.forget(&seen);
+        }
+        Ok(())
+    }
+
+    async fn resolve(&self, seen: &Inspection, resolution: Resolution) -> Result<(), Error> {
+        // The question took its time: what is settled meanwhile is another's doing, also if that says the same.
+        match self.engine.inspect(seen.id()).await? {
+            Some(now) if now.state() == State::Indeterminate && now.token() == seen.token() => {
+                self.engine.resolve(seen, resolution).await
+            }
+            _ => Err(Error::of(ErrorKind::Indeterminate, seen.id())),
+        }
+    }
+
+    fn count(&self, seen: &Inspection, outcome: &'static str) {
+        Telemetry::reconciled(seen.id(), outcome, self.is_dry);
+    }
+}
+
+impl Questions {
+    /// The next answer; `None` if no question is under way.
+    async fn next(&mut self) -> Option<(Due, Finding)> {
+        loop {
+            let (id, finding) = match self.answers.join_next_with_id().await? {
+                Ok((id, finding)) => (id, finding),
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a question about a call in doubt panicked"
+                    );
+                    (error.id(), Finding::Unknown)
+                }
+            };
+            if let Some(due) = self.calls.remove(&id) {
+                return Some((due, finding));
+            }
+        }
+    }
+}
