@@ -10,9 +10,7 @@ use async_trait::async_trait;
 use super::RedisStoreBuilder;
 use super::error::store_error;
 use super::shared::Shared;
-use super::{
-    abandon, check, complete, correct, journal, release, renew, reserve, scan, settings,
-};
+use super::{abandon, check, complete, correct, journal, release, renew, reserve, scan, settings};
 use crate::backends::shared::server_settings::ServerSettings;
 use crate::model::{RecordId, StepEntry, StepId, Token};
 use crate::store::{
