@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::operations::{Operations, make_run};
 use super::running::RunningRecovery;
-use super::worker::Worker;
+use super::state::Worker;
 use crate::engine::acquire::without_index;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::runtime::current_runtime;

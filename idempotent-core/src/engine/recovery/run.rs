@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::park::{give_back, park};
+use super::state::{Resumed, Worker};
 use super::take::take;
-use super::worker::{Resumed, Worker};
 use crate::engine::claim::{Claim, Stage, misled};
 use crate::engine::task_engine::with_engine;
 use crate::engine::telemetry::Telemetry;

@@ -6,7 +6,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::worker::Worker;
+use super::state::Worker;
 
 /// A recovery that was started. Dropping it stops it, and does not wait for what it runs.
 #[must_use = "dropping a recovery stops it"]

@@ -1,7 +1,6 @@
-//! [`Worker`]: asks which calls are due, and resumes them, so many at once.
+//! The loop of a recovery: it asks which calls are due, and resumes them, so many at once.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -9,47 +8,12 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tracing::Instrument;
 
-use super::operations::Operations;
 use super::run::resume;
-use crate::engine::idempotency::Idempotency;
+use super::state::{Resumed, Worker};
 use crate::engine::telemetry::{Telemetry, Transition};
-use crate::model::RecordId;
 use crate::store::{Due, DueCall, StoreError, StoreErrorKind};
 
-/// How many calls are remembered that this process leaves to others.
-const MAX_LEFT: usize = 10_000;
-
-/// What a recovery is made of.
-pub(super) struct Worker {
-    pub(super) engine: Idempotency,
-    pub(super) operations: Operations,
-    concurrency: usize,
-    pub(super) max_attempts: u32,
-    poll_every: Duration,
-    /// Calls that this process cannot go on with.
-    left: Mutex<HashSet<[u8; 32]>>,
-}
-
-/// What has become of a call that was due.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Resumed {
-    /// It was taken, here or elsewhere.
-    Taken,
-    /// The store could not be asked.
-    Failed,
-}
-
 impl Worker {
-    pub(super) fn new(
-        engine: Idempotency,
-        operations: Operations,
-        (concurrency, max_attempts): (usize, u32),
-        poll_every: Duration,
-    ) -> Self {
-        let left = Mutex::default();
-        Self { engine, operations, concurrency, max_attempts, poll_every, left }
-    }
-
     /// Resumes calls until it is told to stop, and then waits for those that run.
     pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
         let worker = Arc::new(self);
@@ -102,23 +66,6 @@ impl Worker {
                 Vec::new()
             }
         }
-    }
-
-    /// Leaves a call to other processes.
-    pub(super) fn leave(&self, id: &RecordId) {
-        let mut left = self.left();
-        if left.len() >= MAX_LEFT {
-            left.clear();
-        }
-        left.insert(*id.hash());
-    }
-
-    fn is_left(&self, id: &RecordId) -> bool {
-        self.left().contains(id.hash())
-    }
-
-    fn left(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -207,14 +207,6 @@ fn push_text(bytes: &mut RecordBytes, write: impl FnOnce(&mut RecordBytes)) {
     bytes[start..start + 2].copy_from_slice(&length.to_le_bytes());
 }
 
-pub(super) const fn guarantee_code(guarantee: Guarantee) -> u8 {
-    match guarantee {
-        Guarantee::AtLeastOnce => 0,
-        Guarantee::AtMostOnce => 1,
-        Guarantee::ExactlyOnce => 2,
-    }
-}
-
 fn saturate(value: u128) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }

@@ -1,6 +1,5 @@
 //! The code of a guarantee in a record, which says what a lapse means.
 
-use super::envelope::guarantee_code;
 use crate::model::guarantee::Guarantee;
 
 /// The guarantee of a reservation that another run can resume, in place of *at least once*: what a release without
@@ -13,5 +12,14 @@ pub(super) const fn code_of(guarantee: Guarantee, may_resume: bool) -> u8 {
         Guarantee::AtLeastOnce if may_resume => RESUMABLE,
         Guarantee::AtMostOnce | Guarantee::ExactlyOnce if may_resume => 1,
         guarantee => guarantee_code(guarantee),
+    }
+}
+
+/// The code of a guarantee in a record that has neither a journal nor an input.
+pub(super) const fn guarantee_code(guarantee: Guarantee) -> u8 {
+    match guarantee {
+        Guarantee::AtLeastOnce => 0,
+        Guarantee::AtMostOnce => 1,
+        Guarantee::ExactlyOnce => 2,
     }
 }

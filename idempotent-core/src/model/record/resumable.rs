@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::envelope::guarantee_code;
+use super::lapse_code::guarantee_code;
 use super::layout::{FLAGS, JOURNAL_BYTES, RUNS_BYTES, flag};
 use super::owner::RUNNING;
 use super::{Record, Token};

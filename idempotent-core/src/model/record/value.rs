@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::envelope::{RecordBytes, guarantee_code};
-use super::lapse_code::{RESUMABLE, code_of};
+use super::envelope::RecordBytes;
+use super::lapse_code::{RESUMABLE, code_of, guarantee_code};
 use super::layout::{
     FINGERPRINT_BYTES, FLAGS, HEADER, LAYOUT, MAC_BYTES, flag, split_text, texts_at,
 };

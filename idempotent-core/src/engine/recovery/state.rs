@@ -1,0 +1,61 @@
+//! [`Worker`]: what the runs of a recovery share.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::operations::Operations;
+use crate::engine::idempotency::Idempotency;
+use crate::model::RecordId;
+
+/// How many calls are remembered that this process leaves to others.
+const MAX_LEFT: usize = 10_000;
+
+/// What a recovery is made of.
+pub(super) struct Worker {
+    pub(super) engine: Idempotency,
+    pub(super) operations: Operations,
+    pub(super) concurrency: usize,
+    pub(super) max_attempts: u32,
+    pub(super) poll_every: Duration,
+    /// Calls that this process cannot go on with.
+    left: Mutex<HashSet<[u8; 32]>>,
+}
+
+/// What has become of a call that was due.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Resumed {
+    /// It was taken, here or elsewhere.
+    Taken,
+    /// The store could not be asked.
+    Failed,
+}
+
+impl Worker {
+    pub(super) fn new(
+        engine: Idempotency,
+        operations: Operations,
+        (concurrency, max_attempts): (usize, u32),
+        poll_every: Duration,
+    ) -> Self {
+        let left = Mutex::default();
+        Self { engine, operations, concurrency, max_attempts, poll_every, left }
+    }
+
+    /// Leaves a call to other processes.
+    pub(super) fn leave(&self, id: &RecordId) {
+        let mut left = self.left();
+        if left.len() >= MAX_LEFT {
+            left.clear();
+        }
+        left.insert(*id.hash());
+    }
+
+    pub(super) fn is_left(&self, id: &RecordId) -> bool {
+        self.left().contains(id.hash())
+    }
+
+    pub(super) fn left(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
