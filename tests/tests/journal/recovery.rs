@@ -114,7 +114,7 @@ async fn a_call_that_runs_longer_than_its_lease_is_not_resumed() {
     started.notified().await;
     let record = shop.store().load(&id()).await.unwrap().unwrap().record;
     shop.test.clock().advance(LEASE / 2);
-    let renew = idempotent_core::store::Renew::new(&record_id(), &record, LEASE * 10);
+    let renew = idempotent_core::store::Renew::new(record_id(), &record, LEASE * 10);
     shop.store().renew(&renew).await.unwrap();
     shop.test.clock().advance(LEASE * 2);
     assert_eq!(due(&shop).await, 0);
