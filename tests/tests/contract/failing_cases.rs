@@ -1,4 +1,4 @@
-//! Trying the contract on a store with a flaw. What each flaw fails is listed in `flaws_found`.
+//! Trying the contract on a store with a flaw. What each flaw fails is listed in `flaws_found` and `journal_flaws_found`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -68,12 +68,8 @@ macro_rules! fails {
         }
     )*
 
-    #[test]
-    fn no_case_is_one_that_every_store_passes() {
-        let failed = std::collections::BTreeSet::from([$($(stringify!($case)),*),*]);
-        let cases = contract::cases().iter().map(contract::Case::name).collect();
-        assert_eq!(failed, cases);
-    }
+    /// Every case that some flaw fails.
+    pub(crate) const CASES: &[&str] = &[$($(stringify!($case)),*),*];
     };
 }
 

@@ -1,6 +1,7 @@
 //! Somebody finishes a call that was interrupted and that nobody retries.
 
 mod counting;
+mod no_index;
 mod stores;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use idempotent_core::{Disposition, Error, ErrorKind, Operation, testing};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
+use self::no_index::NoIndex;
 use crate::shop::{LEASE, Shop, failure};
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -355,58 +357,6 @@ async fn an_operation_with_an_input_is_refused_where_nobody_would_find_it() {
     assert_eq!(refused.kind(), ErrorKind::Misconfigured);
     let recovery = Recovery::new(&engine).start().unwrap_err();
     assert!(recovery.to_string().contains("no operation"), "{recovery}");
-}
-
-/// A store that nobody gets to ask.
-struct NoIndex;
-
-#[async_trait::async_trait]
-impl idempotent_core::Store for NoIndex {
-    async fn reserve(
-        &self,
-        _: &idempotent_core::store::Reserve<'_>,
-    ) -> Result<idempotent_core::store::ReserveOutcome, idempotent_core::store::StoreError> {
-        unreachable!()
-    }
-
-    async fn renew(
-        &self,
-        _: &idempotent_core::store::Renew<'_>,
-    ) -> Result<idempotent_core::store::RenewOutcome, idempotent_core::store::StoreError> {
-        unreachable!()
-    }
-
-    async fn complete(
-        &self,
-        _: &idempotent_core::store::Complete<'_>,
-    ) -> Result<idempotent_core::store::CompleteOutcome, idempotent_core::store::StoreError> {
-        unreachable!()
-    }
-
-    async fn release(
-        &self,
-        _: &idempotent_core::store::Release<'_>,
-    ) -> Result<(), idempotent_core::store::StoreError> {
-        unreachable!()
-    }
-
-    async fn load(
-        &self,
-        _: &RecordId,
-    ) -> Result<Option<idempotent_core::store::Entry>, idempotent_core::store::StoreError> {
-        unreachable!()
-    }
-
-    async fn purge(&self, _: &RecordId) -> Result<bool, idempotent_core::store::StoreError> {
-        unreachable!()
-    }
-
-    async fn scan(
-        &self,
-        _: &idempotent_core::store::Scan,
-    ) -> Result<idempotent_core::store::Page, idempotent_core::store::StoreError> {
-        unreachable!()
-    }
 }
 
 #[tokio::test]
