@@ -307,7 +307,7 @@ fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<A
     }
     let context = LeaseContext { engine: engine.to_ref(), ttl, caller: current() };
     let lease = LeaseHandle::new(task, id, record, (lease, max_run), sent, context);
-    let mut held = HeldReservation::new(engine, ttl, lease, (seat, is_charged));
+    let mut held = HeldReservation::new(engine, lease, (seat, is_charged));
     held.resumed_from = resumed_from;
     Ok(Attempt::Acquired(Acquired::Won(held)))
 }

@@ -60,6 +60,11 @@ impl LeaseHandle {
         &self.lease.reservation
     }
 
+    /// For how long the call's result is kept.
+    pub(in crate::engine) fn ttl(&self) -> Duration {
+        self.lease.ttl
+    }
+
     /// The call's journal, if it has one.
     #[inline]
     pub(in crate::engine) fn journal(&self) -> Option<&RunJournal> {

@@ -20,7 +20,6 @@ use crate::model::{Guarantee, Record, RecordId, ScopeId, TraceParent};
 /// A reservation that was won. Its lease is renewed as long as this lives.
 pub(crate) struct HeldReservation {
     pub(in crate::engine) engine: Idempotency,
-    pub(in crate::engine) ttl: Duration,
     pub(in crate::engine) lease: LeaseHandle,
     phase: Phase,
     /// Whether the engine has charged the call to its scope.
@@ -54,7 +53,6 @@ enum Phase {
 impl HeldReservation {
     pub(in crate::engine) fn new(
         engine: Idempotency,
-        ttl: Duration,
         lease: LeaseHandle,
         (seat, is_charged): (Seat, bool),
     ) -> Self {
@@ -63,7 +61,6 @@ impl HeldReservation {
         let report = CallReport::default();
         Self {
             engine,
-            ttl,
             lease,
             phase: Phase::Unstarted,
             is_charged,
@@ -191,7 +188,7 @@ impl HeldReservation {
         Telemetry::dropped(self.id(), guarantee, dropped != Dropped::Cancelled);
         let reservation = self.reservation();
         let input = Some(reservation).filter(|reservation| reservation.has_input());
-        let (journaled, ttl) = (self.journaled().or(input), self.ttl);
+        let (journaled, ttl) = (self.journaled().or(input), self.lease.ttl());
         settle_dropped(&self.engine, self.id(), reservation, journaled, ttl, dropped, report);
     }
 

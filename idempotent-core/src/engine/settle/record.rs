@@ -52,7 +52,7 @@ impl HeldReservation {
 fn complete_locally(held: &HeldReservation, settlement: &Settlement) -> Option<KeyEnd> {
     let Settlement::Complete { record, ttl } = settlement else { return None };
     let local = held.engine.store().local()?;
-    let ttl = ttl.unwrap_or(held.ttl);
+    let ttl = ttl.unwrap_or(held.lease.ttl());
     let request = Complete::new(held.id(), held.written(), record, ttl);
     let timer = Telemetry::store_call(Transition::Complete);
     let answer = local.try_complete(&request)?;
@@ -119,7 +119,7 @@ impl End {
         match settlement {
             Settlement::Complete { record, ttl } => {
                 held.charge_completed(record.as_bytes().len());
-                Self::Complete { record, ttl: ttl.unwrap_or(held.ttl) }
+                Self::Complete { record, ttl: ttl.unwrap_or(held.lease.ttl()) }
             }
             Settlement::Release => {
                 held.refund();

@@ -140,7 +140,8 @@ mod tests {
             assert_eq!((record.input(), record.key()), (Some(&b"the order"[..]), Some("order:42")));
             assert_eq!(record.has_journal(), record.journal() == Some(name));
         }
-        assert_eq!(journaled.without_journal(), first);
+        let kept_for_as_long = first.with_journal(name, first.retention());
+        assert_eq!(kept_for_as_long.without_journal(), first);
     }
 
     #[test]
