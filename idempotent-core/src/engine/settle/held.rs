@@ -4,7 +4,6 @@
 use std::mem;
 #[cfg(feature = "consumer")]
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use tracing::Span;
 
