@@ -1,11 +1,14 @@
 //! The loop of a recovery: it asks which calls are due, and resumes them, so many at once.
 
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Sleep, sleep};
 use tracing::Instrument;
 
 use super::run::resume;
@@ -28,18 +31,13 @@ impl Worker {
             }
             // With more to do than it may do at once, it goes on as soon as something ends.
             let mut is_full = found == free;
-            let pause = sleep(jittered(worker.poll_every));
-            tokio::pin!(pause);
-            loop {
-                tokio::select! {
-                    _ = stopped.changed() => break,
-                    () = &mut pause => break,
-                    Some(ended) = runs.join_next() => {
-                        is_full &= matches!(ended, Ok(Resumed::Taken));
-                        if is_full {
-                            break;
-                        }
-                    }
+            let mut pause = pin!(sleep(jittered(worker.poll_every)));
+            while let Woken::ByAnEnd(is_taken) =
+                woken(&mut stopped, pause.as_mut(), &mut runs).await
+            {
+                is_full &= is_taken;
+                if is_full {
+                    break;
                 }
             }
         }
@@ -67,6 +65,34 @@ impl Worker {
             }
         }
     }
+}
+
+/// Why the loop goes on.
+enum Woken {
+    /// A call that it resumed has ended, and whether it was still there to be resumed.
+    ByAnEnd(bool),
+    ByTheClock,
+    ToStop,
+}
+
+/// Waits until a call ends, the pause is over, or somebody says to stop.
+async fn woken(
+    stopped: &mut watch::Receiver<bool>,
+    mut pause: Pin<&mut Sleep>,
+    runs: &mut JoinSet<Resumed>,
+) -> Woken {
+    let mut changed = pin!(stopped.changed());
+    poll_fn(|cx| {
+        if changed.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Woken::ToStop);
+        }
+        // There may be none.
+        if let Poll::Ready(Some(ended)) = runs.poll_join_next(cx) {
+            return Poll::Ready(Woken::ByAnEnd(matches!(ended, Ok(Resumed::Taken))));
+        }
+        pause.as_mut().poll(cx).map(|()| Woken::ByTheClock)
+    })
+    .await
 }
 
 /// Whether it was told to stop, or nobody holds it any more.
