@@ -104,6 +104,8 @@ BEGIN
         due_at = CASE WHEN r.guarantee = 3 THEN r.due_at END
     WHERE r.id = asked_id AND r.token = asked_token AND r.expires_at IS NULL
         AND (r.journal IS NULL OR r.journal = '')
+        -- What it is to replace stands in no new journal.
+        AND asked_mode <> 2
         AND (NOT asked_begins OR r.lapses_at > clock_timestamp());
 
     PERFORM FROM "idempotent"."records" AS r

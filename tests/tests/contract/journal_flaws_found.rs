@@ -26,6 +26,10 @@ fails! {
     ]
     write_step_replaces_anything: WriteStepReplacesAnything fails [
         a_step_replaces_only_what_it_may
+        a_step_that_replaces_another_marks_no_reservation
+    ]
+    write_step_marks_before_it_compares: WriteStepMarksBeforeItCompares fails [
+        a_step_that_replaces_another_marks_no_reservation
     ]
     write_step_replaces_the_others: WriteStepReplacesTheOthers fails [
         steps_that_are_named_beside_another_replace_none

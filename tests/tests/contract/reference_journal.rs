@@ -39,6 +39,9 @@ impl Journal for ReferenceStore {
         let has_lease = !request.begins || now < slot.until;
         let is_own = slot.record.token() == request.record.token() && has_lease;
         if is_own && !slot.record.has_journal() {
+            if matches!(request.replaces, Replaces::Entry(_)) {
+                return Ok(WriteStepOutcome::Conflict);
+            }
             slot.record = request.record.clone();
         }
         let journal = request.record.journal().expect("it names one");

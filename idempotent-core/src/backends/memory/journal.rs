@@ -24,6 +24,10 @@ impl<C: CompletedMap> Records<C> {
             return settle_late(is_same.then_some(slot), request);
         }
         if !slot.record.has_journal() {
+            // What it is to replace stands in no new journal.
+            if matches!(request.replaces, Replaces::Entry(_)) {
+                return WriteStepOutcome::Conflict;
+            }
             locked.mark(request.record.clone());
         }
         let Some(slot) = locked.slot_mut() else { return WriteStepOutcome::Fenced };

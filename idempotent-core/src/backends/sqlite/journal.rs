@@ -41,7 +41,11 @@ pub(super) async fn write_step(
             .bind(entry.as_bytes())
             .bind(request.begins)
     };
-    let mut write = Write::new().and(mark);
+    let mut write = match request.replaces {
+        // What it is to replace stands in no new journal.
+        Replaces::Entry(_) => Ok(Write::new()),
+        Replaces::Nothing | Replaces::Anything => Write::new().and(mark),
+    };
     for (step, entry) in request.also {
         write = write.and_then(|write| write.and(of_step(&statements.name_step, step, entry)));
     }

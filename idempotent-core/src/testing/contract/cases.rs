@@ -248,6 +248,7 @@ macro_rules! __contract_cases {
                 a_late_run_writes_while_nobody_has_taken_the_call_and_begins_nothing
                 a_fenced_run_settles_the_step_that_it_began_and_no_other
                 a_step_replaces_only_what_it_may
+                a_step_that_replaces_another_marks_no_reservation
                 steps_that_are_named_beside_another_replace_none
                 a_suspended_call_lapses_at_once_and_keeps_its_steps
                 a_suspended_call_in_doubt_is_indeterminate_until_it_is_suspended_again

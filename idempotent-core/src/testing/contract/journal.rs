@@ -1,132 +1,12 @@
 //! Journals: the steps of a call, and how another run resumes it. A store without them has nothing to check.
 
-use std::time::Duration;
-
 use super::fixture::{Fixture, Owner, expect_answer};
-use crate::model::{Guarantee, Record, StepEntry, StepHead, StepId, StepStatus, Token};
+use super::journal_run::{Run, entry, recorded, require_journal, step};
+use crate::model::{Guarantee, StepStatus};
 use crate::store::{
-    CompleteOutcome, Journal, Release, RenewOutcome, Replaces, Reserve, ReserveOutcome, Resume,
-    ResumeOutcome, State, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
+    CompleteOutcome, Release, RenewOutcome, Replaces, Reserve, ReserveOutcome, ResumeOutcome,
+    State, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
 };
-
-/// A run of a call with a journal.
-#[derive(Clone)]
-struct Run {
-    owner: Owner,
-    /// Its reservation with the journal.
-    record: Record,
-}
-
-impl Run {
-    fn new(fixture: &Fixture, owner: &Owner) -> Self {
-        let name = owner.token();
-        let record = owner.reservation.with_journal(name, fixture.retention());
-        Self { owner: owner.clone(), record }
-    }
-
-    /// The next run of the same call.
-    fn next(fixture: &Fixture, before: &Self) -> Self {
-        let envelope = fixture.envelope(Guarantee::AtLeastOnce);
-        let reservation = Record::reserved(&envelope, Token::random());
-        let journal = before.record.journal().expect("it has one");
-        let record = reservation.with_journal(journal, fixture.retention());
-        Self { owner: Owner { reservation: record.clone() }, record }
-    }
-}
-
-fn step(fixture: &Fixture, name: &str) -> StepId {
-    StepId::of_call(&fixture.id).step(name, None)
-}
-
-fn entry(status: StepStatus, result: &[u8]) -> StepEntry {
-    let part_of = StepId::from_bytes([0; 32]);
-    let attempt = Token::random();
-    let head =
-        StepHead { part_of, name: "step", key: None, attempt, version: 0, fingerprint: None };
-    head.entry(status, Duration::ZERO, result)
-}
-
-fn recorded(result: &[u8]) -> StepEntry {
-    entry(StepStatus::Recorded, result)
-}
-
-impl Fixture {
-    fn journal(&self) -> &dyn Journal {
-        self.store.journal().expect("the case asked before")
-    }
-
-    async fn begin_run(&self) -> Run {
-        let owner = self.reserve_at_least_once().await;
-        Run::new(self, &owner)
-    }
-
-    async fn write(&self, run: &Run, name: &str, entry: &StepEntry) -> WriteStepOutcome {
-        let step = step(self, name);
-        let request = WriteStep::new(&self.id, &run.record, &step, entry);
-        expect_answer(self.journal().write_step(&request).await)
-    }
-
-    async fn replace(
-        &self,
-        run: &Run,
-        name: &str,
-        replaces: Replaces<'_>,
-        entry: &StepEntry,
-    ) -> WriteStepOutcome {
-        let step = step(self, name);
-        let request = WriteStep::new(&self.id, &run.record, &step, entry).replacing(replaces);
-        expect_answer(self.journal().write_step(&request).await)
-    }
-
-    async fn begin(&self, run: &Run, name: &str, entry: &StepEntry) -> WriteStepOutcome {
-        self.begin_over(run, name, Replaces::Nothing, entry).await
-    }
-
-    async fn begin_over(
-        &self,
-        run: &Run,
-        name: &str,
-        replaces: Replaces<'_>,
-        entry: &StepEntry,
-    ) -> WriteStepOutcome {
-        let step = step(self, name);
-        let request = WriteStep::new(&self.id, &run.record, &step, entry);
-        let request = request.replacing(replaces).beginning();
-        expect_answer(self.journal().write_step(&request).await)
-    }
-
-    /// A run with one recorded step.
-    async fn journaled(&self) -> (Run, StepEntry) {
-        let (run, entry) = (self.begin_run().await, recorded(b"result"));
-        assert_eq!(self.write(&run, "charge", &entry).await, WriteStepOutcome::Written);
-        (run, entry)
-    }
-
-    async fn steps(&self, run: &Run) -> Vec<(StepId, StepEntry)> {
-        let journal = run.record.journal().expect("it has one");
-        let mut steps = expect_answer(self.journal().load_steps(&self.id, journal).await);
-        steps.sort_by_key(|(step, _)| *step);
-        steps
-    }
-
-    async fn resume(&self, seen: &Run, next: &Run) -> ResumeOutcome {
-        let request = Resume::new(&self.id, &seen.record, &next.record, self.lease());
-        expect_answer(self.journal().resume(&request).await)
-    }
-
-    async fn suspend(&self, run: &Run, suspended: &Record) {
-        let request = Suspend::new(&self.id, &run.owner.reservation, suspended);
-        expect_answer(self.journal().suspend(&request).await);
-    }
-}
-
-macro_rules! require_journal {
-    ($fixture:expr) => {
-        if $fixture.store.journal().is_none() {
-            return;
-        }
-    };
-}
 
 pub(super) async fn a_first_step_marks_the_reservation_and_keeps_its_lease(fixture: Fixture) {
     require_journal!(fixture);
@@ -268,6 +148,19 @@ pub(super) async fn a_step_replaces_only_what_it_may(fixture: Fixture) {
     assert_eq!(fixture.steps(&run).await, [(step(&fixture, "pay"), second)]);
 }
 
+pub(super) async fn a_step_that_replaces_another_marks_no_reservation(fixture: Fixture) {
+    require_journal!(fixture);
+    let run = fixture.begin_run().await;
+    let (begun, tried) = (entry(StepStatus::Begun, b""), entry(StepStatus::Tried, b""));
+    // The write of the first was refused, and its owner takes it back.
+    let taken_back = fixture.replace(&run, "pay", Replaces::Entry(&begun), &tried).await;
+    assert_ne!(taken_back, WriteStepOutcome::Written);
+    let again = fixture.begin_over(&run, "pay", Replaces::Entry(&begun), &tried).await;
+    assert_ne!(again, WriteStepOutcome::Written);
+    assert_eq!(fixture.expect_taken().await.record, run.owner.reservation);
+    assert_eq!(fixture.steps(&run).await, []);
+}
+
 pub(super) async fn steps_that_are_named_beside_another_replace_none(fixture: Fixture) {
     require_journal!(fixture);
     let (run, charge) = fixture.journaled().await;
@@ -290,9 +183,10 @@ pub(super) async fn a_suspended_call_lapses_at_once_and_keeps_its_steps(fixture:
     let suspended = run.record.abandoned();
     fixture.suspend(&run, &suspended).await;
     let found = fixture.expect_taken().await;
-    assert_eq!((found.state, found.record), (State::Suspended, suspended));
+    assert_eq!((found.state, &found.record), (State::Suspended, &suspended));
     let next = Run::next(&fixture, &run);
-    assert!(matches!(fixture.resume(&run, &next).await, ResumeOutcome::Won));
+    let seen = run.seen_as(&suspended);
+    assert!(matches!(fixture.resume(&seen, &next).await, ResumeOutcome::Won));
     assert_eq!(fixture.steps(&next).await, [(step(&fixture, "charge"), entry)]);
 }
 
@@ -306,14 +200,15 @@ pub(super) async fn a_suspended_call_in_doubt_is_indeterminate_until_it_is_suspe
     let doubtful = run.record.with_guarantee(Guarantee::AtMostOnce).abandoned();
     fixture.suspend(&run, &doubtful).await;
     assert_eq!(fixture.expect_taken().await.state, State::Indeterminate);
-    let next = Run::next(&fixture, &run);
-    assert!(matches!(fixture.resume(&run, &next).await, ResumeOutcome::Taken(_)));
+    let (next, seen) = (Run::next(&fixture, &run), run.seen_as(&doubtful));
+    assert!(matches!(fixture.resume(&seen, &next).await, ResumeOutcome::Taken(_)));
     // An operator says that the step did not happen.
     let settles = [(step(&fixture, "pay"), begun, tried.clone())];
     let suspended = run.record.abandoned();
     let request = Suspend::new(&fixture.id, &doubtful, &suspended).settling(&settles);
     expect_answer(fixture.journal().suspend(&request).await);
-    assert!(matches!(fixture.resume(&run, &next).await, ResumeOutcome::Won));
+    let seen = run.seen_as(&suspended);
+    assert!(matches!(fixture.resume(&seen, &next).await, ResumeOutcome::Won));
     assert_eq!(fixture.steps(&next).await, [(step(&fixture, "pay"), tried)]);
 }
 

@@ -18,6 +18,7 @@ mod due;
 mod fencing;
 mod fixture;
 mod journal;
+mod journal_run;
 mod lapse;
 mod release;
 mod renew;

@@ -69,6 +69,7 @@ impl Journal for BrokenStore {
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         let store = &self.store;
         let before = self.stored(request.id);
+        let is_marked = before.as_ref().is_some_and(Record::has_journal);
         let is_own = before.is_some_and(|record| record.token() == request.record.token());
         let journal = request.record.journal().unwrap_or_else(Token::random);
         let mut asked = *request;
@@ -106,6 +107,11 @@ impl Journal for BrokenStore {
             Flaw::WriteStepReplacesAnything if is_own => {
                 asked.replaces = Replaces::Anything;
                 store.write_step(&asked).await
+            }
+            Flaw::WriteStepMarksBeforeItCompares if is_own && !is_marked => {
+                let marked = request.record.clone();
+                self.change(request.id, |slot| slot.record = marked);
+                store.write_step(request).await
             }
             Flaw::WriteStepReplacesTheOthers => {
                 let written = store.write_step(request).await;

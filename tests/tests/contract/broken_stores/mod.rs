@@ -132,6 +132,7 @@ pub(crate) enum Flaw {
     WriteStepSettlesNothingLate,
     WriteStepReplacesAnything,
     WriteStepReplacesTheOthers,
+    WriteStepMarksBeforeItCompares,
     ResumeReadsThenWrites,
     ResumeRefusesItsOwnToken,
     SuspendKeepsTheLease,
