@@ -1,12 +1,16 @@
 -- KEYS: the record, and its journal. ARGV: token, the record to write, 1 if the lease ends now, the record to write in
 -- place of a reservation without a journal or nothing to release it, and triples: a step, the entry that is replaced,
 -- and by which.
--- Returns 1: written. 0: there is no such reservation.
+-- Returns 1: written. 0: there is no such reservation, or it has a journal that the record to write does not know.
 local head = redis.call('GETRANGE', KEYS[1], 0, 38)
 if not is_reservation(head) or string.sub(head, 5, 20) ~= ARGV[1] then
   return 0
 end
 local keeps, record = has_journal(head), ARGV[2]
+-- Whoever knows of no journal leaves one alone.
+if keeps and not has_journal(record) then
+  return 0
+end
 if not keeps then
   record = ARGV[4]
   if record == '' then
