@@ -43,7 +43,8 @@ pub enum Replaces<'a> {
 pub struct Resume<'a> {
     /// The record's id.
     pub id: &'a RecordId,
-    /// The suspended reservation that was seen: compare all of it, or its token.
+    /// The suspended reservation that was seen: compare all of it. A late owner that writes its first step changes it
+    /// and keeps its token.
     pub seen: &'a Record,
     /// The reservation to write in its place, with a token of its own and the same journal.
     pub record: &'a Record,

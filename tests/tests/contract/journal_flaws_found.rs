@@ -42,6 +42,7 @@ fails! {
     ]
     suspend_keeps_the_lease: SuspendKeepsTheLease fails [
         a_suspended_call_lapses_at_once_and_keeps_its_steps
+        a_call_that_was_suspended_anew_is_resumed_as_it_is_now
         a_suspended_call_in_doubt_is_indeterminate_until_it_is_suspended_again
         a_call_without_a_journal_is_released_or_abandoned_when_it_is_suspended
     ]
@@ -50,6 +51,9 @@ fails! {
     ]
     suspend_releases_everything: SuspendReleasesEverything fails [
         a_call_without_a_journal_is_released_or_abandoned_when_it_is_suspended
+    ]
+    suspend_forgets_the_journal: SuspendForgetsTheJournal fails [
+        who_knows_of_no_journal_does_not_suspend_a_call_with_one
     ]
     reserve_wins_over_a_journal: ReserveWinsOverAJournal fails [
         a_lapsed_call_with_a_journal_is_suspended_and_nobody_reserves_it
@@ -114,7 +118,8 @@ fails! {
     write_step_marks_only_first_runs: WriteStepMarksOnlyFirstRuns fails [
         a_resumed_call_begins_its_journal_with_its_first_step
     ]
-    suspend_forgets_the_journal: SuspendForgetsTheJournal fails [
-        who_knows_of_no_journal_does_not_suspend_a_call_with_one
+    resume_goes_by_the_token: ResumeGoesByTheToken fails [
+        a_call_that_was_suspended_anew_is_resumed_as_it_is_now
+        a_call_with_a_step_since_it_was_seen_is_resumed_with_its_journal
     ]
 }

@@ -86,8 +86,7 @@ impl Journal for ReferenceStore {
         let (mut slots, now) = (self.slots(), self.clock.now());
         match slots.get(request.id).and_then(|slot| slot.entry(now)) {
             Some(entry)
-                if entry.state == State::Suspended
-                    && entry.record.token() == request.seen.token() =>
+                if entry.state == State::Suspended && entry.record == *request.seen =>
             {
                 let mut slot = self.slot(request.record, request.lease);
                 slot.due = slot.due.map(|_| now.saturating_add(request.due_in));

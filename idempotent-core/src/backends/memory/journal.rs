@@ -77,10 +77,7 @@ impl<C: CompletedMap> Records<C> {
             {
                 ResumeOutcome::Won
             }
-            Some(entry)
-                if entry.state == State::Suspended
-                    && entry.record.token() == request.seen.token() =>
-            {
+            Some(entry) if entry.state == State::Suspended && entry.record == *request.seen => {
                 locked.resume(request.record.clone(), request.lease, now);
                 locked.set_due(Some(now.after(request.due_in)));
                 ResumeOutcome::Won

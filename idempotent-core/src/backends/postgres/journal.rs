@@ -96,6 +96,7 @@ pub(super) async fn resume(
             .bind(ceil_micros(request.lease))
             .bind(ceil_micros(record.retention()))
             .bind(due(record, Some(request.due_in)))
+            .bind(request.seen.as_bytes())
     };
     let deadline = store.connection.deadline();
     let rows = store.connection.fetch_until(query, Retry::Yes, deadline).await;

@@ -84,9 +84,8 @@ pub(super) async fn resume(
 ) -> Result<ResumeOutcome, StoreError> {
     let Some(name) = request.record.journal() else { return Err(MalformedRecord.into()) };
     let key = store.keys.of(request.id);
-    let (seen, lease) = (request.seen.token(), millis(request.lease).to_string());
-    let arguments =
-        [&seen.as_bytes()[..], request.record.as_bytes(), lease.as_bytes(), &name.as_bytes()[..]];
+    let (seen, lease) = (request.seen.as_bytes(), millis(request.lease).to_string());
+    let arguments = [seen, request.record.as_bytes(), lease.as_bytes(), &name.as_bytes()[..]];
     let journal = journal_of(&key);
     let keys = ScriptKeys { record: &key, journal: Some(&journal) };
     let script = &store.scripts.resume;

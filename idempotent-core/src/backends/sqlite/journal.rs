@@ -98,7 +98,8 @@ pub(super) async fn resume(
         .bind(lapse_code(request.record))
         .bind(ceil_millis(request.lease))
         .bind(floor_millis(request.record.retention()))
-        .bind(due(request.record, Some(request.due_in)));
+        .bind(due(request.record, Some(request.due_in)))
+        .bind(request.seen.as_bytes());
     if store.connection.change(query).await? > 0 {
         return Ok(ResumeOutcome::Won);
     }

@@ -251,9 +251,11 @@ macro_rules! __contract_cases {
                 a_step_that_replaces_another_marks_no_reservation
                 steps_that_are_named_beside_another_replace_none
                 a_suspended_call_lapses_at_once_and_keeps_its_steps
+                a_call_that_was_suspended_anew_is_resumed_as_it_is_now
                 a_suspended_call_in_doubt_is_indeterminate_until_it_is_suspended_again
                 a_call_without_a_journal_is_released_or_abandoned_when_it_is_suspended
                 nobody_frees_a_call_with_a_journal_without_knowing_of_it
+                who_knows_of_no_journal_does_not_suspend_a_call_with_one
                 a_completed_call_has_no_journal
                 another_runs_result_does_not_complete_a_suspended_call
                 a_purged_call_has_no_journal
@@ -270,7 +272,7 @@ macro_rules! __contract_cases {
                 a_call_that_has_ended_is_not_due
                 nobody_frees_a_resumed_call_that_has_recorded_nothing
                 a_resumed_call_begins_its_journal_with_its_first_step
-                who_knows_of_no_journal_does_not_suspend_a_call_with_one
+                a_call_with_a_step_since_it_was_seen_is_resumed_with_its_journal
             }
             cancellation {
                 a_reserve_that_was_dropped_midway_can_be_repeated

@@ -213,16 +213,29 @@ pub(super) async fn a_resumed_call_begins_its_journal_with_its_first_step(fixtur
     assert!(fixture.due_in().await.is_some());
 }
 
-pub(super) async fn who_knows_of_no_journal_does_not_suspend_a_call_with_one(fixture: Fixture) {
+pub(super) async fn a_call_with_a_step_since_it_was_seen_is_resumed_with_its_journal(
+    fixture: Fixture,
+) {
     require_index!(fixture);
     let owner = fixture.reserve_with_input().await;
-    let marked = owner.reservation.with_journal(owner.token(), fixture.retention());
+    fixture.let_lease_expire().await;
+    let seen = &owner.reservation;
+    // The late owner records its first step, and keeps its token.
+    let marked = seen.with_journal(owner.token(), seen.retention());
     let (step, entry) = a_step(&fixture);
     let request = WriteStep::new(&fixture.id, &marked, &step, &entry);
-    expect_answer(fixture.steps_of_calls().write_step(&request).await);
-    fixture.end(&owner.reservation, None).await;
-    let found = fixture.expect_taken().await;
-    assert_eq!((found.state, found.record), (State::Reserved, marked));
+    let written = expect_answer(fixture.steps_of_calls().write_step(&request).await);
+    assert_eq!(written, WriteStepOutcome::Written);
+    let runs = Runs { attempts: 1, steps: 0 };
+    let outdated = seen.taken_over(Token::random(), Duration::ZERO, runs);
+    let request = Resume::new(&fixture.id, seen, &outdated, fixture.lease());
+    match expect_answer(fixture.steps_of_calls().resume(&request).await) {
+        ResumeOutcome::Taken(found) => assert_eq!(found.record, marked),
+        outcome => panic!("it has a journal by now, but: {outcome:?}"),
+    }
+    fixture.take(&marked, fixture.lease()).await;
+    let call = fixture.steps_of_calls().load_steps(&fixture.id, owner.token());
+    assert_eq!(expect_answer(call.await), [(step, entry)]);
 }
 
 fn a_step(fixture: &Fixture) -> (StepId, StepEntry) {

@@ -190,6 +190,20 @@ pub(super) async fn a_suspended_call_lapses_at_once_and_keeps_its_steps(fixture:
     assert_eq!(fixture.steps(&next).await, [(step(&fixture, "charge"), entry)]);
 }
 
+pub(super) async fn a_call_that_was_suspended_anew_is_resumed_as_it_is_now(fixture: Fixture) {
+    require_journal!(fixture);
+    let (run, _) = fixture.journaled().await;
+    let before = run.record.abandoned();
+    fixture.suspend(&run, &before).await;
+    let after = before.with_last_error("why it is suspended");
+    fixture.suspend(&run, &after).await;
+    let (next, seen) = (Run::next(&fixture, &run), run.seen_as(&before));
+    let outdated = fixture.resume(&seen, &next).await;
+    assert!(matches!(outdated, ResumeOutcome::Taken(found) if found.record == after));
+    let seen = run.seen_as(&after);
+    assert!(matches!(fixture.resume(&seen, &next).await, ResumeOutcome::Won));
+}
+
 pub(super) async fn a_suspended_call_in_doubt_is_indeterminate_until_it_is_suspended_again(
     fixture: Fixture,
 ) {
@@ -240,6 +254,18 @@ pub(super) async fn nobody_frees_a_call_with_a_journal_without_knowing_of_it(fix
     expect_answer(fixture.store.release(&release).await);
     let found = fixture.expect_taken().await;
     assert!(found.record.has_journal(), "{found:?}");
+    assert_eq!(fixture.steps(&run).await, [(step(&fixture, "charge"), entry)]);
+}
+
+pub(super) async fn who_knows_of_no_journal_does_not_suspend_a_call_with_one(fixture: Fixture) {
+    require_journal!(fixture);
+    let (run, entry) = fixture.journaled().await;
+    let suspended = run.owner.reservation.abandoned();
+    let request = Suspend::new(&fixture.id, &run.owner.reservation, &suspended);
+    let request = request.otherwise(WithoutJournal::Abandon(&suspended));
+    expect_answer(fixture.journal().suspend(&request).await);
+    let found = fixture.expect_taken().await;
+    assert_eq!((found.state, &found.record), (State::Reserved, &run.record));
     assert_eq!(fixture.steps(&run).await, [(step(&fixture, "charge"), entry)]);
 }
 

@@ -134,12 +134,23 @@ impl Journal for BrokenStore {
 
     async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
         let stored = self.stored(request.id);
-        let is_own = stored.is_some_and(|record| record.token() == request.record.token());
+        let is_seen = stored.as_ref() == Some(request.seen);
+        let has_token = |record: &Record, token| record.token() == token;
+        let is_own =
+            stored.as_ref().is_some_and(|record| has_token(record, request.record.token()));
         match self.flaw {
-            Flaw::ResumeReadsThenWrites if self.state_of(request.id) == Some(State::Suspended) => {
+            Flaw::ResumeReadsThenWrites
+                if is_seen && self.state_of(request.id) == Some(State::Suspended) =>
+            {
                 tokio::time::sleep(Duration::from_millis(20)).await;
                 self.put(request.id, request.record, request.lease);
                 Ok(ResumeOutcome::Won)
+            }
+            Flaw::ResumeGoesByTheToken => {
+                let stored = stored.filter(|record| has_token(record, request.seen.token()));
+                let mut asked = *request;
+                asked.seen = stored.as_ref().unwrap_or(request.seen);
+                self.store.resume(&asked).await
             }
             Flaw::ResumeIgnoresTheDueTime => {
                 self.store.resume(&request.due_in(request.lease)).await

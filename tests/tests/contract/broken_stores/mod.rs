@@ -138,6 +138,7 @@ pub(crate) enum Flaw {
     SuspendKeepsTheLease,
     SuspendSettlesNothing,
     SuspendReleasesEverything,
+    SuspendForgetsTheJournal,
     ReserveWinsOverAJournal,
     ReserveKeepsTheOldJournal,
     ReleaseFreesAJournal,
@@ -158,7 +159,7 @@ pub(crate) enum Flaw {
     CompleteKeepsTheDueTime,
     SuspendFreesResumedCalls,
     WriteStepMarksOnlyFirstRuns,
-    SuspendForgetsTheJournal,
+    ResumeGoesByTheToken,
 }
 
 #[derive(Clone)]

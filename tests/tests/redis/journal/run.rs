@@ -123,13 +123,14 @@ impl Run {
         store.journal().unwrap().suspend(&request).await
     }
 
-    /// Takes this suspended call.
+    /// Takes this call, which was suspended.
     pub(super) async fn resume(
         &self,
         store: &dyn Store,
         next: &Self,
     ) -> Result<ResumeOutcome, StoreError> {
-        let request = Resume::new(&self.attempt.id, &self.record, &next.record, Attempt::LEASE);
+        let seen = self.record.abandoned();
+        let request = Resume::new(&self.attempt.id, &seen, &next.record, Attempt::LEASE);
         store.journal().unwrap().resume(&request).await
     }
 

@@ -1,4 +1,4 @@
--- KEYS: the record, and its journal. ARGV: the token that was seen, the reservation to write, lease in ms, and the
+-- KEYS: the record, and its journal. ARGV: the record that was seen, the reservation to write, lease in ms, and the
 -- journal's name.
 -- Returns 1: taken. 0: there is no record. 3: the journal is missing. Otherwise the record that is there, and its PTTL.
 local found = redis.call('GET', KEYS[1])
@@ -12,7 +12,7 @@ if is_reservation(found) then
     write_again(KEYS[1], found)
     return 1
   end
-  if token == ARGV[1] and has_lapsed and string.byte(found, 3) == 3 then
+  if found == ARGV[1] and has_lapsed and string.byte(found, 3) == 3 then
     if redis.call('HGET', KEYS[2], 'name') ~= ARGV[4] then
       return 3
     end
