@@ -124,6 +124,28 @@ async fn never_happened_counts_after_two_answers_that_far_apart() {
     assert_eq!(retry(&engine, "7").await.unwrap(), "a second charge");
 }
 
+/// The step has sent a key of its own, and the provider is asked by the call's.
+#[tokio::test(start_paused = true)]
+async fn of_a_call_with_steps_never_happened_does_not_count() {
+    let (engine, provider) = (engine(), Provider::default());
+    let call = Operation::new("shop.charge").lease(secs(30)).key("7").engine(&engine);
+    let interrupted = call.returning::<Result<String, Error>>().run(|| async {
+        let step = Operation::new("pay").guarantee(Guarantee::AtMostOnce).step();
+        let step = step.returning::<Result<String, Error>>().run(pending);
+        let _ = tokio::time::timeout(secs(1), step).await;
+        Ok("unknown".to_owned())
+    });
+    assert_eq!(interrupted.await.unwrap_err().kind(), ErrorKind::Indeterminate);
+    let reconciler = provider.reconciler(&engine);
+    for _ in 0..4 {
+        advance(SETTLE).await;
+        let report = pass(&reconciler).await;
+        assert_eq!((report.never_once, report.never_happened), (0, 0));
+    }
+    assert!(provider.asked() >= 2, "it was asked {} times", provider.asked());
+    assert_eq!(state(&engine, "7").await, Some(State::Indeterminate));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_request_that_arrives_after_the_first_never_is_found_by_the_second_question() {
     let (engine, provider) = (engine(), Provider::default());

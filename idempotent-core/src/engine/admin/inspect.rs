@@ -32,6 +32,11 @@ impl Inspection {
         &self.id
     }
 
+    /// Whether the call has a journal of steps, loaded or not.
+    pub(in crate::engine) fn has_journal(&self) -> bool {
+        self.entry.record.has_journal()
+    }
+
     /// The record's state.
     #[must_use]
     pub fn state(&self) -> State {

@@ -24,7 +24,9 @@ pub enum Finding {
     /// The call has ended, and this is how. [`happened`](Self::happened) and [`failed`](Self::failed) make one.
     Ended(Resolution),
     /// The other system knows nothing of it. That counts once it has said so twice, the
-    /// [settle time](super::Reconciler::settle) apart: the request may be on its way.
+    /// [settle time](super::Reconciler::settle) apart: the request may be on its way. Of a call with
+    /// [steps](crate::guide::calls_of_several_effects) it counts as [`Unknown`](Self::Unknown), since each step sends a key
+    /// of its own: [resolve the step](crate::Idempotency::resolve_step).
     NeverHappened,
     /// The other system cannot say: it is asked again later.
     Unknown,

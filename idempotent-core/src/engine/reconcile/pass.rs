@@ -139,7 +139,7 @@ impl Reconciler {
         call.asked = call.asked.saturating_add(1);
         let now = Instant::now();
         let settle = self.settle_time(&seen);
-        let resolution = match finding {
+        let resolution = match believed(&seen, finding) {
             Finding::Ended(resolution) if !resolution.says_never_happened() => resolution,
             Finding::Ended(_) | Finding::NeverHappened => match call.never_at {
                 Some(first) if now.duration_since(first) >= settle => {
@@ -215,6 +215,17 @@ impl Reconciler {
     fn count(&self, seen: &Inspection, outcome: &'static str) {
         Telemetry::reconciled(seen.id(), outcome, self.is_dry);
     }
+}
+
+/// What an answer is worth. A step sends keys of its own, so whoever was asked by the call's key may know nothing of it
+/// and yet have done what the step asked for: of a call with steps it does not count that nothing happened.
+fn believed(seen: &Inspection, finding: Finding) -> Finding {
+    let is_never = match &finding {
+        Finding::Ended(resolution) => resolution.says_never_happened(),
+        Finding::NeverHappened => true,
+        Finding::Unknown => false,
+    };
+    if is_never && seen.has_journal() { Finding::Unknown } else { finding }
 }
 
 impl Questions {
