@@ -96,6 +96,43 @@ async fn a_step_in_doubt_that_is_resolved_to_a_value_is_not_run_again() {
 }
 
 #[tokio::test]
+async fn two_steps_that_are_resolved_as_they_were_seen_leave_no_doubt() {
+    let shop = Shop::new();
+    let both_have_begun = tokio::sync::Barrier::new(2);
+    let pay = async |name: &'static str| {
+        let step = Operation::new(name).guarantee(Guarantee::AtMostOnce).step();
+        let paid = step.returning::<Result<u32, Error>>().run(|| async {
+            both_have_begun.wait().await;
+            Ok(1)
+        });
+        paid.await
+    };
+    let full = Fault::FailAs(idempotent_core::store::StoreErrorKind::Full);
+    shop.store().inject(StoreMethod::WriteStep, When::From(3), full);
+    let refused = shop.call(|| async {
+        let (one, other) = tokio::join!(pay("charge"), pay("refund"));
+        Ok(one? + other?)
+    });
+    assert_eq!(refused.await.unwrap_err().kind(), ErrorKind::Indeterminate);
+    shop.store().heal();
+    let engine = shop.test.engine();
+    let found = engine.scan(&Scan::indeterminate()).await.unwrap().entries.remove(0);
+    let seen = engine.inspect(found.id()).await.unwrap().unwrap();
+    assert_eq!(seen.steps().len(), 2);
+    for (step, entry) in seen.steps() {
+        assert_eq!(entry.status(), StepStatus::Begun);
+        engine.resolve_step(&seen, step, Resolution::completed(5_u32)).await.unwrap();
+    }
+    let now = engine.inspect(found.id()).await.unwrap().unwrap();
+    assert_eq!(now.state(), State::Suspended);
+    let total = shop.call(|| async {
+        let (one, other) = tokio::join!(pay("charge"), pay("refund"));
+        Ok(one? + other?)
+    });
+    assert_eq!(total.await.unwrap(), 10);
+}
+
+#[tokio::test]
 async fn a_step_in_doubt_that_never_happened_runs_in_the_next_run() {
     let shop = Shop::new();
     let seen = in_doubt(&shop).await;

@@ -78,7 +78,17 @@ impl Idempotency {
         let due_in = is_last.then_some(Duration::ZERO);
         let request = Suspend::new(id, record, &next).settling(&settles).due_in(due_in);
         self.admin_call(id, self.journals(seen)?.suspend(&request)).await?;
-        self.check_said(seen, journal, step, &said).await
+        let now = self.check_said(seen, journal, step, &said).await?;
+        // Others may have been resolved since this was inspected: then nobody else sees that it was the last.
+        let in_doubt = now.steps.iter().any(|(_, entry)| entry.status() == StepStatus::Begun);
+        if in_doubt || now.state() != State::Indeterminate {
+            return Ok(());
+        }
+        match self.make_resumable(&now, None).await {
+            // Whoever resolved another was first, and it goes on already.
+            Err(error) if error.kind() == ErrorKind::InProgress => Ok(()),
+            resumable => resumable,
+        }
     }
 
     /// What the journal is to say of the step.
@@ -103,19 +113,21 @@ impl Idempotency {
         self.seal(&seen.id, &record)
     }
 
-    /// Whether the journal says so now.
+    /// The call as it is now, if its journal says so.
     async fn check_said(
         &self,
         seen: &Inspection,
         journal: Token,
         step: &StepId,
         said: &StepEntry,
-    ) -> Result<(), Error> {
-        let now = self.inspect(&seen.id).await?;
-        let is_said = now.as_ref().is_some_and(|now| {
+    ) -> Result<Inspection, Error> {
+        let is_said = |now: &Inspection| {
             now.entry.record.journal() == Some(journal)
                 && now.steps.iter().any(|(known, entry)| known == step && entry == said)
-        });
-        if is_said { Ok(()) } else { Err(moved_on(seen, now.as_ref().map(|now| &now.entry))) }
+        };
+        match self.inspect(&seen.id).await? {
+            Some(now) if is_said(&now) => Ok(now),
+            now => Err(moved_on(seen, now.as_ref().map(|now| &now.entry))),
+        }
     }
 }
