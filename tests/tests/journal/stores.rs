@@ -39,12 +39,12 @@ async fn a_call_goes_on_where_it_stopped(store: impl Store + Clone) {
     let seen = engine.scan(&Scan::unfinished()).await.unwrap();
     assert_eq!(seen.entries[0].state(), State::Suspended);
 
-    let dropped = call(Duration::from_secs(2)).run(|| async {
+    let dropped = call(Duration::from_secs(6)).run(|| async {
         note(&ledger, "hold").await?;
         note(&ledger, "charge").await?;
         std::future::pending().await
     });
-    tokio::time::timeout(Duration::from_secs(3), dropped).await.unwrap_err();
+    tokio::time::timeout(Duration::from_secs(7), dropped).await.unwrap_err();
     let body = || async {
         let held = note(&ledger, "hold").await?;
         Ok(held + note(&ledger, "charge").await? + note(&ledger, "ship").await?)

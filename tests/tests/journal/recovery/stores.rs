@@ -19,7 +19,7 @@ use crate::shop::Ledger;
 const SECRET: [u8; 32] = [7; 32];
 
 fn checkout(order: &Order) -> idempotent_core::call::Call<u32, Error> {
-    let call = Operation::new("checkout").lease(Duration::from_millis(500)).key(&order.id);
+    let call = Operation::new("checkout").lease(Duration::from_secs(5)).key(&order.id);
     call.resume(order).returning::<Result<u32, Error>>()
 }
 

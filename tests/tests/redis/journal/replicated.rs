@@ -60,7 +60,7 @@ async fn a_step_at_most_once_does_not_start_before_replicas_know_that_it_begins(
     let engine = Idempotency::builder(store.clone()).build();
     let runs = Runs::new();
     // A step is tried as long as the lease is renewed, and renewals do not wait for replicas.
-    let (lease, max_run) = (Duration::from_secs(2), Duration::from_secs(2));
+    let (lease, max_run) = (Duration::from_secs(6), Duration::from_secs(6));
     let call = Operation::new("checkout").lease(lease).max_run(max_run).key("7").engine(&engine);
     let refused = call.returning::<Result<usize, idempotent_core::Error>>().run(|| async {
         group.leave(0).await;
