@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+use super::park::give_back;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::telemetry::Transition;
 use crate::model::{Runs, StepStatus, Token};
@@ -38,6 +39,12 @@ pub(super) async fn take(
     let pause = engine.settings().resume_backoff.pause(attempts);
     let request = Resume::new(&due.id, seen, &record, lease).due_in(lease.saturating_add(pause));
     let at = Instant::now();
-    let outcome = engine.0.call(Transition::Resume, lease, store.resume(&request)).await?;
-    Ok(matches!(outcome, ResumeOutcome::Won).then_some(Written { record, at }))
+    match engine.0.call(Transition::Resume, lease, store.resume(&request)).await {
+        Ok(outcome) => Ok(matches!(outcome, ResumeOutcome::Won).then_some(Written { record, at })),
+        Err(error) => {
+            // Perhaps only the answer was lost: then nobody runs what was taken, and that is no attempt.
+            give_back(engine, &due.id, &record, "the store's answer was lost", false).await;
+            Err(error)
+        }
+    }
 }
