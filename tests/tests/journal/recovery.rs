@@ -2,6 +2,7 @@
 
 mod counting;
 mod no_index;
+mod outages;
 mod stores;
 
 use std::sync::Arc;

@@ -55,6 +55,9 @@ use crate::error::{Error, ErrorKind};
 /// | its body ended with [`Disposition::Suspend`](crate::Disposition::Suspend) | after a pause |
 /// | its body returned an `Err` | never: whoever called it has its answer, and may retry |
 ///
+/// That a body returned an `Err` is recorded as a result is, and tried while the lease lasts. If the store is away for
+/// longer than that, or the process dies before it is recorded, the call looks like one whose process died and is resumed.
+///
 /// The pauses are those of [`resume_backoff`](crate::IdempotencyBuilder::resume_backoff). The closure is called with the
 /// decoded input and in the scope of the engine, and must lead to the call that was interrupted: the same operation, key,
 /// scope and fingerprint. That is compared before anything runs.

@@ -85,10 +85,7 @@ async fn record(mut held: HeldReservation, settlement: Settlement) {
             Err(error) => report_failed_try(&held, &error),
         }
     }
-    // To mark the reservation is worth a few tries: it lapses by itself.
-    if let (Ok(runtime), false) =
-        (Handle::try_current(), matches!(end, End::Abandon(_) | End::Suspend(_)))
-    {
+    if let (Ok(runtime), false) = (Handle::try_current(), end.comes_by_itself()) {
         runtime.spawn(keep_trying(held, end, pause).in_current_span());
     }
 }
@@ -114,6 +111,16 @@ struct Suspended {
 }
 
 impl End {
+    /// Whether the reservation lapses to about the same: then it is worth a few tries only. A call that is not to be
+    /// resumed without its caller does not.
+    const fn comes_by_itself(&self) -> bool {
+        match self {
+            Self::Abandon(_) => true,
+            Self::Suspend(suspended) => suspended.due_in.is_some(),
+            Self::Complete { .. } | Self::Release => false,
+        }
+    }
+
     fn new(held: &HeldReservation, settlement: Settlement) -> Self {
         let reservation = held.reservation();
         match settlement {

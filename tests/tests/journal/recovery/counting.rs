@@ -15,7 +15,7 @@ use super::{
 use crate::shop::{LEASE, Shop};
 
 /// Lets time pass until the call is in this state.
-async fn pass_until(shop: &Shop, state: State) {
+pub(super) async fn pass_until(shop: &Shop, state: State) {
     loop {
         let entry = shop.store().load(&id()).await.unwrap();
         if entry.is_some_and(|entry| entry.state == state) {

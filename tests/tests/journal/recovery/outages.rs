@@ -1,0 +1,65 @@
+//! What becomes of a call whose store fails at the wrong moment.
+
+use idempotent_core::store::{State, Store as _, StoreErrorKind};
+use idempotent_core::testing::{Fault, StoreMethod, When};
+use idempotent_core::{Error, ErrorKind, Guarantee, Operation};
+
+use super::counting::pass_until;
+use super::{ORDER, POLL, checkout, die_in_the_body, id, recovery, stop, until};
+use crate::shop::{Shop, failure};
+
+#[tokio::test]
+async fn a_declined_checkout_is_not_resumed_after_an_outage_within_its_lease() {
+    let shop = Shop::new();
+    // Once more than its caller waits for.
+    for nth in 1..=4 {
+        shop.store().inject(StoreMethod::Suspend, When::Nth(nth), Fault::Fail);
+    }
+    let declined = shop.test.run(checkout(&ORDER).run(|| async { Err(failure().await) }));
+    assert_eq!(declined.await.unwrap_err().kind(), ErrorKind::MissingKey);
+    while shop.store().load(&id()).await.unwrap().is_some() {
+        tokio::time::sleep(POLL).await;
+    }
+    assert_eq!(shop.store().calls(StoreMethod::Suspend), 5);
+}
+
+#[tokio::test]
+async fn a_resume_whose_answer_was_lost_is_no_attempt() {
+    let shop = Shop::new();
+    die_in_the_body(&shop).await;
+    shop.store().inject(StoreMethod::Resume, When::Nth(1), Fault::LoseAnswer);
+    let body = |shop: Shop| async move { shop.step("charge").await };
+    let recovery = recovery(&shop, body).max_attempts(1).start().unwrap();
+    pass_until(&shop, State::Completed).await;
+    stop(recovery).await;
+    assert_eq!(shop.ledger.count("charge"), 1);
+    assert_eq!(shop.store().calls(StoreMethod::Resume), 2);
+}
+
+#[tokio::test]
+async fn a_call_whose_first_step_could_not_begin_goes_on() {
+    let shop = Shop::new();
+    let full = Fault::FailAs(StoreErrorKind::Full);
+    shop.store().inject(StoreMethod::WriteStep, When::Nth(1), full);
+    let charge = async |shop: Shop| {
+        let step = Operation::new("charge").guarantee(Guarantee::AtMostOnce).step();
+        let step = step.returning::<Result<u32, Error>>();
+        let charged = step.run(|| async {
+            shop.ledger.note("charge");
+            Ok(1)
+        });
+        charged.await
+    };
+    let refused = shop.test.run(checkout(&ORDER).run(|| charge(shop.clone()))).await;
+    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Store);
+    until(&shop, State::Suspended).await;
+    // Its owner takes back what has not begun, in a task.
+    for _ in 0..20 {
+        tokio::time::sleep(POLL).await;
+    }
+    assert!(!shop.store().load(&id()).await.unwrap().unwrap().record.has_journal());
+    assert_eq!(shop.ledger.count("charge"), 0);
+    let retried = shop.test.run(checkout(&ORDER).run(|| charge(shop.clone()))).await;
+    assert_eq!(retried.unwrap(), 1);
+    assert_eq!(shop.ledger.count("charge"), 1);
+}
