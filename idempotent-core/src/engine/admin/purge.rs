@@ -20,7 +20,7 @@ impl Idempotency {
     /// A completed record is replaced by an empty one that expires at once, so a store that sweeps keeps that one
     /// for a while: it has neither key, scope nor result. Near caches of all processes are told.
     ///
-    /// A call with [steps](crate::guide::calls_of_several_effects) is removed with them. It is looked at once more
+    /// A call with [steps](crate::guide::calls_of_several_effects) or an input is removed with them. It is looked at once more
     /// just before, and a change between the two is not noticed.
     ///
     /// ```
@@ -42,7 +42,10 @@ impl Idempotency {
     pub async fn purge_if_unchanged(&self, seen: &Inspection) -> Result<bool, Error> {
         match seen.entry.state {
             State::Completed => self.expire(seen).await,
-            _ if seen.entry.record.has_journal() => self.purge_with_steps(seen).await,
+            // No release frees them.
+            _ if seen.entry.record.has_journal() || seen.entry.record.has_input() => {
+                self.purge_with_steps(seen).await
+            }
             _ => self.vacate_unfinished(seen).await,
         }
     }

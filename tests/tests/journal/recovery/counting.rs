@@ -76,6 +76,22 @@ async fn a_changed_input_type_is_parked() {
 }
 
 #[tokio::test]
+async fn a_parked_call_that_an_operator_purges_is_gone() {
+    let shop = Shop::new();
+    die_in_the_body(&shop).await;
+    let recovery = Recovery::new(&shop.test.engine()).poll_every(POLL);
+    let recovery = recovery.operation("checkout", |_: (String, Vec<bool>)| async {});
+    let recovery = recovery.start().unwrap();
+    until(&shop, State::Indeterminate).await;
+    stop(recovery).await;
+    let engine = shop.test.engine();
+    let parked = engine.inspect(&id()).await.unwrap().unwrap();
+    assert!(engine.purge_if_unchanged(&parked).await.unwrap());
+    assert!(shop.store().load(&id()).await.unwrap().is_none());
+    assert!(!engine.purge_if_unchanged(&parked).await.unwrap());
+}
+
+#[tokio::test]
 async fn attempts_begin_anew_with_each_newly_recorded_step() {
     let shop = Shop::new();
     die_in_the_body(&shop).await;
