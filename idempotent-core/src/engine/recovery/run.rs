@@ -10,7 +10,7 @@ use crate::engine::task_engine::with_engine;
 use crate::engine::telemetry::Telemetry;
 use crate::error::ErrorKind;
 use crate::model::{Record, RecordId};
-use crate::store::{DueCall, Written};
+use crate::store::{DueCall, StoreErrorKind, Written};
 
 /// Resumes a call that is due.
 pub(super) async fn resume(worker: Arc<Worker>, due: DueCall) -> Resumed {
@@ -25,6 +25,15 @@ pub(super) async fn resume(worker: Arc<Worker>, due: DueCall) -> Resumed {
             Resumed::Taken
         }
         Ok(None) => Resumed::Taken,
+        Err(error) if error.kind() == StoreErrorKind::Malformed => {
+            tracing::error!(
+                record = %id,
+                error = &error as &dyn std::error::Error,
+                "the steps of a call that is due cannot be read; it is left to other processes"
+            );
+            worker.leave(id);
+            Resumed::Taken
+        }
         Err(error) => {
             tracing::warn!(
                 record = %id,
