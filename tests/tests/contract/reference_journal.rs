@@ -85,9 +85,7 @@ impl Journal for ReferenceStore {
     async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
         let (mut slots, now) = (self.slots(), self.clock.now());
         match slots.get(request.id).and_then(|slot| slot.entry(now)) {
-            Some(entry)
-                if entry.state == State::Suspended && entry.record == *request.seen =>
-            {
+            Some(entry) if entry.state == State::Suspended && entry.record == *request.seen => {
                 let mut slot = self.slot(request.record, request.lease);
                 slot.due = slot.due.map(|_| now.saturating_add(request.due_in));
                 slots.insert(request.id.clone(), slot);

@@ -68,7 +68,7 @@ use crate::error::{Error, ErrorKind};
 /// new, if its input cannot be decoded, or if the closure leads to another call. A parked call is
 /// [`Indeterminate`](crate::store::State::Indeterminate), with its last error, until somebody
 /// [resumes](crate::Idempotency::resume) or [resolves](crate::Idempotency::resolve) it. A call of another version, or with
-/// steps that this version does not know, is left to processes that know it.
+/// steps that this version does not know, is left to processes that know it; every five minutes it is tried again.
 #[must_use = "a recovery does nothing until it is started"]
 pub struct Recovery {
     engine: Idempotency,

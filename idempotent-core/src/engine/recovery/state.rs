@@ -1,8 +1,10 @@
 //! [`Worker`]: what the runs of a recovery share.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::operations::Operations;
 use crate::engine::idempotency::Idempotency;
@@ -11,6 +13,9 @@ use crate::model::RecordId;
 /// How many calls are remembered that this process leaves to others.
 const MAX_LEFT: usize = 10_000;
 
+/// For how long. After that the id may have another call, or the call another record, that this process can go on with.
+const LEFT_FOR: Duration = Duration::from_secs(300);
+
 /// What a recovery is made of.
 pub(super) struct Worker {
     pub(super) engine: Idempotency,
@@ -18,8 +23,8 @@ pub(super) struct Worker {
     pub(super) concurrency: usize,
     pub(super) max_attempts: u32,
     pub(super) poll_every: Duration,
-    /// Calls that this process cannot go on with.
-    left: Mutex<HashSet<[u8; 32]>>,
+    /// Calls that this process cannot go on with, and since when it knows.
+    left: Mutex<HashMap<[u8; 32], Instant>>,
 }
 
 /// What has become of a call that was due.
@@ -42,20 +47,27 @@ impl Worker {
         Self { engine, operations, concurrency, max_attempts, poll_every, left }
     }
 
-    /// Leaves a call to other processes.
+    /// Leaves a call to other processes, for a while.
     pub(super) fn leave(&self, id: &RecordId) {
         let mut left = self.left();
         if left.len() >= MAX_LEFT {
             left.clear();
         }
-        left.insert(*id.hash());
+        left.insert(*id.hash(), Instant::now());
     }
 
     pub(super) fn is_left(&self, id: &RecordId) -> bool {
-        self.left().contains(id.hash())
+        self.left().contains_key(id.hash())
     }
 
-    pub(super) fn left(&self) -> MutexGuard<'_, HashSet<[u8; 32]>> {
+    /// How many calls are left. Those that were left long ago are tried again.
+    pub(super) fn count_left(&self) -> usize {
+        let mut left = self.left();
+        left.retain(|_, since| since.elapsed() < LEFT_FOR);
+        left.len()
+    }
+
+    fn left(&self) -> MutexGuard<'_, HashMap<[u8; 32], Instant>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

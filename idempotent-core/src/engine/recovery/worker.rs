@@ -49,7 +49,7 @@ impl Worker {
         let Some(index) = store.due_calls() else { return Vec::new() };
         let names: Vec<&str> = self.operations.keys().map(String::as_str).collect();
         // What this process leaves stands first.
-        let request = Due::new(&names, free + self.left().len());
+        let request = Due::new(&names, free + self.count_left());
         let call = index.due(&request);
         match self.engine.0.call(Transition::Due, Duration::MAX, call).await {
             Ok(mut due) => {
@@ -104,7 +104,7 @@ fn is_stopped(stopped: &watch::Receiver<bool>) -> bool {
 fn jittered(pause: Duration) -> Duration {
     let tenth = pause / 10;
     let share = getrandom::u32().unwrap_or_default() % 21;
-    pause.saturating_sub(tenth) + tenth * share / 10
+    pause.saturating_sub(tenth).saturating_add(tenth.saturating_mul(share) / 10)
 }
 
 fn report(error: &StoreError) {

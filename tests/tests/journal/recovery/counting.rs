@@ -158,6 +158,14 @@ async fn a_call_of_another_version_is_left_to_those_who_know_it() {
     }
     look_around(&shop).await;
     assert_eq!(shop.store().calls(StoreMethod::Resume), 1, "it is left alone");
+    // For a while.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(301)).await;
+    tokio::time::resume();
+    while shop.store().calls(StoreMethod::Resume) < 2 {
+        shop.test.clock().advance(Duration::from_secs(60));
+        tokio::time::sleep(POLL).await;
+    }
     let body = |shop: Shop| async move { shop.step("charge").await };
     let older = recovery(&shop, body).max_attempts(1).start().unwrap();
     pass_until(&shop, State::Completed).await;
