@@ -48,7 +48,8 @@ use crate::consumer::{Delivery, Needs, Source, SourceError, Terms, Verdict};
 ///
 /// # The id of a message
 ///
-/// Its header `Nats-Msg-Id`, and without one the name of the stream, the time of its creation and the sequence. The
+/// Its header `Nats-Msg-Id`, unless it is a dead letter that is replayed and has the header
+/// [`Idempotent-Message-Id`](super::MESSAGE_ID); without one the name of the stream, the time of its creation and the sequence. The
 /// latter is the same in every delivery of a message, but not in what its producer sends a second time: give messages an
 /// id. Of two, the first counts, as it does for the server.
 ///
@@ -95,7 +96,11 @@ impl JetStreamSource {
     ///
     /// A dead letter has the payload and the headers of its message, its id as `Nats-Msg-Id`, and headers that say
     /// [why](super::REASON) it was parked, [what went wrong](super::ERROR), and [where](super::SUBJECT) it came from.
-    /// To replay it, publish it to that subject with the same `Nats-Msg-Id`, once the duplicate window of the messages'
+    /// Where its stream has that id already, of another consumer's copy or one that was taken away, it has a
+    /// `Nats-Msg-Id` of its own, and its message's id as [`Idempotent-Message-Id`](super::MESSAGE_ID). A message that
+    /// is about as large as the server allows has fewer of these headers, and none if it had no id.
+    ///
+    /// To replay it, publish it to that subject with the same ids, once the duplicate window of the messages'
     /// stream has passed.
     #[must_use]
     pub fn dead_letters(mut self, subject: impl Into<String>) -> Self {
