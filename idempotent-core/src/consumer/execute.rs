@@ -6,7 +6,7 @@ use futures_util::future::{Either, select};
 use tokio::time::{Instant, timeout};
 use tracing::Span;
 
-use super::acquire::{Attempt, End};
+use super::acquire::{Attempt, End, delivery_number};
 use super::catch_panic::{CatchPanic, Panicked};
 use super::context::{Context, Stage};
 use super::failure::Failure;
@@ -64,7 +64,8 @@ impl Context {
             Ran::Returned(Err(error)) => {
                 let failure = judge(&error);
                 let error: Box<dyn std::error::Error + Send + Sync> = error.into();
-                self.returned_error(reservation, &failed, failure, &chain(&*error)).await
+                let text = chain(&*error);
+                self.returned_error(reservation, &failed, failure, &text).await
             }
             Ran::Panicked => {
                 let text = "the handler panicked";
@@ -111,11 +112,12 @@ impl Context {
     ) -> End {
         // The handler failed because the store did not answer a call of its own: that is no attempt.
         if reservation.refused_status() == Some(503) && matches!(failure, Failure::Retry) {
+            // Before the key becomes vacant: the next worker counts what is noted. The same outage may be in the way.
+            let call = reservation.current_call();
+            self.take_back(failed.message, failed.attempt, call.as_ref()).await;
             reservation.release().await;
-            if failed.attempt.is_noted && self.settings.attempts.limit().is_some() {
-                let _ = self.attempts.forget(failed.message, failed.attempt.number).await;
-            }
-            let after = self.settings.attempts.pause_after(1);
+            // No attempt is counted, so the pauses grow with the deliveries.
+            let after = self.settings.attempts.pause_after(delivery_number(failed.message));
             return (DeliveryOutcome::Failed, Verdict::Retry { after });
         }
         let verdict = match failure {
