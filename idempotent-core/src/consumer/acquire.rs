@@ -107,7 +107,11 @@ impl Context {
         &self,
         message: &Message,
     ) -> Result<BeginOutcome<T, Error>, Error> {
-        self.call(message).returning::<Result<T, Error>>().begin().await
+        let Some(call) = self.call(message) else {
+            let error = Error::new(ErrorKind::InvalidKey, self.operation.name);
+            return Err(error.detail("what makes its key or its scope panicked"));
+        };
+        call.returning::<Result<T, Error>>().begin().await
     }
 
     /// Which attempt this is; an end, if there is none left. In the first delivery nothing is looked up.

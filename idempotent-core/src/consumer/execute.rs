@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout};
 use tracing::Span;
 
 use super::acquire::{Attempt, End, delivery_number};
-use super::catch_panic::{CatchPanic, Panicked};
+use super::catch_panic::{CatchPanic, Panicked, unless_panics};
 use super::context::{Context, Stage};
 use super::failure::Failure;
 use super::handler::Handler;
@@ -62,9 +62,14 @@ impl Context {
         let end = match ran {
             Ran::Returned(Ok(value)) => self.complete(reservation, value).await,
             Ran::Returned(Err(error)) => {
-                let failure = judge(&error);
-                let error: Box<dyn std::error::Error + Send + Sync> = error.into();
-                let text = chain(&*error);
+                let judged = || {
+                    let failure = judge(&error);
+                    let error: Box<dyn std::error::Error + Send + Sync> = error.into();
+                    (failure, chain(&*error))
+                };
+                let panicked =
+                    || (Failure::Unknown, "judging the handler's error panicked".to_owned());
+                let (failure, text) = unless_panics(judged).unwrap_or_else(panicked);
                 self.returned_error(reservation, &failed, failure, &text).await
             }
             Ran::Panicked => {
