@@ -77,14 +77,18 @@ async fn what_does_not_suit_is_said_at_the_start() {
     let orders = server.stream("ORDERS").await;
     let named = |name: &str| pull::Config { durable_name: Some(name.to_owned()), ..billing() };
     for (name, config, words) in [
-        ("drops", pull::Config { max_deliver: 25, ..named("drops") }, "at least 26, or -1"),
+        ("drops", pull::Config { max_deliver: 25, ..named("drops") }, "set it to -1"),
+        ("soon", pull::Config { max_deliver: 999_999, ..named("soon") }, "at least 1000000"),
         ("all", pull::Config { ack_policy: AckPolicy::All, ..named("all") }, "Explicit"),
         ("empty", pull::Config { headers_only: true, ..named("empty") }, "headers_only"),
     ] {
         orders.create_consumer(config).await.unwrap();
         expect(source("ORDERS", name), misconfigured, words).await;
     }
-    orders.create_consumer(pull::Config { max_deliver: 26, ..named("enough") }).await.unwrap();
+    orders
+        .create_consumer(pull::Config { max_deliver: 1_000_000, ..named("enough") })
+        .await
+        .unwrap();
     source("ORDERS", "enough").start(&Needs::of("shop.ship").attempts(8)).await.unwrap();
     let push = async_nats::jetstream::consumer::push::Config {
         durable_name: Some("push".to_owned()),
@@ -298,7 +302,7 @@ async fn a_consumer_keeps_messages_alive_at_a_third_of_the_backoff() {
     let config = pull::Config {
         backoff: vec![millis(900), millis(1500)],
         ack_wait: millis(900),
-        max_deliver: 100,
+        max_deliver: 1_000_000,
         ..billing()
     };
     let server = Brokered::with_consumer(Server::Nats, config).await;

@@ -142,7 +142,8 @@ async fn a_handler_that_blocks_its_thread_does_not_keep_a_consumer_from_stopping
     let running = Running::start(&consumer, broker.source());
     until(|| effects.of("tea") == 1).await;
     let stopped = tokio::time::timeout(secs(60), running.stop()).await;
+    let unsettled = broker.unsettled();
     drop(unblock);
     stopped.expect("it stops").unwrap();
-    assert_eq!(broker.unsettled(), 1);
+    assert_eq!(unsettled, 1);
 }

@@ -55,8 +55,8 @@ use crate::consumer::{Delivery, Needs, Source, SourceError, Terms, Verdict};
 ///
 /// # What is checked at the start
 ///
-/// The consumer must exist, pull, acknowledge explicitly and deliver payloads. `max_deliver` must be `-1`, or at least
-/// twice the [attempts](crate::consumer::Attempts) and 10, since the server also counts deliveries in which no handler ran, and
+/// The consumer must exist, pull, acknowledge explicitly and deliver payloads. `max_deliver` must be `-1`, or at
+/// least a million where the server wants a number, since it also counts deliveries in which no handler ran, and
 /// drops a message silently in the end. The [dead-letter subject](Self::dead_letters) must have a stream of its own. The user needs the permissions
 /// to publish to `$JS.API.STREAM.NAMES`, `$JS.API.STREAM.INFO.*`, `$JS.API.STREAM.MSG.GET.*`, `$JS.API.CONSUMER.INFO.*.*`, `$JS.API.CONSUMER.MSG.NEXT.*.*`, `$JS.ACK.>` and the
 /// dead-letter subject.
@@ -145,7 +145,7 @@ impl Running {
 impl Source for JetStreamSource {
     async fn start(&mut self, needs: &Needs) -> Result<Terms, SourceError> {
         let names = (self.stream.as_str(), self.consumer.as_str());
-        let started = start(&self.context, names, &self.dead_letters, needs).await?;
+        let started = start(&self.context, names, &self.dead_letters).await?;
         let Started { consumer, stream, terms, deadlines } = started;
         let max_ack_pending = consumer.cached_info().config.max_ack_pending;
         let shared = Shared {
