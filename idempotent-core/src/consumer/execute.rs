@@ -87,7 +87,10 @@ impl Context {
             }
         };
         self.telemetry.ran(span, attempt.number, took, end.0);
-        if has_lost_its_lease && end.1 != Verdict::Completed {
+        // Looked at again, since the store was told of the end meanwhile.
+        let may_be_anothers =
+            has_lost_its_lease || call.as_ref().is_some_and(CurrentCall::has_lost_its_lease);
+        if may_be_anothers && end.1 != Verdict::Completed {
             return (DeliveryOutcome::LeaseLost, Verdict::Left);
         }
         end
