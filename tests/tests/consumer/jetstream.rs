@@ -300,8 +300,8 @@ async fn a_late_verdict_about_a_message_that_is_anothers_loses_nothing() {
 async fn a_consumer_keeps_messages_alive_at_a_third_of_the_backoff() {
     require!(Server::Nats);
     let config = pull::Config {
-        backoff: vec![millis(900), millis(1500)],
-        ack_wait: millis(900),
+        backoff: vec![millis(2400), millis(3000)],
+        ack_wait: millis(2400),
         max_deliver: 1_000_000,
         ..billing()
     };
@@ -311,7 +311,7 @@ async fn a_consumer_keeps_messages_alive_at_a_third_of_the_backoff() {
     let consumer = Consumer::builder("shop.ship", &engine).handler(move |it: String| {
         seen.add(&it);
         async {
-            tokio::time::sleep(millis(3500)).await;
+            tokio::time::sleep(millis(8000)).await;
             Ok::<_, String>(())
         }
     });
@@ -320,7 +320,7 @@ async fn a_consumer_keeps_messages_alive_at_a_third_of_the_backoff() {
     other.start(&Needs::of("shop.ship").attempts(8)).await.unwrap();
     let running = Running::start(&consumer, server.source());
     until(|| effects.of("tea") == 1).await;
-    let redelivered = tokio::time::timeout(secs(3), other.next(std::num::NonZeroUsize::MIN)).await;
+    let redelivered = tokio::time::timeout(secs(6), other.next(std::num::NonZeroUsize::MIN)).await;
     assert!(redelivered.is_err(), "it was not kept alive");
     server.until_settled().await;
     running.stop().await.unwrap();

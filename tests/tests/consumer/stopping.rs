@@ -44,11 +44,11 @@ async fn handlers_that_run_finish_and_what_has_not_started_is_given_back_at_once
 
 #[tokio::test]
 async fn a_handler_that_does_not_finish_in_time_is_dropped_and_runs_again_after_its_lease() {
-    let broker = TestBroker::with_deadline(secs(2));
+    let broker = TestBroker::with_deadline(secs(4));
     let (effects, ends) = (Effects::default(), Ends::default());
     let seen = effects.clone();
     let builder = Consumer::builder("shop.ship", &engine()).stop_within(millis(100));
-    let consumer = ends.watch(builder).lease(millis(300)).handler(move |it: String| {
+    let consumer = ends.watch(builder).lease(millis(1500)).handler(move |it: String| {
         let tries = seen.add(&it);
         async move {
             if tries == 1 {
