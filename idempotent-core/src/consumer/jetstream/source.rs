@@ -64,9 +64,11 @@ use crate::consumer::{Delivery, Needs, Source, SourceError, Terms, Verdict};
 /// # Delays
 ///
 /// A message that is to be delivered again later counts for `max_ack_pending` meanwhile, and once that is reached, the
-/// server delivers nothing else. So at most half of it is delayed for as long as the backoff says; what fails beyond
-/// that comes again after a second at the latest, and so is parked sooner. Without a limit of attempts, as many failing
-/// messages as `max_ack_pending` allows stop the consumer.
+/// server delivers nothing else. So a source delays at most half of it for as long as the backoff says; what fails beyond
+/// that comes again after a second at the latest, and so is parked sooner. Each source counts what it has delayed itself,
+/// and knows of no other: the sources of two workers or more may together delay as many as `max_ack_pending` allows. Let it
+/// be larger than the number of messages that fail at once, over all workers. Without a limit of attempts, as many failing
+/// messages as it allows stop the consumer.
 pub struct JetStreamSource {
     context: Context,
     stream: String,
