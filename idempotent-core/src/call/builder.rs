@@ -1,7 +1,7 @@
 //! [`CallBuilder`]: a call's key, its options, and then the type of its result.
 
 use std::any;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "consumer", feature = "http"))]
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -12,7 +12,7 @@ use super::policy::Policy;
 use super::result_type::ResultType;
 use super::typed::Call;
 use crate::codec::{self, BinaryResult};
-#[cfg(feature = "http")]
+#[cfg(any(feature = "consumer", feature = "http"))]
 use crate::engine::Limiter;
 use crate::engine::{AsEngine, CallSpan, Request};
 use crate::error::Error;
@@ -91,7 +91,7 @@ impl CallBuilder {
     }
 
     /// Limits the call together with others, instead of by the engine's own limits.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "consumer", feature = "http"))]
     pub(crate) fn limiter(mut self, limiter: &Arc<Limiter>) -> Self {
         self.request.limiter = Some(Arc::clone(limiter));
         self

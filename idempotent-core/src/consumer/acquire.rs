@@ -1,6 +1,7 @@
 //! What comes before the handler: whether a message runs it, was handled before, or has to wait.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -12,6 +13,7 @@ use super::message::Message;
 use super::outcome::DeliveryOutcome;
 use super::verdict::{ParkReason, Verdict};
 use crate::call::{BeginOutcome, Memoizable, Reservation};
+use crate::engine::CurrentCall;
 use crate::error::{Error, ErrorKind};
 
 /// How long a message waits if the engine does not say.
@@ -58,8 +60,8 @@ impl Context {
                 Err(error) => return Acquired::Ended(self.refused(message, &error).await),
             };
             // Not dropped half way, since that would hold the key.
-            match self.attempt(message).await {
-                Ok(Ok(attempt)) => return Acquired::Won(reservation, attempt),
+            let attempt = match self.attempt(message).await {
+                Ok(Ok(attempt)) => attempt,
                 Ok(Err(end)) => {
                     reservation.release().await;
                     return Acquired::Ended(end);
@@ -67,22 +69,34 @@ impl Context {
                 Err(error) if error.kind() == ErrorKind::Store => {
                     reservation.release().await;
                     let Some(()) = self.unless_stopping(sleep(A_MOMENT)).await else { break };
+                    continue;
                 }
                 Err(error) => {
                     // The broker's count is better than none.
                     self.telemetry.refused(message, &error);
-                    let number = delivery_number(message);
-                    return Acquired::Won(reservation, Attempt { number, is_noted: true });
+                    Attempt { number: delivery_number(message), is_noted: true }
                 }
+            };
+            // The store was asked since the key was reserved, which may have taken long.
+            let call = reservation.current_call();
+            if call.as_ref().is_some_and(CurrentCall::has_lost_its_lease) {
+                reservation.release().await;
+                return Acquired::Ended((DeliveryOutcome::LeaseLost, Verdict::Left));
             }
+            if self.has_reached(Stage::Stopping) {
+                self.take_back(message, attempt, call.as_ref()).await;
+                reservation.release().await;
+                break;
+            }
+            return Acquired::Won(reservation, attempt);
         }
         Acquired::Ended((DeliveryOutcome::GivenBack, Verdict::GivenBack))
     }
 
     /// `None` if the consumer stops before.
     async fn unless_stopping<T>(&self, future: impl Future<Output = T>) -> Option<T> {
-        let future = std::pin::pin!(future);
-        let stopping = std::pin::pin!(self.reached(Stage::Stopping));
+        let future = pin!(future);
+        let stopping = pin!(self.reached(Stage::Stopping));
         match select(stopping, future).await {
             Either::Left(_) => None,
             Either::Right((output, _)) => Some(output),
@@ -93,7 +107,11 @@ impl Context {
         &self,
         message: &Message,
     ) -> Result<BeginOutcome<T, Error>, Error> {
-        self.call(message).returning::<Result<T, Error>>().begin().await
+        let Some(call) = self.call(message) else {
+            let error = Error::new(ErrorKind::InvalidKey, self.operation.name);
+            return Err(error.detail("what makes its key or its scope panicked"));
+        };
+        call.returning::<Result<T, Error>>().begin().await
     }
 
     /// Which attempt this is; an end, if there is none left. In the first delivery nothing is looked up.
@@ -114,6 +132,33 @@ impl Context {
         // Before it runs: it may take the process down.
         self.attempts.note(message, noted + 1).await?;
         Ok(Ok(Attempt { number: noted + 1, is_noted: true }))
+    }
+
+    /// Takes an attempt back that was none, as soon as the store answers. Once the lease is lost it stays, since the
+    /// attempts that follow are counted from it.
+    pub(super) async fn take_back(
+        &self,
+        message: &Message,
+        attempt: Attempt,
+        call: Option<&CurrentCall>,
+    ) {
+        if !attempt.is_noted || self.settings.attempts.limit().is_none() {
+            return;
+        }
+        let forget = || async {
+            if call.is_some_and(CurrentCall::has_lost_its_lease) {
+                return Ok(());
+            }
+            self.attempts.forget(message, attempt.number).await
+        };
+        let forgetting = pin!(self.outage.ask(&self.telemetry, forget));
+        let halted = pin!(self.reached(Stage::Halted));
+        if let Either::Left((Err(error), _)) = select(forgetting, halted).await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "an attempt could not be taken back"
+            );
+        }
     }
 
     /// What the engine's refusal means for the broker.
@@ -174,6 +219,6 @@ impl Context {
 }
 
 /// The number of an attempt where none are counted.
-fn delivery_number(message: &Message) -> u32 {
+pub(super) fn delivery_number(message: &Message) -> u32 {
     message.delivery_count().and_then(|count| u32::try_from(count).ok()).unwrap_or(1)
 }

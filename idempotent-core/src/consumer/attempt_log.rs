@@ -5,12 +5,12 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::message::Message;
 use crate::call::BeginOutcome;
-use crate::engine::Idempotency;
+use crate::engine::{CallLimits, Idempotency, Limiter};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Operation, RecordId};
 
@@ -24,12 +24,16 @@ const MAX_POSITION: usize = 128;
 pub(super) struct AttemptLog {
     engine: Idempotency,
     operation: Operation,
+    /// The log's calls are made within a message's call, which has its seat among the engine's. A second one for each
+    /// might not be there.
+    unlimited: Arc<Limiter>,
 }
 
 impl AttemptLog {
     pub(super) fn new(engine: &Idempotency, consumer: &str, ttl: Duration) -> Self {
         let operation = Operation::new(interned(format!("{consumer}{SUFFIX}"))).ttl(ttl);
-        Self { engine: engine.clone(), operation }
+        let unlimited = Arc::new(Limiter::new(CallLimits::default()));
+        Self { engine: engine.clone(), operation, unlimited }
     }
 
     /// How many attempts of a message are noted, of which there are at most `limit`.
@@ -58,8 +62,8 @@ impl AttemptLog {
 
     /// Notes the nth attempt.
     pub(super) async fn note(&self, message: &Message, attempt: u32) -> Result<(), Error> {
-        let call = self.operation.key(&(&*place(message), attempt)).engine(&self.engine);
-        match call.returning::<Result<(), Error>>().begin().await {
+        let call = self.operation.key(&(&*place(message), attempt)).limiter(&self.unlimited);
+        match call.engine(&self.engine).returning::<Result<(), Error>>().begin().await {
             Ok(BeginOutcome::Reserved(reservation)) => {
                 reservation.complete(&Ok(())).await;
                 Ok(())
@@ -130,6 +134,18 @@ mod tests {
         log.forget(&message(None), 9).await.unwrap();
         assert_eq!(log.noted(&message(None), 100).await.unwrap(), 8);
         assert_eq!(log.noted(&message(None).at("elsewhere"), 100).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn attempts_are_noted_while_all_seats_of_the_engine_are_taken() {
+        let engine = Idempotency::builder(MemoryStore::new()).max_running(1).build();
+        let log = AttemptLog::new(&engine, "shop", Duration::from_secs(60));
+        let call = Operation::new("shop").key("7").engine(&engine);
+        let begun = call.returning::<Result<(), Error>>().begin().await.unwrap();
+        assert!(matches!(begun, BeginOutcome::Reserved(_)));
+        log.note(&message(None), 1).await.unwrap();
+        assert_eq!(log.noted(&message(None), 100).await.unwrap(), 1);
+        drop(begun);
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! A future whose panics are its result, so that a handler that panics takes nothing down with it.
+//! A future whose panics are its result, so that a handler that panics takes nothing down with it, and the same for
+//! functions.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +12,11 @@ pub(super) struct Panicked;
 
 /// The panics of a boxed future. It is dropped in its own panic handler, too.
 pub(super) struct CatchPanic<F>(Option<Pin<Box<F>>>);
+
+/// What a function of the user's returns; `None` if it panics.
+pub(super) fn unless_panics<T>(function: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(function)).ok()
+}
 
 impl<F: Future> CatchPanic<F> {
     /// Makes the future, which may panic as well.

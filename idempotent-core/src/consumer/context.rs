@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::attempt_log::AttemptLog;
+use super::catch_panic::unless_panics;
 use super::error::ConsumerError;
 use super::keep_alive::KeepAlive;
 use super::message::Message;
@@ -56,16 +57,20 @@ impl Context {
         }
     }
 
-    /// The call of a message.
-    pub(super) fn call(&self, message: &Message) -> CallBuilder {
-        let mut call = (self.settings.key)(message, self.operation);
-        if let Some(scope) = &self.settings.scope {
-            call = scope(message, call);
-        }
+    /// The call of a message; `None` if a function of the settings panics.
+    pub(super) fn call(&self, message: &Message) -> Option<CallBuilder> {
+        let keyed = || {
+            let call = (self.settings.key)(message, self.operation);
+            match &self.settings.scope {
+                Some(scope) => scope(message, call),
+                None => call,
+            }
+        };
+        let mut call = unless_panics(keyed)?;
         if self.settings.compares_payloads {
             call = call.fingerprint_digest(blake3::hash(message.payload()).into());
         }
-        call.engine(&self.settings.engine)
+        Some(call.engine(&self.settings.engine))
     }
 
     /// Waits until the consumer has come to this stage.

@@ -6,8 +6,8 @@ use futures_util::future::{Either, select};
 use tokio::time::{Instant, timeout};
 use tracing::Span;
 
-use super::acquire::{Attempt, End};
-use super::catch_panic::{CatchPanic, Panicked};
+use super::acquire::{Attempt, End, delivery_number};
+use super::catch_panic::{CatchPanic, Panicked, unless_panics};
 use super::context::{Context, Stage};
 use super::failure::Failure;
 use super::handler::Handler;
@@ -62,9 +62,15 @@ impl Context {
         let end = match ran {
             Ran::Returned(Ok(value)) => self.complete(reservation, value).await,
             Ran::Returned(Err(error)) => {
-                let failure = judge(&error);
-                let error: Box<dyn std::error::Error + Send + Sync> = error.into();
-                self.returned_error(reservation, &failed, failure, &chain(&*error)).await
+                let judged = || {
+                    let failure = judge(&error);
+                    let error: Box<dyn std::error::Error + Send + Sync> = error.into();
+                    (failure, chain(&*error))
+                };
+                let panicked =
+                    || (Failure::Unknown, "judging the handler's error panicked".to_owned());
+                let (failure, text) = unless_panics(judged).unwrap_or_else(panicked);
+                self.returned_error(reservation, &failed, failure, &text).await
             }
             Ran::Panicked => {
                 let text = "the handler panicked";
@@ -81,7 +87,10 @@ impl Context {
             }
         };
         self.telemetry.ran(span, attempt.number, took, end.0);
-        if has_lost_its_lease && end.1 != Verdict::Completed {
+        // Looked at again, since the store was told of the end meanwhile.
+        let may_be_anothers =
+            has_lost_its_lease || call.as_ref().is_some_and(CurrentCall::has_lost_its_lease);
+        if may_be_anothers && end.1 != Verdict::Completed {
             return (DeliveryOutcome::LeaseLost, Verdict::Left);
         }
         end
@@ -111,11 +120,12 @@ impl Context {
     ) -> End {
         // The handler failed because the store did not answer a call of its own: that is no attempt.
         if reservation.refused_status() == Some(503) && matches!(failure, Failure::Retry) {
+            // Before the key becomes vacant: the next worker counts what is noted. The same outage may be in the way.
+            let call = reservation.current_call();
+            self.take_back(failed.message, failed.attempt, call.as_ref()).await;
             reservation.release().await;
-            if failed.attempt.is_noted && self.settings.attempts.limit().is_some() {
-                let _ = self.attempts.forget(failed.message, failed.attempt.number).await;
-            }
-            let after = self.settings.attempts.pause_after(1);
+            // No attempt is counted, so the pauses grow with the deliveries.
+            let after = self.settings.attempts.pause_after(delivery_number(failed.message));
             return (DeliveryOutcome::Failed, Verdict::Retry { after });
         }
         let verdict = match failure {

@@ -58,10 +58,7 @@ impl KeepAlive {
         kept.last_id += 1;
         let id = kept.last_id;
         kept.by_id.insert(id, Entry { broker, every, due, running: None });
-        let looks_too_late = kept.next_look.is_none_or(|next| due < next);
-        if looks_too_late {
-            kept.next_look = Some(due);
-        }
+        let looks_too_late = kept.look_at(due);
         drop(kept);
         if looks_too_late {
             self.woken.notify_one();
@@ -116,6 +113,17 @@ impl KeepAlive {
     }
 }
 
+impl Entries {
+    /// Looks no later than this, and returns whether the task would have looked too late.
+    fn look_at(&mut self, due: Instant) -> bool {
+        let looks_too_late = self.next_look.is_none_or(|next| due < next);
+        if looks_too_late {
+            self.next_look = Some(due);
+        }
+        looks_too_late
+    }
+}
+
 impl Entry {
     /// Whether the message may be another's by now, or its handler runs for too long.
     fn is_over(&self, now: Instant) -> bool {
@@ -136,8 +144,15 @@ impl Kept {
 
     /// Goes on whatever becomes of the call: its handler has ended.
     pub(super) fn has_ended(&self) {
-        if let Some(entry) = self.keeper.entries().by_id.get_mut(&self.id) {
-            entry.running = None;
+        let mut kept = self.keeper.entries();
+        let Some(entry) = kept.by_id.get_mut(&self.id) else { return };
+        entry.running = None;
+        // If it was over, the task does not look for it any more.
+        let due = entry.due;
+        let looks_too_late = kept.look_at(due);
+        drop(kept);
+        if looks_too_late {
+            self.keeper.woken.notify_one();
         }
     }
 }
@@ -145,5 +160,58 @@ impl Kept {
 impl Drop for Kept {
     fn drop(&mut self) {
         self.keeper.entries().by_id.remove(&self.id);
+    }
+}
+
+#[cfg(all(test, feature = "moka"))]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use async_trait::async_trait;
+    use tokio::time::sleep;
+
+    use super::*;
+    use crate::backends::MemoryStore;
+    use crate::call::BeginOutcome;
+    use crate::consumer::{Message, SettleError, Verdict};
+    use crate::engine::Idempotency;
+    use crate::error::Error;
+    use crate::model::Operation;
+
+    /// Counts how often it is told that the message is in hand.
+    struct Counting(Arc<AtomicU32>);
+
+    #[async_trait]
+    impl Settle for Counting {
+        async fn settle(&self, _: &Verdict) -> Result<(), SettleError> {
+            Ok(())
+        }
+
+        async fn keep_alive(&self) -> Result<(), SettleError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delivery_is_kept_alive_again_once_a_handler_that_ran_too_long_has_ended() {
+        let second = Duration::from_secs(1);
+        let engine = Idempotency::new(MemoryStore::new());
+        let call = Operation::new("shop").key("7").engine(&engine);
+        let begun = call.returning::<Result<(), Error>>().begin().await.unwrap();
+        let BeginOutcome::Reserved(reservation) = begun else { panic!("its key is taken") };
+        let (keeper, told) = (Arc::new(KeepAlive::default()), Arc::new(AtomicU32::new(0)));
+        let task = tokio::spawn(Arc::clone(&keeper).run());
+        let delivery = Delivery::new(Message::new("7", "orders", ""), Counting(Arc::clone(&told)));
+        let kept = keeper.keep(&delivery.with_deadline(second * 3)).unwrap();
+        kept.while_runs(reservation.current_call().unwrap(), Duration::ZERO);
+        sleep(second * 10).await;
+        assert_eq!(told.load(Ordering::Relaxed), 0);
+        kept.has_ended();
+        sleep(second * 3).await;
+        assert!(told.load(Ordering::Relaxed) >= 2);
+        drop(kept);
+        task.abort();
+        reservation.release().await;
     }
 }

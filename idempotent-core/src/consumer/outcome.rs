@@ -35,7 +35,7 @@ pub enum DeliveryOutcome {
     Panicked,
     /// The handler ran for longer than [`max_run`](super::ConsumerBuilder::max_run), and was dropped.
     TimedOut,
-    /// The handler ran, and lost its lease meanwhile. Another delivery may be handled by now.
+    /// The lease was lost while the handler ran, or before it could start. Another delivery may be handled by now.
     LeaseLost,
     /// The handler ran, and the store has not recorded that.
     Unrecorded,

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tracing::{Instrument, Span};
 
 use super::acquire::{Acquired, End};
+use super::catch_panic::unless_panics;
 use super::context::Context;
 use super::delivery::Delivery;
 use super::failure::Failure;
@@ -49,7 +50,8 @@ impl<H: Handler<A>, A> Handling<H, A> {
             return (DeliveryOutcome::Expired, Verdict::Left);
         }
         let message = delivery.message();
-        let input = match H::decode(message) {
+        let panicked = || Err("decoding it panicked".to_owned());
+        let input = match unless_panics(|| H::decode(message)).unwrap_or_else(panicked) {
             Ok(input) => input,
             Err(why) => {
                 let verdict = Verdict::parked(ParkReason::Undecodable, why);

@@ -35,7 +35,8 @@ impl Consumer {
     ///
     /// Then nothing is received any more, what has not started is given back to the broker at once, and running
     /// handlers finish, for as long as [`stop_within`](super::ConsumerBuilder::stop_within) says. What still runs then
-    /// is dropped, and its messages are delivered again once their leases have lapsed.
+    /// is dropped, and its messages are delivered again once their leases have lapsed. A source that does not stop, and a
+    /// broker that does not answer then, take up to ten seconds more.
     ///
     /// A broker or a store that does not answer does not end it: it waits for them. A future that is dropped instead
     /// drops its handlers as well, as a crash would.
@@ -176,7 +177,8 @@ async fn stop(context: &Context, source: &mut impl Source, handlers: &mut JoinSe
     if timeout(context.settings.stop_within, join(handlers)).await.is_err() {
         context.advance(Stage::Halted);
         if timeout(AFTER_HALT, join(handlers)).await.is_err() {
-            handlers.shutdown().await;
+            // Not waited for: one that blocks its thread ends when it likes.
+            handlers.abort_all();
         }
     }
 }

@@ -25,9 +25,10 @@ impl Context {
         if verdict == Verdict::Left {
             return (verdict, true);
         }
-        let patience = patience(&verdict, delivery.deadline().unwrap_or(PATIENCE));
-        let (start, mut pause, mut tries) = (Instant::now(), FIRST_PAUSE, 0);
-        let mut verdict = verdict;
+        let deadline = delivery.deadline().unwrap_or(PATIENCE);
+        let (mut verdict, mut tries) = (verdict, 0);
+        let (mut start, mut limit) = (Instant::now(), patience(&verdict, deadline));
+        let mut pause = first_pause(limit);
         loop {
             let error = match delivery.settle(&verdict).await {
                 Ok(()) => return (verdict, true),
@@ -36,26 +37,52 @@ impl Context {
             self.telemetry.not_confirmed(delivery.message(), &verdict, &error);
             tries += 1;
             let is_parked = matches!(verdict, Verdict::Parked { .. });
-            if start.elapsed() >= patience || self.has_reached(Stage::Halted) {
+            if start.elapsed() >= limit || self.has_reached(Stage::Halted) {
                 return (verdict, false);
             }
             if is_parked && tries >= TRIES_TO_PARK {
                 // Its attempts stay used up, so it is parked once the broker takes it.
                 let after = self.settings.attempts.longest_pause();
                 (verdict, tries) = (Verdict::Retry { after }, 0);
+                (start, limit) = (Instant::now(), patience(&verdict, deadline));
+                pause = first_pause(limit);
                 continue;
             }
             sleep(pause).await;
+            // Again, since this process may have been frozen.
+            if start.elapsed() >= limit {
+                return (verdict, false);
+            }
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }
 
-/// For how long a verdict is repeated.
+/// Short enough for some tries.
+fn first_pause(patience: Duration) -> Duration {
+    FIRST_PAUSE.min(patience / 4)
+}
+
+/// For how long a verdict is repeated. The broker's deadline counts from when the message was last kept alive, which may
+/// be a third of it ago.
 fn patience(verdict: &Verdict, deadline: Duration) -> Duration {
     match verdict {
         Verdict::Completed | Verdict::Parked { .. } => deadline * 2,
-        Verdict::Busy { after } | Verdict::Retry { after } => deadline.min(*after),
+        Verdict::Busy { after } | Verdict::Retry { after } => (deadline / 3 * 2).min(*after),
         Verdict::GivenBack | Verdict::Left => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_must_not_hit_the_next_delivery_is_repeated_for_less_than_the_deadline() {
+        let [second, minute] = [1, 60].map(Duration::from_secs);
+        assert_eq!(patience(&Verdict::Completed, minute), minute * 2);
+        assert_eq!(patience(&Verdict::Retry { after: minute }, minute), second * 40);
+        assert_eq!(patience(&Verdict::Busy { after: second }, minute), second);
+        assert_eq!(patience(&Verdict::GivenBack, minute), Duration::ZERO);
     }
 }

@@ -63,7 +63,7 @@ pub use self::install_error::InstallError;
 pub use self::lease::{CurrentCall, current};
 pub(crate) use self::lease::{CurrentCallGuard, InCurrentCall};
 pub use self::limits::ScopeShare;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "consumer", feature = "http"))]
 pub(crate) use self::limits::{CallLimits, Limiter};
 pub use self::outcome_listener::{OutcomeOf, outcome_of};
 pub use self::outcome_observer::CallEnd;

@@ -144,11 +144,11 @@ async fn a_handler_that_panics_takes_nothing_down_and_runs_again() {
 
 #[tokio::test]
 async fn a_handler_that_hangs_is_dropped_and_its_message_runs_again_after_the_lease() {
-    let broker = TestBroker::with_deadline(millis(1000));
+    let broker = TestBroker::with_deadline(millis(4000));
     let (effects, ends) = (Effects::default(), Ends::default());
     let seen = effects.clone();
     let builder = Consumer::builder("shop.ship", &engine()).attempts(attempts(3));
-    let builder = ends.watch(builder).lease(millis(300)).max_run(millis(200));
+    let builder = ends.watch(builder).lease(millis(1500)).max_run(millis(1000));
     let consumer = builder.handler(move |it: String| {
         let tries = seen.add(&it);
         async move {
@@ -167,7 +167,7 @@ async fn a_handler_that_hangs_is_dropped_and_its_message_runs_again_after_the_le
 
 #[tokio::test]
 async fn a_handler_that_is_slower_than_the_deadline_keeps_its_message() {
-    let broker = TestBroker::with_deadline(millis(300));
+    let broker = TestBroker::with_deadline(millis(1500));
     let (effects, finish) = (Effects::default(), Arc::new(Notify::new()));
     let (seen, finished) = (effects.clone(), Arc::clone(&finish));
     let consumer = Consumer::builder("shop.ship", &engine()).handler(move |it: String| {
@@ -181,7 +181,7 @@ async fn a_handler_that_is_slower_than_the_deadline_keeps_its_message() {
     broker.publish("7", "tea");
     let (first, second) = (broker.source(), broker.source());
     let running = [Running::start(&consumer, first), Running::start(&consumer, second)];
-    tokio::time::sleep(millis(1500)).await;
+    tokio::time::sleep(millis(4500)).await;
     assert_eq!((effects.of("tea"), broker.deliveries()), (1, 1), "it was not kept alive");
     finish.notify_one();
     until(|| broker.unsettled() == 0).await;

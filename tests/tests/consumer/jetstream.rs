@@ -77,14 +77,18 @@ async fn what_does_not_suit_is_said_at_the_start() {
     let orders = server.stream("ORDERS").await;
     let named = |name: &str| pull::Config { durable_name: Some(name.to_owned()), ..billing() };
     for (name, config, words) in [
-        ("drops", pull::Config { max_deliver: 25, ..named("drops") }, "at least 26, or -1"),
+        ("drops", pull::Config { max_deliver: 25, ..named("drops") }, "set it to -1"),
+        ("soon", pull::Config { max_deliver: 999_999, ..named("soon") }, "at least 1000000"),
         ("all", pull::Config { ack_policy: AckPolicy::All, ..named("all") }, "Explicit"),
         ("empty", pull::Config { headers_only: true, ..named("empty") }, "headers_only"),
     ] {
         orders.create_consumer(config).await.unwrap();
         expect(source("ORDERS", name), misconfigured, words).await;
     }
-    orders.create_consumer(pull::Config { max_deliver: 26, ..named("enough") }).await.unwrap();
+    orders
+        .create_consumer(pull::Config { max_deliver: 1_000_000, ..named("enough") })
+        .await
+        .unwrap();
     source("ORDERS", "enough").start(&Needs::of("shop.ship").attempts(8)).await.unwrap();
     let push = async_nats::jetstream::consumer::push::Config {
         durable_name: Some("push".to_owned()),
@@ -296,9 +300,9 @@ async fn a_late_verdict_about_a_message_that_is_anothers_loses_nothing() {
 async fn a_consumer_keeps_messages_alive_at_a_third_of_the_backoff() {
     require!(Server::Nats);
     let config = pull::Config {
-        backoff: vec![millis(900), millis(1500)],
-        ack_wait: millis(900),
-        max_deliver: 100,
+        backoff: vec![millis(2400), millis(3000)],
+        ack_wait: millis(2400),
+        max_deliver: 1_000_000,
         ..billing()
     };
     let server = Brokered::with_consumer(Server::Nats, config).await;
@@ -307,7 +311,7 @@ async fn a_consumer_keeps_messages_alive_at_a_third_of_the_backoff() {
     let consumer = Consumer::builder("shop.ship", &engine).handler(move |it: String| {
         seen.add(&it);
         async {
-            tokio::time::sleep(millis(3500)).await;
+            tokio::time::sleep(millis(8000)).await;
             Ok::<_, String>(())
         }
     });
@@ -316,7 +320,7 @@ async fn a_consumer_keeps_messages_alive_at_a_third_of_the_backoff() {
     other.start(&Needs::of("shop.ship").attempts(8)).await.unwrap();
     let running = Running::start(&consumer, server.source());
     until(|| effects.of("tea") == 1).await;
-    let redelivered = tokio::time::timeout(secs(3), other.next(std::num::NonZeroUsize::MIN)).await;
+    let redelivered = tokio::time::timeout(secs(6), other.next(std::num::NonZeroUsize::MIN)).await;
     assert!(redelivered.is_err(), "it was not kept alive");
     server.until_settled().await;
     running.stop().await.unwrap();

@@ -177,3 +177,48 @@ async fn the_lease_is_at_most_half_of_the_deadline_so_that_a_dead_workers_messag
     assert_eq!(effects.of("tea"), 2);
     assert_eq!(ends.outcomes(), [DeliveryOutcome::Executed], "it found the lease lapsed");
 }
+
+/// A consumer whose first attempt fails, so that the next delivery counts the attempts first.
+fn failing_once(engine: &Idempotency, effects: &Effects, ends: &Ends, max: u32) -> Consumer {
+    let effects = effects.clone();
+    let builder = Consumer::builder("shop.ship", engine).attempts(attempts(max));
+    ends.watch(builder.lease(millis(500))).handler(move |it: String| {
+        let tries = effects.add(&it);
+        async move { if tries == 1 { Err("the carrier is down") } else { Ok(()) } }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_handler_starts_whose_lease_has_lapsed_while_attempts_were_counted() {
+    let store = FaultyStore::new(MemoryStore::new());
+    store.inject(StoreMethod::Renew, When::Always, Fault::Fail);
+    store.inject(StoreMethod::Load, When::Nth(1), Fault::Delay(secs(2)));
+    let engine = Idempotency::builder(store).build();
+    let (broker, effects, ends) = (TestBroker::new(), Effects::default(), Ends::default());
+    broker.publish("7", "tea");
+    let consumer = failing_once(&engine, &effects, &ends, 5);
+    consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
+    let [failed, lost, executed] =
+        [DeliveryOutcome::Failed, DeliveryOutcome::LeaseLost, DeliveryOutcome::Executed];
+    assert_eq!(ends.outcomes(), [failed, lost, executed]);
+    assert_eq!((effects.of("tea"), broker.stale_verdicts()), (2, vec![]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_handler_starts_once_its_consumer_stops_and_its_attempt_does_not_count() {
+    let store = FaultyStore::new(MemoryStore::new());
+    store.inject(StoreMethod::Load, When::Nth(1), Fault::Delay(secs(2)));
+    let engine = Idempotency::builder(store.clone()).build();
+    let (broker, effects, ends) = (TestBroker::new(), Effects::default(), Ends::default());
+    broker.publish("7", "tea");
+    let consumer = failing_once(&engine, &effects, &ends, 2);
+    let running = Running::start(&consumer, broker.source());
+    until(|| store.calls(StoreMethod::Load) == 1).await;
+    running.stop().await.unwrap();
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::Failed, DeliveryOutcome::GivenBack]);
+    assert_eq!((effects.of("tea"), broker.unsettled()), (1, 1));
+
+    // Its second and last attempt is left.
+    consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
+    assert_eq!((effects.of("tea"), broker.completed().len()), (2, 1));
+}

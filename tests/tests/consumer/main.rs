@@ -5,6 +5,7 @@
 mod attempts;
 mod broken_source;
 mod contract;
+mod dead_letters;
 mod effects;
 mod flaws_found;
 mod handlers;

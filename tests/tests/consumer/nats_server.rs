@@ -151,4 +151,8 @@ impl SourceSubject for Brokered {
     fn deadline(&self) -> Duration {
         self.ack_wait
     }
+
+    fn patience(&self) -> Duration {
+        Duration::from_secs(30)
+    }
 }

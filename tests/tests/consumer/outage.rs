@@ -167,6 +167,41 @@ async fn a_call_inside_the_handler_that_the_store_refuses_is_no_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_attempt_that_was_none_is_taken_back_once_the_store_answers() {
+    use idempotent_core::{Error, idempotent};
+
+    #[idempotent(key = order, name = "shop.charge-in-outage-of-both", engine = engine)]
+    async fn charge(engine: &Idempotency, order: String) -> Result<(), Error> {
+        Ok(())
+    }
+
+    let ((store, engine), (inner_store, inner)) = (store(), store());
+    let inner = Arc::new(inner);
+    let (broker, effects) = (TestBroker::new(), Effects::default());
+    let seen = effects.clone();
+    let consumer =
+        Consumer::builder("shop.ship", &engine).attempts(attempts(2)).handler(move |it: String| {
+            let (inner, seen) = (Arc::clone(&inner), seen.clone());
+            async move {
+                seen.add(&it);
+                charge(&inner, it).await
+            }
+        });
+    take_away(&inner_store);
+    store.inject(StoreMethod::Purge, When::Always, Fault::Fail);
+    broker.publish("7", "tea");
+    let running = Running::start(&consumer, broker.source());
+    tokio::time::sleep(secs(60)).await;
+    // The first delivery is not noted, and the second one has something to take back.
+    assert_eq!((effects.of("tea"), broker.parked().len()), (2, 0));
+    inner_store.heal();
+    store.heal();
+    broker.until_settled(1).await;
+    running.stop().await.unwrap();
+    assert_eq!((effects.of("tea"), broker.completed().len()), (3, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broker_that_goes_away_is_waited_for() {
     let (_, engine) = store();
     let (broker, effects, ends) = (TestBroker::new(), Effects::default(), Ends::default());

@@ -64,10 +64,10 @@ async fn a_copy_whose_settlement_was_lost_is_parked_once_more_at_most_under_its_
         },
     );
     broker.publish("7", "tea");
-    broker.lose_confirmations(1);
+    broker.lose_settlements(1);
     consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
     let parked = broker.parked();
-    assert!(parked.len() <= 2 && parked.iter().all(|it| it.message.id() == "7"));
+    assert!(parked.len() == 2 && parked.iter().all(|it| it.message.id() == "7"));
     assert_eq!((effects.of("tea"), broker.unsettled()), (1, 0));
 }
 
@@ -151,6 +151,49 @@ async fn a_message_without_its_key_is_parked() {
     consumer.run(broker.source(), broker.until_settled(2)).await.unwrap();
     assert_eq!(broker.completed(), ["8"]);
     assert_eq!(broker.parked()[0].reason, ParkReason::InvalidKey);
+}
+
+#[tokio::test]
+async fn a_message_that_makes_its_key_its_scope_or_its_payload_panic_is_parked() {
+    struct Bomb;
+    impl FromMessage for Bomb {
+        type Error = &'static str;
+        fn from_message(_: &Message) -> Result<Self, Self::Error> {
+            panic!("as it is told to")
+        }
+    }
+    fn panics(message: &Message) -> String {
+        assert!(message.id() != "7", "as it is told to");
+        message.id().to_owned()
+    }
+    let builder = || Consumer::builder("shop.ship", &engine());
+    let fine = |_: String| async { Ok::<_, String>(()) };
+    for (consumer, reason) in [
+        (builder().key(panics).handler(fine), ParkReason::InvalidKey),
+        (builder().scope(panics).handler(fine), ParkReason::InvalidKey),
+        (builder().handler(|_: Bomb| async { Ok::<_, String>(()) }), ParkReason::Undecodable),
+    ] {
+        let broker = TestBroker::new();
+        broker.publish("7", "tea");
+        consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
+        assert_eq!((broker.parked()[0].reason, broker.parked()[0].attempts), (reason, 0));
+    }
+}
+
+#[tokio::test]
+async fn an_error_whose_meaning_panics_is_a_failed_attempt() {
+    let (broker, effects) = (TestBroker::new(), Effects::default());
+    let seen = effects.clone();
+    let consumer = Consumer::builder("shop.ship", &engine()).attempts(attempts(2)).handler_with(
+        move |it: String| {
+            seen.add(&it);
+            async { Err::<(), _>("the carrier is down") }
+        },
+        |_| panic!("as it is told to"),
+    );
+    broker.publish("7", "tea");
+    consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
+    assert_eq!((effects.of("tea"), broker.parked()[0].reason), (2, ParkReason::AttemptsUsedUp));
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use idempotent_core::consumer::{Delivery, Needs, Source, SourceError, Terms};
 use idempotent_core::testing::sources::TestBroker;
 use idempotent_tests::{millis, secs};
 use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex};
 use tokio::sync::watch;
 
 use crate::effects::{Effects, Ends, Running, engine, until};
@@ -43,11 +44,11 @@ async fn handlers_that_run_finish_and_what_has_not_started_is_given_back_at_once
 
 #[tokio::test]
 async fn a_handler_that_does_not_finish_in_time_is_dropped_and_runs_again_after_its_lease() {
-    let broker = TestBroker::with_deadline(secs(2));
+    let broker = TestBroker::with_deadline(secs(4));
     let (effects, ends) = (Effects::default(), Ends::default());
     let seen = effects.clone();
     let builder = Consumer::builder("shop.ship", &engine()).stop_within(millis(100));
-    let consumer = ends.watch(builder).lease(millis(300)).handler(move |it: String| {
+    let consumer = ends.watch(builder).lease(millis(1500)).handler(move |it: String| {
         let tries = seen.add(&it);
         async move {
             if tries == 1 {
@@ -121,4 +122,28 @@ async fn a_source_that_is_gone_ends_the_consumer_after_its_handlers() {
         error => panic!("{error}"),
     }
     assert_eq!(broker.completed(), ["7"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_handler_that_blocks_its_thread_does_not_keep_a_consumer_from_stopping() {
+    let (broker, effects) = (TestBroker::new(), Effects::default());
+    let (unblock, blocked) = std::sync::mpsc::channel::<()>();
+    let (seen, blocked) = (effects.clone(), Arc::new(Mutex::new(blocked)));
+    let builder = Consumer::builder("shop.ship", &engine()).stop_within(millis(10));
+    let consumer = builder.handler(move |it: String| {
+        let (seen, blocked) = (seen.clone(), Arc::clone(&blocked));
+        async move {
+            seen.add(&it);
+            let _ = blocked.lock().unwrap().recv();
+            Ok::<_, String>(())
+        }
+    });
+    broker.publish("7", "tea");
+    let running = Running::start(&consumer, broker.source());
+    until(|| effects.of("tea") == 1).await;
+    let stopped = tokio::time::timeout(secs(60), running.stop()).await;
+    let unsettled = broker.unsettled();
+    drop(unblock);
+    stopped.expect("it stops").unwrap();
+    assert_eq!(unsettled, 1);
 }

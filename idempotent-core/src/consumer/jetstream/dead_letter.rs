@@ -1,7 +1,8 @@
 //! Parking a message: a copy on the dead-letter subject, under its id.
 
 use async_nats::jetstream::Context;
-use async_nats::jetstream::context::PublishErrorKind;
+use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::publish::PublishAck;
 use async_nats::{HeaderMap, Subject};
 
 use super::header_names::{
@@ -26,6 +27,18 @@ pub(super) struct Parking<'a> {
     pub(super) attempts: u32,
 }
 
+/// How much a copy says. A message that was as large as the server allows has no room for more headers.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
+enum Extent {
+    /// The message's own headers alone: it had no id, and there is no room for one.
+    Bare,
+    /// Those, and its id.
+    Identified,
+    /// And whose copy it is, and why.
+    Brief,
+    Full,
+}
+
 impl DeadLetters {
     /// Publishes the copy, and returns once a stream has it.
     pub(super) async fn park(
@@ -35,36 +48,45 @@ impl DeadLetters {
         read: &Message,
         why: &Parking<'_>,
     ) -> Result<(), SettleError> {
-        let mut headers = self.headers(message, read, why);
-        headers.insert(NATS_MESSAGE_ID, line(read.id()));
-        let stored = match self.publish(context, message, headers).await {
-            // A message that was as large as the server allows has no room for more headers.
-            Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {
-                let headers = message.headers.clone().unwrap_or_default();
-                self.publish(context, message, headers).await
-            }
-            stored => stored,
-        };
-        let stored = stored.map_err(SettleError::new)?;
-        if stored.duplicate && !is_there(context, &stored.stream, stored.sequence).await? {
-            // It was parked before, and that copy was taken away to be replayed. Under the same `Nats-Msg-Id` the
-            // stream would drop this one, and the message would be lost.
-            let mut headers = self.headers(message, read, why);
-            headers.insert(MESSAGE_ID, line(read.id()));
-            self.publish(context, message, headers).await.map_err(SettleError::new)?;
+        let ids = [(NATS_MESSAGE_ID, line(read.id()))];
+        let stored = self.publish(context, message, read, why, &ids).await?;
+        if !stored.duplicate || self.has(context, &stored, read).await? {
+            return Ok(());
         }
-        Ok(())
+        // The stream has dropped it for a copy that is another consumer's or another message's, or was taken away to be
+        // replayed. This id is that of no other copy, and the same one however often this one is published.
+        let ours = format!("{}/{}", self.consumer, read.position());
+        let ids = [(NATS_MESSAGE_ID, line(&ours)), (MESSAGE_ID, line(read.id()))];
+        self.publish(context, message, read, why, &ids).await.map(drop)
     }
 
+    /// With as much as the server has room for.
     async fn publish(
         &self,
         context: &Context,
         message: &async_nats::Message,
+        read: &Message,
+        why: &Parking<'_>,
+        ids: &[(&'static str, String)],
+    ) -> Result<PublishAck, SettleError> {
+        let headers = |extent| self.headers(extent, (message, read), why, ids);
+        let mut stored = self.send(context, message, headers(Extent::Full)).await;
+        for less in [Extent::Brief, Extent::Identified, Extent::Bare] {
+            match &stored {
+                Err(error) if error.kind() == PublishErrorKind::MaxPayloadExceeded => {}
+                _ => break,
+            }
+            stored = self.send(context, message, headers(less)).await;
+        }
+        stored.map_err(SettleError::new)
+    }
+
+    async fn send(
+        &self,
+        context: &Context,
+        message: &async_nats::Message,
         headers: HeaderMap,
-    ) -> Result<
-        async_nats::jetstream::publish::PublishAck,
-        async_nats::jetstream::context::PublishError,
-    > {
+    ) -> Result<PublishAck, PublishError> {
         let payload = message.payload.clone();
         context.publish_with_headers(self.subject.clone(), headers, payload).await?.await
     }
@@ -72,9 +94,10 @@ impl DeadLetters {
     /// The message's own headers, without its id and commands to the server, and ours.
     fn headers(
         &self,
-        message: &async_nats::Message,
-        read: &Message,
+        extent: Extent,
+        (message, read): (&async_nats::Message, &Message),
         why: &Parking<'_>,
+        ids: &[(&'static str, String)],
     ) -> HeaderMap {
         let mut headers = HeaderMap::new();
         for (name, values) in message.headers.iter().flat_map(|headers| headers.iter()) {
@@ -86,30 +109,57 @@ impl DeadLetters {
                 headers.append(name.clone(), value.clone());
             }
         }
-        headers.insert(REASON, why.reason.as_str());
-        headers.insert(ERROR, line(why.error));
-        headers.insert(ATTEMPTS, why.attempts.to_string());
-        headers.insert(CONSUMER, line(&self.consumer));
-        headers.insert(SUBJECT, read.topic());
-        headers.insert(POSITION, line(read.position()));
+        if extent >= Extent::Identified {
+            for (name, id) in ids {
+                headers.insert(*name, id.as_str());
+            }
+        }
+        if extent >= Extent::Brief {
+            headers.insert(REASON, why.reason.as_str());
+            headers.insert(CONSUMER, line(&self.consumer));
+            headers.insert(POSITION, line(read.position()));
+        }
+        if extent >= Extent::Full {
+            headers.insert(ERROR, line(why.error));
+            headers.insert(ATTEMPTS, why.attempts.to_string());
+            headers.insert(SUBJECT, read.topic());
+        }
         headers
+    }
+
+    /// Whether the copy that a stream has is this consumer's of this message.
+    async fn has(
+        &self,
+        context: &Context,
+        stored: &PublishAck,
+        read: &Message,
+    ) -> Result<bool, SettleError> {
+        let Some(headers) = copy_at(context, &stored.stream, stored.sequence).await? else {
+            return Ok(false);
+        };
+        let is = |name, value: &str| headers.get(name).is_some_and(|it| it.as_str() == line(value));
+        Ok(is(CONSUMER, &self.consumer) && is(POSITION, read.position()))
     }
 }
 
-/// Whether a stream still has a message.
-async fn is_there(context: &Context, stream: &str, sequence: u64) -> Result<bool, SettleError> {
+/// The headers of a message, if a stream still has it.
+async fn copy_at(
+    context: &Context,
+    stream: &str,
+    sequence: u64,
+) -> Result<Option<HeaderMap>, SettleError> {
     use async_nats::jetstream::ErrorCode;
     use async_nats::jetstream::stream::RawMessageErrorKind;
 
     let stream = context.get_stream_no_info(stream).await.map_err(SettleError::new)?;
     match stream.get_raw_message(sequence).await {
-        Ok(_) => Ok(true),
+        Ok(copy) => Ok(Some(copy.headers)),
         Err(error) => match error.kind() {
-            RawMessageErrorKind::NoMessageFound => Ok(false),
+            RawMessageErrorKind::NoMessageFound => Ok(None),
             RawMessageErrorKind::JetStream(why)
                 if why.error_code() == ErrorCode::NO_MESSAGE_FOUND =>
             {
-                Ok(false)
+                Ok(None)
             }
             _ => Err(SettleError::new(error)),
         },
@@ -144,5 +194,40 @@ mod tests {
     fn commands_to_the_server_are_recognized_however_they_are_written() {
         assert!(starts_with("nats-TTL", "Nats-") && starts_with("Nats-Rollup", "Nats-"));
         assert!(!starts_with("Nats", "Nats-") && !starts_with("traceparent", "Nats-"));
+    }
+
+    #[test]
+    fn however_little_room_there_is_a_copy_has_its_id_and_no_commands_to_the_server() {
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, "order-7");
+        headers.insert("Nats-Expected-Stream", "ORDERS");
+        headers.insert("nats-rollup", "all");
+        headers.insert("tenant", "a");
+        let message = async_nats::Message {
+            subject: "orders.placed".into(),
+            reply: None,
+            payload: "tea".into(),
+            headers: Some(headers),
+            status: None,
+            description: None,
+            length: 0,
+        };
+        let letters = DeadLetters { subject: "dead".into(), consumer: "shop.ship".to_owned() };
+        let read = Message::new("order-7", "orders.placed", "tea").at("ORDERS/1/7");
+        let why = Parking { reason: ParkReason::Permanent, error: "it is no good", attempts: 1 };
+        let ids = [(NATS_MESSAGE_ID, "order-7".to_owned())];
+        let names = |extent| {
+            let headers = letters.headers(extent, (&message, &read), &why, &ids);
+            let mut names: Vec<_> = headers.iter().map(|(name, _)| name.to_string()).collect();
+            names.sort();
+            names
+        };
+        assert_eq!(names(Extent::Bare), ["tenant"]);
+        assert_eq!(names(Extent::Identified), [NATS_MESSAGE_ID, "tenant"]);
+        let brief = [CONSUMER, POSITION, REASON, NATS_MESSAGE_ID, "tenant"];
+        assert_eq!(names(Extent::Brief), brief);
+        let full =
+            [ATTEMPTS, CONSUMER, ERROR, POSITION, REASON, SUBJECT, NATS_MESSAGE_ID, "tenant"];
+        assert_eq!(names(Extent::Full), full);
     }
 }

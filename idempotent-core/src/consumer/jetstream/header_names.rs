@@ -3,7 +3,8 @@
 /// By which a stream recognizes duplicates, and what a message's id is.
 pub(super) const NATS_MESSAGE_ID: &str = "Nats-Msg-Id";
 
-/// The header of a dead letter with the id of its message, where that is not its `Nats-Msg-Id`.
+/// The header of a dead letter with the id of its message, where that is not its `Nats-Msg-Id`. In a message that is
+/// published it is the id, whatever its `Nats-Msg-Id`.
 pub const MESSAGE_ID: &str = "Idempotent-Message-Id";
 /// The header of a dead letter that says [why](crate::consumer::ParkReason::as_str) it was parked.
 pub const REASON: &str = "Idempotent-Parked-Reason";

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// How long a message is delayed at most while too many are.
 const SHORT: Duration = Duration::from_secs(1);
 
-/// The messages that this source has delayed.
+/// The messages that this source has delayed. It does not know of those that other workers' sources have.
 #[derive(Debug)]
 pub(super) struct DelayedNaks {
     /// `None` without a limit.

@@ -26,7 +26,9 @@ impl Pull {
         room: usize,
     ) -> Result<Option<jetstream::Message>, SourceError> {
         if self.0.is_none() {
-            let request = consumer.batch().max_messages(room).expires(EXPIRES);
+            let config = &consumer.cached_info().config;
+            let (room, expires) = within(config.max_batch, config.max_expires, room);
+            let request = consumer.batch().max_messages(room).expires(expires);
             self.0 = Some(request.messages().await.map_err(SourceError::unavailable)?);
         }
         let Some(batch) = &mut self.0 else { return Ok(None) };
@@ -55,5 +57,31 @@ impl Pull {
             }
         }
         received
+    }
+}
+
+/// As many messages and as long as the consumer allows in one request. The server refuses every request for more.
+fn within(max_batch: i64, max_expires: Duration, room: usize) -> (usize, Duration) {
+    let room = match usize::try_from(max_batch) {
+        Ok(most) if most > 0 => room.min(most),
+        _ => room,
+    };
+    match max_expires.is_zero() {
+        true => (room, EXPIRES),
+        false => (room, EXPIRES.min(max_expires)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_for_no_more_than_its_consumer_allows() {
+        let second = Duration::from_secs(1);
+        assert_eq!(within(0, Duration::ZERO, 64), (64, EXPIRES));
+        assert_eq!(within(-1, Duration::ZERO, 64), (64, EXPIRES));
+        assert_eq!(within(10, second, 64), (10, second));
+        assert_eq!(within(10, second * 60, 7), (7, EXPIRES));
     }
 }

@@ -25,8 +25,8 @@ pub(super) fn read(stream: &StreamName, message: &jetstream::Message) -> Option<
         let value = message.headers.as_ref()?.get(name)?.as_str();
         (!value.is_empty()).then(|| value.to_owned())
     };
-    // An id with which the stream has already seen a dead letter is in a header of ours.
-    let id = header(NATS_MESSAGE_ID).or_else(|| header(MESSAGE_ID));
+    // A dead letter may have an id of its own, and then that of its message in a header of ours.
+    let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID));
     let id = id.unwrap_or_else(|| position.clone());
     let mut read = Message::new(id, message.subject.as_str(), message.payload.clone()).at(position);
     for (name, values) in message.headers.iter().flat_map(|headers| headers.iter()) {

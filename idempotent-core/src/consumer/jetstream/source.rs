@@ -48,14 +48,15 @@ use crate::consumer::{Delivery, Needs, Source, SourceError, Terms, Verdict};
 ///
 /// # The id of a message
 ///
-/// Its header `Nats-Msg-Id`, and without one the name of the stream, the time of its creation and the sequence. The
+/// Its header `Nats-Msg-Id`, unless it is a dead letter that is replayed and has the header
+/// [`Idempotent-Message-Id`](super::MESSAGE_ID); without one the name of the stream, the time of its creation and the sequence. The
 /// latter is the same in every delivery of a message, but not in what its producer sends a second time: give messages an
 /// id. Of two, the first counts, as it does for the server.
 ///
 /// # What is checked at the start
 ///
-/// The consumer must exist, pull, acknowledge explicitly and deliver payloads. `max_deliver` must be `-1`, or at least
-/// twice the [attempts](crate::consumer::Attempts) and 10, since the server also counts deliveries in which no handler ran, and
+/// The consumer must exist, pull, acknowledge explicitly and deliver payloads. `max_deliver` must be `-1`, or at
+/// least a million where the server wants a number, since it also counts deliveries in which no handler ran, and
 /// drops a message silently in the end. The [dead-letter subject](Self::dead_letters) must have a stream of its own. The user needs the permissions
 /// to publish to `$JS.API.STREAM.NAMES`, `$JS.API.STREAM.INFO.*`, `$JS.API.STREAM.MSG.GET.*`, `$JS.API.CONSUMER.INFO.*.*`, `$JS.API.CONSUMER.MSG.NEXT.*.*`, `$JS.ACK.>` and the
 /// dead-letter subject.
@@ -63,9 +64,11 @@ use crate::consumer::{Delivery, Needs, Source, SourceError, Terms, Verdict};
 /// # Delays
 ///
 /// A message that is to be delivered again later counts for `max_ack_pending` meanwhile, and once that is reached, the
-/// server delivers nothing else. So at most half of it is delayed for as long as the backoff says; what fails beyond
-/// that comes again after a second at the latest, and so is parked sooner. Without a limit of attempts, as many failing
-/// messages as `max_ack_pending` allows stop the consumer.
+/// server delivers nothing else. So a source delays at most half of it for as long as the backoff says; what fails beyond
+/// that comes again after a second at the latest, and so is parked sooner. Each source counts what it has delayed itself,
+/// and knows of no other: the sources of two workers or more may together delay as many as `max_ack_pending` allows. Let it
+/// be larger than the number of messages that fail at once, over all workers. Without a limit of attempts, as many failing
+/// messages as it allows stop the consumer.
 pub struct JetStreamSource {
     context: Context,
     stream: String,
@@ -95,7 +98,11 @@ impl JetStreamSource {
     ///
     /// A dead letter has the payload and the headers of its message, its id as `Nats-Msg-Id`, and headers that say
     /// [why](super::REASON) it was parked, [what went wrong](super::ERROR), and [where](super::SUBJECT) it came from.
-    /// To replay it, publish it to that subject with the same `Nats-Msg-Id`, once the duplicate window of the messages'
+    /// Where its stream has that id already, of another consumer's copy or one that was taken away, it has a
+    /// `Nats-Msg-Id` of its own, and its message's id as [`Idempotent-Message-Id`](super::MESSAGE_ID). A message that
+    /// is about as large as the server allows has fewer of these headers, and none if it had no id.
+    ///
+    /// To replay it, publish it to that subject with the same ids, once the duplicate window of the messages'
     /// stream has passed.
     #[must_use]
     pub fn dead_letters(mut self, subject: impl Into<String>) -> Self {
@@ -140,7 +147,7 @@ impl Running {
 impl Source for JetStreamSource {
     async fn start(&mut self, needs: &Needs) -> Result<Terms, SourceError> {
         let names = (self.stream.as_str(), self.consumer.as_str());
-        let started = start(&self.context, names, &self.dead_letters, needs).await?;
+        let started = start(&self.context, names, &self.dead_letters).await?;
         let Started { consumer, stream, terms, deadlines } = started;
         let max_ack_pending = consumer.cached_info().config.max_ack_pending;
         let shared = Shared {

@@ -8,7 +8,7 @@ use async_nats::jetstream::context::{GetStreamByNameErrorKind, GetStreamErrorKin
 use async_nats::jetstream::stream::Stream;
 
 use super::received::StreamName;
-use crate::consumer::{Needs, SourceError, Terms};
+use crate::consumer::{SourceError, Terms};
 
 /// A consumer that was looked up and checked.
 pub(super) struct Started {
@@ -43,7 +43,6 @@ pub(super) async fn start(
     context: &Context,
     (stream_name, consumer_name): (&str, &str),
     dead_letters: &str,
-    needs: &Needs,
 ) -> Result<Started, SourceError> {
     let stream = context.get_stream(stream_name).await.map_err(|error| match error.kind() {
         GetStreamErrorKind::JetStream(why) if why.code() == 404 => {
@@ -56,7 +55,7 @@ pub(super) async fn start(
     })?;
     let consumer = consumer(&stream, stream_name, consumer_name).await?;
     let config = &consumer.cached_info().config;
-    check(config, consumer_name, needs)?;
+    check(config, consumer_name)?;
     check_dead_letters(context, stream_name, dead_letters).await?;
     let deadlines = Deadlines { ack_wait: config.ack_wait, backoff: config.backoff.clone() };
     let info = stream.cached_info();
@@ -98,13 +97,11 @@ async fn consumer(
     stream.get_consumer::<pull::Config>(name).await.map_err(SourceError::unavailable)
 }
 
-/// How many deliveries the server must allow for that many attempts: some find the message being handled elsewhere, or
-/// the store away.
-fn deliveries_for(attempts: u32) -> i64 {
-    i64::from(attempts) * 2 + 10
-}
+/// How many deliveries a server must allow that wants a number, as older ones do beside `backoff`. Deliveries
+/// that find the message being handled elsewhere, or a store away, have no bound in the attempts.
+const ENOUGH_DELIVERIES: i64 = 1_000_000;
 
-fn check(config: &Config, name: &str, needs: &Needs) -> Result<(), SourceError> {
+fn check(config: &Config, name: &str) -> Result<(), SourceError> {
     let wrong = |text: String| Err(SourceError::misconfigured(text));
     if config.ack_policy != AckPolicy::Explicit {
         return wrong(format!("the consumer `{name}` must have `ack_policy: Explicit`"));
@@ -114,15 +111,11 @@ fn check(config: &Config, name: &str, needs: &Needs) -> Result<(), SourceError> 
             "the consumer `{name}` has `headers_only`, so its messages are empty"
         ));
     }
-    let least = needs.attempts.map(deliveries_for);
-    if config.max_deliver > 0 && least.is_none_or(|least| config.max_deliver < least) {
-        let what = match least {
-            Some(least) => format!("at least {least}, or -1"),
-            None => "-1".to_owned(),
-        };
+    if config.max_deliver > 0 && config.max_deliver < ENOUGH_DELIVERIES {
         return wrong(format!(
             "the consumer `{name}` has `max_deliver: {}`, after which the server drops a message silently, and it \
-             also counts deliveries in which no handler ran: set it to {what}",
+             also counts deliveries in which no handler ran: set it to -1, or to at least {ENOUGH_DELIVERIES} where \
+             the server wants a number",
             config.max_deliver
         ));
     }

@@ -30,7 +30,8 @@ pub(super) struct JetStreamDelivery {
     pub(super) read: Message,
     /// Where the server is told.
     pub(super) reply: Subject,
-    /// Set once a verdict is sent: after that, the message is kept alive no more, since that would undo a delay.
+    /// Set once a verdict is sent that is not final: after that, the message is kept alive no more, since that would
+    /// undo a delay. A final one is repeated until the server confirms, and kept alive meanwhile.
     pub(super) is_settled: AtomicBool,
 }
 
@@ -44,7 +45,9 @@ impl Settle for JetStreamDelivery {
             let letters = &shared.dead_letters;
             letters.park(&shared.context, &self.message, &self.read, &why).await?;
         }
-        self.is_settled.store(true, Ordering::Relaxed);
+        if !verdict.is_final() {
+            self.is_settled.store(true, Ordering::Relaxed);
+        }
         match verdict {
             Verdict::Completed => acknowledge(client, reply, AckKind::Ack).await,
             Verdict::Parked { .. } => acknowledge(client, reply, AckKind::Term).await,

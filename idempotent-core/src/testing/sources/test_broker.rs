@@ -117,6 +117,12 @@ impl TestBroker {
         self.change(|queue| queue.lost_confirmations = confirmations);
     }
 
+    /// Loses the settlements of the next messages that are parked: the copy is there, and the message is still in hand,
+    /// as with a broker for which those are two commands.
+    pub fn lose_settlements(&self, settlements: usize) {
+        self.change(|queue| queue.lost_settlements = settlements);
+    }
+
     /// Makes the broker unreachable, or reachable again.
     pub fn set_away(&self, is_away: bool) {
         self.change(|queue| queue.is_away = is_away);

@@ -17,8 +17,10 @@ pub(super) struct Queue {
     /// The newest message is delivered first.
     pub(super) is_reversed: bool,
     pub(super) is_away: bool,
-    /// How many of the next verdicts are lost on their way, and how many of their confirmations.
+    /// How many of the next verdicts are lost on their way, how many of their confirmations, and how many settlements
+    /// of what is parked.
     pub(super) lost_verdicts: usize,
+    pub(super) lost_settlements: usize,
     pub(super) lost_confirmations: usize,
     pub(super) parked: Vec<ParkedMessage>,
     pub(super) completed: Vec<String>,
@@ -54,6 +56,7 @@ impl Queue {
             is_reversed: false,
             is_away: false,
             lost_verdicts: 0,
+            lost_settlements: 0,
             lost_confirmations: 0,
             parked: Vec::new(),
             completed: Vec::new(),
@@ -124,7 +127,9 @@ impl Queue {
             Verdict::Parked { reason, error, attempts } => {
                 let (message, reason, error) = (entry.message.clone(), *reason, error.clone());
                 self.parked.push(ParkedMessage { message, reason, error, attempts: *attempts });
-                self.entries.remove(&position);
+                if self.lost_settlements == 0 {
+                    self.entries.remove(&position);
+                }
                 return;
             }
             Verdict::Busy { after } | Verdict::Retry { after } => *after,

@@ -112,7 +112,11 @@ impl Settle for TestDelivery {
             return Err(SettleError::new("the verdict was lost"));
         }
         queue.settle(self.position, self.delivery, verdict);
-        let is_confirmed = queue.lost_confirmations == 0;
+        let is_settled = !matches!(verdict, Verdict::Parked { .. }) || queue.lost_settlements == 0;
+        if !is_settled {
+            queue.lost_settlements -= 1;
+        }
+        let is_confirmed = is_settled && queue.lost_confirmations == 0;
         queue.lost_confirmations = queue.lost_confirmations.saturating_sub(1);
         drop(queue);
         self.broker.changed.notify_waiters();
