@@ -18,7 +18,8 @@ pub(crate) struct Target {
     /// The key. A key string as "order:{id}" has two parts: --key order: --key 7.
     #[arg(long, value_name = "PART", requires = "operation")]
     pub(crate) key: Vec<String>,
-    /// Goes on only if the record has this token, which `show` prints: for scripts that have looked before.
+    /// Goes on only if the record has this token, which `show` prints: for scripts that have looked before. The token
+    /// tells attempts apart, not resolutions: `correct` leaves it as it is.
     #[arg(long, value_name = "TOKEN")]
     pub(crate) seen: Option<String>,
 }
