@@ -47,6 +47,8 @@ pub(crate) enum Document {
         changed: u64,
         kept: BTreeMap<&'static str, u64>,
         without_scope: u64,
+        longer_scope: u64,
+        unreadable: u64,
         dry_run: bool,
         complete: bool,
         audit: Option<String>,
