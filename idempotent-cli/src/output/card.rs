@@ -18,14 +18,15 @@ pub(crate) fn card(
     record: &RecordDocument,
 ) -> Result<(), Failure> {
     let age = lasting(std::time::Duration::from_secs_f64(record.age_seconds));
-    let (ends, left) = match StateName::of(seen.state()) {
+    let state = StateName::of(seen.state());
+    let (ends, left) = match state {
         Some(StateName::Reserved) => ("lapses", ""),
         _ => ("expires", ", and then the key is free"),
     };
     let left = seen.remaining().map(|time| format!("in {}{left}", lasting(time)));
-    let is_unfinished = StateName::of(seen.state()) != Some(StateName::Completed);
-    let owner = is_unfinished.then(|| record.owner.to_owned());
-    let state = match record.tombstone {
+    let is_unfinished = state != Some(StateName::Completed);
+    let owner = is_unfinished.then(|| owner(state, record.owner).to_owned());
+    let state_text = match record.tombstone {
         Some(why) => format!("{}, without its result ({why})", record.state),
         None if record.resolved => format!("{}, resolved by hand", record.state),
         None => record.state.to_owned(),
@@ -36,7 +37,7 @@ pub(crate) fn card(
     });
     let facts = [
         ("id", Some(record.id.clone())),
-        ("state", Some(state)),
+        ("state", Some(state_text)),
         ("operation", Some(record.operation.clone())),
         ("key", record.key.clone()),
         ("scope", record.scope.clone()),
@@ -61,6 +62,14 @@ pub(crate) fn card(
     match &record.result {
         Some(result) => result_lines(output, result),
         None => Ok(()),
+    }
+}
+
+/// What is known of the owner. A record keeps what its owner said last, and one that died has said nothing since it began.
+fn owner(state: Option<StateName>, said: &'static str) -> &'static str {
+    match (state, said) {
+        (Some(StateName::Indeterminate), "running") => "never ended; its lease has lapsed",
+        (_, said) => said,
     }
 }
 
@@ -96,4 +105,17 @@ fn fact(output: &mut Output, name: &str, value: &str) -> Result<(), Failure> {
         output.line(format_args!("{label}  {line}"))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_of_a_call_in_doubt_is_not_said_to_run() {
+        let in_doubt = Some(StateName::Indeterminate);
+        assert_eq!(owner(in_doubt, "running"), "never ended; its lease has lapsed");
+        assert_eq!(owner(in_doubt, "abandoned"), "abandoned");
+        assert_eq!(owner(Some(StateName::Reserved), "running"), "running");
+    }
 }
