@@ -85,9 +85,9 @@ impl Settings {
             }
             _ => Backend::Redis(named(self.redis().await?)?),
         };
-        let prefix = self.prefix.clone();
+        let place = (self.prefix.clone(), self.schema.clone(), self.table.clone());
         let secrets = (self.secret.map(|it| it.0), self.authentication_secret.map(|it| it.0));
-        Ok(Connected::new(backend, secrets, prefix, self.timeout))
+        Ok(Connected::new(backend, secrets, place, self.timeout))
     }
 
     /// A store in PostgreSQL that is not open yet.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::Operation;
+use idempotent_core::{Operation, Store as _};
 use idempotent_servers::{Cluster, Sentinel, Server, require};
 use serde_json::{Value, json};
 
@@ -48,7 +48,21 @@ async fn records_are_listed_by_state_operation_scope_and_key(store: TestStore) {
 
 async fn an_empty_store_has_no_records(store: TestStore) {
     let ran = run(&store.url, &["list"]).await;
-    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", "no records\n"));
+    let place = match &store.server {
+        TestServer::Redis(redis) => {
+            format!("redis at 127.0.0.1:{}, database 0, prefix idem:", redis.port())
+        }
+        TestServer::Postgres(_, postgres) => {
+            let server = postgres.server().expect("it has a name");
+            format!("{server}, schema idempotent, table records")
+        }
+        TestServer::Sqlite => {
+            let file = store.url.strip_prefix("sqlite:").expect("a path");
+            format!("sqlite file {file}, table idempotent_records")
+        }
+    };
+    let says = format!("no such records in {place}\n");
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr), (0, "", says));
     let (listed, code) = documents(&store.url, &["list"]).await;
     assert_eq!((listed.len(), code), (0, 0));
     let (stats, _) = one(&store.url, &["stats"]).await;
