@@ -6,7 +6,8 @@ use clap::Args;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Target {
     /// The record: its id as the log and `show` print it (shop.charge:5c83…), the store's own key
-    /// (idem:shop.charge:XIMm…), or the id's hex digits, of which eight are enough if no other record begins so.
+    /// (idem:shop.charge:XIMm…), or the id's hex digits, of which eight are enough if no other record begins so, with
+    /// or without the operation before them.
     #[arg(value_name = "RECORD", conflicts_with_all = ["key"])]
     pub(crate) record: Option<String>,
     /// In place of RECORD: the operation's name, with --key, and --scope if it has one.

@@ -193,6 +193,8 @@ async fn arguments_that_are_wrong_say_what_to_write() {
     for (arguments, says) in [
         (&["show"][..], "Name it by its id"),
         (&["show", "order 7"], "is no record"),
+        (&["show", "order 7"], "to find it by its key: `idempotent list --matching 'order 7'`"),
+        (&["purge", "--scope", "acme", "--yes", "--reason", "r"], "or add --all"),
         (&["show", "1234567"], "is no record"),
         (&["purge", "--all", "--yes", "--reason", "r"], "--operation"),
         (&["resolve", "0123456789", "--yes", "--reason", "r"], "--happened"),
