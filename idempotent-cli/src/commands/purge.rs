@@ -61,8 +61,11 @@ async fn one(
     let change = Change {
         command: "purge",
         consent: &arguments.consent,
-        question: format!("Remove {id}, so that the next call with its key runs?{danger}"),
+        question: format!(
+            "Remove the record of {id}, so that the next call with its key runs?{danger}"
+        ),
         said: None,
+        result: None,
         names_key: false,
         done: format!("{id} is removed"),
     };

@@ -60,9 +60,22 @@ pub(crate) fn card(
         }
     }
     match &record.result {
-        Some(result) => result_lines(output, result),
+        Some(result) => {
+            result_lines(output, if result.is_error { "error" } else { "result" }, result)
+        }
         None => Ok(()),
     }
+}
+
+/// Prints the result that a record is about to get.
+pub(crate) fn new_result(output: &mut Output, result: &ResultDocument) -> Result<(), Failure> {
+    result_lines(output, if result.is_error { "new error" } else { "new result" }, result)
+}
+
+/// Prints a text of several words, on several lines if it must.
+pub(crate) fn paragraph(output: &mut Output, text: &str) -> Result<(), Failure> {
+    let width = output.width().unwrap_or(usize::MAX);
+    wrapped(text, width).iter().try_for_each(|line| output.line(line))
 }
 
 /// What is known of the owner. A record keeps what its owner said last, and one that died has said nothing since it began.
@@ -74,8 +87,7 @@ fn owner(state: Option<StateName>, said: &'static str) -> &'static str {
 }
 
 /// Prints a result: its JSON, indented.
-fn result_lines(output: &mut Output, result: &ResultDocument) -> Result<(), Failure> {
-    let what = if result.is_error { "error" } else { "result" };
+fn result_lines(output: &mut Output, what: &str, result: &ResultDocument) -> Result<(), Failure> {
     fact(output, what, result.encoding)?;
     let text = serde_json::to_string_pretty(&result.value).unwrap_or_default();
     for line in text.lines() {
@@ -88,8 +100,18 @@ fn result_lines(output: &mut Output, result: &ResultDocument) -> Result<(), Fail
 /// can be copied.
 fn fact(output: &mut Output, name: &str, value: &str) -> Result<(), Failure> {
     let width = output.width().map_or(usize::MAX, |width| width.saturating_sub(LABEL + 2).max(10));
+    for (at, line) in wrapped(value, width).iter().enumerate() {
+        let label = if at == 0 { name } else { "" };
+        let label = output.styled(Style::Dim, format_args!("{label:LABEL$}"));
+        output.line(format_args!("{label}  {line}"))?;
+    }
+    Ok(())
+}
+
+/// A text in lines of so many columns. A word that is longer has a line of its own.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in value.split(' ') {
+    for word in text.split(' ') {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
             Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
@@ -99,12 +121,7 @@ fn fact(output: &mut Output, name: &str, value: &str) -> Result<(), Failure> {
             _ => lines.push(word.to_owned()),
         }
     }
-    for (at, line) in lines.iter().enumerate() {
-        let label = if at == 0 { name } else { "" };
-        let label = output.styled(Style::Dim, format_args!("{label:LABEL$}"));
-        output.line(format_args!("{label}  {line}"))?;
-    }
-    Ok(())
+    lines
 }
 
 #[cfg(test)]

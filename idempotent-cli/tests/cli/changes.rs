@@ -179,7 +179,7 @@ async fn an_erasure_without_the_secret_says_that_records_cannot_be_read() {
     // What is known to be of another operation is not meant.
     let other = ["purge", "--all", "--operation", "shop.quote", "--dry-run"];
     assert_eq!(one(&store.url, &other).await.1, 0);
-    charge(&engine, "8", "never").await.expect("it stays");
+    assert_eq!(charge(&engine, "8", "never").await.expect("it stays"), "receipt 8");
 }
 
 async fn a_dry_run_changes_nothing(store: TestStore) {
