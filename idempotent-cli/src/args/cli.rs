@@ -30,9 +30,9 @@ Stores:
   postgres://USER@HOST/DATABASE     PostgreSQL
   sqlite:PATH                       a file of SQLite
 
-Secrets are not part of the command line, which everybody on the machine can
-read: a password is in $IDEMPOTENT_PASSWORD or --password-file, the engine's
-secret in $IDEMPOTENT_SECRET or --secret-file.
+Keep secrets off the command line, which everybody on the machine can read: a
+password goes into $IDEMPOTENT_PASSWORD or --password-file, the engine's secret
+into $IDEMPOTENT_SECRET or --secret-file.
 
 Exit codes:
     0  done                          5  the store is not available

@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum};
 
 /// The options of all commands.
 #[derive(Args, Debug)]
+#[command(next_help_heading = "Options of all commands")]
 pub(crate) struct Options {
-    /// The store: see below.
+    /// The store: see `idempotent --help`.
     #[arg(
         long,
         global = true,

@@ -6,7 +6,8 @@ use clap::Args;
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Target {
     /// The record: its id as the log and `show` print it (shop.charge:5c83…), the store's own key
-    /// (idem:shop.charge:XIMm…), or the id's hex digits, of which eight are enough if no other record begins so.
+    /// (idem:shop.charge:XIMm…), or the id's hex digits, of which eight are enough if no other record begins so, with
+    /// or without the operation before them.
     #[arg(value_name = "RECORD", conflicts_with_all = ["key"])]
     pub(crate) record: Option<String>,
     /// In place of RECORD: the operation's name, with --key, and --scope if it has one.
@@ -18,7 +19,8 @@ pub(crate) struct Target {
     /// The key. A key string as "order:{id}" has two parts: --key order: --key 7.
     #[arg(long, value_name = "PART", requires = "operation")]
     pub(crate) key: Vec<String>,
-    /// Goes on only if the record has this token, which `show` prints: for scripts that have looked before.
+    /// Goes on only if the record has this token, which `show` prints: for scripts that have looked before. The token
+    /// tells attempts apart, not resolutions: `correct` leaves it as it is.
     #[arg(long, value_name = "TOKEN")]
     pub(crate) seen: Option<String>,
 }

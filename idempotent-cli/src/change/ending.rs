@@ -9,15 +9,24 @@ use idempotent_core::engine::{Inspection, Resolution};
 use super::response;
 use crate::args::Ending;
 use crate::failure::Failure;
-use crate::output::Value;
+use crate::output::{ResultDocument, Value};
 
-/// The resolution that is meant, and its name in the audit line; `None` if nothing is said.
+/// What a call turned out to be.
+pub(crate) struct Said {
+    pub(crate) resolution: Resolution,
+    /// Its name in the audit line.
+    pub(crate) name: &'static str,
+    /// What retries replay, to be shown before it is recorded.
+    pub(crate) result: Option<ResultDocument>,
+}
+
+/// The resolution that is meant; `None` if nothing is said.
 pub(crate) fn resolution(
     seen: &Inspection,
     ending: &Ending,
     is_response: bool,
     keep_for: Option<Duration>,
-) -> Result<Option<(Resolution, &'static str)>, Failure> {
+) -> Result<Option<Said>, Failure> {
     let (text, is_error) = match (&ending.happened, &ending.failed) {
         (Some(text), _) => (text, false),
         (None, Some(text)) => (text, true),
@@ -26,29 +35,35 @@ pub(crate) fn resolution(
     let json = read(text)?;
     let types = seen.result_types();
     let expected = types.and_then(|types| if is_error { types.err } else { Some(types.ok) });
-    let resolution = if !is_error && (is_response || expected.is_some_and(response::is_one)) {
-        Resolution::completed_binary(&response::parse(&json)?).of_any_type()
-    } else {
-        let value: Value = serde_json::from_str(&json)
-            .map_err(|error| Failure::usage(format!("that is no JSON: {error}")))?;
-        if let Some(problem) = expected.and_then(|name| mismatch(name, &value)) {
-            return Err(Failure::usage(problem));
-        }
-        match is_error {
-            false => Resolution::completed(value).of_any_type(),
-            true if types.is_some() && expected.is_none() => {
-                return Err(Failure::usage(
-                    "the operation does not memoize errors, so no retry could replay this one",
-                ));
+    let (resolution, result) =
+        if !is_error && (is_response || expected.is_some_and(response::is_one)) {
+            let response = response::parse(&json)?;
+            let resolution = Resolution::completed_binary(&response).of_any_type();
+            (resolution, ResultDocument::response(&response))
+        } else {
+            let value: Value = serde_json::from_str(&json)
+                .map_err(|error| Failure::usage(format!("that is no JSON: {error}")))?;
+            if let Some(problem) = expected.and_then(|name| mismatch(name, &value)) {
+                return Err(Failure::usage(problem));
             }
-            true => Resolution::failed(value).of_any_type(),
-        }
-    };
+            let result = ResultDocument::value(value.clone(), is_error);
+            let resolution = match is_error {
+                false => Resolution::completed(value).of_any_type(),
+                true if types.is_some() && expected.is_none() => {
+                    return Err(Failure::usage(
+                        "the operation does not memoize errors, so no retry could replay this one",
+                    ));
+                }
+                true => Resolution::failed(value).of_any_type(),
+            };
+            (resolution, result)
+        };
     let resolution = match keep_for {
         Some(time) => resolution.keep_for(time),
         None => resolution,
     };
-    Ok(Some((resolution, if is_error { "failed" } else { "happened" })))
+    let name = if is_error { "failed" } else { "happened" };
+    Ok(Some(Said { resolution, name, result: Some(result) }))
 }
 
 /// JSON as it stands, from a file, or from stdin.

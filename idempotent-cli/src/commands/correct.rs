@@ -2,7 +2,7 @@
 
 use super::settle::{Change, look, settle};
 use crate::args::Correct;
-use crate::change::{check, resolution};
+use crate::change::{Said, check, resolution};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
@@ -17,7 +17,7 @@ pub(super) async fn run(arguments: Correct, context: &mut Context) -> Result<Exi
         ));
     }
     let said = resolution(&seen, &arguments.ending, arguments.response, arguments.keep_for)?;
-    let Some((resolution, said)) = said else {
+    let Some(Said { resolution, name, result }) = said else {
         return Err(Failure::usage("what is right? --happened or --failed"));
     };
     let id = seen.id();
@@ -27,7 +27,8 @@ pub(super) async fn run(arguments: Correct, context: &mut Context) -> Result<Exi
         question: format!(
             "Replace what {id} was resolved to? Whoever got the old result still has it, and is not told."
         ),
-        said: Some(said.to_owned()),
+        said: Some(name.to_owned()),
+        result,
         names_key: true,
         done: format!("{id} is corrected"),
     };

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crate::args::List;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::{Document, RecordTable, grouped};
+use crate::output::{Document, RecordTable, clean, grouped};
 use crate::store::{Pace, Pages};
 
 pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, Failure> {
@@ -49,7 +49,9 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
         }
     };
     match ended {
-        Ok(_) if shown == 0 && unreadable == 0 && !is_json => eprintln!("no records"),
+        Ok(_) if shown == 0 && unreadable == 0 && !is_json => {
+            eprintln!("no such records in {}", clean(&store.place()));
+        }
         Err(ref failure) if failure.exit() == Exit::Interrupted => {
             let shown = grouped(shown);
             return Err(Failure::new(

@@ -10,12 +10,15 @@ use crate::change::{Audit, Subject, agree, check};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::Document;
-use crate::store::{Connected, Located, locate};
+use crate::store::{Connected, Located, WHICH, locate};
 
 pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit, Failure> {
     check(&arguments.consent)?;
     if arguments.all {
         return purge_all::run(arguments, context).await;
+    }
+    if arguments.target.record.is_none() && arguments.target.key.is_empty() {
+        return Err(Failure::usage(format!("{WHICH}; or add --all, with --operation or --scope")));
     }
     let store = context.connect().await?;
     let exit = match locate(&store, &arguments.target, &context.interrupt).await? {
@@ -58,8 +61,11 @@ async fn one(
     let change = Change {
         command: "purge",
         consent: &arguments.consent,
-        question: format!("Remove {id}, so that the next call with its key runs?{danger}"),
+        question: format!(
+            "Remove the record of {id}, so that the next call with its key runs?{danger}"
+        ),
         said: None,
+        result: None,
         names_key: false,
         done: format!("{id} is removed"),
     };

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
+use idempotent_core::store::Unreadable;
+
 use crate::args::{Filter, Purge, StateName};
 use crate::change::{Audit, Subject, agree};
 use crate::context::Context;
@@ -20,6 +22,10 @@ struct Tally {
     kept: BTreeMap<&'static str, u64>,
     /// Records that do not say which scope they have.
     without_scope: u64,
+    /// Records of other scopes that begin with this one's text and a slash: those of several parts, as tenant and user.
+    longer_scope: u64,
+    /// What cannot be read, and may be one of them.
+    unreadable: u64,
     is_complete: bool,
 }
 
@@ -54,15 +60,18 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
         return Err(Failure::interrupted());
     }
     if counted.matched == 0 || consent.dry_run {
-        let text = format!("{} of {what} would be removed", records(counted.matched));
-        report(context, &mut counted, consent.dry_run, None, &text)?;
+        let text = match consent.dry_run {
+            true => format!("{} of {what} would be removed", records(counted.matched)),
+            false => format!("nothing of {what} to remove"),
+        };
+        report(context, &filter, &mut counted, consent.dry_run, None, &text)?;
         store.close().await;
-        return Ok(Exit::Done);
+        return Ok(counted.exit());
     }
     let question = format!(
         "Remove {} of {what}, so that retries of these calls run again?{}",
         records(counted.matched),
-        rest(&counted)
+        rest(&filter, &counted)
     );
     let reason = agree(context, consent, &question).await?;
     // What is to be forgotten is not written down again: of a scope the line has the digest alone.
@@ -73,7 +82,11 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
     let (mut tally, audit) = match done {
         Ok(tally) => {
             let end = if tally.is_complete { "done" } else { "interrupted" };
-            let audit = audit.end(&format!("{end}: {} removed", records(tally.purged)))?;
+            let unread = match tally.unreadable {
+                0 => String::new(),
+                count => format!(", {} cannot be read", grouped(count)),
+            };
+            let audit = audit.end(&format!("{end}: {} removed{unread}", records(tally.purged)))?;
             (tally, audit)
         }
         Err(failure) => {
@@ -82,10 +95,27 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
         }
     };
     let text = format!("{} of {what} removed", records(tally.purged));
-    let is_complete = tally.is_complete;
-    report(context, &mut tally, false, Some(audit), &text)?;
+    report(context, &filter, &mut tally, false, Some(audit), &text)?;
     store.close().await;
-    if is_complete { Ok(Exit::Done) } else { Err(Failure::interrupted()) }
+    if tally.is_complete { Ok(tally.exit()) } else { Err(Failure::interrupted()) }
+}
+
+impl Tally {
+    /// Whoever is to be forgotten is not, as long as something cannot be read.
+    const fn exit(&self) -> Exit {
+        if self.unreadable > 0 { Exit::Unreadable } else { Exit::Done }
+    }
+
+    /// Counts a record of another scope.
+    fn count_other(&mut self, wanted: &str, scope: Option<&str>) {
+        match scope {
+            None => self.without_scope += 1,
+            Some(scope) => {
+                let rest = scope.strip_prefix(wanted);
+                self.longer_scope += u64::from(rest.is_some_and(|rest| rest.starts_with('/')));
+            }
+        }
+    }
 }
 
 struct Pass<'a> {
@@ -111,9 +141,11 @@ impl Pass<'_> {
                 Err(failure) => return Err(failure),
             };
             let now = SystemTime::now();
+            tally.unreadable +=
+                page.unreadable.iter().filter(|it| self.may_be_meant(it)).count() as u64;
             for seen in &page.entries {
-                if self.filter.scope.is_some() && seen.scope().is_none() {
-                    tally.without_scope += 1;
+                if let Some(scope) = &self.filter.scope {
+                    tally.count_other(scope, seen.scope());
                 }
                 if !self.filter.matches(seen, now) {
                     continue;
@@ -137,18 +169,28 @@ impl Pass<'_> {
             }
         }
     }
+
+    /// Whether what cannot be read may be a record to remove: its scope is not known, and its operation only sometimes.
+    fn may_be_meant(&self, found: &Unreadable) -> bool {
+        match (&self.filter.operation, &found.id) {
+            (Some(operation), Some(id)) => id.operation() == operation,
+            _ => true,
+        }
+    }
 }
 
 fn report(
     context: &mut Context,
+    filter: &Filter,
     tally: &mut Tally,
     dry_run: bool,
     audit: Option<String>,
     text: &str,
 ) -> Result<(), Failure> {
     if !context.is_json() {
-        let text = format!("{text}{}", rest(tally));
-        return context.output.line(text);
+        let rest = rest(filter, tally);
+        let stop = if rest.is_empty() { "" } else { "." };
+        return context.output.line(format_args!("{text}{stop}{rest}"));
     }
     let document = Document::Purge {
         matched: tally.matched,
@@ -156,6 +198,8 @@ fn report(
         changed: tally.changed,
         kept: std::mem::take(&mut tally.kept),
         without_scope: tally.without_scope,
+        longer_scope: tally.longer_scope,
+        unreadable: tally.unreadable,
         dry_run,
         complete: tally.is_complete,
         audit,
@@ -164,19 +208,42 @@ fn report(
 }
 
 /// What is left, and why.
-fn rest(tally: &Tally) -> String {
+fn rest(filter: &Filter, tally: &Tally) -> String {
     let mut rest = String::new();
     for (state, count) in &tally.kept {
-        rest += &format!(" {} {state} ones stay.", grouped(*count));
+        rest += &format!(" {} {state} {}.", grouped(*count), stay(*count));
     }
-    if tally.changed > 0 {
-        rest += &format!(" {} have changed meanwhile and stay.", grouped(tally.changed));
+    match tally.changed {
+        0 => {}
+        1 => rest += " 1 has changed meanwhile and stays.",
+        count => rest += &format!(" {} have changed meanwhile and stay.", grouped(count)),
     }
-    if tally.without_scope > 0 {
-        let count = grouped(tally.without_scope);
-        rest += &format!(" {count} others do not say which scope they have, and stay.");
+    match tally.without_scope {
+        0 => {}
+        1 => rest += " 1 other does not say which scope it has, and stays.",
+        count => {
+            let count = grouped(count);
+            rest += &format!(" {count} others do not say which scope they have, and stay.");
+        }
+    }
+    if tally.longer_scope > 0 {
+        let (count, scope) = (tally.longer_scope, filter.scope.as_deref().unwrap_or_default());
+        let (number, stay) = (grouped(count), stay(count));
+        rest +=
+            &format!(" {number} of scopes that begin with {scope}/ {stay}: purge each of these.");
+    }
+    if tally.unreadable > 0 {
+        let (count, stay) = (grouped(tally.unreadable), stay(tally.unreadable));
+        let what = if filter.scope.is_some() { "scope" } else { "operation" };
+        rest += &format!(
+            " {count} cannot be read, may be of this {what}, and {stay}: is the secret right?"
+        );
     }
     rest
+}
+
+const fn stay(count: u64) -> &'static str {
+    if count == 1 { "stays" } else { "stay" }
 }
 
 fn records(count: u64) -> String {

@@ -32,6 +32,7 @@ pub(super) async fn run(arguments: Release, context: &mut Context) -> Result<Exi
         consent: &arguments.consent,
         question: format!("The owner of {id} is dead, and a retry may run it at once?{once}"),
         said: None,
+        result: None,
         names_key: true,
         done: format!("{id} is released: a retry runs it"),
     };

@@ -4,7 +4,7 @@ use idempotent_core::engine::Resolution;
 
 use super::settle::{Change, look, settle};
 use crate::args::{Resolve, StateName};
-use crate::change::{check, resolution};
+use crate::change::{Said, check, resolution};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
@@ -26,15 +26,17 @@ pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exi
         _ => {}
     }
     let said = resolution(&seen, &arguments.ending, arguments.response, arguments.keep_for)?;
-    let (resolution, said) = said.unwrap_or_else(|| {
-        (Resolution::never_happened_and_owner_is_dead(), "never_happened_and_owner_is_dead")
+    let Said { resolution, name, result } = said.unwrap_or_else(|| Said {
+        resolution: Resolution::never_happened_and_owner_is_dead(),
+        name: "never_happened_and_owner_is_dead",
+        result: None,
     });
     let id = seen.id();
     let running = match state {
         Some(StateName::Reserved) => " It is still RESERVED: its owner may be running.",
         _ => "",
     };
-    let (question, done) = match said {
+    let (question, done) = match name {
         "happened" => (
             format!("The effect of {id} happened, and retries replay this result?{running}"),
             format!("{id} is resolved: retries replay the result"),
@@ -54,7 +56,8 @@ pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exi
         command: "resolve",
         consent: &arguments.consent,
         question,
-        said: Some(said.to_owned()),
+        said: Some(name.to_owned()),
+        result,
         names_key: true,
         done,
     };

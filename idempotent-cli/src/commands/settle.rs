@@ -9,7 +9,9 @@ use crate::args::{Consent, Target};
 use crate::change::{Audit, Subject, agree};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::{Document, RecordDocument, card};
+use crate::output::{
+    Document, Output, RecordDocument, ResultDocument, card, new_result, paragraph,
+};
 use crate::store::{Connected, locate};
 
 /// One change of one record.
@@ -20,6 +22,8 @@ pub(super) struct Change<'a> {
     pub(super) question: String,
     /// What the operator says of the record, for the audit line.
     pub(super) said: Option<String>,
+    /// The result that it gets.
+    pub(super) result: Option<ResultDocument>,
     /// Whether the audit line has key and scope: not if they are to be forgotten.
     pub(super) names_key: bool,
     /// What is printed after it.
@@ -58,13 +62,16 @@ pub(super) async fn settle<E: Into<Failure>>(
         if context.is_json() {
             context.output.line(document.to_line())?;
         } else {
-            card(&mut context.output, seen, &before)?;
-            context.output.line(format_args!("dry run: {} would change it", change.command))?;
+            show(&mut context.output, seen, &before, change.result.as_ref())?;
+            // The id is above, and too long for a line of text.
+            let question = change.question.replace(&id, "this call");
+            let text = format!("dry run: nothing was changed; it would ask: {question}");
+            paragraph(&mut context.output, &text)?;
         }
         return Ok(Exit::Done);
     }
     if !change.consent.yes && !context.is_json() {
-        card(&mut context.output, seen, &before)?;
+        show(&mut context.output, seen, &before, change.result.as_ref())?;
         context.output.flush()?;
     }
     let reason = agree(context, change.consent, &change.question).await?;
@@ -98,4 +105,15 @@ pub(super) async fn settle<E: Into<Failure>>(
         false => context.output.line(change.done)?,
     }
     Ok(Exit::Done)
+}
+
+/// Shows the record with its result, and the result that it gets.
+fn show(
+    output: &mut Output,
+    seen: &Inspection,
+    before: &RecordDocument,
+    result: Option<&ResultDocument>,
+) -> Result<(), Failure> {
+    card(output, seen, &before.clone().with_result(seen))?;
+    result.map_or(Ok(()), |result| new_result(output, result))
 }

@@ -18,14 +18,15 @@ pub(crate) fn card(
     record: &RecordDocument,
 ) -> Result<(), Failure> {
     let age = lasting(std::time::Duration::from_secs_f64(record.age_seconds));
-    let (ends, left) = match StateName::of(seen.state()) {
+    let state = StateName::of(seen.state());
+    let (ends, left) = match state {
         Some(StateName::Reserved) => ("lapses", ""),
         _ => ("expires", ", and then the key is free"),
     };
     let left = seen.remaining().map(|time| format!("in {}{left}", lasting(time)));
-    let is_unfinished = StateName::of(seen.state()) != Some(StateName::Completed);
-    let owner = is_unfinished.then(|| record.owner.to_owned());
-    let state = match record.tombstone {
+    let is_unfinished = state != Some(StateName::Completed);
+    let owner = is_unfinished.then(|| owner(state, record.owner).to_owned());
+    let state_text = match record.tombstone {
         Some(why) => format!("{}, without its result ({why})", record.state),
         None if record.resolved => format!("{}, resolved by hand", record.state),
         None => record.state.to_owned(),
@@ -36,7 +37,7 @@ pub(crate) fn card(
     });
     let facts = [
         ("id", Some(record.id.clone())),
-        ("state", Some(state)),
+        ("state", Some(state_text)),
         ("operation", Some(record.operation.clone())),
         ("key", record.key.clone()),
         ("scope", record.scope.clone()),
@@ -59,14 +60,34 @@ pub(crate) fn card(
         }
     }
     match &record.result {
-        Some(result) => result_lines(output, result),
+        Some(result) => {
+            result_lines(output, if result.is_error { "error" } else { "result" }, result)
+        }
         None => Ok(()),
     }
 }
 
+/// Prints the result that a record is about to get.
+pub(crate) fn new_result(output: &mut Output, result: &ResultDocument) -> Result<(), Failure> {
+    result_lines(output, if result.is_error { "new error" } else { "new result" }, result)
+}
+
+/// Prints a text of several words, on several lines if it must.
+pub(crate) fn paragraph(output: &mut Output, text: &str) -> Result<(), Failure> {
+    let width = output.width().unwrap_or(usize::MAX);
+    wrapped(text, width).iter().try_for_each(|line| output.line(line))
+}
+
+/// What is known of the owner. A record keeps what its owner said last, and one that died has said nothing since it began.
+fn owner(state: Option<StateName>, said: &'static str) -> &'static str {
+    match (state, said) {
+        (Some(StateName::Indeterminate), "running") => "never ended; its lease has lapsed",
+        (_, said) => said,
+    }
+}
+
 /// Prints a result: its JSON, indented.
-fn result_lines(output: &mut Output, result: &ResultDocument) -> Result<(), Failure> {
-    let what = if result.is_error { "error" } else { "result" };
+fn result_lines(output: &mut Output, what: &str, result: &ResultDocument) -> Result<(), Failure> {
     fact(output, what, result.encoding)?;
     let text = serde_json::to_string_pretty(&result.value).unwrap_or_default();
     for line in text.lines() {
@@ -79,8 +100,18 @@ fn result_lines(output: &mut Output, result: &ResultDocument) -> Result<(), Fail
 /// can be copied.
 fn fact(output: &mut Output, name: &str, value: &str) -> Result<(), Failure> {
     let width = output.width().map_or(usize::MAX, |width| width.saturating_sub(LABEL + 2).max(10));
+    for (at, line) in wrapped(value, width).iter().enumerate() {
+        let label = if at == 0 { name } else { "" };
+        let label = output.styled(Style::Dim, format_args!("{label:LABEL$}"));
+        output.line(format_args!("{label}  {line}"))?;
+    }
+    Ok(())
+}
+
+/// A text in lines of so many columns. A word that is longer has a line of its own.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
-    for word in value.split(' ') {
+    for word in text.split(' ') {
         match lines.last_mut() {
             Some(line) if line.is_empty() => line.push_str(word),
             Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
@@ -90,10 +121,18 @@ fn fact(output: &mut Output, name: &str, value: &str) -> Result<(), Failure> {
             _ => lines.push(word.to_owned()),
         }
     }
-    for (at, line) in lines.iter().enumerate() {
-        let label = if at == 0 { name } else { "" };
-        let label = output.styled(Style::Dim, format_args!("{label:LABEL$}"));
-        output.line(format_args!("{label}  {line}"))?;
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_owner_of_a_call_in_doubt_is_not_said_to_run() {
+        let in_doubt = Some(StateName::Indeterminate);
+        assert_eq!(owner(in_doubt, "running"), "never ended; its lease has lapsed");
+        assert_eq!(owner(in_doubt, "abandoned"), "abandoned");
+        assert_eq!(owner(Some(StateName::Reserved), "running"), "running");
     }
-    Ok(())
 }

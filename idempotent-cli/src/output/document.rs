@@ -47,6 +47,8 @@ pub(crate) enum Document {
         changed: u64,
         kept: BTreeMap<&'static str, u64>,
         without_scope: u64,
+        longer_scope: u64,
+        unreadable: u64,
         dry_run: bool,
         complete: bool,
         audit: Option<String>,
@@ -227,14 +229,26 @@ impl ResultDocument {
     /// Which encoding it has, the record of an operation that is at least once does not say. No MessagePack is
     /// taken for a response: what begins as one does is the number 1, and one byte long.
     fn new(result: RecordedResult<'_>) -> Self {
-        let (encoding, value) = if let Ok(response) = result.decode_binary::<StoredResponse>() {
-            ("response", response_value(&response))
+        let is_error = result.is_error();
+        if let Ok(response) = result.decode_binary::<StoredResponse>() {
+            Self { is_error, ..Self::response(&response) }
         } else if let Ok(value) = result.decode::<Value>() {
-            ("messagepack", value)
+            Self::value(value, is_error)
         } else {
-            ("binary", Value::Bytes(result.encoded().to_vec()))
-        };
-        Self { is_error: result.is_error(), encoding, value: AsJson(value) }
+            let value = AsJson(Value::Bytes(result.encoded().to_vec()));
+            Self { is_error, encoding: "binary", value }
+        }
+    }
+
+    /// The response of an HTTP layer.
+    pub(crate) fn response(response: &StoredResponse) -> Self {
+        let value = AsJson(response_value(response));
+        Self { is_error: false, encoding: "response", value }
+    }
+
+    /// A value as an operation returns it.
+    pub(crate) const fn value(value: Value, is_error: bool) -> Self {
+        Self { is_error, encoding: "messagepack", value: AsJson(value) }
     }
 }
 

@@ -8,9 +8,10 @@ mod text;
 mod value;
 mod writer;
 
-pub(crate) use self::card::card;
+pub(crate) use self::card::{card, new_result, paragraph};
 pub(crate) use self::document::{
-    ContentDocument, Document, MessageDocument, OperationDocument, RecordDocument, seconds,
+    ContentDocument, Document, MessageDocument, OperationDocument, RecordDocument, ResultDocument,
+    seconds,
 };
 pub(crate) use self::table::RecordTable;
 pub(crate) use self::text::{age, clean, clipped, grouped, lasting, timestamp};

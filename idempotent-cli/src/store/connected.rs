@@ -12,6 +12,8 @@ pub(crate) struct Connected {
     pub(crate) backend: Backend,
     /// What keys begin with, in Redis.
     prefix: Option<String>,
+    schema: Option<String>,
+    table: Option<String>,
 }
 
 /// A store of one kind. Clones are the same store.
@@ -26,7 +28,7 @@ impl Connected {
     pub(super) fn new(
         backend: Backend,
         (secret, authentication_secret): (Option<[u8; 32]>, Option<[u8; 32]>),
-        prefix: Option<String>,
+        (prefix, schema, table): (Option<String>, Option<String>, Option<String>),
         timeout: Duration,
     ) -> Self {
         let store: Arc<dyn Store> = match backend.clone() {
@@ -41,7 +43,7 @@ impl Connected {
         if let Some(secret) = authentication_secret {
             builder = builder.authentication_secret(secret);
         }
-        Self { engine: builder.build(), backend, prefix }
+        Self { engine: builder.build(), backend, prefix, schema, table }
     }
 
     /// What the store's own keys begin with; `None` unless it is in Redis.
@@ -60,6 +62,20 @@ impl Connected {
             Backend::Sqlite(store) => store.server(),
         };
         server.unwrap_or("the store").to_owned()
+    }
+
+    /// Where its records are: the server or the file, and the prefix or the table there.
+    pub(crate) fn place(&self) -> String {
+        let table = self.table.as_deref();
+        let part = match &self.backend {
+            Backend::Redis(_) => format!("prefix {}", self.prefix().unwrap_or_default()),
+            Backend::Postgres(_) => {
+                let schema = self.schema.as_deref().unwrap_or("idempotent");
+                format!("schema {schema}, table {}", table.unwrap_or("records"))
+            }
+            Backend::Sqlite(_) => format!("table {}", table.unwrap_or("idempotent_records")),
+        };
+        format!("{}, {part}", self.server())
     }
 
     /// Ends the connections in good order.

@@ -1,5 +1,7 @@
 //! Finding one record, by whatever somebody has of it.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use idempotent_core::engine::Inspection;
@@ -16,6 +18,13 @@ use crate::interrupt::Interrupt;
 /// So many hex digits of an id are enough, if no other id begins with them.
 const FEWEST_DIGITS: usize = 8;
 
+/// So many ids are listed if several begin with the same digits.
+const MOST_CANDIDATES: usize = 5;
+
+/// What is said if no record is named.
+pub(crate) const WHICH: &str =
+    "which record? Name it by its id, or by --operation and --key, and --scope if it has one";
+
 /// What is under an id.
 pub(crate) enum Located {
     Record(Box<Inspection>),
@@ -26,8 +35,8 @@ pub(crate) enum Located {
 /// What somebody has of a record.
 enum Reference {
     Id(RecordId),
-    /// The first hex digits of its hash.
-    Digits(String),
+    /// The first hex digits of its hash, and its operation if that is known.
+    Digits(Option<String>, String),
 }
 
 /// The parts of a key or a scope.
@@ -56,7 +65,9 @@ pub(crate) async fn locate(
             }
             Err(error) => return Err(error.into()),
         },
-        Reference::Digits(digits) => search(store, &digits, interrupt).await?,
+        Reference::Digits(operation, digits) => {
+            search(store, operation, &digits, interrupt).await?
+        }
     };
     let Some(found) = found else { return Err(not_found(target)) };
     match (&target.seen, &found) {
@@ -70,10 +81,13 @@ pub(crate) async fn locate(
 }
 
 fn not_found(target: &Target) -> Failure {
-    let hint = match (&target.operation, target.key.first()) {
+    // The first part is often a text of the key string, which all keys of the operation have.
+    let hint = match (&target.operation, target.key.last()) {
         (Some(operation), Some(key)) => format!(
             ". Perhaps its key has several parts, or it has a scope: \
-             idempotent list --operation {operation} --matching {key}"
+             idempotent list --operation {} --matching {}",
+            quoted(operation),
+            quoted(key)
         ),
         _ => String::new(),
     };
@@ -85,14 +99,13 @@ fn reference(store: &Connected, target: &Target) -> Result<Reference, Failure> {
         return parse(store, text).ok_or_else(|| {
             Failure::usage(format!(
                 "{text:?} is no record: write its id (shop.charge:5c83…), the store's own key, or at least \
-                 {FEWEST_DIGITS} hex digits of the id"
+                 {FEWEST_DIGITS} hex digits of the id; to find it by its key: `idempotent list --matching {}`",
+                quoted(text)
             ))
         });
     }
     let (Some(operation), [_, ..]) = (&target.operation, target.key.as_slice()) else {
-        return Err(Failure::usage(
-            "which record? Name it by its id, or by --operation and --key, and --scope if it has one",
-        ));
+        return Err(Failure::usage(WHICH));
     };
     let scope = Parts(&target.scope);
     let scope: Option<&dyn AnyKey> = (!target.scope.is_empty()).then_some(&scope);
@@ -107,48 +120,75 @@ fn parse(store: &Connected, text: &str) -> Option<Reference> {
     }
     let own = store.prefix().and_then(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
     if let Some((operation, hash)) = own.rsplit_once(':') {
+        if let Some(digits) = digits(hash) {
+            return Some(Reference::Digits(Some(operation.to_owned()), digits));
+        }
         let hash: [u8; 32] = URL_SAFE_NO_PAD.decode(hash).ok()?.try_into().ok()?;
         return RecordId::from_hash(operation.to_owned(), hash).ok().map(Reference::Id);
     }
     // As psql and sqlite3 print bytes.
-    let digits = text.strip_prefix("\\x").unwrap_or(text);
-    let digits = digits.strip_prefix(['x', 'X']).unwrap_or(digits).trim_matches('\'');
-    let digits = digits.to_ascii_lowercase();
-    let is_hash = digits.len() >= FEWEST_DIGITS
-        && digits.len() <= 64
-        && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
-    is_hash.then_some(Reference::Digits(digits))
+    let hash = text.strip_prefix("\\x").unwrap_or(text);
+    let hash = hash.strip_prefix(['x', 'X']).unwrap_or(hash).trim_matches('\'');
+    digits(hash).map(|digits| Reference::Digits(None, digits))
+}
+
+/// A hash, or the beginning of one that is long enough, in lower case.
+fn digits(text: &str) -> Option<String> {
+    let is_hash = text.len() >= FEWEST_DIGITS
+        && text.len() <= 64
+        && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_hash.then(|| text.to_ascii_lowercase())
+}
+
+/// A word as a shell takes it.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "._:/@%+=,-".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
 }
 
 /// Looks for the one record whose hash begins with these digits.
 async fn search(
     store: &Connected,
+    operation: Option<String>,
     digits: &str,
     interrupt: &Interrupt,
 ) -> Result<Option<Located>, Failure> {
     let begins = |id: &RecordId| {
-        id.to_string().rsplit_once(':').is_some_and(|(_, hash)| hash.starts_with(digits))
+        operation.as_deref().is_none_or(|operation| id.operation() == operation)
+            && id.to_string().rsplit_once(':').is_some_and(|(_, hash)| hash.starts_with(digits))
     };
     let is_whole = hex(digits).is_some();
-    let mut found: Option<Located> = None;
-    let mut pages = Pages::new(&store.engine, interrupt, Pace::Gentle, Scan::all());
+    // By their ids: a store may show a record twice while it is read.
+    let mut found: BTreeMap<String, Located> = BTreeMap::new();
+    let mut scan = Scan::all();
+    scan.operation = operation.clone();
+    let mut pages = Pages::new(&store.engine, interrupt, Pace::Gentle, scan);
     while let Some(page) = pages.next().await? {
         let records = page.entries.into_iter().filter(|seen| begins(seen.id()));
         let records = records.map(|seen| Located::Record(Box::new(seen)));
         let broken = page.unreadable.into_iter().filter(|it| it.id.as_ref().is_some_and(begins));
         for one in records.chain(broken.map(Located::Unreadable)) {
-            if found.as_ref().is_some_and(|found| found.id() != one.id()) {
-                return Err(Failure::usage(format!(
-                    "several ids begin with {digits}: write more digits"
-                )));
-            }
-            found = Some(one);
+            found.insert(one.id().map(ToString::to_string).unwrap_or_default(), one);
         }
-        if is_whole && found.is_some() {
+        if (is_whole && !found.is_empty()) || found.len() > MOST_CANDIDATES {
             break;
         }
     }
-    Ok(found)
+    if found.len() > 1 {
+        return Err(several(digits, found.keys()));
+    }
+    Ok(found.into_values().next())
+}
+
+/// Says which ids begin with the same digits.
+fn several<'a>(digits: &str, ids: impl ExactSizeIterator<Item = &'a String>) -> Failure {
+    let more = if ids.len() > MOST_CANDIDATES { " and others" } else { "" };
+    let ids: Vec<_> = ids.take(MOST_CANDIDATES).map(String::as_str).collect();
+    let ids = ids.join(", ");
+    Failure::usage(format!("several ids begin with {digits}: {ids}{more}; write more digits"))
 }
 
 impl Located {
@@ -169,5 +209,34 @@ impl Located {
                 format!("{} cannot be read: {}", found.key, found.reason),
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_that_a_shell_would_split_is_quoted() {
+        for (text, word) in [
+            ("order:7", "order:7"),
+            ("basket 9", "'basket 9'"),
+            ("it's", r"'it'\''s'"),
+            ("$HOME", "'$HOME'"),
+            ("", "''"),
+        ] {
+            assert_eq!(quoted(text), word);
+        }
+    }
+
+    #[test]
+    fn ids_that_begin_with_the_same_digits_are_listed() {
+        let ids: Vec<_> = (0..7).map(|number| format!("shop.charge:5c83260f{number}")).collect();
+        let said = several("5c83260f", ids[..2].iter());
+        let says = "several ids begin with 5c83260f: shop.charge:5c83260f0, shop.charge:5c83260f1; write more digits";
+        assert_eq!(said.message(), says);
+        let said = several("5c83260f", ids.iter());
+        let end = "shop.charge:5c83260f4 and others; write more digits";
+        assert!(said.message().ends_with(end), "{}", said.message());
     }
 }

@@ -10,6 +10,6 @@ mod settings;
 
 pub(crate) use self::address::Address;
 pub(crate) use self::connected::{Backend, Connected};
-pub(crate) use self::locate::{Located, locate};
+pub(crate) use self::locate::{Located, WHICH, locate};
 pub(crate) use self::pages::{Pace, Pages};
 pub(crate) use self::settings::Settings;

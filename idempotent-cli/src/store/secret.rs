@@ -1,7 +1,7 @@
 //! Secrets: from the environment or from files, never from the command line.
 
 use std::path::{Path, PathBuf};
-use std::{env, fs};
+use std::{env, fs, io};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -54,12 +54,16 @@ impl Password {
         file.map(Self::File).or_else(|| value().map(|value| Self::Value(Hidden(value))))
     }
 
-    /// The password as it is now.
-    pub(crate) fn read(&self) -> std::io::Result<String> {
+    /// The password as it is now. An error names the file.
+    pub(crate) fn read(&self) -> io::Result<String> {
         match self {
-            Self::File(file) => {
-                Ok(fs::read_to_string(file)?.trim_end_matches(['\r', '\n']).to_owned())
-            }
+            Self::File(file) => match fs::read_to_string(file) {
+                Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).to_owned()),
+                Err(error) => Err(io::Error::new(
+                    error.kind(),
+                    format!("{} cannot be read: {error}", file.display()),
+                )),
+            },
             Self::Value(Hidden(value)) => Ok(value.clone()),
         }
     }

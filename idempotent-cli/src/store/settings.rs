@@ -19,6 +19,9 @@ use crate::failure::{Exit, Failure};
 /// A command sends one request at a time, and the outbox has connections of its own.
 const CONNECTIONS: u32 = 2;
 
+/// What the library tells programs whose login is refused.
+const BUILDERS_ADVICE: &str = ": check the URL, or `username` and `password` of the builder";
+
 /// What a store is opened with.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
@@ -85,9 +88,9 @@ impl Settings {
             }
             _ => Backend::Redis(named(self.redis().await?)?),
         };
-        let prefix = self.prefix.clone();
+        let place = (self.prefix.clone(), self.schema.clone(), self.table.clone());
         let secrets = (self.secret.map(|it| it.0), self.authentication_secret.map(|it| it.0));
-        Ok(Connected::new(backend, secrets, prefix, self.timeout))
+        Ok(Connected::new(backend, secrets, place, self.timeout))
     }
 
     /// A store in PostgreSQL that is not open yet.
@@ -108,7 +111,7 @@ impl Settings {
         if let Some(table) = &self.table {
             builder = builder.table(table);
         }
-        Ok(match self.credentials() {
+        Ok(match self.credentials()? {
             Some(credentials) => builder.credentials(credentials),
             None => builder,
         })
@@ -163,16 +166,19 @@ impl Settings {
         if let Some(username) = &self.username {
             builder = builder.username(username);
         }
-        if let Some(credentials) = self.credentials() {
+        if let Some(credentials) = self.credentials()? {
             builder = builder.credentials(credentials);
         }
         Ok(builder.connect().await)
     }
 
-    /// The login, if there is one beside the URL.
-    fn credentials(&self) -> Option<impl CredentialsProvider + use<>> {
-        let (password, username) = (self.password.clone()?, self.username.clone());
-        Some(move || {
+    /// The login, if there is one beside the URL. A file that is not there is a mistake now, not once the server is
+    /// reached.
+    fn credentials(&self) -> Result<Option<impl CredentialsProvider + use<>>, Failure> {
+        let Some(password) = self.password.clone() else { return Ok(None) };
+        password.read().map_err(|error| Failure::usage(error.to_string()))?;
+        let username = self.username.clone();
+        Ok(Some(move || {
             let credentials = password.read().map(|password| match &username {
                 Some(username) => Credentials::new(username, password),
                 None => Credentials::password(password),
@@ -180,7 +186,7 @@ impl Settings {
             async move {
                 credentials.map_err(|error| Box::new(error) as Box<dyn StdError + Send + Sync>)
             }
-        })
+        }))
     }
 
     /// An option that has no effect on this store is a mistake.
@@ -201,8 +207,17 @@ impl Settings {
 
 fn named<T>(opened: Result<T, idempotent_core::store::StoreError>) -> Result<T, Failure> {
     opened.map_err(|error| {
-        let text = error.to_string();
         // The library speaks to programs.
+        let text = error.to_string();
+        if text.contains(" the user name or the password") {
+            let text = text.replace(BUILDERS_ADVICE, "");
+            return Failure::new(
+                Exit::Unavailable,
+                format!(
+                    "{text}; check `--username` and `$IDEMPOTENT_PASSWORD` or `--password-file`"
+                ),
+            );
+        }
         match text.find(": the tables of the store are missing or too old") {
             Some(at) => Failure::new(
                 Exit::Unavailable,

@@ -5,7 +5,7 @@ use idempotent_core::engine::Resolution;
 use serde_json::{Value, json};
 
 use crate::run::{audit, command, documents, json as all, one, read, run};
-use crate::shop::{begin, charge, fill, lost, quote, seen};
+use crate::shop::{CHARGE, begin, charge, fill, lost, quote, seen};
 use crate::stores::{TestStore, on_every_store};
 
 on_every_store!(
@@ -15,6 +15,7 @@ on_every_store!(
     a_released_call_runs_again,
     a_purged_record_runs_again,
     a_scope_is_erased_and_no_other,
+    scopes_of_several_parts_stay_and_are_counted,
     a_dry_run_changes_nothing,
     a_record_that_has_changed_since_is_left_alone,
 );
@@ -117,6 +118,10 @@ async fn a_scope_is_erased_and_no_other(store: TestStore) {
     let (counted, code) = one(&store.url, &[&erase[..], &["--dry-run"]].concat()).await;
     assert_eq!((code, &counted["matched"], &counted["purged"]), (0, &json!(1), &json!(0)));
     assert_eq!(counted["kept"], json!({ "indeterminate": 1, "reserved": 1 }));
+    let counted = run(&store.url, &[&erase[..], &["--dry-run"]].concat()).await;
+    let says = "1 record of scope acme would be removed. 1 indeterminate stays. 1 reserved stays. \
+                1 other does not say which scope it has, and stays.\n";
+    assert_eq!(counted.stdout, says);
     let (done, code) = one(&store.url, &[&erase[..], &YES].concat()).await;
     assert_eq!((code, &done["purged"], &done["changed"]), (0, &json!(1), &json!(0)));
     assert_eq!(done["without_scope"], json!(1));
@@ -133,6 +138,48 @@ async fn a_scope_is_erased_and_no_other(store: TestStore) {
     )
     .await;
     assert_eq!(done["purged"], json!(1));
+}
+
+/// Tenant and user are another scope than the tenant.
+async fn scopes_of_several_parts_stay_and_are_counted(store: TestStore) {
+    charge(&store.engine, "8", "receipt 8").await.expect("it completes");
+    for scope in [("acme", "alice"), ("acme", "bob"), ("acmeland", "carol")] {
+        let call = CHARGE.scope(scope).key("8").engine(&store.engine);
+        let call = call.returning::<Result<String, idempotent_core::Error>>();
+        call.run(|| async { Ok("receipt".to_owned()) }).await.expect("it completes");
+    }
+    let erase = ["purge", "--all", "--scope", "acme"];
+    let counted = run(&store.url, &[&erase[..], &["--dry-run"]].concat()).await;
+    let says = "1 record of scope acme would be removed. 2 of scopes that begin with acme/ stay: purge each of these.\n";
+    assert_eq!((counted.code, counted.stdout.as_str()), (0, says), "{}", counted.stderr);
+    let (done, code) = one(&store.url, &[&erase[..], &YES].concat()).await;
+    assert_eq!((code, &done["purged"], &done["longer_scope"]), (0, &json!(1), &json!(2)));
+    let again = run(&store.url, &[&erase[..], &YES].concat()).await;
+    let says = "nothing of scope acme to remove. 2 of scopes that begin with acme/ stay: purge each of these.\n";
+    assert_eq!((again.code, again.stdout.as_str()), (0, says), "{}", again.stderr);
+    let (done, _) =
+        one(&store.url, &[&["purge", "--all", "--scope", "acme/alice"][..], &YES].concat()).await;
+    assert_eq!((&done["purged"], &done["longer_scope"]), (&json!(1), &json!(0)));
+}
+
+#[tokio::test]
+async fn an_erasure_without_the_secret_says_that_records_cannot_be_read() {
+    let store = TestStore::sqlite().await;
+    let path = store.url.strip_prefix("sqlite:").expect("a path");
+    let same = idempotent_core::backends::SqliteStore::connect(path).await.expect("it opens");
+    let engine = idempotent_core::Idempotency::builder(same).secret([0x5a; 32]).build();
+    charge(&engine, "8", "receipt 8").await.expect("it completes");
+    let erase = ["purge", "--all", "--scope", "acme"];
+    let (done, code) = one(&store.url, &[&erase[..], &YES].concat()).await;
+    assert_eq!((code, &done["matched"], &done["unreadable"]), (7, &json!(0), &json!(1)));
+    let counted = run(&store.url, &[&erase[..], &["--dry-run"]].concat()).await;
+    let says = "0 records of scope acme would be removed. 1 cannot be read, may be of this scope, and stays: \
+                is the secret right?\n";
+    assert_eq!((counted.code, counted.stdout.as_str()), (7, says), "{}", counted.stderr);
+    // What is known to be of another operation is not meant.
+    let other = ["purge", "--all", "--operation", "shop.quote", "--dry-run"];
+    assert_eq!(one(&store.url, &other).await.1, 0);
+    assert_eq!(charge(&engine, "8", "never").await.expect("it stays"), "receipt 8");
 }
 
 async fn a_dry_run_changes_nothing(store: TestStore) {

@@ -59,6 +59,12 @@ async fn a_password_comes_from_the_environment_or_a_file_and_is_never_shown() {
     assert_eq!(with("IDEMPOTENT_PASSWORD", SECRET).await.code, 0);
     let wrong = with("IDEMPOTENT_PASSWORD", "hunter3").await;
     assert!(wrong.code == 5 && !wrong.stderr.contains("hunter3"), "{}", wrong.stderr);
+    let advice = "; check `--username` and `$IDEMPOTENT_PASSWORD` or `--password-file`";
+    assert!(wrong.stderr.contains(advice), "{}", wrong.stderr);
+    assert!(!wrong.stderr.contains("of the builder"), "{}", wrong.stderr);
+    let missing = with("IDEMPOTENT_PASSWORD_FILE", "/nowhere/password").await;
+    assert_eq!(missing.code, 2, "{}", missing.stderr);
+    assert!(missing.stderr.contains("/nowhere/password cannot be read"), "{}", missing.stderr);
     let folder = tempfile::TempDir::new().expect("a folder");
     let file = folder.path().join("password");
     std::fs::write(&file, format!("{SECRET}\n")).expect("it is written");
@@ -187,6 +193,8 @@ async fn arguments_that_are_wrong_say_what_to_write() {
     for (arguments, says) in [
         (&["show"][..], "Name it by its id"),
         (&["show", "order 7"], "is no record"),
+        (&["show", "order 7"], "to find it by its key: `idempotent list --matching 'order 7'`"),
+        (&["purge", "--scope", "acme", "--yes", "--reason", "r"], "or add --all"),
         (&["show", "1234567"], "is no record"),
         (&["purge", "--all", "--yes", "--reason", "r"], "--operation"),
         (&["resolve", "0123456789", "--yes", "--reason", "r"], "--happened"),

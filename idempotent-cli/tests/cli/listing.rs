@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::Operation;
+use idempotent_core::{Operation, Store as _};
 use idempotent_servers::{Cluster, Sentinel, Server, require};
 use serde_json::{Value, json};
 
@@ -48,7 +48,21 @@ async fn records_are_listed_by_state_operation_scope_and_key(store: TestStore) {
 
 async fn an_empty_store_has_no_records(store: TestStore) {
     let ran = run(&store.url, &["list"]).await;
-    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr.as_str()), (0, "", "no records\n"));
+    let place = match &store.server {
+        TestServer::Redis(redis) => {
+            format!("redis at 127.0.0.1:{}, database 0, prefix idem:", redis.port())
+        }
+        TestServer::Postgres(_, postgres) => {
+            let server = postgres.server().expect("it has a name");
+            format!("{server}, schema idempotent, table records")
+        }
+        TestServer::Sqlite => {
+            let file = store.url.strip_prefix("sqlite:").expect("a path");
+            format!("sqlite file {file}, table idempotent_records")
+        }
+    };
+    let says = format!("no such records in {place}\n");
+    assert_eq!((ran.code, ran.stdout.as_str(), ran.stderr), (0, "", says));
     let (listed, code) = documents(&store.url, &["list"]).await;
     assert_eq!((listed.len(), code), (0, 0));
     let (stats, _) = one(&store.url, &["stats"]).await;
@@ -65,6 +79,7 @@ async fn a_record_is_shown_by_any_form_of_its_id(store: TestStore) {
         hex.to_owned(),
         hex.to_uppercase(),
         hex[..12].to_owned(),
+        id[..id.len() - 56].to_owned(),
         format!("\\x{hex}"),
         format!("x'{hex}'"),
     ];
@@ -73,7 +88,7 @@ async fn a_record_is_shown_by_any_form_of_its_id(store: TestStore) {
         let idempotent_servers::Reply::Array(stored) = stored else { panic!("{stored:?}") };
         let stored = stored.iter().filter_map(|key| key.text());
         forms.extend(stored.filter(|key| *key == redis_key(&lost)).map(str::to_owned));
-        assert_eq!(forms.len(), 7, "the store's own key is {}", redis_key(&lost));
+        assert_eq!(forms.len(), 8, "the store's own key is {}", redis_key(&lost));
     }
     for form in forms {
         let (shown, code) = one(&store.url, &["show", &form]).await;
@@ -107,6 +122,13 @@ async fn a_record_is_found_by_what_the_application_calls_it(store: TestStore) {
     assert_eq!((code, &error["code"]), (3, &json!("not_found")));
     let hint = error["message"].as_str().expect("a message");
     assert!(hint.contains("list --operation shop.charge --matching order:7"), "{hint}");
+    let by = ["show", "--operation", "shop.charge", "--key", "order:", "--key", "7"];
+    let (error, _) = one(&store.url, &by).await;
+    let hint = error["message"].as_str().expect("a message");
+    assert!(hint.ends_with("list --operation shop.charge --matching 7"), "{hint}");
+    let (_, hex) = shown["id"].as_str().and_then(|id| id.split_once(':')).expect("a hash");
+    let of_another = format!("shop.quote:{}", &hex[..12]);
+    assert_eq!(one(&store.url, &["show", &of_another]).await.1, 3);
 }
 
 async fn a_result_is_shown_as_json(store: TestStore) {

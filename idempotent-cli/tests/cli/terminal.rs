@@ -2,6 +2,7 @@
 
 use std::process::Stdio;
 
+use idempotent_core::engine::Resolution;
 use idempotent_core::store::State;
 use tokio::io::AsyncWriteExt as _;
 
@@ -49,6 +50,26 @@ async fn a_change_asks_and_takes_only_yes_for_yes() {
     let yes = typed(&store, &resolve, "y\nticket 42\n", &[]).await;
     assert_eq!(yes.code, 0, "{}", yes.stdout);
     assert!(seen(&store.engine, "7").await.is_none());
+}
+
+#[tokio::test]
+async fn a_correction_shows_the_result_that_it_replaces_and_the_new_one() {
+    let store = TestStore::sqlite().await;
+    let lost = lost(&store.engine, "7").await;
+    store.engine.resolve(&lost, Resolution::completed("receipt 8")).await.expect("it is resolved");
+    let correct = format!("correct {BY} --happened '\"receipt 7\"'");
+    let no = typed(&store, &correct, "n\n", &[]).await;
+    assert_eq!(no.code, 6, "{}", no.stdout);
+    let at = |text: &str| no.stdout.find(text).unwrap_or_else(|| panic!("{text}: {}", no.stdout));
+    assert!(at("\"receipt 8\"") < at("new result"), "{}", no.stdout);
+    assert!(at("new result") < at("\"receipt 7\""), "{}", no.stdout);
+    assert!(at("\"receipt 7\"") < at("Replace what"), "{}", no.stdout);
+    let dry = typed(&store, &format!("{correct} --dry-run"), "", &[]).await;
+    assert!(dry.stdout.contains("\"receipt 8\"") && dry.stdout.contains("\"receipt 7\""));
+    let flat = dry.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    let says =
+        "dry run: nothing was changed; it would ask: Replace what this call was resolved to?";
+    assert!(flat.contains(says), "{}", dry.stdout);
 }
 
 #[tokio::test]
