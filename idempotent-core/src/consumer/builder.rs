@@ -175,7 +175,8 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Sets how long running handlers may finish once the consumer stops. Default: 30 seconds.
+    /// Sets how long running handlers may finish once the consumer stops. Default: 30 seconds. A broker that does not
+    /// answer then takes up to ten seconds more.
     pub fn stop_within(mut self, limit: Duration) -> Self {
         self.0.stop_within = limit;
         self
@@ -203,7 +204,7 @@ impl ConsumerBuilder {
         self.handler_with(handler, |_| Failure::Retry)
     }
 
-    /// The same with a function that says what an error means.
+    /// The same with a function that says what an error means. If it panics, that is [`Failure::Unknown`].
     ///
     /// ```
     /// # use idempotent_core::{Idempotency, backends::MemoryStore};

@@ -87,10 +87,10 @@ impl Context {
             }
         };
         self.telemetry.ran(span, attempt.number, took, end.0);
-        // Looked at again, since the store was told of the end meanwhile.
-        let may_be_anothers =
-            has_lost_its_lease || call.as_ref().is_some_and(CurrentCall::has_lost_its_lease);
-        if may_be_anothers && end.1 != Verdict::Completed {
+        // Looked at again, since telling the store took a while. What is not recorded was looked up there.
+        let has_lost_it_since = end.0 != DeliveryOutcome::Unrecorded
+            && call.as_ref().is_some_and(CurrentCall::has_lost_its_lease);
+        if (has_lost_its_lease || has_lost_it_since) && end.1 != Verdict::Completed {
             return (DeliveryOutcome::LeaseLost, Verdict::Left);
         }
         end

@@ -49,10 +49,10 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ParkReason {
-    /// Its payload cannot be decoded as what the handler takes.
+    /// Its payload cannot be decoded as what the handler takes, or decoding it panics.
     Undecodable,
     /// It has no usable key: a header is missing, or the key is longer than the engine
-    /// [allows](crate::IdempotencyBuilder::max_key_bytes).
+    /// [allows](crate::IdempotencyBuilder::max_key_bytes). Or what makes its key or its scope panics.
     InvalidKey,
     /// Its id was already used with another payload. The completed record of that one stays as it is.
     Mismatch,

@@ -49,8 +49,8 @@ use crate::consumer::{Delivery, Needs, Source, SourceError, Terms, Verdict};
 /// # The id of a message
 ///
 /// Its header `Nats-Msg-Id`, unless it is a dead letter that is replayed and has the header
-/// [`Idempotent-Message-Id`](super::MESSAGE_ID); without one the name of the stream, the time of its creation and the sequence. The
-/// latter is the same in every delivery of a message, but not in what its producer sends a second time: give messages an
+/// [`Idempotent-Message-Id`](super::MESSAGE_ID); without one the name of the stream, the time of its creation and the
+/// sequence. The latter is the same in every delivery of a message, but not in what its producer sends a second time: give messages an
 /// id. Of two, the first counts, as it does for the server.
 ///
 /// # What is checked at the start
