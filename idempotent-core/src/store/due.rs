@@ -22,7 +22,7 @@ use crate::model::RecordId;
 #[async_trait]
 pub trait DueCalls: Send + Sync {
     /// Returns calls that are [suspended](super::State::Suspended) and whose due time has come, those that came first
-    /// first.
+    /// first. Records that it cannot read hide no others.
     ///
     /// # Errors
     ///
@@ -45,13 +45,23 @@ pub struct Due<'a> {
     pub operations: &'a [&'a str],
     /// How many at most.
     pub limit: usize,
+    /// None of these, by the [hashes](RecordId::hash) of their ids: who asks cannot go on with them. They do not count
+    /// towards the limit.
+    pub without: &'a [[u8; 32]],
 }
 
 impl<'a> Due<'a> {
     /// Creates a request.
     #[must_use]
     pub const fn new(operations: &'a [&'a str], limit: usize) -> Self {
-        Self { operations, limit }
+        Self { operations, limit, without: &[] }
+    }
+
+    /// Leaves calls out, by the [hashes](RecordId::hash) of their ids.
+    #[must_use]
+    pub const fn without(mut self, without: &'a [[u8; 32]]) -> Self {
+        self.without = without;
+        self
     }
 }
 

@@ -93,6 +93,7 @@ fails! {
         a_resumed_call_is_due_when_its_request_says
         a_suspended_call_is_due_when_its_request_says_or_never
         what_is_due_first_comes_first_and_of_the_operations_asked_for
+        calls_that_are_left_out_hide_no_others
     ]
     due_ignores_the_operations: DueIgnoresTheOperations fails [
         what_is_due_first_comes_first_and_of_the_operations_asked_for
@@ -102,6 +103,9 @@ fails! {
     ]
     due_ignores_the_limit: DueIgnoresTheLimit fails [
         what_is_due_first_comes_first_and_of_the_operations_asked_for
+    ]
+    due_leaves_out_too_late: DueLeavesOutTooLate fails [
+        calls_that_are_left_out_hide_no_others
     ]
     resume_ignores_the_due_time: ResumeIgnoresTheDueTime fails [
         a_resumed_call_is_due_when_its_request_says

@@ -15,6 +15,7 @@ impl DueCalls for ReferenceStore {
             .slots()
             .iter()
             .filter(|(id, _)| request.operations.contains(&id.operation()))
+            .filter(|(id, _)| !request.without.contains(id.hash()))
             .filter_map(|(id, slot)| {
                 let overdue = now.checked_sub(slot.due?)?;
                 Some(DueCall::new(id.clone(), slot.entry(now)?, overdue))

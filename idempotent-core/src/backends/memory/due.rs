@@ -1,5 +1,6 @@
 //! Finding the calls that are due.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::moment::Moment;
@@ -14,10 +15,14 @@ const PAGE: usize = 256;
 impl<C: CompletedMap> Records<C> {
     pub(super) fn due(&self, request: &Due<'_>, now: Moment) -> Vec<DueCall> {
         let (mut found, mut after) = (Vec::new(), None);
+        let without: HashSet<&[u8; 32]> = request.without.iter().collect();
         loop {
             let page = self.unfinished.due().first(after, now, PAGE);
             after = page.last().copied();
             for (due, id) in &page {
+                if without.contains(id) {
+                    continue;
+                }
                 let locked = self.unfinished.lock(id);
                 let slot = locked.slot().filter(|slot| slot.due() == Some(*due));
                 let Some(slot) = slot else { continue };

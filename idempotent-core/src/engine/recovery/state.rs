@@ -60,11 +60,11 @@ impl Worker {
         self.left().contains_key(id.hash())
     }
 
-    /// How many calls are left. Those that were left long ago are tried again.
-    pub(super) fn count_left(&self) -> usize {
+    /// The calls that are left. Those that were left long ago are tried again.
+    pub(super) fn all_left(&self) -> Vec<[u8; 32]> {
         let mut left = self.left();
         left.retain(|_, since| since.elapsed() < LEFT_FOR);
-        left.len()
+        left.keys().copied().collect()
     }
 
     fn left(&self) -> MutexGuard<'_, HashMap<[u8; 32], Instant>> {

@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::run::resume;
 use super::state::{Resumed, Worker};
 use crate::engine::telemetry::{Telemetry, Transition};
-use crate::store::{Due, DueCall, StoreError, StoreErrorKind};
+use crate::store::{Due, DueCall, DueCalls, StoreError, StoreErrorKind};
 
 impl Worker {
     /// Resumes calls until it is told to stop, and then waits for those that run.
@@ -44,17 +44,28 @@ impl Worker {
         while runs.join_next().await.is_some() {}
     }
 
+    /// For how long the first call has been due, left or not: somebody is to resume it.
+    async fn oldest(&self, index: &dyn DueCalls, names: &[&str]) -> Option<Duration> {
+        let request = Due::new(names, 1);
+        let call = self.engine.0.call(Transition::Due, Duration::MAX, index.due(&request));
+        call.await.ok()?.first().map(|call| call.overdue)
+    }
+
     async fn due(&self, free: usize) -> Vec<DueCall> {
         let store = self.engine.store();
         let Some(index) = store.due_calls() else { return Vec::new() };
         let names: Vec<&str> = self.operations.keys().map(String::as_str).collect();
-        // What this process leaves stands first.
-        let request = Due::new(&names, free + self.count_left());
+        // What this process leaves must not hide the others.
+        let left = self.all_left();
+        let request = Due::new(&names, free).without(&left);
         let call = index.due(&request);
         match self.engine.0.call(Transition::Due, Duration::MAX, call).await {
             Ok(mut due) => {
-                let oldest = due.first().map(|call| call.overdue).unwrap_or_default();
-                Telemetry::oldest_due(oldest);
+                let oldest = match left.is_empty() {
+                    true => due.first().map(|call| call.overdue),
+                    false => self.oldest(index, &names).await,
+                };
+                Telemetry::oldest_due(oldest.unwrap_or_default());
                 due.retain(|call| !self.is_left(&call.id));
                 due.truncate(free);
                 due

@@ -163,6 +163,28 @@ pub(super) async fn what_is_due_first_comes_first_and_of_the_operations_asked_fo
     assert!(others.is_empty(), "{others:?}");
 }
 
+pub(super) async fn calls_that_are_left_out_hide_no_others(fixture: Fixture) {
+    require_index!(fixture);
+    let name = format!("due.{}", fresh_id("due").to_string().replace(':', "."));
+    let name = &name[..60];
+    for at in 1..=2 {
+        let fixture = fixture.with_id(fresh_id(name));
+        let owner = fixture.reserve_with_input().await;
+        fixture.end(&owner.reservation, Some(fixture.lease() / 10 * at)).await;
+    }
+    fixture.let_lease_expire().await;
+    let fixture = fixture.with_id(fresh_id(name));
+    let all = fixture.all_due(10).await;
+    assert_eq!(all.len(), 2);
+    for (left, other) in [(0, 1), (1, 0)] {
+        let (operations, without) = ([name], [*all[left].id.hash()]);
+        let request = Due::new(&operations, 1).without(&without);
+        let found = expect_answer(fixture.index().due(&request).await);
+        let found: Vec<_> = found.into_iter().map(|call| call.id).collect();
+        assert_eq!(found, [all[other].id.clone()]);
+    }
+}
+
 pub(super) async fn a_call_that_has_ended_is_not_due(fixture: Fixture) {
     require_index!(fixture);
     let owner = fixture.reserve_with_input().await;

@@ -154,6 +154,7 @@ pub(crate) enum Flaw {
     DueIgnoresTheOperations,
     DueIgnoresTheOrder,
     DueIgnoresTheLimit,
+    DueLeavesOutTooLate,
     ResumeIgnoresTheDueTime,
     SuspendIgnoresTheDueTime,
     CompleteKeepsTheDueTime,

@@ -1,4 +1,4 @@
--- The calls that are due. $1 the operations, $2 how many at most.
+-- The calls that are due. $1 the operations, $2 how many at most, $3 ids to leave out.
 -- Answers as load.sql does, and the id, and for how many microseconds it is due.
 SELECT
     r.record,
@@ -9,6 +9,6 @@ SELECT
 FROM "idempotent"."records" AS r
 WHERE {autocommit} AND r.due_at <= statement_timestamp() AND r.expires_at IS NULL AND r.guarantee = 3
     AND r.lapses_at <= statement_timestamp() AND r.lapses_at + r.retention > statement_timestamp()
-    AND r.operation = ANY ($1)
+    AND r.operation = ANY ($1) AND r.id <> ALL ($3)
 ORDER BY r.due_at
 LIMIT $2
