@@ -29,6 +29,7 @@ fails! {
         a_step_that_replaces_another_marks_no_reservation
     ]
     write_step_marks_before_it_compares: WriteStepMarksBeforeItCompares fails [
+        a_completed_call_has_no_journal
         a_step_that_replaces_another_marks_no_reservation
     ]
     write_step_replaces_the_others: WriteStepReplacesTheOthers fails [
