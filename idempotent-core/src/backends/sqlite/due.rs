@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::entry::read;
+use super::entry::{Found, read};
 use super::error::store_error;
 use super::inner::Inner;
 use super::query::query;
@@ -52,7 +52,7 @@ fn due_call(row: &SqliteRow) -> Result<(Option<[u8; 32]>, Option<DueCall>), Stor
     let hash: &[u8] = row.try_get(4).map_err(store_error)?;
     let overdue: i64 = row.try_get(6).map_err(store_error)?;
     let Ok(hash) = <[u8; 32]>::try_from(hash) else { return Ok((None, None)) };
-    let entry = read(row).ok().and_then(|found| found.entry());
+    let entry = read(row).ok().and_then(Found::entry);
     let Some(entry) = entry else { return Ok((Some(hash), None)) };
     let id = RecordId::from_hash(entry.record.operation().to_owned(), hash).ok();
     let overdue = Duration::from_millis(u64::try_from(overdue).unwrap_or_default());
