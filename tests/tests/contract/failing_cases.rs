@@ -1,4 +1,5 @@
-//! Trying the contract on a store with a flaw. What each flaw fails is listed in `flaws_found` and `journal_flaws_found`.
+//! Trying the contract on a store with a flaw. What each flaw fails is listed in `flaws_found`, and in
+//! `journal_flaws_found` and `scope_flaws_found`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -10,6 +10,7 @@ mod observed_store;
 mod reference_due;
 mod reference_journal;
 mod reference_store;
+mod scope_flaws_found;
 mod wrappers;
 
 #[test]
@@ -18,7 +19,8 @@ fn no_case_is_one_that_every_store_passes() {
 
     use idempotent_core::testing::contract;
 
-    let failed = [flaws_found::CASES, journal_flaws_found::CASES].concat();
+    let failed =
+        [flaws_found::CASES, journal_flaws_found::CASES, scope_flaws_found::CASES].concat();
     let cases = contract::cases().iter().map(contract::Case::name).collect::<BTreeSet<_>>();
     assert_eq!(BTreeSet::from_iter(failed), cases);
 }
