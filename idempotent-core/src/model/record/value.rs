@@ -10,6 +10,7 @@ use super::layout::{
     FINGERPRINT_BYTES, FLAGS, HEADER, LAYOUT, MAC_BYTES, flag, split_text, texts_at,
 };
 use super::mac::{MacKey, remove_flag};
+use super::malformed::MalformedRecord;
 use super::outcome::{KEPT, RESERVED, not_kept, not_kept_code};
 use super::owner::{ABANDONED, HELD, RUNNING, owner_state};
 use super::scratch::Scratch;
@@ -37,11 +38,6 @@ use crate::model::key::clip;
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Record(pub(super) Arc<[u8]>);
-
-/// The error for bytes that are not a [`Record`]: they were cut short or changed, or have an
-/// unknown layout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MalformedRecord;
 
 impl Record {
     /// Creates the reservation of one attempt.
@@ -390,14 +386,6 @@ impl fmt::Debug for Record {
             .finish_non_exhaustive()
     }
 }
-
-impl fmt::Display for MalformedRecord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the stored bytes are not a record that this version can read")
-    }
-}
-
-impl std::error::Error for MalformedRecord {}
 
 #[cfg(test)]
 mod tests;
