@@ -75,7 +75,12 @@ pub(super) async fn judge(shop: &Shop, folder: &Path, orders: u32, within: Durat
     for number in left {
         let id = shop.engine.record_id(OPERATION, None, &number)?;
         let seen = shop.engine.inspect(&id).await?;
-        findings.unfinished.insert(number, format!("{seen:?}"));
+        let why = seen.as_ref().map(|seen| {
+            let (state, steps) = (seen.state(), seen.steps().len());
+            let last = seen.last_error().unwrap_or("no error");
+            format!("{state:?} after {} attempts and {steps} steps: {last}", seen.attempts())
+        });
+        findings.unfinished.insert(number, why.unwrap_or_else(|| "it has no record".to_owned()));
     }
     fs::write(path(folder), serde_json::to_vec(&findings)?)?;
     Ok(())

@@ -27,7 +27,7 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 const MARGIN: Duration = Duration::from_millis(700);
 
 /// A run that takes longer stands still.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What happens to a worker.
 #[derive(Clone, Copy, Debug)]
