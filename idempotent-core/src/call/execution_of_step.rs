@@ -36,7 +36,10 @@ impl<T, E> Execution<T, E> {
         let acquired = ready!(acquiring.as_mut().poll(cx));
         self.phase = Phase::Done;
         let replayed = match acquired {
-            Ok(AcquiredStep::Recorded(recorded)) => self.policy.replay(&recorded).map(Some),
+            Ok(AcquiredStep::Recorded(recorded)) => {
+                let replayed = self.policy.replay(&recorded.result);
+                replayed.map(Some).map_err(|error| recorded.unreadable(&error))
+            }
             Ok(AcquiredStep::Run(step)) => {
                 self.phase = Phase::Body(Owner::Step(step));
                 Ok(None)

@@ -29,6 +29,12 @@ pub trait DueCalls: Send + Sync {
     /// If the store fails.
     async fn due(&self, request: &Due<'_>) -> Result<Vec<DueCall>, StoreError>;
 
+    /// In how many parts the index can be asked, each for itself: see [`Due::part`]. A recovery asks one after the other,
+    /// so that a question to a store whose index is scattered stays cheap. Default: 1.
+    fn parts(&self) -> u32 {
+        1
+    }
+
     /// The due time of a record, as the time from now; zero if it is over. `None` if it has none.
     ///
     /// # Errors
@@ -48,19 +54,29 @@ pub struct Due<'a> {
     /// None of these, by the [hashes](RecordId::hash) of their ids: who asks cannot go on with them. They do not count
     /// towards the limit.
     pub without: &'a [[u8; 32]],
+    /// Only those of one [part](DueCalls::parts) of the index, counted from 0. `None`: of all. A store with one part
+    /// ignores it.
+    pub part: Option<u32>,
 }
 
 impl<'a> Due<'a> {
     /// Creates a request.
     #[must_use]
     pub const fn new(operations: &'a [&'a str], limit: usize) -> Self {
-        Self { operations, limit, without: &[] }
+        Self { operations, limit, without: &[], part: None }
     }
 
     /// Leaves calls out, by the [hashes](RecordId::hash) of their ids.
     #[must_use]
     pub const fn without(mut self, without: &'a [[u8; 32]]) -> Self {
         self.without = without;
+        self
+    }
+
+    /// Asks one part of the index.
+    #[must_use]
+    pub const fn part(mut self, part: u32) -> Self {
+        self.part = Some(part);
         self
     }
 }

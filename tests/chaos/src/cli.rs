@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
 use crate::ledger::Disturbance;
+use crate::recovery;
 use crate::report::{self, Summary};
 use crate::row::{Row, rows};
 use crate::runner::{self, Outcome, Settings};
@@ -77,6 +78,9 @@ pub fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
     let ended = match (arguments.next().as_deref(), arguments.next()) {
         (Some("worker"), Some(assignment)) => worker::main(&assignment).map(|()| ExitCode::SUCCESS),
+        (Some(recovery::WORKER), Some(assignment)) => {
+            recovery::worker_main(&assignment).map(|()| ExitCode::SUCCESS)
+        }
         _ => run_rows(&Flags::parse()),
     };
     ended.unwrap_or_else(|error| {

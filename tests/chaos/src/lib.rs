@@ -7,11 +7,12 @@
 //! the row promises.
 //!
 //! The program `chaos` calls [`main`], and tests call [`run`]. [`transfer`] is another such run, with a
-//! program of its own: money in a database.
+//! program of its own: money in a database. [`recovery`] is a third: calls that are finished without their callers.
 
 pub mod checker;
 mod cli;
 pub mod ledger;
+pub mod recovery;
 mod report;
 mod row;
 mod runner;

@@ -75,7 +75,7 @@ fn server_faults(
     let mut planned = Vec::new();
     for what in &row.server_faults {
         let at = start + between(random, Duration::ZERO, share / 3);
-        let (shortest, longest) = duration(*what);
+        let (shortest, longest) = duration_of(*what);
         let lasts = between(random, shortest, longest).min(share * 2 / 3);
         planned.push(Planned { at, lasts, fault: AtServer { pick: random.u32(..), what: *what } });
         start += share;
@@ -83,7 +83,8 @@ fn server_faults(
     planned
 }
 
-fn duration(fault: ServerFault) -> (Duration, Duration) {
+/// The shortest and the longest time that a fault lasts.
+pub(crate) fn duration_of(fault: ServerFault) -> (Duration, Duration) {
     let (shortest, longest) = match fault {
         // Nothing that lasts.
         ServerFault::FlushScripts | ServerFault::DropConnections => (0, 0),
@@ -226,7 +227,7 @@ mod tests {
     fn a_failover_has_the_time_it_takes() {
         for (row, seed) in rows().iter().flat_map(|row| (0..50).map(move |seed| (row, seed))) {
             for planned in Schedule::draw(row, seed, 4).servers {
-                let (shortest, _) = duration(planned.fault.what);
+                let (shortest, _) = duration_of(planned.fault.what);
                 assert!(planned.lasts >= shortest, "{}: {planned}", row.name);
             }
         }

@@ -95,6 +95,7 @@ fails! {
         a_suspended_call_is_due_when_its_request_says_or_never
         what_is_due_first_comes_first_and_of_the_operations_asked_for
         calls_that_are_left_out_hide_no_others
+        a_due_call_is_in_one_part_of_the_index
     ]
     due_ignores_the_operations: DueIgnoresTheOperations fails [
         what_is_due_first_comes_first_and_of_the_operations_asked_for
@@ -107,6 +108,9 @@ fails! {
     ]
     due_leaves_out_too_late: DueLeavesOutTooLate fails [
         calls_that_are_left_out_hide_no_others
+    ]
+    due_ignores_the_parts: DueIgnoresTheParts fails [
+        a_due_call_is_in_one_part_of_the_index
     ]
     resume_ignores_the_due_time: ResumeIgnoresTheDueTime fails [
         a_resumed_call_is_due_when_its_request_says

@@ -2,7 +2,7 @@
 
 use idempotent_core::{Error, ErrorKind, Operation, current, idempotent, testing};
 
-use crate::shop::{Shop, failure};
+use crate::shop::{Ledger, Shop, failure};
 
 #[tokio::test]
 async fn a_second_use_of_a_step_without_a_key_is_refused_after_it_succeeded() {
@@ -115,6 +115,58 @@ async fn a_recorded_step_of_another_version_is_refused_by_name_and_runs_nothing(
     assert_eq!(refused.kind(), ErrorKind::Incompatible);
     assert!(refused.to_string().contains("step `charge`"), "{refused}");
     assert_eq!(shop.ledger.count("charge"), 1);
+}
+
+#[tokio::test]
+async fn a_recorded_step_whose_result_type_has_changed_runs_nothing_again() {
+    let shop = Shop::new();
+    let charge = |ledger: Ledger| async move {
+        let step = Operation::new("charge").step().returning::<Result<Receipt, Error>>();
+        let charged = step.run(|| async {
+            ledger.note("charge");
+            Ok(Receipt { number: 7, cents: 1990 })
+        });
+        Ok(charged.await?.cents)
+    };
+    shop.interrupted(|| async {
+        shop.step("hold").await?;
+        charge_of_an_older_version(&shop).await?;
+        Err(failure().await)
+    })
+    .await;
+    for _ in 0..2 {
+        let refused = shop.call(|| async {
+            shop.step("hold").await?;
+            let charged = charge(shop.ledger.clone()).await?;
+            Ok(charged + shop.step("ship").await?)
+        });
+        let refused = refused.await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Decode, "{refused}");
+        assert!(refused.to_string().contains("`charge`"), "{refused}");
+    }
+    let counts = ["hold", "charge", "ship"].map(|effect| shop.ledger.count(effect));
+    assert_eq!(counts, [1, 1, 0]);
+    // The code that began the call can still finish it.
+    let finished = shop.call(|| async {
+        shop.step("hold").await?;
+        charge_of_an_older_version(&shop).await
+    });
+    assert_eq!(finished.await.unwrap(), 1990);
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Receipt {
+    number: u32,
+    cents: u32,
+}
+
+async fn charge_of_an_older_version(shop: &Shop) -> Result<u32, Error> {
+    let step = Operation::new("charge").step().returning::<Result<u32, Error>>();
+    step.run(|| async {
+        shop.ledger.note("charge");
+        Ok(1990)
+    })
+    .await
 }
 
 #[idempotent(step, key = line, fingerprint = weight)]

@@ -6,7 +6,7 @@ use idempotent_core::store::{Scan, State};
 use idempotent_core::testing::{Fault, StoreMethod, When};
 use idempotent_core::{Error, ErrorKind, Guarantee, Operation};
 
-use crate::shop::Shop;
+use crate::shop::{Shop, failure};
 
 async fn charge(shop: &Shop) -> Result<u32, Error> {
     let step = Operation::new("charge").guarantee(Guarantee::AtMostOnce).step();
@@ -21,19 +21,35 @@ async fn charge(shop: &Shop) -> Result<u32, Error> {
 #[tokio::test]
 async fn a_call_that_is_resolved_as_never_happened_keeps_its_recorded_steps() {
     let shop = Shop::new();
-    let body = || async { Ok(shop.step("hold").await? + charge(&shop).await?) };
-    let full = Fault::FailAs(idempotent_core::store::StoreErrorKind::Full);
-    shop.store().inject(StoreMethod::WriteStep, When::From(3), full);
-    assert_eq!(shop.call(body).await.unwrap_err().kind(), ErrorKind::Indeterminate);
-    shop.store().heal();
+    let refused = shop.call(|| async {
+        shop.step("hold").await?;
+        Err(failure().await)
+    });
+    refused.await.unwrap_err();
     let engine = shop.test.engine();
     let seen = engine.scan(&Scan::unfinished()).await.unwrap().entries.remove(0);
-    assert_eq!(seen.state(), State::Indeterminate);
     engine.resolve(&seen, Resolution::never_happened_and_owner_is_dead()).await.unwrap();
     let seen = engine.scan(&Scan::unfinished()).await.unwrap().entries.remove(0);
     assert_eq!(seen.state(), State::Suspended);
+    let body = || async { Ok(shop.step("hold").await? + charge(&shop).await?) };
     assert_eq!(shop.call(body).await.unwrap(), 2);
-    assert_eq!((shop.ledger.count("hold"), shop.ledger.count("charge")), (1, 2));
+    assert_eq!((shop.ledger.count("hold"), shop.ledger.count("charge")), (1, 1));
+}
+
+/// What the gateway says of the call is no answer about the step, which sent it a key of its own.
+#[tokio::test]
+async fn a_call_with_a_step_in_doubt_is_not_resolved_as_never_happened() {
+    let shop = Shop::new();
+    let seen = in_doubt(&shop).await;
+    let engine = shop.test.engine();
+    let never = Resolution::never_happened_and_owner_is_dead();
+    let refused = engine.resolve(&seen, never).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Indeterminate);
+    assert!(refused.to_string().contains("`charge`"), "{refused}");
+    let now = engine.inspect(seen.id()).await.unwrap().unwrap();
+    assert_eq!(now.state(), State::Indeterminate);
+    assert!(now.steps().iter().any(|(_, step)| step.status() == StepStatus::Begun));
+    assert_eq!(shop.ledger.count("charge"), 1);
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod connecting;
 mod contract;
 mod credentials;
 mod demoted;
+mod due;
 mod fake_server;
 mod journal;
 mod lost_connections;

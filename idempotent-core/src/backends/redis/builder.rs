@@ -335,9 +335,12 @@ impl RedisStoreBuilder {
         let client = Arc::new(Client::new(connector, limits, &tasks));
         let keys = Keys::new(self.prefix);
         #[cfg(feature = "redis-cluster")]
-        if client.has_slots() {
+        let keys = if client.has_slots() {
             keys.check_slots().map_err(|error| error.at("redis"))?;
-        }
+            keys.in_cluster()
+        } else {
+            keys
+        };
         let replicas = self.min_replicas.map(|min_replicas| {
             ReplicatedWriter::new(Arc::clone(&client), Arc::clone(&tasks), min_replicas)
         });

@@ -16,8 +16,9 @@ pub(super) async fn complete(
     request: &Complete<'_>,
 ) -> Result<CompleteOutcome, StoreError> {
     let key = store.keys.of(request.id);
-    // A journal goes with its reservation.
-    if !store.compare.has(CompareCommand::Set) || request.reservation.has_journal() {
+    // A journal goes with its reservation, and so does the entry of a call in the index.
+    let (reservation, compare) = (request.reservation, &store.compare);
+    if !compare.has(CompareCommand::Set) || reservation.has_journal() || reservation.has_input() {
         return by_script(store, request, &key).await;
     }
     if by_command(store, &key, request).await? {
@@ -39,17 +40,20 @@ async fn by_script(
         (IfVacant::Record, false) => b"10",
         (IfVacant::Record, true) => b"11",
     };
-    let arguments = [request.record.as_bytes(), ttl.as_bytes(), options];
+    let (has_input, due_entry) = (request.reservation.has_input(), store.keys.due_entry(key));
+    let arguments = [request.record.as_bytes(), ttl.as_bytes(), options, due_entry.as_bytes()];
+    let arguments = if has_input { &arguments[..] } else { &arguments[..3] };
     let needs_replicas = |answer: &Value| *answer == Value::Int(1);
-    let journal = request.reservation.has_journal().then(|| journal_of(key));
-    let keys = ScriptKeys { record: key, journal: journal.as_deref() };
+    let due = has_input.then(|| store.keys.due_of(request.id, key));
+    let journal = (has_input || request.reservation.has_journal()).then(|| journal_of(key));
+    let keys = ScriptKeys::with(key, journal.as_deref(), due.as_deref());
     let script = &store.scripts.complete;
-    let sent = store.run_replicated(script, keys, &arguments, needs_replicas);
+    let sent = store.run_replicated(script, keys, arguments, needs_replicas);
     let mut answer = sent.await.map_err(store_error)?;
     if answer == Value::Int(NEEDS_JOURNAL) {
         let journal = journal_of(key);
-        let keys = ScriptKeys { record: key, journal: Some(&journal) };
-        let sent = Box::pin(store.run_replicated(script, keys, &arguments, needs_replicas));
+        let keys = ScriptKeys::with(key, Some(&journal), None);
+        let sent = Box::pin(store.run_replicated(script, keys, arguments, needs_replicas));
         answer = sent.await.map_err(store_error)?;
     }
     match answer {

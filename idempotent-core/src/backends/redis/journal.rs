@@ -6,7 +6,7 @@ use super::connection::Retry;
 use super::entry::{StoredValue, entry};
 use super::error::{store_error, unexpected};
 use super::key::journal_of;
-use super::lifetime::millis;
+use super::lifetime::{due_millis, millis};
 use super::script::ScriptKeys;
 use super::shared::Shared;
 use crate::model::{MalformedRecord, RecordId, StepEntry, StepId, Token};
@@ -43,7 +43,7 @@ pub(super) async fn write_step(
     let scripts = &store.scripts;
     let script = if request.begins { &scripts.begin_step } else { &scripts.write_step };
     let journal = journal_of(&key);
-    let keys = ScriptKeys { record: &key, journal: Some(&journal) };
+    let keys = ScriptKeys::with(&key, Some(&journal), None);
     let answer = store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1));
     match answer.await.map_err(store_error)? {
         Value::Int(1) => Ok(WriteStepOutcome::Written),
@@ -82,12 +82,19 @@ pub(super) async fn resume(
     store: &Shared,
     request: &Resume<'_>,
 ) -> Result<ResumeOutcome, StoreError> {
-    let Some(name) = request.record.journal() else { return Err(MalformedRecord.into()) };
     let key = store.keys.of(request.id);
     let (seen, lease) = (request.seen.as_bytes(), millis(request.lease).to_string());
-    let arguments = [seen, request.record.as_bytes(), lease.as_bytes(), &name.as_bytes()[..]];
+    let name = request.record.journal();
+    let name = name.as_ref().map_or(&[][..], |name| name.as_bytes());
     let journal = journal_of(&key);
-    let keys = ScriptKeys { record: &key, journal: Some(&journal) };
+    let due = request.record.has_input().then(|| store.keys.due_of(request.id, &key));
+    let due_in = due_millis(request.due_in).to_string();
+    let mut arguments = Vec::with_capacity(6);
+    arguments.extend([seen, request.record.as_bytes(), lease.as_bytes(), name]);
+    if due.is_some() {
+        arguments.extend([due_in.as_bytes(), store.keys.due_entry(&key).as_bytes()]);
+    }
+    let keys = ScriptKeys::with(&key, Some(&journal), due.as_deref());
     let script = &store.scripts.resume;
     let answer = store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1));
     match answer.await.map_err(store_error)? {
@@ -113,13 +120,19 @@ pub(super) async fn suspend(store: &Shared, request: &Suspend<'_>) -> Result<(),
         WithoutJournal::Release => b"",
         WithoutJournal::Abandon(record) => record.as_bytes(),
     };
-    let mut arguments = Vec::with_capacity(4 + 3 * request.settles.len());
+    let due = request.reservation.has_input().then(|| store.keys.due_of(request.id, &key));
+    let due_in = request.due_in.filter(|_| request.suspended.has_input());
+    let due_in = due_in.map_or_else(String::new, |due_in| due_millis(due_in).to_string());
+    let mut arguments = Vec::with_capacity(6 + 3 * request.settles.len());
     arguments.extend([&token.as_bytes()[..], request.suspended.as_bytes(), ends_now, otherwise]);
     for (step, seen, entry) in request.settles {
         arguments.extend([&step.as_bytes()[..], seen.as_bytes(), entry.as_bytes()]);
     }
+    if due.is_some() {
+        arguments.extend([due_in.as_bytes(), store.keys.due_entry(&key).as_bytes()]);
+    }
     let journal = journal_of(&key);
-    let keys = ScriptKeys { record: &key, journal: Some(&journal) };
+    let keys = ScriptKeys::with(&key, Some(&journal), due.as_deref());
     let answer = store.run(&store.scripts.suspend, keys, &arguments, Retry::Once).await;
     match answer.map_err(store_error)? {
         Value::Int(_) => Ok(()),

@@ -23,11 +23,25 @@ const HASH_CHARS: usize = 64;
 #[derive(Clone, Debug)]
 pub(super) struct Keys {
     prefix: String,
+    /// Whether each record has a slot of its own.
+    by_slot: bool,
 }
 
 impl Keys {
     pub(super) const fn new(prefix: String) -> Self {
-        Self { prefix }
+        Self { prefix, by_slot: false }
+    }
+
+    /// For a cluster.
+    #[cfg(feature = "redis-cluster")]
+    pub(super) fn in_cluster(mut self) -> Self {
+        self.by_slot = !self.prefix.contains('{');
+        self
+    }
+
+    /// Whether records have different slots, as in a cluster unless the prefix is a hash tag.
+    pub(super) const fn are_by_slot(&self) -> bool {
+        self.by_slot
     }
 
     pub(super) fn prefix(&self) -> &str {

@@ -19,6 +19,11 @@ pub(super) fn millis(duration: Duration) -> i64 {
     millis.max(1)
 }
 
+/// In how many milliseconds a call is due: at once, if that is no time.
+pub(super) fn due_millis(due_in: Duration) -> u128 {
+    due_in.min(LONGEST).as_millis()
+}
+
 /// How much of a key's life is left when its reservation lapses. The scripts reckon the same from a record's bytes.
 pub(super) fn grace(reservation: &Record) -> i64 {
     if !reservation.keeps_lapsed() {

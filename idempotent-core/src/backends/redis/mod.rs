@@ -3,7 +3,7 @@
 //! [`store`] implements the contract, [`builder`] sets a store up, from a [`source`].
 //! [`reserve`], [`complete`], [`renew`] and [`release`] are the transitions, and [`confirm`] makes sure
 //! of a reservation that is there already; [`journal`] has those of calls with steps. [`compare`] knows which transitions plain commands can do;
-//! a [`script`] does the others. [`entry`] reads what is stored under a [`key`], with the times in
+//! a [`script`] does the others. [`due`] finds calls that are to be resumed, in the indexes of [`due_key`]. [`entry`] reads what is stored under a [`key`], with the times in
 //! [`lifetime`], and [`scan`] reads pages of it.
 //!
 //! [`connection`] sends commands to the servers, [`replicas`] sends those that wait for replicas, and
@@ -21,6 +21,8 @@ mod complete;
 mod confirm;
 mod connection;
 mod correct;
+mod due;
+mod due_key;
 mod entry;
 mod error;
 mod journal;

@@ -16,8 +16,9 @@ pub(super) async fn release(store: &Shared, request: &Release<'_>) -> Result<(),
     // Under *at most once* a lapsed reservation is still there, and only a script can tell.
     let by_value =
         request.indeterminate || request.reservation.guarantee() == Guarantee::AtLeastOnce;
-    // Nobody deletes a journal in this way.
-    let by_value = by_value && !request.reservation.has_journal();
+    // Nobody deletes a journal in this way, or leaves an entry in the index.
+    let reservation = request.reservation;
+    let by_value = by_value && !reservation.has_journal() && !reservation.has_input();
     if !(by_value && store.compare.has(CompareCommand::Delete)) {
         return by_script(store, request, &key).await;
     }
@@ -30,8 +31,12 @@ pub(super) async fn release(store: &Shared, request: &Release<'_>) -> Result<(),
 async fn by_script(store: &Shared, request: &Release<'_>, key: &str) -> Result<(), StoreError> {
     let token = request.reservation.token();
     let lapsed_too: &[u8] = if request.indeterminate { b"1" } else { b"0" };
-    let (keys, arguments) = (ScriptKeys::of_record(key), [&token.as_bytes()[..], lapsed_too]);
-    let answer = store.run(&store.scripts.release, keys, &arguments, Retry::Once).await;
+    let has_input = request.reservation.has_input();
+    let due = has_input.then(|| store.keys.due_of(request.id, key));
+    let keys = ScriptKeys::with(key, None, due.as_deref());
+    let arguments = [&token.as_bytes()[..], lapsed_too, store.keys.due_entry(key).as_bytes()];
+    let arguments = if has_input { &arguments[..] } else { &arguments[..2] };
+    let answer = store.run(&store.scripts.release, keys, arguments, Retry::Once).await;
     match answer.map_err(store_error)? {
         Value::Int(_) => Ok(()),
         answer => Err(store_error(unexpected(&answer))),
@@ -57,9 +62,10 @@ pub(super) async fn purge(store: &Shared, id: &RecordId) -> Result<bool, StoreEr
     // The answer to a second purge would be that there was nothing.
     let mut answer = store.run(script, keys, &[], Retry::Never).await.map_err(store_error)?;
     if answer == Value::Int(NEEDS_JOURNAL) {
-        let journal = journal_of(&key);
-        let keys = ScriptKeys { record: &key, journal: Some(&journal) };
-        answer = store.run(script, keys, &[], Retry::Never).await.map_err(store_error)?;
+        let (journal, due) = (journal_of(&key), store.keys.due_of(id, &key));
+        let keys = ScriptKeys::with(&key, Some(&journal), Some(&due));
+        let arguments = [store.keys.due_entry(&key).as_bytes()];
+        answer = store.run(script, keys, &arguments, Retry::Never).await.map_err(store_error)?;
     }
     match answer {
         Value::Int(removed) => Ok(removed > 0),

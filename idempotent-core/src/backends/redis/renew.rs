@@ -27,12 +27,12 @@ pub(super) async fn renew(store: &Shared, request: &Renew<'_>) -> Result<RenewOu
     let (token, lease) = (reservation.token(), millis(request.lease).to_string());
     let arguments = [&token.as_bytes()[..], lease.as_bytes()];
     let journal = may_have_journal.then(|| journal_of(&key));
-    let keys = ScriptKeys { record: &key, journal: journal.as_deref() };
+    let keys = ScriptKeys::with(&key, journal.as_deref(), None);
     let script = &store.scripts.renew;
     let mut answer = store.run_first(script, keys, &arguments).await.map_err(store_error)?;
     if answer == Value::Int(NEEDS_JOURNAL) {
         let journal = journal_of(&key);
-        let keys = ScriptKeys { record: &key, journal: Some(&journal) };
+        let keys = ScriptKeys::with(&key, Some(&journal), None);
         let again = Box::pin(store.run_first(script, keys, &arguments));
         answer = again.await.map_err(store_error)?;
     }

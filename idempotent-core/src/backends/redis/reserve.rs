@@ -1,10 +1,12 @@
-//! Reserving: one plain command decides, and returns a completed record at once.
+//! Reserving: one plain command decides, and returns a completed record at once. For a call with an input it is a script,
+//! which also writes when the call is due.
 
-use redis::{Cmd, RedisError, Value};
+use redis::{Cmd, RedisError, RedisResult, Value};
 
 use super::confirm::confirm;
 use super::error::{is_out_of_memory, refuses_writes, store_error, unexpected};
-use super::lifetime::lifetime;
+use super::lifetime::{lifetime, millis};
+use super::script::ScriptKeys;
 use super::shared::Shared;
 use crate::model::{Outcome, Record};
 use crate::store::{Entry, Reserve, ReserveOutcome, State, StoreError, StoreErrorKind};
@@ -22,17 +24,45 @@ pub(super) async fn reserve(
             return Ok(ReserveOutcome::Taken(entry));
         }
     }
-    let command = set_if_vacant(&key, request);
-    match store.write_replicated(&key, &command, |answer| *answer == Value::Nil).await {
+    match try_to_reserve(store, request, &key).await {
         Ok(answer) => match parse_answer(answer)? {
             SetAnswer::Outcome(outcome) => Ok(outcome),
             SetAnswer::Reserved(old) => {
-                let rest = after_reserved(store, request, &key, &command, old);
+                let rest = after_reserved(store, request, &key, old);
                 Box::pin(store.bounded(rest)).await
             }
         },
         Err(error) => Box::pin(store.bounded(without_writing(store, request, &key, error))).await,
     }
+}
+
+/// Reserves if the key is vacant, and answers as `SET … NX GET` does.
+async fn try_to_reserve(store: &Shared, request: &Reserve<'_>, key: &str) -> RedisResult<Value> {
+    if request.record().has_input() {
+        return Box::pin(reserve_with_input(store, request, key)).await;
+    }
+    let command = set_if_vacant(key, request);
+    store.write_replicated(key, &command, is_won).await
+}
+
+/// The same for a call with an input, which is due once its lease is over: the record and its entry in the index are
+/// written together.
+async fn reserve_with_input(
+    store: &Shared,
+    request: &Reserve<'_>,
+    key: &str,
+) -> RedisResult<Value> {
+    let record = request.record();
+    let index = store.keys.due_of(request.id, key);
+    let lifetime = lifetime(record, request.lease()).to_string();
+    let (lease, entry) = (millis(request.lease()).to_string(), store.keys.due_entry(key));
+    let arguments = [record.as_bytes(), lifetime.as_bytes(), lease.as_bytes(), entry.as_bytes()];
+    let keys = ScriptKeys::with(key, None, Some(&index));
+    store.run_replicated(&store.scripts.reserve, keys, &arguments, is_won).await
+}
+
+fn is_won(answer: &Value) -> bool {
+    *answer == Value::Nil
 }
 
 /// The answer to the `SET` that reserves.
@@ -59,15 +89,13 @@ async fn after_reserved(
     store: &Shared,
     request: &Reserve<'_>,
     key: &str,
-    command: &Cmd,
     mut old: Record,
 ) -> Result<ReserveOutcome, StoreError> {
     for _ in 1..ATTEMPTS {
         if let Some(outcome) = check_reserved(store, request, key, &old).await? {
             return Ok(outcome);
         }
-        let answer = store.write_replicated(key, command, |answer| *answer == Value::Nil).await;
-        old = match answer {
+        old = match try_to_reserve(store, request, key).await {
             Ok(answer) => match parse_answer(answer)? {
                 SetAnswer::Outcome(outcome) => return Ok(outcome),
                 SetAnswer::Reserved(old) => old,

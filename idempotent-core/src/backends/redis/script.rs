@@ -18,6 +18,11 @@ pub(super) struct Scripts {
     pub(super) begin_step: Script,
     pub(super) resume: Script,
     pub(super) suspend: Script,
+    /// Reserves a call with an input.
+    pub(super) reserve: Script,
+    pub(super) due: Script,
+    pub(super) due_in: Script,
+    pub(super) defer: Script,
 }
 
 /// A script that acts on a record, and on its journal if need be.
@@ -32,10 +37,12 @@ pub(super) struct ScriptKeys<'a> {
     pub(super) record: &'a str,
     /// Where a call has steps. Scripts that need it and do not have it answer [`NEEDS_JOURNAL`].
     pub(super) journal: Option<&'a str>,
+    /// Where a call has an input: the [index](super::due_key) of due calls.
+    pub(super) due: Option<&'a str>,
 }
 
 /// The answer of a script that did nothing, because the record turned out to have a journal, whose key was not given.
-/// So calls without steps send none.
+/// So calls without steps send none. The same of a purge for the index of due calls.
 pub(super) const NEEDS_JOURNAL: i64 = 2;
 
 /// A script with these flags: those files, one after the other.
@@ -58,8 +65,18 @@ impl Scripts {
             purge: script!(" flags=allow-oom", "record.lua", "purge.lua"),
             write_step: script!(" flags=allow-oom", "record.lua", "write_step.lua"),
             begin_step: script!("", "record.lua", "write_step.lua"),
-            resume: script!(" flags=allow-oom", "record.lua", "write_again.lua", "resume.lua"),
-            suspend: script!(" flags=allow-oom", "record.lua", "suspend.lua"),
+            resume: script!(
+                " flags=allow-oom",
+                "record.lua",
+                "write_again.lua",
+                "now.lua",
+                "resume.lua"
+            ),
+            suspend: script!(" flags=allow-oom", "record.lua", "now.lua", "suspend.lua"),
+            reserve: script!("", "now.lua", "reserve.lua"),
+            due: script!(" flags=no-writes,allow-oom,allow-cross-slot-keys", "now.lua", "due.lua"),
+            due_in: script!(" flags=no-writes,allow-oom", "record.lua", "now.lua", "due_in.lua"),
+            defer: script!(" flags=allow-oom", "record.lua", "now.lua", "defer.lua"),
         }
     }
 }
@@ -71,19 +88,42 @@ impl Script {
 
     /// The call by digest, which is short.
     pub(super) fn by_digest(&self, keys: ScriptKeys<'_>, arguments: &[&[u8]]) -> Cmd {
-        call("EVALSHA", &self.digest, keys, arguments)
+        call("EVALSHA", &self.digest, keys.all(), arguments)
     }
 
     /// The call for a server that does not know the script, and knows it from then on.
     pub(super) fn by_code(&self, keys: ScriptKeys<'_>, arguments: &[&[u8]]) -> Cmd {
-        call("EVAL", self.code, keys, arguments)
+        call("EVAL", self.code, keys.all(), arguments)
+    }
+
+    /// The call by digest, for a script that acts on no record.
+    pub(super) fn of_keys(&self, keys: &[String], arguments: &[&[u8]]) -> Cmd {
+        call("EVALSHA", &self.digest, keys.iter().map(String::as_str), arguments)
+    }
+
+    /// The same by code.
+    pub(super) fn of_keys_by_code(&self, keys: &[String], arguments: &[&[u8]]) -> Cmd {
+        call("EVAL", self.code, keys.iter().map(String::as_str), arguments)
     }
 }
 
 impl<'a> ScriptKeys<'a> {
     /// The key of a record that has no journal, as far as anybody here knows.
     pub(super) const fn of_record(record: &'a str) -> Self {
-        Self { record, journal: None }
+        Self { record, journal: None, due: None }
+    }
+
+    /// With the keys that a script needs only for some calls.
+    pub(super) const fn with(
+        record: &'a str,
+        journal: Option<&'a str>,
+        due: Option<&'a str>,
+    ) -> Self {
+        Self { record, journal, due }
+    }
+
+    fn all(self) -> impl Iterator<Item = &'a str> + Clone {
+        [Some(self.record), self.journal, self.due].into_iter().flatten()
     }
 }
 
@@ -92,16 +132,21 @@ pub(super) fn is_unknown_script(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
 }
 
-fn call(command: &str, script: &str, keys: ScriptKeys<'_>, arguments: &[&[u8]]) -> Cmd {
-    let journal = keys.journal.unwrap_or_default();
-    let bytes: usize = arguments.iter().map(|argument| argument.len()).sum();
-    let bytes = bytes + script.len() + keys.record.len() + journal.len() + 16;
-    let mut call = Cmd::with_capacity(5 + arguments.len(), bytes);
-    call.arg(command).arg(script);
-    match keys.journal {
-        None => call.arg(1).arg(keys.record),
-        Some(journal) => call.arg(2).arg(keys.record).arg(journal),
-    };
+fn call<'a>(
+    command: &str,
+    script: &str,
+    keys: impl Iterator<Item = &'a str> + Clone,
+    arguments: &[&[u8]],
+) -> Cmd {
+    let (count, bytes) =
+        keys.clone().fold((0, 16), |(count, bytes), key| (count + 1, bytes + key.len()));
+    let bytes =
+        arguments.iter().map(|argument| argument.len()).sum::<usize>() + bytes + script.len();
+    let mut call = Cmd::with_capacity(3 + count + arguments.len(), bytes);
+    call.arg(command).arg(script).arg(count);
+    for key in keys {
+        call.arg(key);
+    }
     for argument in arguments {
         call.arg(*argument);
     }
@@ -112,7 +157,7 @@ fn call(command: &str, script: &str, keys: ScriptKeys<'_>, arguments: &[&[u8]]) 
 mod tests {
     use std::time::Duration;
 
-    use crate::model::{Envelope, Guarantee, Record, Token};
+    use crate::model::{Envelope, Guarantee, Record, Runs, Token};
 
     /// Lua counts from 1.
     #[test]
@@ -122,15 +167,19 @@ mod tests {
             let envelope = Envelope::new("shop::charge").guarantee(guarantee).retention(retention);
             let plain = Record::reserved(&envelope, Token::from_bytes([9; 16]));
             let journaled = plain.with_journal(plain.token(), retention);
-            for record in [&plain, &journaled] {
+            let with_input = Record::reserved(&envelope.input(b"input"), plain.token());
+            let resumed = with_input.with_runs(Runs::default());
+            for record in [&plain, &journaled, &with_input, &resumed] {
                 let bytes = record.as_bytes();
-                assert!(bytes.len() > 38);
+                assert!(bytes.len() > 39);
                 assert_eq!((bytes[0], bytes[1]), (2, 0), "readable, and a reservation");
                 assert_eq!(bytes[2] != 0, record.keeps_lapsed());
                 assert_eq!(bytes[2] == 3, record.suspends());
                 assert_eq!(bytes[4..20], [9; 16]);
                 assert_eq!(bytes[30..34], [4, 3, 2, 1]);
                 assert_eq!(bytes[38] & 4 != 0, record.has_journal());
+                assert_eq!(bytes[39] & 8 != 0, record.has_input());
+                assert_eq!(bytes[38] & 6 != 0, record.has_progress());
             }
             assert_ne!(plain.completed(b"").as_bytes()[1], 0);
         }

@@ -44,7 +44,7 @@ fn check_input(request: &Request, engine: &Idempotency, id: &RecordId) -> Result
 pub(in crate::engine) fn without_index(store_type: &str) -> String {
     format!(
         "`{store_type}` keeps no index of interrupted calls, so nobody would find this one to resume it: use \
-         `MemoryStore`, `SqliteStore` or `PostgresStore`, or remove `resume`"
+         `MemoryStore`, `RedisStore`, `SqliteStore` or `PostgresStore`, or remove `resume`"
     )
 }
 

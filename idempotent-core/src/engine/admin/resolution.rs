@@ -88,8 +88,8 @@ impl Resolution {
 
     /// The effect did not happen **and its owner is dead**: retries run the body. If the owner is alive after all,
     /// or a request of it is still on its way, the body may run twice. A call with
-    /// [steps](crate::guide::calls_of_several_effects) keeps those that are recorded, and those in doubt did not happen:
-    /// retries resume it.
+    /// [steps](crate::guide::calls_of_several_effects) keeps those that are recorded, and retries resume it; while a step is
+    /// in doubt it is refused, since each of these needs [an answer of its own](crate::Idempotency::resolve_step).
     pub const fn never_happened_and_owner_is_dead() -> Self {
         Self(Said::NeverHappened)
     }

@@ -22,7 +22,8 @@ impl Idempotency {
     /// # Errors
     ///
     /// * [`ErrorKind::InProgress`] if another attempt has taken the key.
-    /// * [`ErrorKind::Indeterminate`] if the record has changed otherwise: inspect it again.
+    /// * [`ErrorKind::Indeterminate`] if the record has changed otherwise: inspect it again. Also if the call is said to
+    ///   have never happened and one of its steps is in doubt: [resolve the step](Self::resolve_step) first.
     /// * [`ErrorKind::Encode`] if the value has another type than the operation's result, cannot be encoded or exceeds
     ///   the engine's limit; or if it is an error, and the operation does not memoize errors.
     /// * [`ErrorKind::Incompatible`] if the resolution is [of another version](Resolution::of_version).
@@ -142,7 +143,9 @@ impl Idempotency {
     async fn vacate(&self, seen: &Inspection) -> Result<(), Error> {
         let record = &seen.entry.record;
         if record.has_progress() || record.has_input() {
-            return self.make_resumable(seen, record.journal()).await;
+            // A step in doubt needs its own answer: whoever was asked about the call may not know of it.
+            self.check_no_doubt(seen).await?;
+            return self.make_resumable(seen).await;
         }
         let request = Release::new(&seen.id, &seen.entry.record).including_indeterminate();
         self.admin_call(&seen.id, self.store().release(&request)).await?;

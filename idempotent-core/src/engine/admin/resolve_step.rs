@@ -84,7 +84,7 @@ impl Idempotency {
         if in_doubt || now.state() != State::Indeterminate {
             return Ok(());
         }
-        match self.make_resumable(&now, None).await {
+        match self.make_resumable(&now).await {
             // Whoever resolved another was first, and it goes on already.
             Err(error) if error.kind() == ErrorKind::InProgress => Ok(()),
             resumable => resumable,

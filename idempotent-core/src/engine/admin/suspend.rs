@@ -6,7 +6,7 @@ use super::inspect::Inspection;
 use super::moved_on::moved_on;
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Guarantee, Runs, StepEntry, StepStatus, Token};
+use crate::model::{Guarantee, Runs, StepStatus};
 use crate::store::{Journal, State, Suspend, WithoutJournal};
 
 impl Idempotency {
@@ -35,40 +35,31 @@ impl Idempotency {
             let why = "only a call that nobody runs can be resumed: it must be indeterminate or suspended";
             return refused(ErrorKind::Misconfigured, why.to_owned());
         }
-        if let Some(journal) = record.journal() {
-            let call = self.journals(seen)?.load_steps(&seen.id, journal);
-            let steps = self.admin_call(&seen.id, call).await?;
-            let begun = steps.iter().find(|(_, entry)| entry.status() == StepStatus::Begun);
-            if let Some((_, begun)) = begun {
-                let why =
-                    format!("nobody knows what step `{}` did: resolve it first", begun.name());
-                return refused(ErrorKind::Indeterminate, why);
-            }
-        }
-        self.make_resumable(seen, None).await
+        self.check_no_doubt(seen).await?;
+        self.make_resumable(seen).await
     }
 
-    /// Suspends a call that was inspected. Steps in doubt did not happen.
-    pub(super) async fn make_resumable(
-        &self,
-        seen: &Inspection,
-        journal: Option<Token>,
-    ) -> Result<(), Error> {
-        let (id, record) = (&seen.id, &seen.entry.record);
-        let store = self.journals(seen)?;
-        let mut settles = Vec::new();
-        if let Some(journal) = journal {
-            let steps = self.admin_call(id, store.load_steps(id, journal)).await?;
-            let begun = |entry: &StepEntry| entry.status() == StepStatus::Begun;
-            for (step, entry) in steps.into_iter().filter(|(_, entry)| begun(entry)) {
-                let taken_back = entry.taken_back();
-                let taken_back = match self.0.authenticity.sealing_key() {
-                    Some(key) => taken_back.sealed(journal, &step, key),
-                    None => taken_back,
-                };
-                settles.push((step, entry, taken_back));
+    /// Refuses to have a call go on one of whose steps is in doubt.
+    pub(super) async fn check_no_doubt(&self, seen: &Inspection) -> Result<(), Error> {
+        let Some(journal) = seen.entry.record.journal() else { return Ok(()) };
+        let call = self.journals(seen)?.load_steps(&seen.id, journal);
+        let steps = self.admin_call(&seen.id, call).await?;
+        match steps.iter().find(|(_, entry)| entry.status() == StepStatus::Begun) {
+            None => Ok(()),
+            Some((_, begun)) => {
+                let why = format!(
+                    "nobody knows what step `{}` did: say of it first what became of it, with `resolve_step`",
+                    begun.name()
+                );
+                Err(Error::of(ErrorKind::Indeterminate, &seen.id).detail(why))
             }
         }
+    }
+
+    /// Suspends a call that was inspected.
+    pub(super) async fn make_resumable(&self, seen: &Inspection) -> Result<(), Error> {
+        let (id, record) = (&seen.id, &seen.entry.record);
+        let store = self.journals(seen)?;
         let suspended = record.with_guarantee(Guarantee::AtLeastOnce).abandoned();
         // Recovery begins anew.
         let suspended = match record.runs() {
@@ -78,7 +69,6 @@ impl Idempotency {
         let suspended = self.seal(id, &suspended);
         let request = Suspend::new(id, record, &suspended)
             .otherwise(WithoutJournal::Abandon(&suspended))
-            .settling(&settles)
             .due_in(Some(Duration::ZERO));
         self.admin_call(id, store.suspend(&request)).await?;
         match self.inspect(id).await? {

@@ -88,7 +88,10 @@ impl RunJournal {
     /// Takes note that a step was refused.
     pub(in crate::engine) fn refuse(&self, error: &Error) {
         let kind = error.kind();
-        if matches!(kind, ErrorKind::Incompatible | ErrorKind::FingerprintMismatch) {
+        if matches!(
+            kind,
+            ErrorKind::Incompatible | ErrorKind::FingerprintMismatch | ErrorKind::Decode
+        ) {
             self.state().refused.get_or_insert_with(|| (kind, error.why().to_owned()));
         }
     }

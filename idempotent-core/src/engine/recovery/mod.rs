@@ -7,6 +7,7 @@
 mod builder;
 mod operations;
 mod park;
+mod rotation;
 mod run;
 mod running;
 mod state;

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
 use tracing::Instrument;
 
+use super::rotation::Rotation;
 use super::run::resume;
 use super::state::{Resumed, Worker};
 use crate::engine::telemetry::{Telemetry, Transition};
@@ -21,10 +22,14 @@ impl Worker {
     pub(super) async fn run(self, mut stopped: watch::Receiver<bool>) {
         let worker = Arc::new(self);
         let mut runs = JoinSet::new();
+        let mut rotation = Rotation::new(worker.parts());
         while !is_stopped(&stopped) {
             let free = worker.concurrency - runs.len();
-            let due = if free == 0 { Vec::new() } else { worker.due(free).await };
+            let due = if free == 0 { Vec::new() } else { worker.due(free, &mut rotation).await };
             let found = due.len();
+            if found < free {
+                rotation.advance();
+            }
             for call in due {
                 let one = resume(Arc::clone(&worker), call);
                 runs.spawn(one.in_current_span());
@@ -44,28 +49,32 @@ impl Worker {
         while runs.join_next().await.is_some() {}
     }
 
+    fn parts(&self) -> u32 {
+        self.engine.store().due_calls().map_or(1, DueCalls::parts)
+    }
+
     /// For how long the first call has been due, left or not: somebody is to resume it.
-    async fn oldest(&self, index: &dyn DueCalls, names: &[&str]) -> Option<Duration> {
-        let request = Due::new(names, 1);
+    async fn oldest(&self, index: &dyn DueCalls, names: &[&str], part: u32) -> Option<Duration> {
+        let request = Due::new(names, 1).part(part);
         let call = self.engine.0.call(Transition::Due, Duration::MAX, index.due(&request));
         call.await.ok()?.first().map(|call| call.overdue)
     }
 
-    async fn due(&self, free: usize) -> Vec<DueCall> {
+    async fn due(&self, free: usize, rotation: &mut Rotation) -> Vec<DueCall> {
         let store = self.engine.store();
         let Some(index) = store.due_calls() else { return Vec::new() };
         let names: Vec<&str> = self.operations.keys().map(String::as_str).collect();
         // What this process leaves must not hide the others.
         let left = self.all_left();
-        let request = Due::new(&names, free).without(&left);
+        let request = Due::new(&names, free).without(&left).part(rotation.part());
         let call = index.due(&request);
         match self.engine.0.call(Transition::Due, Duration::MAX, call).await {
             Ok(mut due) => {
                 let oldest = match left.is_empty() {
                     true => due.first().map(|call| call.overdue),
-                    false => self.oldest(index, &names).await,
+                    false => self.oldest(index, &names, rotation.part()).await,
                 };
-                Telemetry::oldest_due(oldest.unwrap_or_default());
+                Telemetry::oldest_due(rotation.note_oldest(oldest.unwrap_or_default()));
                 due.retain(|call| !self.is_left(&call.id));
                 due.truncate(free);
                 due

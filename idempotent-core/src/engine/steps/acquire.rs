@@ -24,9 +24,24 @@ use crate::model::{Guarantee, StepEntry, StepStatus};
 /// What a step may do now. Refusals are errors.
 pub(crate) enum AcquiredStep {
     /// It is recorded: decode its result.
-    Recorded(CompletedRecord),
+    Recorded(RecordedStep),
     /// Run its body, and record its end.
     Run(Box<HeldStep>),
+}
+
+/// A step that is recorded, with its result.
+pub(crate) struct RecordedStep {
+    pub(crate) result: CompletedRecord,
+    scope: Arc<StepScope>,
+}
+
+impl RecordedStep {
+    /// The error of a result that this code cannot read: it names the step, and the call waits for code that can.
+    pub(crate) fn unreadable(&self, error: &Error) -> Error {
+        let error = self.scope.refusal(error.kind(), error.why());
+        self.scope.journal.refuse(&error);
+        error
+    }
 }
 
 type Acquiring = Pin<Box<dyn Future<Output = Result<AcquiredStep, Error>> + Send>>;
@@ -153,7 +168,8 @@ fn replay(
         return Err(scope.refusal(ErrorKind::ResultNotKept, why.as_str()));
     }
     let record = scope.lease.reservation.completed(entry.result());
-    Ok(AcquiredStep::Recorded(CompletedRecord { id: scope.lease.id.clone(), record }))
+    let result = CompletedRecord { id: scope.lease.id.clone(), record };
+    Ok(AcquiredStep::Recorded(RecordedStep { result, scope: Arc::clone(scope) }))
 }
 
 fn has_room(engine: &Idempotency, scope: &StepScope) -> Result<(), Error> {

@@ -270,6 +270,7 @@ macro_rules! __contract_cases {
                 a_suspended_call_is_due_when_its_request_says_or_never
                 what_is_due_first_comes_first_and_of_the_operations_asked_for
                 calls_that_are_left_out_hide_no_others
+                a_due_call_is_in_one_part_of_the_index
                 a_call_that_has_ended_is_not_due
                 nobody_frees_a_resumed_call_that_has_recorded_nothing
                 a_resumed_call_begins_its_journal_with_its_first_step

@@ -185,6 +185,19 @@ pub(super) async fn calls_that_are_left_out_hide_no_others(fixture: Fixture) {
     }
 }
 
+pub(super) async fn a_due_call_is_in_one_part_of_the_index(fixture: Fixture) {
+    require_index!(fixture);
+    fixture.reserve_with_input().await;
+    fixture.let_lease_expire().await;
+    let (operations, index) = ([fixture.id.operation()], fixture.index());
+    let mut found = 0;
+    for part in 0..index.parts() {
+        let due = expect_answer(index.due(&Due::new(&operations, 1000).part(part)).await);
+        found += due.iter().filter(|call| call.id == fixture.id).count();
+    }
+    assert_eq!(found, 1, "of {} parts", index.parts());
+}
+
 pub(super) async fn a_call_that_has_ended_is_not_due(fixture: Fixture) {
     require_index!(fixture);
     let owner = fixture.reserve_with_input().await;

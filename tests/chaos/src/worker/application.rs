@@ -26,7 +26,7 @@ const CALLERS: u64 = 4;
 
 /// The application of a worker, by its pool.
 #[derive(Clone, Debug)]
-pub(super) enum Application {
+pub(crate) enum Application {
     /// It has no database.
     WithoutPool,
     /// The store takes its connections from this pool.

@@ -53,7 +53,7 @@ pub(crate) enum Endpoint {
 }
 
 /// Connects, also to servers that are about to be there: a worker may be started during a fault.
-pub(super) async fn connect(
+pub(crate) async fn connect(
     store_settings: &StoreSettings,
 ) -> Result<(Arc<dyn Store>, Application)> {
     let timeout = store_settings.timeout;

@@ -22,7 +22,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-pub(crate) use self::endpoint::{Endpoint, StoreSettings};
+pub(crate) use self::endpoint::{Endpoint, StoreSettings, connect};
 pub(crate) use self::load::Load;
 pub(crate) use self::protocol::{Instruction, Report};
 
@@ -76,7 +76,7 @@ pub(crate) fn main(assignment: &str) -> Result<()> {
 
 async fn live(assignment: Assignment) -> Result<()> {
     let ledger = Arc::new(Ledger::open(&assignment.folder, assignment.process)?);
-    let (store, application) = endpoint::connect(&assignment.store_settings).await?;
+    let (store, application) = connect(&assignment.store_settings).await?;
     let engine =
         Idempotency::builder(store).store_timeout(assignment.store_settings.timeout).build();
     let shop = Arc::new(Shop::new(engine, Arc::clone(&ledger), &assignment));

@@ -63,6 +63,10 @@ impl DueCalls for BrokenStore {
         }
     }
 
+    fn parts(&self) -> u32 {
+        if self.flaw == Flaw::DueIgnoresTheParts { 2 } else { self.store.parts() }
+    }
+
     async fn due_in(&self, id: &RecordId) -> Result<Option<Duration>, StoreError> {
         self.store.due_in(id).await
     }

@@ -155,6 +155,7 @@ pub(crate) enum Flaw {
     DueIgnoresTheOrder,
     DueIgnoresTheLimit,
     DueLeavesOutTooLate,
+    DueIgnoresTheParts,
     ResumeIgnoresTheDueTime,
     SuspendIgnoresTheDueTime,
     CompleteKeepsTheDueTime,

@@ -76,6 +76,32 @@ async fn a_changed_input_type_is_parked() {
 }
 
 #[tokio::test]
+async fn a_call_whose_recorded_step_cannot_be_decoded_is_parked_by_the_steps_name() {
+    let shop = Shop::new();
+    let call = checkout(&ORDER).run(|| async {
+        shop.step("charge").await?;
+        panic!("after its step");
+    });
+    let call = std::panic::AssertUnwindSafe(shop.test.run(call));
+    assert!(futures::FutureExt::catch_unwind(call).await.is_err());
+    let body = |shop: Shop| async move {
+        let charge = Operation::new("charge").step().returning::<Result<String, Error>>();
+        let receipt = charge.run(|| async {
+            shop.ledger.note("charge");
+            Ok(String::new())
+        });
+        Ok(u32::try_from(receipt.await?.len()).unwrap())
+    };
+    let recovery = recovery(&shop, body).max_attempts(2).start().unwrap();
+    pass_until(&shop, State::Indeterminate).await;
+    stop(recovery).await;
+    let parked = shop.test.engine().inspect(&id()).await.unwrap().unwrap();
+    let why = parked.last_error().unwrap();
+    assert!(why.contains("step `charge`") && why.contains("this call's type"), "{why}");
+    assert_eq!(shop.ledger.count("charge"), 1);
+}
+
+#[tokio::test]
 async fn a_parked_call_that_an_operator_purges_is_gone() {
     let shop = Shop::new();
     die_in_the_body(&shop).await;

@@ -1,11 +1,15 @@
 //! What becomes of a call whose store fails at the wrong moment.
 
+use idempotent_core::model::RecordId;
 use idempotent_core::store::{State, Store as _, StoreErrorKind};
-use idempotent_core::testing::{Fault, StoreMethod, When};
+use idempotent_core::testing::{self, Fault, StoreMethod, When};
 use idempotent_core::{Error, ErrorKind, Guarantee, Operation};
+use idempotent_tests::SOON;
 
 use super::counting::pass_until;
-use super::{ORDER, POLL, checkout, die_in_the_body, id, recovery, stop, until};
+use super::{
+    ORDER, Order, POLL, checkout, die_in_the_body, id, look_around, recovery, stop, until,
+};
 use crate::shop::{Shop, failure};
 
 #[tokio::test]
@@ -62,4 +66,46 @@ async fn a_call_whose_first_step_could_not_begin_goes_on() {
     let retried = shop.test.run(checkout(&ORDER).run(|| charge(shop.clone()))).await;
     assert_eq!(retried.unwrap(), 1);
     assert_eq!(shop.ledger.count("charge"), 1);
+}
+
+/// Of another version, or broken: nothing that this process can go on with.
+#[tokio::test]
+async fn a_call_whose_steps_cannot_be_read_is_left_to_others_and_hides_none() {
+    let shop = Shop::new();
+    let call = checkout(&ORDER).run(|| async {
+        shop.step("charge").await?;
+        panic!("after its step");
+    });
+    let call = std::panic::AssertUnwindSafe(shop.test.run(call));
+    assert!(futures::FutureExt::catch_unwind(call).await.is_err());
+    until(&shop, State::Suspended).await;
+    shop.let_lease_lapse();
+    let other = Order { id: 8, ..ORDER };
+    let died = shop.test.run(async {
+        let moment = shop.store().until_answered(StoreMethod::Reserve, 2);
+        testing::crash(checkout(&other).run(std::future::pending)).when(moment).await
+    });
+    assert!(died.await.is_none());
+    shop.let_lease_lapse();
+    let unreadable = Fault::FailAs(StoreErrorKind::Malformed);
+    shop.store().inject(StoreMethod::LoadSteps, When::Always, unreadable);
+    let body = |shop: Shop| async move { shop.step("charge").await };
+    let recovery = recovery(&shop, body).concurrency(1).max_attempts(1).start().unwrap();
+    let id_of_other = RecordId::of("checkout", None, &other.id).unwrap();
+    let finished = async {
+        loop {
+            let found = shop.store().load(&id_of_other).await.unwrap();
+            if found.is_some_and(|found| found.state == State::Completed) {
+                return;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(SOON, finished).await.expect("the other one comes to its turn");
+    look_around(&shop).await;
+    stop(recovery).await;
+    assert_eq!(shop.store().calls(StoreMethod::LoadSteps), 1, "it is left alone");
+    let left = shop.store().load(&id()).await.unwrap().unwrap();
+    assert_eq!((left.state, left.record.attempts()), (State::Suspended, 0), "and not parked");
+    assert_eq!(shop.ledger.count("charge"), 2);
 }

@@ -1,15 +1,15 @@
-//! The same on the stores that are on a disk, with processes that die.
+//! The same on the stores that other processes share, with processes that die.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use idempotent_core::backends::{PostgresStore, SqliteStore};
+use idempotent_core::backends::{NearCache, PostgresStore, RedisSource, RedisStore, SqliteStore};
 use idempotent_core::engine::Recovery;
 use idempotent_core::store::{Scan, State, Store};
 use idempotent_core::{Error, Idempotency, Operation, engine::with_engine, step, testing};
-use idempotent_servers::{Postgres, Server, require};
+use idempotent_servers::{Cluster, Flavor, Postgres, Redis, Sentinel, Server, require};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
@@ -144,4 +144,45 @@ async fn what_died_is_finished_on_postgres() {
         async move { PostgresStore::connect(url).await.unwrap() }.boxed()
     };
     what_died_is_finished(connect).await;
+}
+
+fn redis(source: impl Into<RedisSource>) -> BoxFuture<'static, RedisStore> {
+    let builder = RedisStore::builder(source).response_timeout(Duration::from_secs(5));
+    async move { builder.connect().await.unwrap() }.boxed()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_died_is_finished_on_redis_and_on_valkey() {
+    require!(Server::Redis, Server::Valkey81, Server::Valkey91);
+    let on = async |flavor| {
+        let server = Redis::builder().flavor(flavor).start().await;
+        what_died_is_finished(|| redis(server.url())).await;
+    };
+    tokio::join!(on(Flavor::Redis), on(Flavor::Valkey81), on(Flavor::Valkey91));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_died_is_finished_behind_a_near_cache_over_redis() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let connect = || {
+        let store = redis(server.url());
+        async move { NearCache::new(store.await) }.boxed()
+    };
+    what_died_is_finished(connect).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_died_is_finished_on_a_cluster_and_in_a_sentinel_group() {
+    require!(Server::Redis);
+    let cluster = async {
+        let cluster = Cluster::start(3, 0).await;
+        what_died_is_finished(|| redis(RedisSource::cluster(cluster.urls()))).await;
+    };
+    let sentinel = async {
+        let group = Sentinel::start(2, 3).await;
+        let source = || RedisSource::sentinel(group.sentinel_urls(), group.master_name());
+        what_died_is_finished(|| redis(source())).await;
+    };
+    tokio::join!(cluster, sentinel);
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use idempotent_core::backends::NearCache;
 use idempotent_core::store::Scan;
-use idempotent_core::{Disposition, ErrorKind, Idempotency};
+use idempotent_core::{Disposition, ErrorKind, Idempotency, step};
 use idempotent_tests::Fail;
 use sqlx::{Connection as _, Executor as _, SqliteConnection};
 
@@ -264,4 +264,22 @@ async fn a_transaction_of_another_file_is_refused_and_the_store_is_not_blamed() 
     assert!(!text.contains("unavailable") && !text.contains("sqlite at"), "{text}");
     tx.commit().await.unwrap();
     assert_eq!(shop.charge_and_commit("k").await.unwrap(), 1);
+}
+
+/// A step would be written beside the transaction, which has the file to itself: it would wait for its own call.
+#[tokio::test]
+async fn a_step_within_a_transaction_is_refused_by_name_and_waits_for_nothing() {
+    let shop = Shop::open().await;
+    let mut tx = shop.begin().await;
+    let call = CHARGE.key("k").engine(&shop.engine).returning::<Result<i64, ShopError>>();
+    let refused = call.run_in(&mut tx, async |tx| {
+        effect(tx, "k").await?;
+        step("note", || async { Ok::<i64, ShopError>(7) }).await
+    });
+    let ShopError::Refused(refused) = refused.await.unwrap_err() else { panic!("no refusal") };
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    let said = refused.to_string();
+    assert!(said.contains("step `note`") && said.contains("caller's transaction"), "{said}");
+    tx.commit().await.unwrap();
+    assert_eq!((shop.effects().await, shop.database.rows().await), (0, 0));
 }

@@ -33,7 +33,7 @@ mod write_coalescing;
 pub(super) use self::any_connection::AnyConnection;
 pub(super) use self::client::Client;
 #[cfg(feature = "redis-cluster")]
-pub(super) use self::cluster::{ClusterConnector, SlotRange, slot_of};
+pub(super) use self::cluster::{ClusterConnector, SLOTS, SlotRange, slot_of, tag_of, tags_of};
 pub(super) use self::connector::Connector;
 pub(super) use self::credentials::ChangingLogin;
 pub(super) use self::limits::Limits;

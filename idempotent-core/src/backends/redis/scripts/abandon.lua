@@ -1,6 +1,6 @@
 -- KEYS: the record. ARGV: the record to write, and how many ms of it are left, or nothing: as many as now.
 -- Returns 1: written. 0: there is no such reservation, or it has a journal.
-local head = redis.call('GETRANGE', KEYS[1], 0, 38)
+local head = redis.call('GETRANGE', KEYS[1], 0, 39)
 if not is_reservation(head) or string.sub(head, 5, 20) ~= string.sub(ARGV[1], 5, 20) or has_journal(head) then
   return 0
 end

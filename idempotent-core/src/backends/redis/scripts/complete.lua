@@ -1,5 +1,6 @@
--- KEYS: the record, and its journal if it may have one. ARGV: the completed record, its ttl in ms, and two digits:
--- whether to record it if there is no record, and whether to write a completed record again, unchanged.
+-- KEYS: the record, its journal if it may have one, and for a call with an input its index of due calls. ARGV: the
+-- completed record, its ttl in ms, two digits: whether to record it if there is no record, and whether to write a
+-- completed record again, unchanged; and its entry in the index.
 -- Returns 1: recorded. 0: there is no record. 2: nothing was done, for want of the journal's key. Otherwise the record
 -- that is there, and its PTTL.
 local found = redis.call('GET', KEYS[1])
@@ -25,5 +26,8 @@ end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 if KEYS[2] then
   redis.call('UNLINK', KEYS[2])
+end
+if KEYS[3] then
+  redis.call('ZREM', KEYS[3], ARGV[4])
 end
 return 1

@@ -1,10 +1,19 @@
--- What the scripts that follow know of a record: bytes 2, 3, 31 to 34 and 39 of its header, which is longer than that.
+-- What the scripts that follow know of a record: bytes 2, 3, 31 to 34, 39 and 40 of its header, which is longer than that.
 local function is_reservation(record)
-  return #record > 38 and string.byte(record, 2) == 0
+  return #record > 39 and string.byte(record, 2) == 0
 end
 
 local function has_journal(record)
   return bit.band(string.byte(record, 39), 4) ~= 0
+end
+
+-- Whether a step is recorded, or an earlier run was interrupted.
+local function has_progress(record)
+  return bit.band(string.byte(record, 39), 6) ~= 0
+end
+
+local function has_input(record)
+  return bit.band(string.byte(record, 40), 8) ~= 0
 end
 
 -- How many ms of a reservation's life are left when it lapses: its retention, if it is kept then.

@@ -1,6 +1,6 @@
 -- KEYS: the record, and its journal if it may have one. ARGV: token, lease in ms.
 -- Returns 1: renewed. 0: there is no such reservation. 2: nothing was done, for want of the journal's key.
-local head = redis.call('GETRANGE', KEYS[1], 0, 38)
+local head = redis.call('GETRANGE', KEYS[1], 0, 39)
 if not is_reservation(head) or string.sub(head, 5, 20) ~= ARGV[1] then
   return 0
 end

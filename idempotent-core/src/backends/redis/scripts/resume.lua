@@ -1,5 +1,6 @@
--- KEYS: the record, and its journal. ARGV: the record that was seen, the reservation to write, lease in ms, and the
--- journal's name.
+-- KEYS: the record, its journal, and for a call with an input its index of due calls. ARGV: the record that was seen, the
+-- reservation to write, lease in ms, the journal's name if it has one; in how many ms it is due, and its entry in the
+-- index.
 -- Returns 1: taken. 0: there is no record. 3: the journal is missing. Otherwise the record that is there, and its PTTL.
 local found = redis.call('GET', KEYS[1])
 if not found then
@@ -13,12 +14,18 @@ if is_reservation(found) then
     return 1
   end
   if found == ARGV[1] and has_lapsed and string.byte(found, 3) == 3 then
-    if redis.call('HGET', KEYS[2], 'name') ~= ARGV[4] then
+    local keeps = has_journal(found)
+    if keeps and redis.call('HGET', KEYS[2], 'name') ~= ARGV[4] then
       return 3
     end
     local lifetime = tonumber(ARGV[3]) + grace_of(ARGV[2])
+    if KEYS[3] then
+      redis.call('ZADD', KEYS[3], now() + tonumber(ARGV[5]), ARGV[6])
+    end
     redis.call('SET', KEYS[1], ARGV[2], 'PX', lifetime)
-    redis.call('PEXPIRE', KEYS[2], lifetime)
+    if keeps then
+      redis.call('PEXPIRE', KEYS[2], lifetime)
+    end
     return 1
   end
 end

@@ -1,12 +1,23 @@
--- KEYS: the record, and its journal. ARGV: token, the record to write, 1 if the lease ends now, the record to write in
--- place of a reservation without a journal or nothing to release it, and triples: a step, the entry that is replaced,
--- and by which.
+-- KEYS: the record, its journal, and for a call with an input its index of due calls. ARGV: token, the record to write, 1
+-- if the lease ends now, the record to write in place of a reservation without a journal or nothing to release it, and
+-- triples: a step, the entry that is replaced, and by which. For a call with an input at last: in how many ms it is due or
+-- nothing, and its entry in the index.
 -- Returns 1: written. 0: there is no such reservation, or it has a journal that the record to write does not know.
-local head = redis.call('GETRANGE', KEYS[1], 0, 38)
+local head = redis.call('GETRANGE', KEYS[1], 0, 39)
 if not is_reservation(head) or string.sub(head, 5, 20) ~= ARGV[1] then
   return 0
 end
-local keeps, record = has_journal(head), ARGV[2]
+local keeps, record, ends_now = has_journal(head), ARGV[2], ARGV[3] == '1'
+local triples_end = KEYS[3] and #ARGV - 2 or #ARGV
+local function set_due(due_in)
+  if not KEYS[3] then
+    return
+  elseif due_in == '' then
+    redis.call('ZREM', KEYS[3], ARGV[#ARGV])
+  else
+    redis.call('ZADD', KEYS[3], now() + tonumber(due_in), ARGV[#ARGV])
+  end
+end
 -- Whoever knows of no journal leaves one alone.
 if keeps and not has_journal(record) then
   return 0
@@ -14,11 +25,16 @@ end
 if not keeps then
   record = ARGV[4]
   if record == '' then
-    redis.call('DEL', KEYS[1])
-    return 1
+    if not has_progress(head) then
+      redis.call('DEL', KEYS[1])
+      set_due('')
+      return 1
+    end
+    -- An earlier run was interrupted: only the lease ends.
+    record, ends_now = redis.call('GET', KEYS[1]), true
   end
 end
-local left, ends_now = redis.call('PTTL', KEYS[1]), ARGV[3] == '1'
+local left = redis.call('PTTL', KEYS[1])
 if left < 0 and not ends_now then
   redis.call('SET', KEYS[1], record)
 else
@@ -32,6 +48,7 @@ else
     if keeps then
       redis.call('UNLINK', KEYS[2])
     end
+    set_due('')
     return 1
   end
   redis.call('SET', KEYS[1], record, 'PX', lifetime)
@@ -39,8 +56,9 @@ else
     redis.call('PEXPIRE', KEYS[2], lifetime)
   end
 end
+set_due(ARGV[#ARGV - 1])
 if keeps then
-  for at = 5, #ARGV, 3 do
+  for at = 5, triples_end, 3 do
     if redis.call('HGET', KEYS[2], ARGV[at]) == ARGV[at + 1] then
       redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 2])
     end

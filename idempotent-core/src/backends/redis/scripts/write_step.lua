@@ -2,7 +2,7 @@
 -- journal, the journal's name, 1 if the lease must not have lapsed, what may stand there before (0 nothing, 1 anything, 2
 -- exactly this), this, the step, its entry, and pairs of other steps and their entries.
 -- Returns 1: written. 0: the record is no such reservation. 2: another entry stands there. 3: the journal is missing.
-local head = redis.call('GETRANGE', KEYS[1], 0, 38)
+local head = redis.call('GETRANGE', KEYS[1], 0, 39)
 if not is_reservation(head) then
   return 0
 end

@@ -7,6 +7,5 @@ mod slot;
 mod slot_range;
 
 pub(in crate::backends::redis) use self::connector::ClusterConnector;
-pub(super) use self::slot::SLOTS;
-pub(in crate::backends::redis) use self::slot::slot_of;
+pub(in crate::backends::redis) use self::slot::{SLOTS, slot_of, tag_of, tags_of};
 pub(in crate::backends::redis) use self::slot_range::SlotRange;

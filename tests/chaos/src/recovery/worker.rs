@@ -1,0 +1,132 @@
+//! A worker process: begins its share of the calls, each once, and runs a recovery until it is ended.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use idempotent_core::{Error, ErrorKind, Idempotency};
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt as _;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use super::effects::Effects;
+use super::judge::judge;
+use super::order::{Order, body, call, recovery};
+use crate::timestamp::Timestamp;
+use crate::worker::{StoreSettings, connect};
+
+/// The longest pause of a recovery.
+pub(super) const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+
+/// What a worker is told to do.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Assignment {
+    pub(super) process: u32,
+    pub(super) store_settings: StoreSettings,
+    pub(super) lease: Duration,
+    pub(super) folder: PathBuf,
+    pub(super) task: Task,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Task {
+    /// Begin every `of`-th call, evenly over this time.
+    Begin { slot: u32, of: u32, orders: u32, from: Timestamp, until: Timestamp },
+    /// Wait until all have ended.
+    Judge { orders: u32, within: Duration },
+}
+
+/// What one process of a run shares with its tasks.
+pub(super) struct Shop {
+    pub(super) engine: Idempotency,
+    pub(super) effects: Arc<Effects>,
+    pub(super) lease: Duration,
+}
+
+impl Shop {
+    pub(super) async fn order(&self, order: Order) -> Result<u64, Error> {
+        let effects = Arc::clone(&self.effects);
+        call(&self.engine, self.lease, &order).run(|| body(effects, order)).await
+    }
+}
+
+pub(crate) fn main(assignment: &str) -> Result<()> {
+    // One that stands still does not see its input close.
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?;
+    let assignment: Assignment = serde_json::from_str(assignment).context("the assignment")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let lived = runtime.block_on(live(assignment));
+    runtime.shutdown_background();
+    lived
+}
+
+async fn live(assignment: Assignment) -> Result<()> {
+    let Assignment { process, store_settings, lease, folder, task } = assignment;
+    let (store, _application) = connect(&store_settings).await?;
+    let engine = Idempotency::builder(store)
+        .store_timeout(store_settings.timeout)
+        .resume_backoff(Duration::from_millis(100), LONGEST_BACKOFF)
+        .build();
+    let effects = Arc::new(Effects::open(&folder, process)?);
+    let running = recovery(&engine, lease, &effects).start()?;
+    let shop = Arc::new(Shop { engine, effects, lease });
+    match task {
+        Task::Begin { slot, of, orders, from, until } => {
+            begin(&shop, &folder, slot, (from, until), (slot..orders).step_by(of as usize)).await?;
+            // Until its input is closed.
+            tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
+            drop(running);
+        }
+        Task::Judge { orders, within } => {
+            judge(&shop, &folder, orders, within).await?;
+            running.stop().await;
+        }
+    }
+    Ok(())
+}
+
+/// The file of the calls that a slot has begun, whatever process it had.
+fn begun_path(folder: &Path, slot: u32) -> PathBuf {
+    folder.join(format!("begun-{slot}"))
+}
+
+/// How many calls a slot has begun.
+pub(super) fn begun(folder: &Path, slot: u32) -> usize {
+    fs::read_to_string(begun_path(folder, slot)).map_or(0, |begun| begun.lines().count())
+}
+
+/// Begins those that no earlier process of this slot has, each when it is time.
+async fn begin(
+    shop: &Arc<Shop>,
+    folder: &Path,
+    slot: u32,
+    (from, until): (Timestamp, Timestamp),
+    orders: impl ExactSizeIterator<Item = u32>,
+) -> Result<()> {
+    let (count, known) = (orders.len().max(1), begun(folder, slot));
+    let mut file = OpenOptions::new().append(true).create(true).open(begun_path(folder, slot))?;
+    let mut running = JoinSet::new();
+    for (at, number) in orders.enumerate().skip(known) {
+        from.after(until.since(from).mul_f64(at as f64 / count as f64)).reached().await;
+        // From here on it is the recovery's, if its call is there.
+        writeln!(file, "{number}")?;
+        let shop = Arc::clone(shop);
+        running.spawn(async move {
+            // A client asks again until somebody has taken its order.
+            while let Err(error) = shop.order(Order { number }).await {
+                if error.kind() != ErrorKind::Store {
+                    break;
+                }
+                sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
+    while running.join_next().await.is_some() {}
+    Ok(())
+}

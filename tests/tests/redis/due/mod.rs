@@ -1,0 +1,7 @@
+//! The index of calls that are due, as it stands on the servers.
+
+mod call;
+mod cluster;
+mod commands;
+mod index;
+mod replicated;
