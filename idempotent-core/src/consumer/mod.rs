@@ -62,8 +62,8 @@
 //!
 //! # Parts
 //!
-//! A [`Source`] gives the [deliveries](Delivery) of one broker. `jetstream` is that of NATS, and
-//! `testing::sources` has one in memory and the contract suite that every source keeps. What a handler takes
+//! A [`Source`] gives the [deliveries](Delivery) of one broker. `jetstream` is that of NATS, `redis_streams` that of
+//! Redis and Valkey, and `testing::sources` has one in memory and the contract suite that every source keeps. What a handler takes
 //! is [`FromMessage`].
 //!
 //! # Observing consumers
@@ -83,6 +83,7 @@
 //! | `idempotent_consumer_in_hand` | gauge | `consumer` |
 //! | `idempotent_consumer_lag` | gauge, of messages behind the last delivery, where the broker says so | `consumer` |
 //! | `idempotent_consumer_paused` | gauge, 1 while the store does not answer | `consumer` |
+//! | `idempotent_consumer_trimmed_total` | counter, of messages that a Redis stream has dropped before they were settled | `consumer` |
 
 mod acquire;
 mod attempt_log;
@@ -107,6 +108,9 @@ mod payload;
 mod process;
 #[cfg(feature = "tonic")]
 mod protobuf;
+#[cfg(feature = "consumer-redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "consumer-redis")))]
+pub mod redis_streams;
 mod run;
 mod settings;
 mod settle;

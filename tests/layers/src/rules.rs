@@ -75,7 +75,10 @@ const CORE: &[Layer] = &[
         "model", "error", "codec", "store", "engine", "default_engine", "call", "http",
     ]) },
     Layer { name: "client", files: &["client/"], imports: Only(CALL) },
-    Layer { name: "consumer", files: &["consumer/"], imports: Only(CALL) },
+    // Redis is a broker, too.
+    Layer { name: "consumer", files: &["consumer/"], imports: Only(&[
+        "model", "error", "codec", "store", "engine", "default_engine", "call", "backends/redis",
+    ]) },
     // Its messages are rows of the same database.
     Layer { name: "outbox", files: &["outbox/"], imports: Only(&[
         "model", "error", "codec", "store", "engine", "default_engine", "call", "backends/postgres",

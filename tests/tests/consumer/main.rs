@@ -16,5 +16,8 @@ mod observing;
 mod options;
 mod outage;
 mod parking;
+mod redis_losses;
+mod redis_server;
+mod redis_streams;
 mod stopping;
 mod workers;
