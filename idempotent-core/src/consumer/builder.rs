@@ -168,8 +168,8 @@ impl ConsumerBuilder {
 
     /// Sets what happens to a message whose worker died while its handler ran. Default:
     /// [`AtLeastOnce`](Guarantee::AtLeastOnce), it runs again. Under [`AtMostOnce`](Guarantee::AtMostOnce) it is
-    /// [parked](super::ParkReason::Indeterminate). [`ExactlyOnce`](Guarantee::ExactlyOnce) is refused at the start:
-    /// let the handler call a function with `tx`.
+    /// [parked](super::ParkReason::Indeterminate). [`ExactlyOnce`](Guarantee::ExactlyOnce) is refused at the start,
+    /// unless the handler runs within a transaction (`within`, with the features `postgres` and `sqlite`).
     pub fn guarantee(mut self, guarantee: Guarantee) -> Self {
         self.0.operation = self.0.operation.guarantee(guarantee);
         self
@@ -226,7 +226,11 @@ impl ConsumerBuilder {
         handler: H,
         judge: fn(&H::Err) -> Failure,
     ) -> Consumer {
-        Consumer { settings: self.0, process: Arc::new(Handling::new(handler, judge)) }
+        self.into_consumer(Arc::new(Handling::new(handler, judge)))
+    }
+
+    pub(super) fn into_consumer(self, process: Arc<dyn Process>) -> Consumer {
+        Consumer { settings: self.0, process }
     }
 }
 

@@ -60,6 +60,9 @@
 //! are in hand and are kept alive, no more are received, no attempt is counted, and one of them at a time asks the
 //! store again, every 2 seconds at the longest.
 //!
+//! **Exactly once in a database.** With the features `postgres` and `sqlite`, `ConsumerBuilder::within` runs the handler
+//! within a transaction, which commits the record with what the handler writes there.
+//!
 //! # Parts
 //!
 //! A [`Source`] gives the [deliveries](Delivery) of one broker. `jetstream` is that of NATS, `redis_streams` that of
@@ -97,6 +100,9 @@ mod error;
 mod execute;
 mod failure;
 mod handler;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "sqlite"))))]
+mod inbox;
 #[cfg(feature = "consumer-jetstream")]
 #[cfg_attr(docsrs, doc(cfg(feature = "consumer-jetstream")))]
 pub mod jetstream;
@@ -124,6 +130,9 @@ pub use self::delivery::{Delivery, Settle};
 pub use self::error::{ConsumerError, SettleError, SourceError, SourceErrorKind};
 pub use self::failure::Failure;
 pub use self::handler::Handler;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "sqlite"))))]
+pub use self::inbox::{InboxBuilder, InboxHandler, InboxPool, InboxTransaction};
 pub use self::message::Message;
 pub use self::outcome::{DeliveryOutcome, Settled};
 pub use self::payload::{FromMessage, InvalidPayload, Json};

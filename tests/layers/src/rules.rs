@@ -75,9 +75,10 @@ const CORE: &[Layer] = &[
         "model", "error", "codec", "store", "engine", "default_engine", "call", "http",
     ]) },
     Layer { name: "client", files: &["client/"], imports: Only(CALL) },
-    // Redis is a broker, too.
+    // Redis is a broker, too, and handlers run in transactions of the databases.
     Layer { name: "consumer", files: &["consumer/"], imports: Only(&[
-        "model", "error", "codec", "store", "engine", "default_engine", "call", "backends/redis",
+        "model", "error", "codec", "store", "engine", "default_engine", "call", "backends/redis", "backends/postgres",
+        "backends/sqlite",
     ]) },
     // Its messages are rows of the same database.
     Layer { name: "outbox", files: &["outbox/"], imports: Only(&[
