@@ -68,6 +68,7 @@ impl Consumer {
             operation: Operation::new(name),
             key: Arc::new(key),
             scope: None,
+            order: None,
             compares_payloads: true,
             concurrency: CONCURRENCY,
             attempts: Attempts::default(),
@@ -120,6 +121,37 @@ impl ConsumerBuilder {
     /// ```
     pub fn scope<K: Key>(mut self, scope: impl Fn(&Message) -> K + Send + Sync + 'static) -> Self {
         self.0.scope = Some(Arc::new(move |message, call| call.scope(scope(message))));
+        self
+    }
+
+    /// Runs the messages of one key one after the other, in the order in which this worker receives them. Those of other
+    /// keys, and those without one, go on meanwhile. Default: all run at once.
+    ///
+    /// A message that failed keeps its place: until it has succeeded or is [parked](super::Verdict::Parked), those of its key
+    /// that come after it are told to come again later. One that comes again neither to this worker nor, as it seems, to any
+    /// other loses its place ten seconds after its pause, or after the broker's deadline if that is shorter.
+    ///
+    /// At most half of the [concurrency](Self::concurrency) waits for its turn in hand, and the rest is told to come again a
+    /// second later. So one slow key does not hold up the others. Such deliveries end as
+    /// [`Busy`](super::DeliveryOutcome::Busy), and are no attempts.
+    ///
+    /// **This is the order of one worker.** Where several share a queue, two of them may have messages of one key in hand at the
+    /// same time: give each worker a queue, a stream or a subject of its own, chosen by the key. And it is the order in which
+    /// the broker delivers, which is not that of publishing if producers send at once.
+    ///
+    /// ```
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore, consumer::{Consumer, Message}};
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// let builder = Consumer::builder("shop.order-changed", &engine)
+    ///     .ordered_by(|message: &Message| message.header("order").map(str::to_owned));
+    /// ```
+    ///
+    /// If the function panics, the message is [parked](super::ParkReason::InvalidKey).
+    pub fn ordered_by(
+        mut self,
+        key: impl Fn(&Message) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.order = Some(Arc::new(key));
         self
     }
 

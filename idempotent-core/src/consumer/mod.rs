@@ -63,6 +63,8 @@
 //! **Exactly once in a database.** With the features `postgres` and `sqlite`, `ConsumerBuilder::within` runs the handler
 //! within a transaction, which commits the record with what the handler writes there.
 //!
+//! **Order.** With [`ordered_by`](ConsumerBuilder::ordered_by), messages of one key run one after the other in each worker.
+//!
 //! # Parts
 //!
 //! A [`Source`] gives the [deliveries](Delivery) of one broker. `jetstream` is that of NATS, `redis_streams` that of
@@ -108,6 +110,7 @@ mod inbox;
 pub mod jetstream;
 mod keep_alive;
 mod message;
+mod ordering;
 mod outage;
 mod outcome;
 mod payload;

@@ -13,6 +13,7 @@ use super::delivery::Delivery;
 use super::failure::Failure;
 use super::handler::Handler;
 use super::keep_alive::Kept;
+use super::ordering::{Place, Turn, Unplaceable};
 use super::outcome::{DeliveryOutcome, Settled};
 use super::verdict::{ParkReason, Verdict};
 
@@ -90,21 +91,51 @@ impl<H: Handler<A>, A: 'static> Process for Handling<H, A> {
 }
 
 /// Handles a delivery, and tells its broker.
-pub(super) async fn process(process: &dyn Process, context: &Context, delivery: &Delivery) {
+pub(super) async fn process(
+    process: &dyn Process,
+    context: &Context,
+    delivery: &Delivery,
+    place: Result<Option<Place>, Unplaceable>,
+) {
     context.telemetry.received(delivery);
     let span = context.telemetry.span(&context.settings.engine, delivery.message());
     // One that is past its deadline may be another's by now.
     let is_late = delivery.is_past_its_deadline();
     let kept = if is_late { None } else { context.keep_alive.keep(delivery) };
-    let handled = process.handle(context, delivery, kept.as_ref(), &span);
+    let handled = async {
+        match in_turn(context, &place).await {
+            Some(end) => end,
+            None => process.handle(context, delivery, kept.as_ref(), &span).await,
+        }
+    };
     let (outcome, verdict) = handled.instrument(span.clone()).await;
     // What is told to be delivered again is not kept alive meanwhile.
     let kept = kept.filter(|_| verdict.is_final());
     let (verdict, confirmed) = context.tell(delivery, verdict).await;
     drop(kept);
+    if let Ok(Some(place)) = place {
+        place.settled(&verdict);
+    }
     let message = delivery.message();
     context.telemetry.settled(&span, message, outcome, &verdict);
     if let Some(on_settled) = &context.settings.on_settled {
         on_settled(&Settled { message, outcome, verdict: &verdict, confirmed });
+    }
+}
+
+/// Waits until it is the message's turn. Otherwise it has ended.
+async fn in_turn(context: &Context, place: &Result<Option<Place>, Unplaceable>) -> Option<End> {
+    let place = match place {
+        Ok(place) => place.as_ref()?,
+        Err(Unplaceable) => {
+            let text = "what makes its ordering key panicked";
+            let verdict = Verdict::parked(ParkReason::InvalidKey, text);
+            return Some((DeliveryOutcome::Refused, verdict));
+        }
+    };
+    match context.unless_stopping(place.turn()).await {
+        Some(Turn::Now) => None,
+        Some(Turn::After(after)) => Some((DeliveryOutcome::Busy, Verdict::Busy { after })),
+        None => Some((DeliveryOutcome::GivenBack, Verdict::GivenBack)),
     }
 }

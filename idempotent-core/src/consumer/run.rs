@@ -114,8 +114,10 @@ impl Consumer {
                     failures = 0;
                     let handling = Arc::clone(&self.process);
                     let context = Arc::clone(context);
+                    // In the order in which they are received.
+                    let place = context.place(delivery.message());
                     handlers.spawn(async move {
-                        process(&*handling, &context, &delivery).await;
+                        process(&*handling, &context, &delivery, place).await;
                         drop(permit);
                     });
                 }

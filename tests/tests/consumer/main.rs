@@ -17,6 +17,7 @@ mod leases;
 mod nats_server;
 mod observing;
 mod options;
+mod ordering;
 mod outage;
 mod parking;
 mod redis_losses;
