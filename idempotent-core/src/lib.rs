@@ -129,6 +129,7 @@
 //! | `tonic` | | `grpc`: keys from metadata, refusals as statuses, prost messages as results |
 //! | `consumer` | | `consumer`: consumers of message brokers, which run their handler once per message |
 //! | `consumer-jetstream` | | NATS JetStream as a consumer's source |
+//! | `consumer-redis` | | Redis Streams as a consumer's source |
 //! | `testing` | | `testing`: engines for tests, crashes, injected faults, a clock, the contract suite |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -136,7 +136,7 @@ example_names() {
 # Tells whether the servers that an example starts are here.
 has_servers_of() {
     case "$1" in
-        fleet | chaos) command -v redis-server ;;
+        fleet | chaos | redis_streams) command -v redis-server ;;
         transfer) compgen -G "/usr/lib/postgresql/*/bin/postgres" ;;
         consume) command -v nats-server ;;
         outbox) compgen -G "/usr/lib/postgresql/*/bin/postgres" && command -v nats-server ;;

@@ -94,7 +94,7 @@ impl Context {
     }
 
     /// `None` if the consumer stops before.
-    async fn unless_stopping<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn unless_stopping<T>(&self, future: impl Future<Output = T>) -> Option<T> {
         let future = pin!(future);
         let stopping = pin!(self.reached(Stage::Stopping));
         match select(stopping, future).await {
@@ -115,7 +115,7 @@ impl Context {
     }
 
     /// Which attempt this is; an end, if there is none left. In the first delivery nothing is looked up.
-    async fn attempt(&self, message: &Message) -> Result<Result<Attempt, End>, Error> {
+    pub(super) async fn attempt(&self, message: &Message) -> Result<Result<Attempt, End>, Error> {
         let Some(limit) = self.settings.attempts.limit() else {
             return Ok(Ok(Attempt { number: delivery_number(message), is_noted: true }));
         };
@@ -162,7 +162,7 @@ impl Context {
     }
 
     /// What the engine's refusal means for the broker.
-    async fn refused(&self, message: &Message, error: &Error) -> End {
+    pub(super) async fn refused(&self, message: &Message, error: &Error) -> End {
         let wait = || error.retry_after().unwrap_or(A_WHILE);
         let park = |reason| {
             self.telemetry.refused(message, error);

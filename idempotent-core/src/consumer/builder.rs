@@ -68,6 +68,7 @@ impl Consumer {
             operation: Operation::new(name),
             key: Arc::new(key),
             scope: None,
+            order: None,
             compares_payloads: true,
             concurrency: CONCURRENCY,
             attempts: Attempts::default(),
@@ -123,6 +124,37 @@ impl ConsumerBuilder {
         self
     }
 
+    /// Runs the messages of one key one after the other, in the order in which this worker receives them. Those of other
+    /// keys, and those without one, go on meanwhile. Default: all run at once.
+    ///
+    /// A message that failed keeps its place: until it has succeeded or is [parked](super::Verdict::Parked), those of its key
+    /// that come after it are told to come again later. One that comes again neither to this worker nor, as it seems, to any
+    /// other loses its place ten seconds after its pause, or after the broker's deadline if that is shorter.
+    ///
+    /// At most half of the [concurrency](Self::concurrency) waits for its turn in hand, and the rest is told to come again a
+    /// second later. So one slow key does not hold up the others. Such deliveries end as
+    /// [`Busy`](super::DeliveryOutcome::Busy), and are no attempts.
+    ///
+    /// **This is the order of one worker.** Where several share a queue, two of them may have messages of one key in hand at the
+    /// same time: give each worker a queue, a stream or a subject of its own, chosen by the key. And it is the order in which
+    /// the broker delivers, which is not that of publishing if producers send at once.
+    ///
+    /// ```
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore, consumer::{Consumer, Message}};
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// let builder = Consumer::builder("shop.order-changed", &engine)
+    ///     .ordered_by(|message: &Message| message.header("order").map(str::to_owned));
+    /// ```
+    ///
+    /// If the function panics, the message is [parked](super::ParkReason::InvalidKey).
+    pub fn ordered_by(
+        mut self,
+        key: impl Fn(&Message) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.0.order = Some(Arc::new(key));
+        self
+    }
+
     /// Does not compare the payloads of messages with one key. Default: a message whose key was used with another
     /// payload is [parked](super::ParkReason::Mismatch). Write this for producers that publish a message again with
     /// something in it that has changed, such as the time.
@@ -168,8 +200,8 @@ impl ConsumerBuilder {
 
     /// Sets what happens to a message whose worker died while its handler ran. Default:
     /// [`AtLeastOnce`](Guarantee::AtLeastOnce), it runs again. Under [`AtMostOnce`](Guarantee::AtMostOnce) it is
-    /// [parked](super::ParkReason::Indeterminate). [`ExactlyOnce`](Guarantee::ExactlyOnce) is refused at the start:
-    /// let the handler call a function with `tx`.
+    /// [parked](super::ParkReason::Indeterminate). [`ExactlyOnce`](Guarantee::ExactlyOnce) is refused at the start,
+    /// unless the handler runs within a transaction (`within`, with the features `postgres` and `sqlite`).
     pub fn guarantee(mut self, guarantee: Guarantee) -> Self {
         self.0.operation = self.0.operation.guarantee(guarantee);
         self
@@ -226,7 +258,11 @@ impl ConsumerBuilder {
         handler: H,
         judge: fn(&H::Err) -> Failure,
     ) -> Consumer {
-        Consumer { settings: self.0, process: Arc::new(Handling::new(handler, judge)) }
+        self.into_consumer(Arc::new(Handling::new(handler, judge)))
+    }
+
+    pub(super) fn into_consumer(self, process: Arc<dyn Process>) -> Consumer {
+        Consumer { settings: self.0, process }
     }
 }
 

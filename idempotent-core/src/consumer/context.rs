@@ -10,6 +10,7 @@ use super::catch_panic::unless_panics;
 use super::error::ConsumerError;
 use super::keep_alive::KeepAlive;
 use super::message::Message;
+use super::ordering::{Ordering, Place, Unplaceable};
 use super::outage::Outage;
 use super::settings::Settings;
 use super::telemetry::Telemetry;
@@ -33,6 +34,7 @@ pub(super) struct Context {
     pub(super) lease: Duration,
     pub(super) attempts: AttemptLog,
     pub(super) keep_alive: Arc<KeepAlive>,
+    pub(super) ordering: Arc<Ordering>,
     pub(super) outage: Outage,
     pub(super) telemetry: Telemetry,
     pub(super) stage: watch::Sender<Stage>,
@@ -42,6 +44,8 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(settings: Settings, lease: Duration, telemetry: Telemetry) -> Self {
+        let deadline = telemetry.terms().deadline;
+        let ordering = Arc::new(Ordering::new(settings.concurrency.get(), deadline));
         let operation = settings.operation.lease(lease);
         let attempts = AttemptLog::new(&settings.engine, operation.name, settings.ttl());
         Self {
@@ -50,6 +54,7 @@ impl Context {
             lease,
             attempts,
             keep_alive: Arc::default(),
+            ordering,
             outage: Outage::default(),
             telemetry,
             stage: watch::Sender::new(Stage::Running),
@@ -71,6 +76,17 @@ impl Context {
             call = call.fingerprint_digest(blake3::hash(message.payload()).into());
         }
         Some(call.engine(&self.settings.engine))
+    }
+
+    /// The place of a message that is received now, among those of its key.
+    ///
+    /// # Errors
+    ///
+    /// If the function that makes the key panics.
+    pub(super) fn place(&self, message: &Message) -> Result<Option<Place>, Unplaceable> {
+        let Some(order) = &self.settings.order else { return Ok(None) };
+        let key = unless_panics(|| order(message)).ok_or(Unplaceable)?;
+        Ok(key.map(|key| self.ordering.enter(message, key)))
     }
 
     /// Waits until the consumer has come to this stage.

@@ -29,9 +29,9 @@ enum Ran<T, E> {
 }
 
 /// What is known of a handler that has failed.
-struct Failed<'a> {
-    message: &'a Message,
-    attempt: Attempt,
+pub(super) struct Failed<'a> {
+    pub(super) message: &'a Message,
+    pub(super) attempt: Attempt,
 }
 
 impl Context {
@@ -147,7 +147,7 @@ impl Context {
     }
 
     /// Another attempt, if one is left. This one is noted before its key becomes vacant.
-    async fn retry(&self, failed: &Failed<'_>, failure: Failure, text: &str) -> Verdict {
+    pub(super) async fn retry(&self, failed: &Failed<'_>, failure: Failure, text: &str) -> Verdict {
         let (attempts, Attempt { number, is_noted }) = (self.settings.attempts, failed.attempt);
         if !is_noted {
             if let Err(error) = self.attempts.note(failed.message, number).await {
@@ -189,14 +189,14 @@ impl Context {
         }
     }
 
-    fn park(&self, failed: &Failed<'_>, reason: ParkReason, text: &str) -> Verdict {
+    pub(super) fn park(&self, failed: &Failed<'_>, reason: ParkReason, text: &str) -> Verdict {
         let attempts = failed.attempt.number;
         Verdict::Parked { reason, error: text.to_owned(), attempts }
     }
 }
 
 /// An error with what caused it.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -60,10 +60,15 @@
 //! are in hand and are kept alive, no more are received, no attempt is counted, and one of them at a time asks the
 //! store again, every 2 seconds at the longest.
 //!
+//! **Exactly once in a database.** With the features `postgres` and `sqlite`, `ConsumerBuilder::within` runs the handler
+//! within a transaction, which commits the record with what the handler writes there.
+//!
+//! **Order.** With [`ordered_by`](ConsumerBuilder::ordered_by), messages of one key run one after the other in each worker.
+//!
 //! # Parts
 //!
-//! A [`Source`] gives the [deliveries](Delivery) of one broker. `jetstream` is that of NATS, and
-//! `testing::sources` has one in memory and the contract suite that every source keeps. What a handler takes
+//! A [`Source`] gives the [deliveries](Delivery) of one broker. `jetstream` is that of NATS, `redis_streams` that of
+//! Redis and Valkey, and `testing::sources` has one in memory and the contract suite that every source keeps. What a handler takes
 //! is [`FromMessage`].
 //!
 //! # Observing consumers
@@ -83,6 +88,7 @@
 //! | `idempotent_consumer_in_hand` | gauge | `consumer` |
 //! | `idempotent_consumer_lag` | gauge, of messages behind the last delivery, where the broker says so | `consumer` |
 //! | `idempotent_consumer_paused` | gauge, 1 while the store does not answer | `consumer` |
+//! | `idempotent_consumer_trimmed_total` | counter, of messages that a Redis stream has dropped before they were settled | `consumer` |
 
 mod acquire;
 mod attempt_log;
@@ -96,17 +102,24 @@ mod error;
 mod execute;
 mod failure;
 mod handler;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "sqlite"))))]
+mod inbox;
 #[cfg(feature = "consumer-jetstream")]
 #[cfg_attr(docsrs, doc(cfg(feature = "consumer-jetstream")))]
 pub mod jetstream;
 mod keep_alive;
 mod message;
+mod ordering;
 mod outage;
 mod outcome;
 mod payload;
 mod process;
 #[cfg(feature = "tonic")]
 mod protobuf;
+#[cfg(feature = "consumer-redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "consumer-redis")))]
+pub mod redis_streams;
 mod run;
 mod settings;
 mod settle;
@@ -120,6 +133,9 @@ pub use self::delivery::{Delivery, Settle};
 pub use self::error::{ConsumerError, SettleError, SourceError, SourceErrorKind};
 pub use self::failure::Failure;
 pub use self::handler::Handler;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "postgres", feature = "sqlite"))))]
+pub use self::inbox::{InboxBuilder, InboxHandler, InboxPool, InboxTransaction};
 pub use self::message::Message;
 pub use self::outcome::{DeliveryOutcome, Settled};
 pub use self::payload::{FromMessage, InvalidPayload, Json};

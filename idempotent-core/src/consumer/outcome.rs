@@ -25,7 +25,8 @@ pub enum DeliveryOutcome {
     Executed,
     /// The message was handled before: nothing ran.
     Replayed,
-    /// Another delivery of the message is being handled: nothing ran.
+    /// Another delivery of the message is being handled, or an earlier message of its
+    /// [ordering key](super::ConsumerBuilder::ordered_by) has not ended: nothing ran.
     Busy,
     /// The message cannot be handled, or not yet: nothing ran.
     Refused,

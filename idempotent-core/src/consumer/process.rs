@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use tracing::{Instrument, Span};
 
@@ -14,16 +13,23 @@ use super::delivery::Delivery;
 use super::failure::Failure;
 use super::handler::Handler;
 use super::keep_alive::Kept;
+use super::ordering::{Place, Turn, Unplaceable};
 use super::outcome::{DeliveryOutcome, Settled};
 use super::verdict::{ParkReason, Verdict};
 
 /// Handles a delivery, whatever the handler's type.
 pub(super) trait Process: Send + Sync + 'static {
-    fn process(
-        self: Arc<Self>,
-        context: Arc<Context>,
-        delivery: Delivery,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send>>;
+    /// What becomes of the message, and what the broker is told.
+    fn handle<'a>(
+        &'a self,
+        context: &'a Context,
+        delivery: &'a Delivery,
+        kept: Option<&'a Kept>,
+        span: &'a Span,
+    ) -> Pin<Box<dyn Future<Output = End> + Send + 'a>>;
+
+    /// Whether its calls are exactly once.
+    fn is_transactional(&self) -> bool;
 }
 
 /// A handler, and what its errors mean.
@@ -38,8 +44,7 @@ impl<H: Handler<A>, A> Handling<H, A> {
         Self { handler, judge, arguments: PhantomData }
     }
 
-    /// What becomes of the message, and what the broker is told.
-    async fn handle(
+    async fn try_handle(
         &self,
         context: &Context,
         delivery: &Delivery,
@@ -70,28 +75,67 @@ impl<H: Handler<A>, A> Handling<H, A> {
 }
 
 impl<H: Handler<A>, A: 'static> Process for Handling<H, A> {
-    fn process(
-        self: Arc<Self>,
-        context: Arc<Context>,
-        delivery: Delivery,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        Box::pin(async move {
-            context.telemetry.received(&delivery);
-            let span = context.telemetry.span(&context.settings.engine, delivery.message());
-            // One that is past its deadline may be another's by now.
-            let is_late = delivery.is_past_its_deadline();
-            let kept = if is_late { None } else { context.keep_alive.keep(&delivery) };
-            let handled = self.handle(&context, &delivery, kept.as_ref(), &span);
-            let (outcome, verdict) = handled.instrument(span.clone()).await;
-            // What is told to be delivered again is not kept alive meanwhile.
-            let kept = kept.filter(|_| verdict.is_final());
-            let (verdict, confirmed) = context.tell(&delivery, verdict).await;
-            drop(kept);
-            let message = delivery.message();
-            context.telemetry.settled(&span, message, outcome, &verdict);
-            if let Some(on_settled) = &context.settings.on_settled {
-                on_settled(&Settled { message, outcome, verdict: &verdict, confirmed });
-            }
-        })
+    fn handle<'a>(
+        &'a self,
+        context: &'a Context,
+        delivery: &'a Delivery,
+        kept: Option<&'a Kept>,
+        span: &'a Span,
+    ) -> Pin<Box<dyn Future<Output = End> + Send + 'a>> {
+        Box::pin(self.try_handle(context, delivery, kept, span))
+    }
+
+    fn is_transactional(&self) -> bool {
+        false
+    }
+}
+
+/// Handles a delivery, and tells its broker.
+pub(super) async fn process(
+    process: &dyn Process,
+    context: &Context,
+    delivery: &Delivery,
+    place: Result<Option<Place>, Unplaceable>,
+) {
+    context.telemetry.received(delivery);
+    let span = context.telemetry.span(&context.settings.engine, delivery.message());
+    // One that is past its deadline may be another's by now.
+    let is_late = delivery.is_past_its_deadline();
+    let kept = if is_late { None } else { context.keep_alive.keep(delivery) };
+    let handled = async {
+        match in_turn(context, &place).await {
+            Some(end) => end,
+            None => process.handle(context, delivery, kept.as_ref(), &span).await,
+        }
+    };
+    let (outcome, verdict) = handled.instrument(span.clone()).await;
+    // What is told to be delivered again is not kept alive meanwhile.
+    let kept = kept.filter(|_| verdict.is_final());
+    let (verdict, confirmed) = context.tell(delivery, verdict).await;
+    drop(kept);
+    if let Ok(Some(place)) = place {
+        place.settled(&verdict);
+    }
+    let message = delivery.message();
+    context.telemetry.settled(&span, message, outcome, &verdict);
+    if let Some(on_settled) = &context.settings.on_settled {
+        on_settled(&Settled { message, outcome, verdict: &verdict, confirmed });
+    }
+}
+
+/// Waits until it is the message's turn. Otherwise it has ended.
+async fn in_turn(context: &Context, place: &Result<Option<Place>, Unplaceable>) -> Option<End> {
+    let place = match place {
+        Ok(place) => place.as_ref()?,
+        Err(Unplaceable) => {
+            let text = "what makes its ordering key panicked";
+            let verdict = Verdict::parked(ParkReason::InvalidKey, text);
+            return Some((DeliveryOutcome::Refused, verdict));
+        }
+    };
+    match context.unless_stopping(place.turn()).await {
+        Some(Turn::Now) => None,
+        Some(Turn::After(after)) => Some((DeliveryOutcome::Busy, Verdict::Busy { after })),
+        None => Some((DeliveryOutcome::GivenBack, Verdict::GivenBack)),
     }
 }

@@ -16,6 +16,7 @@ use super::builder::Consumer;
 use super::context::{Context, Stage};
 use super::delivery::Delivery;
 use super::error::{ConsumerError, SourceError, SourceErrorKind};
+use super::process::{Process, process};
 use super::settings::Settings;
 use super::source::{Needs, Source, Terms};
 use super::telemetry::Telemetry;
@@ -64,7 +65,7 @@ impl Consumer {
     ) -> Result<(), ConsumerError> {
         let mut shutdown = pin!(shutdown);
         let settings = &self.settings;
-        check(settings)?;
+        check(settings, &*self.process)?;
         let terms = {
             let starting = pin!(start(&mut source, settings));
             match select(shutdown.as_mut(), starting).await {
@@ -111,10 +112,12 @@ impl Consumer {
             match received {
                 Ok(Some((delivery, permit))) => {
                     failures = 0;
-                    let process = Arc::clone(&self.process);
+                    let handling = Arc::clone(&self.process);
                     let context = Arc::clone(context);
+                    // In the order in which they are received.
+                    let place = context.place(delivery.message());
                     handlers.spawn(async move {
-                        process.process(context, delivery).await;
+                        process(&*handling, &context, &delivery, place).await;
                         drop(permit);
                     });
                 }
@@ -202,16 +205,24 @@ fn pause(failures: u32) -> Duration {
 }
 
 /// What can be said of the options before the broker is asked.
-fn check(settings: &Settings) -> Result<(), ConsumerError> {
+fn check(settings: &Settings, process: &dyn Process) -> Result<(), ConsumerError> {
     let wrong = |text| Err(ConsumerError::Misconfigured(std::borrow::Cow::Borrowed(text)));
     if settings.operation.name.len() + SUFFIX.len() > MAX_NAME {
         return wrong("its name is longer than 119 bytes");
     }
-    if settings.operation.guarantee == Guarantee::ExactlyOnce {
-        return wrong(
-            "an exactly-once call must run in a transaction: write `at_least_once`, and let the handler \
-             call a function with `tx`",
-        );
+    match (settings.operation.guarantee, process.is_transactional()) {
+        (Guarantee::ExactlyOnce, false) => {
+            return wrong(
+                "an exactly-once call must run in a transaction: let the handler do so with `within`, or write \
+                 `at_least_once`, and let the handler call a function with `tx`",
+            );
+        }
+        (Guarantee::AtMostOnce, true) => {
+            return wrong(
+                "a handler within a transaction is exactly once: leave `at_most_once` out",
+            );
+        }
+        _ => {}
     }
     if settings.engine.settings().fail_open {
         return wrong(

@@ -15,6 +15,8 @@ use crate::model::Operation;
 pub(super) type KeyOf = Arc<dyn Fn(&Message, Operation) -> CallBuilder + Send + Sync>;
 /// Adds the scope of a message to its call.
 pub(super) type ScopeOf = Arc<dyn Fn(&Message, CallBuilder) -> CallBuilder + Send + Sync>;
+/// The ordering key of a message.
+pub(super) type OrderOf = Arc<dyn Fn(&Message) -> Option<String> + Send + Sync>;
 pub(super) type OnSettled = Arc<dyn Fn(&Settled<'_>) + Send + Sync>;
 
 #[derive(Clone)]
@@ -23,6 +25,7 @@ pub(super) struct Settings {
     pub(super) operation: Operation,
     pub(super) key: KeyOf,
     pub(super) scope: Option<ScopeOf>,
+    pub(super) order: Option<OrderOf>,
     pub(super) compares_payloads: bool,
     pub(super) concurrency: NonZeroUsize,
     pub(super) attempts: Attempts,

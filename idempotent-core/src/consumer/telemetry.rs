@@ -26,6 +26,10 @@ impl Telemetry {
         Self { consumer, terms }
     }
 
+    pub(super) fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
     /// The span of a delivery, linked to that of its publisher.
     pub(super) fn span(&self, engine: &Idempotency, message: &Message) -> Span {
         let span = tracing::info_span!(

@@ -114,12 +114,11 @@ fn rules_and_dashboard_name_only_metrics_that_exist() {
 }
 
 #[test]
-fn the_dashboard_shows_every_metric_of_calls() {
+fn the_dashboard_shows_every_metric_of_calls_and_consumers() {
     let shown = names(&expressions().join("\n"));
     let missing: Vec<_> = recorded()
         .into_iter()
         .filter(|(name, _)| !name.starts_with("idempotent_outbox"))
-        .filter(|(name, _)| !name.starts_with("idempotent_consumer"))
         .filter(|(name, kind)| match *kind {
             "histogram" => !shown.contains(&format!("{name}_bucket")),
             _ => !shown.contains(name),

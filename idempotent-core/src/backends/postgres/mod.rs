@@ -69,3 +69,5 @@ pub(crate) use self::table_names::TableNames;
 pub use self::transaction::{
     LentTransaction, NotCommitted, RetryTransaction, retry_transaction, transact,
 };
+#[cfg(feature = "consumer")]
+pub(crate) use self::transaction::{begin_transaction, commit_transaction};

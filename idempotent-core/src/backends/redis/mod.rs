@@ -10,12 +10,14 @@
 //! [`notify`] is what the processes tell each other. [`check`] asks the servers whether they can serve calls;
 //! [`server_check`] looks at the servers when a store
 //! connects, by [`server_info`], and [`settings`] tells tools what servers say about themselves. [`shared`] is what the clones of a store share, and
-//! [`background_tasks`] are the tasks it has spawned.
+//! [`background_tasks`] are the tasks it has spawned. `commands` lends the connections to a consumer's source.
 
 mod abandon;
 mod background_tasks;
 mod builder;
 mod check;
+#[cfg(feature = "consumer-redis")]
+mod commands;
 mod compare;
 mod complete;
 mod confirm;
@@ -43,5 +45,7 @@ mod source;
 mod store;
 
 pub use self::builder::RedisStoreBuilder;
+#[cfg(feature = "consumer-redis")]
+pub(crate) use self::commands::{Commands, KeyScript};
 pub use self::source::RedisSource;
 pub use self::store::RedisStore;

@@ -43,3 +43,5 @@ mod write_queue;
 pub use self::builder::SqliteStoreBuilder;
 pub use self::source::SqliteSource;
 pub use self::store::SqliteStore;
+#[cfg(feature = "consumer")]
+pub(crate) use self::transaction::begin_transaction;

@@ -9,7 +9,7 @@ use crate::backends::shared::sql;
 
 /// The isolation level of a transaction that is to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Isolation {
+pub(crate) enum Isolation {
     ReadCommitted,
     RepeatableRead,
     Serializable,
@@ -20,7 +20,7 @@ pub(super) enum Isolation {
 /// The connection may be within a transaction that somebody left open. `BEGIN` would then join it, so a check
 /// in the same message makes that an error, which also aborts the open transaction: nobody can commit it any
 /// more. The second try first rolls back what it finds on its connection.
-pub(super) async fn begin(
+pub(crate) async fn begin(
     pool: &PgPool,
     isolation: Option<Isolation>,
 ) -> Result<Transaction<'static, Postgres>, Error> {

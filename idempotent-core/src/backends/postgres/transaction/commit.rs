@@ -17,7 +17,7 @@ const ABORTED: &str = "25P02";
 const NO_TRANSACTION: &str = "25P01";
 
 /// Commits a transaction, or says why it cannot be.
-pub(super) async fn commit(mut tx: Transaction<'static, Postgres>) -> Result<(), Error> {
+pub(crate) async fn commit(mut tx: Transaction<'static, Postgres>) -> Result<(), Error> {
     // A nested begin that was dropped halfway has rolled the outer transaction back.
     if !tx.is_in_transaction() {
         return Err(Error::Database(Box::new(NotCommitted::Ended)));

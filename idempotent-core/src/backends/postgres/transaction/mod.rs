@@ -14,6 +14,10 @@ mod not_committed;
 mod retry;
 mod statements;
 
+#[cfg(feature = "consumer")]
+pub(crate) use self::begin::begin as begin_transaction;
+#[cfg(feature = "consumer")]
+pub(crate) use self::commit::commit as commit_transaction;
 pub(super) use self::connection::lock;
 pub use self::lent::LentTransaction;
 pub use self::not_committed::NotCommitted;

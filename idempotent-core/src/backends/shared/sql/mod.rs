@@ -1,7 +1,7 @@
 //! Code that the stores on sqlx's databases share: names of tables, cursors of scans, the sweeper, and
 //! calls in transactions of their callers.
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "consumer"))]
 mod begin;
 mod conflict;
 mod cursor;
@@ -12,7 +12,7 @@ mod sweeper;
 mod transaction;
 mod transaction_tables;
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "postgres", feature = "consumer"))]
 pub(in crate::backends) use self::begin::begin;
 pub use self::conflict::is_conflict;
 #[cfg(feature = "postgres")]

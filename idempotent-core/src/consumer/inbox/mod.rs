@@ -1,0 +1,20 @@
+//! Handlers within a transaction: record, effects, outbox messages and result commit together, and then the message is
+//! acknowledged.
+//!
+//! [`ConsumerBuilder::within`](super::ConsumerBuilder::within) takes the [`pool`] and gives an [`InboxBuilder`]. [`lent`]
+//! is the transaction that the handler gets, which [`slot`] has around it; [`attempt`] is one transaction, and [`process`]
+//! what its end means for the message.
+
+mod attempt;
+mod builder;
+mod handler;
+mod lent;
+mod outage;
+mod pool;
+mod process;
+mod slot;
+
+pub use self::builder::InboxBuilder;
+pub use self::handler::InboxHandler;
+pub use self::lent::InboxTransaction;
+pub use self::pool::InboxPool;

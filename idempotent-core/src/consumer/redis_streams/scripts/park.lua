@@ -1,0 +1,10 @@
+-- KEYS: the stream, the dead letters. ARGV: group, id, and the fields of the copy.
+-- Returns 1: the copy is there, and the entry is settled. 0: that was so before.
+local pending = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[2], ARGV[2], 1)[1]
+-- What was trimmed away is not pending any more, and has no copy yet.
+if not pending and redis.call('XRANGE', KEYS[1], ARGV[2], ARGV[2])[1] then
+  return 0
+end
+redis.call('XADD', KEYS[2], '*', unpack(ARGV, 3))
+redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+return 1
