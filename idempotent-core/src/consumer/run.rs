@@ -77,7 +77,9 @@ impl Consumer {
         if let Some(keeps_for) = terms.keeps_for.filter(|keeps_for| *keeps_for > settings.ttl()) {
             telemetry.short_retention(settings.ttl(), keeps_for);
         }
-        let context = Arc::new(Context::new(settings.clone(), lease, telemetry));
+        let mut fitting = settings.clone();
+        fitting.operation.max_run = Some(max_run(settings, &terms)?);
+        let context = Arc::new(Context::new(fitting, lease, telemetry));
         let _keep_alive = AbortOnDrop::spawn(Arc::clone(&context.keep_alive).run());
         let mut handlers = JoinSet::new();
         self.receive(&context, &mut source, shutdown, &mut handlers).await;
@@ -236,6 +238,22 @@ fn lease(settings: &Settings, terms: &Terms) -> Result<Duration, ConsumerError> 
             Err(ConsumerError::Misconfigured(text.into()))
         }
         _ => Ok(lease.min(most).min(settings.ttl())),
+    }
+}
+
+/// How long a handler may run: no longer than its broker waits, where that cannot be prolonged.
+fn max_run(settings: &Settings, terms: &Terms) -> Result<Duration, ConsumerError> {
+    let max_run = settings.max_run();
+    let Some(most) = terms.longest_run else { return Ok(max_run) };
+    match settings.operation.max_run {
+        Some(asked) if asked > most => {
+            let text = format!(
+                "a `max_run` of {asked:?} is longer than the broker waits for a delivery: write at most {most:?}, or let \
+                 the broker wait for longer"
+            );
+            Err(ConsumerError::Misconfigured(text.into()))
+        }
+        _ => Ok(max_run.min(most)),
     }
 }
 

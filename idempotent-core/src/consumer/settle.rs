@@ -37,7 +37,8 @@ impl Context {
             self.telemetry.not_confirmed(delivery.message(), &verdict, &error);
             tries += 1;
             let is_parked = matches!(verdict, Verdict::Parked { .. });
-            if start.elapsed() >= limit || self.has_reached(Stage::Halted) {
+            if error.is_taken_back() || start.elapsed() >= limit || self.has_reached(Stage::Halted)
+            {
                 return (verdict, false);
             }
             if is_parked && tries >= TRIES_TO_PARK {
