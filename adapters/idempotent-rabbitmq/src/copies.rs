@@ -6,7 +6,7 @@ use lapin::types::{AMQPValue, FieldTable};
 
 use crate::header_names::{
     ATTEMPTS, CONSUMER, DELIVERIES, ERROR, EXCHANGE, GENERATION, PARKED, QUEUE, REASON,
-    ROUTING_KEY, UNKNOWN,
+    ROUTING_KEY, UNKNOWN, is_the_brokers,
 };
 use crate::received::generation;
 
@@ -15,10 +15,6 @@ const MAX_ERROR: usize = 1024;
 const PERSISTENT: u8 = 2;
 /// The headers by which a broker routes a message to further queues.
 const SENDER_SELECTED: [&str; 2] = ["CC", "BCC"];
-/// What the broker adds. It takes a message for one that goes round in circles, and drops it, if it comes back by
-/// itself to a queue that `x-death` names.
-const OF_THE_BROKER: [&str; 5] =
-    ["x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count"];
 
 /// What is copied.
 #[derive(Clone, Debug)]
@@ -70,7 +66,7 @@ impl Original {
     /// The message's own headers, and where it came from.
     fn headers(&self) -> FieldTable {
         let mut headers = FieldTable::default();
-        for (name, value) in self.properties.headers().iter().flat_map(|table| table.inner()) {
+        for (name, value) in self.properties.headers().iter().flat_map(FieldTable::inner) {
             let text = name.as_str();
             let is_ours = text == DELIVERIES || text.starts_with(PARKED);
             if !is_ours && !is_the_brokers(text) && !SENDER_SELECTED.contains(&text) {
@@ -106,11 +102,6 @@ impl Original {
         }
         copy
     }
-}
-
-/// Whether the broker adds a header with this name.
-pub(crate) fn is_the_brokers(name: &str) -> bool {
-    OF_THE_BROKER.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn text(text: &str) -> AMQPValue {

@@ -20,6 +20,16 @@ pub const DELIVERIES: &str = "idempotent-deliveries";
 /// counted anew each time.
 pub const GENERATION: &str = "idempotent-generation";
 
+/// What the broker adds. It takes a message for one that goes round in circles, and drops it, if it comes back by
+/// itself to a queue that `x-death` names.
+const OF_THE_BROKER: [&str; 5] =
+    ["x-death", "x-first-death-", "x-last-death-", "x-delivery-count", "x-acquired-count"];
+
+/// Whether the broker adds a header with this name.
+pub(crate) fn is_the_brokers(name: &str) -> bool {
+    OF_THE_BROKER.iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// What every name of ours begins with.
 pub(crate) const PREFIX: &str = "idempotent-";
 /// What the name of a header begins with that is about one parking.

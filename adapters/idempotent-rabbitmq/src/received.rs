@@ -5,10 +5,9 @@ use std::time::{Duration, SystemTime};
 use idempotent_core::consumer::Message;
 use lapin::BasicProperties;
 use lapin::message::Delivery;
-use lapin::types::AMQPValue;
+use lapin::types::{AMQPValue, FieldTable};
 
-use crate::copies::is_the_brokers;
-use crate::header_names::{DELIVERIES, EXCHANGE, GENERATION, PREFIX, ROUTING_KEY};
+use crate::header_names::{DELIVERIES, EXCHANGE, GENERATION, PREFIX, ROUTING_KEY, is_the_brokers};
 
 /// What a quorum queue counts deliveries with.
 const DELIVERY_COUNT: &str = "x-delivery-count";
@@ -29,7 +28,7 @@ pub(crate) fn read(queue: &str, id_header: Option<&str>, delivery: &mut Delivery
     let is_hidden = |name: &str| {
         name.starts_with(PREFIX) || name == DELIVERY_COUNT || (is_copy && is_the_brokers(name))
     };
-    for (name, value) in properties.headers().iter().flat_map(|table| table.inner()) {
+    for (name, value) in properties.headers().iter().flat_map(FieldTable::inner) {
         match text(value) {
             Some(value) if !is_hidden(name.as_str()) => {
                 message = message.with_header(name.as_str(), value);
@@ -144,8 +143,6 @@ fn number(value: &AMQPValue) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use lapin::types::FieldTable;
-
     use super::*;
     use crate::header_names::UNKNOWN;
 

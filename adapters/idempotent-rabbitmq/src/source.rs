@@ -85,7 +85,7 @@ struct Started {
 
 impl RabbitMqSource {
     /// Reads the queue with this name at the broker with this URI, such as `amqp://user:password@host:5672/vhost`. The
-    /// default virtual host is `%2f`. `amqps` needs one of the crate's features for TLS.
+    /// default virtual host is `%2f`. `amqps` needs the feature `rustls`.
     pub fn new(uri: impl Into<String>, queue: impl Into<String>) -> Self {
         Self::with(Connector::to_uri(uri), queue.into())
     }

@@ -45,9 +45,9 @@ pub(crate) enum Ended {
     Cancelled,
 }
 
-enum Event {
-    Delivery(Delivery),
-    Begun(Consumer),
+/// What came of waiting, where that was no delivery.
+enum Other {
+    Begun(Box<Consumer>),
     /// The consumer was cancelled here.
     Paused,
     Ended(Ended),
@@ -69,24 +69,24 @@ impl Subscription {
                 self.beginning = Some(tokio::spawn(begin(link, queue, wanted)));
             }
             match poll_fn(|cx| self.poll(cx)).await {
-                Event::Delivery(delivery) => {
+                Ok(delivery) => {
                     self.link.hand_out();
                     return Ok(delivery);
                 }
-                Event::Begun(consumer) => {
-                    if let Some(former) = self.current.replace(consumer) {
+                Err(Other::Begun(consumer)) => {
+                    if let Some(former) = self.current.replace(*consumer) {
                         let (link, tag) = (Arc::clone(&self.link), former.tag());
                         tokio::spawn(async move { link.cancel(tag).await });
                         self.retired.push(former);
                     }
                 }
-                Event::Paused => {}
-                Event::Ended(ended) => return Err(ended),
+                Err(Other::Paused) => {}
+                Err(Other::Ended(ended)) => return Err(ended),
             }
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Delivery, Other>> {
         let mut ended = None;
         let mut delivered = None;
         self.retired.retain_mut(|consumer| {
@@ -102,23 +102,22 @@ impl Subscription {
             true
         });
         if let Some(delivery) = delivered {
-            return Poll::Ready(Event::Delivery(delivery));
+            return Poll::Ready(Ok(delivery));
         }
         if let Some(error) = ended {
-            return Poll::Ready(Event::Ended(Ended::Broken(error)));
+            return Poll::Ready(Err(Other::Ended(Ended::Broken(error))));
         }
         if let Some(consumer) = &mut self.current {
             match Pin::new(&mut *consumer).poll_next(cx) {
-                Poll::Ready(Some(Ok(delivery))) => return Poll::Ready(Event::Delivery(delivery)),
+                Poll::Ready(Some(Ok(delivery))) => return Poll::Ready(Ok(delivery)),
                 Poll::Ready(Some(Err(error))) => {
-                    return Poll::Ready(Event::Ended(Ended::Broken(error)));
+                    return Poll::Ready(Err(Other::Ended(Ended::Broken(error))));
                 }
                 Poll::Ready(None) => {
                     let is_ours = !self.link.is_consuming(&consumer.tag());
                     self.current = None;
-                    let event =
-                        if is_ours { Event::Paused } else { Event::Ended(Ended::Cancelled) };
-                    return Poll::Ready(event);
+                    let cancelled = Other::Ended(Ended::Cancelled);
+                    return Poll::Ready(Err(if is_ours { Other::Paused } else { cancelled }));
                 }
                 Poll::Pending => {}
             }
@@ -126,12 +125,12 @@ impl Subscription {
         let Some(beginning) = &mut self.beginning else { return Poll::Pending };
         let Poll::Ready(begun) = Pin::new(beginning).poll(cx) else { return Poll::Pending };
         self.beginning = None;
-        Poll::Ready(match begun {
-            Ok(Ok(consumer)) => Event::Begun(consumer),
-            Ok(Err(error)) => Event::Ended(Ended::Broken(error)),
+        Poll::Ready(Err(match begun {
+            Ok(Ok(consumer)) => Other::Begun(Box::new(consumer)),
+            Ok(Err(error)) => Other::Ended(Ended::Broken(error)),
             // The task was aborted: its runtime ends.
-            Err(_) => Event::Ended(Ended::Cancelled),
-        })
+            Err(_) => Other::Ended(Ended::Cancelled),
+        }))
     }
 
     /// Ends, and gives back what was received and not handed out.

@@ -62,8 +62,8 @@
 //!
 //! # Parts
 //!
-//! A [`Source`] gives the [deliveries](Delivery) of one broker. `jetstream` is that of NATS, and
-//! `testing::sources` has one in memory and the contract suite that every source keeps. What a handler takes
+//! A [`Source`] gives the [deliveries](Delivery) of one broker. `jetstream` is that of NATS, the package
+//! `idempotent-rabbitmq` has that of RabbitMQ, and `testing::sources` has one in memory and the contract suite that every source keeps. What a handler takes
 //! is [`FromMessage`].
 //!
 //! # Observing consumers

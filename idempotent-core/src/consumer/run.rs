@@ -271,3 +271,31 @@ impl Drop for AbortOnDrop {
         self.0.abort();
     }
 }
+
+#[cfg(all(test, feature = "moka"))]
+mod tests {
+    use super::*;
+    use crate::backends::MemoryStore;
+    use crate::engine::Idempotency;
+
+    #[test]
+    fn a_handler_runs_no_longer_than_its_broker_waits() {
+        let [minute, hour] = [60, 3600].map(Duration::from_secs);
+        let engine = Idempotency::new(MemoryStore::new());
+        let settings = |max_run: Option<Duration>| {
+            let builder = Consumer::builder("shop.ship", &engine);
+            let builder = match max_run {
+                Some(max_run) => builder.max_run(max_run),
+                None => builder,
+            };
+            builder.handler(|_: String| async { Ok::<_, String>(()) }).settings
+        };
+        let endless = Terms::new("test", "orders");
+        assert_eq!(max_run(&settings(Some(hour)), &endless).unwrap(), hour);
+        let terms = endless.longest_run(minute);
+        assert_eq!(max_run(&settings(None), &terms).unwrap(), minute);
+        assert_eq!(max_run(&settings(Some(minute / 2)), &terms).unwrap(), minute / 2);
+        let error = max_run(&settings(Some(hour)), &terms).unwrap_err();
+        assert!(error.to_string().contains("write at most 60s"), "{error}");
+    }
+}

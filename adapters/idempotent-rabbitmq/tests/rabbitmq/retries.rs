@@ -105,14 +105,26 @@ async fn a_copy_goes_to_no_queue_that_the_message_was_also_sent_to() {
 async fn a_message_that_expires_waits_for_its_whole_pause() {
     require!(Server::RabbitMq);
     let brokered = Brokered::start(QUORUM).await;
-    // Long enough to be delivered once.
-    brokered.publish_with(identified("order-7").with_expiration("20000".into()), "tea").await;
     let mut source = brokered.started().await;
-    let first = next(&mut source).await;
+    let (first, ()) = tokio::join!(next(&mut source), async {
+        let properties = identified("order-7").with_expiration("5000".into());
+        brokered.publish_with(properties, "tea").await;
+    });
     let told = Instant::now();
-    first.settle(&Verdict::Retry { after: secs(25) }).await.unwrap();
+    first.settle(&Verdict::Retry { after: secs(8) }).await.unwrap();
     next(&mut source).await;
-    assert!(told.elapsed() >= secs(24), "it came after {:?}", told.elapsed());
+    assert!(told.elapsed() >= millis(7500), "it came after {:?}", told.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_of_ten_megabytes_comes_again_whole() {
+    require!(Server::RabbitMq);
+    let brokered = Brokered::start(QUORUM).await;
+    let payload: Vec<u8> = (0..=255).cycle().take(10 << 20).collect();
+    brokered.publish_to(&brokered.queue, identified("order-7"), &payload).await;
+    let mut source = brokered.started().await;
+    let delivery = retried(&mut source).await;
+    assert!(delivery.message().payload() == &payload, "the payload is another one");
 }
 
 #[tokio::test(flavor = "multi_thread")]
