@@ -25,14 +25,15 @@ async fn breakable() -> (Arc<RabbitMq>, MutexGuard<'static, Option<Arc<RabbitMq>
 async fn a_broker_that_restarts_is_waited_for_and_nothing_runs_twice() {
     require!(Server::RabbitMq);
     let (server, _lock) = breakable().await;
+    let mut consumers = Vec::new();
     for kind in [CLASSIC, QUORUM] {
         let brokered = Brokered::on(Arc::clone(&server), kind).await;
-        let (effects, engine) = (Effects::default(), engine());
         for number in 0..200 {
             brokered.publish(&format!("order-{number}"), &number.to_string()).await;
         }
+        let effects = Effects::default();
         let counted = effects.clone();
-        let consumer = Consumer::builder("shop.ship", &engine).attempts(attempts(3)).handler(
+        let consumer = Consumer::builder("shop.ship", &engine()).attempts(attempts(3)).handler(
             move |payload: String| {
                 counted.add(&payload);
                 async {
@@ -41,9 +42,11 @@ async fn a_broker_that_restarts_is_waited_for_and_nothing_runs_twice() {
                 }
             },
         );
-        let running = Running::start(&consumer, brokered.source());
-        until(|| effects.all().len() >= 32).await;
-        server.restart().await;
+        consumers.push((Running::start(&consumer, brokered.source()), effects));
+    }
+    until(|| consumers.iter().all(|(_, effects)| effects.all().len() >= 32)).await;
+    server.restart().await;
+    for (running, effects) in consumers {
         until(|| effects.all().len() == 200).await;
         running.stop().await;
         assert!(effects.all().iter().all(|(_, count)| *count == 1), "{:?}", effects.all());
@@ -145,14 +148,11 @@ async fn a_queue_that_is_deleted_and_declared_anew_is_consumed_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_that_the_broker_closes_for_its_consumer_timeout_is_opened_anew() {
     require!(Server::RabbitMq);
-    let (server, _lock) = breakable().await;
-    let set = |timeout: u32, tick: u32| {
-        format!(
-            "application:set_env(rabbit, consumer_timeout, {timeout}), \
-             application:set_env(rabbit, channel_tick_interval, {tick})."
-        )
-    };
-    server.ctl(&["eval", &set(1000, 200)]).await;
+    // One of its own, since this is for all of its channels.
+    let server = Arc::new(RabbitMq::start().await);
+    let set = "application:set_env(rabbit, consumer_timeout, 1000), \
+               application:set_env(rabbit, channel_tick_interval, 200).";
+    server.ctl(&["eval", set]).await;
     let brokered = Brokered::on(Arc::clone(&server), QUORUM).await;
     brokered.publish("order-7", "tea").await;
     let mut source = brokered.started().await;
@@ -162,7 +162,6 @@ async fn a_channel_that_the_broker_closes_for_its_consumer_timeout_is_opened_ane
     let error = first.settle(&Verdict::Completed).await.unwrap_err();
     assert!(error.is_taken_back(), "{error}");
     second.settle(&Verdict::Completed).await.unwrap();
-    server.ctl(&["eval", &set(1_800_000, 60_000)]).await;
     drop(source);
     // What is not acknowledged is ready again once the connection is closed.
     tokio::time::sleep(millis(500)).await;
