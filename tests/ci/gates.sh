@@ -44,6 +44,25 @@ step_features() {
     done
 }
 
+# What holds for the adapters, too: form, lints, documentation, licences, and what crates.io would get. Built there it
+# can be only once idempotent-core is.
+step_adapters_gates() {
+    local manifest=adapters/Cargo.toml folder file files
+    cargo fmt --manifest-path "$manifest" -p idempotent-rabbitmq --check
+    CARGO_TARGET_DIR="$target" cargo clippy --locked --manifest-path "$manifest" --workspace --all-targets \
+        --all-features -- -D warnings
+    CARGO_TARGET_DIR="$target/adapters" RUSTDOC="$PWD/tests/ci/rustdoc-docsrs" RUSTDOCFLAGS="-D warnings --cfg docsrs" \
+        cargo doc --locked --manifest-path "$manifest" --no-deps --workspace --all-features
+    for folder in adapters/idempotent-*; do
+        files="$(cd "$folder" && cargo package --allow-dirty --list)"
+        for file in README.md CHANGELOG.md LICENSE-APACHE LICENSE-MIT; do
+            grep -qx "$file" <<<"$files" || die "the package in $folder lacks $file"
+        done
+    done
+    need_cargo_deny || return 0
+    (cd adapters && cargo deny --all-features check bans licenses sources)
+}
+
 # The documentation builds without a warning, in the form of docs.rs: all features, each item labelled
 # with its own.
 step_doc() {

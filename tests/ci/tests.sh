@@ -8,6 +8,7 @@ step_servers() {
     need_server postgresql postgresql || true
     need_server nginx-light nginx /usr/sbin/nginx || true
     need_server nats-server nats-server || true
+    need_server rabbitmq-server rabbitmq-server /usr/lib/rabbitmq/bin/rabbitmq-server || true
     # Apache's program without its service.
     need_apt apache2-bin || true
     command -v curl >/dev/null || need_apt curl || true
@@ -38,6 +39,7 @@ step_servers() {
     show_server Traefik "$target"/servers/traefik-3.7/bin/traefik
     show_server NATS nats-server
     show_server "NATS 2.15" "$target/servers/nats-2.15/bin/nats-server"
+    show_server RabbitMQ /usr/lib/rabbitmq/bin/rabbitmq-server
     show_server Chromium chromium
     show_server curl curl
     show_server promtool promtool "$target/servers/prometheus/usr/bin/promtool"
@@ -61,6 +63,16 @@ step_test() {
 # The client over real TLS. It is no member of the workspace: its `Cargo.toml` says why.
 step_https() {
     cargo_test --locked --manifest-path tests/https/Cargo.toml
+}
+
+# The sources of consumers that are packages of their own: a workspace with a lock of its own. Most of the time of its
+# tests is waiting.
+step_adapters() {
+    CARGO_TARGET_DIR="$target" cargo_test --locked --manifest-path adapters/Cargo.toml --workspace -- --test-threads 8
+    [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || missing "a server of the example orders" || return 0
+    echo "--- orders"
+    CARGO_TARGET_DIR="$target" cargo run --quiet --locked --manifest-path adapters/Cargo.toml \
+        -p idempotent-rabbitmq --example orders
 }
 
 # What processes share does not depend on the features that Cargo unites: builds with and without each
@@ -164,6 +176,8 @@ show_server() {
 server_version() {
     case "${1##*/}" in
         traefik) "$1" version ;;
+        # It has no such option, and would start.
+        rabbitmq-server) "${1%/*}/rabbitmqctl" version ;;
         *) "$1" --version || "$1" -v ;;
     esac 2>&1 | grep -oE '[0-9]+(\.[0-9]+)+' | head -n 1 || true
 }

@@ -88,25 +88,52 @@ impl StdError for SourceError {
 /// let error = SettleError::new("the broker did not confirm the acknowledgement");
 /// assert!(error.to_string().contains("confirm"));
 /// ```
+///
+/// Where the broker has [taken the delivery back](Self::taken_back), no try would succeed, and there is none:
+///
+/// ```
+/// use idempotent_core::consumer::SettleError;
+///
+/// let error = SettleError::taken_back("the channel of the delivery is closed");
+/// assert!(error.is_taken_back());
+/// ```
 #[derive(Debug)]
-pub struct SettleError(BoxError);
+pub struct SettleError {
+    error: BoxError,
+    is_taken_back: bool,
+}
 
 impl SettleError {
     /// An error that this caused.
     pub fn new(error: impl Into<BoxError>) -> Self {
-        Self(error.into())
+        Self { error: error.into(), is_taken_back: false }
+    }
+
+    /// The broker has taken the delivery back, and delivers the message again, whatever it is told about this one.
+    pub fn taken_back(error: impl Into<BoxError>) -> Self {
+        Self { error: error.into(), is_taken_back: true }
+    }
+
+    /// Whether the broker has taken the delivery back.
+    #[must_use]
+    pub fn is_taken_back(&self) -> bool {
+        self.is_taken_back
     }
 }
 
 impl fmt::Display for SettleError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the broker did not confirm: {}", self.0)
+        let what = match self.is_taken_back {
+            true => "the broker has taken the delivery back",
+            false => "the broker did not confirm",
+        };
+        write!(f, "{what}: {}", self.error)
     }
 }
 
 impl StdError for SettleError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.0.source()
+        self.error.source()
     }
 }
 

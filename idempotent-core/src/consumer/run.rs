@@ -78,7 +78,9 @@ impl Consumer {
         if let Some(keeps_for) = terms.keeps_for.filter(|keeps_for| *keeps_for > settings.ttl()) {
             telemetry.short_retention(settings.ttl(), keeps_for);
         }
-        let context = Arc::new(Context::new(settings.clone(), lease, telemetry));
+        let mut fitting = settings.clone();
+        fitting.operation.max_run = Some(max_run(settings, &terms)?);
+        let context = Arc::new(Context::new(fitting, lease, telemetry));
         let _keep_alive = AbortOnDrop::spawn(Arc::clone(&context.keep_alive).run());
         let mut handlers = JoinSet::new();
         self.receive(&context, &mut source, shutdown, &mut handlers).await;
@@ -250,6 +252,22 @@ fn lease(settings: &Settings, terms: &Terms) -> Result<Duration, ConsumerError> 
     }
 }
 
+/// How long a handler may run: no longer than its broker waits, where that cannot be prolonged.
+fn max_run(settings: &Settings, terms: &Terms) -> Result<Duration, ConsumerError> {
+    let max_run = settings.max_run();
+    let Some(most) = terms.longest_run else { return Ok(max_run) };
+    match settings.operation.max_run {
+        Some(asked) if asked > most => {
+            let text = format!(
+                "a `max_run` of {asked:?} is longer than the broker waits for a delivery: write at most {most:?}, or let \
+                 the broker wait for longer"
+            );
+            Err(ConsumerError::Misconfigured(text.into()))
+        }
+        _ => Ok(max_run.min(most)),
+    }
+}
+
 /// A task that ends with its owner.
 struct AbortOnDrop(AbortHandle);
 
@@ -262,5 +280,33 @@ impl AbortOnDrop {
 impl Drop for AbortOnDrop {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(all(test, feature = "moka"))]
+mod tests {
+    use super::*;
+    use crate::backends::MemoryStore;
+    use crate::engine::Idempotency;
+
+    #[test]
+    fn a_handler_runs_no_longer_than_its_broker_waits() {
+        let [minute, hour] = [60, 3600].map(Duration::from_secs);
+        let engine = Idempotency::new(MemoryStore::new());
+        let settings = |max_run: Option<Duration>| {
+            let builder = Consumer::builder("shop.ship", &engine);
+            let builder = match max_run {
+                Some(max_run) => builder.max_run(max_run),
+                None => builder,
+            };
+            builder.handler(|_: String| async { Ok::<_, String>(()) }).settings
+        };
+        let endless = Terms::new("test", "orders");
+        assert_eq!(max_run(&settings(Some(hour)), &endless).unwrap(), hour);
+        let terms = endless.longest_run(minute);
+        assert_eq!(max_run(&settings(None), &terms).unwrap(), minute);
+        assert_eq!(max_run(&settings(Some(minute / 2)), &terms).unwrap(), minute / 2);
+        let error = max_run(&settings(Some(hour)), &terms).unwrap_err();
+        assert!(error.to_string().contains("write at most 60s"), "{error}");
     }
 }

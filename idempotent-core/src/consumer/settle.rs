@@ -37,7 +37,8 @@ impl Context {
             self.telemetry.not_confirmed(delivery.message(), &verdict, &error);
             tries += 1;
             let is_parked = matches!(verdict, Verdict::Parked { .. });
-            if start.elapsed() >= limit || self.has_reached(Stage::Halted) {
+            if error.is_taken_back() || start.elapsed() >= limit || self.has_reached(Stage::Halted)
+            {
                 return (verdict, false);
             }
             if is_parked && tries >= TRIES_TO_PARK {
@@ -76,6 +77,55 @@ fn patience(verdict: &Verdict, deadline: Duration) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "moka")]
+    mod taken_back {
+        use std::sync::Arc;
+        use std::sync::atomic::{AtomicU32, Ordering};
+
+        use async_trait::async_trait;
+
+        use super::*;
+        use crate::backends::MemoryStore;
+        use crate::consumer::telemetry::Telemetry;
+        use crate::consumer::{Consumer, Message, ParkReason, Settle, SettleError, Terms};
+        use crate::engine::Idempotency;
+
+        /// A delivery that its broker has taken back, and how often it was told.
+        struct TakenBack(Arc<AtomicU32>);
+
+        #[async_trait]
+        impl Settle for TakenBack {
+            async fn settle(&self, _: &Verdict) -> Result<(), SettleError> {
+                self.0.fetch_add(1, Ordering::Relaxed);
+                Err(SettleError::taken_back("its channel is closed"))
+            }
+
+            async fn keep_alive(&self) -> Result<(), SettleError> {
+                Ok(())
+            }
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn a_delivery_that_is_taken_back_is_told_once() {
+            let engine = Idempotency::new(MemoryStore::new());
+            let consumer = Consumer::builder("shop.ship", &engine)
+                .handler(|_: String| async { Ok::<_, String>(()) });
+            let telemetry = Telemetry::new("shop.ship", Terms::new("test", "orders"));
+            let context = Context::new(consumer.settings, Duration::from_secs(1), telemetry);
+            for verdict in [
+                Verdict::Completed,
+                Verdict::Retry { after: Duration::from_secs(60) },
+                Verdict::parked(ParkReason::Permanent, "it is no good"),
+            ] {
+                let told = Arc::new(AtomicU32::new(0));
+                let delivery =
+                    Delivery::new(Message::new("7", "orders", ""), TakenBack(Arc::clone(&told)));
+                assert_eq!(context.tell(&delivery, verdict.clone()).await, (verdict, false));
+                assert_eq!(told.load(Ordering::Relaxed), 1);
+            }
+        }
+    }
 
     #[test]
     fn what_must_not_hit_the_next_delivery_is_repeated_for_less_than_the_deadline() {

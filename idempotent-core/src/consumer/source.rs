@@ -133,13 +133,16 @@ pub struct Terms {
     pub deadline: Option<Duration>,
     /// How long the broker keeps a message that nobody settles, if that is known.
     pub keeps_for: Option<Duration>,
+    /// How long a handler may run; `None` if keeping a delivery alive prolongs its deadline for as long as it takes.
+    pub longest_run: Option<Duration>,
 }
 
 impl Terms {
     /// The terms of a broker without deadlines.
     #[must_use]
     pub fn new(system: &'static str, destination: impl Into<String>) -> Self {
-        Self { system, destination: destination.into(), deadline: None, keeps_for: None }
+        let destination = destination.into();
+        Self { system, destination, deadline: None, keeps_for: None, longest_run: None }
     }
 
     /// Sets after how long the broker delivers a message again.
@@ -153,6 +156,14 @@ impl Terms {
     #[must_use]
     pub fn keeps_for(mut self, keeps_for: Duration) -> Self {
         self.keeps_for = Some(keeps_for);
+        self
+    }
+
+    /// Sets how long a handler may run. A consumer with a longer
+    /// [`max_run`](super::ConsumerBuilder::max_run) is refused, and the engine's default is shortened to this.
+    #[must_use]
+    pub fn longest_run(mut self, longest_run: Duration) -> Self {
+        self.longest_run = Some(longest_run);
         self
     }
 }

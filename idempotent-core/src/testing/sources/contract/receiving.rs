@@ -29,6 +29,9 @@ pub(super) async fn an_id_is_the_same_in_every_delivery(fixture: Fixture) {
 }
 
 pub(super) async fn messages_without_an_id_have_ids_of_their_own(fixture: Fixture) {
+    if !fixture.gives_ids() {
+        return;
+    }
     fixture.publish(None, b"tea").await;
     fixture.publish(None, b"tea").await;
     let mut connection = fixture.connect().await;
@@ -51,7 +54,9 @@ pub(super) async fn deliveries_are_counted_if_at_all_from_one(fixture: Fixture) 
     let Some(count) = first.message().delivery_count() else { return };
     assert_eq!(count, 1);
     settle(&first, &Verdict::GivenBack).await;
-    assert_eq!(connection.next().await.message().delivery_count(), Some(2));
+    // Some brokers tell no more than that it is not the first one.
+    let second = connection.next().await.message().delivery_count();
+    assert!(matches!(second, None | Some(2)), "the second delivery has the number {second:?}");
 }
 
 pub(super) async fn no_more_is_received_than_there_is_room_for(fixture: Fixture) {

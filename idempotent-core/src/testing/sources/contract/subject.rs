@@ -54,6 +54,11 @@ pub trait SourceSubject: Send + Sync + 'static {
     /// to a second keeps the suite fast; a quarter of it must be enough for a few calls.
     fn deadline(&self) -> Duration;
 
+    /// Whether a message that is published without an id gets one of its own. Default: it does.
+    fn gives_ids(&self) -> bool {
+        true
+    }
+
     /// How long a call that should return soon may really take. Default: ten seconds.
     fn patience(&self) -> Duration {
         Duration::from_secs(10)

@@ -1,0 +1,135 @@
+//! [`DelayQueues`]: where messages wait for their next delivery.
+//!
+//! A queue with a time to live sends what is over to the messages' own queue. In one queue all wait equally long, since
+//! only the message at the head of a queue expires.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{Channel, Connection};
+
+/// The shortest delay, of which every other one is a multiple.
+const STEP: u64 = 250;
+/// A broker takes no delay that does not fit into 32 bits.
+const LONGEST: u64 = 30 * 86_400 * 1000;
+
+/// The delay queues of a source.
+#[derive(Debug)]
+pub(crate) enum DelayQueues {
+    /// Declared when they are first needed.
+    Declared { queue: ShortString, known: Mutex<HashSet<u64>> },
+    /// Queues that others have declared, by their delays.
+    Existing(Vec<(Duration, ShortString)>),
+}
+
+impl DelayQueues {
+    pub(crate) fn declared(queue: ShortString) -> Self {
+        Self::Declared { queue, known: Mutex::default() }
+    }
+
+    /// The queue for a delay of at least this long, or the one with the longest. It is declared if need be.
+    pub(crate) async fn of(
+        &self,
+        connection: &Connection,
+        after: Duration,
+    ) -> lapin::Result<ShortString> {
+        match self {
+            Self::Existing(queues) => {
+                let enough = queues.iter().find(|(delay, _)| *delay >= after);
+                let chosen = enough.or(queues.last());
+                Ok(chosen.map_or_else(|| "".into(), |(_, queue)| queue.clone()))
+            }
+            Self::Declared { queue, known } => {
+                let delay = rounded_up(after);
+                let name = name(queue, delay);
+                if known.lock().unwrap_or_else(PoisonError::into_inner).contains(&delay) {
+                    return Ok(name);
+                }
+                // On a channel of its own, which a refusal closes.
+                let channel = connection.create_channel().await?;
+                declare(&channel, queue, &name, delay).await?;
+                known.lock().unwrap_or_else(PoisonError::into_inner).insert(delay);
+                Ok(name)
+            }
+        }
+    }
+
+    /// A message could not be routed: the queues may have been deleted.
+    pub(crate) fn forget(&self) {
+        if let Self::Declared { known, .. } = self {
+            known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        }
+    }
+}
+
+/// Replicated, and with deliveries to the messages' own queue that are confirmed: a classic queue forgets what is over
+/// before that has it.
+async fn declare(
+    channel: &Channel,
+    queue: &ShortString,
+    name: &ShortString,
+    delay: u64,
+) -> lapin::Result<()> {
+    let text = |text: &str| AMQPValue::LongString(text.into());
+    let mut arguments = FieldTable::default();
+    for (name, value) in [
+        ("x-queue-type", text("quorum")),
+        ("x-message-ttl", AMQPValue::LongLongInt(i64::try_from(delay).unwrap_or(i64::MAX))),
+        ("x-dead-letter-exchange", text("")),
+        ("x-dead-letter-routing-key", text(queue.as_str())),
+        ("x-dead-letter-strategy", text("at-least-once")),
+        ("x-overflow", text("reject-publish")),
+    ] {
+        arguments.insert(name.into(), value);
+    }
+    let options = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(name.clone(), options, arguments).await.map(drop)
+}
+
+/// The name of the queue with this delay, which is short enough: see `is_too_long`.
+fn name(queue: &ShortString, delay: u64) -> ShortString {
+    ShortString::try_new(format!("{queue}.delay.{delay}ms")).unwrap_or_else(|_| queue.clone())
+}
+
+/// Whether the names of delay queues would be longer than the broker allows.
+pub(crate) fn is_too_long(queue: &ShortString) -> bool {
+    ShortString::try_new(format!("{queue}.delay.{LONGEST}ms")).is_err()
+}
+
+/// The delay in milliseconds, at most a quarter longer, so that there are four queues for each doubling.
+fn rounded_up(after: Duration) -> u64 {
+    let millis = after.as_micros().div_ceil(1000);
+    let steps = u64::try_from(millis).unwrap_or(LONGEST).min(LONGEST).div_ceil(STEP).max(1);
+    let unit = 1 << steps.ilog2().saturating_sub(2);
+    steps.div_ceil(unit) * unit * STEP
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_delay_is_never_shortened_and_at_most_a_quarter_longer() {
+        for millis in (1..200_000).step_by(37) {
+            let rounded = rounded_up(Duration::from_millis(millis));
+            assert!(rounded >= millis, "{millis} became {rounded}");
+            assert!(
+                rounded < millis + STEP || rounded <= millis + millis / 4,
+                "{millis}: {rounded}"
+            );
+        }
+        let seconds = [0, 1, 2, 4, 15, 60, 256, 300].map(Duration::from_secs).map(rounded_up);
+        assert_eq!(seconds, [250, 1000, 2000, 4000, 16_000, 64_000, 256_000, 320_000]);
+        assert!(rounded_up(Duration::MAX) < u64::from(u32::MAX));
+    }
+
+    #[test]
+    fn a_year_of_pauses_has_few_queues() {
+        let delays: HashSet<u64> =
+            (0..86_400).map(|seconds| rounded_up(Duration::from_secs(seconds))).collect();
+        assert!(delays.len() < 70, "{}", delays.len());
+    }
+}

@@ -1,0 +1,80 @@
+//! [`Link`]: the connection and the channel that deliveries come through.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use lapin::options::BasicCancelOptions;
+use lapin::types::ShortString;
+use lapin::{Channel, Connection};
+use tokio::time::Instant;
+
+/// A channel for deliveries. It stays open while one of them is in hand.
+///
+/// Nothing is published on its connection: a broker that runs out of memory or disk stops reading from connections that
+/// publish, and would not read their acknowledgements either.
+#[derive(Debug)]
+pub(crate) struct Link {
+    _connection: Connection,
+    pub(crate) channel: Channel,
+    pub(crate) opened_at: Instant,
+    in_hand: AtomicUsize,
+    /// The consumers that nobody has cancelled.
+    consumers: Mutex<Vec<ShortString>>,
+}
+
+impl Link {
+    pub(crate) async fn open(connection: Connection) -> lapin::Result<Self> {
+        let channel = connection.create_channel().await?;
+        let (opened_at, in_hand) = (Instant::now(), AtomicUsize::new(0));
+        let consumers = Mutex::default();
+        Ok(Self { _connection: connection, channel, opened_at, in_hand, consumers })
+    }
+
+    fn consumers(&self) -> MutexGuard<'_, Vec<ShortString>> {
+        self.consumers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn consumes(&self, tag: ShortString) {
+        self.consumers().push(tag);
+    }
+
+    /// Whether nobody here has cancelled this consumer.
+    pub(crate) fn is_consuming(&self, tag: &ShortString) -> bool {
+        self.consumers().contains(tag)
+    }
+
+    /// Cancels a consumer, unless that was done.
+    pub(crate) async fn cancel(&self, tag: ShortString) {
+        {
+            let mut consumers = self.consumers();
+            let Some(at) = consumers.iter().position(|it| *it == tag) else { return };
+            consumers.remove(at);
+        }
+        let cancelled = self.channel.basic_cancel(tag, BasicCancelOptions::default()).await;
+        if let Err(error) = cancelled {
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(error, "a consumer was not cancelled");
+        }
+    }
+
+    /// Cancels all consumers, so that what is given back goes to others. The next wait begins anew.
+    pub(crate) async fn pause(&self) {
+        loop {
+            let Some(tag) = self.consumers().last().cloned() else { return };
+            self.cancel(tag).await;
+        }
+    }
+
+    /// How many deliveries were handed out and are not settled.
+    pub(crate) fn in_hand(&self) -> usize {
+        self.in_hand.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn hand_out(&self) {
+        self.in_hand.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn settled(&self) {
+        self.in_hand.fetch_sub(1, Ordering::Relaxed);
+    }
+}

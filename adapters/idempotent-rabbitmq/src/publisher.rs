@@ -1,0 +1,172 @@
+//! [`Publisher`]: publishes copies, and knows whether a queue has them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use idempotent_core::consumer::SourceError;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::ShortString;
+use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use tokio::sync::Mutex;
+
+use crate::connector::Connector;
+use crate::delay_queues::DelayQueues;
+
+/// Where a copy goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// To the queue where it waits for at least this long.
+    Delay(Duration),
+    /// To an exchange, by a routing key.
+    Route(ShortString, ShortString),
+}
+
+/// Why no queue has a copy, as far as is known.
+#[derive(Debug)]
+pub(crate) enum PublishError {
+    /// The broker is short of memory or disk, and reads nothing from who publishes.
+    Blocked,
+    /// No queue is bound that would take it. The broker says yes to such a message, and sends it back.
+    Unroutable,
+    /// A queue did not take it: it is full, or has lost its majority.
+    Refused,
+    Unavailable(SourceError),
+    Broken(lapin::Error),
+}
+
+/// Publishes copies on a connection of its own, which is made when it is first needed.
+pub(crate) struct Publisher {
+    connector: Connector,
+    line: Mutex<Option<Arc<Line>>>,
+    delays: DelayQueues,
+}
+
+/// A connection for publishing.
+struct Line {
+    connection: Connection,
+    channel: Channel,
+}
+
+impl Publisher {
+    pub(crate) fn new(connector: Connector, delays: DelayQueues) -> Self {
+        Self { connector, line: Mutex::default(), delays }
+    }
+
+    /// Publishes, and returns once a queue has it.
+    pub(crate) async fn publish(
+        &self,
+        target: &Target,
+        payload: &Bytes,
+        properties: &BasicProperties,
+    ) -> Result<(), PublishError> {
+        let line = self.line().await?;
+        if line.connection.status().blocked() {
+            return Err(PublishError::Blocked);
+        }
+        let mut published = self.send(&line, target, payload, properties).await;
+        if let (Err(PublishError::Unroutable), Target::Delay(_)) = (&published, target) {
+            self.delays.forget();
+            published = self.send(&line, target, payload, properties).await;
+        }
+        if let Err(PublishError::Broken(_)) = published {
+            self.discard(&line).await;
+        }
+        published
+    }
+
+    async fn send(
+        &self,
+        line: &Line,
+        target: &Target,
+        payload: &Bytes,
+        properties: &BasicProperties,
+    ) -> Result<(), PublishError> {
+        let (exchange, routing_key) = match target {
+            Target::Route(exchange, routing_key) => (exchange.clone(), routing_key.clone()),
+            Target::Delay(after) => {
+                let queue = self.delays.of(&line.connection, *after).await;
+                ("".into(), queue.map_err(PublishError::Broken)?)
+            }
+        };
+        let options = BasicPublishOptions { mandatory: true, immediate: false };
+        let confirmed = async {
+            let properties = properties.clone();
+            line.channel
+                .basic_publish(exchange, routing_key, options, payload, properties)
+                .await?
+                .await
+        };
+        match confirmed.await.map_err(PublishError::Broken)? {
+            Confirmation::Ack(None) => Ok(()),
+            Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {
+                Err(PublishError::Unroutable)
+            }
+            Confirmation::Nack(None) | Confirmation::NotRequested => Err(PublishError::Refused),
+        }
+    }
+
+    async fn line(&self) -> Result<Arc<Line>, PublishError> {
+        let mut line = self.line.lock().await;
+        if let Some(line) = line.as_ref().filter(|line| line.is_usable()) {
+            return Ok(Arc::clone(line));
+        }
+        let connection = self.connector.connect().await.map_err(PublishError::Unavailable)?;
+        let open = async {
+            let channel = connection.create_channel().await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            Ok(channel)
+        };
+        let channel = open.await.map_err(PublishError::Broken)?;
+        Ok(Arc::clone(line.insert(Arc::new(Line { connection, channel }))))
+    }
+
+    /// What is broken is not used again.
+    async fn discard(&self, broken: &Arc<Line>) {
+        let mut line = self.line.lock().await;
+        if line.as_ref().is_some_and(|line| Arc::ptr_eq(line, broken) && !line.is_usable()) {
+            *line = None;
+        }
+    }
+}
+
+impl Line {
+    fn is_usable(&self) -> bool {
+        self.connection.status().connected() && self.channel.status().connected()
+    }
+}
+
+impl fmt::Display for PublishError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blocked => {
+                f.write_str("the broker has blocked publishing: it is short of memory or disk")
+            }
+            Self::Unroutable => {
+                f.write_str("no queue takes the copy: its queue or its binding is gone")
+            }
+            Self::Refused => f.write_str(
+                "the queue of the copy refuses it: it is full, or has lost its majority",
+            ),
+            Self::Unavailable(error) => write!(f, "{error}"),
+            Self::Broken(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for PublishError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Unavailable(error) => Some(error),
+            Self::Broken(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").field("delays", &self.delays).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! The source on a real RabbitMQ: the contract of sources, what its verdicts do, and what it does when connections,
+//! queues, brokers and workers go away.
+#![allow(clippy::unwrap_used)]
+
+mod broker;
+mod contract;
+mod counting;
+mod effects;
+mod outages;
+mod parking;
+mod retries;
+mod start;
+mod workers;
