@@ -2,6 +2,7 @@
 
 mod changes;
 mod doctor;
+mod doctor_checks;
 mod failures;
 mod golden;
 mod listing;
