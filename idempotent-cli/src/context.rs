@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::args::Options;
+use crate::args::{MoveTarget, Options};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
@@ -33,6 +33,19 @@ impl Context {
     pub(crate) async fn connect(&self) -> Result<Connected, Failure> {
         let settings = self.settings()?;
         self.interrupt.unless_pressed(settings.connect()).await?
+    }
+
+    /// Connects to the store of this URL, or to the usual one without it.
+    pub(crate) async fn connect_to(&self, url: Option<String>) -> Result<Connected, Failure> {
+        let options =
+            Options { store: url.or_else(|| self.options.store.clone()), ..self.options.clone() };
+        let settings = Settings::new(&options, &self.config)?.with_connections(8);
+        self.interrupt.unless_pressed(settings.connect()).await?
+    }
+
+    /// What the store is to which records are moved.
+    pub(crate) fn target_settings(&self, target: &MoveTarget) -> Result<Settings, Failure> {
+        Settings::of_target(target, self.options.timeout)
     }
 
     /// The file of audit lines, if there is one.

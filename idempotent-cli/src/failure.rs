@@ -27,7 +27,7 @@ pub(crate) enum Exit {
     Declined = 6,
     /// The record cannot be read, or is not authentic.
     Unreadable = 7,
-    /// `doctor` found something.
+    /// `doctor` found something, or `move` has left something.
     Findings = 8,
     /// Ctrl-C.
     Interrupted = 130,

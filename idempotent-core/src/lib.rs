@@ -27,7 +27,8 @@
 //! [transactions and the outbox](guide::transactions_and_outbox),
 //! [calls of several effects](guide::calls_of_several_effects), [consumers](guide::consumers), [testing](guide::testing),
 //! [production](guide::production), [calls in doubt](guide::when_a_call_is_in_doubt), the
-//! [runbook](guide::runbook), and [moving from a hand-written `SET NX`](guide::moving_from_set_nx).
+//! [runbook](guide::runbook), [moving from a hand-written `SET NX`](guide::moving_from_set_nx), and
+//! [moving to another store](guide::moving_to_another_store).
 //!
 //! # The parts
 //!
@@ -46,7 +47,7 @@
 //!
 //! | module | what is in it |
 //! |---|---|
-//! | [`backends`] | the stores: `MemoryStore`, `NearCache`, `RedisStore`, `PostgresStore`, `SqliteStore` |
+//! | [`backends`] | the stores: `MemoryStore`, `NearCache`, `Migrating`, `RedisStore`, `PostgresStore`, `SqliteStore` |
 //! | [`call`] | the types behind [`Call`]: outcomes, calls in a transaction, results with their own encoding |
 //! | [`engine`] | an engine for one task, and the operator's side: inspecting and resolving records |
 //! | [`model`] | what a record is: its id, its key's parts, its state |

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{Consent, Filter, Options, Target};
+use super::{Bench, Consent, Filter, Move, Options, Target, Watch};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -40,8 +40,8 @@ Exit codes:
     2  wrong arguments               7  the record cannot be read,
     3  not found                        or is not authentic
     4  refused: it has changed,      8  doctor found something
-       or its state does not       130  interrupted
-       allow it";
+       or its state does not            or move has left something
+       allow it                    130  interrupted";
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Counts records, bytes and ages, by operation.
     Stats(Stats),
+    /// Shows what has not ended, again and again.
+    Watch(Watch),
     /// Says what a call turned out to be whose outcome nobody knows.
     Resolve(Resolve),
     /// Replaces what a call was resolved to, if that was wrong.
@@ -63,10 +65,15 @@ pub(crate) enum Command {
     /// Creates or migrates the store's tables.
     #[command(about = "Creates or migrates the tables of PostgreSQL or SQLite")]
     Migrate(Migrate),
+    /// Copies results to another store, while both are in use, and says what is left.
+    #[command(name = "move")]
+    Move(Move),
     /// Looks at messages that the outbox has parked, and decides about them (PostgreSQL).
     Outbox(Outbox),
     /// Looks for what makes the store's guarantees weaker than they seem.
     Doctor(Doctor),
+    /// Measures what calls cost on this store, and purges what it wrote.
+    Bench(Bench),
     /// Prints completions for a shell.
     Completions {
         /// The shell.

@@ -1,9 +1,11 @@
 //! The command line: `cli` is the whole of it, `options` are those of all commands, `filter` says which records, `target`
-//! which one, and `consent` what comes with every change.
+//! which one, and `consent` what comes with every change. `load` and `migration` are arguments of single commands.
 
 mod cli;
 mod consent;
 mod filter;
+mod load;
+mod migration;
 mod options;
 mod target;
 
@@ -13,5 +15,7 @@ pub(crate) use self::cli::{
 };
 pub(crate) use self::consent::Consent;
 pub(crate) use self::filter::{Filter, StateName};
+pub(crate) use self::load::{Bench, Watch};
+pub(crate) use self::migration::{Move, MoveTarget};
 pub(crate) use self::options::{Color, Options};
 pub(crate) use self::target::Target;

@@ -1,10 +1,13 @@
 //! The commands, a file each.
 
+mod bench;
+mod bench_report;
 mod completions;
 mod correct;
 mod doctor;
 mod list;
 mod migrate;
+mod move_records;
 mod outbox;
 mod purge;
 mod purge_all;
@@ -13,6 +16,7 @@ mod resolve;
 mod settle;
 mod show;
 mod stats;
+mod watch;
 
 use crate::args::Command;
 use crate::context::Context;
@@ -25,6 +29,9 @@ pub(crate) async fn run(command: Command, mut context: Context) -> Result<Exit, 
         Command::List(arguments) => list::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
         Command::Stats(arguments) => stats::run(arguments, context).await,
+        Command::Watch(arguments) => watch::run(arguments, context).await,
+        Command::Move(arguments) => move_records::run(arguments, context).await,
+        Command::Bench(arguments) => bench::run(arguments, context).await,
         Command::Resolve(arguments) => resolve::run(arguments, context).await,
         Command::Correct(arguments) => correct::run(arguments, context).await,
         Command::Release(arguments) => release::run(arguments, context).await,

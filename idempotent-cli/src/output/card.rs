@@ -3,6 +3,7 @@
 use idempotent_core::engine::Inspection;
 
 use super::document::{RecordDocument, ResultDocument};
+use super::steps::journal_lines;
 use super::text::{clean, lasting};
 use super::writer::{Output, Style};
 use crate::args::StateName;
@@ -59,6 +60,9 @@ pub(crate) fn card(
             fact(output, name, &clean(&value))?;
         }
     }
+    if let Some(journal) = &record.journal {
+        journal_lines(output, journal)?;
+    }
     match &record.result {
         Some(result) => {
             result_lines(output, if result.is_error { "error" } else { "result" }, result)
@@ -98,7 +102,7 @@ fn result_lines(output: &mut Output, what: &str, result: &ResultDocument) -> Res
 
 /// Prints a fact. A text of several words has several lines if it must; a single word, as an id, stays whole, so that it
 /// can be copied.
-fn fact(output: &mut Output, name: &str, value: &str) -> Result<(), Failure> {
+pub(super) fn fact(output: &mut Output, name: &str, value: &str) -> Result<(), Failure> {
     let width = output.width().map_or(usize::MAX, |width| width.saturating_sub(LABEL + 2).max(10));
     for (at, line) in wrapped(value, width).iter().enumerate() {
         let label = if at == 0 { name } else { "" };

@@ -10,6 +10,7 @@ use idempotent_core::model::{NotKept, OwnerState};
 use idempotent_core::store::Unreadable;
 use serde::Serialize;
 
+use super::steps::JournalDocument;
 use super::text::{age, timestamp};
 use super::value::{AsJson, Value};
 use crate::args::StateName;
@@ -53,6 +54,40 @@ pub(crate) enum Document {
         complete: bool,
         audit: Option<String>,
     },
+    /// What was copied from one store to another, and what is left.
+    Move {
+        from: String,
+        to: String,
+        copied: u64,
+        already_there: u64,
+        corrected: u64,
+        taken_back: u64,
+        left: LeftDocument,
+        dry_run: bool,
+        complete: bool,
+        audit: Option<String>,
+    },
+    /// What was measured.
+    Bench {
+        store: String,
+        operation: &'static str,
+        tasks: u16,
+        result_bytes: u32,
+        complete: bool,
+        rows: Vec<BenchRowDocument>,
+        purged: u64,
+        left: u64,
+    },
+    /// What has not ended.
+    Watch {
+        at: String,
+        states: BTreeMap<&'static str, u64>,
+        unreadable: u64,
+        began_per_second: Option<f64>,
+        ended_per_second: Option<f64>,
+        oldest_seconds: Option<f64>,
+        oldest: Vec<OldestDocument>,
+    },
     /// Versions of the schema.
     Migration { missing: Vec<i32>, ran: Vec<i32>, dry_run: bool },
     /// How much is in the outbox.
@@ -89,6 +124,38 @@ pub(crate) struct OperationDocument {
     pub(crate) states: BTreeMap<&'static str, u64>,
     pub(crate) oldest_seconds: f64,
     pub(crate) oldest_unfinished_seconds: Option<f64>,
+}
+
+/// What a move has left.
+#[derive(Debug, Serialize)]
+pub(crate) struct LeftDocument {
+    pub(crate) running: u64,
+    pub(crate) suspended: u64,
+    pub(crate) indeterminate: u64,
+    pub(crate) busy: u64,
+    pub(crate) conflicts: u64,
+    pub(crate) unreadable: u64,
+    pub(crate) without_expiry: u64,
+}
+
+/// What was measured of one request.
+#[derive(Debug, Serialize)]
+pub(crate) struct BenchRowDocument {
+    pub(crate) what: &'static str,
+    pub(crate) count: u64,
+    pub(crate) per_second: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p95_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) max_ms: f64,
+}
+
+/// One of the oldest calls that have not ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct OldestDocument {
+    pub(crate) id: String,
+    pub(crate) state: &'static str,
+    pub(crate) age_seconds: f64,
 }
 
 /// A message of the outbox.
@@ -143,6 +210,9 @@ pub(crate) struct RecordDocument {
     /// Only of `show`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) result: Option<ResultDocument>,
+    /// Only of `show`, and only of a call that has a journal or an input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) journal: Option<JournalDocument>,
 }
 
 /// The types of a result.
@@ -215,12 +285,14 @@ impl RecordDocument {
             result_types: types,
             trace_parent: seen.trace_parent().map(|parent| parent.to_string()),
             result: None,
+            journal: None,
         }
     }
 
     /// The same with its result, if it has one.
     pub(crate) fn with_result(mut self, seen: &Inspection) -> Self {
         self.result = seen.result().map(ResultDocument::new);
+        self.journal = JournalDocument::new(seen);
         self
     }
 }
@@ -270,7 +342,7 @@ fn response_value(response: &StoredResponse) -> Value {
     ])
 }
 
-const fn tombstone(why: NotKept) -> &'static str {
+pub(super) const fn tombstone(why: NotKept) -> &'static str {
     match why {
         NotKept::TooLarge => "too_large",
         NotKept::Evicted => "evicted",
@@ -286,6 +358,6 @@ pub(crate) fn seconds(time: Duration) -> f64 {
     (time.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,8 +1,11 @@
 //! What the command prints: `writer` is where to, `document` the JSON of it, `table` and `card` the text, `text` the
-//! forms of times and names, and `value` results of calls as JSON.
+//! forms of times and names, and `value` results of calls as JSON. `screen` is a whole screen of a terminal, and `steps` the
+//! journal of a call.
 
 mod card;
 mod document;
+mod screen;
+mod steps;
 mod table;
 mod text;
 mod value;
@@ -10,9 +13,10 @@ mod writer;
 
 pub(crate) use self::card::{card, new_result, paragraph};
 pub(crate) use self::document::{
-    ContentDocument, Document, MessageDocument, OperationDocument, RecordDocument, ResultDocument,
-    seconds,
+    BenchRowDocument, ContentDocument, Document, LeftDocument, MessageDocument, OldestDocument,
+    OperationDocument, RecordDocument, ResultDocument, seconds,
 };
+pub(crate) use self::screen::Screen;
 pub(crate) use self::table::RecordTable;
 pub(crate) use self::text::{age, clean, clipped, grouped, lasting, timestamp};
 pub(crate) use self::value::Value;

@@ -50,6 +50,11 @@ impl RecordTable {
         Self { layout }
     }
 
+    /// How many lines each record has, and the header.
+    pub(crate) const fn lines_of_a_record(&self) -> usize {
+        if matches!(self.layout, Layout::Narrow(_)) { 2 } else { 1 }
+    }
+
     pub(crate) fn header(&self, output: &mut Output) -> Result<(), Failure> {
         let line = match self.layout {
             Layout::Wide => "STATE          AGE   LEFT  OPERATION  KEY  SCOPE  ID".to_owned(),

@@ -24,6 +24,17 @@ pub(crate) enum Backend {
     Sqlite(SqliteStore),
 }
 
+impl Backend {
+    /// The store itself, without an engine.
+    pub(crate) fn store(&self) -> Arc<dyn Store> {
+        match self.clone() {
+            Self::Redis(store) => Arc::new(store),
+            Self::Postgres(store) => Arc::new(store),
+            Self::Sqlite(store) => Arc::new(store),
+        }
+    }
+}
+
 impl Connected {
     pub(super) fn new(
         backend: Backend,
@@ -31,12 +42,7 @@ impl Connected {
         (prefix, schema, table): (Option<String>, Option<String>, Option<String>),
         timeout: Duration,
     ) -> Self {
-        let store: Arc<dyn Store> = match backend.clone() {
-            Backend::Redis(store) => Arc::new(store),
-            Backend::Postgres(store) => Arc::new(store),
-            Backend::Sqlite(store) => Arc::new(store),
-        };
-        let mut builder = Idempotency::builder(store).store_timeout(timeout);
+        let mut builder = Idempotency::builder(backend.store()).store_timeout(timeout);
         if let Some(secret) = secret {
             builder = builder.secret(secret);
         }

@@ -36,6 +36,13 @@ impl Pace {
     pub(crate) const fn new(is_fast: bool) -> Self {
         if is_fast { Self::Fast } else { Self::Gentle }
     }
+
+    /// Leaves the store to others for a while, after a request that took so long.
+    pub(crate) async fn rest(self, took: Duration) {
+        if self == Self::Gentle {
+            tokio::time::sleep((took * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE)).await;
+        }
+    }
 }
 
 impl<'a> Pages<'a> {

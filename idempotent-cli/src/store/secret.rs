@@ -50,7 +50,12 @@ impl std::fmt::Debug for Hidden {
 impl Password {
     /// From the file that is named, or from `$IDEMPOTENT_PASSWORD`.
     pub(crate) fn find(file: Option<PathBuf>) -> Option<Self> {
-        let value = || env::var("IDEMPOTENT_PASSWORD").ok().filter(|value| !value.is_empty());
+        Self::find_in(file, "IDEMPOTENT_PASSWORD")
+    }
+
+    /// From the file that is named, or from this variable.
+    pub(crate) fn find_in(file: Option<PathBuf>, variable: &str) -> Option<Self> {
+        let value = || env::var(variable).ok().filter(|value| !value.is_empty());
         file.map(Self::File).or_else(|| value().map(|value| Self::Value(Hidden(value))))
     }
 

@@ -12,7 +12,7 @@ use idempotent_core::backends::{
 use super::address::Address;
 use super::connected::{Backend, Connected};
 use super::secret::{self, Password};
-use crate::args::Options;
+use crate::args::{MoveTarget, Options};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
 
@@ -35,6 +35,9 @@ pub(crate) struct Settings {
     schema: Option<String>,
     table: Option<String>,
     timeout: Duration,
+    connections: u32,
+    /// What its options begin with.
+    options: &'static str,
 }
 
 impl Settings {
@@ -68,7 +71,34 @@ impl Settings {
             schema: text(&options.schema, &config.schema),
             table: text(&options.table, &config.table),
             timeout: options.timeout,
+            connections: CONNECTIONS,
+            options: "--",
         })
+    }
+
+    /// The store to which records are moved. Neither the configuration file nor the other store's login is about it.
+    pub(crate) fn of_target(target: &MoveTarget, timeout: Duration) -> Result<Self, Failure> {
+        let password = Password::find_in(target.to_password_file.clone(), "IDEMPOTENT_TO_PASSWORD");
+        Ok(Self {
+            address: Address::parse(&target.to)?,
+            username: target.to_username.clone(),
+            password,
+            secret: None,
+            authentication_secret: None,
+            ca_file: target.to_ca_file.clone(),
+            prefix: target.to_prefix.clone(),
+            schema: target.to_schema.clone(),
+            table: target.to_table.clone(),
+            timeout,
+            connections: CONNECTIONS * 4,
+            options: "--to-",
+        })
+    }
+
+    /// With so many connections at most, where a store has several.
+    pub(crate) const fn with_connections(mut self, connections: u32) -> Self {
+        self.connections = connections;
+        self
     }
 
     /// Opens the store. It neither creates nor migrates anything, and sweeps nothing.
@@ -98,12 +128,12 @@ impl Settings {
         let Address::Postgres(url) = &self.address else {
             return Err(Failure::usage("that is for stores in PostgreSQL"));
         };
-        self.refuse(&[("--prefix", self.prefix.is_some()), ("--ca-file", self.ca_file.is_some())])?;
+        self.refuse(&[("prefix", self.prefix.is_some()), ("ca-file", self.ca_file.is_some())])?;
         let mut builder = PostgresStore::builder(url.as_str())
             .migrate(false)
             .notify(false)
             .sweep_every(None)
-            .max_connections(CONNECTIONS)
+            .max_connections(self.connections)
             .response_timeout(self.timeout);
         if let Some(schema) = &self.schema {
             builder = builder.schema(schema);
@@ -123,15 +153,15 @@ impl Settings {
             return Err(Failure::usage("that is for stores in SQLite"));
         };
         self.refuse(&[
-            ("--prefix", self.prefix.is_some()),
-            ("--schema", self.schema.is_some()),
-            ("--ca-file", self.ca_file.is_some()),
-            ("--username", self.username.is_some()),
+            ("prefix", self.prefix.is_some()),
+            ("schema", self.schema.is_some()),
+            ("ca-file", self.ca_file.is_some()),
+            ("username", self.username.is_some()),
         ])?;
         let builder = SqliteStore::builder(path)
             .migrate(false)
             .sweep_every(None)
-            .max_connections(CONNECTIONS)
+            .max_connections(self.connections)
             .response_timeout(self.timeout);
         Ok(match &self.table {
             Some(table) => builder.table(table),
@@ -142,7 +172,7 @@ impl Settings {
     async fn redis(
         &self,
     ) -> Result<Result<RedisStore, idempotent_core::store::StoreError>, Failure> {
-        self.refuse(&[("--schema", self.schema.is_some()), ("--table", self.table.is_some())])?;
+        self.refuse(&[("schema", self.schema.is_some()), ("table", self.table.is_some())])?;
         let mut builder = match &self.address {
             Address::Sentinel(urls, group, database) => {
                 let source = RedisSource::sentinel(urls.iter().map(String::as_str), group);
@@ -197,9 +227,10 @@ impl Settings {
             _ => "Redis",
         };
         match options.iter().find(|(_, given)| *given) {
-            Some((option, _)) => {
-                Err(Failure::usage(format!("{option} has no meaning for a store in {kind}")))
-            }
+            Some((option, _)) => Err(Failure::usage(format!(
+                "{}{option} has no meaning for a store in {kind}",
+                self.options
+            ))),
             None => Ok(()),
         }
     }

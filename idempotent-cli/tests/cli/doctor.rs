@@ -109,6 +109,64 @@ async fn a_redis_that_waits_for_no_replica_is_noted_and_a_replica_is_no_store() 
     assert!(code == 8 && found.contains("replica") && found.contains("not-serving"), "{found:?}");
 }
 
+/// The folder of its snapshots goes away under it.
+#[tokio::test]
+async fn a_redis_whose_snapshots_fail_is_found_until_they_work_again() {
+    require!(Server::Redis);
+    let redis =
+        Redis::builder().arg("--enable-protected-configs", "yes").persistent_aof().start().await;
+    let folder = TempDir::new().expect("a folder");
+    let gone = folder.path().join("gone");
+    std::fs::create_dir(&gone).expect("it is ours");
+    let save = async |into: &std::path::Path, expected: &str| {
+        let path = into.display().to_string();
+        let set = redis.cli(&["CONFIG", "SET", "dir", &path]).await;
+        assert!(!set.is_error(), "{set:?}");
+        if expected == "err" {
+            std::fs::remove_dir(into).expect("it is empty");
+        }
+        redis.cli(&["BGSAVE"]).await;
+        let start = std::time::Instant::now();
+        let status = format!("rdb_last_bgsave_status:{expected}");
+        let has_ended = async || {
+            let info = redis.cli(&["INFO", "persistence"]).await;
+            let info = info.text().unwrap_or_default();
+            info.contains("rdb_bgsave_in_progress:0") && info.contains(&status)
+        };
+        while !has_ended().await {
+            assert!(start.elapsed().as_secs() < 30, "it does not end");
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    save(&gone, "err").await;
+    assert_eq!(doctor(&redis.url()).await, (set(&["persistence-fails"]), 8, 8));
+    save(folder.path(), "ok").await;
+    assert_eq!(doctor(&redis.url()).await, (set(&[]), 0, 0));
+}
+
+/// A primary waits for more replicas before it sends the first one its records.
+#[tokio::test]
+async fn a_replica_that_does_not_have_the_records_is_found() {
+    require!(Server::Redis);
+    let (redis, replica) = (sound_redis().await, sound_redis().await);
+    redis.cli(&["CONFIG", "SET", "repl-diskless-sync", "yes"]).await;
+    redis.cli(&["CONFIG", "SET", "repl-diskless-sync-delay", "3600"]).await;
+    redis.cli(&["CONFIG", "SET", "min-replicas-to-write", "0"]).await;
+    let port = redis.port().to_string();
+    replica.cli(&["REPLICAOF", "127.0.0.1", &port]).await;
+    let start = std::time::Instant::now();
+    let is_waiting = async || {
+        let info = redis.cli(&["INFO", "replication"]).await;
+        info.text().is_some_and(|info| info.contains("state=wait_bgsave"))
+    };
+    while !is_waiting().await {
+        assert!(start.elapsed().as_secs() < 30, "the replica does not come");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let found = doctor(&redis.url()).await;
+    assert_eq!(found, (set(&["asynchronous-replication", "replica-lags"]), 8, 8));
+}
+
 #[tokio::test]
 async fn a_cluster_that_elects_stale_replicas_is_found_node_by_node() {
     require!(Server::Redis);

@@ -84,7 +84,15 @@ async fn help_fits_on_a_screen_and_completions_and_a_page_are_there() {
         assert!(script.code == 0 && script.stdout.contains("idempotent"), "{shell}");
     }
     let page = read(command(&["man"]).output().await.expect("it starts")).stdout;
-    for part in [".TH idempotent", "IDEMPOTENT RESOLVE", "IDEMPOTENT_STORE", "Exit codes"] {
+    for part in [
+        ".TH idempotent",
+        "IDEMPOTENT RESOLVE",
+        "IDEMPOTENT MOVE",
+        "IDEMPOTENT WATCH",
+        "IDEMPOTENT BENCH",
+        "IDEMPOTENT_STORE",
+        "Exit codes",
+    ] {
         assert!(page.contains(part), "{part}");
     }
 }

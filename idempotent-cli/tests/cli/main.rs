@@ -1,14 +1,19 @@
 //! The command as an operator and a script use it: the program itself, against real servers.
 
+mod benchmark;
 mod changes;
 mod doctor;
+mod doctor_checks;
 mod failures;
 mod golden;
 mod listing;
 mod migrating;
+mod moving;
 mod outbox;
 mod run;
 mod schema;
 mod shop;
+mod steps;
 mod stores;
 mod terminal;
+mod watching;

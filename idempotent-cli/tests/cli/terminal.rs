@@ -12,8 +12,12 @@ use crate::stores::TestStore;
 
 const BY: &str = "--operation shop.charge --scope acme --key order: --key 7";
 
-/// Runs the command on a terminal, and types.
-async fn typed(store: &TestStore, arguments: &str, typed: &str, variables: &[(&str, &str)]) -> Ran {
+/// The command on a terminal.
+pub(crate) fn on_terminal(
+    store: &TestStore,
+    arguments: &str,
+    variables: &[(&str, &str)],
+) -> tokio::process::Command {
     let program = env!("CARGO_BIN_EXE_idempotent");
     // `command` clears the environment; its own program is replaced by one that makes a terminal.
     let mut script = tokio::process::Command::new("script");
@@ -24,6 +28,17 @@ async fn typed(store: &TestStore, arguments: &str, typed: &str, variables: &[(&s
     script.env("IDEMPOTENT_STORE", &store.url).envs(variables.iter().copied());
     script.args(["-qec", &format!("{program} {arguments}"), "/dev/null"]);
     script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    script
+}
+
+/// Runs the command on a terminal, and types.
+pub(crate) async fn typed(
+    store: &TestStore,
+    arguments: &str,
+    typed: &str,
+    variables: &[(&str, &str)],
+) -> Ran {
+    let mut script = on_terminal(store, arguments, variables);
     let mut child = script.spawn().expect("util-linux has `script`");
     let mut stdin = child.stdin.take().expect("a pipe");
     stdin.write_all(typed.as_bytes()).await.expect("it is typed");

@@ -4,12 +4,14 @@
 //! |---|---|---|
 //! | [`MemoryStore`] | `moka` (default) | the memory of this process |
 //! | [`NearCache`] | `moka` (default) | the memory of this process, in front of another store |
+//! | [`Migrating`] | | two stores, while a fleet moves from one to the other |
 //! | `RedisStore` | `redis`, `redis-sentinel`, `redis-cluster` | Redis or Valkey |
 //! | `PostgresStore` | `postgres` | a table of PostgreSQL |
 //! | `SqliteStore` | `sqlite` | a file of SQLite |
 
 #[cfg(feature = "moka")]
 mod memory;
+mod migrating;
 #[cfg(feature = "moka")]
 mod near_cache;
 #[cfg(feature = "postgres")]
@@ -23,6 +25,9 @@ pub(crate) mod sqlite;
 #[cfg(feature = "moka")]
 #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
 pub use self::memory::{MemoryStore, MemoryStoreBuilder};
+pub use self::migrating::{
+    Migrating, MigrationMode, MovePass, MoveReport, Mover, UnknownMigrationMode,
+};
 #[cfg(feature = "moka")]
 #[cfg_attr(docsrs, doc(cfg(feature = "moka")))]
 pub use self::near_cache::{NearCache, NearCacheBuilder};

@@ -16,6 +16,7 @@
 //! | Nobody knows what a call did. How does it end? | [`when_a_call_is_in_doubt`] |
 //! | An alert fires. What do I do? | [`runbook`] |
 //! | I have a `SET NX` already. How do I move? | [`moving_from_set_nx`] |
+//! | How do I move from one store to another, while calls go on? | [`moving_to_another_store`] |
 //!
 //! If you are new, read the first three in order. They take ten minutes.
 
@@ -60,3 +61,6 @@ pub mod runbook {}
 
 #[doc = include_str!("moving_from_set_nx.md")]
 pub mod moving_from_set_nx {}
+
+#[doc = include_str!("moving_to_another_store.md")]
+pub mod moving_to_another_store {}

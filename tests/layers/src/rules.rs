@@ -50,11 +50,12 @@ const CORE: &[Layer] = &[
 
     // Implementations of the contract. `backends/mod.rs` is their face.
     Layer { name: "backends", files: &["backends/mod.rs"], imports: Only(&[
-        "backends/shared", "backends/memory", "backends/near_cache", "backends/shared", "backends/redis",
+        "backends/shared", "backends/memory", "backends/migrating", "backends/near_cache", "backends/redis",
         "backends/postgres", "backends/sqlite",
     ]) },
     Layer { name: "backends/shared", files: &["backends/shared/", "backends/shared.rs"], imports: Only(&["model", "error", "store"]) },
     Layer { name: "backends/memory", files: &["backends/memory/"], imports: Only(BACKEND) },
+    Layer { name: "backends/migrating", files: &["backends/migrating/"], imports: Only(BACKEND) },
     Layer { name: "backends/near_cache", files: &["backends/near_cache/"], imports: Only(BACKEND) },
     Layer { name: "backends/redis", files: &["backends/redis/"], imports: Only(BACKEND) },
     Layer { name: "backends/postgres", files: &["backends/postgres/"], imports: Only(BACKEND) },

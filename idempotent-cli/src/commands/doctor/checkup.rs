@@ -107,3 +107,35 @@ impl Checkup {
         );
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found_with_skew(seconds: f64) -> Vec<Finding> {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let mut server = ServerSettings::default();
+        server.values.insert("time".to_owned(), (now + seconds).to_string());
+        let mut checkup = Checkup::default();
+        checkup.clock(&server);
+        assert_eq!((checkup.checks, checkup.unknown.len()), (1, 0));
+        checkup.findings
+    }
+
+    #[test]
+    fn a_clock_that_is_ahead_or_behind_is_found_and_says_which() {
+        for (skew, says) in [(3600.0, "seconds ahead of"), (-3600.0, "seconds behind")] {
+            let found = found_with_skew(skew);
+            assert_eq!((found.len(), found[0].code), (1, "clock"));
+            assert!(found[0].what.contains(says), "{}", found[0].what);
+        }
+        assert!(found_with_skew(0.0).is_empty());
+    }
+
+    #[test]
+    fn a_server_that_does_not_tell_its_time_is_not_said_to_be_right() {
+        let mut checkup = Checkup::default();
+        checkup.clock(&ServerSettings::default());
+        assert_eq!(checkup.unknown, ["time"]);
+    }
+}

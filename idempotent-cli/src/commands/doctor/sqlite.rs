@@ -44,14 +44,42 @@ pub(super) fn check(checkup: &mut Checkup, path: &Path, server: &str) -> Result<
     checkup.check(
         server,
         ("network-file-system", Error),
-        NETWORK.contains(&kind).then(|| "it is in a file system over the network".to_owned()),
+        is_over_the_network(kind).then(|| "it is in a file system over the network".to_owned()),
         "SQLite's locks do not hold there, so two machines may run one call, and the file may be damaged.",
         "move the file to a disk of this machine, or use PostgreSQL",
     );
     Ok(())
 }
 
+/// Whether a file system with this magic number is on another machine: NFS, SMB, CIFS, SMB2.
+fn is_over_the_network(kind: u64) -> bool {
+    NETWORK.contains(&kind)
+}
+
 #[cfg(unix)]
 fn mode(metadata: &fs::Metadata) -> u32 {
     std::os::unix::fs::PermissionsExt::mode(&metadata.permissions())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `statfs(2)` lists them. None of them can be mounted without a server of its own.
+    #[test]
+    fn a_file_system_on_another_machine_is_told_by_its_magic_number() {
+        for (name, magic) in
+            [("nfs", 0x6969), ("smb", 0x517b), ("cifs", 0xff53_4d42), ("smb2", 0xfe53_4d42)]
+        {
+            assert!(is_over_the_network(magic), "{name}");
+        }
+        for (name, magic) in [
+            ("ext4", 0xef53),
+            ("xfs", 0x5846_5342),
+            ("btrfs", 0x9123_683e),
+            ("overlay", 0x794c_7630),
+        ] {
+            assert!(!is_over_the_network(magic), "{name}");
+        }
+    }
 }

@@ -1,0 +1,210 @@
+//! `bench`: what calls cost on this store, from this machine. It has an operation of its own, and purges what it wrote.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use idempotent_core::Store;
+use idempotent_core::model::{Envelope, Record, RecordId, Token};
+use idempotent_core::store::{Complete, CompleteOutcome, Reserve, ReserveOutcome, StoreError};
+use tokio::task::JoinSet;
+
+use super::bench_report::{Row, Samples, report};
+use crate::args::Bench;
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::grouped;
+
+/// The operation of its records. No application's has this name, and no other command purges by it.
+pub(super) const OPERATION: &str = "idempotent.bench";
+
+/// How long its records stay if nobody can purge them: it was killed, or the store failed.
+const TTL: Duration = Duration::from_secs(600);
+
+/// One run.
+struct Run {
+    store: Arc<dyn Store>,
+    /// Part of every key, so that no two runs share a record.
+    run: Token,
+    result: Vec<u8>,
+    /// Numbers its records from 0.
+    records: AtomicU64,
+}
+
+/// What is measured at once.
+#[derive(Clone, Copy)]
+enum Phase {
+    RoundTrip,
+    LookUp,
+    Calls,
+    Replays,
+}
+
+pub(super) async fn run(arguments: Bench, context: &mut Context) -> Result<Exit, Failure> {
+    let tasks = arguments.tasks;
+    let settings = context.settings()?.with_connections(u32::from(tasks).min(16));
+    let store = context.interrupt.unless_pressed(settings.connect()).await??;
+    let backend = store.backend.store();
+    let asked = context.interrupt.unless_pressed(backend.check()).await??.asked.into_owned();
+    let run = Arc::new(Run {
+        store: backend,
+        run: Token::random(),
+        result: vec![b'x'; arguments.result_bytes as usize],
+        records: AtomicU64::new(0),
+    });
+    let share = Duration::from_secs(arguments.seconds.into()) / 4;
+    let mut rows = Vec::new();
+    let mut failure = None;
+    for phase in [Phase::RoundTrip, Phase::LookUp, Phase::Calls, Phase::Replays] {
+        let measured = measure(&run, phase, tasks, share, &asked);
+        match context.interrupt.unless_pressed(measured).await {
+            Ok(Ok(measured)) => rows.extend(measured),
+            Ok(Err(error)) => failure = Some(Failure::from(error)),
+            Err(interrupted) => failure = Some(interrupted),
+        }
+        if failure.is_some() {
+            break;
+        }
+    }
+    let written = run.records.load(Ordering::Relaxed);
+    let left = purge(&run, tasks, written).await;
+    report(context, &store.place(), &arguments, &rows, (written - left, left), failure.is_none())?;
+    store.close().await;
+    if left > 0 {
+        let left = grouped(left);
+        let text =
+            format!("{left} records of {OPERATION} could not be purged; they expire in 10 minutes");
+        return Err(Failure::new(Exit::Unavailable, text));
+    }
+    failure.map_or(Ok(Exit::Done), Err)
+}
+
+impl Run {
+    fn id(&self, number: u64) -> Result<RecordId, StoreError> {
+        let id = RecordId::of(OPERATION, None, &(self.run.to_string(), number));
+        id.map_err(StoreError::unavailable)
+    }
+
+    /// A reservation and its completion, each timed.
+    async fn call(&self, samples: &mut [Samples]) -> Result<(), StoreError> {
+        let number = self.records.fetch_add(1, Ordering::Relaxed);
+        let id = self.id(number)?;
+        let request = Reserve::new(&id, Envelope::new(OPERATION));
+        let start = Instant::now();
+        let outcome = self.store.reserve(&request).await?;
+        samples[0].add(start.elapsed());
+        // Somebody else's record is never touched.
+        if !matches!(outcome, ReserveOutcome::Won) {
+            return Err(taken());
+        }
+        let record: Record = request.record().completed(&self.result);
+        let complete = Complete::new(&id, request.record(), &record, TTL);
+        let start = Instant::now();
+        let outcome = self.store.complete(&complete).await?;
+        samples[1].add(start.elapsed());
+        if matches!(outcome, CompleteOutcome::Recorded) { Ok(()) } else { Err(taken()) }
+    }
+
+    async fn once(
+        &self,
+        phase: Phase,
+        nth: u64,
+        samples: &mut [Samples],
+    ) -> Result<(), StoreError> {
+        match phase {
+            Phase::Calls => return self.call(samples).await,
+            Phase::RoundTrip => {
+                let start = Instant::now();
+                self.store.check().await?;
+                samples[0].add(start.elapsed());
+            }
+            Phase::LookUp => {
+                let id = self.id(u64::MAX)?;
+                let start = Instant::now();
+                self.store.load(&id).await?;
+                samples[0].add(start.elapsed());
+            }
+            Phase::Replays => {
+                let written = self.records.load(Ordering::Relaxed).max(1);
+                let id = self.id(nth % written)?;
+                let request = Reserve::new(&id, Envelope::new(OPERATION));
+                let start = Instant::now();
+                let outcome = self.store.reserve(&request).await?;
+                samples[0].add(start.elapsed());
+                if matches!(outcome, ReserveOutcome::Won) {
+                    return Err(taken());
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn taken() -> StoreError {
+    let text = "a record of the benchmark is not the one that it wrote: is the store evicting?";
+    StoreError::unavailable(text).without_outage()
+}
+
+async fn measure(
+    run: &Arc<Run>,
+    phase: Phase,
+    tasks: u16,
+    share: Duration,
+    asked: &str,
+) -> Result<Vec<Row>, StoreError> {
+    let start = Instant::now();
+    let mut workers = JoinSet::new();
+    for task in 0..u64::from(tasks) {
+        let run = Arc::clone(run);
+        workers.spawn(async move {
+            let mut samples = [Samples::default(), Samples::default()];
+            let mut nth = task;
+            while start.elapsed() < share {
+                run.once(phase, nth, &mut samples).await?;
+                nth += u64::from(tasks);
+            }
+            Ok::<_, StoreError>(samples)
+        });
+    }
+    let mut sums = [Samples::default(), Samples::default()];
+    while let Some(ended) = workers.join_next().await {
+        let samples = ended.map_err(StoreError::unavailable)??;
+        for (sum, samples) in sums.iter_mut().zip(samples) {
+            sum.append(samples);
+        }
+    }
+    let took = start.elapsed();
+    let [first, second] = sums;
+    Ok(match phase {
+        Phase::RoundTrip => vec![first.row("round trip", asked, took)],
+        Phase::LookUp => vec![first.row("look-up", "of a key that is not there", took)],
+        Phase::Calls => {
+            vec![first.row("reserve", "of a fresh key", took), second.row("complete", "", took)]
+        }
+        Phase::Replays => vec![first.row("replay", "a reserve that finds the result", took)],
+    })
+}
+
+/// Removes all records of this run, and returns how many are left. Ctrl-C does not stop it: a second one ends the process.
+async fn purge(run: &Arc<Run>, tasks: u16, written: u64) -> u64 {
+    let next = Arc::new(AtomicU64::new(0));
+    let mut workers = JoinSet::new();
+    for _ in 0..tasks {
+        let (run, next) = (Arc::clone(run), Arc::clone(&next));
+        workers.spawn(async move {
+            let mut left = 0;
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                if number >= written {
+                    return left;
+                }
+                let purged = match run.id(number) {
+                    Ok(id) => run.store.purge(&id).await.is_ok(),
+                    Err(_) => false,
+                };
+                left += u64::from(!purged);
+            }
+        });
+    }
+    workers.join_all().await.into_iter().sum()
+}

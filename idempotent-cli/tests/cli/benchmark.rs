@@ -1,0 +1,66 @@
+//! `bench`: it measures, and leaves nothing and nobody's records.
+
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::run::{command, documents, json as all, one, read, run};
+use crate::shop::{fill, quote};
+use crate::stores::{TestStore, on_every_store};
+
+async fn every_request_is_measured_and_nothing_is_left(store: TestStore) {
+    let _running = fill(&store.engine).await;
+    let before = all(&store.url, &["list"]).await.0.len();
+    let (document, code) = one(&store.url, &["bench", "--tasks", "4", "--seconds", "1"]).await;
+    assert_eq!(code, 0, "{document}");
+    let rows = document["rows"].as_array().expect("rows");
+    let names: Vec<_> = rows.iter().map(|row| row["what"].as_str().expect("a name")).collect();
+    assert_eq!(names, ["round trip", "look-up", "reserve", "complete", "replay"]);
+    for row in rows {
+        assert!(row["count"].as_u64() > Some(0), "{row}");
+        assert!(row["p50_ms"].as_f64() <= row["p99_ms"].as_f64(), "{row}");
+        assert!(row["p99_ms"].as_f64() <= row["max_ms"].as_f64(), "{row}");
+    }
+    assert_eq!((&document["left"], &document["complete"]), (&json!(0), &json!(true)));
+    assert_eq!(document["purged"], rows[2]["count"], "as many as were reserved");
+    assert_eq!(all(&store.url, &["list"]).await.0.len(), before);
+    quote(&store.engine, "basket 9").await;
+}
+
+on_every_store! { every_request_is_measured_and_nothing_is_left }
+
+#[tokio::test]
+async fn ctrl_c_ends_it_and_its_records_are_purged() {
+    let store = TestStore::sqlite().await;
+    let mut bench = command(&["--json", "bench", "--tasks", "2", "--seconds", "600"]);
+    let child = bench.env("IDEMPOTENT_STORE", &store.url).spawn().expect("it starts");
+    let pid = Pid::from_raw(i32::try_from(child.id().expect("it runs")).expect("a pid"));
+    // A quarter of ten minutes is for each row, so it measures the first one until it is told to stop.
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    kill_process(pid.expect("a pid"), Signal::INT).expect("it runs");
+    let ran = read(child.wait_with_output().await.expect("it ends"));
+    let documents = documents(&ran);
+    assert_eq!((ran.code, &documents[0]["complete"]), (130, &json!(false)), "{documents:?}");
+    assert_eq!(documents[0]["left"], json!(0));
+    assert_eq!(all(&store.url, &["list"]).await.0.len(), 0);
+}
+
+#[tokio::test]
+async fn a_table_fits_the_screen_and_bounds_are_kept() {
+    let store = TestStore::sqlite().await;
+    for (columns, header) in [("80", "P95 MS"), ("40", "P99 MS")] {
+        let mut bench = command(&["bench", "--tasks", "1", "--seconds", "1"]);
+        bench.env("IDEMPOTENT_STORE", &store.url).env("COLUMNS", columns);
+        let ran = read(bench.output().await.expect("it starts"));
+        assert!(ran.code == 0 && ran.stdout.contains(header), "{}", ran.stdout);
+        let width = columns.parse::<usize>().expect("a number");
+        let table = ran.stdout.lines().skip(1).take(6);
+        assert!(table.clone().all(|line| line.chars().count() <= width), "{}", ran.stdout);
+        assert_eq!(table.filter(|line| line.starts_with("re")).count(), 2, "{}", ran.stdout);
+    }
+    for wrong in [["--tasks", "0"], ["--tasks", "1000"], ["--seconds", "0"]] {
+        let ran = run(&store.url, &[&["bench"], &wrong[..]].concat()).await;
+        assert_eq!(ran.code, 2, "{wrong:?}");
+    }
+}

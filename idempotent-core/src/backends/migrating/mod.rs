@@ -1,0 +1,79 @@
+//! [`Migrating`]: a store that is on its way from one store to another, while calls go on; and [`Mover`], which copies
+//! what is completed.
+//!
+//! # The protocol
+//!
+//! A fleet changes its settings process by process, so at any moment processes of two neighbouring
+//! [modes](MigrationMode) run side by side, and never of three. What decides between two processes is a store that both
+//! of them must win:
+//!
+//! | mode | reserves | completes | answers a replay from |
+//! |---|---|---|---|
+//! | `Old` | in the old store | in the old store | the old store |
+//! | `Both` | in the old store, then in the new one, and runs only with both | in the old store, then in the new one | the old store, then the new one |
+//! | `New` | in the new store, and then looks whether the old one has something | in the new store | the new store, then the old one |
+//!
+//! `Old` and `Both` share the old store, `Both` and `New` the new one. `Old` and `New` share none.
+//!
+//! Both reservations of a `Both` process are one record with one token, so whatever is said of a call by its token holds in
+//! both stores.
+//!
+//! **Rule 1. Whoever runs a body has won the store of its mode, and has seen after that win that no other store has the call.**
+//! `Both` and `New` each write first and look then: `Both` wins the old store and then asks the new one by its
+//! reservation, `New` wins the new store and then looks into the old one. Of the two orders in which these four can
+//! interleave, none lets both run. Both may step back; then both are told that the call is in progress, and nothing has run.
+//! Whoever steps back releases only what has its own token.
+//!
+//! **Rule 2. A completed record beats everything that is not one,** wherever it is. A reservation beside it belongs to an
+//! owner that steps back, or died between two messages. So every answer but *won* and *completed* is given only after a
+//! look into the other store (`look`).
+//!
+//! **Rule 3. A result is written to the old store first, and to the new one then.** A process that dies in between leaves
+//! it where `Old`, `Both` and `New` all look. If the old store cannot be reached, the result is written to the new one
+//! if that still has the reservation, and the caller tries again: `Both` and `New` find it there.
+//!
+//! **Rule 4. What is given up is given up in the new store first, and in the old one then** (release, abandon), in the
+//! reverse order of the wins: while the old reservation stands, everybody respects it.
+//!
+//! **Rule 5. The old store's lease is the one that counts in `Both`,** since `Old` sees no other, and `New` respects it.
+//! The new one is renewed beside it, and is no more than a second lock.
+//!
+//! **Rule 6. A purge and a correction are made in the old store first, and in the new one then.** The mover looks into the
+//! old store again after each copy, so it takes back what was purged under its hands.
+//!
+//! What a crash leaves:
+//!
+//! | a process dies | what stands there | what becomes of it |
+//! |---|---|---|
+//! | `Both`, between its two wins | a reservation in the old store | lapses; nothing has run. Under *at most once* it is indeterminate, as after any crash |
+//! | `Both`, while the body runs | one reservation in each | both lapse, as their guarantee says |
+//! | `Both`, between the two completions | the result in the old store, a reservation in the new one | everybody replays the result; the mover copies it over the reservation, which has its token |
+//! | `Both`, between the two releases | a reservation in the old store | lapses |
+//! | `New`, between its win and its look | a reservation in the new store | lapses. If the old store has the result, that is replayed, and the mover removes the reservation |
+//! | the mover | some copies | its next pass goes on: a copy that is there is left alone |
+//!
+//! A lease that lapses between the two wins is not noticed here: the engine counts it from before the first message, and
+//! starts no body after its end.
+//!
+//! What this does not promise: where a lease lapses under *at least once* while its owner still runs, the body runs twice, as
+//! with any store, and in `Both` beside `New` each store may keep the result of another run. The mover reports such keys.
+//!
+//! # What it refuses
+//!
+//! Calls with steps or an input, and calls within a caller's transaction, live in one store by their nature: a journal is
+//! written in the same atomic step as its reservation, and a transaction has one database. In `Both` and `New` they are
+//! refused, as by any store that has neither; in `Old` they are not.
+
+mod both;
+mod look;
+mod mode;
+mod mover;
+mod new;
+mod report;
+mod store;
+mod transfer;
+
+pub use self::mode::{MigrationMode, UnknownMigrationMode};
+pub use self::mover::{MovePass, Mover};
+pub use self::report::MoveReport;
+pub use self::store::Migrating;

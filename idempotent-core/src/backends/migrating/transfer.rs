@@ -1,0 +1,129 @@
+//! Copying one record, so that any other process may do anything at the same time.
+
+use std::time::Duration;
+
+use super::report::MoveReport;
+use crate::model::{Envelope, NotKept, Record, RecordId};
+use crate::store::{
+    Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Release, State, Store, StoreError,
+};
+
+/// What replaces a copy that is taken back is kept for as long as this, since a store may take no time at all for none.
+const AT_ONCE: Duration = Duration::from_millis(1);
+
+/// How often a record that changes under the mover's hands is tried.
+const TRIES: usize = 3;
+
+/// Deals with one record of the old store, and counts what became of it.
+pub(super) async fn transfer<A: Store, B: Store>(
+    old: &A,
+    new: &B,
+    id: &RecordId,
+    entry: Entry,
+    only_looks: bool,
+    report: &mut MoveReport,
+) -> Result<(), StoreError> {
+    match entry.state {
+        State::Completed => completed(old, new, id, entry, only_looks, report).await?,
+        State::Reserved => report.running += 1,
+        State::Suspended => report.suspended += 1,
+        State::Indeterminate => match new.load(id).await? {
+            // Its owner could not reach the old store at its end.
+            Some(there) if there.state == State::Completed => report.already_there += 1,
+            _ => report.indeterminate += 1,
+        },
+        State::Lapsed => {}
+    }
+    Ok(())
+}
+
+async fn completed<A: Store, B: Store>(
+    old: &A,
+    new: &B,
+    id: &RecordId,
+    mut entry: Entry,
+    only_looks: bool,
+    report: &mut MoveReport,
+) -> Result<(), StoreError> {
+    let there = new.load(id).await?;
+    if let Some(there) = there.as_ref().filter(|there| there.state == State::Completed) {
+        let is_same_call = there.record.token() == entry.record.token();
+        if there.record == entry.record || (only_looks && is_same_call) {
+            report.already_there += 1;
+        } else if is_same_call {
+            follow(old, new, id, there.record.clone(), report).await?;
+        } else {
+            report.conflicts += 1;
+        }
+        return Ok(());
+    }
+    if entry.remaining.is_none() {
+        // A scan need not tell.
+        match old.load(id).await? {
+            Some(now) if now.state == State::Completed => entry = now,
+            // The next pass sees what it is now.
+            _ => return Ok(()),
+        }
+    }
+    let Some(ttl) = entry.remaining else {
+        report.without_expiry += 1;
+        return Ok(());
+    };
+    if only_looks {
+        report.copied += 1;
+        return Ok(());
+    }
+    for _ in 0..TRIES {
+        match new.complete(&Complete::new(id, &entry.record, &entry.record, ttl)).await? {
+            CompleteOutcome::Recorded => {
+                report.copied += 1;
+                return follow(old, new, id, entry.record, report).await;
+            }
+            // A process died after it had won the new store, and before it saw the result in the old one: nothing has run.
+            CompleteOutcome::Superseded(left) if left.state == State::Indeterminate => {
+                let release = Release::new(id, &left.record).including_indeterminate();
+                new.release(&release).await?;
+            }
+            CompleteOutcome::Superseded(_) | CompleteOutcome::Gone => break,
+        }
+    }
+    report.busy += 1;
+    Ok(())
+}
+
+/// Looks into the old store again, and makes the copy what the record is now: it may have been purged or corrected after
+/// it was read, and before it was copied.
+async fn follow<A: Store, B: Store>(
+    old: &A,
+    new: &B,
+    id: &RecordId,
+    mut copy: Record,
+    report: &mut MoveReport,
+) -> Result<(), StoreError> {
+    for _ in 0..TRIES {
+        let now = old.load(id).await?.filter(|now| now.state == State::Completed);
+        let Some((now, ttl)) = now.and_then(|now| Some((now.record, now.remaining?))) else {
+            let envelope = Envelope::new(copy.operation());
+            let empty = Record::reserved(&envelope, copy.token()).tombstone(NotKept::Withheld);
+            let outcome = new.correct(&Correct::new(id, &copy, &empty, AT_ONCE)).await?;
+            report.taken_back += u64::from(outcome == CorrectOutcome::Corrected);
+            return Ok(());
+        };
+        if now == copy {
+            return Ok(());
+        }
+        match new.correct(&Correct::new(id, &copy, &now, ttl)).await? {
+            CorrectOutcome::Corrected => {
+                report.corrected += 1;
+                copy = now;
+            }
+            // Somebody else was faster.
+            CorrectOutcome::Changed => return Ok(()),
+            CorrectOutcome::Unsupported => {
+                report.conflicts += 1;
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}

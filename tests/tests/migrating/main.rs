@@ -1,0 +1,12 @@
+//! `Migrating` and `Mover`: a fleet on its way from one store to another.
+
+// Clippy knows tests by their attribute, and so not the functions that they share.
+#![allow(clippy::unwrap_used)]
+
+mod contract;
+mod gate;
+mod moving;
+mod on_servers;
+mod pairs;
+mod random;
+mod simulation;
