@@ -95,6 +95,9 @@ pub struct Needs {
     pub attempts: Option<u32>,
     /// How many deliveries are in hand at most.
     pub concurrency: usize,
+    /// How long it is remembered that a message was handled: one that is delivered later than that runs again. `None` if
+    /// that is not known.
+    pub ttl: Option<Duration>,
 }
 
 impl Needs {
@@ -102,7 +105,7 @@ impl Needs {
     /// at a time.
     #[must_use]
     pub fn of(consumer: impl Into<String>) -> Self {
-        Self { consumer: consumer.into(), attempts: None, concurrency: 1 }
+        Self { consumer: consumer.into(), attempts: None, concurrency: 1, ttl: None }
     }
 
     /// Sets how often a handler may fail.
@@ -116,6 +119,13 @@ impl Needs {
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
+        self
+    }
+
+    /// Sets how long it is remembered that a message was handled.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
         self
     }
 }
@@ -133,13 +143,21 @@ pub struct Terms {
     pub deadline: Option<Duration>,
     /// How long the broker keeps a message that nobody settles, if that is known.
     pub keeps_for: Option<Duration>,
+    /// How much later than it is told to the broker may deliver a message again. Zero if it is prompt.
+    pub lateness: Duration,
 }
 
 impl Terms {
     /// The terms of a broker without deadlines.
     #[must_use]
     pub fn new(system: &'static str, destination: impl Into<String>) -> Self {
-        Self { system, destination: destination.into(), deadline: None, keeps_for: None }
+        Self {
+            system,
+            destination: destination.into(),
+            deadline: None,
+            keeps_for: None,
+            lateness: Duration::ZERO,
+        }
     }
 
     /// Sets after how long the broker delivers a message again.
@@ -153,6 +171,13 @@ impl Terms {
     #[must_use]
     pub fn keeps_for(mut self, keeps_for: Duration) -> Self {
         self.keeps_for = Some(keeps_for);
+        self
+    }
+
+    /// Sets how much later than it is told to the broker may deliver a message again. Default: zero.
+    #[must_use]
+    pub fn lateness(mut self, lateness: Duration) -> Self {
+        self.lateness = lateness;
         self
     }
 }
