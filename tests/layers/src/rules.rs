@@ -49,8 +49,8 @@ const CORE: &[Layer] = &[
 
     // Implementations of the contract. `backends/mod.rs` is their face.
     Layer { name: "backends", files: &["backends/mod.rs"], imports: Only(&[
-        "backends/shared", "backends/memory", "backends/near_cache", "backends/redis", "backends/postgres",
-        "backends/sqlite",
+        "backends/shared", "backends/memory", "backends/near_cache", "backends/shared", "backends/redis",
+        "backends/postgres", "backends/sqlite",
     ]) },
     Layer { name: "backends/shared", files: &["backends/shared/", "backends/shared.rs"], imports: Only(&["model", "error", "store"]) },
     Layer { name: "backends/memory", files: &["backends/memory/"], imports: Only(BACKEND) },
@@ -77,8 +77,8 @@ const CORE: &[Layer] = &[
     Layer { name: "client", files: &["client/"], imports: Only(CALL) },
     // Redis is a broker, too, and handlers run in transactions of the databases.
     Layer { name: "consumer", files: &["consumer/"], imports: Only(&[
-        "model", "error", "codec", "store", "engine", "default_engine", "call", "backends/redis", "backends/postgres",
-        "backends/sqlite",
+        "model", "error", "codec", "store", "engine", "default_engine", "call", "backends/shared", "backends/redis",
+        "backends/postgres", "backends/sqlite",
     ]) },
     // Its messages are rows of the same database.
     Layer { name: "outbox", files: &["outbox/"], imports: Only(&[

@@ -26,6 +26,7 @@ mod pull;
 mod received;
 mod redeliver;
 mod scripts;
+mod shared;
 mod source;
 mod start;
 mod trimmed;

@@ -10,9 +10,9 @@ use redis::{Cmd, RedisError, RedisResult, Value};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use super::group::{Group, is_gone, is_no_stream, millis};
+use super::group::{Group, StartAt, is_gone, is_no_stream, millis};
 use super::received::{self, Entry};
-use super::source::Shared;
+use super::shared::Shared;
 use super::trimmed;
 use crate::consumer::SourceError;
 
@@ -116,7 +116,7 @@ impl Pull {
             group = group.name,
             "the group or its stream is gone, and is created again"
         );
-        group.create(super::StartAt::Oldest).await.map_err(SourceError::unavailable)?;
+        group.create(StartAt::Oldest).await.map_err(SourceError::unavailable)?;
         Ok(Batch::default())
     }
 }

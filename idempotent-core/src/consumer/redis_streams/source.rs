@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,6 +14,7 @@ use super::dead_letter::DeadLetters;
 use super::group::{Group, StartAt};
 use super::pull::{Batch, Pull};
 use super::received::{Entry, Fields};
+use super::shared::{Lag, Shared};
 use super::start::start;
 use super::verdict::RedisDelivery;
 use crate::backends::RedisStore;
@@ -96,38 +97,11 @@ pub struct RedisStreamSource {
     started: Option<Running>,
 }
 
-/// What all deliveries of a source share.
-pub(super) struct Shared {
-    pub(super) group: Group,
-    pub(super) dead_letters: DeadLetters,
-    /// The name of the consumer that reads.
-    pub(super) consumer: String,
-    pub(super) creates: Option<StartAt>,
-    pub(super) claim_every: Duration,
-    pub(super) lag: Lag,
-    pub(super) is_stopped: AtomicBool,
-}
-
-/// How many messages the group has not read, as far as the server told last.
-pub(super) struct Lag(AtomicI64);
-
 struct Running {
     shared: Arc<Shared>,
     pull: Pull,
     /// What was received and not returned, and since when the server has counted its idle time, at the earliest.
     received: VecDeque<(Entry, Instant)>,
-}
-
-impl Lag {
-    const UNKNOWN: i64 = -1;
-
-    pub(super) fn set(&self, messages: i64) {
-        self.0.store(messages, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> Option<u64> {
-        u64::try_from(self.0.load(Ordering::Relaxed)).ok()
-    }
 }
 
 impl RedisStreamSource {
@@ -259,7 +233,7 @@ impl Source for RedisStreamSource {
             consumer: needs.consumer.clone(),
             creates: self.creates,
             claim_every: self.claim_every.unwrap_or(default),
-            lag: Lag(AtomicI64::new(Lag::UNKNOWN)),
+            lag: Lag::default(),
             is_stopped: AtomicBool::new(false),
         });
         let pull = Pull::new(Arc::clone(&shared));

@@ -11,7 +11,7 @@ use super::dead_letter::{Parked, Parking, settle_copied};
 use super::progress::progress;
 use super::received::Entry;
 use super::redeliver::{Held, redeliver_after};
-use super::source::Shared;
+use super::shared::Shared;
 use super::trimmed;
 use crate::consumer::{Message, ParkReason, Settle, SettleError, Verdict};
 
