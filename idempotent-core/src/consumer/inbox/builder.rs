@@ -67,6 +67,8 @@ impl ConsumerBuilder {
     /// * The handler returns an error, panics, runs for longer than [`max_run`](Self::max_run), or is interrupted when the
     ///   consumer stops: it is rolled back, so nothing has happened, and nothing is
     ///   [unknown](crate::consumer::Failure::Unknown). The message is delivered again.
+    ///   A statement that still runs then keeps its connection, and its locks, until the database has ended it: limit that
+    ///   with PostgreSQL's `statement_timeout`.
     /// * A conflict with another transaction, such as a serialization failure or a deadlock: it is run again at once, and
     ///   only the tenth one counts as a failed attempt. What the handler does outside of it happens each time.
     /// * The answer to the commit is lost, or does not come within the engine's
