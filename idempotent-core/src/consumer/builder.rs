@@ -130,7 +130,7 @@ impl ConsumerBuilder {
     /// A message that failed keeps its place: until it has succeeded or is [parked](super::Verdict::Parked), those of its key
     /// that come after it are told to come again later. So does one of which the broker may not have been told. One that does not
     /// come again to this worker loses its place ten seconds after its pause, or after the broker's deadline if that is shorter,
-    /// beside twice what the broker [says](super::Terms::lateness) that it may be late.
+    /// beside twice what the broker [says](super::Terms::lateness()) that it may be late.
     ///
     /// At most half of the [concurrency](Self::concurrency) waits for its turn in hand. The rest is told to come again, a second
     /// later at first, and the more rarely the longer the key is stuck: every 30 seconds at last. So one slow key does not hold
