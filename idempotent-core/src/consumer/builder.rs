@@ -128,12 +128,24 @@ impl ConsumerBuilder {
     /// keys, and those without one, go on meanwhile. Default: all run at once.
     ///
     /// A message that failed keeps its place: until it has succeeded or is [parked](super::Verdict::Parked), those of its key
-    /// that come after it are told to come again later. One that comes again neither to this worker nor, as it seems, to any
-    /// other loses its place ten seconds after its pause, or after the broker's deadline if that is shorter.
+    /// that come after it are told to come again later. So does one of which the broker may not have been told. One that does not
+    /// come again to this worker loses its place ten seconds after its pause, or after the broker's deadline if that is shorter,
+    /// beside twice what the broker [says](super::Terms::lateness()) that it may be late.
     ///
-    /// At most half of the [concurrency](Self::concurrency) waits for its turn in hand, and the rest is told to come again a
-    /// second later. So one slow key does not hold up the others. Such deliveries end as
-    /// [`Busy`](super::DeliveryOutcome::Busy), and are no attempts.
+    /// At most half of the [concurrency](Self::concurrency) waits for its turn in hand. The rest is told to come again, a second
+    /// later at first, and the more rarely the longer the key is stuck: every 30 seconds at last. So one slow key does not hold
+    /// up the others. Such deliveries end as [`Busy`](super::DeliveryOutcome::Busy), and are no attempts.
+    ///
+    /// # What is not promised
+    ///
+    /// * After a place was lost, the followers run, and the message runs after them if it comes then: a broker that delivers it
+    ///   later than its place is kept, such as after an outage of its own.
+    /// * A worker that restarts knows nothing of what an earlier one has told to come again: followers that are delivered first
+    ///   run first.
+    /// * A message whose pause has no end, such as a [`RetryAfter`](super::Failure::RetryAfter) of years, sticks its key for
+    ///   that long.
+    /// * A broker that delivers only so many unsettled messages, such as `JetStream` by `max_ack_pending`, delivers nothing at all
+    ///   once one stuck key has that many: let that limit be above the longest backlog of one key.
     ///
     /// **This is the order of one worker.** Where several share a queue, two of them may have messages of one key in hand at the
     /// same time: give each worker a queue, a stream or a subject of its own, chosen by the key. And it is the order in which

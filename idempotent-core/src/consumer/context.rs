@@ -44,8 +44,9 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(settings: Settings, lease: Duration, telemetry: Telemetry) -> Self {
-        let deadline = telemetry.terms().deadline;
-        let ordering = Arc::new(Ordering::new(settings.concurrency.get(), deadline));
+        let terms = telemetry.terms();
+        let (concurrency, deadline) = (settings.concurrency.get(), terms.deadline);
+        let ordering = Arc::new(Ordering::new(concurrency, deadline, terms.lateness));
         let operation = settings.operation.lease(lease);
         let attempts = AttemptLog::new(&settings.engine, operation.name, settings.ttl());
         Self {

@@ -89,7 +89,7 @@
 //! | `idempotent_consumer_in_hand` | gauge | `consumer` |
 //! | `idempotent_consumer_lag` | gauge, of messages behind the last delivery, where the broker says so | `consumer` |
 //! | `idempotent_consumer_paused` | gauge, 1 while the store does not answer | `consumer` |
-//! | `idempotent_consumer_trimmed_total` | counter, of messages that a Redis stream has dropped before they were settled | `consumer` |
+//! | `idempotent_consumer_trimmed_total` | counter, of messages that a Redis stream has dropped before they were settled, those that were parked included | `consumer` |
 
 mod acquire;
 mod attempt_log;

@@ -15,10 +15,19 @@ use super::verdict::Verdict;
 
 /// How long a message waits at least that comes before its turn.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
-/// How long it waits if too many wait in hand.
+/// How long one waits at most, so that it comes soon after its turn has come. As many deliveries does a stuck key cost.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How long it waits at least if too many wait in hand.
 const A_WHILE: Duration = Duration::from_secs(1);
-/// For how long a message that was told to come again keeps its place at most, after its pause. Another worker may have it.
+/// For how long a message that was told to come again keeps its place at most, after its pause and what its broker takes to
+/// notice that. Another worker may have it.
 const LONGEST_GRACE: Duration = Duration::from_secs(10);
+/// Where the broker has no deadline: for how long a message keeps its place of which nobody knows what the broker was told.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Longer than any process runs.
+const FAR_AWAY: Duration = Duration::from_secs(86_400 * 365 * 30);
+/// After so many messages the keys are looked through for those of which nobody hears any more.
+const SWEEP_EVERY: u32 = 1024;
 
 /// The messages of each key that are not settled.
 pub(super) struct Ordering {
@@ -27,26 +36,39 @@ pub(super) struct Ordering {
     /// How many may wait for their turn in hand.
     most_waiting: usize,
     grace: Duration,
+    /// When a message comes again of which the broker was told nothing.
+    deadline: Duration,
 }
 
 #[derive(Default)]
 struct Keys {
-    seen: HashMap<String, Vec<Seen>>,
+    by_name: HashMap<String, Line>,
     waiting: usize,
+    entered: u32,
+}
+
+/// The messages of a key, in the order of their first receipts.
+struct Line {
+    seen: Vec<Seen>,
+    /// When it has moved last: the longer it is stuck, the more rarely its messages come.
+    moved: Instant,
 }
 
 /// A message that was received.
 struct Seen {
     position: String,
-    /// When it may come again; `None` while it is in hand.
+    /// How many deliveries of it are in hand: brokers may deliver it again meanwhile.
+    in_hand: u32,
+    /// When it comes again, as far as the broker was told.
     comes_again: Option<Instant>,
 }
 
-/// A message's place among those of its key.
+/// A message's place among those of its key, for one delivery.
 pub(super) struct Place {
     ordering: Arc<Ordering>,
     key: String,
     position: String,
+    has_left: bool,
 }
 
 /// That what makes a message's key panicked.
@@ -64,7 +86,18 @@ pub(super) enum Turn {
 enum Look {
     Now,
     After(Duration),
-    Wait,
+    /// In hand, if there is room, or else for so long.
+    Wait(Duration),
+}
+
+/// What becomes of a place when its delivery has ended.
+enum Leaving {
+    /// The message is settled.
+    Settled,
+    /// It comes again at that time.
+    ComesAgain(Instant),
+    /// Another worker may have it at once.
+    GivenBack,
 }
 
 /// That a message waits in hand.
@@ -76,12 +109,24 @@ impl Drop for Waiting<'_> {
     }
 }
 
+impl Seen {
+    /// Whether it may still be waited for.
+    fn is_expected(&self, now: Instant, grace: Duration) -> bool {
+        self.in_hand > 0 || self.comes_again.is_some_and(|at| at + grace > now)
+    }
+}
+
 impl Ordering {
-    /// For so many messages in hand, of a broker with this deadline.
-    pub(super) fn new(concurrency: usize, deadline: Option<Duration>) -> Self {
+    /// For so many messages in hand, of a broker with this deadline, which delivers so much later than it is told.
+    pub(super) fn new(concurrency: usize, deadline: Option<Duration>, lateness: Duration) -> Self {
         let grace = deadline.unwrap_or(LONGEST_GRACE).min(LONGEST_GRACE);
-        let most_waiting = concurrency / 2;
-        Self { keys: Mutex::default(), changed: Notify::new(), most_waiting, grace }
+        Self {
+            keys: Mutex::default(),
+            changed: Notify::new(),
+            most_waiting: concurrency / 2,
+            grace: grace.saturating_add(lateness.saturating_mul(2)).min(FAR_AWAY),
+            deadline: deadline.unwrap_or(PATIENCE).min(FAR_AWAY),
+        }
     }
 
     fn keys(&self) -> MutexGuard<'_, Keys> {
@@ -90,15 +135,32 @@ impl Ordering {
 
     /// Gives a message that is received now its place.
     pub(super) fn enter(self: &Arc<Self>, message: &Message, key: String) -> Place {
-        let position = message.position().to_owned();
+        let (position, now) = (message.position().to_owned(), Instant::now());
         let mut keys = self.keys();
-        let seen = keys.seen.entry(key.clone()).or_default();
-        match seen.iter_mut().find(|seen| seen.position == position) {
-            Some(known) => known.comes_again = None,
-            None => seen.push(Seen { position: position.clone(), comes_again: None }),
+        keys.entered = keys.entered.wrapping_add(1);
+        if keys.entered % SWEEP_EVERY == 0 {
+            keys.sweep(now, self.grace);
+        }
+        let line = keys.by_name.entry(key.clone());
+        let line = line.or_insert_with(|| Line { seen: Vec::new(), moved: now });
+        match line.seen.iter_mut().find(|seen| seen.position == position) {
+            Some(known) => known.in_hand += 1,
+            None => {
+                line.seen.push(Seen { position: position.clone(), in_hand: 1, comes_again: None });
+            }
         }
         drop(keys);
-        Place { ordering: Arc::clone(self), key, position }
+        Place { ordering: Arc::clone(self), key, position, has_left: false }
+    }
+}
+
+impl Keys {
+    /// Forgets the messages that come no more, it seems: another worker has them.
+    fn sweep(&mut self, now: Instant, grace: Duration) {
+        self.by_name.retain(|_, line| {
+            line.seen.retain(|seen| seen.is_expected(now, grace));
+            !line.seen.is_empty()
+        });
     }
 }
 
@@ -113,16 +175,16 @@ impl Place {
             match self.look() {
                 Look::Now => return Turn::Now,
                 Look::After(pause) => return Turn::After(pause),
-                Look::Wait if waiting.is_none() => {
+                Look::Wait(pause) if waiting.is_none() => {
                     let mut keys = ordering.keys();
                     if keys.waiting >= ordering.most_waiting {
-                        return Turn::After(A_WHILE);
+                        return Turn::After(pause);
                     }
                     keys.waiting += 1;
                     drop(keys);
                     waiting = Some(Waiting(ordering));
                 }
-                Look::Wait => {}
+                Look::Wait(_) => {}
             }
             // Those that nobody hears of any more lose their places without a change.
             let _ = timeout(A_WHILE, changed).await;
@@ -132,42 +194,79 @@ impl Place {
     fn look(&self) -> Look {
         let (now, grace) = (Instant::now(), self.ordering.grace);
         let mut keys = self.ordering.keys();
-        let Some(seen) = keys.seen.get_mut(&self.key) else { return Look::Now };
-        seen.retain(|seen| seen.comes_again.is_none_or(|at| at + grace > now));
-        let ahead = seen.iter().take_while(|seen| seen.position != self.position);
+        let Some(line) = keys.by_name.get_mut(&self.key) else { return Look::Now };
+        line.seen.retain(|seen| seen.is_expected(now, grace));
+        let ahead = line.seen.iter().take_while(|seen| seen.position != self.position);
         let (mut is_first, mut comes_again) = (true, None::<Instant>);
         for seen in ahead {
             is_first = false;
-            comes_again = comes_again.max(seen.comes_again);
+            // What is in hand may end at any time.
+            comes_again = comes_again.max(seen.comes_again.filter(|_| seen.in_hand == 0));
         }
         match (is_first, comes_again) {
             (true, _) => Look::Now,
-            (false, Some(at)) => Look::After((at - now).max(SHORTEST_PAUSE)),
-            (false, None) => Look::Wait,
+            (false, Some(at)) => {
+                let pause = at.saturating_duration_since(now);
+                Look::After(pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE))
+            }
+            (false, None) => {
+                let stuck = now.saturating_duration_since(line.moved);
+                Look::Wait(stuck.clamp(A_WHILE, LONGEST_PAUSE))
+            }
         }
     }
 
-    /// Leaves the place, or keeps it if the message comes again.
-    pub(super) fn settled(self, verdict: &Verdict) {
+    /// Leaves the place, or keeps it if the message comes again: for this verdict, which the broker has confirmed or not.
+    pub(super) fn settled(mut self, verdict: &Verdict, confirmed: bool) {
+        let now = Instant::now();
+        let leaving = match verdict {
+            // Unconfirmed, it comes again, and its handler does not run.
+            Verdict::Completed | Verdict::Parked { .. } => Leaving::Settled,
+            Verdict::Retry { after } | Verdict::Busy { after } if confirmed => {
+                Leaving::ComesAgain(now + (*after).min(FAR_AWAY))
+            }
+            Verdict::GivenBack if confirmed => Leaving::GivenBack,
+            // The broker goes by its deadline, or did hear of it.
+            Verdict::Retry { after } | Verdict::Busy { after } => {
+                Leaving::ComesAgain(now + (*after).clamp(self.ordering.deadline, FAR_AWAY))
+            }
+            _ => Leaving::ComesAgain(now + self.ordering.deadline),
+        };
+        self.leave(&leaving);
+    }
+
+    fn leave(&mut self, leaving: &Leaving) {
+        self.has_left = true;
         let mut keys = self.ordering.keys();
-        if let Some(seen) = keys.seen.get_mut(&self.key) {
-            match verdict {
-                Verdict::Retry { after } | Verdict::Busy { after } => {
-                    let at = Instant::now().checked_add(*after);
-                    let mut ours = seen.iter_mut().filter(|seen| seen.position == self.position);
-                    if let Some(ours) = ours.next() {
-                        ours.comes_again = at;
-                    }
-                }
-                // Another worker may have it at once.
-                _ => seen.retain(|seen| seen.position != self.position),
-            }
-            if seen.is_empty() {
-                keys.seen.remove(&self.key);
-            }
+        let Some(line) = keys.by_name.get_mut(&self.key) else { return };
+        let Some(at) = line.seen.iter().position(|seen| seen.position == self.position) else {
+            return;
+        };
+        let seen = &mut line.seen[at];
+        seen.in_hand = seen.in_hand.saturating_sub(1);
+        match leaving {
+            Leaving::Settled => seen.comes_again = None,
+            Leaving::ComesAgain(again) => seen.comes_again = Some(*again),
+            Leaving::GivenBack => {}
+        }
+        if seen.in_hand == 0 && seen.comes_again.is_none() {
+            line.seen.remove(at);
+            line.moved = Instant::now();
+        }
+        if line.seen.is_empty() {
+            keys.by_name.remove(&self.key);
         }
         drop(keys);
         self.ordering.changed.notify_waiters();
+    }
+}
+
+impl Drop for Place {
+    /// Its task has panicked, or was dropped, so the broker was told nothing.
+    fn drop(&mut self) {
+        if !self.has_left {
+            self.leave(&Leaving::ComesAgain(Instant::now() + self.ordering.deadline));
+        }
     }
 }
 
@@ -177,25 +276,33 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    fn ordering(concurrency: usize, deadline: Option<Duration>) -> Arc<Ordering> {
+        Arc::new(Ordering::new(concurrency, deadline, Duration::ZERO))
+    }
+
     fn enter(ordering: &Arc<Ordering>, position: &str) -> Place {
         ordering.enter(&Message::new(position, "orders", ""), "key".to_owned())
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_message_that_comes_again_keeps_its_place_until_it_is_due_for_long() {
-        let ordering = Arc::new(Ordering::new(8, Some(SECOND * 4)));
+        let ordering = ordering(8, Some(SECOND * 4));
         let first = enter(&ordering, "1");
         assert_eq!(first.turn().await, Turn::Now);
-        first.settled(&Verdict::Retry { after: SECOND * 5 });
+        first.settled(&Verdict::Retry { after: SECOND * 5 }, true);
         let second = enter(&ordering, "2");
         assert_eq!(second.turn().await, Turn::After(SECOND * 5));
-        second.settled(&Verdict::Busy { after: SECOND * 5 });
+        second.settled(&Verdict::Busy { after: SECOND * 5 }, true);
         tokio::time::advance(SECOND * 6).await;
-        assert_eq!(enter(&ordering, "2").turn().await, Turn::After(SHORTEST_PAUSE));
-        assert_eq!(enter(&ordering, "1").turn().await, Turn::Now);
-        enter(&ordering, "1").settled(&Verdict::Completed);
-        assert_eq!(enter(&ordering, "2").turn().await, Turn::Now);
-        enter(&ordering, "2").settled(&Verdict::Retry { after: SECOND });
+        let second = enter(&ordering, "2");
+        assert_eq!(second.turn().await, Turn::After(SHORTEST_PAUSE));
+        second.settled(&Verdict::Busy { after: SHORTEST_PAUSE }, true);
+        let first = enter(&ordering, "1");
+        assert_eq!(first.turn().await, Turn::Now);
+        first.settled(&Verdict::Completed, true);
+        let second = enter(&ordering, "2");
+        assert_eq!(second.turn().await, Turn::Now);
+        second.settled(&Verdict::Retry { after: SECOND }, true);
         // Another worker has it, it seems.
         tokio::time::advance(SECOND * 6).await;
         assert_eq!(enter(&ordering, "3").turn().await, Turn::Now);
@@ -203,7 +310,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn no_more_wait_in_hand_than_half_of_what_may_be_there() {
-        let ordering = Arc::new(Ordering::new(4, None));
+        let ordering = ordering(4, None);
         let places: Vec<_> = ["1", "2", "3", "4"].map(|it| enter(&ordering, it)).into();
         let turns = places.iter().skip(1).map(|place| timeout(SECOND / 2, place.turn()));
         let turns = futures_util::future::join_all(turns).await;
@@ -212,10 +319,72 @@ mod tests {
         assert_eq!(ordering.keys().waiting, 0);
     }
 
-    #[test]
-    fn nothing_is_kept_of_keys_whose_messages_are_settled() {
-        let ordering = Arc::new(Ordering::new(4, None));
-        enter(&ordering, "1").settled(&Verdict::Completed);
-        assert!(ordering.keys().seen.is_empty());
+    #[tokio::test(start_paused = true)]
+    async fn a_message_that_is_delivered_twice_keeps_its_place_until_both_have_ended() {
+        let ordering = ordering(8, None);
+        let (running, again) = (enter(&ordering, "1"), enter(&ordering, "1"));
+        let next = enter(&ordering, "2");
+        again.settled(&Verdict::Busy { after: SECOND }, true);
+        assert!(timeout(SECOND * 100, next.turn()).await.is_err(), "the first one still runs");
+        running.settled(&Verdict::Completed, true);
+        assert_eq!(next.turn().await, Turn::Now);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_of_which_the_broker_was_not_told_keeps_its_place_for_its_deadline() {
+        for (verdict, confirmed) in [
+            (Verdict::Left, true),
+            (Verdict::Retry { after: SECOND }, false),
+            (Verdict::GivenBack, false),
+        ] {
+            let ordering = ordering(8, Some(SECOND * 4));
+            enter(&ordering, "1").settled(&verdict, confirmed);
+            let next = enter(&ordering, "2");
+            assert_eq!(next.turn().await, Turn::After(SECOND * 4), "{verdict:?}");
+        }
+        let dropped = ordering(8, Some(SECOND * 4));
+        drop(enter(&dropped, "1"));
+        assert_eq!(enter(&dropped, "2").turn().await, Turn::After(SECOND * 4));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_without_end_sticks_its_key_and_its_followers_ask_twice_a_minute() {
+        let ordering = ordering(8, None);
+        enter(&ordering, "1").settled(&Verdict::Retry { after: Duration::MAX }, true);
+        for _ in 0..3 {
+            let next = enter(&ordering, "2");
+            assert_eq!(next.turn().await, Turn::After(LONGEST_PAUSE));
+            next.settled(&Verdict::Busy { after: LONGEST_PAUSE }, true);
+            tokio::time::advance(LONGEST_PAUSE).await;
+        }
+        let first = enter(&ordering, "1");
+        assert_eq!(first.turn().await, Turn::Now);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_longer_a_key_is_stuck_the_more_rarely_its_messages_come() {
+        let ordering = ordering(1, None);
+        let _running = enter(&ordering, "1");
+        for (stuck, pause) in [(0, 1), (3, 3), (10, 13), (3600, 30)] {
+            tokio::time::advance(SECOND * stuck).await;
+            let next = enter(&ordering, "2");
+            assert_eq!(next.turn().await, Turn::After(SECOND * pause));
+            next.settled(&Verdict::Busy { after: SECOND * pause }, true);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_kept_of_keys_whose_messages_are_settled_or_do_not_come_again() {
+        let ordering = ordering(4, None);
+        enter(&ordering, "1").settled(&Verdict::Completed, true);
+        assert!(ordering.keys().by_name.is_empty());
+        for number in 0..SWEEP_EVERY - 2 {
+            let place = ordering.enter(&Message::new("1", "orders", ""), format!("{number}"));
+            place.settled(&Verdict::Retry { after: SECOND }, true);
+        }
+        assert_eq!(ordering.keys().by_name.len(), SWEEP_EVERY as usize - 2);
+        tokio::time::advance(SECOND * 60).await;
+        let _other = enter(&ordering, "2");
+        assert_eq!(ordering.keys().by_name.len(), 1);
     }
 }

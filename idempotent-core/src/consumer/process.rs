@@ -114,7 +114,7 @@ pub(super) async fn process(
     let (verdict, confirmed) = context.tell(delivery, verdict).await;
     drop(kept);
     if let Ok(Some(place)) = place {
-        place.settled(&verdict);
+        place.settled(&verdict, confirmed);
     }
     let message = delivery.message();
     context.telemetry.settled(&span, message, outcome, &verdict);

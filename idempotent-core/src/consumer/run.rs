@@ -153,6 +153,7 @@ async fn next(
 /// Starts the source, however long its broker takes to answer.
 async fn start(source: &mut impl Source, settings: &Settings) -> Result<Terms, ConsumerError> {
     let needs = Needs::of(settings.operation.name).concurrency(settings.concurrency.get());
+    let needs = needs.ttl(settings.ttl());
     let needs = match settings.attempts.limit() {
         Some(limit) => needs.attempts(limit),
         None => needs,

@@ -95,6 +95,9 @@ pub struct Needs {
     pub attempts: Option<u32>,
     /// How many deliveries are in hand at most.
     pub concurrency: usize,
+    /// How long it is remembered that a message was handled: one that is delivered later than that runs again. `None` if
+    /// that is not known.
+    pub ttl: Option<Duration>,
 }
 
 impl Needs {
@@ -102,7 +105,7 @@ impl Needs {
     /// at a time.
     #[must_use]
     pub fn of(consumer: impl Into<String>) -> Self {
-        Self { consumer: consumer.into(), attempts: None, concurrency: 1 }
+        Self { consumer: consumer.into(), attempts: None, concurrency: 1, ttl: None }
     }
 
     /// Sets how often a handler may fail.
@@ -116,6 +119,13 @@ impl Needs {
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;
+        self
+    }
+
+    /// Sets how long it is remembered that a message was handled.
+    #[must_use]
+    pub fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
         self
     }
 }
@@ -135,14 +145,22 @@ pub struct Terms {
     pub keeps_for: Option<Duration>,
     /// How long a handler may run; `None` if keeping a delivery alive prolongs its deadline for as long as it takes.
     pub longest_run: Option<Duration>,
+    /// How much later than it is told to the broker may deliver a message again. Zero if it is prompt.
+    pub lateness: Duration,
 }
 
 impl Terms {
     /// The terms of a broker without deadlines.
     #[must_use]
     pub fn new(system: &'static str, destination: impl Into<String>) -> Self {
-        let destination = destination.into();
-        Self { system, destination, deadline: None, keeps_for: None, longest_run: None }
+        Self {
+            system,
+            destination: destination.into(),
+            deadline: None,
+            keeps_for: None,
+            longest_run: None,
+            lateness: Duration::ZERO,
+        }
     }
 
     /// Sets after how long the broker delivers a message again.
@@ -164,6 +182,13 @@ impl Terms {
     #[must_use]
     pub fn longest_run(mut self, longest_run: Duration) -> Self {
         self.longest_run = Some(longest_run);
+        self
+    }
+
+    /// Sets how much later than it is told to the broker may deliver a message again. Default: zero.
+    #[must_use]
+    pub fn lateness(mut self, lateness: Duration) -> Self {
+        self.lateness = lateness;
         self
     }
 }

@@ -63,6 +63,8 @@ pub enum ParkReason {
     AttemptsUsedUp,
     /// The handler's error says that no attempt will succeed.
     Permanent,
+    /// The broker has dropped the message while it was in hand, and would not deliver it again: a Redis stream was trimmed.
+    Trimmed,
 }
 
 impl Verdict {
@@ -102,6 +104,7 @@ impl ParkReason {
             Self::Indeterminate => "indeterminate",
             Self::AttemptsUsedUp => "attempts_used_up",
             Self::Permanent => "permanent",
+            Self::Trimmed => "trimmed",
         }
     }
 }

@@ -7,7 +7,7 @@ use idempotent_core::Guarantee;
 use idempotent_core::Idempotency;
 use idempotent_core::backends::{MemoryStore, PostgresStore, SqliteStore};
 use idempotent_core::consumer::{
-    Consumer, ConsumerBuilder, ConsumerError, DeliveryOutcome, InboxTransaction, Message,
+    self, Consumer, ConsumerBuilder, ConsumerError, DeliveryOutcome, InboxTransaction, Message,
     ParkReason, Verdict,
 };
 use idempotent_core::testing::sources::TestBroker;
@@ -207,6 +207,59 @@ macro_rules! rules_on {
             for (id, times) in effects {
                 assert_eq!(shop.effects(id).await, times, "{id}");
             }
+        }
+
+        #[tokio::test]
+        async fn a_handler_that_ends_its_transaction_fails_and_the_consumer_goes_on() {
+            $(require!($server);)?
+            let (shop, broker) = ($open().await, TestBroker::new());
+            let consumer = builder(&shop, 2).within(shop.pool.clone()).handler(
+                |id: String, mut tx: Tx| async move {
+                    effect(&mut tx, &id).await?;
+                    if id == "bad" {
+                        sqlx::query("ROLLBACK").execute(&mut **tx).await?;
+                    }
+                    Ok::<_, Failure>(())
+                },
+            );
+            for id in ["bad", "good"] {
+                broker.publish(id, id);
+            }
+            consumer.run(broker.source(), broker.until_settled(2)).await.unwrap();
+            let parked = broker.parked();
+            assert_eq!((parked.len(), parked[0].reason), (1, ParkReason::AttemptsUsedUp));
+            assert_eq!((shop.effects("bad").await, shop.effects("good").await), (0, 1));
+        }
+
+        #[tokio::test]
+        async fn a_handler_that_fails_as_if_the_database_were_away_has_failed_the_third_time() {
+            $(require!($server);)?
+            let (shop, broker, runs) = ($open().await, TestBroker::new(), Effects::default());
+            let seen = runs.clone();
+            let consumer = builder(&shop, 1).within(shop.pool.clone()).handler_with(
+                move |id: String, _: Tx| {
+                    seen.add(&id);
+                    async move {
+                        let elsewhere = std::io::ErrorKind::ConnectionReset.into();
+                        Err::<(), _>(match id.as_str() {
+                            "pool" => sqlx::Error::PoolTimedOut,
+                            "protocol" => sqlx::Error::Protocol("too many arguments".into()),
+                            _ => sqlx::Error::Io(elsewhere),
+                        })
+                    }
+                },
+                |error| match error {
+                    sqlx::Error::PoolTimedOut => consumer::Failure::Permanent,
+                    _ => consumer::Failure::Retry,
+                },
+            );
+            for id in ["elsewhere", "pool", "protocol"] {
+                broker.publish(id, id);
+            }
+            consumer.run(broker.source(), broker.until_settled(3)).await.unwrap();
+            assert_eq!(broker.parked().len(), 3);
+            let expected = [("elsewhere", 3), ("pool", 1), ("protocol", 1)];
+            assert_eq!(runs.all(), expected.map(|(id, times)| (id.to_owned(), times)));
         }
 
         #[tokio::test]

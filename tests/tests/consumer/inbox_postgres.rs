@@ -10,7 +10,7 @@ use idempotent_core::consumer::{Consumer, DeliveryOutcome, InboxTransaction};
 use idempotent_core::outbox::{self, Outbox};
 use idempotent_core::testing::sources::TestBroker;
 use idempotent_servers::{Server, TcpProxy, require};
-use idempotent_tests::{millis, secs};
+use idempotent_tests::{Log, millis, secs};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 
@@ -83,6 +83,71 @@ async fn transactions_that_conflict_are_run_again_and_no_attempt_is_counted() {
     assert!(runs.load(Ordering::SeqCst) > 8, "nothing was in conflict");
 }
 
+#[tokio::test]
+async fn a_message_that_meets_nothing_but_conflicts_is_parked_in_the_end() {
+    require!(Server::Postgres);
+    let (shop, broker, runs) = (postgres_shop().await, TestBroker::new(), Arc::default());
+    let ran: Arc<AtomicU32> = Arc::clone(&runs);
+    let consumer = Consumer::builder("shop.ship", &shop.engine)
+        .attempts(attempts(2))
+        .within(shop.pool.clone())
+        .handler(move |_: String, mut tx: Tx| {
+            ran.fetch_add(1, Ordering::SeqCst);
+            async move {
+                let raise = "DO 'BEGIN RAISE EXCEPTION SQLSTATE ''40001''; END'";
+                sqlx::query(raise).execute(&mut **tx).await.map(drop)
+            }
+        });
+    broker.publish("7", "7");
+    consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
+    assert_eq!((broker.parked()[0].attempts, runs.load(Ordering::SeqCst)), (2, 20));
+}
+
+#[tokio::test]
+async fn a_statement_that_times_out_is_a_failed_attempt() {
+    require!(Server::Postgres);
+    let (shop, broker) = (postgres_shop().await, TestBroker::new());
+    let consumer = Consumer::builder("shop.ship", &shop.engine)
+        .attempts(attempts(2))
+        .within(shop.pool.clone())
+        .handler(|_: String, mut tx: Tx| async move {
+            sqlx::query("SET LOCAL statement_timeout = 50").execute(&mut **tx).await?;
+            sqlx::query("SELECT pg_sleep(60)").execute(&mut **tx).await.map(drop)
+        });
+    broker.publish("7", "7");
+    consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
+    let parked = &broker.parked()[0];
+    assert_eq!(parked.attempts, 2);
+    assert!(parked.error.contains("statement timeout"), "{}", parked.error);
+}
+
+#[tokio::test]
+async fn a_database_that_lets_nobody_in_pauses_the_consumer_and_costs_no_attempt() {
+    require!(Server::Postgres);
+    let (log, _guard) = Log::listen();
+    let url = postgres_database().await;
+    let engine = Idempotency::new(PostgresStore::connect(url.as_str()).await.unwrap());
+    let (server, name) = url.rsplit_once('/').unwrap();
+    let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
+    let allow =
+        |allowed| sqlx::AssertSqlSafe(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS {allowed}"));
+    sqlx::raw_sql(allow(false)).execute(&mut admin).await.unwrap();
+    let pool = PgPoolOptions::new().connect_lazy(&url).unwrap();
+    let (broker, ends) = (TestBroker::new(), Ends::default());
+    let builder = ends.watch(Consumer::builder("shop.ship", &engine)).attempts(attempts(1));
+    let consumer = builder.within(pool).handler(|_: String, mut tx: Tx| async move {
+        sqlx::query("SELECT 1").execute(&mut **tx).await.map(drop)
+    });
+    broker.publish("7", "7");
+    let running = Running::start(&consumer, broker.source());
+    until(|| !log.events("consumption pauses").is_empty()).await;
+    assert!(ends.all().is_empty() && broker.parked().is_empty(), "{:?}", ends.all());
+    sqlx::raw_sql(allow(true)).execute(&mut admin).await.unwrap();
+    tokio::time::timeout(secs(60), broker.until_settled(1)).await.unwrap();
+    running.stop().await.unwrap();
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::Executed]);
+}
+
 /// A shop whose messages' transactions go through a proxy.
 async fn through_a_proxy() -> (Idempotency, TcpProxy, PgPool, String) {
     let url = postgres_database().await;
@@ -93,7 +158,8 @@ async fn through_a_proxy() -> (Idempotency, TcpProxy, PgPool, String) {
     let store = PostgresStore::connect(url.as_str()).await.unwrap();
     let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(secs(5));
     let pool = pool.connect_with(through).await.unwrap();
-    (Idempotency::new(store), proxy, pool, url)
+    let engine = Idempotency::builder(store).store_timeout(secs(2)).build();
+    (engine, proxy, pool, url)
 }
 
 /// Waits until somebody waits for the advisory lock with this number.
@@ -118,7 +184,17 @@ async fn until_waited_for(connection: &mut PgConnection, lock: i64) {
 
 #[tokio::test]
 async fn a_commit_whose_answer_is_lost_is_found_out_and_nothing_happens_twice() {
+    commit_without_an_answer(true).await;
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_never_comes_is_found_out_and_nothing_happens_twice() {
+    commit_without_an_answer(false).await;
+}
+
+async fn commit_without_an_answer(is_cut: bool) {
     require!(Server::Postgres);
+    let (log, _guard) = Log::listen();
     let (engine, proxy, pool, url) = through_a_proxy().await;
     let mut direct = PgConnection::connect(&url).await.unwrap();
     // The commit waits for a lock, so that its answer can be lost and no other one.
@@ -147,7 +223,11 @@ async fn a_commit_whose_answer_is_lost_is_found_out_and_nothing_happens_twice() 
         }
     };
     tokio::time::timeout(secs(60), committed).await.expect("it is committed");
-    proxy.cut();
+    if is_cut {
+        proxy.cut();
+    } else {
+        until(|| !log.events("consumption pauses").is_empty()).await;
+    }
     proxy.resume();
     tokio::time::timeout(secs(60), broker.until_settled(1)).await.unwrap();
     running.stop().await.unwrap();
@@ -157,8 +237,9 @@ async fn a_commit_whose_answer_is_lost_is_found_out_and_nothing_happens_twice() 
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_while_a_handler_runs_costs_no_attempt() {
+async fn a_database_that_goes_away_while_a_handler_runs_pauses_and_costs_no_attempt() {
     require!(Server::Postgres);
+    let (log, _guard) = Log::listen();
     let (engine, proxy, pool, url) = through_a_proxy().await;
     let mut direct = PgConnection::connect(&url).await.unwrap();
     let set_up = "CREATE TABLE effects (id text NOT NULL); SELECT pg_advisory_lock(43)";
@@ -178,7 +259,7 @@ async fn a_database_that_goes_away_while_a_handler_runs_costs_no_attempt() {
     until_waited_for(&mut direct, 43).await;
     proxy.refuse();
     proxy.cut();
-    tokio::time::sleep(secs(1)).await;
+    until(|| !log.events("consumption pauses").is_empty()).await;
     assert!(ends.all().is_empty() && broker.parked().is_empty(), "{:?}", ends.all());
     sqlx::raw_sql("SELECT pg_advisory_unlock(43)").execute(&mut direct).await.unwrap();
     proxy.accept();

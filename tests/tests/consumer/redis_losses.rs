@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use idempotent_core::Idempotency;
 use idempotent_core::backends::{RedisSource, RedisStore};
-use idempotent_core::consumer::redis_streams::{RedisStreamSource, StartAt};
+use idempotent_core::consumer::redis_streams::{REASON, RedisStreamSource, StartAt};
 use idempotent_core::consumer::{
     Consumer, ConsumerError, DeliveryOutcome, ParkReason, Source, SourceErrorKind, Verdict,
 };
@@ -13,7 +13,7 @@ use idempotent_servers::{Cluster, Data, Flavor, Redis, Sentinel, Server, require
 use idempotent_tests::{Log, millis, secs};
 
 use crate::effects::{Effects, Ends, Running, counting, engine, until};
-use crate::redis_server::{GROUP, MIN_IDLE, Streams, through_sentinels};
+use crate::redis_server::{GROUP, MIN_IDLE, Streams, field, through_sentinels};
 
 #[tokio::test]
 async fn a_frozen_worker_whose_message_was_claimed_takes_nothing_back() {
@@ -31,9 +31,11 @@ async fn a_frozen_worker_whose_message_was_claimed_takes_nothing_back() {
             Verdict::Busy { after: secs(1) },
             Verdict::Retry { after: secs(9) },
             Verdict::GivenBack,
+            Verdict::parked(ParkReason::Permanent, "it is no good"),
         ] {
             late.settle(&verdict).await.unwrap();
         }
+        assert!(server.dead_letters().await.is_empty(), "the other one's message was parked");
         let pending = server.pending().await.remove(0);
         assert_eq!((pending.1, pending.3), (owner, 2), "it was taken back");
         let delayed: usize = server.ask(&["EXISTS", "{orders}:warehouse:delayed"]).await;
@@ -41,6 +43,28 @@ async fn a_frozen_worker_whose_message_was_claimed_takes_nothing_back() {
         claimed.settle(&Verdict::Completed).await.unwrap();
         assert!(server.pending().await.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_delivery_that_came_again_to_the_same_worker_is_not_touched_by_the_one_before() {
+    require!(Server::Redis);
+    let server = Streams::start(Flavor::Redis).await;
+    server.publish("order-7", "tea").await;
+    let mut source = server.started().await;
+    let late = source.next(NonZeroUsize::MIN).await.unwrap();
+    let again = source.next(NonZeroUsize::MIN).await.unwrap();
+    assert_eq!(again.message().delivery_count(), Some(2));
+    for verdict in [
+        Verdict::Retry { after: secs(600) },
+        Verdict::parked(ParkReason::Permanent, "it is no good"),
+    ] {
+        late.settle(&verdict).await.unwrap();
+    }
+    let delayed: usize = server.ask(&["EXISTS", "{orders}:warehouse:delayed"]).await;
+    let pending = server.pending().await;
+    assert_eq!((delayed, pending.len(), server.dead_letters().await.len()), (0, 1, 0));
+    again.settle(&Verdict::Completed).await.unwrap();
+    assert!(server.pending().await.is_empty());
 }
 
 #[tokio::test]
@@ -136,6 +160,65 @@ async fn a_message_that_is_trimmed_away_in_hand_can_be_handled_and_parked() {
         second.settle(&Verdict::parked(ParkReason::Permanent, "it is no good")).await.unwrap();
         assert_eq!((server.dead_letters().await.len(), server.pending().await.len()), (1, 0));
     }
+}
+
+#[tokio::test]
+async fn a_message_that_is_trimmed_away_in_hand_and_not_handled_is_parked() {
+    require!(Server::Redis, Server::Valkey91);
+    let (log, _guard) = Log::listen();
+    for flavor in [Flavor::Redis, Flavor::Valkey91] {
+        let server = Streams::start(flavor).await;
+        let mut source = server.started().await;
+        let mut in_hand = Vec::new();
+        for number in 0..4 {
+            server.publish(format!("order-{number}").as_str(), "tea").await;
+            in_hand.push(source.next(NonZeroUsize::MIN).await.unwrap());
+        }
+        let trimmed: i64 = server.ask(&["XTRIM", "orders", "MAXLEN", "0"]).await;
+        assert_eq!(trimmed, 4);
+        // Whether the server has said so before, when they were kept alive, or says so now.
+        for delivery in &in_hand[2..] {
+            delivery.keep_alive().await.unwrap();
+        }
+        for pair in in_hand.chunks(2) {
+            pair[0].settle(&Verdict::Retry { after: secs(1) }).await.unwrap();
+            pair[1].settle(&Verdict::GivenBack).await.unwrap();
+        }
+        let letters = server.dead_letters().await;
+        let reasons: Vec<_> = letters.iter().map(|letter| field(letter, REASON)).collect();
+        assert_eq!(reasons, ["trimmed"; 4]);
+        let payloads = letters.iter().map(|letter| field(letter, "payload"));
+        assert!(payloads.into_iter().all(|payload| payload == "tea"));
+    }
+    assert_eq!(log.events("and is parked").len(), 8);
+}
+
+#[tokio::test]
+async fn a_group_that_is_gone_is_not_made_again_if_old_messages_would_run_again() {
+    require!(Server::Redis);
+    let server = Streams::start(Flavor::Redis).await;
+    let (effects, engine) = (Effects::default(), engine());
+    let seen = effects.clone();
+    let consumer =
+        Consumer::builder("shop.ship", &engine).ttl(secs(2)).handler(move |it: String| {
+            seen.add(&it);
+            async { Ok::<_, String>(()) }
+        });
+    let running = Running::start(&consumer, server.source());
+    server.publish("order-7", "tea").await;
+    until(|| effects.of("tea") == 1).await;
+    server.until_settled(1).await;
+    tokio::time::sleep(secs(4)).await;
+    let _: i64 = server.ask(&["XGROUP", "DESTROY", "orders", GROUP]).await;
+    let ended = tokio::time::timeout(secs(60), running.ended()).await.expect("it notices");
+    match ended {
+        Err(ConsumerError::Source(error)) => {
+            assert_eq!(error.kind(), SourceErrorKind::Gone);
+            assert!(error.to_string().contains("`ttl`"), "{error}");
+        }
+        ended => panic!("{ended:?}"),
+    }
+    assert_eq!(effects.of("tea"), 1, "it ran again");
 }
 
 #[tokio::test]

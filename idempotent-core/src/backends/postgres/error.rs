@@ -134,6 +134,12 @@ pub(crate) fn is_read_only(error: &Error) -> bool {
     means(error, Meaning::ReadOnly)
 }
 
+/// Whether a server that answers with this code cannot be asked at all, whoever asks.
+#[cfg(feature = "consumer")]
+pub(crate) fn is_away(code: &str) -> bool {
+    matches!(meaning(code), Meaning::Lost | Meaning::ReadOnly)
+}
+
 /// Whether the server refused the login.
 pub(super) fn is_login_refused(error: &Error) -> bool {
     means(error, Meaning::LoginRefused)

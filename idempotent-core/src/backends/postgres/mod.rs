@@ -59,6 +59,8 @@ pub(crate) use self::autocommit::{BEGUN_HERE, Connections};
 pub use self::builder::PostgresStoreBuilder;
 pub(crate) use self::connection::Retry;
 pub(crate) use self::connection_pool::ConnectionPool;
+#[cfg(feature = "consumer")]
+pub(crate) use self::error::is_away;
 pub(crate) use self::error::{is_in_transaction, is_lost, is_read_only};
 pub(crate) use self::query::Query;
 pub(crate) use self::server::server_of;

@@ -1,13 +1,16 @@
 //! One transaction: its begin, the call within it, and its commit.
 
 use std::future::Future;
+use std::io;
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use sqlx::Error as SqlError;
+use sqlx::{Error as SqlError, Transaction as SqlTransaction};
 use tokio::time::timeout;
 
 use super::handler::InboxHandler;
 use super::lent::Lender;
+use super::outage::is_unclear;
 use super::pool::InboxPool;
 use super::slot::Slot;
 use crate::call::CallBuilder;
@@ -17,6 +20,9 @@ use crate::consumer::keep_alive::Kept;
 use crate::consumer::message::Message;
 use crate::engine::current;
 use crate::error::Error;
+
+/// How long a rollback may take that nobody needs: sqlx rolls back anyway before it uses the connection again.
+const ROLLBACK: Duration = Duration::from_secs(1);
 
 /// Why a transaction was not committed.
 pub(super) enum Uncommitted<E> {
@@ -29,7 +35,12 @@ pub(super) enum Uncommitted<E> {
     UsedUp,
     /// The engine refused the call.
     Refused(Error),
-    Database(SqlError),
+    /// There is no transaction.
+    Begin(SqlError),
+    /// The commit has failed.
+    Commit(SqlError),
+    /// Nobody knows whether it is committed.
+    Unclear(SqlError),
     /// The handler has ended, and something still has its transaction.
     Kept,
 }
@@ -69,7 +80,7 @@ impl Context {
         P: InboxPool,
         H: InboxHandler<P::Database, A>,
     {
-        let tx = attempted.pool.begin().await.map_err(Uncommitted::Database)?;
+        let tx = self.begin_within(attempted.pool).await.map_err(Uncommitted::Begin)?;
         let mut slot = Slot::<P::Database>(Some(tx));
         let call = call.returning::<Result<H::Ok, Uncommitted<H::Err>>>();
         let ran = &mut *has_run;
@@ -106,18 +117,32 @@ impl Context {
         let result = running.await;
         match (result, slot.0.take()) {
             (Ok(_), Some(tx)) => {
-                P::commit(tx).await.map_err(Uncommitted::Database)?;
-                Ok(Committed { has_run: *has_run })
+                let limit = self.settings.engine.settings().store_timeout;
+                match timeout(limit, P::commit(tx)).await {
+                    Ok(Ok(())) => Ok(Committed { has_run: *has_run }),
+                    Ok(Err(error)) if is_unclear::<P>(&error) => Err(Uncommitted::Unclear(error)),
+                    Ok(Err(error)) => Err(Uncommitted::Commit(error)),
+                    Err(_) => Err(Uncommitted::Unclear(no_answer())),
+                }
             }
             (Ok(_), None) => Err(Uncommitted::Kept),
             (Err(error), tx) => {
                 if let Some(tx) = tx {
-                    // sqlx rolls back anyway before it uses the connection again.
-                    let _ = tx.rollback().await;
+                    let _ = timeout(ROLLBACK, tx.rollback()).await;
                 }
                 Err(error)
             }
         }
+    }
+
+    /// Begins a transaction. A database that is cut off may never answer.
+    pub(super) async fn begin_within<P: InboxPool>(
+        &self,
+        pool: &P,
+    ) -> Result<SqlTransaction<'static, P::Database>, SqlError> {
+        let limit = self.settings.engine.settings().store_timeout;
+        let limit = limit.saturating_add(pool.acquire_timeout());
+        timeout(limit, pool.begin()).await.unwrap_or_else(|_| Err(no_answer()))
     }
 
     async fn run_within<T, E>(
@@ -133,4 +158,8 @@ impl Context {
             Err(_) => Err(Uncommitted::TimedOut),
         }
     }
+}
+
+fn no_answer() -> SqlError {
+    SqlError::Io(io::ErrorKind::TimedOut.into())
 }

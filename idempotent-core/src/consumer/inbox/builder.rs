@@ -67,12 +67,19 @@ impl ConsumerBuilder {
     /// * The handler returns an error, panics, runs for longer than [`max_run`](Self::max_run), or is interrupted when the
     ///   consumer stops: it is rolled back, so nothing has happened, and nothing is
     ///   [unknown](crate::consumer::Failure::Unknown). The message is delivered again.
-    /// * A conflict with another transaction, such as a serialization failure or a deadlock: it is run again at once, up to
-    ///   ten times, and no attempt is counted. What the handler does outside of it happens each time.
-    /// * The answer to the commit is lost: the same transaction is begun again, and finds the record if the first one was
+    ///   A statement that still runs then keeps its connection, and its locks, until the database has ended it: limit that
+    ///   with PostgreSQL's `statement_timeout`.
+    /// * A conflict with another transaction, such as a serialization failure or a deadlock: it is run again at once, and
+    ///   only the tenth one counts as a failed attempt. What the handler does outside of it happens each time.
+    /// * The answer to the commit is lost, or does not come within the engine's
+    ///   [`store_timeout`](crate::IdempotencyBuilder::store_timeout): the same transaction is begun again, and finds the record if the first one was
     ///   committed.
     /// * The process dies between commit and acknowledgement: the message is delivered again, and replays.
-    /// * The database does not answer: the consumer [pauses](crate::consumer), also if the handler fails because of that.
+    /// * The database does not answer: the consumer [pauses](crate::consumer), also if the handler fails because of that,
+    ///   unless its error is judged to be [`Permanent`](Failure::Permanent) or a [`RetryAfter`](Failure::RetryAfter). If the
+    ///   database answers right after that, as it does when the handler has lost another one, the handler runs again, and
+    ///   the third time counts as a failed attempt.
+    /// * The handler ends the transaction itself, with a `ROLLBACK` or a nested `begin` that it drops halfway: a failed attempt.
     /// * A statement has failed, and the handler returns `Ok` nevertheless: PostgreSQL commits nothing then, so that is a
     ///   failed attempt.
     ///

@@ -2,13 +2,14 @@
 //! acknowledged.
 //!
 //! [`ConsumerBuilder::within`](super::ConsumerBuilder::within) takes the [`pool`] and gives an [`InboxBuilder`]. [`lent`]
-//! is the transaction that the handler gets, which [`slot`] has around it; [`attempt`] is one transaction, and [`process`]
-//! what its end means for the message.
+//! is the transaction that the handler gets, which [`slot`] has around it; [`attempt`] is one transaction, [`next`] what its end means
+//! for the message, and [`process`] runs one after the other until it has ended.
 
 mod attempt;
 mod builder;
 mod handler;
 mod lent;
+mod next;
 mod outage;
 mod pool;
 mod process;

@@ -1,4 +1,5 @@
-//! Telling a database that does not answer from a handler that fails.
+//! Telling a database that does not answer from a handler that fails, as far as an error tells: the handler may have asked
+//! another database. Whether it is the consumer's own is asked afterwards.
 
 use std::error::Error as StdError;
 
@@ -24,12 +25,16 @@ pub(super) fn is_outage<P: InboxPool>(error: &(dyn StdError + 'static)) -> bool 
     false
 }
 
+/// Whether a commit with this error may have happened: its answer was lost.
+pub(super) fn is_unclear<P: InboxPool>(error: &SqlError) -> bool {
+    !matches!(error, SqlError::Database(_)) || is_sql_outage::<P>(error)
+}
+
 fn is_sql_outage<P: InboxPool>(error: &SqlError) -> bool {
     match error {
         SqlError::Database(error) => error.code().is_some_and(|code| P::is_outage(&code)),
         SqlError::Io(_)
         | SqlError::Tls(_)
-        | SqlError::Protocol(_)
         | SqlError::PoolTimedOut
         | SqlError::PoolClosed
         | SqlError::WorkerCrashed => true,

@@ -1,6 +1,7 @@
 //! [`InboxPool`]: the databases that have transactions for handlers.
 
 use std::future::Future;
+use std::time::Duration;
 
 use sqlx::{Database, Error, Transaction as SqlTransaction};
 
@@ -32,6 +33,10 @@ pub trait InboxPool: sealed::Sealed + Clone + Send + Sync + 'static {
         tx: SqlTransaction<'static, Self::Database>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// How long it waits for a connection at most, and for its turn.
+    #[doc(hidden)]
+    fn acquire_timeout(&self) -> Duration;
+
     /// Whether a database with this error cannot be asked at all.
     #[doc(hidden)]
     fn is_outage(code: &str) -> bool;
@@ -39,10 +44,12 @@ pub trait InboxPool: sealed::Sealed + Clone + Send + Sync + 'static {
 
 #[cfg(feature = "postgres")]
 mod postgres {
+    use std::time::Duration;
+
     use sqlx::{Error, PgPool, Postgres, Transaction};
 
     use super::InboxPool;
-    use crate::backends::postgres::{begin_transaction, commit_transaction};
+    use crate::backends::postgres::{begin_transaction, commit_transaction, is_away};
 
     impl super::sealed::Sealed for PgPool {}
 
@@ -58,15 +65,22 @@ mod postgres {
             commit_transaction(tx).await
         }
 
-        /// The connection was lost, it lacks something, somebody intervened, its disk fails; or it is a standby.
+        fn acquire_timeout(&self) -> Duration {
+            self.options().get_acquire_timeout()
+        }
+
+        /// The connection was lost, or it is a standby. What the handler was refused is its own affair: a timeout of a
+        /// statement, a limit of the server.
         fn is_outage(code: &str) -> bool {
-            ["08", "53", "57", "58"].iter().any(|class| code.starts_with(class)) || code == "25006"
+            is_away(code)
         }
     }
 }
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
+    use std::time::Duration;
+
     use sqlx::{Error, Sqlite, SqlitePool, Transaction};
 
     use super::InboxPool;
@@ -89,6 +103,11 @@ mod sqlite {
             tx.commit().await
         }
 
+        /// A writer waits for the others, for as long as the connections' `busy_timeout` says.
+        fn acquire_timeout(&self) -> Duration {
+            Duration::MAX
+        }
+
         fn is_outage(code: &str) -> bool {
             code.parse::<u32>().is_ok_and(|code| OUTAGES.contains(&(code % 256)))
         }
@@ -101,10 +120,10 @@ mod tests {
 
     #[test]
     fn what_a_handler_did_wrong_is_no_outage() {
-        for code in ["08006", "53300", "57P01", "58030", "25006"] {
+        for code in ["08006", "53300", "57P01", "25006"] {
             assert!(sqlx::PgPool::is_outage(code), "{code}");
         }
-        for code in ["23505", "40001", "42P01", "25P02", "22012"] {
+        for code in ["23505", "40001", "42P01", "25P02", "22012", "57014", "53400", "53100"] {
             assert!(!sqlx::PgPool::is_outage(code), "{code}");
         }
         for code in ["10", "13", "14", "8", "10250"] {

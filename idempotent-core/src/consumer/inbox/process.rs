@@ -1,6 +1,5 @@
 //! [`InboxHandling`]: one delivery's way where its handler runs within a transaction.
 
-use std::error::Error as _;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
@@ -9,16 +8,16 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::Span;
 
-use super::attempt::{Attempted, Uncommitted};
+use super::attempt::Attempted;
 use super::handler::InboxHandler;
-use super::outage::is_outage;
+use super::next::{Again, Attempting, GIVEN_BACK, Next, database_error};
 use super::pool::InboxPool;
 use crate::backends::is_conflict;
 use crate::consumer::acquire::{Attempt, End, delivery_number};
 use crate::consumer::catch_panic::unless_panics;
 use crate::consumer::context::{Context, Stage};
 use crate::consumer::delivery::Delivery;
-use crate::consumer::execute::{Failed, chain};
+use crate::consumer::execute::chain;
 use crate::consumer::failure::Failure;
 use crate::consumer::keep_alive::Kept;
 use crate::consumer::message::Message;
@@ -27,16 +26,15 @@ use crate::consumer::process::Process;
 use crate::consumer::verdict::{ParkReason, Verdict};
 use crate::error::{Error, ErrorKind};
 use crate::store::backoff::Backoff;
-use crate::store::{StoreError, StoreErrorKind};
 
 /// How often a transaction is run that meets a conflict.
 const TRIES: u32 = 10;
 const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(500) };
+/// How often a handler may fail as if the database did not answer, although it does.
+const MOST_FALSE_OUTAGES: u32 = 3;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-
-const GIVEN_BACK: End = (DeliveryOutcome::GivenBack, Verdict::GivenBack);
 
 /// A handler, the pool of its transactions, and what its errors mean.
 pub(super) struct InboxHandling<P: InboxPool, H: InboxHandler<P::Database, A>, A> {
@@ -46,24 +44,14 @@ pub(super) struct InboxHandling<P: InboxPool, H: InboxHandler<P::Database, A>, A
     arguments: PhantomData<fn(A)>,
 }
 
-/// What the end of a transaction means.
-enum Next {
-    Ended(End),
-    /// The same again: it met a conflict, or the database does not answer.
-    Again(Reason),
-}
-
-enum Reason {
-    Conflict,
-    Outage,
-}
-
-/// A delivery, and which attempt at it this is.
-struct Attempting<'a> {
-    message: &'a Message,
-    attempt: Attempt,
-    /// What the broker is told if the handler may not run any more.
-    used_up: Option<End>,
+/// What one delivery has met so far.
+struct Met {
+    conflicts: u32,
+    /// The database answers, and the handler has failed as if it did not.
+    false_outages: u32,
+    /// The database answers, and the store refused the call as if it did not.
+    refusals: u32,
+    pause: Duration,
 }
 
 impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
@@ -90,13 +78,15 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
             }
         };
         let Some(attempting) = attempting(context, message).await else { return GIVEN_BACK };
-        let Attempting { attempt, used_up, .. } = &attempting;
-        let (pool, handler, may_run) = (&self.pool, &self.handler, used_up.is_none());
+        let attempt = attempting.attempt;
+        let may_run = attempting.used_up.is_none();
+        let (pool, handler) = (&self.pool, &self.handler);
         let attempted = Attempted { pool, handler, message, kept, may_run };
-        let (mut input, mut conflicts, mut pause) = (Some(first_input), 0, FIRST_PAUSE);
+        let mut input = Some(first_input);
+        let mut met = Met { conflicts: 0, false_outages: 0, refusals: 0, pause: FIRST_PAUSE };
         loop {
             if context.has_reached(Stage::Stopping) {
-                context.take_back(message, *attempt, None).await;
+                context.take_back(message, attempt, None).await;
                 return GIVEN_BACK;
             }
             let Some(call) = context.call(message) else {
@@ -113,36 +103,19 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
             let took = start.elapsed();
             let next = match result {
                 Ok(committed) => committed_end(context, &attempting, committed.has_run).await,
-                Err(why) => self.uncommitted(context, &attempting, why).await,
+                Err(why) => attempting.uncommitted::<P, _>(context, self.judge, why, has_run).await,
             };
-            match next {
-                Next::Ended(end) => {
-                    if has_run {
-                        context.telemetry.ran(span, attempt.number, took, end.0);
-                    }
-                    return end;
+            let ended = match next {
+                Next::Ended(end) => Some(end),
+                Next::Again(again) => {
+                    self.again(context, &attempting, again, has_run, &mut met).await
                 }
-                Next::Again(Reason::Conflict) => {
-                    conflicts += 1;
-                    if conflicts >= TRIES {
-                        context.take_back(message, *attempt, None).await;
-                        let after = context.settings.attempts.pause_after(delivery_number(message));
-                        return (DeliveryOutcome::Failed, Verdict::Retry { after });
-                    }
-                    sleep(BACKOFF.pause(conflicts)).await;
+            };
+            if let Some(end) = ended {
+                if has_run {
+                    context.telemetry.ran(span, attempt.number, took, end.0);
                 }
-                Next::Again(Reason::Outage) => {
-                    // If this one fails, the consumer pauses.
-                    let now = pause;
-                    let asking = async move {
-                        sleep(now).await;
-                        let ask = || context.attempts.noted(message, 1);
-                        context.outage.ask(&context.telemetry, ask).await
-                    };
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                    // Looked at again above.
-                    let _ = context.unless_stopping(asking).await;
-                }
+                return end;
             }
         }
     }
@@ -152,88 +125,78 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
         unless_panics(|| H::decode(message)).unwrap_or_else(panicked)
     }
 
-    /// What it means that nothing was committed, or that nobody knows.
-    async fn uncommitted(
+    /// Waits before the transaction is run again. An end, if it is not: what is not the database's fault counts as an
+    /// attempt, sooner or later.
+    async fn again(
         &self,
         context: &Context,
         attempting: &Attempting<'_>,
-        why: Uncommitted<H::Err>,
-    ) -> Next {
-        let Attempting { message, attempt, used_up } = attempting;
-        let failed = Failed { message, attempt: *attempt };
-        let retried = |outcome, text: String| async move {
-            let verdict = context.retry(&failed, Failure::Retry, &text).await;
-            Next::Ended((outcome, verdict))
+        again: Again,
+        has_run: bool,
+        met: &mut Met,
+    ) -> Option<End> {
+        let (error, is_unclear) = match again {
+            Again::Conflict(text) => {
+                met.conflicts += 1;
+                if met.conflicts >= TRIES {
+                    let outcome = DeliveryOutcome::Failed;
+                    return Some(attempting.retried(context, outcome, &text).await);
+                }
+                sleep(BACKOFF.pause(met.conflicts)).await;
+                return None;
+            }
+            Again::Busy => {
+                let _ = context.unless_stopping(sleep(met.take_pause())).await;
+                return None;
+            }
+            Again::Outage(error) => (error, false),
+            Again::Unclear(error) => (error, true),
         };
-        match why {
-            Uncommitted::Failed(error) => self.failed(context, attempting, error).await,
-            Uncommitted::Panicked => {
-                retried(DeliveryOutcome::Panicked, "the handler panicked".to_owned()).await
-            }
-            Uncommitted::TimedOut => {
-                let text = "the handler ran for longer than `max_run`".to_owned();
-                retried(DeliveryOutcome::TimedOut, text).await
-            }
-            Uncommitted::Kept => {
-                let text = "the handler has ended, and something still has its transaction";
-                retried(DeliveryOutcome::Failed, text.to_owned()).await
-            }
-            // Nothing has happened, so it may run elsewhere at once.
-            Uncommitted::Halted => Next::Ended((DeliveryOutcome::Interrupted, Verdict::GivenBack)),
-            Uncommitted::UsedUp => Next::Ended(used_up.clone().unwrap_or(GIVEN_BACK)),
-            Uncommitted::Database(error) if is_conflict(&error) => Next::Again(Reason::Conflict),
-            Uncommitted::Database(error) if is_outage::<P>(&error) => Next::Again(Reason::Outage),
-            Uncommitted::Database(error) => retried(DeliveryOutcome::Failed, chain(&error)).await,
-            Uncommitted::Refused(error) if is_conflict(&error) => Next::Again(Reason::Conflict),
-            // The database had ended the transaction, and the handler did not say why.
-            Uncommitted::Refused(error) if is_rolled_back(&error) => {
-                retried(DeliveryOutcome::Failed, chain(&error)).await
-            }
-            Uncommitted::Refused(error) if error.kind() == ErrorKind::Store => {
-                Next::Again(Reason::Outage)
-            }
-            Uncommitted::Refused(error) if error.kind() == ErrorKind::Overloaded => {
-                Next::Again(Reason::Outage)
-            }
-            Uncommitted::Refused(error) => {
-                context.take_back(message, *attempt, None).await;
-                Next::Ended(context.refused(message, &error).await)
-            }
+        let pause = met.take_pause();
+        let asking = async move {
+            sleep(pause).await;
+            // While this fails, the consumer pauses.
+            context.outage.ask(&context.telemetry, || self.answers(context)).await
+        };
+        // `None` is looked at again by the caller.
+        if context.unless_stopping(asking).await?.is_err() {
+            return None;
         }
+        if !has_run {
+            met.refusals = met.refusals.saturating_add(1);
+            if met.refusals == MOST_FALSE_OUTAGES {
+                context.telemetry.refused(attempting.message, &error);
+            }
+            return None;
+        }
+        met.false_outages += 1;
+        if met.false_outages < MOST_FALSE_OUTAGES {
+            return None;
+        }
+        if is_unclear {
+            let text = "whether its transaction is committed is unknown, again and again";
+            return Some(attempting.retried_unclear(context, text).await);
+        }
+        let (outcome, text) = (DeliveryOutcome::Failed, chain(&error));
+        Some(attempting.retried(context, outcome, &text).await)
     }
 
-    /// The handler returned an error.
-    async fn failed(&self, context: &Context, attempting: &Attempting<'_>, error: H::Err) -> Next {
-        let judged = || {
-            let failure = (self.judge)(&error);
-            let error: Box<dyn std::error::Error + Send + Sync> = error.into();
-            let again = match () {
-                () if is_conflict(&*error) => Some(Reason::Conflict),
-                () if is_outage::<P>(&*error) => Some(Reason::Outage),
-                () => None,
-            };
-            (failure, chain(&*error), again)
-        };
-        let panicked = || (Failure::Retry, "judging the handler's error panicked".to_owned(), None);
-        let (failure, text, again) = unless_panics(judged).unwrap_or_else(panicked);
-        if let Some(reason) = again {
-            return Next::Again(reason);
+    /// Whether the database begins transactions. If others write, it does.
+    async fn answers(&self, context: &Context) -> Result<(), Error> {
+        match context.begin_within(&self.pool).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_conflict(&error) => Ok(()),
+            Err(error) => Err(database_error(context.operation.name, error)),
         }
-        let failed = Failed { message: attempting.message, attempt: attempting.attempt };
-        let verdict = match failure {
-            Failure::Permanent => context.park(&failed, ParkReason::Permanent, &text),
-            Failure::RetryAfter(_) => context.retry(&failed, failure, &text).await,
-            Failure::Retry | Failure::Unknown => {
-                context.retry(&failed, Failure::Retry, &text).await
-            }
-        };
-        Next::Ended((DeliveryOutcome::Failed, verdict))
     }
 }
 
-fn is_rolled_back(error: &Error) -> bool {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<StoreError>());
-    cause.is_some_and(|cause| cause.kind() == StoreErrorKind::RolledBack)
+impl Met {
+    fn take_pause(&mut self) -> Duration {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
+        pause
+    }
 }
 
 /// Which attempt this is; `None` if the consumer stops before the store has answered.

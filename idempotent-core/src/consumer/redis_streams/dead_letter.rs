@@ -1,6 +1,6 @@
 //! Parking a message: a copy in the dead-letter stream, under its id.
 
-use redis::Cmd;
+use redis::{Cmd, Value};
 
 use super::acknowledge::acknowledge;
 use super::field_names::{ATTEMPTS, CONSUMER, ERROR, MESSAGE_ID, POSITION, PREFIX, REASON, STREAM};
@@ -40,7 +40,7 @@ pub(super) enum Parked {
 
 impl DeadLetters {
     /// Adds the copy and settles the message, in one go where that is possible: then there is one copy, however often it
-    /// is tried.
+    /// is tried. Nothing is done about a message that is another consumer's by now.
     pub(super) async fn park(
         &self,
         group: &Group,
@@ -49,12 +49,23 @@ impl DeadLetters {
         why: &Parking<'_>,
     ) -> Result<Parked, SettleError> {
         let fields = self.fields(entry, read, why);
+        let delivery = entry.deliveries.to_string();
+        let of_entry = [
+            group.name.as_bytes(),
+            entry.id.as_bytes(),
+            group.member.as_bytes(),
+            delivery.as_bytes(),
+        ];
         if self.is_in_one_slot && fields.len() < MAX_ARGUMENTS {
-            let mut arguments = vec![group.name.as_bytes(), entry.id.as_bytes()];
+            let mut arguments = of_entry.to_vec();
             arguments.extend(fields.iter().map(Vec::as_slice));
             let keys = [group.stream.as_str(), self.stream.as_str()];
             let parked = group.commands.run(&group.scripts.park, &keys, &arguments).await;
             return parked.map(|_| Parked::Settled).map_err(SettleError::new);
+        }
+        let asked = group.commands.run(&group.scripts.may_park, &[&group.stream], &of_entry).await;
+        if asked.map_err(SettleError::new)? == Value::Int(0) {
+            return Ok(Parked::Settled);
         }
         let mut add = Cmd::new();
         add.arg("XADD").arg(&self.stream).arg("*").arg(fields);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use redis::{Cmd, RedisError, RedisResult, Value};
 
+use super::received;
 use super::scripts::Scripts;
 use crate::backends::redis::Commands;
 use crate::model::Token;
@@ -44,6 +45,8 @@ pub(super) struct Group {
     /// This source's name in the group. No other one has it, so it tells whose an entry is.
     pub(super) member: String,
     pub(super) min_idle: Duration,
+    /// How long the consumer remembers that a message was handled, if that is known.
+    ttl: Option<Duration>,
 }
 
 impl Group {
@@ -52,11 +55,12 @@ impl Group {
         stream: String,
         name: String,
         min_idle: Duration,
+        ttl: Option<Duration>,
     ) -> Self {
         let member = format!("{MEMBER_PREFIX}{}", Token::random());
         let delayed = delayed_key(&stream, &name);
         let scripts = Scripts::new();
-        Self { commands, scripts, stream, name, delayed, member, min_idle }
+        Self { commands, scripts, stream, name, delayed, member, min_idle, ttl }
     }
 
     /// Creates it, and the stream, unless they are there.
@@ -68,6 +72,27 @@ impl Group {
             Err(error) if error.code() == Some("BUSYGROUP") => Ok(()),
             created => created.map(drop),
         }
+    }
+
+    /// Whether the consumer remembers all messages of the stream that were handled: its oldest entry is younger than that.
+    pub(super) async fn remembers_all(&self) -> RedisResult<bool> {
+        let mut oldest = Cmd::new();
+        oldest.arg("XRANGE").arg(&self.stream).arg("-").arg("+").arg("COUNT").arg(1);
+        let oldest = match self.commands.repeatable(&self.stream, &oldest).await? {
+            Value::Array(mut entries) => entries.pop(),
+            _ => None,
+        };
+        let (Some(Value::Array(entry)), Some(ttl)) = (oldest, self.ttl) else { return Ok(true) };
+        let id = entry.into_iter().next().and_then(received::bytes).unwrap_or_default();
+        let Some(published) = std::str::from_utf8(&id).ok().and_then(received::published_at) else {
+            return Ok(false);
+        };
+        let mut time = Cmd::new();
+        time.arg("TIME");
+        let now: (u64, u64) =
+            redis::from_redis_value(self.commands.repeatable(&self.stream, &time).await?)?;
+        let age = Duration::from_secs(now.0).saturating_sub(published);
+        Ok(age < ttl)
     }
 
     /// How many milliseconds an entry is idle before it is claimed.

@@ -9,13 +9,13 @@
 //! |---|---|
 //! | [`Completed`](super::Verdict::Completed) | `XACK` |
 //! | [`Busy`](super::Verdict::Busy), [`Retry`](super::Verdict::Retry) | `XCLAIM … IDLE … JUSTID`, so that what is left until [`min_idle`](RedisStreamSource::min_idle) is the delay; one that is longer is noted |
-//! | [`Parked`](super::Verdict::Parked) | `XADD` to the dead letters under its id, and `XACK`: one script where both keys are in one slot, else in that order |
+//! | [`Parked`](super::Verdict::Parked) | `XADD` to the dead letters under its id, and `XACK`: one script where both keys are in one slot, else in that order; only while the entry is this source's |
 //! | [`GivenBack`](super::Verdict::GivenBack) | `XCLAIM … IDLE … JUSTID`, with a day |
 //! | [`Left`](super::Verdict::Left) | nothing |
 //! | kept alive | `XCLAIM … JUSTID`, at a third of `min_idle` |
 //!
-//! `XCLAIM` takes an entry from whoever has it, so it is sent only while `XPENDING` shows this source's consumer, in one
-//! script. `XACK` does not ask whose an entry is, and is sent only once the store says that the message is completed.
+//! `XCLAIM` takes an entry from whoever has it, so it is sent only while `XPENDING` shows this source's consumer and this
+//! delivery's number, in one script. `XACK` does not ask whose an entry is, and is sent only once the store says that the message is completed.
 
 mod acknowledge;
 mod dead_letter;

@@ -18,6 +18,9 @@ use crate::consumer::SourceError;
 
 /// How many pages of the pending entries are looked at in one go.
 const PAGES: usize = 10;
+/// A reading waits no longer than this, nor than this part of the time after which entries are claimed.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+const PER_IDLE_TIME: u32 = 8;
 const FIRST_CURSOR: &str = "0-0";
 
 /// Entries that were received together.
@@ -76,8 +79,8 @@ impl Pull {
         batch.unwrap_or_default()
     }
 
-    /// What an error means. A group that is gone is created again, if the source may do that: whatever its stream has
-    /// by then is new to it.
+    /// What an error means. A group that is gone is created again, if the source may do that, and reads all that the stream
+    /// has: what was handled before replays, unless it is so old that nobody remembers.
     async fn explain(&self, error: RedisError) -> Result<Batch, SourceError> {
         let Shared { group, creates, .. } = &*self.shared;
         if group.commands.is_closed() {
@@ -97,6 +100,14 @@ impl Pull {
             let (stream, name) = (&group.stream, &group.name);
             let text = format!(
                 "the group `{name}` or its stream `{stream}` was deleted while it was read"
+            );
+            return Err(SourceError::gone(text));
+        }
+        if !group.remembers_all().await.map_err(SourceError::unavailable)? {
+            let (stream, name) = (&group.stream, &group.name);
+            let text = format!(
+                "the group `{name}` is gone, and its stream `{stream}` has messages that are older than the `ttl` of the \
+                 consumer, or whose ids tell no time: they would run again. Create the group where it is to go on"
             );
             return Err(SourceError::gone(text));
         }
@@ -147,7 +158,9 @@ impl Reader {
             }
         }
         self.has_just_claimed = false;
-        let wait = self.next_claim.saturating_duration_since(Instant::now());
+        // What comes at the end of a long wait would be taken for received at its beginning.
+        let most = (self.shared.group.min_idle / PER_IDLE_TIME).min(LONGEST_WAIT);
+        let wait = self.next_claim.saturating_duration_since(Instant::now()).min(most);
         self.read_new(room, wait).await
     }
 
@@ -219,7 +232,7 @@ async fn claim_page(
     };
     if let Value::Array(ids) = trimmed {
         for id in ids.into_iter().filter_map(received::bytes) {
-            trimmed::report(&shared.consumer, &group.stream, &String::from_utf8_lossy(&id));
+            trimmed::report_lost(&shared.consumer, &group.stream, &String::from_utf8_lossy(&id));
         }
     }
     if let Value::Int(lag) = lag {

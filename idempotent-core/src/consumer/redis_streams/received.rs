@@ -12,7 +12,7 @@ use crate::consumer::Message;
 /// Fields of an entry that say where it came from, and that its producer may send anew each time.
 const TRACING: [&str; 2] = ["traceparent", "tracestate"];
 /// Entries have the server's time as the first half of their ids, in milliseconds, unless producers name them. Then it
-/// is usually a small number.
+/// is usually a small number, which another stream of that name may have as well: one that was deleted and made anew.
 const YEAR_2001: u64 = 1_000_000_000_000;
 
 /// How entries are read.
@@ -56,7 +56,12 @@ impl Entry {
     pub(super) fn read(&self, stream: &str, names: &Fields) -> Message {
         let position = format!("{stream}/{}", self.id);
         let id = self.text(MESSAGE_ID).or_else(|| self.text(names.id.as_deref()?));
-        let id = id.map_or_else(|| position.clone(), str::to_owned);
+        let id = match (id, published_at(&self.id)) {
+            (Some(id), _) => id.to_owned(),
+            (None, Some(_)) => position.clone(),
+            // Refused as a key.
+            (None, None) => String::new(),
+        };
         let mut message = Message::new(id, stream, self.payload(&names.payload)).at(position);
         for (name, value) in self.fields.iter() {
             let (Some(name), Some(value)) = (text(name), text(value)) else { continue };
@@ -64,7 +69,7 @@ impl Entry {
                 message = message.with_header(name, value);
             }
         }
-        if let Some(millis) = self.published_at() {
+        if let Some(millis) = published_at(&self.id) {
             message = message.with_published_at(SystemTime::UNIX_EPOCH + millis);
         }
         message.with_delivery_count(self.deliveries)
@@ -94,11 +99,12 @@ impl Entry {
         // Text is always JSON.
         serde_json::to_vec(&object).unwrap_or_default()
     }
+}
 
-    fn published_at(&self) -> Option<Duration> {
-        let millis = self.id.split_once('-')?.0.parse().ok()?;
-        (millis >= YEAR_2001).then(|| Duration::from_millis(millis))
-    }
+/// When the entry with this id was added, since 1970, if the server has made it.
+pub(super) fn published_at(id: &str) -> Option<Duration> {
+    let millis = id.split_once('-')?.0.parse().ok()?;
+    (millis >= YEAR_2001).then(|| Duration::from_millis(millis))
 }
 
 fn text(bytes: &Bytes) -> Option<&str> {
@@ -122,9 +128,16 @@ mod tests {
         let fields = [("payload", "tea"), ("order", "7"), (MESSAGE_ID, "order-7")];
         assert_eq!(read("5-1", &fields, Some("order")).id(), "order-7");
         assert_eq!(read("5-1", &fields[..2], Some("order")).id(), "7");
-        assert_eq!(read("5-1", &fields[..2], None).id(), "orders/5-1");
-        assert_eq!(read("5-1", &[("order", "")], Some("order")).id(), "orders/5-1");
+        let (server, position) = ("1526919030474-55", "orders/1526919030474-55");
+        assert_eq!(read(server, &fields[..2], None).id(), position);
+        assert_eq!(read(server, &[("order", "")], Some("order")).id(), position);
         assert_eq!(read("5-1", &fields, None).position(), "orders/5-1");
+    }
+
+    #[test]
+    fn an_entry_that_its_producer_numbers_has_no_id_of_its_own() {
+        assert_eq!(read("5-1", &[("payload", "tea")], None).id(), "");
+        assert_eq!(read("5-1", &[("order", "")], Some("order")).id(), "");
     }
 
     #[test]
@@ -144,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_time_of_a_message_is_in_ids_that_the_server_has_made() {
-        let published = |id| read(id, &[], None).published_at();
+        let published = |id| read(id, &[("payload", "tea")], None).published_at();
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(1_526_919_030_474);
         assert_eq!(published("1526919030474-55"), Some(at));
         assert_eq!(published("7-0"), None);

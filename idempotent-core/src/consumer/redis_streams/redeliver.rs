@@ -5,6 +5,7 @@ use std::time::Duration;
 use redis::Value;
 
 use super::group::{Group, millis};
+use super::received::Entry;
 use crate::consumer::SettleError;
 
 /// What became of it.
@@ -12,7 +13,7 @@ use crate::consumer::SettleError;
 pub(super) enum Held {
     /// It is claimed after that time.
     Yes,
-    /// It is another consumer's by now, or settled, and nothing was changed.
+    /// It is another consumer's by now, or was delivered again, or is settled, and nothing was changed.
     NotOurs,
     /// Its message was trimmed away, so it is never delivered again.
     Trimmed,
@@ -22,16 +23,18 @@ pub(super) enum Held {
 /// of the time after which entries are claimed.
 pub(super) async fn redeliver_after(
     group: &Group,
-    id: &str,
+    entry: &Entry,
     after: Duration,
 ) -> Result<Held, SettleError> {
     let (after, min_idle) = (millis(after).to_string(), group.min_idle_millis());
+    let delivery = entry.deliveries.to_string();
     let arguments = [
         group.name.as_bytes(),
         group.member.as_bytes(),
-        id.as_bytes(),
+        entry.id.as_bytes(),
         after.as_bytes(),
         min_idle.as_bytes(),
+        delivery.as_bytes(),
     ];
     let keys = [group.stream.as_str(), group.delayed.as_str()];
     let answer = group.commands.run(&group.scripts.hold, &keys, &arguments).await;

@@ -7,6 +7,7 @@ pub(super) struct Scripts {
     pub(super) claim: KeyScript,
     pub(super) hold: KeyScript,
     pub(super) park: KeyScript,
+    pub(super) may_park: KeyScript,
     pub(super) leave: KeyScript,
 }
 
@@ -23,6 +24,7 @@ impl Scripts {
             claim: script!(" flags=allow-oom", "claim.lua"),
             hold: script!(" flags=allow-oom", "hold.lua"),
             park: script!("", "park.lua"),
+            may_park: script!(" flags=allow-oom", "may_park.lua"),
             leave: script!(" flags=allow-oom", "leave.lua"),
         }
     }

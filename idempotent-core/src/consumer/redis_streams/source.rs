@@ -57,6 +57,11 @@ const SHORTEST_CLAIM_PAUSE: Duration = Duration::from_millis(1);
 /// key of the stream and the id of the entry. The latter is the same in every delivery of a message, but not in what its
 /// producer adds a second time: let producers send an id. Of two, the first counts.
 ///
+/// The server's ids of entries tell the time. Ids that a producer makes up may not, such as `5-1`: a stream that is made anew
+/// has them again, for other messages. So such an entry without an id of its own is [parked](crate::consumer::ParkReason::InvalidKey).
+/// Two servers may have entries of one id, too: if a consumer reads streams of one key on both, give it a
+/// [name](crate::consumer::Consumer::builder) for each server, or let producers send ids.
+///
 /// # Whose a message is
 ///
 /// The source joins the group under a name that no other one has, and leaves it when it stops. The name of a process
@@ -78,7 +83,8 @@ const SHORTEST_CLAIM_PAUSE: Duration = Duration::from_millis(1);
 /// and the group, and a source that may [create](Self::create_group) the group goes on with what comes then.
 ///
 /// A stream that is trimmed drops messages whether or not they are settled. One that was pending is reported at `ERROR` and
-/// counted in `idempotent_consumer_trimmed_total`.
+/// counted in `idempotent_consumer_trimmed_total`. If a worker has it in hand, and does not complete it, it is
+/// [parked](crate::consumer::ParkReason::Trimmed), since it would not come again.
 pub struct RedisStreamSource {
     store: RedisStore,
     stream: String,
@@ -127,7 +133,8 @@ impl RedisStreamSource {
     ///
     /// The copy is added and the message settled in one script, so there is one copy whatever fails. In a cluster
     /// that is so if both keys are in one slot, as `{orders}` and `{orders}:dead` are. Otherwise the copy is added first, and
-    /// a crash in between makes one more, under the same id.
+    /// each answer to that which is lost, and a crash before the message is settled, makes one more, under the same id. So it is
+    /// for a message of more than 2000 fields, and for one that was trimmed away.
     #[must_use]
     pub fn dead_letters(mut self, stream: impl Into<String>) -> Self {
         self.dead_letters = stream.into();
@@ -137,7 +144,9 @@ impl RedisStreamSource {
     /// Creates the group where it is missing, at the start, and the stream as well. Default: a missing group is an error.
     ///
     /// If the group or the stream goes missing while it is read, as on a server without persistence that restarts, the
-    /// group is created again, and reads all that the stream has then.
+    /// group is created again, and reads all that the stream has then. What was handled before replays. If the oldest message is
+    /// older than the consumer's [`ttl`](crate::consumer::ConsumerBuilder::ttl), or its id tells no time, it would run again:
+    /// then the run ends with an error, and where the group goes on is yours to say.
     #[must_use]
     pub fn create_group(mut self, at: StartAt) -> Self {
         self.creates = Some(at);
@@ -210,7 +219,7 @@ impl Source for RedisStreamSource {
     async fn start(&mut self, needs: &Needs) -> Result<Terms, SourceError> {
         let commands = self.store.commands();
         let (stream, name) = (self.stream.clone(), self.group.clone());
-        let group = Group::new(commands, stream, name, self.min_idle);
+        let group = Group::new(commands, stream, name, self.min_idle, needs.ttl);
         start(&group, self.creates, &self.dead_letters).await?;
         let dead_letters = DeadLetters {
             stream: self.dead_letters.clone(),
@@ -230,7 +239,8 @@ impl Source for RedisStreamSource {
         let pull = Pull::new(Arc::clone(&shared));
         self.started = Some(Running { shared, pull, received: VecDeque::new() });
         let destination = format!("{}/{}", self.stream, self.group);
-        Ok(Terms::new("redis", destination).deadline(self.min_idle))
+        let terms = Terms::new("redis", destination).deadline(self.min_idle);
+        Ok(terms.lateness(self.claim_every.unwrap_or(default)))
     }
 
     async fn next(&mut self, room: NonZeroUsize) -> Result<Delivery, SourceError> {
@@ -250,11 +260,15 @@ impl Source for RedisStreamSource {
         let Some(running) = &mut self.started else { return Ok(()) };
         let batch = running.pull.stop().await;
         running.receive(batch);
+        let mut failed = None;
         while let Some(delivery) = running.take(&self.fields) {
-            delivery.settle(&Verdict::GivenBack).await.map_err(SourceError::unavailable)?;
+            if let Err(error) = delivery.settle(&Verdict::GivenBack).await {
+                failed.get_or_insert(SourceError::unavailable(error));
+            }
         }
         running.shared.is_stopped.store(true, Ordering::Relaxed);
-        running.shared.group.leave(true).await.map(drop).map_err(SourceError::unavailable)
+        let left = running.shared.group.leave(true).await;
+        failed.map_or_else(|| left.map(drop).map_err(SourceError::unavailable), Err)
     }
 }
 

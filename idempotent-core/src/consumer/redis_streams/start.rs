@@ -41,7 +41,8 @@ pub(super) async fn start(
             "in a cluster, `{stream}` needs a hash tag such as `{{orders}}`: its braces are none"
         ));
     }
-    check_type(group, dead_letters).await?;
+    check_type(group, dead_letters, "stream", "the dead letters").await?;
+    check_type(group, &group.delayed, "zset", "the delayed messages").await?;
     if let Some(at) = creates {
         group.create(at).await.map_err(|error| unreadable(group, error))?;
     }
@@ -50,15 +51,15 @@ pub(super) async fn start(
     Ok(())
 }
 
-/// The dead letters need not be there yet.
-async fn check_type(group: &Group, dead_letters: &str) -> Result<(), SourceError> {
+/// What is kept there need not be there yet.
+async fn check_type(group: &Group, key: &str, kind: &str, what: &str) -> Result<(), SourceError> {
     let mut ask = Cmd::new();
-    ask.arg("TYPE").arg(dead_letters);
-    let answer = group.commands.repeatable(dead_letters, &ask).await;
+    ask.arg("TYPE").arg(key);
+    let answer = group.commands.repeatable(key, &ask).await;
     let found = received::bytes(answer.map_err(SourceError::unavailable)?).unwrap_or_default();
-    if found != "stream" && found != "none" {
+    if found != kind.as_bytes() && found != "none" {
         let found = String::from_utf8_lossy(&found).into_owned();
-        let text = format!("the dead letters cannot be in `{dead_letters}`, which is a {found}");
+        let text = format!("{what} cannot be in `{key}`, which is a {found}");
         return Err(SourceError::misconfigured(text));
     }
     Ok(())

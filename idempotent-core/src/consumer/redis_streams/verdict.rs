@@ -13,7 +13,7 @@ use super::received::Entry;
 use super::redeliver::{Held, redeliver_after};
 use super::shared::Shared;
 use super::trimmed;
-use crate::consumer::{Message, Settle, SettleError, Verdict};
+use crate::consumer::{Message, ParkReason, Settle, SettleError, Verdict};
 
 /// One delivery.
 pub(super) struct RedisDelivery {
@@ -25,22 +25,47 @@ pub(super) struct RedisDelivery {
     is_settled: AtomicBool,
     /// That the dead letter is there, so that no second one is added when the settlement is repeated.
     is_copied: AtomicBool,
-    /// That its message was trimmed away, and that this was reported.
-    is_trimmed: AtomicBool,
+    /// That its message was trimmed away while it was in hand: the server does not deliver it again, and says so once.
+    was_trimmed: AtomicBool,
+    /// That this was reported.
+    is_reported: AtomicBool,
 }
 
 impl RedisDelivery {
     pub(super) fn new(shared: Arc<Shared>, entry: Entry, read: Message) -> Self {
         let no = || AtomicBool::new(false);
-        Self { shared, entry, read, is_settled: no(), is_copied: no(), is_trimmed: no() }
+        let (was_trimmed, is_reported) = (no(), no());
+        Self { shared, entry, read, is_settled: no(), is_copied: no(), was_trimmed, is_reported }
     }
 
     async fn redeliver(&self, after: Duration) -> Result<(), SettleError> {
-        let held = redeliver_after(&self.shared.group, &self.entry.id, after).await?;
-        if held == Held::Trimmed {
-            self.report_trimmed();
+        let held = redeliver_after(&self.shared.group, &self.entry, after).await?;
+        if self.is_trimmed(held) {
+            self.park_trimmed().await?;
         }
         Ok(())
+    }
+
+    /// Whether the message was trimmed away, by what the server says now or said before.
+    fn is_trimmed(&self, held: Held) -> bool {
+        match held {
+            Held::Yes => false,
+            Held::Trimmed => {
+                self.was_trimmed.store(true, Ordering::Relaxed);
+                true
+            }
+            Held::NotOurs => self.was_trimmed.load(Ordering::Relaxed),
+        }
+    }
+
+    /// It is not delivered again, so that it would be lost: its fields are in hand.
+    async fn park_trimmed(&self) -> Result<(), SettleError> {
+        let Shared { group, consumer, .. } = &*self.shared;
+        if !self.is_reported.swap(true, Ordering::Relaxed) {
+            trimmed::report_parked(consumer, &group.stream, &self.entry.id);
+        }
+        let error = "the stream was trimmed while the message was in hand, before it was handled";
+        self.park(&Parking { reason: ParkReason::Trimmed, error, attempts: 0 }).await
     }
 
     async fn park(&self, why: &Parking<'_>) -> Result<(), SettleError> {
@@ -54,11 +79,13 @@ impl RedisDelivery {
         settle_copied(group, &self.entry).await
     }
 
-    /// It is not delivered again, so this is the last that is heard of it, unless its handler succeeds.
-    fn report_trimmed(&self) {
-        if !self.is_trimmed.swap(true, Ordering::Relaxed) {
-            trimmed::report(&self.shared.consumer, &self.shared.group.stream, &self.entry.id);
+    /// What went wrong, for people: the core does not know why a message has no id.
+    fn error<'a>(&self, reason: ParkReason, error: &'a str) -> &'a str {
+        if reason == ParkReason::InvalidKey && self.read.id().is_empty() {
+            return "it has no id: its producer numbers entries, and another stream may have that number as well; let the \
+                    producer send an id, and name its field with `id_field`";
         }
+        error
     }
 }
 
@@ -71,6 +98,7 @@ impl Settle for RedisDelivery {
         match verdict {
             Verdict::Completed => acknowledge(&self.shared.group, &self.entry.id).await?,
             Verdict::Parked { reason, error, attempts } => {
+                let error = self.error(*reason, error);
                 self.park(&Parking { reason: *reason, error, attempts: *attempts }).await?;
             }
             Verdict::Busy { after } | Verdict::Retry { after } => self.redeliver(*after).await?,
@@ -88,6 +116,8 @@ impl Settle for RedisDelivery {
         if self.is_settled.load(Ordering::Relaxed) {
             return Ok(());
         }
-        progress(&self.shared.group, &self.entry.id).await.map(drop)
+        let held = progress(&self.shared.group, &self.entry).await?;
+        self.is_trimmed(held);
+        Ok(())
     }
 }

@@ -1,13 +1,13 @@
--- KEYS: the stream, the delayed entries. ARGV: group, consumer, id, how long the entry is kept from others (ms), and
--- how long an entry is idle before it is claimed (ms).
--- Returns 1: kept from them. 0: it is another consumer's, or settled. -1: its message was trimmed away.
+-- KEYS: the stream, the delayed entries. ARGV: group, consumer, id, how long the entry is kept from others (ms), how
+-- long an entry is idle before it is claimed (ms), and which of its deliveries this is.
+-- Returns 1: kept from them. 0: it is another consumer's, or delivered again, or settled. -1: its message was trimmed away.
 local pending = redis.call('XPENDING', KEYS[1], ARGV[1], ARGV[3], ARGV[3], 1)[1]
-if not pending or pending[2] ~= ARGV[2] then
+if not pending or pending[2] ~= ARGV[2] or pending[4] ~= tonumber(ARGV[6]) then
   return 0
 end
 local delay, min_idle = tonumber(ARGV[4]), tonumber(ARGV[5])
 -- At once means for everybody, also where others wait for longer.
-local idle = 86400000
+local idle = math.max(86400000, min_idle)
 if delay > 0 then
   idle = math.max(0, min_idle - delay)
 end
