@@ -60,7 +60,7 @@ step_adapters_gates() {
         done
     done
     need_cargo_deny || return 0
-    cargo deny --manifest-path "$manifest" --all-features check --config deny.toml bans licenses sources
+    (cd adapters && cargo deny --all-features check bans licenses sources)
 }
 
 # The documentation builds without a warning, in the form of docs.rs: all features, each item labelled
