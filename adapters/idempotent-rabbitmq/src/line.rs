@@ -73,8 +73,7 @@ impl Line {
 
     /// A channel on which nothing is under way.
     async fn channel(&self) -> lapin::Result<Channel> {
-        loop {
-            let Some(channel) = self.idle().pop() else { break };
+        while let Some(channel) = self.idle().pop() {
             if channel.status().connected() {
                 return Ok(channel);
             }

@@ -167,11 +167,12 @@ impl Brokered {
         let mut counts = (0, 0);
         for line in listed.lines() {
             let words: Vec<_> = line.split_whitespace().collect();
-            let [name, ready, in_hand] = words[..] else { panic!("{listed:?}") };
-            if name == self.queue || name.starts_with(&delays) {
-                counts.0 += ready.parse::<u64>().unwrap();
-                counts.1 += in_hand.parse::<u64>().unwrap();
+            if words.first().is_none_or(|name| *name != self.queue && !name.starts_with(&delays)) {
+                continue;
             }
+            let [_, ready, in_hand] = words[..] else { panic!("{listed:?}") };
+            counts.0 += ready.parse::<u64>().unwrap();
+            counts.1 += in_hand.parse::<u64>().unwrap();
         }
         counts
     }
