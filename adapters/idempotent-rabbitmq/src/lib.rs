@@ -18,14 +18,19 @@
 //! [`Message::topic`](idempotent_core::consumer::Message::topic) is the first routing key in every delivery.
 //!
 //! **A copy is confirmed.** The broker confirms a message, too, that no queue takes, and sends it back: such a copy is
-//! not there, and its message is not acknowledged. A crash between the confirmation and the `ack` makes one more
-//! copy at most, under the same id.
+//! not there, and its message is not acknowledged. Each copy has a channel to itself until it is confirmed.
+//!
+//! **There may be more than one copy**, all under the same id: one more whenever a connection is lost before the
+//! confirmation or the `ack` has arrived, and one that waits for its next delivery where a dead letter is not confirmed
+//! in time. A consumer replays what has taken effect; count dead letters by their ids.
 //!
 //! **Two connections.** Deliveries and acknowledgements have one; copies have another, since a broker that is short of
 //! memory or disk stops reading from connections that publish. Acknowledgements go on meanwhile.
 //!
-//! **Prefetch** is what the consumer has room for, so it follows
-//! [`concurrency`](idempotent_core::consumer::ConsumerBuilder::concurrency).
+//! **Prefetch** is what the consumer has room for, and never more than its
+//! [`concurrency`](idempotent_core::consumer::ConsumerBuilder::concurrency). A message whose copy cannot be published is
+//! kept, and not given back: that would count for the queue's delivery limit. It takes the room of another one, so
+//! the source reads no more once all it may have wait to be published.
 //!
 //! **When a connection or a channel is lost**, the broker takes back what was in hand, and the source connects again.
 //! So it does after the queue was deleted, once it is declared anew.
@@ -34,6 +39,7 @@ mod connector;
 mod copies;
 mod delay_queues;
 mod header_names;
+mod line;
 mod link;
 mod publisher;
 mod queue;

@@ -1,6 +1,6 @@
 //! [`Link`]: the connection and the channel that deliveries come through.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lapin::options::BasicCancelOptions;
@@ -20,14 +20,15 @@ pub(crate) struct Link {
     in_hand: AtomicUsize,
     /// The consumers that nobody has cancelled.
     consumers: Mutex<Vec<ShortString>>,
+    has_ended: AtomicBool,
 }
 
 impl Link {
     pub(crate) async fn open(connection: Connection) -> lapin::Result<Self> {
         let channel = connection.create_channel().await?;
         let (opened_at, in_hand) = (Instant::now(), AtomicUsize::new(0));
-        let consumers = Mutex::default();
-        Ok(Self { _connection: connection, channel, opened_at, in_hand, consumers })
+        let (consumers, has_ended) = (Mutex::default(), AtomicBool::new(false));
+        Ok(Self { _connection: connection, channel, opened_at, in_hand, consumers, has_ended })
     }
 
     fn consumers(&self) -> MutexGuard<'_, Vec<ShortString>> {
@@ -63,6 +64,16 @@ impl Link {
             let Some(tag) = self.consumers().last().cloned() else { return };
             self.cancel(tag).await;
         }
+    }
+
+    /// No more deliveries are received.
+    pub(crate) fn end(&self) {
+        self.has_ended.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether no more deliveries are received.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::Relaxed)
     }
 
     /// How many deliveries were handed out and are not settled.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use idempotent_core::consumer::SourceError;
-use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
-use lapin::{BasicProperties, Channel, Confirmation, Connection};
+use lapin::{BasicProperties, Confirmation};
 use tokio::sync::Mutex;
 
 use crate::connector::Connector;
 use crate::delay_queues::DelayQueues;
+use crate::line::Line;
 
 /// Where a copy goes.
 #[derive(Clone, Debug)]
@@ -43,12 +43,6 @@ pub(crate) struct Publisher {
     delays: DelayQueues,
 }
 
-/// A connection for publishing.
-struct Line {
-    connection: Connection,
-    channel: Channel,
-}
-
 impl Publisher {
     pub(crate) fn new(connector: Connector, delays: DelayQueues) -> Self {
         Self { connector, line: Mutex::default(), delays }
@@ -62,7 +56,8 @@ impl Publisher {
         properties: &BasicProperties,
     ) -> Result<(), PublishError> {
         let line = self.line().await?;
-        if line.connection.status().blocked() {
+        let _room = line.room().await;
+        if line.is_blocked() {
             return Err(PublishError::Blocked);
         }
         let mut published = self.send(&line, target, payload, properties).await;
@@ -86,19 +81,12 @@ impl Publisher {
         let (exchange, routing_key) = match target {
             Target::Route(exchange, routing_key) => (exchange.clone(), routing_key.clone()),
             Target::Delay(after) => {
-                let queue = self.delays.of(&line.connection, *after).await;
+                let queue = self.delays.of(line.connection(), *after).await;
                 ("".into(), queue.map_err(PublishError::Broken)?)
             }
         };
-        let options = BasicPublishOptions { mandatory: true, immediate: false };
-        let confirmed = async {
-            let properties = properties.clone();
-            line.channel
-                .basic_publish(exchange, routing_key, options, payload, properties)
-                .await?
-                .await
-        };
-        match confirmed.await.map_err(PublishError::Broken)? {
+        let confirmed = line.publish(exchange, routing_key, payload, properties.clone()).await;
+        match confirmed.map_err(PublishError::Broken)? {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {
                 Err(PublishError::Unroutable)
@@ -113,13 +101,7 @@ impl Publisher {
             return Ok(Arc::clone(line));
         }
         let connection = self.connector.connect().await.map_err(PublishError::Unavailable)?;
-        let open = async {
-            let channel = connection.create_channel().await?;
-            channel.confirm_select(ConfirmSelectOptions::default()).await?;
-            Ok(channel)
-        };
-        let channel = open.await.map_err(PublishError::Broken)?;
-        Ok(Arc::clone(line.insert(Arc::new(Line { connection, channel }))))
+        Ok(Arc::clone(line.insert(Arc::new(Line::new(connection)))))
     }
 
     /// What is broken is not used again.
@@ -128,12 +110,6 @@ impl Publisher {
         if line.as_ref().is_some_and(|line| Arc::ptr_eq(line, broken) && !line.is_usable()) {
             *line = None;
         }
-    }
-}
-
-impl Line {
-    fn is_usable(&self) -> bool {
-        self.connection.status().connected() && self.channel.status().connected()
     }
 }
 

@@ -80,6 +80,8 @@ struct Started {
     shared: Arc<Shared>,
     /// `None` while there is no connection.
     subscription: Option<Subscription>,
+    /// How many deliveries are in hand at most.
+    concurrency: usize,
     has_warned: bool,
 }
 
@@ -253,11 +255,12 @@ impl Started {
 async fn subscribe(
     connector: &Connector,
     settings: &Settings,
+    concurrency: usize,
 ) -> Result<Subscription, SourceError> {
     let connection = connector.connect().await?;
     find_queue(&connection, settings).await?;
     let link = Link::open(connection).await.map_err(SourceError::unavailable)?;
-    Ok(Subscription::new(Arc::new(link), settings.queue.clone()))
+    Ok(Subscription::new(Arc::new(link), settings.queue.clone(), concurrency))
 }
 
 /// While a consumer runs, what is refused or missing may be there again soon, such as a queue that is deleted and declared
@@ -288,7 +291,8 @@ impl Source for RabbitMqSource {
         let found = delays.of(&connection, settings.deadline).await;
         found.map_err(|error| refused("a delay queue", error))?;
         let link = Link::open(connection).await.map_err(SourceError::unavailable)?;
-        let subscription = Subscription::new(Arc::new(link), settings.queue.clone());
+        let concurrency = needs.concurrency.clamp(1, usize::from(u16::MAX));
+        let subscription = Subscription::new(Arc::new(link), settings.queue.clone(), concurrency);
         let shared = Arc::new(Shared {
             publisher: Publisher::new(self.connector.clone(), delays),
             consumer: needs.consumer.clone(),
@@ -296,8 +300,12 @@ impl Source for RabbitMqSource {
             dead_letters: settings.route_of_dead_letters(),
             deadline: settings.deadline,
         });
-        self.started =
-            Some(Started { shared, subscription: Some(subscription), has_warned: false });
+        self.started = Some(Started {
+            shared,
+            subscription: Some(subscription),
+            concurrency,
+            has_warned: false,
+        });
         Ok(self.terms())
     }
 
@@ -310,7 +318,8 @@ impl Source for RabbitMqSource {
             let subscription = match &mut started.subscription {
                 Some(subscription) => subscription,
                 None => {
-                    let subscription = subscribe(connector, settings).await.map_err(for_now)?;
+                    let subscribed = subscribe(connector, settings, started.concurrency).await;
+                    let subscription = subscribed.map_err(for_now)?;
                     started.subscription.insert(subscription)
                 }
             };

@@ -22,11 +22,13 @@ const CANCELLED_WITHIN: Duration = Duration::from_secs(2);
 /// The consumers of a channel. There is one, and for a while a second one after there was more room than ever before.
 ///
 /// The broker sends no more than `window` deliveries that are not settled. It is set when a consumer begins, and cannot
-/// be changed afterwards.
+/// be changed afterwards. Messages that wait here to be published count as well, so they never make it wider than
+/// `widest`.
 pub(crate) struct Subscription {
     pub(crate) link: Arc<Link>,
     queue: ShortString,
     window: usize,
+    widest: usize,
     /// In a task of its own: a wait that is dropped must not lose a consumer that has just begun, with its deliveries.
     beginning: Option<JoinHandle<lapin::Result<Consumer>>>,
     current: Option<Consumer>,
@@ -54,15 +56,16 @@ enum Other {
 }
 
 impl Subscription {
-    pub(crate) fn new(link: Arc<Link>, queue: ShortString) -> Self {
-        let (current, retired) = (None, Vec::new());
-        Self { link, queue, window: 0, beginning: None, current, retired, is_ending: false }
+    /// With this many deliveries at most that are not settled.
+    pub(crate) fn new(link: Arc<Link>, queue: ShortString, widest: usize) -> Self {
+        let (window, beginning, current, retired) = (0, None, None, Vec::new());
+        Self { link, queue, window, widest, beginning, current, retired, is_ending: false }
     }
 
     /// The next delivery, where there is room for this many. Nothing is lost if the future is dropped.
     pub(crate) async fn next(&mut self, room: usize) -> Result<Delivery, Ended> {
         loop {
-            let wanted = (self.link.in_hand() + room).min(usize::from(u16::MAX));
+            let wanted = (self.link.in_hand() + room).min(self.widest);
             if self.beginning.is_none() && (self.current.is_none() || self.window < wanted) {
                 self.window = wanted;
                 let (link, queue) = (Arc::clone(&self.link), self.queue.clone());
@@ -140,6 +143,7 @@ impl Subscription {
     }
 
     async fn give_back(&mut self) {
+        self.link.end();
         let beginning = self.beginning.take();
         if let Some(Ok(Ok(consumer))) = match beginning {
             Some(beginning) => timeout(CANCELLED_WITHIN, beginning).await.ok(),
@@ -178,6 +182,7 @@ impl Drop for Subscription {
             link: Arc::clone(&self.link),
             queue: self.queue.clone(),
             window: self.window,
+            widest: self.widest,
             beginning: self.beginning.take(),
             current: self.current.take(),
             retired: std::mem::take(&mut self.retired),

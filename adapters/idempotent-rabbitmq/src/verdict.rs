@@ -168,17 +168,21 @@ impl InHand {
     }
 
     /// Lets the message come again after the deadline, although nobody has it in hand any more.
+    ///
+    /// For as long as no copy can be published it is kept, and takes the room of another one: a queue counts what is
+    /// given back, and drops it once its delivery limit is reached. Only a source that ends gives it back, once.
     async fn give_back_late(&self) {
         let deadline = self.shared.deadline;
-        let Err(error) = self.delay(deadline).await else { return };
-        if error.is_taken_back() {
-            return;
-        }
-        tracing::debug!(error = &error as &dyn std::error::Error, "a message waits here");
-        sleep(deadline).await;
-        // Its copy may have been confirmed meanwhile.
-        if self.delay(deadline).await.is_err() {
-            let _ = self.tell(false).await;
+        while let Err(error) = self.delay(deadline).await {
+            if error.is_taken_back() {
+                return;
+            }
+            if self.link.has_ended() {
+                let _ = self.tell(false).await;
+                return;
+            }
+            tracing::debug!(error = &error as &dyn std::error::Error, "a message waits here");
+            sleep(deadline).await;
         }
     }
 }

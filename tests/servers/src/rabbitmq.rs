@@ -137,6 +137,8 @@ fn environment(folder: &Path, port: &Port, names: &Port) -> Vec<(&'static str, S
         ("RABBITMQ_CONF_ENV_FILE", within("none.conf")),
         ("RABBITMQ_ENABLED_PLUGINS_FILE", within("plugins")),
         ("RABBITMQ_PID_FILE", within("pid")),
+        // Quorum queues tell how many messages they have once a second. The default is five.
+        ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-rabbit quorum_tick_interval 1000".to_owned()),
         // Where the nodes' shared secret is.
         ("HOME", folder.display().to_string()),
     ]

@@ -25,7 +25,8 @@ static QUEUES: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) const CLASSIC: &str = "classic";
 pub(crate) const QUORUM: &str = "quorum";
-const DEADLINE: Duration = secs(2);
+/// Long enough for all cases of the contract at once.
+const DEADLINE: Duration = secs(4);
 
 pub(crate) async fn shared() -> Arc<RabbitMq> {
     Arc::clone(SHARED.get_or_init(|| async { Arc::new(RabbitMq::start().await) }).await)
@@ -92,7 +93,7 @@ impl Brokered {
     /// A source that has started.
     pub(crate) async fn started(&self) -> RabbitMqSource {
         let mut source = self.source();
-        source.start(&Needs::of("shop.ship").attempts(8)).await.unwrap();
+        source.start(&Needs::of("shop.ship").attempts(8).concurrency(8)).await.unwrap();
         source
     }
 
@@ -155,6 +156,39 @@ impl Brokered {
         let name = self.queue.as_str().into();
         let queue = self.channel.queue_declare(name, options, FieldTable::default()).await.unwrap();
         queue.message_count()
+    }
+
+    /// How many messages are ready, and how many in hand: in the queue, and in those where its messages wait.
+    pub(crate) async fn counts(&self) -> (u64, u64) {
+        let columns = ["name", "messages_ready", "messages_unacknowledged"];
+        let words = [["list_queues", "--quiet", "--no-table-headers"], columns].concat();
+        let listed = self.server.ctl(&words).await;
+        let delays = format!("{}.delay.", self.queue);
+        let mut counts = (0, 0);
+        for line in listed.lines() {
+            let words: Vec<_> = line.split_whitespace().collect();
+            if words.first().is_none_or(|name| *name != self.queue && !name.starts_with(&delays)) {
+                continue;
+            }
+            let [_, ready, in_hand] = words[..] else { panic!("{listed:?}") };
+            counts.0 += ready.parse::<u64>().unwrap();
+            counts.1 += in_hand.parse::<u64>().unwrap();
+        }
+        counts
+    }
+
+    /// Waits until these are the counts, and stay so: the broker counts once a second.
+    pub(crate) async fn until_counts(&self, expected: (u64, u64)) {
+        let (mut found, mut times) = ((0, 0), 0);
+        let waiting = async {
+            while times < 2 {
+                found = self.counts().await;
+                times = if found == expected { times + 1 } else { 0 };
+                tokio::time::sleep(secs(1)).await;
+            }
+        };
+        let waited = tokio::time::timeout(secs(120), waiting).await;
+        assert!(waited.is_ok(), "{found:?} and not {expected:?}");
     }
 }
 

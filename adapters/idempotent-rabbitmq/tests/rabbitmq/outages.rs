@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use idempotent_core::consumer::{Consumer, Source, Verdict};
+use idempotent_core::consumer::{Consumer, Needs, Source, Verdict};
 use idempotent_servers::{RabbitMq, Server, require};
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -19,6 +19,21 @@ async fn breakable() -> (Arc<RabbitMq>, MutexGuard<'static, Option<Arc<RabbitMq>
         *server = Some(Arc::new(RabbitMq::start().await));
     }
     (server.clone().unwrap(), server)
+}
+
+/// Lets the broker have no memory for what is published, and waits until it has noticed.
+async fn block(server: &RabbitMq) {
+    server.ctl(&["set_vm_memory_high_watermark", "absolute", "1"]).await;
+    let noticed = async {
+        while !server.ctl(&["eval", "rabbit_alarm:get_alarms()."]).await.contains("memory") {
+            tokio::time::sleep(millis(200)).await;
+        }
+    };
+    tokio::time::timeout(secs(60), noticed).await.expect("the broker raises an alarm");
+}
+
+async fn unblock(server: &RabbitMq) {
+    server.ctl(&["set_vm_memory_high_watermark", "0.4"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -42,12 +57,15 @@ async fn a_broker_that_restarts_is_waited_for_and_nothing_runs_twice() {
                 }
             },
         );
-        consumers.push((Running::start(&consumer, brokered.source()), effects));
+        let running = Running::start(&consumer, brokered.source());
+        consumers.push((brokered, running, effects));
     }
-    until(|| consumers.iter().all(|(_, effects)| effects.all().len() >= 32)).await;
+    until(|| consumers.iter().all(|(_, _, effects)| effects.all().len() >= 32)).await;
     server.restart().await;
-    for (running, effects) in consumers {
+    for (brokered, running, effects) in consumers {
         until(|| effects.all().len() == 200).await;
+        // What is still to come could run a second time.
+        brokered.until_counts((0, 0)).await;
         running.stop().await;
         assert!(effects.all().iter().all(|(_, count)| *count == 1), "{:?}", effects.all());
     }
@@ -103,7 +121,7 @@ async fn while_the_broker_blocks_publishing_acknowledgements_go_on_and_retries_w
         brokered.publish(&format!("order-{number}"), &number.to_string()).await;
     }
     brokered.publish("order-bad", "bad").await;
-    server.ctl(&["set_vm_memory_high_watermark", "absolute", "1"]).await;
+    block(&server).await;
     let (effects, ends) = (Effects::default(), Ends::default());
     let counted = effects.clone();
     let builder = ends.watch(Consumer::builder("shop.ship", &engine()).attempts(attempts(5)));
@@ -114,16 +132,47 @@ async fn while_the_broker_blocks_publishing_acknowledgements_go_on_and_retries_w
     });
     let running = Running::start(&consumer, brokered.source());
     until(|| ends.finals() == 20).await;
-    assert_eq!(
-        Brokered::again(Arc::clone(&server), &brokered).await.ready().await,
-        0,
-        "acknowledgements wait"
-    );
-    server.ctl(&["set_vm_memory_high_watermark", "0.4"]).await;
+    // All are acknowledged but the one that fails, which waits.
+    brokered.until_counts((0, 1)).await;
+    unblock(&server).await;
     until(|| ends.finals() == 21).await;
     running.stop().await;
     let once = |(payload, count): &(String, u32)| payload == "bad" || *count == 1;
     assert!(effects.all().iter().all(once), "{:?}", effects.all());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_cannot_be_published_are_kept_and_make_no_room_for_others() {
+    require!(Server::RabbitMq);
+    let (server, _lock) = breakable().await;
+    let brokered = Brokered::on(Arc::clone(&server), QUORUM).await;
+    for number in 0..3 {
+        brokered.publish(&format!("order-{number}"), &number.to_string()).await;
+    }
+    let mut source = brokered.source().deadline(millis(200));
+    source.start(&Needs::of("shop.ship").concurrency(2)).await.unwrap();
+    block(&server).await;
+    let first = source.next(NonZeroUsize::new(2).unwrap()).await.unwrap();
+    let second = source.next(NonZeroUsize::MIN).await.unwrap();
+    drop((first, second));
+    // Longer than it is waited twice for a copy to be confirmed.
+    let third = tokio::time::timeout(secs(13), source.next(NonZeroUsize::MIN)).await;
+    assert!(third.is_err(), "there was room, or a message was given back");
+    brokered.until_counts((1, 2)).await;
+    // What is kept is given back by a source that stops.
+    source.stop().await.unwrap();
+    let mut other = brokered.started().await;
+    let mut counts = Vec::new();
+    for _ in 0..3 {
+        let delivery = next(&mut other).await;
+        let message = delivery.message();
+        counts.push((message.id().to_owned(), message.delivery_count()));
+        delivery.settle(&Verdict::Completed).await.unwrap();
+    }
+    counts.sort();
+    let expected = [("order-0", 2), ("order-1", 2), ("order-2", 1)];
+    assert_eq!(counts, expected.map(|(id, count)| (id.to_owned(), Some(count))));
+    unblock(&server).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! Dead letters.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
@@ -7,12 +8,13 @@ use idempotent_core::consumer::{Consumer, Message, Needs, ParkReason, Source, Ve
 use idempotent_rabbitmq::lapin::ExchangeKind;
 use idempotent_rabbitmq::lapin::options::{ExchangeDeclareOptions, QueueBindOptions};
 use idempotent_rabbitmq::lapin::types::FieldTable;
-use idempotent_rabbitmq::lapin::{BasicProperties, Connection, ConnectionProperties};
+use idempotent_rabbitmq::lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use idempotent_rabbitmq::{ATTEMPTS, CONSUMER, ERROR, GENERATION, QUEUE, REASON, RabbitMqSource};
 use idempotent_servers::{Server, TcpProxy, require};
+use tokio::task::JoinSet;
 
 use crate::broker::{Brokered, CLASSIC, QUORUM, connect, header, identified, next, text};
-use crate::effects::{Effects, Running, attempts, counting, engine, secs, until};
+use crate::effects::{Effects, Running, attempts, counting, engine, millis, secs, until};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_fails_for_good_is_parked_and_says_why() {
@@ -76,15 +78,68 @@ async fn a_dead_letter_that_is_moved_back_runs_with_all_of_its_attempts() {
     assert_eq!((brokered.ready().await, brokered.dead_letters().await.len()), (0, 1));
 }
 
+/// Declares an exchange that no queue is bound to.
+async fn unbound(brokered: &Brokered, channel: &Channel) -> String {
+    let exchange = format!("{}.parking", brokered.queue);
+    let (kind, options) = (ExchangeKind::Direct, ExchangeDeclareOptions::default());
+    let name = exchange.as_str().into();
+    channel.exchange_declare(name, kind, options, FieldTable::default()).await.unwrap();
+    exchange
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_copies_that_are_published_at_once_those_fail_that_no_queue_takes() {
+    require!(Server::RabbitMq);
+    const MESSAGES: usize = 64;
+    let brokered = Brokered::start(CLASSIC).await;
+    let (_connection, channel) = connect(&brokered.server.url()).await;
+    let exchange = unbound(&brokered, &channel).await;
+    for number in 0..MESSAGES {
+        brokered.publish(&format!("order-{number}"), "tea").await;
+    }
+    let mut source = brokered.source().dead_letters_by(exchange, "orders");
+    source.start(&Needs::of("shop.ship").concurrency(MESSAGES)).await.unwrap();
+    let mut deliveries = Vec::new();
+    for number in 0..MESSAGES {
+        let room = NonZeroUsize::new(MESSAGES - number).unwrap();
+        deliveries.push(source.next(room).await.unwrap());
+    }
+    let mut settling = JoinSet::new();
+    for (number, delivery) in deliveries.into_iter().enumerate() {
+        let has_queue = number % 2 == 0;
+        let verdict = match has_queue {
+            true => Verdict::Retry { after: secs(3600) },
+            false => Verdict::parked(ParkReason::Permanent, "it is no good"),
+        };
+        settling.spawn(async move {
+            loop {
+                match delivery.settle(&verdict).await {
+                    // A quorum queue refuses what comes before it has a leader, and a slow machine confirms late.
+                    Err(error) if !error.to_string().contains("no queue takes the copy") => {
+                        tokio::time::sleep(millis(50)).await;
+                    }
+                    settled => return (has_queue, settled, delivery),
+                }
+            }
+        });
+    }
+    for (has_queue, settled, _) in settling.join_all().await {
+        match settled {
+            Ok(()) => assert!(has_queue, "a message is lost"),
+            Err(error) => assert!(!has_queue, "{error}"),
+        }
+    }
+    let waiting = brokered.messages_in(&format!("{}.delay.4096000ms", brokered.queue)).await;
+    assert!(waiting.len() >= MESSAGES / 2, "{} wait", waiting.len());
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_letter_that_no_queue_takes_leaves_its_message() {
     require!(Server::RabbitMq);
     let brokered = Brokered::start(QUORUM).await;
     let (_connection, channel) = connect(&brokered.server.url()).await;
-    let exchange = format!("{}.parking", brokered.queue);
-    let (kind, options) = (ExchangeKind::Direct, ExchangeDeclareOptions::default());
+    let exchange = unbound(&brokered, &channel).await;
     let name = || exchange.as_str().into();
-    channel.exchange_declare(name(), kind, options, FieldTable::default()).await.unwrap();
     brokered.publish("order-7", "tea").await;
     let mut source = brokered.source().dead_letters_by(exchange.as_str(), "orders");
     source.start(&Needs::of("shop.ship")).await.unwrap();

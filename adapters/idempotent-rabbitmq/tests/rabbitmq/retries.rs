@@ -161,7 +161,7 @@ async fn delay_queues_of_ones_own_are_used() {
     next(&mut source).await;
     assert!(told.elapsed() >= millis(290));
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let name = format!("{}.delay.2000ms", brokered.queue);
+    let name = format!("{}.delay.4000ms", brokered.queue);
     let found = channel.queue_declare(name.into(), passive, FieldTable::default()).await;
     assert!(found.is_err(), "a queue was declared");
 }
