@@ -109,11 +109,12 @@ async fn by_slot(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends::redis::key::journal_of;
+    use crate::backends::redis::key::{HASH_CHARS, journal_of};
 
     #[test]
     fn an_entry_leads_back_to_its_call_and_an_index_is_no_record() {
-        for name in ["shop::charge", "a", "a:", &"x".repeat(43), &format!("a:{}", "x".repeat(43))] {
+        let digits = "a".repeat(HASH_CHARS);
+        for name in ["shop::charge", "a", "a:", &digits, &format!("a:{digits}")] {
             for prefix in ["idem:", "", "{shop}:"] {
                 let (keys, id) = (
                     Keys::new(prefix.to_owned()),
