@@ -17,9 +17,10 @@ fn number(variable: &str) -> Option<u64> {
 async fn every_call_ends(name: &str) {
     let _turn = ONE_AT_A_TIME.lock().await;
     let rows = rows(Path::new(env!("CARGO_BIN_EXE_chaos")));
-    let (_, mut settings) = rows.into_iter().find(|(row, _)| *row == name).unwrap();
+    let found = rows.into_iter().find(|(row, _)| *row == name);
+    let (_, mut settings) = found.unwrap_or_else(|| panic!("there is no row {name}"));
     if let Some(orders) = number("IDEMPOTENT_RECOVERY_ORDERS") {
-        settings.orders = u32::try_from(orders).unwrap();
+        settings.orders = u32::try_from(orders).expect("a number of calls");
     }
     let first = number("IDEMPOTENT_RECOVERY_FIRST_SEED").unwrap_or(1);
     for seed in first..first + number("IDEMPOTENT_RECOVERY_SEEDS").unwrap_or(1) {

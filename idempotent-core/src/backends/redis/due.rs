@@ -3,6 +3,7 @@
 //! An entry of an index is a hint that is never missing and may be outdated: a renewal does not change it, and a record
 //! that expires leaves it behind. So the records are looked at, and an entry whose call is not suspended is put right.
 
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use futures_util::future::join_all;
 use redis::{Cmd, Pipeline, Value};
 
 use super::connection::Retry;
-use super::due_key::{IndexKeys, Indexes, indexes};
+use super::due_key::{Indexes, indexes};
 use super::error::{store_error, unexpected};
 use super::script::{ScriptKeys, is_unknown_script};
 use super::shared::Shared;
@@ -51,7 +52,7 @@ pub(super) async fn due(store: &Shared, request: &Due<'_>) -> Result<Vec<DueCall
         Some(error) if found.is_empty() => return Err(error),
         _ => {}
     }
-    found.sort_by(|one, other| other.overdue.cmp(&one.overdue));
+    found.sort_by_key(|call| Reverse(call.overdue));
     found.truncate(request.limit);
     Ok(found)
 }
@@ -130,19 +131,11 @@ async fn look(
     let least = least.map_or_else(|| "-inf".to_owned(), |least| least.to_string());
     let most = most.to_string();
     let mut arguments = vec![least.as_bytes(), most.as_bytes()];
-    let keys: &[String] = match &place.keys {
-        IndexKeys::Named(keys) => keys,
-        #[cfg(feature = "redis-cluster")]
-        IndexKeys::Tagged { before, tags, after } => {
-            arguments.extend([before.as_bytes(), tags.as_bytes()]);
-            arguments.extend(after.iter().map(String::as_bytes));
-            &[]
-        }
-    };
+    arguments.extend(place.tagged.iter().map(String::as_bytes));
     let script = &store.scripts.due;
-    let answer = match send(store, place, script.of_keys(keys, &arguments)).await {
+    let answer = match send(store, place, script.of_keys(&place.keys, &arguments)).await {
         Err(error) if is_unknown_script(&error) => {
-            send(store, place, script.of_keys_by_code(keys, &arguments)).await
+            send(store, place, script.of_keys_by_code(&place.keys, &arguments)).await
         }
         answer => answer,
     };

