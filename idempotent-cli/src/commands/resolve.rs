@@ -49,7 +49,13 @@ pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exi
             format!(
                 "The effect of {id} never happened, its owner is dead, and a retry may run it?{running}"
             ),
-            format!("{id} is resolved: its key is free, and a retry runs it"),
+            match (seen.has_input(), seen.steps().is_empty()) {
+                (true, _) => format!("{id} is resolved: a recovery or the next caller runs it"),
+                (false, false) => {
+                    format!("{id} is resolved: a retry goes on with the steps that are recorded")
+                }
+                (false, true) => format!("{id} is resolved: its key is free, and a retry runs it"),
+            },
         ),
     };
     let change = Change {

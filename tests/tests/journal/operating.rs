@@ -1,9 +1,11 @@
 //! What operators do with calls that have steps.
 
+use std::time::Duration;
+
 use idempotent_core::engine::Resolution;
 use idempotent_core::model::StepStatus;
 use idempotent_core::store::{Scan, State};
-use idempotent_core::testing::{Fault, StoreMethod, When};
+use idempotent_core::testing::{self, Fault, StoreMethod, When};
 use idempotent_core::{Error, ErrorKind, Guarantee, Operation};
 
 use crate::shop::{Shop, failure};
@@ -146,6 +148,44 @@ async fn two_steps_that_are_resolved_as_they_were_seen_leave_no_doubt() {
         Ok(one? + other?)
     });
     assert_eq!(total.await.unwrap(), 10);
+}
+
+/// Its owner has died in both of its steps.
+#[tokio::test]
+async fn a_call_whose_steps_are_resolved_one_by_one_stays_due() {
+    for from_one_inspection in [true, false] {
+        let shop = Shop::new();
+        let pay = async |name: &'static str| {
+            let step = Operation::new(name).guarantee(Guarantee::AtMostOnce).step();
+            let paid = step.returning::<Result<u32, Error>>();
+            paid.run(std::future::pending).await
+        };
+        let moment = shop.store().until_answered(StoreMethod::WriteStep, 2);
+        let call = Operation::new("checkout").lease(crate::shop::LEASE).key("order 7");
+        let call =
+            call.resume(&"an order").returning::<Result<u32, Error>>().run(async move || {
+                let (one, other) = tokio::join!(pay("charge"), pay("refund"));
+                Ok(one? + other?)
+            });
+        let died = shop.test.run(async move { testing::crash(call).when(moment).await });
+        assert!(died.await.is_none());
+        shop.let_lease_lapse();
+        let engine = shop.test.engine();
+        let id = engine.record_id("checkout", None, "order 7").unwrap();
+        let inspect = async || engine.inspect(&id).await.unwrap().unwrap();
+        let mut seen = inspect().await;
+        assert_eq!((seen.state(), seen.due_in()), (State::Suspended, Some(Duration::ZERO)));
+        let steps: Vec<_> = seen.steps().iter().map(|(step, _)| *step).collect();
+        assert_eq!(steps.len(), 2);
+        for step in &steps {
+            engine.resolve_step(&seen, step, Resolution::completed(5_u32)).await.unwrap();
+            let now = inspect().await;
+            assert_eq!((now.state(), now.due_in()), (State::Suspended, Some(Duration::ZERO)));
+            if !from_one_inspection {
+                seen = now;
+            }
+        }
+    }
 }
 
 #[tokio::test]

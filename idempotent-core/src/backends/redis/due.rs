@@ -8,15 +8,18 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use redis::{Cmd, Pipeline, Value};
+#[cfg(feature = "redis-cluster")]
+use redis::Pipeline;
+use redis::{Cmd, Value};
 
 use super::connection::Retry;
 use super::due_key::{Indexes, indexes};
+use super::entry::{StoredValue, entry as stored_entry};
 use super::error::{store_error, unexpected};
 use super::script::{ScriptKeys, is_unknown_script};
 use super::shared::Shared;
 use crate::model::RecordId;
-use crate::store::{Due, DueCall, State, StoreError, StoreErrorKind};
+use crate::store::{Due, DueCall, Entry, State, StoreError, StoreErrorKind};
 
 /// How many records are looked at together.
 const AT_ONCE: usize = 64;
@@ -24,34 +27,49 @@ const AT_ONCE: usize = 64;
 /// The most entries that one look returns, unless more are due at the same moment.
 const MAX_ENTRIES: usize = 1000;
 
-/// An entry of an index.
-struct DueEntry {
-    id: RecordId,
-    overdue: Duration,
+/// The record of an entry, at one moment.
+struct Found {
+    entry: Entry,
+    /// For how long it has been due; `None`: it is not.
+    overdue: Option<Duration>,
 }
 
-/// One look at the indexes of a server.
-struct Look {
-    entries: Vec<(String, i64)>,
-    now: i64,
+/// What could not be looked at, in a look that goes on without it.
+#[derive(Default)]
+struct Failures(Option<StoreError>);
+
+impl Failures {
+    fn note(&mut self, error: StoreError) {
+        self.0.get_or_insert(error);
+    }
+
+    /// Fails with the first error if there is nothing to go on with. Otherwise the next look may see what this one misses.
+    fn hide_nothing(self, found: &[DueCall]) -> Result<(), StoreError> {
+        match self.0 {
+            Some(error) if found.is_empty() => return Err(error),
+            Some(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "some calls that are due could not be looked at; trying again soon"
+            ),
+            None => {}
+        }
+        Ok(())
+    }
 }
 
 pub(super) async fn due(store: &Shared, request: &Due<'_>) -> Result<Vec<DueCall>, StoreError> {
     let without: HashSet<&[u8; 32]> = request.without.iter().collect();
     let places = indexes(store, request.operations, request.part).await?;
     let asked = join_all(places.iter().map(|place| due_at(store, place, request, &without))).await;
-    let (mut found, mut failed) = (Vec::new(), None);
+    // One server that is away must not hide the calls of the others.
+    let (mut found, mut failed) = (Vec::new(), Failures::default());
     for answer in asked {
         match answer {
             Ok(calls) => found.extend(calls),
-            Err(error) => failed = Some(error),
+            Err(error) => failed.note(error),
         }
     }
-    match failed {
-        // One server that is away must not hide the calls of the others.
-        Some(error) if found.is_empty() => return Err(error),
-        _ => {}
-    }
+    failed.hide_nothing(&found)?;
     found.sort_by_key(|call| Reverse(call.overdue));
     found.truncate(request.limit);
     Ok(found)
@@ -66,25 +84,28 @@ async fn due_at(
 ) -> Result<Vec<DueCall>, StoreError> {
     let mut most = request.limit.saturating_add(without.len()).clamp(1, MAX_ENTRIES);
     let (mut found, mut seen, mut least) = (Vec::new(), HashSet::new(), None);
+    // While a slot moves, the server may refuse to look at one call, or answer no other server's.
+    let mut failed = Failures::default();
     loop {
         let look = look(store, place, least, most).await?;
-        let is_last = look.entries.len() < most;
-        let reached = look.entries.last().map(|(_, due)| *due);
+        let is_last = look.len() < most;
+        let reached = look.last().map(|(_, due)| *due);
         let mut fresh = Vec::new();
-        for (entry, due) in look.entries {
+        for (entry, _) in look {
             let id = store.keys.id_of_entry(&entry);
             let id = id.filter(|id| request.operations.contains(&id.operation()));
             if let Some(id) = id.filter(|id| !without.contains(id.hash())) {
-                let overdue = u64::try_from(look.now.saturating_sub(due)).unwrap_or_default();
-                let overdue = Duration::from_millis(overdue);
                 if seen.insert(*id.hash()) {
-                    fresh.push(DueEntry { id, overdue });
+                    fresh.push(id);
                 }
             }
         }
-        for entries in fresh.chunks(AT_ONCE) {
-            for call in join_all(entries.iter().map(|entry| suspended(store, entry))).await {
-                found.extend(call?);
+        for ids in fresh.chunks(AT_ONCE) {
+            for call in join_all(ids.iter().map(|id| suspended(store, id))).await {
+                match call {
+                    Ok(call) => found.extend(call),
+                    Err(error) => failed.note(error),
+                }
             }
             if found.len() >= request.limit {
                 found.truncate(request.limit);
@@ -92,6 +113,7 @@ async fn due_at(
             }
         }
         if is_last {
+            failed.hide_nothing(&found)?;
             return Ok(found);
         }
         // What is due at the same moment may go on behind the page.
@@ -102,15 +124,18 @@ async fn due_at(
     }
 }
 
-/// The call of an entry, if it is suspended. If not, its entry is put right.
-async fn suspended(store: &Shared, entry: &DueEntry) -> Result<Option<DueCall>, StoreError> {
-    let key = store.keys.of(&entry.id);
-    match store.load(&key).await {
-        Ok(Some(found)) if found.state == State::Suspended && found.record.has_input() => {
-            Ok(Some(DueCall::new(entry.id.clone(), found, entry.overdue)))
+/// The call of an entry, if it is suspended and still due. If it is not suspended, its entry is put right.
+async fn suspended(store: &Shared, id: &RecordId) -> Result<Option<DueCall>, StoreError> {
+    let key = store.keys.of(id);
+    let index = store.keys.due_of(id, &key);
+    match load_due(store, &key, &index).await {
+        Ok(Some(Found { entry, overdue }))
+            if entry.state == State::Suspended && entry.record.has_input() =>
+        {
+            // It may have been resumed and suspended again since the look: to be resumed later, or by its caller only.
+            Ok(overdue.map(|overdue| DueCall::new(id.clone(), entry, overdue)))
         }
         Ok(_) => {
-            let index = store.keys.due_of(&entry.id, &key);
             let keys = ScriptKeys::with(&key, None, Some(&index));
             let arguments = [store.keys.due_entry(&key).as_bytes()];
             let answer = store.run(&store.scripts.defer, keys, &arguments, Retry::Once).await;
@@ -122,12 +147,34 @@ async fn suspended(store: &Shared, entry: &DueEntry) -> Result<Option<DueCall>, 
     }
 }
 
+/// The record of an entry, and whether it is due.
+async fn load_due(store: &Shared, key: &str, index: &str) -> Result<Option<Found>, StoreError> {
+    let keys = ScriptKeys::with(key, None, Some(index));
+    let arguments = [store.keys.due_entry(key).as_bytes()];
+    let answer = store.run(&store.scripts.load_due, keys, &arguments, Retry::Once).await;
+    let mut answer = match answer.map_err(store_error)? {
+        Value::Nil => return Ok(None),
+        Value::Array(answer) => answer.into_iter(),
+        answer => return Err(store_error(unexpected(&answer))),
+    };
+    let (Some(Value::BulkString(value)), Some(Value::Int(pttl))) = (answer.next(), answer.next())
+    else {
+        return Err(store_error(unexpected(&Value::Nil)));
+    };
+    let overdue = match answer.next() {
+        Some(Value::Int(overdue)) => u64::try_from(overdue).ok().map(Duration::from_millis),
+        _ => None,
+    };
+    Ok(Some(Found { entry: stored_entry(&StoredValue { value, pttl })?, overdue }))
+}
+
+/// The entries that are due, each with its due time, by the indexes of one server.
 async fn look(
     store: &Shared,
     place: &Indexes,
     least: Option<i64>,
     most: usize,
-) -> Result<Look, StoreError> {
+) -> Result<Vec<(String, i64)>, StoreError> {
     let least = least.map_or_else(|| "-inf".to_owned(), |least| least.to_string());
     let most = most.to_string();
     let mut arguments = vec![least.as_bytes(), most.as_bytes()];
@@ -143,18 +190,21 @@ async fn look(
 }
 
 async fn send(store: &Shared, place: &Indexes, command: Cmd) -> redis::RedisResult<Value> {
+    // By a key the servers say where it is; what has no keys goes to its primary.
+    if let Some(key) = place.keys.first() {
+        return store.client.send(key, &command, Retry::Once).await;
+    }
     let mut commands = Pipeline::with_capacity(1);
     commands.add_command(command);
     let mut answers = store.client.send_all_to_node(&place.node, &commands).await?;
     answers.pop().unwrap_or_default().extract_error()
 }
 
-/// The time, and pairs of an entry and its due time.
-fn parse(answer: Value) -> Result<Look, StoreError> {
+/// Pairs of an entry and its due time.
+fn parse(answer: Value) -> Result<Vec<(String, i64)>, StoreError> {
     let malformed = || store_error(unexpected(&Value::Nil));
     let Value::Array(answer) = answer else { return Err(malformed()) };
     let mut answer = answer.into_iter();
-    let Some(Value::Int(now)) = answer.next() else { return Err(malformed()) };
     let mut entries = Vec::with_capacity(answer.len() / 2);
     while let Some(entry) = answer.next() {
         let (Value::BulkString(entry), Some(Value::Int(due))) = (entry, answer.next()) else {
@@ -162,7 +212,7 @@ fn parse(answer: Value) -> Result<Look, StoreError> {
         };
         entries.push((String::from_utf8_lossy(&entry).into_owned(), due));
     }
-    Ok(Look { entries, now })
+    Ok(entries)
 }
 
 pub(super) async fn due_in(store: &Shared, id: &RecordId) -> Result<Option<Duration>, StoreError> {

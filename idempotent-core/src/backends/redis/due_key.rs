@@ -5,9 +5,14 @@
 //! a record has a slot of its own, and its index must be there too, so that one script writes both. So each operation has
 //! an index for each slot: `idem:due{aB3}shop.checkout`, where `aB3` is the slot's [tag](tag_of).
 
+#[cfg(feature = "redis-cluster")]
+use redis::RedisResult;
+
 use super::connection::Node;
 #[cfg(feature = "redis-cluster")]
-use super::connection::{SLOTS, slot_of, tag_of, tags_of};
+use super::connection::{SLOTS, SlotRange, slot_of, tag_of, tags_of};
+#[cfg(feature = "redis-cluster")]
+use super::error::store_error;
 use super::key::Keys;
 use super::shared::Shared;
 use crate::model::RecordId;
@@ -68,6 +73,9 @@ pub(super) async fn indexes(
     if store.keys.are_by_slot() {
         return by_slot(store, operations, part).await;
     }
+    if operations.is_empty() {
+        return Ok(Vec::new());
+    }
     let keys = operations.iter().map(|operation| store.keys.index_of(operation)).collect();
     Ok(vec![Indexes { node: Node::Only, keys, tagged: Vec::new() }])
 }
@@ -79,11 +87,9 @@ async fn by_slot(
     operations: &[&str],
     part: Option<u32>,
 ) -> Result<Vec<Indexes>, StoreError> {
-    use super::error::store_error;
-
     const IN_A_PART: u16 = (SLOTS / PARTS as usize) as u16;
     let mut found = Vec::new();
-    for range in store.client.slot_ranges().await.map_err(store_error)?.unwrap_or_default() {
+    for range in slots(store).await.map_err(store_error)? {
         for at in range.first / IN_A_PART..=range.last / IN_A_PART {
             if part.is_some_and(|part| part % PARTS != u32::from(at)) {
                 continue;
@@ -99,14 +105,27 @@ async fn by_slot(
     Ok(found)
 }
 
+/// Which primary may have which slots. The application's own connection does not tell: there each primary is asked for
+/// all of them, and leaves out those of others.
+#[cfg(feature = "redis-cluster")]
+async fn slots(store: &Shared) -> RedisResult<Vec<SlotRange>> {
+    if let Some(ranges) = store.client.slot_ranges().await? {
+        return Ok(ranges);
+    }
+    let primaries = store.client.primaries().await?.into_iter();
+    let last = (SLOTS - 1) as u16;
+    Ok(primaries.map(|primary| SlotRange { first: 0, last, primary }).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backends::redis::key::journal_of;
+    use crate::backends::redis::key::{HASH_CHARS, journal_of};
 
     #[test]
     fn an_entry_leads_back_to_its_call_and_an_index_is_no_record() {
-        for name in ["shop::charge", "a", "a:", &"x".repeat(43), &format!("a:{}", "x".repeat(43))] {
+        let digits = "a".repeat(HASH_CHARS);
+        for name in ["shop::charge", "a", "a:", &digits, &format!("a:{digits}")] {
             for prefix in ["idem:", "", "{shop}:"] {
                 let (keys, id) = (
                     Keys::new(prefix.to_owned()),

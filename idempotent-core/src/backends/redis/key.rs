@@ -17,7 +17,7 @@ const ODD_BRACES: &str = "the prefix has a brace that is no part of a hash tag, 
                           journal of steps would be apart: choose a prefix without braces, or one like `{shop}:`";
 
 /// 32 bytes in hexadecimal digits.
-const HASH_CHARS: usize = 64;
+pub(super) const HASH_CHARS: usize = 64;
 
 /// Turns the ids of records into keys, and back.
 #[derive(Clone, Debug)]

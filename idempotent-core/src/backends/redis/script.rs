@@ -22,6 +22,7 @@ pub(super) struct Scripts {
     pub(super) reserve: Script,
     pub(super) due: Script,
     pub(super) due_in: Script,
+    pub(super) load_due: Script,
     pub(super) defer: Script,
 }
 
@@ -76,6 +77,7 @@ impl Scripts {
             reserve: script!("", "now.lua", "reserve.lua"),
             due: script!(" flags=no-writes,allow-oom,allow-cross-slot-keys", "now.lua", "due.lua"),
             due_in: script!(" flags=no-writes,allow-oom", "record.lua", "now.lua", "due_in.lua"),
+            load_due: script!(" flags=no-writes,allow-oom", "now.lua", "load_due.lua"),
             defer: script!(" flags=allow-oom", "record.lua", "now.lua", "defer.lua"),
         }
     }

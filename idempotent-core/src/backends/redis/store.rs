@@ -96,7 +96,7 @@ use crate::store::{
 /// # Keys
 ///
 /// The key of a record is `{prefix}{operation}:{hash}`, and that of its journal the same twice, the second time in braces:
-/// `idem:shop.charge:XIMm…{idem:shop.charge:XIMm…}`. Both are in the same slot of a cluster, and a pattern of an ACL such as
+/// `idem:shop.charge:5c83…{idem:shop.charge:5c83…}`. Both are in the same slot of a cluster, and a pattern of an ACL such as
 /// `~idem:*` covers both. A call with steps needs the commands `HSET`, `HSETNX`, `HGET`, `HMGET`, `HGETALL` and `UNLINK` in
 /// addition.
 ///
@@ -112,15 +112,21 @@ use crate::store::{
 /// | a cluster | one for each operation and slot, where the records are: `idem:due{aB3}shop.checkout` | `CLUSTER SLOTS`, and one command to each primary that has a sixteenth of the slots |
 /// | a cluster, with a prefix that is a hash tag | as on one server | one command |
 ///
-/// In a cluster a [`Recovery`](crate::engine::Recovery) looks at a sixteenth of the slots each time, so it finds a call after
-/// sixteen [looks](crate::engine::Recovery::poll_every) at the latest, and sooner the more processes there are. A look at a
-/// sixteenth is 1024 reads for each operation: 2 ms of the server's time where one server takes 0.05 ms, with a hundred
-/// thousand calls in the index as with none. The calls of a slot that is being moved are found after the
+/// In a cluster a [`Recovery`](crate::engine::Recovery) looks at a sixteenth of the slots each time, beginning anywhere and
+/// going on to the next one whatever it has found, so it comes to every call within sixteen
+/// [looks](crate::engine::Recovery::poll_every), and sooner the more processes there are. It takes as many of those that
+/// came first there as it may [run at once](crate::engine::Recovery::concurrency), so with more to do than it can do, the
+/// order is that of each sixteenth alone. A look at a sixteenth is 1024 reads for each operation: 2 ms of the server's time
+/// where one server takes 0.05 ms, with a hundred thousand calls in the index as with none. A `ClusterConnection` of the
+/// application does not tell which server has which slots: there each primary is asked for all of the sixteenth. The calls
+/// of a slot that is being moved are found after the
 /// move, and one of them may be refused meanwhile as unavailable, as every command with two keys is.
 ///
 /// A standalone client of a server in cluster mode has no slots, and its calls with `resume` are refused by the server: use
 /// [`RedisSource::cluster`](super::RedisSource::cluster). A server that evicts keys may evict a set alone; its calls are then
-/// resumed by their callers only. The commands `ZADD`, `ZREM`, `ZSCORE`, `ZRANGEBYSCORE` and `TIME` are needed in addition.
+/// resumed by their callers only, until something reserves or suspends them again. Sets do not expire, as a call may be
+/// renewed for as long as it runs: an entry that outlives its call, because the retention was over first, goes at the next
+/// look of a recovery of its operation. Of an operation that no process recovers any more, delete the sets by hand. The commands `ZADD`, `ZREM`, `ZSCORE`, `ZRANGEBYSCORE` and `TIME` are needed in addition.
 ///
 /// [steps]: crate::guide::calls_of_several_effects
 /// [`require_durable`]: RedisStoreBuilder::require_durable

@@ -61,6 +61,13 @@ impl Inspection {
         self.entry.record.scope()
     }
 
+    /// Whether the record has the call's [input](crate::call::CallBuilder::resume), so that a
+    /// [`Recovery`](crate::engine::Recovery) may run it without its caller.
+    #[must_use]
+    pub fn has_input(&self) -> bool {
+        self.entry.record.has_input()
+    }
+
     /// What the owner of the reservation last said about itself.
     #[must_use]
     pub fn owner_state(&self) -> OwnerState {

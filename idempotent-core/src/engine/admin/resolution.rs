@@ -89,7 +89,8 @@ impl Resolution {
     /// The effect did not happen **and its owner is dead**: retries run the body. If the owner is alive after all,
     /// or a request of it is still on its way, the body may run twice. A call with
     /// [steps](crate::guide::calls_of_several_effects) keeps those that are recorded, and retries resume it; while a step is
-    /// in doubt it is refused, since each of these needs [an answer of its own](crate::Idempotency::resolve_step).
+    /// in doubt it is refused, since each of these needs [an answer of its own](crate::Idempotency::resolve_step). A call
+    /// with an [input](crate::call::CallBuilder::resume) keeps its key, and a recovery or the next caller runs it.
     pub const fn never_happened_and_owner_is_dead() -> Self {
         Self(Said::NeverHappened)
     }

@@ -75,13 +75,15 @@ impl Idempotency {
         let is_last = others.into_iter().all(|(_, entry)| entry.status() != StepStatus::Begun);
         let next = if is_last { self.free_of_doubt(seen) } else { record.clone() };
         let settles = [(*step, entry.clone(), said.clone())];
-        let due_in = is_last.then_some(Duration::ZERO);
+        let due_in = if is_last { Some(Duration::ZERO) } else { seen.due_in() };
         let request = Suspend::new(id, record, &next).settling(&settles).due_in(due_in);
         self.admin_call(id, self.journals(seen)?.suspend(&request)).await?;
         let now = self.check_said(seen, journal, step, &said).await?;
         // Others may have been resolved since this was inspected: then nobody else sees that it was the last.
         let in_doubt = now.steps.iter().any(|(_, entry)| entry.status() == StepStatus::Begun);
-        if in_doubt || now.state() != State::Indeterminate {
+        let waits = matches!(now.state(), State::Indeterminate | State::Suspended);
+        let goes_on = is_last && now.state() == State::Suspended;
+        if in_doubt || !waits || goes_on {
             return Ok(());
         }
         match self.make_resumable(&now).await {

@@ -47,8 +47,12 @@ impl Idempotency {
         match steps.iter().find(|(_, entry)| entry.status() == StepStatus::Begun) {
             None => Ok(()),
             Some((_, begun)) => {
+                let first = match seen.state() {
+                    State::Reserved => "if its owner is dead, release the call first, and then ",
+                    _ => "first ",
+                };
                 let why = format!(
-                    "nobody knows what step `{}` did: say of it first what became of it, with `resolve_step`",
+                    "nobody knows what step `{}` did: {first}say what became of it, in a program, with `Idempotency::resolve_step`",
                     begun.name()
                 );
                 Err(Error::of(ErrorKind::Indeterminate, &seen.id).detail(why))

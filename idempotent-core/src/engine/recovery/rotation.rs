@@ -10,8 +10,14 @@ pub(super) struct Rotation {
 }
 
 impl Rotation {
+    /// Begins anywhere, so that the processes of a fleet do not all ask the same.
     pub(super) fn new(parts: u32) -> Self {
-        Self { part: 0, oldest: vec![Duration::ZERO; parts.max(1) as usize] }
+        Self::beginning_at(getrandom::u32().unwrap_or_default(), parts)
+    }
+
+    fn beginning_at(part: u32, parts: u32) -> Self {
+        let parts = parts.max(1);
+        Self { part: part % parts, oldest: vec![Duration::ZERO; parts as usize] }
     }
 
     /// The part to ask.
@@ -39,7 +45,7 @@ mod tests {
 
     #[test]
     fn every_part_has_its_turn_and_the_oldest_of_all_is_known() {
-        let mut rotation = Rotation::new(3);
+        let mut rotation = Rotation::beginning_at(3, 3);
         let seconds = Duration::from_secs;
         let mut asked = Vec::new();
         for oldest in [7, 0, 9, 2] {

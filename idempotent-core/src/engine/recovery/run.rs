@@ -40,6 +40,7 @@ pub(super) async fn resume(worker: Arc<Worker>, due: DueCall) -> Resumed {
                 error = &error as &dyn std::error::Error,
                 "a call that is due could not be taken; trying again soon"
             );
+            worker.note_failed(id);
             Resumed::Failed
         }
     }

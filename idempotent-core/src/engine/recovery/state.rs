@@ -25,6 +25,8 @@ pub(super) struct Worker {
     pub(super) poll_every: Duration,
     /// Calls that this process cannot go on with, and since when it knows.
     left: Mutex<HashMap<[u8; 32], Instant>>,
+    /// Calls that could not be taken since the last look.
+    failed: Mutex<Vec<[u8; 32]>>,
 }
 
 /// What has become of a call that was due.
@@ -43,8 +45,8 @@ impl Worker {
         (concurrency, max_attempts): (usize, u32),
         poll_every: Duration,
     ) -> Self {
-        let left = Mutex::default();
-        Self { engine, operations, concurrency, max_attempts, poll_every, left }
+        let (left, failed) = (Mutex::default(), Mutex::default());
+        Self { engine, operations, concurrency, max_attempts, poll_every, left, failed }
     }
 
     /// Leaves a call to other processes, for a while.
@@ -65,6 +67,20 @@ impl Worker {
         let mut left = self.left();
         left.retain(|_, since| since.elapsed() < LEFT_FOR);
         left.keys().copied().collect()
+    }
+
+    /// Leaves a call that could not be taken out of the next look.
+    pub(super) fn note_failed(&self, id: &RecordId) {
+        self.failed().push(*id.hash());
+    }
+
+    /// Those that could not be taken since this was asked last: no more than run at once.
+    pub(super) fn take_failed(&self) -> Vec<[u8; 32]> {
+        std::mem::take(&mut *self.failed())
+    }
+
+    fn failed(&self) -> MutexGuard<'_, Vec<[u8; 32]>> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn left(&self) -> MutexGuard<'_, HashMap<[u8; 32], Instant>> {

@@ -27,9 +27,6 @@ impl Worker {
             let free = worker.concurrency - runs.len();
             let due = if free == 0 { Vec::new() } else { worker.due(free, &mut rotation).await };
             let found = due.len();
-            if found < free {
-                rotation.advance();
-            }
             for call in due {
                 let one = resume(Arc::clone(&worker), call);
                 runs.spawn(one.in_current_span());
@@ -65,10 +62,13 @@ impl Worker {
         let Some(index) = store.due_calls() else { return Vec::new() };
         let names: Vec<&str> = self.operations.keys().map(String::as_str).collect();
         // What this process leaves must not hide the others.
-        let left = self.all_left();
+        let mut left = self.all_left();
+        // Nor must what could not be taken a moment ago: it comes to its turn after one look without it.
+        left.extend(self.take_failed());
         let request = Due::new(&names, free).without(&left).part(rotation.part());
         let call = index.due(&request);
-        match self.engine.0.call(Transition::Due, Duration::MAX, call).await {
+        let answer = self.engine.0.call(Transition::Due, Duration::MAX, call).await;
+        let due = match answer {
             Ok(mut due) => {
                 let oldest = match left.is_empty() {
                     true => due.first().map(|call| call.overdue),
@@ -83,7 +83,10 @@ impl Worker {
                 report(&error);
                 Vec::new()
             }
-        }
+        };
+        // Also from a part that has more: the others must not wait until it has none.
+        rotation.advance();
+        due
     }
 }
 

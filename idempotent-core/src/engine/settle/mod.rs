@@ -1,5 +1,5 @@
 //! How a call ends: what happens to its key (`settlement`), what a running call holds (`held`), and
-//! how its end is recorded (`record`, and `suspend` for a call that is resumed; `without_doubt` for one whose doubt has ended). `dropped` settles a body that was dropped while it ran, and
+//! how its end is recorded (`record`, and `suspend` for a call that is resumed). `dropped` settles a body that was dropped while it ran, and
 //! `failed_runs` tells waiters of runs without a known outcome. `discard` releases a reservation
 //! that no call will use. `in_transaction` does all of this in the caller's transaction.
 
@@ -11,7 +11,6 @@ mod in_transaction;
 mod record;
 mod settlement;
 mod suspend;
-mod without_doubt;
 
 pub(super) use self::discard::{Unused, discard};
 pub(super) use self::failed_runs::find_failed_run;
@@ -19,4 +18,3 @@ pub(crate) use self::held::HeldReservation;
 pub(crate) use self::in_transaction::TransactionReservation;
 pub(super) use self::in_transaction::transaction_error;
 pub(crate) use self::settlement::{ReservationRef, Settlement, SuspendEnd, UnknownEnd};
-pub(super) use self::without_doubt::go_on_without_doubt;

@@ -10,7 +10,6 @@ use tracing::Instrument;
 use super::failed_runs;
 use super::held::HeldReservation;
 use super::settlement::Settlement;
-use super::without_doubt::go_on_without_doubt;
 use crate::engine::background::FinishInBackground;
 use crate::engine::telemetry::{CallReport, KeyEnd, Telemetry, Transition};
 use crate::model::{Guarantee, Record};
@@ -222,11 +221,6 @@ async fn record_once(
             let request = request.due_in(*due_in);
             let call = journal.suspend(&request);
             engine.0.transition(task, Transition::Suspend, limit, call).await?;
-            let is_in_doubt = !journaled.suspends() && reservation.suspends();
-            if let Some(name) = journaled.journal().filter(|_| is_in_doubt) {
-                // The late owner of the step in doubt may just have said what became of it.
-                Box::pin(go_on_without_doubt(engine, id, name)).await;
-            }
             let is_released = unjournaled.is_none() && !journaled.has_progress();
             Ok(if is_released { KeyEnd::Released } else { KeyEnd::of(journaled) })
         }

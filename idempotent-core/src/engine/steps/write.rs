@@ -7,10 +7,9 @@ use tokio::time::sleep;
 
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::StepScope;
-use crate::engine::settle::go_on_without_doubt;
 use crate::engine::telemetry::{Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Guarantee, StepEntry, StepId, StepStatus};
+use crate::model::{StepEntry, StepId, StepStatus};
 use crate::store::{Replaces, StoreError, StoreErrorKind, WriteStep, WriteStepOutcome};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
@@ -56,7 +55,6 @@ pub(super) async fn write(
     };
     name_outer(engine, scope);
     let entry = sealed(engine, scope, &scope.id, write.entry);
-    let is_settlement = !write.begins && matches!(write.replaces, Previous::Entry(_));
     let also = scope.journal.before_write();
     let request = WriteStep::new(&scope.lease.id, &scope.journal.record, &scope.id, &entry)
         .replacing(write.replaces.as_replaces())
@@ -82,11 +80,6 @@ pub(super) async fn write(
             let bytes = written.map(|entry| entry.as_bytes().len()).sum();
             Telemetry::journal_bytes(&scope.lease.id, bytes);
             scope.journal.after_write(scope.id, entry, also);
-            if is_settlement && is_late(scope) {
-                // Another run may have taken the call, and waits for what became of this step.
-                let go_on = go_on_without_doubt(engine, &scope.lease.id, scope.journal.name);
-                Box::pin(go_on).await;
-            }
             Ok(())
         }
         WriteStepOutcome::Fenced => Err(scope.refusal(ErrorKind::InProgress, FENCED)),
@@ -122,13 +115,6 @@ pub(super) fn sealed(
         Some(key) if !entry.has_mac() => entry.sealed(scope.journal.name, step, key),
         _ => entry,
     }
-}
-
-/// Whether the call may be another run's by now. One that is *at most once* itself is nobody else's.
-fn is_late(scope: &StepScope) -> bool {
-    let lease = &scope.lease;
-    (lease.is_lost() || lease.remaining().is_zero())
-        && lease.reservation.guarantee() == Guarantee::AtLeastOnce
 }
 
 fn may_try_again(error: &StoreError) -> bool {

@@ -1,5 +1,6 @@
 //! The effects of steps, written down outside of the store under test: one line each, one write a line.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -15,6 +16,9 @@ pub(super) struct Effect {
     pub(super) key: String,
     pub(super) process: u32,
 }
+
+/// What stands in the place of a step where a body starts.
+const STARTED: &str = "started";
 
 const PREFIX: &str = "effects-";
 
@@ -34,7 +38,15 @@ impl Effects {
 
     /// Makes an effect. It has happened when this returns, whatever becomes of the process.
     pub(super) fn take(&self, order: u32, step: u32, key: &str) {
-        let line = format!("{order} {step} {key} {}\n", self.process);
+        self.write(&format!("{order} {step} {key} {}\n", self.process));
+    }
+
+    /// Notes that a body of a call has started, and so that the call has a record.
+    pub(super) fn start(&self, order: u32) {
+        self.write(&format!("{order} {STARTED}\n"));
+    }
+
+    fn write(&self, line: &str) {
         // Effects with gaps prove nothing, so the process ends, and the run with it.
         if (&self.file).write(line.as_bytes()).ok() != Some(line.len()) {
             eprintln!("the effects cannot be written");
@@ -45,17 +57,27 @@ impl Effects {
 
 /// All effects of all processes.
 pub(super) fn read(folder: &Path) -> Result<Vec<Effect>> {
-    let mut effects = Vec::new();
+    let lines = lines(folder)?;
+    let effects = lines.iter().filter(|line| !line.ends_with(STARTED));
+    effects.map(|line| parse(line).with_context(|| format!("an effect: {line}"))).collect()
+}
+
+/// The calls of which a body has started in any process.
+pub(super) fn started(folder: &Path) -> Result<BTreeSet<u32>> {
+    let started = |line: &String| line.strip_suffix(STARTED)?.trim_end().parse().ok();
+    Ok(lines(folder)?.iter().filter_map(started).collect())
+}
+
+fn lines(folder: &Path) -> Result<Vec<String>> {
+    let mut lines = Vec::new();
     for file in fs::read_dir(folder)? {
         let file = file?;
         if !file.file_name().to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        for line in fs::read_to_string(file.path())?.lines() {
-            effects.push(parse(line).with_context(|| format!("an effect: {line}"))?);
-        }
+        lines.extend(fs::read_to_string(file.path())?.lines().map(str::to_owned));
     }
-    Ok(effects)
+    Ok(lines)
 }
 
 fn parse(line: &str) -> Option<Effect> {

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use idempotent_core::engine::{Inspection, Resolution};
-use idempotent_core::model::StepStatus;
+use idempotent_core::model::{StepEntry, StepStatus};
 use idempotent_core::store::State;
+use idempotent_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
@@ -25,7 +26,7 @@ pub(super) struct Findings {
     pub(super) results: BTreeMap<u32, u64>,
     /// Calls that had not ended in time, and what was the matter with them.
     pub(super) unfinished: BTreeMap<u32, String>,
-    /// Calls without a record, though they had effects.
+    /// Calls without a record, though a body of theirs had started.
     pub(super) forgotten: Vec<u32>,
     /// Calls that had never begun, and began now.
     pub(super) begun_late: Vec<u32>,
@@ -45,25 +46,42 @@ pub(super) async fn judge(shop: &Shop, folder: &Path, orders: u32, within: Durat
     let mut left: Vec<u32> = (0..orders).collect();
     let began = Instant::now();
     while !left.is_empty() && began.elapsed() < within {
+        // Before the records are looked at: whatever has started by now has one.
+        let started = effects::started(folder)?;
         let mut next = Vec::new();
         for number in left {
             let id = shop.engine.record_id(OPERATION, None, &number)?;
-            match shop.engine.inspect(&id).await? {
-                Some(seen) if seen.state() == State::Completed => {
-                    let result = shop.order(Order { number }).await?;
-                    findings.results.insert(number, result);
+            let seen = match shop.engine.inspect(&id).await {
+                // A server that was just restarted: until the time is over.
+                Err(error) if may_be_asked_again(&error) => {
+                    next.push(number);
                     continue;
+                }
+                seen => seen?,
+            };
+            match seen {
+                Some(seen) if seen.state() == State::Completed => {
+                    if let Some(result) = ask(shop, number).await? {
+                        findings.results.insert(number, result);
+                        continue;
+                    }
                 }
                 Some(seen) if seen.state() == State::Indeterminate => {
                     findings.resolved += resolve(shop, folder, number, &seen).await?;
                 }
                 Some(_) => {}
-                None if has_effects(folder, number)? => findings.forgotten.push(number),
-                None => {
-                    findings.begun_late.push(number);
-                    // Its client has died before it began, and so its order is none.
-                    findings.results.insert(number, shop.order(Order { number }).await?);
+                None if started.contains(&number) => {
+                    findings.forgotten.push(number);
+                    findings.unfinished.insert(number, "it has no record".to_owned());
                     continue;
+                }
+                None => {
+                    // Its client has died before it began, and so its order is none.
+                    if let Some(result) = ask(shop, number).await? {
+                        findings.begun_late.push(number);
+                        findings.results.insert(number, result);
+                        continue;
+                    }
                 }
             }
             next.push(number);
@@ -74,24 +92,41 @@ pub(super) async fn judge(shop: &Shop, folder: &Path, orders: u32, within: Durat
     }
     for number in left {
         let id = shop.engine.record_id(OPERATION, None, &number)?;
-        let seen = shop.engine.inspect(&id).await?;
-        let why = seen.as_ref().map(|seen| {
+        let seen = shop.engine.inspect(&id).await;
+        let why = seen.as_ref().ok().and_then(Option::as_ref).map(|seen| {
             let (state, steps) = (seen.state(), seen.steps().len());
             let last = seen.last_error().unwrap_or("no error");
             format!("{state:?} after {} attempts and {steps} steps: {last}", seen.attempts())
         });
-        findings.unfinished.insert(number, why.unwrap_or_else(|| "it has no record".to_owned()));
+        findings
+            .unfinished
+            .insert(number, why.unwrap_or_else(|| format!("it cannot be inspected: {seen:?}")));
     }
     fs::write(path(folder), serde_json::to_vec(&findings)?)?;
     Ok(())
 }
 
-fn has_effects(folder: &Path, number: u32) -> Result<bool> {
-    Ok(effects::read(folder)?.iter().any(|effect| effect.order == number))
+/// The result of a call; `None` if it can be asked for later only.
+async fn ask(shop: &Shop, number: u32) -> Result<Option<u64>> {
+    match shop.order(Order { number }).await {
+        Ok(result) => Ok(Some(result)),
+        Err(error) if may_be_asked_again(&error) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn may_be_asked_again(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Store | ErrorKind::InProgress)
 }
 
 /// Says of each step in doubt what the provider knows of it.
 async fn resolve(shop: &Shop, folder: &Path, number: u32, seen: &Inspection) -> Result<u32> {
+    let in_doubt = |(_, entry): &(_, StepEntry)| entry.status() == StepStatus::Begun;
+    if !seen.steps().iter().any(in_doubt) {
+        // Its late owner has said what the step did, and nobody who looked at the call has seen it. It may have moved on.
+        let _ = shop.engine.resume(seen).await;
+        return Ok(0);
+    }
     let effects = effects::read(folder)?;
     let mut resolved = 0;
     for (step, entry) in seen.steps() {

@@ -49,6 +49,7 @@ pub(super) fn call(engine: &Idempotency, lease: Duration, order: &Order) -> Call
 
 /// Its body.
 pub(super) async fn body(effects: Arc<Effects>, order: Order) -> Result<u64, Error> {
+    effects.start(order.number);
     let step = async |step| effect(&effects, order, step).await;
     let (first, second) = tokio::try_join!(step(0), step(1))?;
     let mut sum = first + second;

@@ -56,7 +56,7 @@ pub(super) fn verdict(settings: &Settings, effects: &[Effect], findings: &Findin
         faults.push(format!("order {order} has not ended: {why}"));
     }
     for order in &findings.forgotten {
-        faults.push(format!("order {order} had effects and was forgotten"));
+        faults.push(format!("order {order} had started and was forgotten"));
     }
     for (order, returned) in &findings.results {
         if *returned != result(*order) {

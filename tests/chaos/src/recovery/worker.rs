@@ -74,19 +74,17 @@ async fn live(assignment: Assignment) -> Result<()> {
         .resume_backoff(Duration::from_millis(100), LONGEST_BACKOFF)
         .build();
     let effects = Arc::new(Effects::open(&folder, process)?);
-    let running = recovery(&engine, lease, &effects).start()?;
     let shop = Arc::new(Shop { engine, effects, lease });
     match task {
         Task::Begin { slot, of, orders, from, until } => {
+            let running = recovery(&shop.engine, lease, &shop.effects).start()?;
             begin(&shop, &folder, slot, (from, until), (slot..orders).step_by(of as usize)).await?;
             // Until its input is closed.
             tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
             drop(running);
         }
-        Task::Judge { orders, within } => {
-            judge(&shop, &folder, orders, within).await?;
-            running.stop().await;
-        }
+        // It only looks: a recovery of its own could hide that no worker's finds the calls.
+        Task::Judge { orders, within } => judge(&shop, &folder, orders, within).await?,
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! What becomes of a call whose store fails at the wrong moment.
 
+use idempotent_core::engine::Recovery;
 use idempotent_core::model::RecordId;
 use idempotent_core::store::{State, Store as _, StoreErrorKind};
 use idempotent_core::testing::{self, Fault, StoreMethod, When};
@@ -38,6 +39,36 @@ async fn a_resume_whose_answer_was_lost_is_no_attempt() {
     stop(recovery).await;
     assert_eq!(shop.ledger.count("charge"), 1);
     assert_eq!(shop.store().calls(StoreMethod::Resume), 2);
+}
+
+#[tokio::test]
+async fn a_call_that_could_not_be_taken_lets_another_one_pass() {
+    let shop = Shop::new();
+    die_in_the_body(&shop).await;
+    let other = Order { id: 8, ..ORDER };
+    let died = shop.test.run(async {
+        let moment = shop.store().until_answered(StoreMethod::Reserve, 2);
+        testing::crash(checkout(&other).run(std::future::pending)).when(moment).await
+    });
+    assert!(died.await.is_none());
+    shop.let_lease_lapse();
+    shop.store().inject(StoreMethod::Resume, When::Nth(1), Fault::Fail);
+    let (taken, mut order) = tokio::sync::mpsc::unbounded_channel();
+    let recovery = Recovery::new(&shop.test.engine()).poll_every(POLL).concurrency(1);
+    let recovery = recovery.operation("checkout", move |order: Order| {
+        let taken = taken.clone();
+        async move {
+            let call = checkout(&order).run(|| async move {
+                taken.send(order.id).unwrap();
+                Ok(1)
+            });
+            call.await
+        }
+    });
+    let recovery = recovery.start().unwrap();
+    let mut next = async || tokio::time::timeout(SOON, order.recv()).await.unwrap();
+    assert_eq!((next().await, next().await), (Some(8), Some(7)));
+    stop(recovery).await;
 }
 
 #[tokio::test]

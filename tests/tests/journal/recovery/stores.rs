@@ -1,7 +1,7 @@
 //! The same on the stores that other processes share, with processes that die.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -15,6 +15,9 @@ use tokio::sync::Notify;
 
 use super::{ORDER, Order, POLL, stop};
 use crate::shop::Ledger;
+
+/// Longer than any machine takes.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 const SECRET: [u8; 32] = [7; 32];
 
@@ -84,12 +87,14 @@ async fn what_died_is_finished<S: Store>(connect: impl Fn() -> BoxFuture<'static
     let recovery = recovery.start().unwrap();
     let mut completed = Scan::all();
     completed.states = vec![State::Completed];
+    let begin = Instant::now();
     while engine.scan(&completed).await.unwrap().entries.len() < 3 {
+        assert!(begin.elapsed() < PATIENCE, "every call is finished");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     stop(recovery).await;
+    // On a loaded machine a lease may lapse while its call runs: then a step may run twice, by the same key.
     assert_eq!((ledger.distinct("hold"), ledger.distinct("charge")), (3, 3));
-    assert_eq!((ledger.count("hold"), ledger.count("charge")), (3, 3));
 
     // One that kills every run is parked.
     let order = Order { id: 10, ..ORDER };
@@ -101,7 +106,9 @@ async fn what_died_is_finished<S: Store>(connect: impl Fn() -> BoxFuture<'static
     };
     let recovery = Recovery::new(&engine).poll_every(POLL).max_attempts(2);
     let recovery = recovery.operation("checkout", body).start().unwrap();
+    let begin = Instant::now();
     let parked = loop {
+        assert!(begin.elapsed() < PATIENCE, "it is parked");
         let page = engine.scan(&Scan::indeterminate()).await.unwrap();
         if let Some(parked) = page.entries.into_iter().next() {
             break parked;
@@ -178,6 +185,16 @@ async fn what_died_is_finished_on_a_cluster_and_in_a_sentinel_group() {
     let cluster = async {
         let cluster = Cluster::start(3, 0).await;
         what_died_is_finished(|| redis(RedisSource::cluster(cluster.urls()))).await;
+        // On a connection of the application, and beside the records of before.
+        let connect = || {
+            let client = ::redis::cluster::ClusterClient::new(cluster.urls()).unwrap();
+            async move {
+                let connection = client.get_async_connection().await.unwrap();
+                RedisStore::builder(connection).prefix("own:").connect().await.unwrap()
+            }
+            .boxed()
+        };
+        what_died_is_finished(connect).await;
     };
     let sentinel = async {
         let group = Sentinel::start(2, 3).await;

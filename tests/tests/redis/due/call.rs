@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use idempotent_core::backends::RedisStore;
 use idempotent_core::model::{Envelope, Record, RecordId, Token};
 use idempotent_core::store::{
@@ -78,7 +76,7 @@ impl Call {
 
     /// What the key of its record ends with, and its entry in the index.
     pub(super) fn entry(&self) -> String {
-        format!("{OPERATION}:{}", URL_SAFE_NO_PAD.encode(self.id.hash()))
+        self.id.to_string()
     }
 
     pub(super) fn key(&self) -> String {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use idempotent_core::backends::{RedisSource, RedisStore};
 use idempotent_core::store::{Due, DueCalls as _};
 use idempotent_servers::{Cluster, Reply, Server, require};
+use redis::cluster_async::ClusterConnection;
 
 use super::call::{Call, OPERATION, due};
 use crate::support::{SlotMove, in_the_end};
@@ -14,12 +15,23 @@ async fn connect(cluster: &Cluster, prefix: &str) -> RedisStore {
     builder.response_timeout(Duration::from_secs(5)).connect().await.unwrap()
 }
 
+/// One of the application, which does not tell which server has which slots.
+async fn connection(cluster: &Cluster) -> ClusterConnection {
+    let client = redis::cluster::ClusterClient::new(cluster.urls()).unwrap();
+    client.get_async_connection().await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_due_call_of_a_cluster_is_found_whatever_the_prefix() {
     require!(Server::Redis);
     let cluster = Cluster::start(3, 0).await;
-    for (prefix, parts) in [("idem:", 16), ("{shop}:", 1), ("", 16)] {
-        let store = connect(&cluster, prefix).await;
+    let cases = [("idem:", 16, false), ("{shop}:", 1, false), ("", 16, false), ("own:", 16, true)];
+    for (prefix, parts, is_on_applications) in cases {
+        let store = match is_on_applications {
+            true => RedisStore::builder(connection(&cluster).await).prefix(prefix).connect().await,
+            false => Ok(connect(&cluster, prefix).await),
+        };
+        let store = store.unwrap();
         assert_eq!(store.parts(), parts, "{prefix}");
         let mut calls = Vec::new();
         for _ in 0..40 {
@@ -72,11 +84,12 @@ async fn a_due_call_is_found_again_once_its_slot_has_moved_and_hides_no_other_me
         assert!(found.await.contains(&other.id));
     }
     slot.end().await;
-    let begin = std::time::Instant::now();
-    while !due(&store, 10).await.contains(&moved.id) {
-        assert!(begin.elapsed() < Duration::from_secs(20), "it is found on its new primary");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    in_the_end("it is found on its new primary", async || {
+        let found = store.due(&Due::new(&[OPERATION], 10)).await.map_err(|error| error.to_string());
+        let is_found = found?.iter().any(|call| call.id == moved.id);
+        if is_found { Ok(()) } else { Err("not yet".to_owned()) }
+    })
+    .await;
     moved.resume(&store).await.unwrap();
     assert_eq!(due(&store, 10).await, [other.id]);
 }

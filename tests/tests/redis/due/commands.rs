@@ -1,6 +1,6 @@
 //! How often a server is asked, and what.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use idempotent_core::backends::RedisStore;
 use idempotent_core::store::Complete;
@@ -32,8 +32,22 @@ impl Behind {
             at.store.purge(&call.id).await.unwrap();
         }
         at.proxy.wait_for(|counts| counts.commands_of("SPUBLISH") > 0).await;
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        at.silence().await;
         at
+    }
+
+    /// Waits until nothing has gone through for a while: what runs beside the calls is over.
+    async fn silence(&self) {
+        let (mut before, mut since) = (self.proxy.counts(), Instant::now());
+        let begin = Instant::now();
+        while since.elapsed() < Duration::from_millis(300) {
+            assert!(begin.elapsed() < Duration::from_secs(30), "the store never falls silent");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            let now = self.proxy.counts();
+            if (now.commands(), now.replies()) != (before.commands(), before.replies()) {
+                (before, since) = (now, Instant::now());
+            }
+        }
     }
 
     /// A call with an input that runs to its end.
@@ -74,6 +88,33 @@ async fn a_call_with_an_input_takes_as_many_round_trips_as_one_without_by_script
 async fn a_call_with_an_input_takes_as_many_round_trips_as_one_without_by_ifeq() {
     require!(Server::Valkey91);
     count_round_trips(&Behind::new(Flavor::Valkey91).await).await;
+}
+
+/// Recovery would run it again.
+#[tokio::test]
+async fn a_call_that_is_resumed_and_declined_during_a_look_is_not_due() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let direct = RedisStore::builder(at.server.url()).connect().await.unwrap();
+    let mut call = Call::suspended(&direct, Duration::ZERO).await;
+    for (due_in, rest) in [(Some(LEASE), 1), (None, 0)] {
+        let before = at.proxy.counts().replies();
+        at.proxy.stall_replies();
+        let looking = due(&at.store, 16);
+        let declined = async {
+            // The index has answered, and its answer is held back.
+            at.proxy.wait_for(|counts| counts.replies() > before).await;
+            call.resume(&direct).await.unwrap();
+            call.suspend(&direct, due_in).await.unwrap();
+            at.proxy.resume();
+        };
+        let (found, ()) = tokio::join!(looking, declined);
+        assert_eq!(found, [], "{due_in:?}");
+        assert_eq!(number(&at.server, &["ZCARD", &index()]).await, rest);
+        if rest == 1 {
+            at.server.cli(&["ZADD", &index(), "0", &call.entry()]).await;
+        }
+    }
 }
 
 #[tokio::test]

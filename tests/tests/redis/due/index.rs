@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use idempotent_core::backends::RedisStore;
 use idempotent_core::store::{
-    Complete, CompleteOutcome, DueCalls as _, Release, Renew, RenewOutcome, State, Store,
+    Complete, CompleteOutcome, Due, DueCalls as _, Release, Renew, RenewOutcome, State, Store,
     StoreErrorKind,
 };
 use idempotent_servers::{Flavor, Redis, Server, require};
 
-use super::call::{Call, LEASE, due, index, number};
+use super::call::{Call, LEASE, OPERATION, due, index, number};
 
 async fn start(flavor: Flavor) -> (Redis, RedisStore) {
     let server = Redis::builder().flavor(flavor).start().await;
@@ -169,4 +169,42 @@ async fn a_key_that_is_no_index_is_an_error_and_reserves_nothing() {
     let refused = Call::try_reserve(&store).await.err().unwrap();
     assert_eq!(refused.kind(), StoreErrorKind::Malformed, "{refused}");
     assert_eq!(number(&server, &["DBSIZE"]).await, 1);
+}
+
+/// As of a slot that is being moved, or that the user may not read.
+#[tokio::test]
+async fn a_call_that_the_server_refuses_to_show_hides_no_other() {
+    require!(Server::Redis);
+    let (server, store) = start(Flavor::Redis).await;
+    let hidden = Call::suspended(&store, Duration::ZERO).await;
+    let mut shown = Call::suspended(&store, Duration::ZERO).await;
+    for (score, call) in [("1", &hidden), ("2", &shown)] {
+        server.cli(&["ZADD", &index(), score, &call.entry()]).await;
+    }
+    let keys = [format!("~{}", index()), format!("~{}*", shown.key())];
+    let grant = ["ACL", "SETUSER", "default", "resetkeys", &keys[0], &keys[1]];
+    assert!(!server.cli(&grant).await.is_error());
+    assert_eq!(due(&store, 10).await, [shown.id.clone()]);
+    assert_eq!(due(&store, 1).await, [shown.id.clone()]);
+    shown.resume(&store).await.unwrap();
+    let request = Due::new(&[OPERATION], 10);
+    let refused = store.due(&request).await.unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Unavailable, "{refused}");
+}
+
+#[tokio::test]
+async fn the_first_call_of_many_operations_comes_first() {
+    require!(Server::Redis);
+    let (server, store) = start(Flavor::Redis).await;
+    let call = Call::suspended(&store, Duration::ZERO).await;
+    let operations = ["a", "b", "c", "d", "e", "f", "g", OPERATION];
+    for (at, operation) in operations.iter().enumerate().take(7) {
+        let index = format!("idem:due{{{operation}}}");
+        server.cli(&["ZADD", &index, &(5 + at).to_string(), "no call"]).await;
+    }
+    for score in ["1", "8", "20"] {
+        server.cli(&["ZADD", &index(), score, &call.entry()]).await;
+        let found = store.due(&Due::new(&operations, 1)).await.unwrap();
+        assert_eq!(found.into_iter().map(|call| call.id).collect::<Vec<_>>(), [call.id.clone()]);
+    }
 }
