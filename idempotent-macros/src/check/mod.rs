@@ -10,6 +10,7 @@ mod constant;
 mod correction;
 mod duration;
 mod fresh;
+mod joined;
 mod key;
 mod misplaced;
 mod names;

@@ -4,7 +4,7 @@ use syn::Type;
 
 use super::key::Key;
 use super::options::{self, Options};
-use super::{body_variable, combinations, constant, fresh, signature, step, transaction};
+use super::{body_variable, combinations, constant, fresh, joined, signature, step, transaction};
 use crate::errors::Errors;
 use crate::parse::{Body, Function, Parsed};
 
@@ -37,6 +37,7 @@ pub(crate) fn check(parsed: Parsed, errors: &mut Errors) -> Option<Plan> {
     constant::check(&options, &function, errors);
     body_variable::check(&options, &function, errors);
     fresh::check(&options, &function, errors);
+    joined::check(&options, errors);
     match options.step {
         Some(_) => step::check(&options, errors),
         None => transaction::check(&mut options, &function, errors),

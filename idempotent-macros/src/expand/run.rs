@@ -17,9 +17,11 @@ pub(super) fn expression(
         return in_transaction(root, tx, output, body);
     }
     let here = Span::mixed_site();
-    let run = match &options.detach {
-        Some(detach) => Ident::new("run_detached", at(detach)),
-        None => Ident::new("run", here),
+    let run = match (&options.detach, &options.response) {
+        (Some(detach), _) => Ident::new("run_detached", at(detach)),
+        // Where the type stands that has to be a response.
+        (None, Some(_)) => Ident::new("run", at(output)),
+        (None, None) => Ident::new("run", here),
     };
     // With the span of the body, since it is the body that is not `Send` or borrows too long.
     let start = at(&body.span());

@@ -83,6 +83,24 @@ async fn a_value_of_another_type_is_refused_and_both_types_are_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_that_resumes_knows_its_type_although_it_is_at_least_once() {
+    let engine = engine();
+    for resumes in [false, true] {
+        let call = Operation::new("charge").key(&resumes).engine(&engine);
+        let call = if resumes { call.resume(&7) } else { call };
+        let begun = call.returning::<Charged>().begin().await.unwrap();
+        let BeginOutcome::Reserved(owner) = begun else { panic!("{begun:?}") };
+        let seen = engine.inspect(owner.record_id().unwrap()).await.unwrap().unwrap();
+        assert_eq!(seen.result_types().is_some(), resumes);
+        let resolved = engine.resolve(&seen, Resolution::completed("receipt 7")).await;
+        assert_eq!(
+            resolved.map_err(|error| error.kind()).err(),
+            resumes.then_some(ErrorKind::Encode)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reference_is_as_good_as_its_value() {
     let engine = engine();
     let seen = lost(&engine).await;

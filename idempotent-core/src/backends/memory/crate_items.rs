@@ -1,6 +1,6 @@
 //! What the transitions use from the rest of the crate.
 //!
-//! `tests/tests/loom_memory.rs` compiles the transitions a second time, outside this crate, and
+//! `tests/tests/loom_memory` compiles the transitions a second time, outside this crate, and
 //! supplies these names itself. That is why they import everything from here or from a sibling.
 
 pub(super) use crate::backends::shared::cache::Hash;

@@ -1,11 +1,8 @@
 //! [`StoredResult`]: a completed record in the store.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
+use super::crate_items::{Entry, Hash, Record, ScopeId, State};
 use super::moment::Moment;
-use crate::backends::shared::cache::Hash;
-use crate::model::{Record, ScopeId};
-use crate::store::{Entry, State};
+use super::sync::{AtomicBool, Ordering};
 
 /// A completed record, and what its eviction depends on.
 #[derive(Debug)]

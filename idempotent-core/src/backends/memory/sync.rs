@@ -1,5 +1,5 @@
-//! The locks and atomics of this store. `tests/tests/loom_memory.rs` replaces them with loom's to
+//! The locks and atomics of this store. `tests/tests/loom_memory` replaces them with loom's to
 //! explore every interleaving.
 
-pub(super) use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+pub(super) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 pub(super) use std::sync::{Mutex, MutexGuard};

@@ -108,11 +108,11 @@ impl Prepared {
                 Some(_) => input::retention(&self.engine, self.ttl),
             },
             input,
-            // Others are hardly ever resolved.
+            // Others run again, and are hardly ever resolved.
             result_types: self
                 .request
                 .result_types
-                .filter(|_| self.operation().guarantee.keeps_lapsed()),
+                .filter(|_| input.is_some() || self.operation().guarantee.keeps_lapsed()),
             trace_parent: self.request.trace_parent.as_ref(),
             ..Envelope::new(self.operation().name)
         }

@@ -132,7 +132,7 @@ impl Inspection {
     }
 
     /// The names of the types that the call's result may have, as its own process named them; `None` for
-    /// operations that are *at least once*, and for records that are older than this. See
+    /// operations that are *at least once* and do not resume, and for records that are older than this. See
     /// [`resolve`](Idempotency::resolve).
     #[must_use]
     pub fn result_types(&self) -> Option<ResultTypes<'_>> {

@@ -15,8 +15,9 @@ impl Idempotency {
     /// because its late owner completed it, stays as it is.
     ///
     /// A value of another type than the operation's is refused, as far as the record knows that type: the records of
-    /// *at most once* do, by its [name](Inspection::result_types). If a result was recorded that is wrong all the
-    /// same, [`correct`](Self::correct) it.
+    /// *at most once* and of calls that [resume](crate::call::CallBuilder::resume) do, by its
+    /// [name](Inspection::result_types). If a result was recorded that is wrong all the same,
+    /// [`correct`](Self::correct) it.
     ///
     /// # Errors
     ///

@@ -4,42 +4,49 @@
 //! The files of the transitions are compiled a second time here, over loom's locks, with a plain map
 //! instead of moka. Each test names the guard without which it fails.
 
-#[path = "../../idempotent-core/src/backends/memory/complete.rs"]
+#[path = "../../../idempotent-core/src/backends/memory/complete.rs"]
 mod complete;
+mod completed;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]
-#[path = "../../idempotent-core/src/backends/memory/due_index.rs"]
+#[path = "../../../idempotent-core/src/backends/memory/due_index.rs"]
 mod due_index;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]
-#[path = "../../idempotent-core/src/backends/memory/moment.rs"]
-mod moment;
+#[path = "../../../idempotent-core/src/backends/memory/evict.rs"]
+mod evict;
+mod eviction;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]
-#[path = "../../idempotent-core/src/backends/memory/records.rs"]
+#[path = "../../../idempotent-core/src/backends/memory/moment.rs"]
+mod moment;
+#[path = "../../../idempotent-core/src/backends/memory/records.rs"]
 mod records;
-#[path = "../../idempotent-core/src/backends/memory/release.rs"]
+#[path = "../../../idempotent-core/src/backends/memory/release.rs"]
 mod release;
-#[path = "../../idempotent-core/src/backends/memory/renew.rs"]
+#[path = "../../../idempotent-core/src/backends/memory/renew.rs"]
 mod renew;
-#[path = "../../idempotent-core/src/backends/memory/reserve.rs"]
+#[path = "../../../idempotent-core/src/backends/memory/reserve.rs"]
 mod reserve;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]
-#[path = "../../idempotent-core/src/backends/memory/slot.rs"]
+#[path = "../../../idempotent-core/src/backends/memory/slot.rs"]
 mod slot;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]
-#[path = "../../idempotent-core/src/backends/memory/slot_counts.rs"]
+#[path = "../../../idempotent-core/src/backends/memory/slot_counts.rs"]
 mod slot_counts;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]
-#[path = "../../idempotent-core/src/backends/memory/unfinished.rs"]
+#[path = "../../../idempotent-core/src/backends/memory/stored_result.rs"]
+mod stored_result;
+#[expect(dead_code, reason = "compiled for what the tests need of it")]
+#[path = "../../../idempotent-core/src/backends/memory/unfinished.rs"]
 mod unfinished;
-#[path = "../../idempotent-core/src/backends/memory/waiter.rs"]
+#[path = "../../../idempotent-core/src/backends/memory/waiter.rs"]
 mod waiter;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]
-#[path = "../../idempotent-core/src/backends/memory/waiter_list.rs"]
+#[path = "../../../idempotent-core/src/backends/memory/waiter_list.rs"]
 mod waiter_list;
 
 /// What the transitions use of the core.
 mod crate_items {
     pub(super) use idempotent_core::model::{
-        NotKept, OwnerState, Record, RecordId, ScopeId, StepEntry, StepId, Token,
+        NotKept, Outcome, OwnerState, Record, RecordId, ScopeId, StepEntry, StepId, Token,
     };
     pub(super) use idempotent_core::store::{
         Complete, CompleteOutcome, Entry, IfVacant, Release, Renew, RenewOutcome, Reserve,
@@ -53,7 +60,7 @@ mod crate_items {
 }
 
 mod sync {
-    pub(super) use loom::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    pub(super) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
     pub(super) use loom::sync::{Mutex, MutexGuard};
 }
 
@@ -61,7 +68,6 @@ mod warnings {
     pub(super) fn retention_ended(_: [u8; 32], _: &super::Record) {}
 }
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::task::Poll;
 use std::time::Duration;
@@ -73,55 +79,25 @@ use loom::sync::atomic::AtomicUsize;
 use loom::sync::atomic::Ordering::SeqCst;
 use loom::thread;
 
+use completed::Completed;
 use crate_items::{
-    Complete, CompleteOutcome, Entry, Hash, IdHasher, Record, RecordId, Release, Renew,
-    RenewOutcome, Reserve, ReserveOutcome, ScopeId, State, Token,
+    Complete, CompleteOutcome, IdHasher, Record, RecordId, Release, Renew, RenewOutcome, Reserve,
+    ReserveOutcome, State, Token,
 };
 use moment::Moment;
-use records::{CompletedMap, Records};
+use records::Records;
 use unfinished::Unfinished;
 use waiter::Waiter;
 
 const LEASE: Duration = Duration::from_secs(30);
 const TTL: Duration = Duration::from_secs(3600);
 
-/// Stands in for moka, without evicting anything.
-#[derive(Debug, Default)]
-struct PlainMap(loom::sync::Mutex<HashMap<Hash, (Record, Moment)>>);
-
-impl PlainMap {
-    fn lock(&self) -> loom::sync::MutexGuard<'_, HashMap<Hash, (Record, Moment)>> {
-        self.0.lock().expect("nobody panics while holding it")
-    }
-}
-
-impl CompletedMap for PlainMap {
-    fn get(&self, id: &Hash, now: Moment) -> Option<Entry> {
-        let records = self.lock();
-        let (record, until) = records.get(id).filter(|(_, until)| now < *until)?;
-        Some(Entry::new(record.clone(), State::Completed, Some(now.until(*until))))
-    }
-
-    fn recheck(&self, id: &Hash, now: Moment) -> Option<Entry> {
-        self.get(id, now)
-    }
-
-    fn insert(&self, id: &Hash, record: &Record, until: Moment, _: Option<ScopeId>) -> bool {
-        self.lock().insert(*id, (record.clone(), until));
-        true
-    }
-
-    fn remove(&self, id: &Hash) {
-        self.lock().remove(id);
-    }
-}
-
-type Shared = Arc<Records<PlainMap>>;
+type Shared = Arc<Records<Completed>>;
 
 fn store() -> Shared {
     Arc::new(Records {
         unfinished: Unfinished::new(1, 100, IdHasher::default()),
-        completed: PlainMap::default(),
+        completed: Completed::default(),
     })
 }
 
@@ -133,17 +109,17 @@ fn second(n: u64) -> Moment {
     Moment::of(Duration::from_secs(n))
 }
 
-fn won(records: &Records<PlainMap>, request: &Reserve<'_>, now: Moment) -> bool {
+fn won(records: &Records<Completed>, request: &Reserve<'_>, now: Moment) -> bool {
     matches!(records.reserve(request, now), Ok(ReserveOutcome::Won))
 }
 
-fn complete(records: &Records<PlainMap>, reservation: &Record, now: Moment) -> CompleteOutcome {
+fn complete(records: &Records<Completed>, reservation: &Record, now: Moment) -> CompleteOutcome {
     let record = reservation.completed(b"receipt");
     records.complete(&Complete::new(&id(), reservation, &record, TTL), now)
 }
 
 /// Reserves at second 0, for another thread to go on with.
-fn reserved(records: &Records<PlainMap>) -> Record {
+fn reserved(records: &Records<Completed>) -> Record {
     let id = id();
     let request = Reserve::new(&id, Envelope::new("loom::charge"));
     assert!(won(records, &request, second(0)));
@@ -151,7 +127,7 @@ fn reserved(records: &Records<PlainMap>) -> Record {
 }
 
 /// What a caller does that runs the body if it wins.
-fn call(records: &Records<PlainMap>, effects: &AtomicUsize) {
+fn call(records: &Records<Completed>, effects: &AtomicUsize) {
     let id = id();
     let request = Reserve::new(&id, Envelope::new("loom::charge"));
     if won(records, &request, second(0)) {
@@ -161,7 +137,7 @@ fn call(records: &Records<PlainMap>, effects: &AtomicUsize) {
     }
 }
 
-async fn ended(records: &Records<PlainMap>, token: Token) {
+async fn ended(records: &Records<Completed>, token: Token) {
     let id = id();
     let mut waiter = Waiter::new(&records.unfinished, id.hash(), token);
     poll_fn(|context| match waiter.poll(context.waker(), second(0)) {
@@ -350,7 +326,7 @@ fn the_cap_holds_under_racing_reservations() {
     loom::model(|| {
         let records = Arc::new(Records {
             unfinished: Unfinished::new(8, 1, IdHasher::default()),
-            completed: PlainMap::default(),
+            completed: Completed::default(),
         });
         let claim = |key: u64| {
             let records = records.clone();
