@@ -4,18 +4,18 @@ use tokio::sync::watch;
 
 use crate::failure::Failure;
 
-/// Whether somebody has pressed Ctrl-C.
+/// How often somebody has pressed Ctrl-C.
 #[derive(Clone, Debug)]
-pub(crate) struct Interrupt(watch::Receiver<bool>);
+pub(crate) struct Interrupt(watch::Receiver<u32>);
 
 impl Interrupt {
     /// Listens from now on.
     pub(crate) fn listen() -> Self {
-        let (pressed, receiver) = watch::channel(false);
+        let (pressed, receiver) = watch::channel(0);
         tokio::spawn(async move {
             // Without a handler, Ctrl-C ends the process, as it would have anyway.
             while tokio::signal::ctrl_c().await.is_ok() {
-                pressed.send_replace(true);
+                pressed.send_modify(|times| *times += 1);
             }
         });
         Self(receiver)
@@ -23,7 +23,7 @@ impl Interrupt {
 
     /// Whether it was pressed.
     pub(crate) fn is_pressed(&self) -> bool {
-        *self.0.borrow()
+        *self.0.borrow() > 0
     }
 
     /// Runs a future to its end, unless it is pressed before.
@@ -31,9 +31,25 @@ impl Interrupt {
         &self,
         future: impl Future<Output = T>,
     ) -> Result<T, Failure> {
+        self.unless_pressed_times(1, future).await
+    }
+
+    /// Runs a future to its end that should not be left half done, unless it is pressed twice before.
+    pub(crate) async fn unless_pressed_again<T>(
+        &self,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
+        self.unless_pressed_times(2, future).await
+    }
+
+    async fn unless_pressed_times<T>(
+        &self,
+        times: u32,
+        future: impl Future<Output = T>,
+    ) -> Result<T, Failure> {
         let mut pressed = self.0.clone();
         let interrupted = async move {
-            if pressed.wait_for(|pressed| *pressed).await.is_err() {
+            if pressed.wait_for(|pressed| *pressed >= times).await.is_err() {
                 std::future::pending::<()>().await;
             }
         };

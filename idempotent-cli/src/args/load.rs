@@ -10,7 +10,7 @@ pub(crate) struct Bench {
     /// How many tasks call the store at once.
     #[arg(long, default_value_t = 16, value_name = "COUNT", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub(crate) tasks: u16,
-    /// How long all of it takes, in seconds.
+    /// How long it measures, in seconds. It purges its records after that.
     #[arg(long, default_value_t = 8, value_name = "SECONDS", value_parser = clap::value_parser!(u16).range(1..=600))]
     pub(crate) seconds: u16,
     /// How large the results are, in bytes.

@@ -1,7 +1,8 @@
 //! `bench`: what calls cost on this store, from this machine. It has an operation of its own, and purges what it wrote.
 
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use idempotent_core::Store;
@@ -29,6 +30,9 @@ struct Run {
     result: Vec<u8>,
     /// Numbers its records from 0.
     records: AtomicU64,
+    purged: AtomicU64,
+    /// No other request begins.
+    is_stopped: AtomicBool,
 }
 
 /// What is measured at once.
@@ -51,23 +55,31 @@ pub(super) async fn run(arguments: Bench, context: &mut Context) -> Result<Exit,
         run: Token::random(),
         result: vec![b'x'; arguments.result_bytes as usize],
         records: AtomicU64::new(0),
+        purged: AtomicU64::new(0),
+        is_stopped: AtomicBool::new(false),
     });
     let share = Duration::from_secs(arguments.seconds.into()) / 4;
     let mut rows = Vec::new();
     let mut failure = None;
     for phase in [Phase::RoundTrip, Phase::LookUp, Phase::Calls, Phase::Replays] {
-        let measured = measure(&run, phase, tasks, share, &asked);
-        match context.interrupt.unless_pressed(measured).await {
+        let mut measured = pin!(measure(&run, phase, tasks, share, &asked));
+        match context.interrupt.unless_pressed(measured.as_mut()).await {
             Ok(Ok(measured)) => rows.extend(measured),
             Ok(Err(error)) => failure = Some(Failure::from(error)),
-            Err(interrupted) => failure = Some(interrupted),
+            Err(interrupted) => {
+                run.is_stopped.store(true, Ordering::Relaxed);
+                // A record that is written after the purge would stay.
+                drop(context.interrupt.unless_pressed_again(measured).await);
+                failure = Some(interrupted);
+            }
         }
         if failure.is_some() {
             break;
         }
     }
     let written = run.records.load(Ordering::Relaxed);
-    let left = purge(&run, tasks, written).await;
+    drop(context.interrupt.unless_pressed_again(purge(&run, tasks, written)).await);
+    let left = written - run.purged.load(Ordering::Relaxed);
     report(context, &store.place(), &arguments, &rows, (written - left, left), failure.is_none())?;
     store.close().await;
     if left > 0 {
@@ -159,7 +171,7 @@ async fn measure(
         workers.spawn(async move {
             let mut samples = [Samples::default(), Samples::default()];
             let mut nth = task;
-            while start.elapsed() < share {
+            while start.elapsed() < share && !run.is_stopped.load(Ordering::Relaxed) {
                 run.once(phase, nth, &mut samples).await?;
                 nth += u64::from(tasks);
             }
@@ -167,11 +179,23 @@ async fn measure(
         });
     }
     let mut sums = [Samples::default(), Samples::default()];
+    let mut failure = None;
     while let Some(ended) = workers.join_next().await {
-        let samples = ended.map_err(StoreError::unavailable)??;
-        for (sum, samples) in sums.iter_mut().zip(samples) {
-            sum.append(samples);
+        match ended.unwrap_or_else(|error| Err(StoreError::unavailable(error))) {
+            Ok(samples) => {
+                for (sum, samples) in sums.iter_mut().zip(samples) {
+                    sum.append(samples);
+                }
+            }
+            Err(error) => {
+                // The others end what they have begun, so that it can be purged.
+                run.is_stopped.store(true, Ordering::Relaxed);
+                failure.get_or_insert(error);
+            }
         }
+    }
+    if let Some(error) = failure {
+        return Err(error);
     }
     let took = start.elapsed();
     let [first, second] = sums;
@@ -185,26 +209,29 @@ async fn measure(
     })
 }
 
-/// Removes all records of this run, and returns how many are left. Ctrl-C does not stop it: a second one ends the process.
-async fn purge(run: &Arc<Run>, tasks: u16, written: u64) -> u64 {
-    let next = Arc::new(AtomicU64::new(0));
+/// Removes the records of this run, and counts them, until all are removed or the store is away: each try would wait in vain.
+async fn purge(run: &Arc<Run>, tasks: u16, written: u64) {
+    let (next, is_away) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
     let mut workers = JoinSet::new();
     for _ in 0..tasks {
-        let (run, next) = (Arc::clone(run), Arc::clone(&next));
+        let (run, next, is_away) = (Arc::clone(run), Arc::clone(&next), Arc::clone(&is_away));
         workers.spawn(async move {
-            let mut left = 0;
-            loop {
+            while !is_away.load(Ordering::Relaxed) {
                 let number = next.fetch_add(1, Ordering::Relaxed);
                 if number >= written {
-                    return left;
+                    return;
                 }
                 let purged = match run.id(number) {
-                    Ok(id) => run.store.purge(&id).await.is_ok(),
-                    Err(_) => false,
+                    Ok(id) => run.store.purge(&id).await.map(drop),
+                    Err(error) => Err(error.without_outage()),
                 };
-                left += u64::from(!purged);
+                match purged {
+                    Ok(()) => drop(run.purged.fetch_add(1, Ordering::Relaxed)),
+                    Err(error) if error.is_outage() => is_away.store(true, Ordering::Relaxed),
+                    Err(_) => {}
+                }
             }
         });
     }
-    workers.join_all().await.into_iter().sum()
+    workers.join_all().await;
 }

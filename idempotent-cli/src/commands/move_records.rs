@@ -17,6 +17,9 @@ use crate::store::{Connected, Pace};
 /// Between two passes of `--until-done`.
 const BETWEEN_PASSES: Duration = Duration::from_secs(2);
 
+/// The old store and the new one, as they are named.
+type Places = (String, String);
+
 type Stores = Mover<Arc<dyn Store>, Arc<dyn Store>>;
 
 pub(super) async fn run(arguments: Move, context: &mut Context) -> Result<Exit, Failure> {
@@ -31,7 +34,7 @@ pub(super) async fn run(arguments: Move, context: &mut Context) -> Result<Exit, 
     }
     let mover = Mover::new(from.backend.store(), to.backend.store());
     let exit = if consent.dry_run {
-        let ended = passes(&mover.only_looks(), &arguments, context).await;
+        let ended = passes(&mover.only_looks(), &places, &arguments, context).await;
         report(context, &places, &ended, true, None)?;
         ended.exit()?
     } else {
@@ -48,7 +51,7 @@ pub(super) async fn run(arguments: Move, context: &mut Context) -> Result<Exit, 
             before: None,
         };
         let audit = Audit::begin(context, consent, &reason, &places.0, &subject)?;
-        let ended = passes(&mover, &arguments, context).await;
+        let ended = passes(&mover, &places, &arguments, context).await;
         let copied = grouped(ended.report.copied + ended.report.corrected);
         let outcome = match &ended.failure {
             None => format!("done: {copied} copied, {} left", grouped(ended.report.left())),
@@ -78,18 +81,23 @@ impl Ended {
     }
 }
 
-/// One pass, or as many as it takes until nothing is left.
-async fn passes(mover: &Stores, arguments: &Move, context: &Context) -> Ended {
+/// One pass, or as many as it takes until nothing is left, or nothing of which another pass can take care.
+async fn passes(mover: &Stores, places: &Places, arguments: &Move, context: &mut Context) -> Ended {
     let mut before = MoveReport::default();
     loop {
         let (mut report, failure) = pass(mover, arguments, context).await;
         report.copied += before.copied;
         report.corrected += before.corrected;
         report.taken_back += before.taken_back;
+        report.replaced += before.replaced;
         // What an earlier pass has copied was not there before.
         report.already_there = report.already_there.saturating_sub(before.copied);
-        if failure.is_some() || report.is_done() || !arguments.until_done {
+        let is_last = !arguments.until_done || report.left() == report.stuck();
+        if failure.is_some() || is_last {
             return Ended { report, failure };
+        }
+        if let Err(failure) = say_pass(context, places, &report, arguments.consent.dry_run) {
+            return Ended { report, failure: Some(failure) };
         }
         before = report;
         let pause = tokio::time::sleep(BETWEEN_PASSES);
@@ -109,7 +117,9 @@ async fn pass(
     let mut pass = mover.pass();
     let failure = loop {
         let start = Instant::now();
-        let next = match context.interrupt.unless_pressed(pass.next()).await {
+        // A copy that is dropped does not look whether its record was purged meanwhile.
+        let next = match context.interrupt.unless_pressed_again(pass.next()).await {
+            Ok(Ok(true)) if context.interrupt.is_pressed() => break Some(Failure::interrupted()),
             Ok(Ok(true)) => context.interrupt.unless_pressed(pace.rest(start.elapsed())).await,
             Ok(Ok(false)) => break None,
             Ok(Err(error)) => break Some(error.into()),
@@ -142,27 +152,55 @@ fn left(report: &MoveReport) -> LeftDocument {
     }
 }
 
+fn document(
+    (from, to): &Places,
+    report: &MoveReport,
+    complete: bool,
+    dry_run: bool,
+    audit: Option<String>,
+) -> Document {
+    Document::Move {
+        from: from.clone(),
+        to: to.clone(),
+        copied: report.copied,
+        already_there: report.already_there,
+        corrected: report.corrected,
+        taken_back: report.taken_back,
+        replaced: report.replaced,
+        left: left(report),
+        dry_run,
+        complete,
+        audit,
+    }
+}
+
+/// A pass after which another one follows: a line, or a document.
+fn say_pass(
+    context: &mut Context,
+    places: &Places,
+    report: &MoveReport,
+    dry_run: bool,
+) -> Result<(), Failure> {
+    if context.is_json() {
+        let document = document(places, report, true, dry_run, None);
+        context.output.line(document.to_line())?;
+    } else {
+        let (copied, left) = (grouped(report.copied), grouped(report.left()));
+        context.output.line(format_args!("{copied} copied, {left} left; looking again"))?;
+    }
+    context.output.flush()
+}
+
 fn report(
     context: &mut Context,
-    (from, to): &(String, String),
+    places: &Places,
     ended: &Ended,
     dry_run: bool,
     audit: Option<String>,
 ) -> Result<(), Failure> {
     let (report, is_complete) = (&ended.report, ended.failure.is_none());
     if context.is_json() {
-        let document = Document::Move {
-            from: from.clone(),
-            to: to.clone(),
-            copied: report.copied,
-            already_there: report.already_there,
-            corrected: report.corrected,
-            taken_back: report.taken_back,
-            left: left(report),
-            dry_run,
-            complete: is_complete,
-            audit,
-        };
+        let document = document(places, report, is_complete, dry_run, audit);
         return context.output.line(document.to_line());
     }
     let output = &mut context.output;
@@ -172,6 +210,14 @@ fn report(
     if report.corrected + report.taken_back > 0 {
         let (corrected, taken_back) = (grouped(report.corrected), grouped(report.taken_back));
         output.line(format_args!("{corrected} corrected, {taken_back} taken back"))?;
+    }
+    if report.replaced > 0 {
+        let replaced = grouped(report.replaced);
+        let text = "indeterminate in the new store gave way to results: the log has their ids";
+        output.line(format_args!("{replaced} {text}"))?;
+    }
+    if is_complete && report.copied + report.corrected == 0 && report.already_there > 0 {
+        output.line("everything was there: it was moved before, or both names are of one store")?;
     }
     let what = [
         (report.running, "running", "wait for their end, or their lease"),
@@ -187,7 +233,7 @@ fn report(
         output.line(format_args!("left: {:>9}  {what}  {advice}", grouped(count)))?;
     }
     if is_complete && report.is_done() {
-        output.line("nothing is left")?;
+        output.line("nothing is left in this pass; it counts once every process is in `new`")?;
     }
     Ok(())
 }

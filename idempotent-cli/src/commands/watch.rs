@@ -70,7 +70,20 @@ async fn looks(
     let mut done = 0;
     loop {
         let begin = Instant::now();
-        let look = look(arguments, context, store).await?;
+        let look = match look(arguments, context, store).await {
+            Ok(look) => look,
+            // The store may come back: whoever watches wants to see that. It never was there if the first look fails.
+            Err(failure) if failure.exit() == Exit::Unavailable && done > 0 => {
+                say_failure(context, screen, &failure)?;
+                done += 1;
+                if arguments.looks.is_some_and(|looks| done >= looks) {
+                    return Err(failure);
+                }
+                context.interrupt.unless_pressed(tokio::time::sleep(arguments.every)).await?;
+                continue;
+            }
+            Err(failure) => return Err(failure),
+        };
         let rates = before.as_ref().and_then(|(seen, at)| {
             let (seen, now) = (seen.as_ref()?, look.followed.as_ref()?);
             Some(rates(seen, now, begin.duration_since(*at)))
@@ -93,6 +106,19 @@ async fn looks(
         let pause = arguments.every.saturating_sub(look.took).max(look.took);
         context.interrupt.unless_pressed(tokio::time::sleep(pause)).await?;
     }
+}
+
+/// A look that failed, in place of what it would have shown.
+fn say_failure(context: &mut Context, screen: &Screen, failure: &Failure) -> Result<(), Failure> {
+    if !screen.is_open() {
+        failure.report(context.is_json());
+        return Ok(());
+    }
+    screen.clear(&mut context.output)?;
+    let (now, message) = (timestamp(SystemTime::now()), clean(failure.message()));
+    context.output.line(now)?;
+    context.output.line(context.output.styled(Style::Red, message))?;
+    context.output.flush()
 }
 
 async fn look(arguments: &Watch, context: &Context, store: &Connected) -> Result<Look, Failure> {

@@ -62,6 +62,7 @@ pub(crate) enum Document {
         already_there: u64,
         corrected: u64,
         taken_back: u64,
+        replaced: u64,
         left: LeftDocument,
         dry_run: bool,
         complete: bool,

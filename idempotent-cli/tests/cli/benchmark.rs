@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use idempotent_core::store::Scan;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
@@ -33,16 +34,19 @@ on_every_store! { every_request_is_measured_and_nothing_is_left }
 #[tokio::test]
 async fn ctrl_c_ends_it_and_its_records_are_purged() {
     let store = TestStore::sqlite().await;
-    let mut bench = command(&["--json", "bench", "--tasks", "2", "--seconds", "600"]);
+    // The first half of the time is for what writes nothing.
+    let mut bench = command(&["--json", "bench", "--tasks", "2", "--seconds", "12"]);
     let child = bench.env("IDEMPOTENT_STORE", &store.url).spawn().expect("it starts");
     let pid = Pid::from_raw(i32::try_from(child.id().expect("it runs")).expect("a pid"));
-    // A quarter of ten minutes is for each row, so it measures the first one until it is told to stop.
-    tokio::time::sleep(Duration::from_millis(800)).await;
+    while store.engine.scan(&Scan::all()).await.expect("it answers").entries.is_empty() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     kill_process(pid.expect("a pid"), Signal::INT).expect("it runs");
     let ran = read(child.wait_with_output().await.expect("it ends"));
     let documents = documents(&ran);
     assert_eq!((ran.code, &documents[0]["complete"]), (130, &json!(false)), "{documents:?}");
     assert_eq!(documents[0]["left"], json!(0));
+    assert!(documents[0]["purged"].as_u64() > Some(0), "{documents:?}");
     assert_eq!(all(&store.url, &["list"]).await.0.len(), 0);
 }
 

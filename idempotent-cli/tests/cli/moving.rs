@@ -1,12 +1,19 @@
 //! `move`: from one store to another.
 
+use std::time::Duration;
+
 use idempotent_core::Idempotency;
 use idempotent_servers::{Server, require};
 use serde_json::json;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::time::timeout;
 
 use crate::run::{audit, command, documents, json as all, one, read, run};
 use crate::shop::{begin, charge, lost, quote};
 use crate::stores::TestStore;
+
+/// Longer than anything takes.
+const LONG: Duration = Duration::from_secs(60);
 
 const YES: [&str; 3] = ["--yes", "--reason", "ticket 42"];
 
@@ -74,6 +81,39 @@ async fn what_is_copied_and_left_is_said_in_words_at_any_width() {
              left:         1  indeterminate   resolve them in the old store\n";
         assert_eq!((ran.stdout.as_str(), ran.code), (says, 8));
     }
+}
+
+/// Another pass would not help.
+#[tokio::test]
+async fn a_move_until_done_ends_once_all_that_is_left_needs_somebody() {
+    let (old, new) = (TestStore::sqlite().await, TestStore::sqlite().await);
+    for store in [&old, &new] {
+        quote(&store.engine, "basket 9").await;
+    }
+    let moved = [&["move", "--to", &new.url, "--until-done"][..], &YES].concat();
+    let (document, code) = timeout(LONG, one(&old.url, &moved)).await.expect("it ends");
+    assert_eq!((code, &document["left"]["conflicts"]), (8, &json!(1)), "{document}");
+}
+
+/// It says after each pass how far it is.
+#[tokio::test]
+async fn a_move_until_done_prints_a_document_after_each_pass() {
+    let (old, new) = (TestStore::sqlite().await, TestStore::sqlite().await);
+    let running = begin(&old.engine, "10").await;
+    let mut moving = command(&["--json", "move", "--to", &new.url, "--until-done"]);
+    moving.args(YES).env("IDEMPOTENT_STORE", &old.url);
+    let mut child = moving.spawn().expect("it starts");
+    let stdout = child.stdout.take().expect("a pipe");
+    let mut lines = BufReader::new(stdout).lines();
+    let first = lines.next_line().await.expect("it runs").expect("a document");
+    assert!(first.contains("\"running\":1"), "{first}");
+    running.complete(&Ok("receipt 10".to_owned())).await;
+    let mut last = first;
+    while let Some(line) = lines.next_line().await.expect("it runs") {
+        last = line;
+    }
+    assert!(last.contains("\"copied\":1"), "{last}");
+    assert_eq!(child.wait().await.expect("it ends").code(), Some(0));
 }
 
 #[tokio::test]

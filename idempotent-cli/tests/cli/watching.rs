@@ -1,7 +1,9 @@
 //! `watch`: look by look, on a terminal, in a pipe and as documents.
 
+use idempotent_servers::{Server, require};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 use crate::run::{command, json as all, read, run};
 use crate::shop::{begin, fill, lost};
@@ -91,4 +93,23 @@ async fn a_store_that_is_not_there_leaves_the_screen_alone() {
     watch.env("IDEMPOTENT_STORE", "redis://127.0.0.1:1");
     let ran = read(watch.output().await.expect("it starts"));
     assert!(ran.code == 5 && ran.stdout.is_empty(), "{}", ran.stdout);
+}
+
+#[tokio::test]
+async fn a_store_that_goes_away_is_said_and_looked_at_again() {
+    require!(Server::Redis);
+    let redis = idempotent_servers::Redis::start().await;
+    let mut watch = command(&["--json", "watch", "--every", "50ms"]);
+    let mut child = watch.env("IDEMPOTENT_STORE", redis.url()).spawn().expect("it starts");
+    let mut stdout = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+    let mut stderr = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+    stdout.next_line().await.expect("it runs").expect("a look");
+    redis.kill();
+    for _ in 0..2 {
+        let said = stderr.next_line().await.expect("it runs").expect("it looks again");
+        assert!(said.contains("\"unavailable\""), "{said}");
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id().expect("it runs")).expect("a pid"));
+    kill_process(pid.expect("a pid"), Signal::INT).expect("it runs");
+    assert_eq!(child.wait().await.expect("it ends").code(), Some(0));
 }

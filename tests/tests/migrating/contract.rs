@@ -75,11 +75,11 @@ mod new {
 static REDIS: OnceCell<Redis> = OnceCell::const_new();
 static POSTGRES: OnceCell<Postgres> = OnceCell::const_new();
 
-pub(crate) async fn redis(server: &Redis) -> RedisStore {
+async fn redis(server: &Redis) -> RedisStore {
     RedisStore::builder(server.url()).response_timeout(secs(5)).connect().await.unwrap()
 }
 
-pub(crate) async fn postgres(server: &Postgres) -> PostgresStore {
+async fn postgres(server: &Postgres) -> PostgresStore {
     let builder = PostgresStore::builder(server.url()).response_timeout(secs(10));
     let store = builder.max_connections(4).connect().await.unwrap();
     store.migrate().await.unwrap();

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use idempotent_core::Store;
 use idempotent_core::backends::{MemoryStore, MoveReport, Mover};
 use idempotent_core::model::RecordId;
-use idempotent_core::model::{Outcome, Record};
+use idempotent_core::model::{NotKept, Outcome, Record};
 use idempotent_core::store::{
     Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Page, Release, Renew, RenewOutcome,
     Reserve, ReserveOutcome, Scan, State, StoreError,
@@ -86,6 +86,7 @@ async fn a_result_takes_the_place_of_a_call_that_never_ran() {
     clock.advance(Attempt::LEASE + secs(1));
     let report = moved(old, new.clone()).await;
     assert_eq!((report.copied, report.left()), (1, 0), "{report:?}");
+    assert_eq!(report.replaced, 1, "it may have run, if its lease lapsed: {report:?}");
     assert_eq!(new.load(&attempt.id).await.unwrap().unwrap().record, record);
 }
 
@@ -113,7 +114,32 @@ struct Interfering {
     old: MemoryStore,
     new: MemoryStore,
     meanwhile: Meanwhile,
+    /// Before the look into the new store, and not before the copy.
+    at_look: bool,
     is_done: AtomicBool,
+}
+
+impl Interfering {
+    fn new(old: &MemoryStore, new: &MemoryStore, meanwhile: Meanwhile) -> Self {
+        let (old, new, is_done) = (old.clone(), new.clone(), AtomicBool::new(false));
+        Self { old, new, meanwhile, at_look: false, is_done }
+    }
+
+    async fn interfere(&self, id: &RecordId) -> Result<(), StoreError> {
+        if self.is_done.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        match self.meanwhile {
+            Meanwhile::Purge => drop(self.old.purge(id).await?),
+            Meanwhile::Correct => {
+                let seen = self.old.load(id).await?.unwrap().record;
+                let better = seen.completed(b"better");
+                let correct = Correct::new(id, &seen, &better, HOUR);
+                assert_eq!(self.old.correct(&correct).await?, CorrectOutcome::Corrected);
+            }
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]
@@ -127,15 +153,8 @@ impl Store for Interfering {
     }
 
     async fn complete(&self, request: &Complete<'_>) -> Result<CompleteOutcome, StoreError> {
-        if !self.is_done.swap(true, Ordering::SeqCst) {
-            match self.meanwhile {
-                Meanwhile::Purge => drop(self.old.purge(request.id).await?),
-                Meanwhile::Correct => {
-                    let better = request.record.completed(b"better");
-                    let correct = Correct::new(request.id, request.record, &better, HOUR);
-                    assert_eq!(self.old.correct(&correct).await?, CorrectOutcome::Corrected);
-                }
-            }
+        if !self.at_look {
+            self.interfere(request.id).await?;
         }
         self.new.complete(request).await
     }
@@ -149,6 +168,9 @@ impl Store for Interfering {
     }
 
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {
+        if self.at_look {
+            self.interfere(id).await?;
+        }
         self.new.load(id).await
     }
 
@@ -166,8 +188,7 @@ async fn what_is_purged_while_it_is_copied_is_taken_back() {
     let (old, new, clock) = stores();
     let attempt = Attempt::new();
     completed(&old, &attempt).await;
-    let (meanwhile, is_done) = (Meanwhile::Purge, AtomicBool::new(false));
-    let to = Interfering { old: old.clone(), new: new.clone(), meanwhile, is_done };
+    let to = Interfering::new(&old, &new, Meanwhile::Purge);
     let report = moved(old, to).await;
     assert_eq!(report.taken_back, 1, "{report:?}");
     clock.advance(secs(1));
@@ -179,8 +200,7 @@ async fn what_is_corrected_while_it_is_copied_is_followed() {
     let (old, new, _) = stores();
     let attempt = Attempt::new();
     completed(&old, &attempt).await;
-    let (meanwhile, is_done) = (Meanwhile::Correct, AtomicBool::new(false));
-    let to = Interfering { old: old.clone(), new: new.clone(), meanwhile, is_done };
+    let to = Interfering::new(&old, &new, Meanwhile::Correct);
     let report = moved(old, to).await;
     assert_eq!((report.corrected, report.left()), (1, 0), "{report:?}");
     let there = new.load(&attempt.id).await.unwrap().unwrap();
@@ -219,4 +239,60 @@ async fn a_page_that_failed_is_read_again_and_nothing_is_skipped() {
     }
     assert_eq!(failures, 1);
     assert_eq!(new.scan(&Scan::all()).await.unwrap().entries.len(), 10);
+}
+
+#[tokio::test]
+async fn what_is_purged_after_the_page_was_read_is_not_copied() {
+    let (old, new, _) = stores();
+    completed(&old, &Attempt::new()).await;
+    let to = Interfering { at_look: true, ..Interfering::new(&old, &new, Meanwhile::Purge) };
+    let report = moved(old, to).await;
+    assert_eq!((report.copied, report.taken_back, report.left()), (0, 0, 0), "{report:?}");
+}
+
+#[tokio::test]
+async fn what_is_purged_while_a_copy_loses_its_answer_is_taken_back() {
+    let (old, new, clock) = stores();
+    let attempt = Attempt::new();
+    completed(&old, &attempt).await;
+    let to = FaultyStore::new(Interfering::new(&old, &new, Meanwhile::Purge));
+    to.inject(StoreMethod::Complete, When::Nth(1), Fault::LoseAnswer);
+    let mover = Mover::new(old, to);
+    let mut pass = mover.pass();
+    pass.next().await.unwrap_err();
+    assert_eq!(pass.report().taken_back, 1, "{:?}", pass.report());
+    clock.advance(secs(1));
+    assert!(new.load(&attempt.id).await.unwrap().is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_that_have_begun_are_ended_and_counted_though_another_one_fails() {
+    let (old, new, _) = stores();
+    for _ in 0..8 {
+        completed(&old, &Attempt::new()).await;
+    }
+    let to = FaultyStore::new(new.clone());
+    to.inject(StoreMethod::Complete, When::Nth(1), Fault::Fail);
+    to.inject(StoreMethod::Complete, When::From(2), Fault::DelayAnswer(secs(1)));
+    let mover = Mover::new(old, to).concurrency(8);
+    let mut pass = mover.pass();
+    pass.next().await.unwrap_err();
+    assert_eq!(pass.report().copied, 7, "{:?}", pass.report());
+    while pass.next().await.unwrap() {}
+    assert_eq!((pass.report().copied, pass.report().left()), (8, 0), "{:?}", pass.report());
+}
+
+#[tokio::test]
+async fn a_result_that_the_old_store_has_evicted_stays_in_the_new_one() {
+    let (old, new, _) = stores();
+    let attempt = Attempt::new();
+    let reservation = attempt.win(&old).await;
+    attempt.record(&new, &reservation, b"receipt").await;
+    let tombstone = reservation.tombstone(NotKept::Evicted);
+    let complete = Complete::new(&attempt.id, &reservation, &tombstone, HOUR);
+    old.complete(&complete).await.unwrap();
+    let report = moved(old, new.clone()).await;
+    assert_eq!((report.already_there, report.corrected), (1, 0), "{report:?}");
+    let there = new.load(&attempt.id).await.unwrap().unwrap();
+    assert_eq!(there.record.outcome(), Outcome::Kept(b"receipt"));
 }

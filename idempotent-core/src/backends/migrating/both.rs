@@ -1,17 +1,13 @@
 //! [`MigrationMode::Both`](super::MigrationMode::Both): the old store, and then the new one.
 
-use std::time::Duration;
-
 use tokio::time::timeout;
 
-use super::look::{merged, refusal};
+use super::limits::{renewal_limit, result_limit};
+use super::look::{merged, of_second, refusal};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, IfVacant, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, Store, StoreError,
 };
-
-/// The share of a lease that a renewal may wait for the new store.
-const RENEWAL_SHARE: u32 = 12;
 
 /// Wins both stores, or none.
 pub(super) async fn reserve<A: Store, B: Store>(
@@ -29,29 +25,30 @@ pub(super) async fn reserve<A: Store, B: Store>(
         Ok(ReserveOutcome::Taken(entry)) => {
             // One with this token is the call's own, of an earlier try of the request. Its effect may have happened.
             if entry.record.token() != request.token() {
+                // Nobody else releases it after this answer. An error makes the engine try again.
                 old.release(&step_back).await?;
             }
             Ok(ReserveOutcome::Taken(entry))
         }
         Err(error) => {
-            // A refusal is certain. Otherwise the reservation may stand, and whoever sent this releases both.
-            if error.is_answer() {
-                old.release(&step_back).await?;
-            }
-            Err(error)
+            // Nothing runs with this token. If it stayed, the call would become indeterminate under *at most once* for
+            // every key that is asked for while the new store is away. What may stand in the new store is released by
+            // whoever sent this, unless the error is a refusal.
+            old.release(&step_back).await?;
+            Err(of_second(error))
         }
     }
 }
 
-/// Renews both. The old store's answer counts: everybody respects its reservation.
+/// Renews both at once. The old store's answer counts: everybody respects its reservation.
 pub(super) async fn renew<A: Store, B: Store>(
     old: &A,
     new: &B,
     request: &Renew<'_>,
 ) -> Result<RenewOutcome, StoreError> {
-    let renewed = old.renew(request).await;
-    let limit = (request.lease / RENEWAL_SHARE).max(Duration::from_millis(1));
-    match timeout(limit, new.renew(request)).await {
+    let limit = renewal_limit(request.lease);
+    let (renewed, in_new) = tokio::join!(old.renew(request), timeout(limit, new.renew(request)));
+    match in_new {
         Ok(Ok(RenewOutcome::Renewed)) => {}
         other => tracing::debug!(
             record = %request.id,
@@ -68,7 +65,9 @@ pub(super) async fn complete<A: Store, B: Store>(
     new: &B,
     request: &Complete<'_>,
 ) -> Result<CompleteOutcome, StoreError> {
-    match old.complete(request).await {
+    let limit = result_limit(request.reservation.lease());
+    let answer = timeout(limit, old.complete(request)).await;
+    match answer.unwrap_or_else(|_| Err(StoreError::timed_out())) {
         Ok(CompleteOutcome::Recorded) => {
             // What stands in the new store instead is of no call that ran, or of one whose lease had lapsed.
             new.complete(&request.if_vacant(IfVacant::Record)).await?;
@@ -85,14 +84,14 @@ pub(super) async fn complete<A: Store, B: Store>(
     }
 }
 
-/// Releases both, in the reverse order of the wins.
+/// Releases both at once: that one store is away does not keep the key in the other one.
 pub(super) async fn release<A: Store, B: Store>(
     old: &A,
     new: &B,
     request: &Release<'_>,
 ) -> Result<(), StoreError> {
-    let released = new.release(request).await;
-    old.release(request).await.and(released)
+    let (old, new) = tokio::join!(old.release(request), new.release(request));
+    old.and(new)
 }
 
 /// Abandons both, likewise.
@@ -101,6 +100,6 @@ pub(super) async fn abandon<A: Store, B: Store>(
     new: &B,
     request: &Abandon<'_>,
 ) -> Result<(), StoreError> {
-    let abandoned = new.abandon(request).await;
-    old.abandon(request).await.and(abandoned)
+    let (old, new) = tokio::join!(old.abandon(request), new.abandon(request));
+    old.and(new)
 }

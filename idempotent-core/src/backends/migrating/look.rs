@@ -38,8 +38,14 @@ pub(super) async fn refusal<S: Store>(
         Ok(seen) => Ok(merge(found.clone(), seen).unwrap_or(found)),
         // To be told that the call runs is right in any case. Not so that nobody knows how it ended: that would be final.
         Err(_) if found.state == State::Reserved => Ok(found),
-        Err(error) => Err(error),
+        Err(error) => Err(of_second(error)),
     }
+}
+
+/// An error of the store that is asked second, for the engine's circuit. That is about the store that is asked first: what
+/// that one can answer alone is answered while the other one is away.
+pub(super) fn of_second(error: StoreError) -> StoreError {
+    if error.is_outage() { error.without_answer() } else { error }
 }
 
 /// The record of an id in two stores. The second one is asked only if the first does not have the result.
@@ -64,7 +70,10 @@ pub(super) async fn load<A: Store, B: Store>(
     Ok(merged(entry, new.load(id).await?))
 }
 
-/// A page of the old store, or, behind its last one, of the new one. A record that is in both is on two pages.
+/// A page of the old store, or, behind its last one, of the new one. A completed record that is in both is on two pages.
+///
+/// What has not ended is told only after a look into the other store, as everywhere: whoever reads of an indeterminate call
+/// may free it, and it may run by the store that decides, or have completed.
 pub(super) async fn scan<A: Store, B: Store>(
     old: &A,
     new: &B,
@@ -91,13 +100,34 @@ pub(super) async fn scan<A: Store, B: Store>(
         }
     };
     if in_new {
-        let page = new.scan(&inner).await?;
+        let mut page = new.scan(&inner).await?;
+        keep(&mut page, old, |other| is_vacant(Some(other))).await?;
         return Ok(Page {
             next: page.next.map(|Cursor(next)| Cursor(format!("{NEW}{next}"))),
             ..page
         });
     }
-    let page = old.scan(&inner).await?;
+    let mut page = old.scan(&inner).await?;
+    keep(&mut page, new, |other| other.state != State::Completed).await?;
     let next = page.next.map_or_else(|| NEW.to_string(), |Cursor(next)| format!("{OLD}{next}"));
     Ok(Page { next: Some(Cursor(next)), ..page })
+}
+
+/// Drops what has not ended and does not count, by what the other store has of it.
+async fn keep<S: Store>(
+    page: &mut Page,
+    other: &S,
+    counts_beside: impl Fn(&Entry) -> bool,
+) -> Result<(), StoreError> {
+    let mut kept = Vec::with_capacity(page.entries.len());
+    for (id, entry) in page.entries.drain(..) {
+        if entry.state != State::Completed
+            && other.load(&id).await?.is_some_and(|it| !counts_beside(&it))
+        {
+            continue;
+        }
+        kept.push((id, entry));
+    }
+    page.entries = kept;
+    Ok(())
 }

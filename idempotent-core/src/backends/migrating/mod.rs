@@ -32,14 +32,18 @@
 //! it where `Old`, `Both` and `New` all look. If the old store cannot be reached, the result is written to the new one
 //! if that still has the reservation, and the caller tries again: `Both` and `New` find it there.
 //!
-//! **Rule 4. What is given up is given up in the new store first, and in the old one then** (release, abandon), in the
-//! reverse order of the wins: while the old reservation stands, everybody respects it.
+//! **Rule 4. What is given up is given up in both stores at once** (release, abandon), and by its token. A reservation that is
+//! left in one of them is respected there until it lapses, and nothing runs. In `New`, the old store's answer counts only
+//! where an operator frees an indeterminate record: a call of this mode never has a reservation there.
 //!
 //! **Rule 5. The old store's lease is the one that counts in `Both`,** since `Old` sees no other, and `New` respects it.
-//! The new one is renewed beside it, and is no more than a second lock.
+//! The new one is renewed beside it, and is no more than a second lock. Where it has lapsed and the old one has not, the
+//! call runs: `load` and `scan` say so, and an operator who reads only the new store is told otherwise.
 //!
 //! **Rule 6. A purge and a correction are made in the old store first, and in the new one then.** The mover looks into the
-//! old store again after each copy, so it takes back what was purged under its hands.
+//! old store right before each copy and after it, also after one whose answer was lost, and takes back what was purged in
+//! between. A mover that is killed between a copy and that look, or whose copy is still on its way, cannot: then the purge
+//! is made once more in the new store. A process in `Old` purges the old store alone.
 //!
 //! What a crash leaves:
 //!
@@ -48,15 +52,18 @@
 //! | `Both`, between its two wins | a reservation in the old store | lapses; nothing has run. Under *at most once* it is indeterminate, as after any crash |
 //! | `Both`, while the body runs | one reservation in each | both lapse, as their guarantee says |
 //! | `Both`, between the two completions | the result in the old store, a reservation in the new one | everybody replays the result; the mover copies it over the reservation, which has its token |
-//! | `Both`, between the two releases | a reservation in the old store | lapses |
+//! | `Both`, between the two releases | a reservation in one store | lapses; under *at most once* it is indeterminate |
 //! | `New`, between its win and its look | a reservation in the new store | lapses. If the old store has the result, that is replayed, and the mover removes the reservation |
-//! | the mover | some copies | its next pass goes on: a copy that is there is left alone |
+//! | `Both`, once the new store could not be asked | nothing: the old reservation is released at once, whatever the error | the call may be tried again |
+//! | the mover | some copies | its next pass goes on: a copy that is there is left alone. A record that was purged at that moment may be back |
 //!
 //! A lease that lapses between the two wins is not noticed here: the engine counts it from before the first message, and
 //! starts no body after its end.
 //!
 //! What this does not promise: where a lease lapses under *at least once* while its owner still runs, the body runs twice, as
-//! with any store, and in `Both` beside `New` each store may keep the result of another run. The mover reports such keys.
+//! with any store, and in `Both` beside `New` each store may keep the result of another run. The mover reports such keys. So it
+//! does where an operator resolved a call in the old store whose owner was alive after all: the operator's result stands
+//! there, and the owner's, which came later, in the new one.
 //!
 //! # What it refuses
 //!
@@ -65,6 +72,7 @@
 //! refused, as by any store that has neither; in `Old` they are not.
 
 mod both;
+mod limits;
 mod look;
 mod mode;
 mod mover;

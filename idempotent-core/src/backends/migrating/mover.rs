@@ -18,7 +18,8 @@ const CONCURRENCY: usize = 8;
 /// It belongs to a fleet of [`Migrating`](super::Migrating) stores: start it when no process is in mode
 /// [`Old`](super::MigrationMode::Old) any more. It may be stopped and started again at any moment, and several may run.
 /// Each result is copied byte by byte, for what is left of its ttl. A record that is purged or corrected meanwhile is
-/// followed.
+/// followed. If a mover is killed, or a [`next`](MovePass::next) is dropped, a record that was purged at that very moment may
+/// be left in the new store: purge it there once more.
 ///
 /// The command `idempotent move` does this.
 ///
@@ -99,7 +100,8 @@ impl<From: Store, To: Store> MovePass<'_, From, To> {
     ///
     /// # Errors
     ///
-    /// If one of the stores fails. The pass may go on: the page is then read again.
+    /// If one of the stores fails: the first error. Copies that had begun are ended first, and the report has what was done.
+    /// The pass may go on: the page is then read again.
     pub async fn next(&mut self) -> Result<bool, StoreError> {
         let mut scan = Scan::all().limit(self.mover.page);
         match &self.at {
@@ -108,7 +110,11 @@ impl<From: Store, To: Store> MovePass<'_, From, To> {
             Position::End => return Ok(false),
         }
         let page = self.mover.stores.0.scan(&scan).await?;
-        let mut done = self.copy(page.entries).await?;
+        let (mut done, failure) = self.copy(page.entries).await;
+        if let Some(error) = failure {
+            self.report.add_done(&done);
+            return Err(error);
+        }
         done.unreadable += page.unreadable.len() as u64;
         self.report.add(&done);
         self.at = page.next.map_or(Position::End, Position::After);
@@ -121,25 +127,31 @@ impl<From: Store, To: Store> MovePass<'_, From, To> {
         &self.report
     }
 
-    async fn copy(&self, entries: Vec<(RecordId, Entry)>) -> Result<MoveReport, StoreError> {
+    /// After a failure no other copy begins. Those that have begun look into the old store again, as always.
+    async fn copy(&self, entries: Vec<(RecordId, Entry)>) -> (MoveReport, Option<StoreError>) {
         let Mover { stores, concurrency, only_looks, .. } = self.mover;
-        let (mut tasks, mut done) = (JoinSet::new(), MoveReport::default());
+        let (mut tasks, mut done, mut failure) = (JoinSet::new(), MoveReport::default(), None);
         let mut entries = entries.into_iter();
         loop {
-            while tasks.len() < *concurrency {
+            while failure.is_none() && tasks.len() < *concurrency {
                 let Some((id, entry)) = entries.next() else { break };
                 let (stores, only_looks) = (Arc::clone(stores), *only_looks);
                 tasks.spawn(async move {
                     let mut report = MoveReport::default();
-                    transfer(&stores.0, &stores.1, &id, entry, only_looks, &mut report).await?;
-                    Ok::<_, StoreError>(report)
+                    let (old, new) = (&stores.0, &stores.1);
+                    let ended = transfer(old, new, &id, entry, only_looks, &mut report).await;
+                    (report, ended)
                 });
             }
-            match tasks.join_next().await {
-                None => return Ok(done),
-                Some(Ok(report)) => done.add(&report?),
-                Some(Err(error)) => return Err(StoreError::unavailable(error).without_answer()),
-            }
+            let error = match tasks.join_next().await {
+                None => return (done, failure),
+                Some(Ok((report, ended))) => {
+                    done.add(&report);
+                    ended.err()
+                }
+                Some(Err(error)) => Some(StoreError::unavailable(error).without_answer()),
+            };
+            failure = failure.or(error);
         }
     }
 }

@@ -1,8 +1,13 @@
 //! [`MigrationMode::New`](super::MigrationMode::New): the new store, reading the old one.
 
-use super::look::{is_vacant, merged, refusal};
+use tokio::time::timeout;
+
+use super::limits::renewal_limit;
+use super::look::{is_vacant, merged, of_second, refusal};
+use crate::model::RecordId;
 use crate::store::{
-    Complete, CompleteOutcome, IfVacant, Release, Reserve, ReserveOutcome, Store, StoreError,
+    Abandon, Complete, CompleteOutcome, IfVacant, Release, Reserve, ReserveOutcome, Store,
+    StoreError,
 };
 
 /// Wins the new store, and then looks whether the old one has something.
@@ -20,8 +25,9 @@ pub(super) async fn reserve<A: Store, B: Store>(
         Ok(seen) if is_vacant(seen.as_ref()) => return Ok(ReserveOutcome::Won),
         Ok(Some(entry)) => Ok(ReserveOutcome::Taken(entry)),
         Ok(None) => return Ok(ReserveOutcome::Won),
-        Err(error) => Err(error),
+        Err(error) => Err(of_second(error)),
     };
+    // Nobody else releases it after an answer. An error makes the engine try again.
     new.release(&Release::new(request.id, request.record())).await?;
     answer
 }
@@ -42,5 +48,44 @@ pub(super) async fn complete<A: Store, B: Store>(
         }
         CompleteOutcome::Gone => new.complete(request).await,
         superseded => Ok(superseded),
+    }
+}
+
+/// Releases the reservation. The old store has it only if a process of another mode made it, so its answer counts only where
+/// somebody says that the owner is dead.
+pub(super) async fn release<A: Store, B: Store>(
+    old: &A,
+    new: &B,
+    request: &Release<'_>,
+) -> Result<(), StoreError> {
+    if request.indeterminate {
+        return super::both::release(old, new, request).await;
+    }
+    let limit = renewal_limit(request.reservation.lease());
+    let (in_old, released) =
+        tokio::join!(timeout(limit, old.release(request)), new.release(request));
+    note_old(request.id, in_old.is_ok_and(|it| it.is_ok()));
+    released
+}
+
+/// Abandons it, likewise.
+pub(super) async fn abandon<A: Store, B: Store>(
+    old: &A,
+    new: &B,
+    request: &Abandon<'_>,
+) -> Result<(), StoreError> {
+    let limit = renewal_limit(request.reservation.lease());
+    let (in_old, abandoned) =
+        tokio::join!(timeout(limit, old.abandon(request)), new.abandon(request));
+    note_old(request.id, in_old.is_ok_and(|it| it.is_ok()));
+    abandoned
+}
+
+fn note_old(id: &RecordId, has_answered: bool) {
+    if !has_answered {
+        tracing::debug!(
+            record = %id,
+            "the old store could not be told; a reservation of another mode's lapses there"
+        );
     }
 }

@@ -22,6 +22,10 @@ pub struct MoveReport {
     pub corrected: u64,
     /// Copies that were taken back, since the record was purged meanwhile.
     pub taken_back: u64,
+    /// Indeterminate reservations in the new store that gave way to the result of another attempt. Their owner most likely
+    /// died before it looked into the old store, and nothing has run. If its lease lapsed while it ran, its effect may have
+    /// happened beside the one of which this is the result: each is logged as a warning, with its id and token.
+    pub replaced: u64,
     /// Left: calls that run, or whose owner died so recently that their lease has not lapsed.
     pub running: u64,
     /// Left: calls with steps or an input that nobody runs. They resume in the old store alone.
@@ -54,10 +58,8 @@ impl MoveReport {
 
     /// Adds what another part of the pass did.
     pub(super) const fn add(&mut self, other: &Self) {
-        self.copied += other.copied;
         self.already_there += other.already_there;
-        self.corrected += other.corrected;
-        self.taken_back += other.taken_back;
+        self.add_done(other);
         self.running += other.running;
         self.suspended += other.suspended;
         self.indeterminate += other.indeterminate;
@@ -67,10 +69,26 @@ impl MoveReport {
         self.without_expiry += other.without_expiry;
     }
 
-    /// Whether nothing is left.
+    /// Adds what was done in a part of the pass that failed, and that is looked at again.
+    pub(super) const fn add_done(&mut self, other: &Self) {
+        self.copied += other.copied;
+        self.corrected += other.corrected;
+        self.taken_back += other.taken_back;
+        self.replaced += other.replaced;
+    }
+
+    /// How many of the records that are left stay so until somebody does something about them: another pass alone does not
+    /// help. Calls that run end, and those that are indeterminate may be resolved by other means meanwhile.
+    #[must_use]
+    pub const fn stuck(&self) -> u64 {
+        self.suspended + self.conflicts + self.unreadable + self.without_expiry
+    }
+
+    /// Whether nothing was left in the pass.
     ///
-    /// If no process was in mode [`Old`](super::MigrationMode::Old) any more when the pass began, and all are in
-    /// [`New`](super::MigrationMode::New) now, then nobody needs the old store any more.
+    /// If every process was in [`New`](super::MigrationMode::New), and the longest lease had passed, when the pass began,
+    /// then nobody needs the old store any more. While one is in [`Both`](super::MigrationMode::Both), it writes results to
+    /// the old store behind the place that the pass has reached, and may die before it has written them to the new one.
     #[must_use]
     pub const fn is_done(&self) -> bool {
         self.left() == 0

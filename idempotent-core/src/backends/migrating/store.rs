@@ -14,7 +14,7 @@ use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, DueCalls, Entry, Journal,
     LocalStore, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan,
-    ScopeUse, Store, StoreError, StoreHealth, Wait,
+    ScopeUse, State, Store, StoreError, StoreHealth, Wait,
 };
 
 /// A store on its way from one store to another, while calls go on.
@@ -45,7 +45,9 @@ use crate::store::{
 /// | `Both` | both stores, one after the other | as the old store; as both for what only the new one has |
 /// | `New` | as the new store, and a look into the old one | as the new store; and a look into the old one for what is not copied |
 ///
-/// In `Both` and `New`, both stores must be there for a new call to run.
+/// In `Both` and `New`, both stores must be there for a new call to run. While the store that is asked second is away, the
+/// other one still answers replays: its failures do not open the engine's
+/// [circuit](crate::IdempotencyBuilder#the-circuit).
 ///
 /// # What is refused in `Both` and `New`
 ///
@@ -62,7 +64,9 @@ use crate::store::{
 ///
 /// # Purges and corrections
 ///
-/// Through a `Migrating` in `Both` or `New` they reach both stores. With the command, make them in both.
+/// Through a `Migrating` in `Both` or `New` they reach both stores. Through one in `Old` they reach the old store alone, and
+/// `Both` and `New` go on to replay what the new one has: while one in `Old` is left, make them with the command, in the old
+/// store and then in the new one.
 pub struct Migrating<From, To> {
     old: From,
     new: To,
@@ -185,14 +189,16 @@ impl<From: Store, To: Store> Store for Migrating<From, To> {
     async fn release(&self, request: &Release<'_>) -> Result<(), StoreError> {
         match self.mode {
             Old => self.old.release(request).await,
-            Both | New => both::release(&self.old, &self.new, request).await,
+            Both => both::release(&self.old, &self.new, request).await,
+            New => new::release(&self.old, &self.new, request).await,
         }
     }
 
     async fn abandon(&self, request: &Abandon<'_>) -> Result<(), StoreError> {
         match self.mode {
             Old => self.old.abandon(request).await,
-            Both | New => both::abandon(&self.old, &self.new, request).await,
+            Both => both::abandon(&self.old, &self.new, request).await,
+            New => new::abandon(&self.old, &self.new, request).await,
         }
     }
 
@@ -203,6 +209,11 @@ impl<From: Store, To: Store> Store for Migrating<From, To> {
         }
         let start = Instant::now();
         self.old.wait(request).await?;
+        // Its owner may have written the result there, and not to the new store yet, or never.
+        let ended = self.old.load(request.id).await?;
+        if ended.is_some_and(|entry| entry.state == State::Completed) {
+            return Ok(());
+        }
         let timeout = request.timeout.saturating_sub(start.elapsed());
         self.new.wait(&Wait { timeout, ..*request }).await
     }
@@ -226,14 +237,18 @@ impl<From: Store, To: Store> Store for Migrating<From, To> {
             return Ok(old);
         }
         Ok(match self.new.correct(request).await? {
-            // The new store need not have a copy yet.
-            CorrectOutcome::Changed => old,
+            CorrectOutcome::Changed => match self.new.load(request.id).await? {
+                // The result of another run, or another correction.
+                Some(entry) if entry.state == State::Completed => CorrectOutcome::Changed,
+                // There is no copy yet.
+                _ => old,
+            },
             new => new,
         })
     }
 
-    /// In `Both` and `New` first the records of the old store and then those of the new one: a record that is in both is found
-    /// twice.
+    /// In `Both` and `New` first the records of the old store and then those of the new one: a completed record that is in both
+    /// is found twice. For each that has not ended, the other store is asked too.
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
         match self.mode {
             Old => self.old.scan(request).await,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::report::MoveReport;
-use crate::model::{Envelope, NotKept, Record, RecordId};
+use crate::model::{Envelope, NotKept, Outcome, Record, RecordId};
 use crate::store::{
     Complete, CompleteOutcome, Correct, CorrectOutcome, Entry, Release, State, Store, StoreError,
 };
@@ -48,17 +48,17 @@ async fn completed<A: Store, B: Store>(
     let there = new.load(id).await?;
     if let Some(there) = there.as_ref().filter(|there| there.state == State::Completed) {
         let is_same_call = there.record.token() == entry.record.token();
-        if there.record == entry.record || (only_looks && is_same_call) {
-            report.already_there += 1;
-        } else if is_same_call {
-            follow(old, new, id, there.record.clone(), report).await?;
-        } else {
+        if !is_same_call || is_overruled(&there.record, &entry.record) {
             report.conflicts += 1;
+        } else if only_looks || is_kept_better(&there.record, &entry.record) {
+            report.already_there += 1;
+        } else {
+            follow(old, new, id, there.record.clone(), report).await?;
         }
         return Ok(());
     }
-    if entry.remaining.is_none() {
-        // A scan need not tell.
+    if !only_looks || entry.remaining.is_none() {
+        // It may have been purged since the page was read, and a scan need not tell the ttl.
         match old.load(id).await? {
             Some(now) if now.state == State::Completed => entry = now,
             // The next pass sees what it is now.
@@ -74,15 +74,33 @@ async fn completed<A: Store, B: Store>(
         return Ok(());
     }
     for _ in 0..TRIES {
-        match new.complete(&Complete::new(id, &entry.record, &entry.record, ttl)).await? {
+        let answer = new.complete(&Complete::new(id, &entry.record, &entry.record, ttl)).await;
+        let outcome = match answer {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                // The copy may stand.
+                if !error.is_answer() {
+                    let _ = follow(old, new, id, entry.record, report).await;
+                }
+                return Err(error);
+            }
+        };
+        match outcome {
             CompleteOutcome::Recorded => {
                 report.copied += 1;
                 return follow(old, new, id, entry.record, report).await;
             }
-            // A process died after it had won the new store, and before it saw the result in the old one: nothing has run.
+            // Most likely its process died after it had won the new store, and before it saw the result in the old one, so
+            // nothing has run. But it may have run beside this call, after a lease that lapsed.
             CompleteOutcome::Superseded(left) if left.state == State::Indeterminate => {
                 let release = Release::new(id, &left.record).including_indeterminate();
                 new.release(&release).await?;
+                tracing::warn!(
+                    record = %id,
+                    token = %left.record.token(),
+                    "an indeterminate reservation in the new store gives way to the result of another attempt"
+                );
+                report.replaced += 1;
             }
             CompleteOutcome::Superseded(_) | CompleteOutcome::Gone => break,
         }
@@ -102,16 +120,21 @@ async fn follow<A: Store, B: Store>(
 ) -> Result<(), StoreError> {
     for _ in 0..TRIES {
         let now = old.load(id).await?.filter(|now| now.state == State::Completed);
-        let Some((now, ttl)) = now.and_then(|now| Some((now.record, now.remaining?))) else {
+        let Some(now) = now else {
             let envelope = Envelope::new(copy.operation());
             let empty = Record::reserved(&envelope, copy.token()).tombstone(NotKept::Withheld);
             let outcome = new.correct(&Correct::new(id, &copy, &empty, AT_ONCE)).await?;
             report.taken_back += u64::from(outcome == CorrectOutcome::Corrected);
             return Ok(());
         };
-        if now == copy {
+        let (now, ttl) = (now.record, now.remaining);
+        if is_kept_better(&copy, &now) {
             return Ok(());
         }
+        let Some(ttl) = ttl else {
+            report.without_expiry += 1;
+            return Ok(());
+        };
         match new.correct(&Correct::new(id, &copy, &now, ttl)).await? {
             CorrectOutcome::Corrected => {
                 report.corrected += 1;
@@ -126,4 +149,17 @@ async fn follow<A: Store, B: Store>(
         }
     }
     Ok(())
+}
+
+/// Whether the copy of a call's result says at least as much as the old store: it is the same, or the old store has evicted
+/// the result since.
+fn is_kept_better(copy: &Record, old: &Record) -> bool {
+    let is_evicted = matches!(old.outcome(), Outcome::NotKept(NotKept::Evicted));
+    copy == old || (is_evicted && matches!(copy.outcome(), Outcome::Kept(_)))
+}
+
+/// Whether an operator resolved a call in the old store of which the new one has the call's own result. Corrections are made
+/// of what was resolved alone, so this is none: the owner was alive, and its result may have been replayed.
+fn is_overruled(copy: &Record, old: &Record) -> bool {
+    old.is_resolved() && !copy.is_resolved()
 }
