@@ -26,7 +26,7 @@ pub(crate) fn on_terminal(
     script.env_clear().envs(environment.filter_map(|(name, value)| Some((name, value?))));
     script.env("PATH", "/usr/bin:/bin").env("SHELL", "/bin/sh").env("TERM", "xterm");
     script.env("IDEMPOTENT_STORE", &store.url).envs(variables.iter().copied());
-    script.args(["-qec", &format!("{program} {arguments}"), "/dev/null"]);
+    script.args(["-qec", &format!("exec {program} {arguments}"), "/dev/null"]);
     script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     script
 }

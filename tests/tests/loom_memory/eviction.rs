@@ -16,7 +16,7 @@ use super::{call, complete, id, reserved, second, store};
 fn taken(records: &Records<Completed>) -> Arc<StoredResult> {
     let reservation = reserved(records);
     complete(records, &reservation, second(0));
-    records.completed.find(id().hash()).unwrap()
+    records.completed.find(id().hash()).expect("it has completed")
 }
 
 /// Fails when the result is removed before its tombstone is there.

@@ -74,7 +74,7 @@ async fn calls_that_run_longer_than_their_lease_hide_no_others_and_come_later() 
         running.push(call);
     }
     let suspended = Call::suspended(&store, Duration::ZERO).await;
-    assert_eq!(due(&store, 1).await, [suspended.id.clone()]);
+    assert_eq!(due(&store, 1).await, std::slice::from_ref(&suspended.id));
     let now = number(&server, &["EVAL", "return redis.call('TIME')[1] * 1000", "0"]).await;
     for call in &running {
         let score = number(&server, &["ZSCORE", &index(), &call.entry()]).await;
@@ -122,7 +122,7 @@ async fn a_call_behind_thousands_of_entries_is_found() {
     let fill = "for at = 1, 2500 do redis.call('ZADD', KEYS[1], ARGV[1], 'a' .. at) end";
     server.cli(&["EVAL", fill, "1", &index(), "5"]).await;
     server.cli(&["ZADD", &index(), "5", &call.entry()]).await;
-    assert_eq!(due(&store, 1).await, [call.id.clone()]);
+    assert_eq!(due(&store, 1).await, std::slice::from_ref(&call.id));
     server.cli(&["ZADD", &index(), "6", &call.entry()]).await;
     assert_eq!(due(&store, 1).await, [call.id]);
 }
@@ -205,6 +205,7 @@ async fn the_first_call_of_many_operations_comes_first() {
     for score in ["1", "8", "20"] {
         server.cli(&["ZADD", &index(), score, &call.entry()]).await;
         let found = store.due(&Due::new(&operations, 1)).await.unwrap();
-        assert_eq!(found.into_iter().map(|call| call.id).collect::<Vec<_>>(), [call.id.clone()]);
+        let found: Vec<_> = found.into_iter().map(|call| call.id).collect();
+        assert_eq!(found, std::slice::from_ref(&call.id));
     }
 }
