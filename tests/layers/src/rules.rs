@@ -110,7 +110,7 @@ const RABBITMQ: &[Layer] = &[
     Layer { name: "messages", files: &["received.rs", "copies.rs"], imports: Only(&["settings"]) },
     // What is open at the broker.
     Layer { name: "connections", files: &[
-        "connector.rs", "link.rs", "subscription.rs", "delay_queues.rs", "publisher.rs",
+        "connector.rs", "line.rs", "link.rs", "subscription.rs", "delay_queues.rs", "publisher.rs",
     ], imports: Only(&["settings"]) },
     Layer { name: "source", files: &["start.rs", "verdict.rs", "source.rs"], imports: Only(&[
         "settings", "messages", "connections",
