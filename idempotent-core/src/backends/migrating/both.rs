@@ -2,6 +2,7 @@
 
 use tokio::time::timeout;
 
+use super::join::join;
 use super::limits::{renewal_limit, result_limit};
 use super::look::{merged, of_second, refusal};
 use crate::store::{
@@ -47,7 +48,7 @@ pub(super) async fn renew<A: Store, B: Store>(
     request: &Renew<'_>,
 ) -> Result<RenewOutcome, StoreError> {
     let limit = renewal_limit(request.lease);
-    let (renewed, in_new) = tokio::join!(old.renew(request), timeout(limit, new.renew(request)));
+    let (renewed, in_new) = join(old.renew(request), timeout(limit, new.renew(request))).await;
     match in_new {
         Ok(Ok(RenewOutcome::Renewed)) => {}
         other => tracing::debug!(
@@ -90,7 +91,7 @@ pub(super) async fn release<A: Store, B: Store>(
     new: &B,
     request: &Release<'_>,
 ) -> Result<(), StoreError> {
-    let (old, new) = tokio::join!(old.release(request), new.release(request));
+    let (old, new) = join(old.release(request), new.release(request)).await;
     old.and(new)
 }
 
@@ -100,6 +101,6 @@ pub(super) async fn abandon<A: Store, B: Store>(
     new: &B,
     request: &Abandon<'_>,
 ) -> Result<(), StoreError> {
-    let (old, new) = tokio::join!(old.abandon(request), new.abandon(request));
+    let (old, new) = join(old.abandon(request), new.abandon(request)).await;
     old.and(new)
 }

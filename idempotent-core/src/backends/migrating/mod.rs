@@ -72,6 +72,7 @@
 //! refused, as by any store that has neither; in `Old` they are not.
 
 mod both;
+mod join;
 mod limits;
 mod look;
 mod mode;

@@ -2,6 +2,7 @@
 
 use tokio::time::timeout;
 
+use super::join::join;
 use super::limits::renewal_limit;
 use super::look::{is_vacant, merged, of_second, refusal};
 use crate::model::RecordId;
@@ -62,8 +63,7 @@ pub(super) async fn release<A: Store, B: Store>(
         return super::both::release(old, new, request).await;
     }
     let limit = renewal_limit(request.reservation.lease());
-    let (in_old, released) =
-        tokio::join!(timeout(limit, old.release(request)), new.release(request));
+    let (in_old, released) = join(timeout(limit, old.release(request)), new.release(request)).await;
     note_old(request.id, in_old.is_ok_and(|it| it.is_ok()));
     released
 }
@@ -76,7 +76,7 @@ pub(super) async fn abandon<A: Store, B: Store>(
 ) -> Result<(), StoreError> {
     let limit = renewal_limit(request.reservation.lease());
     let (in_old, abandoned) =
-        tokio::join!(timeout(limit, old.abandon(request)), new.abandon(request));
+        join(timeout(limit, old.abandon(request)), new.abandon(request)).await;
     note_old(request.id, in_old.is_ok_and(|it| it.is_ok()));
     abandoned
 }

@@ -8,9 +8,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-#[cfg(feature = "redis-cluster")]
-use redis::Pipeline;
-use redis::{Cmd, Value};
+use redis::{Cmd, Pipeline, Value};
 
 use super::connection::Retry;
 use super::due_key::{Indexes, indexes};
