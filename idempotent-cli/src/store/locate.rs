@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use idempotent_core::engine::Inspection;
 use idempotent_core::model::{AnyKey, Key, KeyParts, RecordId};
 use idempotent_core::store::{Scan, Unreadable};
@@ -113,13 +115,16 @@ fn reference(store: &Connected, target: &Target) -> Result<Reference, Failure> {
 
 /// Reads an id in any of its printed forms.
 fn parse(store: &Connected, text: &str) -> Option<Reference> {
-    // With its prefix, a key reads like the id of another operation.
-    let text = store.prefix().and_then(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
     if let Ok(id) = text.parse() {
         return Some(Reference::Id(id));
     }
-    if let Some((operation, hash)) = text.rsplit_once(':') {
-        return digits(hash).map(|digits| Reference::Digits(Some(operation.to_owned()), digits));
+    let own = store.prefix().and_then(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
+    if let Some((operation, hash)) = own.rsplit_once(':') {
+        if let Some(digits) = digits(hash) {
+            return Some(Reference::Digits(Some(operation.to_owned()), digits));
+        }
+        let hash: [u8; 32] = URL_SAFE_NO_PAD.decode(hash).ok()?.try_into().ok()?;
+        return RecordId::from_hash(operation.to_owned(), hash).ok().map(Reference::Id);
     }
     // As psql and sqlite3 print bytes.
     let hash = text.strip_prefix("\\x").unwrap_or(text);

@@ -102,7 +102,9 @@ async fn a_record_is_shown_by_any_form_of_its_id(store: TestStore) {
 }
 
 fn redis_key(seen: &idempotent_core::engine::Inspection) -> String {
-    format!("idem:{}", seen.id())
+    use base64::Engine as _;
+    let hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(seen.id().hash());
+    format!("idem:{}:{hash}", seen.id().operation())
 }
 
 async fn a_record_is_found_by_what_the_application_calls_it(store: TestStore) {

@@ -12,7 +12,7 @@ fn rounded_up(bytes: usize) -> usize {
 }
 
 #[tokio::test]
-async fn a_record_costs_at_most_220_bytes_more_than_its_result() {
+async fn a_record_costs_at_most_200_bytes_more_than_its_result() {
     require!(Server::Redis, Server::Valkey91);
     for flavor in [Flavor::Redis, Flavor::Valkey91] {
         let server = Redis::builder().flavor(flavor).start().await;
@@ -31,7 +31,7 @@ async fn a_record_costs_at_most_220_bytes_more_than_its_result() {
             let Reply::Array(keys) = server.cli(&["KEYS", "*"]).await else { panic!("no keys") };
             let usage = server.cli(&["MEMORY", "USAGE", &keys[0].to_string()]).await;
             let Reply::Int(usage) = usage else { panic!("{usage:?}") };
-            let most = rounded_up(payload) + 220;
+            let most = rounded_up(payload) + 200;
             println!("{flavor:?}: {payload} bytes of result in {usage} bytes");
             assert!(usage <= most as i64, "{flavor:?}: {usage} bytes for {payload}");
         }

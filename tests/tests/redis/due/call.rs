@@ -1,5 +1,7 @@
 //! A call with an input, as the store sees it.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::time::Duration;
 
 use idempotent_core::backends::RedisStore;
@@ -76,7 +78,7 @@ impl Call {
 
     /// What the key of its record ends with, and its entry in the index.
     pub(super) fn entry(&self) -> String {
-        self.id.to_string()
+        format!("{}:{}", self.id.operation(), URL_SAFE_NO_PAD.encode(self.id.hash()))
     }
 
     pub(super) fn key(&self) -> String {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use idempotent_core::Idempotency;
 use idempotent_core::backends::RedisStore;
 use idempotent_core::model::{Envelope, Record, StepEntry, StepId, Token};
@@ -134,7 +136,8 @@ impl Run {
 
     /// The keys of its record and of its journal.
     pub(super) fn keys(&self) -> (String, String) {
-        let record = format!("idem:{}", self.attempt.id);
+        let id = &self.attempt.id;
+        let record = format!("idem:{}:{}", id.operation(), URL_SAFE_NO_PAD.encode(id.hash()));
         let journal = format!("{record}{{{record}}}");
         (record, journal)
     }
