@@ -151,15 +151,26 @@ impl Fixture {
 
     /// Reserves for a new caller, who must win.
     pub(super) async fn reserve(&self, guarantee: Guarantee) -> Owner {
-        let request = self.request(guarantee);
-        match self.try_reserve(&request).await {
-            ReserveOutcome::Won => Owner { reservation: request.record().clone() },
-            ReserveOutcome::Taken(entry) => panic!("the id should be vacant, but: {entry:?}"),
-        }
+        self.win(&self.request(guarantee)).await
     }
 
     pub(super) async fn reserve_at_least_once(&self) -> Owner {
         self.reserve(Guarantee::AtLeastOnce).await
+    }
+
+    /// Reserves for a new caller, for far longer than a loaded machine holds a case up.
+    pub(super) async fn reserve_for_an_hour(&self) -> Owner {
+        let lease = Duration::from_secs(3600);
+        let envelope = Envelope { lease, ..self.envelope(Guarantee::AtLeastOnce) };
+        self.win(&Reserve::new(&self.id, envelope)).await
+    }
+
+    /// Sends a reserve, which must win.
+    pub(super) async fn win(&self, request: &Reserve<'_>) -> Owner {
+        match self.try_reserve(request).await {
+            ReserveOutcome::Won => Owner { reservation: request.record().clone() },
+            ReserveOutcome::Taken(entry) => panic!("the id should be vacant, but: {entry:?}"),
+        }
     }
 
     /// Reserves for a new caller, who must find the id taken.

@@ -4,8 +4,8 @@ use super::fixture::{Fixture, Owner, expect_answer};
 use super::journal_run::{Run, entry, recorded, require_journal, step};
 use crate::model::{Guarantee, StepStatus};
 use crate::store::{
-    CompleteOutcome, Release, RenewOutcome, Replaces, Reserve, ReserveOutcome, ResumeOutcome,
-    State, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
+    CompleteOutcome, Release, RenewOutcome, Replaces, ResumeOutcome, State, Suspend,
+    WithoutJournal, WriteStep, WriteStepOutcome,
 };
 
 pub(super) async fn a_first_step_marks_the_reservation_and_keeps_its_lease(fixture: Fixture) {
@@ -236,7 +236,7 @@ pub(super) async fn a_call_without_a_journal_is_released_or_abandoned_when_it_is
 
     let fixture = fixture.with_fresh_id();
     let owner = fixture.reserve(Guarantee::AtMostOnce).await;
-    let run = Run::new(&fixture, &owner);
+    let run = Run::new(&owner);
     let (suspended, abandoned) = (run.record.abandoned(), owner.reservation.abandoned());
     let request = Suspend::new(&fixture.id, &owner.reservation, &suspended);
     let request = request.otherwise(WithoutJournal::Abandon(&abandoned));
@@ -303,7 +303,7 @@ pub(super) async fn a_purged_call_has_no_journal(fixture: Fixture) {
 
 pub(super) async fn a_journal_lives_as_long_as_its_record_after_a_renewal(fixture: Fixture) {
     require_journal!(fixture);
-    let (run, entry) = fixture.journaled().await;
+    let (run, entry) = fixture.journaled_for(fixture.retention()).await;
     fixture.advance(fixture.lease() / 2).await;
     assert_eq!(fixture.renew(&run.owner, fixture.lease()).await, RenewOutcome::Renewed);
     fixture.advance(fixture.lease() + fixture.retention() / 2).await;
@@ -313,22 +313,13 @@ pub(super) async fn a_journal_lives_as_long_as_its_record_after_a_renewal(fixtur
 
 pub(super) async fn a_call_that_is_won_again_after_its_retention_has_no_steps(fixture: Fixture) {
     require_journal!(fixture);
-    let (run, _) = fixture.journaled().await;
+    let (run, _) = fixture.journaled_for(fixture.retention()).await;
     fixture.advance(fixture.lease() + fixture.retention() * 6 / 5).await;
     let next = Run::next(&fixture, &run);
     assert!(!matches!(fixture.resume(&run, &next).await, ResumeOutcome::Won));
-    let request = fixture.request(Guarantee::AtLeastOnce);
-    let owner = win(&fixture, &request).await;
-    let fresh = Run::new(&fixture, &owner);
+    let fresh = fixture.begin_run().await;
     let entry = recorded(b"new");
     assert_eq!(fixture.write(&fresh, "ship", &entry).await, WriteStepOutcome::Written);
     assert_eq!(fixture.steps(&fresh).await, [(step(&fixture, "ship"), entry)]);
     assert_eq!(fixture.steps(&run).await, []);
-}
-
-async fn win(fixture: &Fixture, request: &Reserve<'_>) -> Owner {
-    match fixture.try_reserve(request).await {
-        ReserveOutcome::Won => Owner { reservation: request.record().clone() },
-        ReserveOutcome::Taken(entry) => panic!("its retention has ended, but: {entry:?}"),
-    }
 }

@@ -8,6 +8,10 @@ use crate::store::{
     Journal, Replaces, Resume, ResumeOutcome, Suspend, WriteStep, WriteStepOutcome,
 };
 
+/// How long a journal is kept after its last attempt where a case does not wait for that end. Far longer than a loaded
+/// machine holds a case up.
+const KEPT: Duration = Duration::from_secs(3600);
+
 /// A run of a call with a journal.
 #[derive(Clone)]
 pub(super) struct Run {
@@ -17,9 +21,13 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(fixture: &Fixture, owner: &Owner) -> Self {
-        let name = owner.token();
-        let record = owner.reservation.with_journal(name, fixture.retention());
+    pub(super) fn new(owner: &Owner) -> Self {
+        Self::kept_for(KEPT, owner)
+    }
+
+    /// A run whose journal is kept that long after its last attempt.
+    pub(super) fn kept_for(retention: Duration, owner: &Owner) -> Self {
+        let record = owner.reservation.with_journal(owner.token(), retention);
         Self { owner: owner.clone(), record }
     }
 
@@ -28,7 +36,7 @@ impl Run {
         let envelope = fixture.envelope(Guarantee::AtLeastOnce);
         let reservation = Record::reserved(&envelope, Token::random());
         let journal = before.record.journal().expect("it has one");
-        let record = reservation.with_journal(journal, fixture.retention());
+        let record = reservation.with_journal(journal, before.record.retention());
         Self { owner: Owner { reservation: record.clone() }, record }
     }
 
@@ -61,7 +69,7 @@ impl Fixture {
 
     pub(super) async fn begin_run(&self) -> Run {
         let owner = self.reserve_at_least_once().await;
-        Run::new(self, &owner)
+        Run::new(&owner)
     }
 
     pub(super) async fn write(&self, run: &Run, name: &str, entry: &StepEntry) -> WriteStepOutcome {
@@ -101,7 +109,13 @@ impl Fixture {
 
     /// A run with one recorded step.
     pub(super) async fn journaled(&self) -> (Run, StepEntry) {
-        let (run, entry) = (self.begin_run().await, recorded(b"result"));
+        self.journaled_for(KEPT).await
+    }
+
+    /// As [`journaled`](Self::journaled), with a journal that is kept that long after its last attempt.
+    pub(super) async fn journaled_for(&self, retention: Duration) -> (Run, StepEntry) {
+        let run = Run::kept_for(retention, &self.reserve_at_least_once().await);
+        let entry = recorded(b"result");
         assert_eq!(self.write(&run, "charge", &entry).await, WriteStepOutcome::Written);
         (run, entry)
     }

@@ -127,8 +127,8 @@ pub(super) async fn a_scan_of_the_unfinished_sees_what_runs_and_what_was_lost(fi
     indeterminate.reserve(Guarantee::AtMostOnce).await;
     lapsed.reserve(Guarantee::AtLeastOnce).await;
     fixture.let_lease_expire().await;
-    running.reserve_at_least_once().await;
-    let owner = completed.reserve_at_least_once().await;
+    running.reserve_for_an_hour().await;
+    let owner = completed.reserve_for_an_hour().await;
     completed.expect_recorded(&owner, b"result").await;
     let mut found = found_ids(&found(&fixture, Scan::unfinished().operation(&operation)).await);
     let saw_lapsed = found.remove(&lapsed.id.to_string());
@@ -146,8 +146,8 @@ pub(super) async fn a_scan_filters_by_state(fixture: Fixture) {
     let (indeterminate, running, completed) = (new_id(), new_id(), new_id());
     indeterminate.reserve(Guarantee::AtMostOnce).await;
     fixture.let_lease_expire().await;
-    running.reserve_at_least_once().await;
-    let owner = completed.reserve_at_least_once().await;
+    running.reserve_for_an_hour().await;
+    let owner = completed.reserve_for_an_hour().await;
     completed.expect_recorded(&owner, b"result").await;
     for (state, id) in [
         (State::Reserved, &running.id),
@@ -171,7 +171,7 @@ pub(super) async fn a_scan_filters_by_the_whole_name_of_an_operation(fixture: Fi
     ];
     let fixtures = names.map(|name| fixture.with_id(fresh_id(&name)));
     for fixture in &fixtures {
-        fixture.reserve_at_least_once().await;
+        fixture.reserve_for_an_hour().await;
     }
     for fixture in &fixtures {
         let scan = Scan::all().operation(fixture.id.operation());
@@ -182,7 +182,7 @@ pub(super) async fn a_scan_filters_by_the_whole_name_of_an_operation(fixture: Fi
 pub(super) async fn a_scan_without_filters_sees_every_operation(fixture: Fixture) {
     let fixtures = [(); 2].map(|()| fixture.with_id(fresh_id(&fresh_operation())));
     for fixture in &fixtures {
-        fixture.reserve_at_least_once().await;
+        fixture.reserve_for_an_hour().await;
     }
     let found = found_ids(&found(&fixture, Scan::all()).await);
     assert!(found.is_superset(&ids(fixtures.iter().map(|fixture| &fixture.id))));
@@ -193,7 +193,7 @@ pub(super) async fn pages_lead_to_the_end_without_losing_a_record(fixture: Fixtu
     let mut put = HashSet::new();
     for _ in 0..23 {
         let fixture = fixture.with_id(fresh_id(&operation));
-        fixture.reserve_at_least_once().await;
+        fixture.reserve_for_an_hour().await;
         put.insert(fixture.id.to_string());
     }
     for limit in [1, 5, 23, 1000] {
@@ -208,7 +208,7 @@ pub(super) async fn a_scan_misses_nothing_when_what_it_has_shown_goes_away(fixtu
     let mut unseen = HashSet::new();
     for _ in 0..12 {
         let fixture = fixture.with_id(fresh_id(&operation));
-        fixture.reserve_at_least_once().await;
+        fixture.reserve_for_an_hour().await;
         unseen.insert(fixture.id.to_string());
     }
     let mut scan = Scan::unfinished().operation(&operation).limit(3);
@@ -227,8 +227,8 @@ pub(super) async fn a_scan_misses_nothing_when_what_it_has_shown_goes_away(fixtu
 pub(super) async fn a_scan_tells_what_it_cannot_read_and_a_purge_removes_it(fixture: Fixture) {
     let fixture = fixture.with_id(fresh_id(&fresh_operation()));
     let other = fixture.with_fresh_id();
-    fixture.reserve_at_least_once().await;
-    other.reserve_at_least_once().await;
+    fixture.reserve_for_an_hour().await;
+    other.reserve_for_an_hour().await;
     if !fixture.subject.garble(&fixture.id).await {
         return;
     }
