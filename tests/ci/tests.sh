@@ -53,11 +53,46 @@ step_harness() {
 # Compiles everything that the tests and the examples run, once and with one set of features.
 step_build() {
     cargo build --workspace --all-features --bins --tests --examples
+    CARGO_TARGET_DIR="$target" cargo build --locked --manifest-path adapters/Cargo.toml --workspace --tests --examples
 }
 
-# Every test and doctest but those of `harness`.
+# Every test and doctest but those of `harness`. Chaos and the adapters mostly wait, for leases that lapse and servers that
+# start again: they run beside the others, and what they print is shown behind it.
 step_test() {
-    cargo_test --workspace --all-features --exclude idempotent-servers
+    local output waiting others status=0
+    step_build
+    output="$(mktemp)"
+    # Process groups of their own, so that whoever interrupts this run ends them with it.
+    set -m
+    (
+        step_chaos
+        step_adapters
+    ) >"$output" 2>&1 &
+    waiting=$!
+    step_suites &
+    others=$!
+    set +m
+    wait "$others" || status=$?
+    wait "$waiting" || status=$?
+    cat "$output"
+    rm -f "$output"
+    return "$status"
+}
+
+# Servers and processes that are killed, frozen and cut off.
+step_chaos() {
+    local tests=(--test recovery --test rows --test steps --test transfer)
+    # All packages, for one set of features: the names are enough to find these tests.
+    RUST_TEST_THREADS=4 cargo_test --workspace --all-features --exclude idempotent-servers "${tests[@]}"
+}
+
+# Unit tests, integration tests and doctests. Many tests wait for a real server's clock, so there are more threads than
+# cores.
+step_suites() {
+    local packages=(--workspace --all-features --exclude idempotent-servers)
+    cargo_test "${packages[@]}" --lib --bins
+    RUST_TEST_THREADS=4 cargo_test "${packages[@]}" --exclude idempotent-chaos --test '*'
+    cargo_test "${packages[@]}" --doc
 }
 
 # The client over real TLS. It is no member of the workspace: its `Cargo.toml` says why.
@@ -69,10 +104,6 @@ step_https() {
 # tests is waiting.
 step_adapters() {
     CARGO_TARGET_DIR="$target" cargo_test --locked --manifest-path adapters/Cargo.toml --workspace -- --test-threads 8
-    [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] || missing "a server of the example orders" || return 0
-    echo "--- orders"
-    CARGO_TARGET_DIR="$target" cargo run --quiet --locked --manifest-path adapters/Cargo.toml \
-        -p idempotent-rabbitmq --example orders
 }
 
 # What processes share does not depend on the features that Cargo unites: builds with and without each
@@ -127,6 +158,10 @@ step_examples() {
         echo "--- $name"
         "$(executable "$name")"
     done
+    has_servers_of orders || missing "a server of the example orders" || return 0
+    echo "--- orders"
+    CARGO_TARGET_DIR="$target" cargo run --quiet --locked --manifest-path adapters/Cargo.toml \
+        -p idempotent-rabbitmq --example orders
 }
 
 # The first thing that a newcomer runs, as a newcomer runs it.
@@ -151,6 +186,7 @@ has_servers_of() {
         fleet | chaos | redis_streams) command -v redis-server ;;
         transfer) compgen -G "/usr/lib/postgresql/*/bin/postgres" ;;
         consume) command -v nats-server ;;
+        orders) [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] ;;
         outbox) compgen -G "/usr/lib/postgresql/*/bin/postgres" && command -v nats-server ;;
     esac >/dev/null
 }
