@@ -7,6 +7,7 @@ mod at_most_once;
 mod crashes;
 mod identity;
 mod joined;
+mod late_owner;
 mod operating;
 mod poison;
 mod recovery;
