@@ -84,6 +84,7 @@
 //! | `idempotent_steps_total` | counter | `step`, `outcome` |
 //! | `idempotent_journal_bytes_total` | counter | `operation` |
 //! | `idempotent_poisoned_total` | counter | `operation` |
+//! | `idempotent_short_lived_nested_total` | counter | `operation`, `nested` |
 //! | `idempotent_resumed_total` | counter | `operation` |
 //! | `idempotent_parked_total` | counter | `operation` |
 //! | `idempotent_oldest_suspended_seconds` | gauge | |

@@ -56,6 +56,8 @@ pub(crate) enum Command {
     Watch(Watch),
     /// Says what a call turned out to be whose outcome nobody knows.
     Resolve(Resolve),
+    /// Says what a step of a call turned out to be that is in doubt, so that the call goes on.
+    ResolveStep(ResolveStep),
     /// Replaces what a call was resolved to, if that was wrong.
     Correct(Correct),
     /// Frees the key of a running call whose owner is dead, before its lease lapses.
@@ -143,6 +145,26 @@ pub(crate) struct Resolve {
     /// How long retries replay it, from now on [default: 24h]
     #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub(crate) keep_for: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// Arguments of `resolve-step`.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("said").required(true).args(["happened", "never_happened_and_owner_is_dead"]))]
+pub(crate) struct ResolveStep {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// The step, as `show` names it: its name, with its key behind a slash if it has one; or the first digits of its id.
+    #[arg(long, value_name = "NAME[/KEY]|ID")]
+    pub(crate) step: String,
+    /// It happened: the next run gets this `Ok` in its place. JSON as it stands, from a file (`@FILE`), or from stdin
+    /// (`@-`).
+    #[arg(long, value_name = "JSON|@FILE|@-")]
+    pub(crate) happened: Option<String>,
+    /// It did not happen, its owner is dead, and no request of it is on its way: the next run runs it.
+    #[arg(long, visible_alias = "never-happened")]
+    pub(crate) never_happened_and_owner_is_dead: bool,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }

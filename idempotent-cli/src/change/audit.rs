@@ -13,7 +13,7 @@ use crate::args::Consent;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::log::AUDIT;
-use crate::output::{RecordDocument, timestamp};
+use crate::output::{RecordDocument, StepReference, timestamp};
 
 /// What is about to be changed.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +21,8 @@ pub(crate) struct Subject {
     pub(crate) command: &'static str,
     /// The record, the message, or which records.
     pub(crate) subject: String,
+    /// The step of the call, if it is about one.
+    pub(crate) step: Option<StepReference>,
     /// What the operator says of it.
     pub(crate) said: Option<String>,
     /// What stood there, without its result. Without key and scope too, if it is removed, since that may be what is to
@@ -57,6 +59,8 @@ struct Line<'a> {
 #[derive(Serialize)]
 struct SubjectFields<'a> {
     subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    step: Option<&'a StepReference>,
     said: Option<&'a str>,
     before: Option<&'a RecordDocument>,
 }
@@ -92,6 +96,7 @@ impl Audit {
             store: Some(store),
             subject: Some(SubjectFields {
                 subject: &subject.subject,
+                step: subject.step.as_ref(),
                 said: subject.said.as_deref(),
                 before: subject.before.as_ref(),
             }),

@@ -41,8 +41,7 @@ pub(crate) fn resolution(
             let resolution = Resolution::completed_binary(&response).of_any_type();
             (resolution, ResultDocument::response(&response))
         } else {
-            let value: Value = serde_json::from_str(&json)
-                .map_err(|error| Failure::usage(format!("that is no JSON: {error}")))?;
+            let value = parse(&json)?;
             if let Some(problem) = expected.and_then(|name| mismatch(name, &value)) {
                 return Err(Failure::usage(problem));
             }
@@ -64,6 +63,22 @@ pub(crate) fn resolution(
     };
     let name = if is_error { "failed" } else { "happened" };
     Ok(Some(Said { resolution, name, result: Some(result) }))
+}
+
+/// The resolution of a step that happened with this result, or never did. Nothing is known of the result's type.
+pub(crate) fn step_resolution(happened: Option<&str>) -> Result<Said, Failure> {
+    let Some(text) = happened else {
+        let resolution = Resolution::never_happened_and_owner_is_dead();
+        return Ok(Said { resolution, name: "never_happened_and_owner_is_dead", result: None });
+    };
+    let value = parse(&read(text)?)?;
+    let result = Some(ResultDocument::value(value.clone(), false));
+    let resolution = Resolution::completed(value).of_any_type();
+    Ok(Said { resolution, name: "happened", result })
+}
+
+fn parse(json: &str) -> Result<Value, Failure> {
+    serde_json::from_str(json).map_err(|error| Failure::usage(format!("that is no JSON: {error}")))
 }
 
 /// JSON as it stands, from a file, or from stdin.

@@ -8,4 +8,4 @@ mod response;
 
 pub(crate) use self::audit::{Audit, Subject};
 pub(crate) use self::consent::{agree, check};
-pub(crate) use self::ending::{Said, resolution};
+pub(crate) use self::ending::{Said, resolution, step_resolution};

@@ -13,6 +13,7 @@ mod purge;
 mod purge_all;
 mod release;
 mod resolve;
+mod resolve_step;
 mod settle;
 mod show;
 mod stats;
@@ -33,6 +34,7 @@ pub(crate) async fn run(command: Command, mut context: Context) -> Result<Exit, 
         Command::Move(arguments) => move_records::run(arguments, context).await,
         Command::Bench(arguments) => bench::run(arguments, context).await,
         Command::Resolve(arguments) => resolve::run(arguments, context).await,
+        Command::ResolveStep(arguments) => resolve_step::run(arguments, context).await,
         Command::Correct(arguments) => correct::run(arguments, context).await,
         Command::Release(arguments) => release::run(arguments, context).await,
         Command::Purge(arguments) => purge::run(arguments, context).await,

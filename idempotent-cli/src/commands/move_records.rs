@@ -47,6 +47,7 @@ pub(super) async fn run(arguments: Move, context: &mut Context) -> Result<Exit, 
         let subject = Subject {
             command: "move",
             subject: format!("results, to {}", places.1),
+            step: None,
             said: None,
             before: None,
         };

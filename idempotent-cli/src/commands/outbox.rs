@@ -193,6 +193,7 @@ async fn decide(
         let subject = Subject {
             command,
             subject: id.clone(),
+            step: None,
             said: Some(parked.reason.clone()),
             before: None,
         };

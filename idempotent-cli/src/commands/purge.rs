@@ -61,6 +61,7 @@ async fn one(
     let change = Change {
         command: "purge",
         consent: &arguments.consent,
+        step: None,
         question: format!(
             "Remove the record of {id}, so that the next call with its key runs?{danger}"
         ),
@@ -93,6 +94,7 @@ async fn unreadable(
     let document = |done, audit| Document::Change {
         command: "purge",
         id: id.to_string(),
+        step: None,
         done,
         dry_run: consent.dry_run,
         audit,
@@ -107,7 +109,8 @@ async fn unreadable(
     );
     let why = agree(context, consent, &question).await?;
     let said = Some(format!("unreadable: {reason}"));
-    let subject = Subject { command: "purge", subject: id.to_string(), said, before: None };
+    let subject =
+        Subject { command: "purge", subject: id.to_string(), step: None, said, before: None };
     let audit = Audit::begin(context, consent, &why, &store.server(), &subject)?;
     let (was_there, audit) = audit.around(store.engine.purge(id)).await?;
     if !was_there {

@@ -75,8 +75,13 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
     );
     let reason = agree(context, consent, &question).await?;
     // What is to be forgotten is not written down again: of a scope the line has the digest alone.
-    let subject =
-        Subject { command: "purge --all", subject: subject(&filter), said: None, before: None };
+    let subject = Subject {
+        command: "purge --all",
+        subject: subject(&filter),
+        step: None,
+        said: None,
+        before: None,
+    };
     let audit = Audit::begin(context, consent, &reason, &store.server(), &subject)?;
     let done = pass.pass(context, true).await;
     let (mut tally, audit) = match done {

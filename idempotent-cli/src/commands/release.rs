@@ -30,6 +30,7 @@ pub(super) async fn run(arguments: Release, context: &mut Context) -> Result<Exi
     let change = Change {
         command: "release",
         consent: &arguments.consent,
+        step: None,
         question: format!("The owner of {id} is dead, and a retry may run it at once?{once}"),
         said: None,
         result: None,

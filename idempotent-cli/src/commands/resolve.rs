@@ -61,6 +61,7 @@ pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exi
     let change = Change {
         command: "resolve",
         consent: &arguments.consent,
+        step: None,
         question,
         said: Some(name.to_owned()),
         result,

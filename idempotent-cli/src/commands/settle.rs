@@ -10,7 +10,7 @@ use crate::change::{Audit, Subject, agree};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{
-    Document, Output, RecordDocument, ResultDocument, card, new_result, paragraph,
+    Document, Output, RecordDocument, ResultDocument, StepReference, card, new_result, paragraph,
 };
 use crate::store::{Connected, locate};
 
@@ -20,6 +20,8 @@ pub(super) struct Change<'a> {
     pub(super) consent: &'a Consent,
     /// What is asked before it.
     pub(super) question: String,
+    /// The step that it is about, if it is about one.
+    pub(super) step: Option<StepReference>,
     /// What the operator says of the record, for the audit line.
     pub(super) said: Option<String>,
     /// The result that it gets.
@@ -53,6 +55,7 @@ pub(super) async fn settle<E: Into<Failure>>(
         let document = Document::Change {
             command: change.command,
             id: id.clone(),
+            step: change.step,
             done: false,
             dry_run: true,
             audit: None,
@@ -82,6 +85,7 @@ pub(super) async fn settle<E: Into<Failure>>(
     let subject = Subject {
         command: change.command,
         subject: id.clone(),
+        step: change.step.clone(),
         said: change.said,
         before: Some(stood),
     };
@@ -94,6 +98,7 @@ pub(super) async fn settle<E: Into<Failure>>(
     let document = Document::Change {
         command: change.command,
         id,
+        step: change.step,
         done: true,
         dry_run: false,
         audit: Some(audit),

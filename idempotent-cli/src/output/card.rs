@@ -3,7 +3,7 @@
 use idempotent_core::engine::Inspection;
 
 use super::document::{RecordDocument, ResultDocument};
-use super::steps::journal_lines;
+use super::steps::{in_doubt_lines, journal_lines};
 use super::text::{clean, lasting};
 use super::writer::{Output, Style};
 use crate::args::StateName;
@@ -62,6 +62,9 @@ pub(crate) fn card(
     }
     if let Some(journal) = &record.journal {
         journal_lines(output, journal)?;
+        if state != Some(StateName::Reserved) {
+            in_doubt_lines(output, seen)?;
+        }
     }
     match &record.result {
         Some(result) => {

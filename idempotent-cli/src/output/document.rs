@@ -10,6 +10,7 @@ use idempotent_core::model::{NotKept, OwnerState};
 use idempotent_core::store::Unreadable;
 use serde::Serialize;
 
+use super::step_name::StepReference;
 use super::steps::JournalDocument;
 use super::text::{age, timestamp};
 use super::value::{AsJson, Value};
@@ -35,6 +36,9 @@ pub(crate) enum Document {
     Change {
         command: &'static str,
         id: String,
+        /// Only of `resolve-step`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        step: Option<StepReference>,
         done: bool,
         dry_run: bool,
         audit: Option<String>,

@@ -5,6 +5,7 @@
 mod card;
 mod document;
 mod screen;
+mod step_name;
 mod steps;
 mod table;
 mod text;
@@ -17,6 +18,7 @@ pub(crate) use self::document::{
     OperationDocument, RecordDocument, ResultDocument, seconds,
 };
 pub(crate) use self::screen::Screen;
+pub(crate) use self::step_name::{StepName, StepReference};
 pub(crate) use self::table::RecordTable;
 pub(crate) use self::text::{age, clean, clipped, grouped, lasting, timestamp};
 pub(crate) use self::value::Value;

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::card::fact;
 use super::document::{hex, seconds, tombstone};
+use super::step_name::StepName;
 use super::text::{clean, clipped, lasting, timestamp};
 use super::writer::{Output, Style};
 use crate::failure::Failure;
@@ -107,6 +108,22 @@ pub(super) fn journal_lines(output: &mut Output, journal: &JournalDocument) -> R
             "{indent}{}  {rest}",
             output.styled(style, format_args!("{status:10}"))
         ))?;
+    }
+    Ok(())
+}
+
+/// Prints of each step in doubt what to type once somebody knows what it did.
+pub(super) fn in_doubt_lines(output: &mut Output, seen: &Inspection) -> Result<(), Failure> {
+    let all = seen.steps();
+    for (step, entry) in all.iter().filter(|(_, entry)| entry.status() == StepStatus::Begun) {
+        let name = StepName::new(step, entry, all);
+        fact(output, "in doubt", &format!("find out what step {name} did, and say so:"))?;
+        for said in ["--happened 'JSON'", "--never-happened"] {
+            output.line("  idempotent resolve-step \\")?;
+            output.line(format_args!("    {} \\", seen.id()))?;
+            output.line(format_args!("    --step {name} \\"))?;
+            output.line(format_args!("    {said}"))?;
+        }
     }
     Ok(())
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::run::{command, read};
-use crate::shop::{fill, quote};
+use crate::shop::{fill, in_doubt, quote};
 use crate::stores::TestStore;
 
 /// Compares with a file.
@@ -76,6 +76,20 @@ async fn what_it_prints_is_what_the_files_say() {
 }
 
 #[tokio::test]
+async fn a_call_with_a_step_in_doubt_is_printed_as_the_files_say() {
+    let store = TestStore::sqlite().await;
+    in_doubt(&store.engine).await;
+    for (columns, size) in [(Some("80"), "80"), (Some("40"), "40"), (None, "pipe")] {
+        let by = ["--operation", "shop.refund", "--key", "order 7"];
+        let show = printed(&store, columns, &[&["show"], &by[..]].concat()).await;
+        golden(&format!("show-in-doubt-{size}.txt"), &show);
+        let step = ["resolve-step", "--step", "refund", "--happened", "\"receipt 7\"", "--dry-run"];
+        let dry = printed(&store, columns, &[&step, &by[..]].concat()).await;
+        golden(&format!("resolve-step-{size}.txt"), &dry);
+    }
+}
+
+#[tokio::test]
 async fn help_fits_on_a_screen_and_completions_and_a_page_are_there() {
     let help = read(command(&["--help"]).env("COLUMNS", "80").output().await.expect("it starts"));
     golden("help.txt", &help.stdout);
@@ -87,6 +101,7 @@ async fn help_fits_on_a_screen_and_completions_and_a_page_are_there() {
     for part in [
         ".TH idempotent",
         "IDEMPOTENT RESOLVE",
+        "IDEMPOTENT RESOLVE-STEP",
         "IDEMPOTENT MOVE",
         "IDEMPOTENT WATCH",
         "IDEMPOTENT BENCH",

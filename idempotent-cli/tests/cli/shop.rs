@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use idempotent_core::call::BeginOutcome;
 use idempotent_core::engine::Inspection;
-use idempotent_core::{Error, Guarantee, Idempotency, Operation, Reservation};
+use idempotent_core::{Disposition, Error, Guarantee, Idempotency, Operation, Reservation, step};
 use serde::{Deserialize, Serialize};
 
 /// Its calls are at most once: what nobody knows stays.
@@ -70,4 +70,43 @@ pub(crate) async fn fill(engine: &Idempotency) -> Reservation<String, Error> {
     charge(engine, "8", "receipt 8").await.expect("it completes");
     quote(engine, "basket 9").await;
     begin(engine, "10").await
+}
+
+/// An error of a step that does not know what it did.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    TimedOut,
+    Refused,
+}
+
+impl From<Error> for Failure {
+    fn from(_: Error) -> Self {
+        Self::Refused
+    }
+}
+
+/// A call of two steps, the second of which is at most once and may be cut off by its gateway.
+pub(crate) async fn checkout(engine: &Idempotency, answers: bool) -> Result<u32, Failure> {
+    let call = Operation::new("shop.checkout").lease(Duration::from_secs(600)).key("order 7");
+    let call = call.engine(engine).returning::<Result<u32, Failure>>();
+    let run = call.run(|| async move {
+        step("hold", || async { Ok::<u32, Failure>(1) }).await?;
+        let charge = Operation::new("charge").guarantee(Guarantee::AtMostOnce).step();
+        let charge = charge.key("card 9").returning::<Result<u32, Failure>>();
+        let charge = charge.on_error(|_| Disposition::Unknown);
+        charge.run(|| async move { if answers { Ok(7) } else { Err(Failure::TimedOut) } }).await
+    });
+    run.await
+}
+
+/// A call whose only step is in doubt.
+pub(crate) async fn in_doubt(engine: &Idempotency) {
+    let call = Operation::new("shop.refund").lease(Duration::from_secs(600)).key("order 7");
+    let call = call.engine(engine).returning::<Result<u32, Failure>>();
+    let refunded = call.run(|| async {
+        let refund = Operation::new("refund").guarantee(Guarantee::AtMostOnce).step();
+        let refund = refund.returning::<Result<u32, Failure>>().on_error(|_| Disposition::Unknown);
+        refund.run(|| async { Err(Failure::TimedOut) }).await
+    });
+    refunded.await.expect_err("nobody knows");
 }

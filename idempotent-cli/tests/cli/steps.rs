@@ -1,4 +1,4 @@
-//! `show`: the journal of a call of several effects.
+//! `show` and `resolve-step`: the journal of a call of several effects, and what its steps turned out to be.
 
 use std::future::pending;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use idempotent_core::{Error, Idempotency, Operation, step};
 use serde_json::json;
 
-use crate::run::{command, one, read};
+use crate::run::{Ran, audit, command, one, read, run};
+use crate::shop::checkout;
 use crate::stores::{TestStore, on_every_store};
 
 /// A call that is dropped in its second step.
@@ -38,4 +39,70 @@ async fn a_call_is_shown_with_its_steps(store: TestStore) {
     }
 }
 
-on_every_store! { a_call_is_shown_with_its_steps }
+on_every_store! {
+    a_call_is_shown_with_its_steps,
+    a_step_in_doubt_is_resolved_by_what_show_prints,
+    a_step_that_never_happened_runs_again,
+}
+
+const BY: [&str; 4] = ["--operation", "shop.checkout", "--key", "order 7"];
+const YES: [&str; 3] = ["--yes", "--reason", "ticket 42"];
+
+fn resolve_step<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    [&["resolve-step"], &BY[..], arguments, &YES].concat()
+}
+
+/// Runs what is printed to be typed, as a shell does.
+async fn type_into_a_shell(store: &TestStore, command: &str) -> Ran {
+    let program = env!("CARGO_BIN_EXE_idempotent");
+    let typed = format!("idempotent() {{ {program} \"$@\" --yes --reason r; }}\n{command}");
+    let mut shell = tokio::process::Command::new("sh");
+    shell.args(["-c", &typed]).env("IDEMPOTENT_STORE", &store.url);
+    read(shell.output().await.expect("it starts"))
+}
+
+async fn a_step_in_doubt_is_resolved_by_what_show_prints(store: TestStore) {
+    checkout(&store.engine, false).await.expect_err("nobody knows");
+    let shown = run(&store.url, &[&["show"], &BY[..]].concat()).await.stdout;
+    let commands: Vec<_> = shown.split("  idempotent resolve-step").skip(1).collect();
+    let [happened, never] = commands[..] else { panic!("{shown}") };
+    assert!(happened.contains("--step 'charge/card 9'"), "{shown}");
+    assert!(never.trim_end().ends_with("--never-happened"), "{shown}");
+    let command = format!("idempotent resolve-step{}", happened.replace("JSON", "5"));
+    let ran = type_into_a_shell(&store, &command).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("the next caller goes on with the call"), "{}", ran.stdout);
+    assert_eq!(checkout(&store.engine, true).await.expect("it goes on"), 5, "it was not run again");
+}
+
+async fn a_step_that_never_happened_runs_again(store: TestStore) {
+    checkout(&store.engine, false).await.expect_err("nobody knows");
+    let log = store.file("audit.jsonl");
+    let log_option = ["--audit-log", log.to_str().expect("UTF-8")];
+    let never = resolve_step(&["--step", "charge/card 9", "--never-happened"]);
+    let (refused, code) = one(&store.url, &[&never[..], &["--seen", "0123"]].concat()).await;
+    assert_eq!((code, &refused["code"]), (4, &json!("refused")));
+    let (dry, code) = one(&store.url, &[&never[..], &["--dry-run"]].concat()).await;
+    assert_eq!((code, &dry["done"], &dry["dry_run"]), (0, &json!(false), &json!(true)));
+    for (step, expected) in [("charge", 3), ("card 9", 3), ("hold", 4), ("0123abcd", 3)] {
+        let arguments = resolve_step(&["--step", step, "--happened", "5"]);
+        let (_, code) = one(&store.url, &arguments).await;
+        assert_eq!(code, expected, "{step}");
+    }
+    assert!(!log.exists(), "nothing was changed so far");
+
+    let (done, code) = one(&store.url, &[&never[..], &log_option].concat()).await;
+    assert_eq!((code, &done["done"], &done["command"]), (0, &json!(true), &json!("resolve-step")));
+    assert_eq!((&done["step"]["name"], &done["step"]["key"]), (&json!("charge"), &json!("card 9")));
+    assert_eq!(
+        (&done["before"]["state"], &done["after"]["state"]),
+        (&json!("indeterminate"), &json!("suspended"))
+    );
+    let lines = audit(&log);
+    assert_eq!((lines.len(), &lines[0]["step"]), (2, &done["step"]));
+    assert_eq!(lines[0]["said"], json!("never_happened_and_owner_is_dead"));
+    assert_eq!((&lines[1]["outcome"], &lines[1]["change"]), (&json!("done"), &done["audit"]));
+    let (again, code) = one(&store.url, &never).await;
+    assert_eq!((code, &again["code"]), (4, &json!("refused")));
+    assert_eq!(checkout(&store.engine, true).await.expect("it goes on"), 7, "it is run again");
+}

@@ -34,7 +34,9 @@ pub trait Journal: Send + Sync {
     /// [`WriteStep::begins`] asks in addition that the lease has not lapsed. Otherwise a late owner may write while
     /// nobody has taken the call. Where another run has taken it, only one thing is still written: an entry that
     /// [replaces](super::Replaces) exactly the one that stands there, so that a late owner settles the step that it
-    /// began itself.
+    /// began itself. A record that [waits for its steps](crate::model::Record::waits_for_steps) is then looked at in the same
+    /// atomic step: once the journal has no entry that is [begun](crate::model::StepStatus::Begun), the record
+    /// [says so](crate::model::Record::with_steps_settled), and a call with an input is due at once.
     ///
     /// # Errors
     ///
@@ -63,7 +65,9 @@ pub trait Journal: Send + Sync {
 
     /// Ends a run that its owner does not complete. If the record of that token has a journal, it is replaced by
     /// [`Suspend::suspended`], and otherwise [`Suspend::otherwise`] says what becomes of it. Never touches a completed
-    /// record.
+    /// record. If the new record [waits for its steps](crate::model::Record::waits_for_steps) and the journal has none that is
+    /// begun, since they were settled before or [are now](Suspend::settles), it waits for nothing, as in
+    /// [`write_step`](Self::write_step).
     ///
     /// # Errors
     ///

@@ -7,6 +7,9 @@ fails! {
     write_step_starts_the_lease_anew: WriteStepStartsTheLeaseAnew fails [
         a_first_step_marks_the_reservation_and_keeps_its_lease
         a_late_run_writes_while_nobody_has_taken_the_call_and_begins_nothing
+        a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+        a_call_that_waits_for_more_than_its_steps_still_waits_when_they_are_settled
+        of_many_who_settle_the_last_steps_one_has_the_call_go_on
     ]
     write_step_truncates_results: WriteStepTruncatesResults fails [
         every_step_is_loaded_byte_for_byte
@@ -14,6 +17,8 @@ fails! {
     write_step_ignores_the_token: WriteStepIgnoresTheToken fails [
         a_fenced_run_writes_no_step_and_does_not_suspend_its_successor
         a_fenced_run_settles_the_step_that_it_began_and_no_other
+        a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+        of_many_who_settle_the_last_steps_one_has_the_call_go_on
     ]
     write_step_needs_the_lease: WriteStepNeedsTheLease fails [
         a_late_run_writes_while_nobody_has_taken_the_call_and_begins_nothing
@@ -23,6 +28,10 @@ fails! {
     ]
     write_step_settles_nothing_late: WriteStepSettlesNothingLate fails [
         a_fenced_run_settles_the_step_that_it_began_and_no_other
+        a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+        a_call_whose_steps_were_settled_before_waits_for_none
+        a_call_that_waits_for_more_than_its_steps_still_waits_when_they_are_settled
+        of_many_who_settle_the_last_steps_one_has_the_call_go_on
     ]
     write_step_replaces_anything: WriteStepReplacesAnything fails [
         a_step_replaces_only_what_it_may
@@ -46,9 +55,14 @@ fails! {
         a_call_that_was_suspended_anew_is_resumed_as_it_is_now
         a_suspended_call_in_doubt_is_indeterminate_until_it_is_suspended_again
         a_call_without_a_journal_is_released_or_abandoned_when_it_is_suspended
+        a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+        a_call_whose_steps_were_settled_before_waits_for_none
+        a_call_that_waits_for_more_than_its_steps_still_waits_when_they_are_settled
+        of_many_who_settle_the_last_steps_one_has_the_call_go_on
     ]
     suspend_settles_nothing: SuspendSettlesNothing fails [
         a_suspended_call_in_doubt_is_indeterminate_until_it_is_suspended_again
+        a_call_whose_steps_were_settled_before_waits_for_none
     ]
     suspend_releases_everything: SuspendReleasesEverything fails [
         a_call_without_a_journal_is_released_or_abandoned_when_it_is_suspended
@@ -60,6 +74,9 @@ fails! {
         a_lapsed_call_with_a_journal_is_suspended_and_nobody_reserves_it
         a_suspended_call_lapses_at_once_and_keeps_its_steps
         a_journal_lives_as_long_as_its_record_after_a_renewal
+        a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+        a_call_whose_steps_were_settled_before_waits_for_none
+        of_many_who_settle_the_last_steps_one_has_the_call_go_on
     ]
     reserve_keeps_the_old_journal: ReserveKeepsTheOldJournal fails [
         a_call_that_is_won_again_after_its_retention_has_no_steps
@@ -79,6 +96,25 @@ fails! {
     purge_keeps_the_journal: PurgeKeepsTheJournal fails [
         a_purged_call_has_no_journal
     ]
+    write_step_never_ends_the_wait: WriteStepNeverEndsTheWait fails [
+        a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+        of_many_who_settle_the_last_steps_one_has_the_call_go_on
+    ]
+    write_step_ends_the_wait_at_once: WriteStepEndsTheWaitAtOnce fails [
+        a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+    ]
+    write_step_ends_every_wait: WriteStepEndsEveryWait fails [
+        a_call_that_waits_for_more_than_its_steps_still_waits_when_they_are_settled
+    ]
+    write_step_looks_before_it_writes: WriteStepLooksBeforeItWrites fails [
+        of_many_who_settle_the_last_steps_one_has_the_call_go_on
+    ]
+    suspend_waits_for_settled_steps: SuspendWaitsForSettledSteps fails [
+        a_call_whose_steps_were_settled_before_waits_for_none
+    ]
+    the_wait_ends_without_a_due_time: TheWaitEndsWithoutADueTime fails [
+        a_call_that_waited_for_its_steps_is_due_once_they_are_settled
+    ]
     reserve_wins_over_an_input: ReserveWinsOverAnInput fails [
         a_lapsed_call_with_an_input_is_suspended_and_nobody_reserves_it
         a_resumed_call_is_due_when_its_request_says
@@ -96,6 +132,7 @@ fails! {
         what_is_due_first_comes_first_and_of_the_operations_asked_for
         calls_that_are_left_out_hide_no_others
         a_due_call_is_in_one_part_of_the_index
+        a_call_that_waited_for_its_steps_is_due_once_they_are_settled
     ]
     due_ignores_the_operations: DueIgnoresTheOperations fails [
         what_is_due_first_comes_first_and_of_the_operations_asked_for
@@ -117,6 +154,7 @@ fails! {
     ]
     suspend_ignores_the_due_time: SuspendIgnoresTheDueTime fails [
         a_suspended_call_is_due_when_its_request_says_or_never
+        a_call_that_waited_for_its_steps_is_due_once_they_are_settled
     ]
     complete_keeps_the_due_time: CompleteKeepsTheDueTime fails [
         a_call_that_has_ended_is_not_due

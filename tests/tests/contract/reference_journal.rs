@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::MutexGuard;
 use std::time::Duration;
 
-use idempotent_core::model::{Outcome, Record, RecordId, StepEntry, StepId, Token};
+use idempotent_core::model::{Outcome, Record, RecordId, StepEntry, StepId, StepStatus, Token};
 use idempotent_core::store::{
     Clock as _, Journal, Replaces, Resume, ResumeOutcome, State, StoreError, Suspend,
     WithoutJournal, WriteStep, WriteStepOutcome,
@@ -71,6 +71,7 @@ impl Journal for ReferenceStore {
         for (step, entry) in request.also {
             steps.entry(*step).or_insert_with(|| entry.clone());
         }
+        end_wait_for_steps(slot, steps, now);
         Ok(WriteStepOutcome::Written)
     }
 
@@ -133,8 +134,18 @@ impl Journal for ReferenceStore {
                     *there = entry.clone();
                 }
             }
+            end_wait_for_steps(slot, steps, now);
         }
         Ok(())
+    }
+}
+
+/// Suspends a call that waits for its steps, if none is in doubt any more.
+fn end_wait_for_steps(slot: &mut Slot, steps: &HashMap<StepId, StepEntry>, now: Duration) {
+    let in_doubt = steps.values().any(|entry| entry.status() == StepStatus::Begun);
+    if slot.record.waits_for_steps() && !in_doubt {
+        slot.record = slot.record.with_steps_settled();
+        slot.due = slot.record.has_input().then_some(now);
     }
 }
 

@@ -22,6 +22,7 @@ mod setup;
 mod shares;
 mod spare_connection;
 mod statements;
+mod steps;
 mod sweeping;
 mod tls;
 mod waking;

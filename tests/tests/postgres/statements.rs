@@ -14,13 +14,14 @@ use crate::setup::{VERSIONS, migrated, number, patient};
 const COUNT: &str = "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
     WHERE userid = 'shop'::regrole AND toplevel";
 
-struct Counted {
-    server: Postgres,
-    store: PostgresStore,
+/// A store with one connection, and a server that counts its statements.
+pub(crate) struct Counted {
+    pub(crate) server: Postgres,
+    pub(crate) store: PostgresStore,
 }
 
 impl Counted {
-    async fn new(version: idempotent_servers::PostgresVersion) -> Self {
+    pub(crate) async fn new(version: idempotent_servers::PostgresVersion) -> Self {
         let server = Postgres::builder()
             .version(version)
             .arg("shared_preload_libraries", "pg_stat_statements")
@@ -39,7 +40,8 @@ impl Counted {
         Self { store: store.connect().await.unwrap(), server }
     }
 
-    async fn of<T>(&self, call: impl Future<Output = T>) -> (usize, T) {
+    /// How many statements a call costs.
+    pub(crate) async fn of<T>(&self, call: impl Future<Output = T>) -> (usize, T) {
         let before = number(&self.server, COUNT).await;
         let answer = call.await;
         (number(&self.server, COUNT).await - before, answer)

@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use super::database::Database;
 
 /// A pool whose commits are counted.
-async fn counted(database: &Database) -> (SqliteStore, Arc<AtomicUsize>) {
+pub(crate) async fn counted(database: &Database) -> (SqliteStore, Arc<AtomicUsize>) {
     let commits = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&commits);
     let pool = SqlitePoolOptions::new()

@@ -17,6 +17,7 @@ mod restart;
 mod runtimes;
 mod schema;
 mod shares;
+mod steps;
 mod sweeping;
 mod times;
 mod transactions;

@@ -7,7 +7,7 @@ use super::moment::Moment;
 use super::records::{CompletedMap, Records};
 use super::slot::Slot;
 use super::unfinished::LockedId;
-use crate::model::{RecordId, StepEntry, StepId, Token};
+use crate::model::{RecordId, StepEntry, StepId, StepStatus, Token};
 use crate::store::{
     Replaces, Resume, ResumeOutcome, State, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
 };
@@ -21,7 +21,9 @@ impl<C: CompletedMap> Records<C> {
             && (!request.begins || slot.state(now) == Some(State::Reserved));
         if !is_own {
             let is_same = slot.record.journal() == request.record.journal();
-            return settle_late(is_same.then_some(slot), request);
+            let outcome = settle_late(is_same.then_some(slot), request);
+            locked.end_wait_for_steps(now);
+            return outcome;
         }
         if !slot.record.has_journal() {
             // What it is to replace stands in no new journal.
@@ -35,7 +37,7 @@ impl<C: CompletedMap> Records<C> {
         for (step, entry) in request.also {
             steps.entry(*step).or_insert_with(|| entry.clone());
         }
-        match steps.entry(*request.step) {
+        let outcome = match steps.entry(*request.step) {
             Place::Occupied(mut there) => {
                 let is_same = there.get() == request.entry;
                 let may = match request.replaces {
@@ -55,7 +57,9 @@ impl<C: CompletedMap> Records<C> {
                 place.insert(request.entry.clone());
                 WriteStepOutcome::Written
             }
-        }
+        };
+        locked.end_wait_for_steps(now);
+        outcome
     }
 
     pub(super) fn load_steps(&self, id: &RecordId, journal: Token) -> Vec<(StepId, StepEntry)> {
@@ -101,6 +105,7 @@ impl<C: CompletedMap> Records<C> {
             }
             locked.abandon(request.suspended.clone(), request.ends_lease(), now);
             locked.set_due(due);
+            locked.end_wait_for_steps(now);
             return;
         }
         match request.otherwise {
@@ -114,6 +119,19 @@ impl<C: CompletedMap> Records<C> {
                 locked.abandon(record.clone(), request.ends_lease(), now);
                 locked.set_due(due);
             }
+        }
+    }
+}
+
+impl LockedId<'_> {
+    /// Suspends a call that waits for its steps, if none is in doubt any more: it is due at once.
+    fn end_wait_for_steps(&mut self, now: Moment) {
+        let Some(slot) = self.slot().filter(|slot| slot.record.waits_for_steps()) else { return };
+        let mut steps = slot.kept.iter().flat_map(|kept| kept.steps.values());
+        if steps.all(|entry| entry.status() != StepStatus::Begun) {
+            let settled = slot.record.with_steps_settled();
+            self.abandon(settled, false, now);
+            self.set_due(Some(now));
         }
     }
 }

@@ -21,9 +21,14 @@ pub(super) const fn guarantee_code(guarantee: Guarantee) -> i16 {
     }
 }
 
-/// The same for a reservation that may have a journal: 3 if another run resumes it.
+/// The same for a reservation that may have a journal: 3 if another run resumes it, 4 if its steps in doubt have to be
+/// settled first.
 pub(super) fn lapse_code(record: &Record) -> i16 {
-    if record.suspends() { 3 } else { guarantee_code(record.guarantee()) }
+    match record.waits_for_steps() {
+        true => 4,
+        false if record.suspends() => 3,
+        false => guarantee_code(record.guarantee()),
+    }
 }
 
 /// A row of the table of records, as statements return it.

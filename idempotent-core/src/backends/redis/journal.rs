@@ -33,17 +33,24 @@ pub(super) async fn write_step(
         Replaces::Entry(entry) => (b"2", entry.as_bytes()),
     };
     let begins: &[u8] = if request.begins { b"1" } else { b"0" };
-    let mut arguments = Vec::with_capacity(7 + 2 * request.also.len());
+    let mut arguments = Vec::with_capacity(8 + 2 * request.also.len());
     arguments.extend([request.record.as_bytes(), &name.as_bytes()[..], begins]);
     arguments.extend([may_replace, replaced, &request.step.as_bytes()[..]]);
     arguments.push(request.entry.as_bytes());
     for (step, entry) in request.also {
         arguments.extend([&step.as_bytes()[..], entry.as_bytes()]);
     }
+    // Only a step that is settled may make its call due.
+    let settles = matches!(request.replaces, Replaces::Entry(_)) && !request.begins;
+    let is_due = settles && request.record.has_input();
+    let due = is_due.then(|| store.keys.due_of(request.id, &key));
+    if due.is_some() {
+        arguments.push(store.keys.due_entry(&key).as_bytes());
+    }
     let scripts = &store.scripts;
     let script = if request.begins { &scripts.begin_step } else { &scripts.write_step };
     let journal = journal_of(&key);
-    let keys = ScriptKeys::with(&key, Some(&journal), None);
+    let keys = ScriptKeys::with(&key, Some(&journal), due.as_deref());
     let answer = store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1));
     match answer.await.map_err(store_error)? {
         Value::Int(1) => Ok(WriteStepOutcome::Written),

@@ -64,8 +64,14 @@ impl Scripts {
             confirm: script!(" flags=allow-oom", "record.lua", "write_again.lua", "confirm.lua"),
             correct: script!(" flags=allow-oom", "correct.lua"),
             purge: script!(" flags=allow-oom", "record.lua", "purge.lua"),
-            write_step: script!(" flags=allow-oom", "record.lua", "write_step.lua"),
-            begin_step: script!("", "record.lua", "write_step.lua"),
+            write_step: script!(
+                " flags=allow-oom",
+                "record.lua",
+                "now.lua",
+                "in_doubt.lua",
+                "write_step.lua"
+            ),
+            begin_step: script!("", "record.lua", "now.lua", "in_doubt.lua", "write_step.lua"),
             resume: script!(
                 " flags=allow-oom",
                 "record.lua",
@@ -73,7 +79,13 @@ impl Scripts {
                 "now.lua",
                 "resume.lua"
             ),
-            suspend: script!(" flags=allow-oom", "record.lua", "now.lua", "suspend.lua"),
+            suspend: script!(
+                " flags=allow-oom",
+                "record.lua",
+                "now.lua",
+                "in_doubt.lua",
+                "suspend.lua"
+            ),
             reserve: script!("", "now.lua", "reserve.lua"),
             due: script!(" flags=no-writes,allow-oom,allow-cross-slot-keys", "now.lua", "due.lua"),
             due_in: script!(" flags=no-writes,allow-oom", "record.lua", "now.lua", "due_in.lua"),
@@ -171,12 +183,14 @@ mod tests {
             let journaled = plain.with_journal(plain.token(), retention);
             let with_input = Record::reserved(&envelope.input(b"input"), plain.token());
             let resumed = with_input.with_runs(Runs::default());
-            for record in [&plain, &journaled, &with_input, &resumed] {
+            let waiting = journaled.waiting_for_steps();
+            for record in [&plain, &journaled, &with_input, &resumed, &waiting] {
                 let bytes = record.as_bytes();
                 assert!(bytes.len() > 39);
                 assert_eq!((bytes[0], bytes[1]), (2, 0), "readable, and a reservation");
                 assert_eq!(bytes[2] != 0, record.keeps_lapsed());
                 assert_eq!(bytes[2] == 3, record.suspends());
+                assert_eq!(bytes[2] == 4, record.waits_for_steps());
                 assert_eq!(bytes[4..20], [9; 16]);
                 assert_eq!(bytes[30..34], [4, 3, 2, 1]);
                 assert_eq!(bytes[38] & 4 != 0, record.has_journal());

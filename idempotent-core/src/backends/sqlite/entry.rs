@@ -33,9 +33,14 @@ pub(super) fn guarantee_code(guarantee: Guarantee) -> i64 {
     i64::from(guarantee != Guarantee::AtLeastOnce)
 }
 
-/// The same for a reservation that may have a journal: 3 if another run resumes it.
+/// The same for a reservation that may have a journal: 3 if another run resumes it, 4 if its steps in doubt have to be
+/// settled first.
 pub(super) fn lapse_code(record: &Record) -> i64 {
-    if record.suspends() { 3 } else { guarantee_code(record.guarantee()) }
+    match record.waits_for_steps() {
+        true => 4,
+        false if record.suspends() => 3,
+        false => guarantee_code(record.guarantee()),
+    }
 }
 
 /// Reads a row: its record, the milliseconds until its lease lapses, its retention in milliseconds, and the

@@ -51,7 +51,13 @@ pub(super) async fn write_step(
     }
     let put = replacing(of_step(&statements.write_step, request.step, request.entry), request);
     let look = of_step(&statements.written_step, request.step, request.entry);
-    let write = write.and_then(|write| write.and(put)).and_then(|write| write.and_fetch(look));
+    let write = write.and_then(|write| write.and(put));
+    let settles = matches!(request.replaces, Replaces::Entry(_)) && !request.begins;
+    let write = match settles {
+        true => write.and_then(|write| write.and(end_wait(store, request.id, request.record))),
+        false => write,
+    };
+    let write = write.and_then(|write| write.and_fetch(look));
     let written = store.connection.write(write).await?;
     let Some(row) = written.rows.first() else { return Ok(WriteStepOutcome::Fenced) };
     let is_written: bool = row.try_get(0).map_err(store_error)?;
@@ -148,10 +154,21 @@ pub(super) async fn suspend(store: &Inner, request: &Suspend<'_>) -> Result<(), 
     };
     // Whoever knows of no journal leaves one alone.
     let suspend = request.suspended.has_journal().then_some(suspend);
-    for statement in suspend.into_iter().chain(others) {
+    let may_end_wait = request.suspended.waits_for_steps();
+    let end_wait = may_end_wait.then(|| end_wait(store, id, request.suspended));
+    for statement in suspend.into_iter().chain(others).chain(end_wait) {
         write = write.and_then(|write| write.and(statement));
     }
     store.connection.write(write).await.map(drop)
+}
+
+/// Suspends a call that waits for its steps, if none is in doubt any more.
+fn end_wait(store: &Inner, id: &RecordId, record: &Record) -> Query {
+    let journal = record.journal().map(|journal| *journal.as_bytes()).unwrap_or_default();
+    query(&store.statements.end_wait_for_steps)
+        .bind(&id.hash()[..])
+        .bind(&journal[..])
+        .bind(record.has_input())
 }
 
 /// When a record is due, in milliseconds from now, if it has an input.

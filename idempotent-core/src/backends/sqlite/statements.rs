@@ -38,6 +38,7 @@ pub(super) struct Statements {
     pub(super) due: SqlStr,
     pub(super) due_in: SqlStr,
     pub(super) settle_step: SqlStr,
+    pub(super) end_wait_for_steps: SqlStr,
     pub(super) release_unmarked: SqlStr,
 }
 
@@ -76,6 +77,7 @@ impl Statements {
             due: of(include_str!("sql/due.sql")),
             due_in: of(include_str!("sql/due_in.sql")),
             settle_step: of(include_str!("sql/settle_step.sql")),
+            end_wait_for_steps: of(include_str!("sql/end_wait_for_steps.sql")),
             release_unmarked: of(include_str!("sql/release_unmarked.sql")),
         }
     }

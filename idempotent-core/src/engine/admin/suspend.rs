@@ -52,7 +52,7 @@ impl Idempotency {
                     _ => "first ",
                 };
                 let why = format!(
-                    "nobody knows what step `{}` did: {first}say what became of it, in a program, with `Idempotency::resolve_step`",
+                    "nobody knows what step `{}` did: {first}say what became of it, with `Idempotency::resolve_step` or the command `idempotent resolve-step`",
                     begun.name()
                 );
                 Err(Error::of(ErrorKind::Indeterminate, &seen.id).detail(why))

@@ -9,6 +9,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tracing::Span;
 
@@ -79,6 +80,10 @@ impl OuterCall for Unleased {
     fn nesting(&self) -> &Nesting {
         &self.nesting
     }
+
+    fn resumable_for(&self) -> Option<Duration> {
+        None
+    }
 }
 
 impl CurrentCall {
@@ -147,6 +152,12 @@ impl CurrentCall {
             Call::Step(step) => step.lease.is_lost(),
             Call::Unleased(_) => false,
         }
+    }
+
+    /// Reports that the call is recorded for so long, to those whose bodies make it.
+    pub(in crate::engine) fn report_recorded(&self, ttl: Duration) {
+        let call = self.as_outer_call();
+        call.nesting().report_recorded(call.id(), ttl);
     }
 
     /// Notes that a call was refused that this call's body makes.

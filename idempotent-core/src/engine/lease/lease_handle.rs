@@ -71,6 +71,12 @@ impl LeaseHandle {
         self.lease.journal().map(|journal| &**journal)
     }
 
+    /// Reports that the call is recorded for so long, to those whose bodies make it.
+    #[inline]
+    pub(in crate::engine) fn report_recorded(&self, ttl: Duration) {
+        self.lease.nesting().report_recorded(&self.lease.id, ttl);
+    }
+
     /// The task that renews it.
     pub(in crate::engine) fn renewal_task(&self) -> &RenewalTask {
         &self.task

@@ -87,7 +87,11 @@ impl Lease {
         &self,
         begin: impl FnOnce() -> RunJournal,
     ) -> &Arc<RunJournal> {
-        self.journal.get_or_init(|| Arc::new(begin()))
+        self.journal.get_or_init(|| {
+            let journal = begin();
+            self.nesting.report_remembered(&self.id, journal.record.retention());
+            Arc::new(journal)
+        })
     }
 
     /// Whether the body has ended.
@@ -189,5 +193,12 @@ impl OuterCall for Lease {
 
     fn nesting(&self) -> &Nesting {
         &self.nesting
+    }
+
+    fn resumable_for(&self) -> Option<Duration> {
+        match self.journal() {
+            Some(journal) => Some(journal.record.retention()),
+            None => self.reservation.has_input().then(|| self.reservation.retention()),
+        }
     }
 }

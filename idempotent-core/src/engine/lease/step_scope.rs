@@ -77,4 +77,8 @@ impl OuterCall for StepScope {
     fn nesting(&self) -> &Nesting {
         &self.nesting
     }
+
+    fn resumable_for(&self) -> Option<Duration> {
+        self.lease.resumable_for()
+    }
 }

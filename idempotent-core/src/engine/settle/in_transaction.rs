@@ -132,6 +132,7 @@ impl TransactionReservation {
             Settlement::Complete { record, ttl } => {
                 let ttl = ttl.unwrap_or(self.ttl);
                 let record = self.engine.seal(&self.id, &record);
+                self.current.report_recorded(ttl);
                 let request = Complete::new(&self.id, &self.reservation, &record, ttl);
                 engine.call(Transition::Complete, limit, tx.complete(&context, &request)).await
             }

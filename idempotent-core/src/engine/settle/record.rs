@@ -35,6 +35,9 @@ impl HeldReservation {
         if let (Settlement::Complete { record, .. }, true) = (&mut settlement, self.is_sealed()) {
             *record = self.seal(record);
         }
+        if let Settlement::Complete { ttl, .. } = &settlement {
+            self.lease.report_recorded(ttl.unwrap_or(self.lease.ttl()));
+        }
         let span = self.span();
         let ended = match &span {
             None => complete_locally(&self, &settlement),

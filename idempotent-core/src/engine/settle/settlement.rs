@@ -23,8 +23,8 @@ pub(crate) enum Settlement {
 /// How a run ends that another one resumes.
 #[derive(Default)]
 pub(crate) struct SuspendEnd {
-    /// Whether somebody must say first what a step did.
-    pub(crate) in_doubt: bool,
+    /// What nobody knows, and somebody must say first.
+    pub(crate) doubt: Doubt,
     /// Whether the lease goes on, since work may still be going on elsewhere.
     pub(crate) holds: bool,
     /// What went wrong, for people.
@@ -33,6 +33,19 @@ pub(crate) struct SuspendEnd {
     pub(crate) is_interrupted: bool,
     /// Whether the run does not count as an attempt that failed.
     pub(crate) is_uncounted: bool,
+}
+
+/// What nobody knows of a run that has ended.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// Another run may go on.
+    #[default]
+    None,
+    /// What a step did that is *at most once*. Another run may go on once that is said: by the step's owner, which may
+    /// only be late, or by an operator.
+    Steps,
+    /// What the call did. Only an operator has it go on.
+    Call,
 }
 
 impl SuspendEnd {

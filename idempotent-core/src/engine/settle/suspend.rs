@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::held::HeldReservation;
-use super::settlement::{Settlement, SuspendEnd, UnknownEnd};
+use super::settlement::{Doubt, Settlement, SuspendEnd, UnknownEnd};
 use crate::engine::claim::Claim;
 use crate::engine::journal::RunJournal;
 use crate::engine::telemetry::Telemetry;
@@ -42,13 +42,22 @@ impl HeldReservation {
     /// What an end means for a call that another run can resume, or whose body asks for that.
     pub(super) fn with_steps(&self, settlement: Settlement) -> Settlement {
         let journal = self.lease.journal();
+        let is_at_most_once = self.reservation().guarantee().keeps_lapsed();
         if let Some(poison) = journal.and_then(RunJournal::poisoned) {
             if poison.is_of_version() {
                 leave();
             }
             Telemetry::poisoned(self.id(), poison.why());
+            let needs_resolving =
+                matches!(&settlement, Settlement::Unknown(end) if end.needs_resolving);
             return Settlement::Suspend(SuspendEnd {
-                in_doubt: poison.in_doubt,
+                doubt: match poison.in_doubt {
+                    true if is_at_most_once || needs_resolving => Doubt::Call,
+                    true => Doubt::Steps,
+                    // Other code may go on.
+                    false if poison.is_of_version() => Doubt::None,
+                    false => Doubt::of_call(is_at_most_once),
+                },
                 error: Some(poison.why().to_owned()),
                 is_uncounted: !poison.counts(),
                 ..SuspendEnd::asked_for()
@@ -56,7 +65,6 @@ impl HeldReservation {
         }
         let is_written = journal.is_some_and(RunJournal::is_written);
         let has_input = self.reservation().has_input();
-        let is_at_most_once = self.reservation().guarantee().keeps_lapsed();
         let end = match settlement {
             // There is nothing to go on with.
             Settlement::Suspend(end) if !is_written && !has_input => {
@@ -76,7 +84,9 @@ impl HeldReservation {
                 SuspendEnd { error, is_uncounted: true, ..SuspendEnd::asked_for() }
             }
             Settlement::Complete { .. } => return settlement,
-            Settlement::Suspend(end) => SuspendEnd { in_doubt: is_at_most_once, ..end },
+            Settlement::Suspend(end) => {
+                SuspendEnd { doubt: Doubt::of_call(is_at_most_once), ..end }
+            }
             // The body had no choice: other code may go on with the call.
             Settlement::Release | Settlement::Unknown(_) | Settlement::HoldForLease
                 if journal.is_some_and(|journal| journal.refused().is_some()) =>
@@ -85,12 +95,13 @@ impl HeldReservation {
             }
             Settlement::Release => SuspendEnd::default(),
             Settlement::Unknown(end) => SuspendEnd {
-                in_doubt: is_at_most_once || end.needs_resolving,
+                doubt: Doubt::of_call(is_at_most_once || end.needs_resolving),
                 error: end.error.map(std::borrow::Cow::into_owned),
                 ..SuspendEnd::default()
             },
             Settlement::HoldForLease => {
-                SuspendEnd { in_doubt: is_at_most_once, holds: true, ..SuspendEnd::default() }
+                let doubt = Doubt::of_call(is_at_most_once);
+                SuspendEnd { doubt, holds: true, ..SuspendEnd::default() }
             }
         };
         Settlement::Suspend(end)
@@ -125,11 +136,22 @@ fn leave() {
     }
 }
 
+impl Doubt {
+    /// The doubt of a call, if there is one.
+    const fn of_call(is_in_doubt: bool) -> Self {
+        if is_in_doubt { Self::Call } else { Self::None }
+    }
+}
+
 impl SuspendEnd {
+    fn is_in_doubt(&self) -> bool {
+        self.doubt != Doubt::None
+    }
+
     /// What becomes of a reservation of which the store has no journal; `None` if it is released.
     pub(super) fn unjournaled(&self, reservation: &Record) -> Option<Record> {
         if reservation.has_input() {
-            return (self.is_interrupted || self.holds || self.in_doubt)
+            return (self.is_interrupted || self.holds || self.is_in_doubt())
                 .then(|| self.record(reservation));
         }
         let keeps = reservation.guarantee().keeps_lapsed() || self.holds;
@@ -138,13 +160,18 @@ impl SuspendEnd {
 
     /// When a recovery is to resume the call, if it is.
     pub(super) fn due_in(&self, backoff: Backoff, record: &Record) -> Option<Duration> {
-        (self.is_interrupted && !self.in_doubt).then(|| backoff.pause(record.attempts() + 1))
+        (self.is_interrupted && !self.is_in_doubt()).then(|| backoff.pause(record.attempts() + 1))
     }
 
     /// The record to leave of a call that is resumed.
     pub(super) fn record(&self, reservation: &Record) -> Record {
-        let guarantee = if self.in_doubt { Guarantee::AtMostOnce } else { Guarantee::AtLeastOnce };
-        let record = reservation.with_guarantee(guarantee);
+        let record = match self.doubt {
+            Doubt::None => reservation.with_guarantee(Guarantee::AtLeastOnce),
+            Doubt::Steps if reservation.has_journal() => {
+                reservation.with_guarantee(Guarantee::AtLeastOnce).waiting_for_steps()
+            }
+            Doubt::Steps | Doubt::Call => reservation.with_guarantee(Guarantee::AtMostOnce),
+        };
         let record = if self.holds { record.held() } else { record.abandoned() };
         let runs = record.runs();
         let record = match self.is_uncounted && runs.attempts > 0 {

@@ -180,6 +180,34 @@ impl Telemetry {
         metrics::gauge!("idempotent_oldest_suspended_seconds").set(_oldest.as_secs_f64());
     }
 
+    /// A call within one that can be resumed for longer. Logged once for each pair of operations.
+    pub(in crate::engine) fn short_lived_nested(
+        outer: &RecordId,
+        nested: &str,
+        ttl: Duration,
+        kept_for: Duration,
+    ) {
+        static LOGGED: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
+        let pair = (outer.operation().to_owned(), nested.to_owned());
+        if LOGGED.lock().unwrap_or_else(PoisonError::into_inner).insert(pair) {
+            tracing::warn!(
+                operation = outer.operation(),
+                nested,
+                ?ttl,
+                ?kept_for,
+                "the result of a nested call is kept for less time than the call around it can be resumed: a run that \
+                 resumes once it has expired makes the nested call again; give that a longer ttl, or make it a step"
+            );
+        }
+        #[cfg(feature = "metrics")]
+        metrics::counter!(
+            "idempotent_short_lived_nested_total",
+            "operation" => outer.operation().to_owned(),
+            "nested" => nested.to_owned()
+        )
+        .increment(1);
+    }
+
     /// Says which version runs. A recorder that is installed later is told when somebody asks for the health.
     pub(in crate::engine) fn build_info() {
         #[cfg(feature = "metrics")]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::envelope::RecordBytes;
-use super::lapse_code::{RESUMABLE, code_of};
+use super::lapse_code::{RESUMABLE, WAITS_FOR_STEPS, code_of};
 use super::layout::{FINGERPRINT_BYTES, FLAGS, HEADER, JOURNAL_BYTES, RETENTION, flag, journal_at};
 use super::{Record, Token};
 
@@ -46,6 +46,44 @@ impl Record {
         self.0[2] == RESUMABLE
     }
 
+    /// Whether the call waits until no step of its journal is in doubt, and for nothing else. A lapse leaves it
+    /// indeterminate. Once no step is in doubt, its store writes it [as it is then](Self::with_steps_settled).
+    #[must_use]
+    pub fn waits_for_steps(&self) -> bool {
+        self.0[2] == WAITS_FOR_STEPS
+    }
+
+    /// This record once no step of its call is in doubt: what [waited for its steps](Self::waits_for_steps) suspends.
+    /// Any other record stays as it is. It differs in one byte, the third, which is 3 in the place of 4, and is as
+    /// authentic as before.
+    ///
+    /// ```
+    /// use idempotent_core::model::{Envelope, Record, Token};
+    ///
+    /// let plain = Record::reserved(&Envelope::new("shop::charge"), Token::random());
+    /// assert!(!plain.waits_for_steps());
+    /// assert_eq!(plain.with_steps_settled(), plain);
+    /// ```
+    #[must_use]
+    pub fn with_steps_settled(&self) -> Self {
+        if !self.waits_for_steps() {
+            return self.clone();
+        }
+        let mut bytes = self.0.to_vec();
+        bytes[2] = RESUMABLE;
+        Self(bytes.into())
+    }
+
+    /// This reservation of a call that waits for its steps, if it has a journal and suspends otherwise. It has no MAC.
+    pub(crate) fn waiting_for_steps(&self) -> Self {
+        if !(self.has_journal() && self.suspends()) {
+            return self.clone();
+        }
+        let mut bytes = self.unsealed_bytes();
+        bytes[2] = WAITS_FOR_STEPS;
+        Self(bytes[..].into())
+    }
+
     /// This reservation with a journal of this name, and kept for so long once it has lapsed. It has no MAC.
     #[must_use]
     pub fn with_journal(&self, journal: Token, retention: Duration) -> Self {
@@ -82,6 +120,7 @@ impl Record {
             return false;
         }
         match (self.0[2], self.may_resume()) {
+            (WAITS_FOR_STEPS, _) => self.has_journal() && self.is_reservation(),
             (RESUMABLE | 1, true) => self.is_reservation(),
             (RESUMABLE, false) | (_, true) => false,
             (_, false) => true,
@@ -100,8 +139,8 @@ mod tests {
 
     use super::*;
     use crate::model::{
-        Envelope, Fingerprint, Guarantee, KeyParts, Mac, MacKey, Outcome, OwnerState, RecordId,
-        Secret,
+        Envelope, Fingerprint, Guarantee, KeyParts, Mac, MacKey, MalformedRecord, Outcome,
+        OwnerState, RecordId, Secret,
     };
 
     const RETENTION: Duration = Duration::from_secs(77);
@@ -154,6 +193,33 @@ mod tests {
         let doubtful = record.with_guarantee(Guarantee::AtMostOnce);
         assert!(!doubtful.suspends() && doubtful.keeps_lapsed());
         assert_eq!(doubtful.with_guarantee(Guarantee::AtLeastOnce), record);
+    }
+
+    #[test]
+    fn a_call_that_waits_for_its_steps_suspends_once_they_are_settled() {
+        let record = reservation(Guarantee::AtLeastOnce).with_journal(name(), RETENTION);
+        let suspended = record.abandoned().with_last_error("x");
+        let waiting = suspended.waiting_for_steps();
+        let read = Record::from_bytes(waiting.as_bytes()).unwrap();
+        assert!(read.waits_for_steps() && read.keeps_lapsed() && !read.suspends());
+        assert_eq!((read.guarantee(), read.journal()), (Guarantee::AtMostOnce, Some(name())));
+        assert_eq!(read.with_steps_settled(), suspended);
+        assert_eq!(suspended.with_steps_settled(), suspended);
+        assert_eq!(read.with_guarantee(Guarantee::AtLeastOnce), suspended);
+        assert!(!read.completed(b"result").waits_for_steps());
+    }
+
+    #[test]
+    fn only_what_has_a_journal_and_suspends_waits_for_its_steps() {
+        for guarantee in [Guarantee::AtLeastOnce, Guarantee::AtMostOnce] {
+            let plain = reservation(guarantee);
+            assert_eq!(plain.waiting_for_steps(), plain);
+            let mut bytes = plain.as_bytes().to_vec();
+            bytes[2] = WAITS_FOR_STEPS;
+            assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord));
+        }
+        let strict = reservation(Guarantee::AtMostOnce).with_journal(name(), RETENTION);
+        assert_eq!(strict.waiting_for_steps(), strict);
     }
 
     #[test]

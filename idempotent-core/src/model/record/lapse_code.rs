@@ -6,6 +6,10 @@ use crate::model::guarantee::Guarantee;
 /// steps finds is not vacant, and not readable.
 pub(super) const RESUMABLE: u8 = 3;
 
+/// The same for one that nobody resumes before every step in doubt is settled. A store turns it into
+/// [`RESUMABLE`], so this is the only byte of a record that changes without its writer.
+pub(super) const WAITS_FOR_STEPS: u8 = 4;
+
 /// The code of a guarantee in a record, which may have a journal or an input.
 pub(super) const fn code_of(guarantee: Guarantee, may_resume: bool) -> u8 {
     match guarantee {

@@ -4,7 +4,8 @@
 //! ```text
 //!  0  layout        u8    2 for this layout
 //!  1  outcome       u8    0 not completed, 1 kept, 2.. not kept, and why
-//!  2  guarantee     u8    0 at least once, 1 at most once, 2 exactly once, 3 at least once with a journal or an input
+//!  2  guarantee     u8    0 at least once, 1 at most once, 2 exactly once, 3 at least once with a journal or an input,
+//!                         4 the same with a journal in which a step is in doubt
 //!  3  owner         u8    0 running, 1 gone, holds its lease, 2 ended without a known outcome
 //!  4  token         16 bytes
 //! 20  created       u48   milliseconds since 1970, by the writer's clock; for people only

@@ -10,8 +10,11 @@ impl Record {
             return self.clone();
         }
         let mut bytes = RecordBytes::with_capacity(self.0.len() + MAC_BYTES);
-        bytes.extend_from_slice(&self.0);
+        // A store ends the wait for steps and has no key, so the MAC is that of the record which the store leaves. Who
+        // can write to the store gains nothing: a run that resumes too early finds the step in doubt.
+        bytes.extend_from_slice(&self.with_steps_settled().0);
         key.seal(id, &mut bytes);
+        bytes[2] = self.0[2];
         Self(bytes[..].into())
     }
 
@@ -19,6 +22,9 @@ impl Record {
     pub(crate) fn verify(&self, id: &RecordId, key: &MacKey) -> Mac {
         if !self.has_mac() {
             return Mac::Missing;
+        }
+        if self.waits_for_steps() {
+            return self.with_steps_settled().verify(id, key);
         }
         match self.0.split_last_chunk() {
             Some((covered, mac)) if key.verifies(id, covered, mac) => Mac::Authentic,
@@ -75,6 +81,27 @@ mod tests {
             assert_eq!((read.key(), read.last_error()), (record.key(), record.last_error()));
             assert_eq!((read.token(), read.fingerprint()), (record.token(), record.fingerprint()));
             assert_eq!(read.verify(&order(42), &key(1)), Mac::Authentic);
+        }
+    }
+
+    #[test]
+    fn a_store_ends_the_wait_for_steps_without_a_key_and_changes_nothing_else() {
+        let envelope = Envelope::new("shop::checkout");
+        let reserved = Record::reserved(&envelope, Token::from_bytes([9; 16]));
+        let journaled = reserved.with_journal(Token::from_bytes([5; 16]), Duration::from_secs(1));
+        let waiting = journaled.abandoned().waiting_for_steps().sealed(&order(42), &key(1));
+        let settled = waiting.with_steps_settled();
+        for record in [&waiting, &settled] {
+            let read = Record::from_bytes(record.as_bytes()).unwrap();
+            assert_eq!(read.verify(&order(42), &key(1)), Mac::Authentic);
+            assert_eq!(read.verify(&order(43), &key(1)), Mac::Wrong);
+        }
+        assert!(waiting.waits_for_steps() && settled.suspends());
+        for code in 0..=2 {
+            let mut bytes = waiting.as_bytes().to_vec();
+            bytes[2] = code;
+            let authentic = Record::from_bytes(&bytes).map(|it| it.verify(&order(42), &key(1)));
+            assert_ne!(authentic, Ok(Mac::Authentic), "{code}");
         }
     }
 

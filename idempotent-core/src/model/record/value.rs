@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::envelope::RecordBytes;
-use super::lapse_code::{RESUMABLE, code_of, guarantee_code};
+use super::lapse_code::{WAITS_FOR_STEPS, code_of, guarantee_code};
 use super::layout::{
     FINGERPRINT_BYTES, FLAGS, HEADER, LAYOUT, MAC_BYTES, flag, split_text, texts_at,
 };
@@ -159,7 +159,7 @@ impl Record {
         let known = bytes.len() >= HEADER
             && bytes[0] == LAYOUT
             && (bytes[1] <= KEPT || not_kept(bytes[1]).is_some())
-            && bytes[2] <= RESUMABLE
+            && bytes[2] <= WAITS_FOR_STEPS
             && owner_state(bytes[3]).is_some();
         if !known {
             return Err(MalformedRecord);
@@ -202,6 +202,9 @@ impl Record {
     /// What happens when this reservation lapses.
     #[must_use]
     pub fn guarantee(&self) -> Guarantee {
+        if self.waits_for_steps() {
+            return Guarantee::AtMostOnce;
+        }
         [Guarantee::AtMostOnce, Guarantee::ExactlyOnce]
             .into_iter()
             .find(|guarantee| guarantee_code(*guarantee) == self.0[2])

@@ -6,7 +6,7 @@ use super::case::Case;
 use super::subject::Subject;
 use super::{
     abandon, cancellation, complete, correct, due, fencing, journal, lapse, release, renew,
-    reserve, scan, scopes, wait,
+    reserve, scan, scopes, steps_in_doubt, wait,
 };
 
 /// Generates a `#[test]` for each rule of the store contract, named after the rule.
@@ -262,6 +262,12 @@ macro_rules! __contract_cases {
                 a_journal_lives_as_long_as_its_record_after_a_renewal
                 a_call_that_is_won_again_after_its_retention_has_no_steps
             }
+            steps_in_doubt {
+                a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+                a_call_whose_steps_were_settled_before_waits_for_none
+                a_call_that_waits_for_more_than_its_steps_still_waits_when_they_are_settled
+                of_many_who_settle_the_last_steps_one_has_the_call_go_on
+            }
             due {
                 a_lapsed_call_with_an_input_is_suspended_and_nobody_reserves_it
                 a_call_with_an_input_is_due_once_its_lease_is_over
@@ -275,6 +281,7 @@ macro_rules! __contract_cases {
                 nobody_frees_a_resumed_call_that_has_recorded_nothing
                 a_resumed_call_begins_its_journal_with_its_first_step
                 a_call_with_a_step_since_it_was_seen_is_resumed_with_its_journal
+                a_call_that_waited_for_its_steps_is_due_once_they_are_settled
             }
             cancellation {
                 a_reserve_that_was_dropped_midway_can_be_repeated

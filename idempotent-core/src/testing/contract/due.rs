@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::fixture::{Fixture, Owner, expect_answer, fresh_id};
 use crate::model::{Guarantee, Record, Runs, StepEntry, StepHead, StepId, StepStatus, Token};
 use crate::store::{
-    Due, DueCall, DueCalls, Journal, Renew, Reserve, ReserveOutcome, Resume, ResumeOutcome, State,
-    Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
+    Due, DueCall, DueCalls, Journal, Renew, Replaces, Reserve, ReserveOutcome, Resume,
+    ResumeOutcome, State, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
 };
 
 const INPUT: &[u8] = b"the input";
@@ -238,7 +238,7 @@ pub(super) async fn a_resumed_call_begins_its_journal_with_its_first_step(fixtur
     let taken = fixture.take(&owner.reservation, fixture.lease()).await;
     let journal = taken.token();
     let marked = taken.with_journal(journal, fixture.retention());
-    let (step, entry) = a_step(&fixture);
+    let (step, entry) = a_step(&fixture, StepStatus::Recorded);
     let request = WriteStep::new(&fixture.id, &marked, &step, &entry);
     let written = expect_answer(fixture.steps_of_calls().write_step(&request).await);
     assert_eq!(written, WriteStepOutcome::Written);
@@ -257,7 +257,7 @@ pub(super) async fn a_call_with_a_step_since_it_was_seen_is_resumed_with_its_jou
     let seen = &owner.reservation;
     // The late owner records its first step, and keeps its token.
     let marked = seen.with_journal(owner.token(), seen.retention());
-    let (step, entry) = a_step(&fixture);
+    let (step, entry) = a_step(&fixture, StepStatus::Recorded);
     let request = WriteStep::new(&fixture.id, &marked, &step, &entry);
     let written = expect_answer(fixture.steps_of_calls().write_step(&request).await);
     assert_eq!(written, WriteStepOutcome::Written);
@@ -273,11 +273,71 @@ pub(super) async fn a_call_with_a_step_since_it_was_seen_is_resumed_with_its_jou
     assert_eq!(expect_answer(call.await), [(step, entry)]);
 }
 
-fn a_step(fixture: &Fixture) -> (StepId, StepEntry) {
+fn a_step(fixture: &Fixture, status: StepStatus) -> (StepId, StepEntry) {
     let part_of = StepId::of_call(&fixture.id);
     let attempt = Token::random();
     let head =
         StepHead { part_of, name: "step", key: None, attempt, version: 0, fingerprint: None };
-    let entry = head.entry(StepStatus::Recorded, Duration::ZERO, b"result");
+    let entry = head.entry(status, Duration::ZERO, b"result");
     (part_of.step("step", None), entry)
+}
+
+pub(super) async fn a_call_that_waited_for_its_steps_is_due_once_they_are_settled(
+    fixture: Fixture,
+) {
+    require_index!(fixture);
+    let call = InDoubt::begin(fixture.with_fresh_id()).await;
+    call.wait_for_its_steps().await;
+    assert!(call.fixture.due().await.is_none());
+    assert_eq!(call.fixture.due_in().await, None);
+    call.settle().await;
+    call.assert_due().await;
+
+    // Its late owner may have been first.
+    let call = InDoubt::begin(fixture.with_fresh_id()).await;
+    call.settle().await;
+    call.wait_for_its_steps().await;
+    call.assert_due().await;
+}
+
+/// A call with an input, one of whose steps has begun.
+struct InDoubt {
+    fixture: Fixture,
+    journaled: Record,
+    step: StepId,
+    begun: StepEntry,
+}
+
+impl InDoubt {
+    async fn begin(fixture: Fixture) -> Self {
+        let reservation = fixture.reserve_with_input().await.reservation;
+        let journaled = reservation.with_journal(reservation.token(), reservation.retention());
+        let (step, begun) = a_step(&fixture, StepStatus::Begun);
+        let request = WriteStep::new(&fixture.id, &journaled, &step, &begun).beginning();
+        expect_answer(fixture.steps_of_calls().write_step(&request).await);
+        Self { fixture, journaled, step, begun }
+    }
+
+    fn waiting(&self) -> Record {
+        self.journaled.abandoned().waiting_for_steps()
+    }
+
+    async fn wait_for_its_steps(&self) {
+        let waiting = self.waiting();
+        let request = Suspend::new(&self.fixture.id, &self.journaled, &waiting);
+        expect_answer(self.fixture.steps_of_calls().suspend(&request).await);
+    }
+
+    async fn settle(&self) {
+        let settled = self.begun.found_out(b"result");
+        let request = WriteStep::new(&self.fixture.id, &self.journaled, &self.step, &settled);
+        let request = request.replacing(Replaces::Entry(&self.begun));
+        expect_answer(self.fixture.steps_of_calls().write_step(&request).await);
+    }
+
+    async fn assert_due(&self) {
+        let due = self.fixture.due().await.expect("it waits for nothing any more");
+        assert_eq!(due.entry.record, self.waiting().with_steps_settled());
+        assert_eq!(self.fixture.due_in().await, Some(Duration::ZERO));
+    }
 }

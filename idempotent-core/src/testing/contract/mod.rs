@@ -25,6 +25,7 @@ mod renew;
 mod reserve;
 mod scan;
 mod scopes;
+mod steps_in_doubt;
 mod subject;
 mod wait;
 

@@ -9,7 +9,7 @@ use super::property::Property;
 use super::record::{Phase, Record};
 use super::request::{Request, Requests};
 use super::rule::Rule;
-use super::run::{Kind, RUNS, Run, Stage};
+use super::run::{Kind, Progress, RUNS, Run, Stage};
 use super::state::State;
 use super::{operator, owner, store, surroundings, writes};
 use crate::search::Model;
@@ -102,6 +102,9 @@ impl Protocol {
             }
             if run.sent.is_empty() && run.uncommitted.is_empty() {
                 run.second_payload = false;
+            }
+            if config.has(Rule::SuspendLooks) || !run.sent.contains(Request::Suspend) {
+                run.m = Progress::Idle;
             }
             if !run.sent.contains(Request::Resume) {
                 run.kind = Kind::Client;

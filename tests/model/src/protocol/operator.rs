@@ -37,10 +37,13 @@ pub(super) fn actions(state: &State, into: &mut Vec<Action>) {
 /// Does what an operator does.
 pub(super) fn apply(config: &Config, state: &mut State, action: Action) {
     match action {
-        Action::Park => state.record.phase = Phase::Indeterminate,
+        Action::Park => {
+            state.record.phase = Phase::Indeterminate;
+            state.record.waits_for_step = false;
+        }
         Action::ResolveHappened => resolve_step(config, state, true),
         Action::ResolveNever => resolve_step(config, state, false),
-        Action::ResolveCall if config.has(Rule::ResolveKeeps) => make_resumable(config, state),
+        Action::ResolveCall if config.has(Rule::ResolveKeeps) => state.record.go_on(config.input),
         Action::ResolveCall => vacate(state),
         Action::Look => {
             state.looks -= 1;
@@ -64,11 +67,5 @@ fn resolve_step(config: &Config, state: &mut State, happened: bool) {
         Once::Begun(nonce) if !happened => Once::Tried(nonce),
         _ => Once::Recorded,
     };
-    make_resumable(config, state);
-}
-
-fn make_resumable(config: &Config, state: &mut State) {
-    state.record.phase = Phase::Lapsed;
-    state.record.due = config.input;
-    state.record.told_error = false;
+    state.record.go_on(config.input);
 }

@@ -148,6 +148,7 @@ pub(super) fn pack(state: &State) -> Packed {
     word.put(state.record.due, 1);
     word.put(state.record.second_payload, 1);
     word.put(state.record.told_error, 1);
+    word.put(state.record.waits_for_step, 1);
     put_journal(&mut word, &state.journal);
     put_journal(&mut word, &state.leftover);
     word.put(state.effects.a, 1);
@@ -192,6 +193,7 @@ pub(super) fn unpack(packed: &Packed) -> State {
             due: word.flag(),
             second_payload: word.flag(),
             told_error: word.flag(),
+            waits_for_step: word.flag(),
         },
         journal: take_journal(&mut word),
         leftover: take_journal(&mut word),

@@ -30,11 +30,15 @@ pub enum Property {
     TwoPayloads,
     /// Recovery went on with a call whose caller had been told its own error.
     BehindTheirBack,
+    /// A call waits for its step in doubt, and the step is settled: only an operator would find it.
+    WaitsInVain,
+    /// A call that was parked went on without an operator.
+    WentOnUntold,
 }
 
 impl Property {
     /// Every property, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::SecondEffect,
         Self::Unrecorded,
         Self::Repeated,
@@ -45,6 +49,8 @@ impl Property {
         Self::NotOwner,
         Self::TwoPayloads,
         Self::BehindTheirBack,
+        Self::WaitsInVain,
+        Self::WentOnUntold,
     ];
 }
 
@@ -61,6 +67,8 @@ impl fmt::Display for Property {
             Self::NotOwner => "a body was started after another run had taken the call",
             Self::TwoPayloads => "a result was made of the steps of two payloads",
             Self::BehindTheirBack => "recovery resumed a call whose caller had been told no",
+            Self::WaitsInVain => "a call waits for a step that is settled",
+            Self::WentOnUntold => "a parked call went on without an operator",
         })
     }
 }

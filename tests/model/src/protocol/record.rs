@@ -33,12 +33,20 @@ pub struct Record {
     pub second_payload: bool,
     /// Whether the caller of the last run was told the body's own error.
     pub told_error: bool,
+    /// Whether it is indeterminate only because its step is in doubt.
+    pub waits_for_step: bool,
 }
 
 impl Record {
     /// Whether it is a reservation of a run that no other run has taken, in doubt or not.
     pub(super) fn is_untaken_from(&self, run: u8) -> bool {
         self.is_held_by(run) || self.token == run && self.phase == Phase::Indeterminate
+    }
+
+    /// Suspends a call that was indeterminate.
+    pub(super) fn go_on(&mut self, is_due: bool) {
+        let (phase, waits_for_step, told_error) = (Phase::Lapsed, false, false);
+        *self = Self { phase, waits_for_step, told_error, due: is_due, ..*self };
     }
 
     /// Whether a run's token is in a record that is reserved, or lapsed and not taken by another.

@@ -73,6 +73,12 @@ rules! {
     ErrorAfterRelease => "a caller is told its own error after the release",
     /// An operator's word counts for the attempt that was looked at.
     OperatorSees => "resolving compares what was seen",
+    /// Whoever settles the step that a call waits for has the call go on, in the same atomic step.
+    SettleEndsWait => "settling a step ends the wait for it",
+    /// The store looks at the journal when a run ends in doubt: its step may be settled by then.
+    SuspendLooks => "suspending looks whether the step is still in doubt",
+    /// What waits for another reason goes on waiting when a step is settled.
+    ReasonKept => "a settled step ends no other wait",
     /// The reservation and its entry in the due index are one atomic step.
     DueWithReserve => "a reservation is due by the same atomic step",
 }

@@ -134,7 +134,10 @@ impl Run {
 
     /// Ends it. What it has sent stays on its way.
     pub(super) fn end(&mut self) {
+        // What it thinks of `m` may still be on its way.
+        let m = if self.m == Progress::InDoubt { Progress::InDoubt } else { Progress::Idle };
         *self = Self {
+            m,
             stage: Stage::Ended,
             kind: self.kind,
             second_payload: self.second_payload,

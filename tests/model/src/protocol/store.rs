@@ -7,7 +7,7 @@ use super::property::Property;
 use super::record::{Phase, Record};
 use super::request::Request;
 use super::rule::Rule;
-use super::run::{Kind, Stage};
+use super::run::{Kind, Progress, Stage};
 use super::state::State;
 use super::writes::{answer, is_let_in};
 
@@ -150,9 +150,16 @@ fn release(config: &Config, state: &mut State, at: u8, own_error: bool) {
     if !record.journaled && !config.input {
         return vacate(state);
     }
-    record.phase = if state.journal.m.is_begun() { Phase::Indeterminate } else { Phase::Lapsed };
+    let is_begun = state.journal.m.is_begun();
+    let believes = state.runs[usize::from(at)].m == Progress::InDoubt;
+    let waits = is_begun || believes && !config.has(Rule::SuspendLooks);
+    record.phase = if waits { Phase::Indeterminate } else { Phase::Lapsed };
+    record.waits_for_step = waits;
     record.due = config.input && !(own_error && config.has(Rule::ErrorNotDue));
     record.told_error = own_error;
+    if waits && !is_begun {
+        state.broke(Property::WaitsInVain);
+    }
 }
 
 /// Leaves the id vacant.

@@ -81,11 +81,33 @@ fn write(config: &Config, state: &mut State, at: u8, request: Request) -> bool {
         Request::RecordA | Request::RecordZ => {}
         _ => return false,
     }
+    if matches!(request, Request::Settle(_) | Request::TakeBack(_)) {
+        end_wait(config, state);
+    }
     let second_payload = state.runs[usize::from(at)].second_payload;
     state.journal.payloads[usize::from(second_payload)] = true;
     state.journal.exists = true;
     state.record.journaled = true;
     true
+}
+
+/// A step is settled: the call that waits for it goes on.
+fn end_wait(config: &Config, state: &mut State) {
+    if state.record.phase != Phase::Indeterminate {
+        return;
+    }
+    let is_parked = !state.record.waits_for_step;
+    if is_parked && config.has(Rule::ReasonKept) {
+        return;
+    }
+    if config.has(Rule::SettleEndsWait) {
+        state.record.go_on(config.input);
+        if is_parked {
+            state.broke(Property::WentOnUntold);
+        }
+    } else {
+        state.broke(Property::WaitsInVain);
+    }
 }
 
 /// A run learns that the store did a journal write.

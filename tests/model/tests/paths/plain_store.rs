@@ -17,10 +17,11 @@ pub(crate) enum Flaw {
     ResumesWhateverIsThere,
     ReleasesOverAJournal,
     KeepsTheJournalOfACompletedCall,
+    WaitsForASettledStep,
 }
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::WritesWithoutFence,
         Self::LetsALateOwnerBegin,
         Self::LetsALateBeginReplaceATriedEntry,
@@ -30,6 +31,7 @@ impl Flaw {
         Self::ResumesWhateverIsThere,
         Self::ReleasesOverAJournal,
         Self::KeepsTheJournalOfACompletedCall,
+        Self::WaitsForASettledStep,
     ];
 }
 
@@ -200,6 +202,8 @@ impl PlainStore {
             there => there == Some(&entry),
         };
         if matches {
+            let in_doubt = there.in_doubt && self.has(Flaw::WaitsForASettledStep);
+            self.record = Some(Record::Reserved(Reservation { in_doubt, ..there }));
             self.journal.insert(Step::M, entry);
         }
         if matches { Answer::Written } else { Answer::Refused }

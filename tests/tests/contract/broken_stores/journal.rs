@@ -120,6 +120,11 @@ impl Journal for BrokenStore {
                 steps.extend(request.also.iter().cloned());
                 written
             }
+            Flaw::WriteStepNeverEndsTheWait
+            | Flaw::WriteStepEndsTheWaitAtOnce
+            | Flaw::WriteStepEndsEveryWait
+            | Flaw::WriteStepLooksBeforeItWrites
+            | Flaw::TheWaitEndsWithoutADueTime => self.settle_wrongly(request).await,
             _ => store.write_step(request).await,
         }
     }
@@ -195,6 +200,7 @@ impl Journal for BrokenStore {
                 asked.otherwise = WithoutJournal::Release;
                 self.store.suspend(&asked).await
             }
+            Flaw::SuspendWaitsForSettledSteps => self.suspend_in_vain(request).await,
             _ => self.store.suspend(request).await,
         }
     }

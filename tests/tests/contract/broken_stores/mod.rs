@@ -11,6 +11,7 @@ mod read;
 mod renew_release;
 mod reserve;
 mod scopes;
+mod steps_in_doubt;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -146,6 +147,11 @@ pub(crate) enum Flaw {
     CompleteKeepsTheJournal,
     CompleteOverwritesSuspendedCalls,
     PurgeKeepsTheJournal,
+    WriteStepNeverEndsTheWait,
+    WriteStepEndsTheWaitAtOnce,
+    WriteStepEndsEveryWait,
+    WriteStepLooksBeforeItWrites,
+    SuspendWaitsForSettledSteps,
 
     // And those about calls that are due.
     ReserveWinsOverAnInput,
@@ -162,6 +168,7 @@ pub(crate) enum Flaw {
     SuspendFreesResumedCalls,
     WriteStepMarksOnlyFirstRuns,
     ResumeGoesByTheToken,
+    TheWaitEndsWithoutADueTime,
 }
 
 #[derive(Clone)]

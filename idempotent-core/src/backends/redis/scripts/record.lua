@@ -16,6 +16,11 @@ local function has_input(record)
   return bit.band(string.byte(record, 40), 8) ~= 0
 end
 
+-- Whether the call waits until no step of its journal is in doubt.
+local function waits_for_steps(record)
+  return string.byte(record, 3) == 4
+end
+
 -- How many ms of a reservation's life are left when it lapses: its retention, if it is kept then.
 local function grace_of(record)
   if string.byte(record, 3) == 0 then

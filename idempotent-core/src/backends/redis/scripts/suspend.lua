@@ -1,7 +1,7 @@
 -- KEYS: the record, its journal, and for a call with an input its index of due calls. ARGV: token, the record to write, 1
 -- if the lease ends now, the record to write in place of a reservation without a journal or nothing to release it, and
 -- triples: a step, the entry that is replaced, and by which. For a call with an input at last: in how many ms it is due or
--- nothing, and its entry in the index.
+-- nothing, and its entry in the index. A record that waits for steps suspends at once if none of them is in doubt.
 -- Returns 1: written. 0: there is no such reservation, or it has a journal that the record to write does not know.
 local head = redis.call('GETRANGE', KEYS[1], 0, 39)
 if not is_reservation(head) or string.sub(head, 5, 20) ~= ARGV[1] then
@@ -34,6 +34,17 @@ if not keeps then
     record, ends_now = redis.call('GET', KEYS[1]), true
   end
 end
+local due_in = ARGV[#ARGV - 1]
+if keeps then
+  for at = 5, triples_end, 3 do
+    if redis.call('HGET', KEYS[2], ARGV[at]) == ARGV[at + 1] then
+      redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 2])
+    end
+  end
+  if waits_for_steps(record) and not is_in_doubt(KEYS[2]) then
+    record, due_in = string.sub(record, 1, 2) .. '\3' .. string.sub(record, 4), '0'
+  end
+end
 local left = redis.call('PTTL', KEYS[1])
 if left < 0 and not ends_now then
   redis.call('SET', KEYS[1], record)
@@ -56,12 +67,5 @@ else
     redis.call('PEXPIRE', KEYS[2], lifetime)
   end
 end
-set_due(ARGV[#ARGV - 1])
-if keeps then
-  for at = 5, triples_end, 3 do
-    if redis.call('HGET', KEYS[2], ARGV[at]) == ARGV[at + 1] then
-      redis.call('HSET', KEYS[2], ARGV[at], ARGV[at + 2])
-    end
-  end
-end
+set_due(due_in)
 return 1

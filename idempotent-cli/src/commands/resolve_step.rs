@@ -1,0 +1,95 @@
+//! `resolve-step`: saying what a step turned out to be of which nobody knows what it did.
+
+use idempotent_core::engine::Inspection;
+use idempotent_core::model::{StepEntry, StepId, StepStatus};
+use idempotent_core::store::State;
+
+use super::settle::{Change, look, settle};
+use crate::args::ResolveStep;
+use crate::change::{Said, check, step_resolution};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::{StepName, StepReference};
+
+pub(super) async fn run(arguments: ResolveStep, context: &mut Context) -> Result<Exit, Failure> {
+    check(&arguments.consent)?;
+    let store = context.connect().await?;
+    let seen = look(context, &store, &arguments.target).await?;
+    let (step, entry) = find(&seen, &arguments.step)?;
+    if seen.state() == State::Reserved {
+        return refused(
+            "the call runs, and may know itself; if its owner is dead, release it first",
+        );
+    }
+    match entry.status() {
+        StepStatus::Begun => {}
+        StepStatus::Tried => return refused("nobody doubts what the step did: it did not happen"),
+        _ => return refused("nobody doubts what the step did: it has ended, or was resolved"),
+    }
+    let Said { resolution, name, result } = step_resolution(arguments.happened.as_deref())?;
+    let id = seen.id();
+    let label = StepName::new(step, entry, seen.steps()).to_string();
+    let (question, done) = match name {
+        "happened" => (
+            format!("Step {label} of {id} happened, and the call goes on with this result?"),
+            "happened: the next run gets the result",
+        ),
+        _ => (
+            format!("Step {label} of {id} never happened, and the next run may run it?"),
+            "never happened: the next run runs it",
+        ),
+    };
+    let others = seen.steps().iter().filter(|(other, _)| other != step);
+    let left = others.filter(|(_, entry)| entry.status() == StepStatus::Begun).count();
+    let goes_on = match (left, seen.has_input()) {
+        (0, true) => "; a recovery or the next caller goes on with the call",
+        (0, false) => "; the next caller goes on with the call",
+        _ => "; another step is still in doubt",
+    };
+    let change = Change {
+        command: "resolve-step",
+        consent: &arguments.consent,
+        question,
+        step: Some(StepReference::new(step, entry)),
+        said: Some(name.to_owned()),
+        result,
+        names_key: true,
+        done: format!("step {label} of {id} {done}{goes_on}"),
+    };
+    let act = store.engine.resolve_step(&seen, step, resolution);
+    let exit = settle(context, &store, &seen, change, act).await?;
+    store.close().await;
+    Ok(exit)
+}
+
+/// The step of this name, of this name and key, or of an id with these first digits.
+fn find<'a>(seen: &'a Inspection, asked: &str) -> Result<(&'a StepId, &'a StepEntry), Failure> {
+    let all = seen.steps();
+    let fits = |step: &StepId, entry: &StepEntry| {
+        let reference = StepReference::new(step, entry);
+        reference.label() == asked || reference.has_digits(asked)
+    };
+    let mut found = all.iter().filter(|(step, entry)| fits(step, entry));
+    match (found.next(), found.next()) {
+        (Some((step, entry)), None) => Ok((step, entry)),
+        (None, _) => Err(Failure::new(
+            Exit::NotFound,
+            format!("the call has no step {asked:?}; those in doubt: {}", in_doubt(all)),
+        )),
+        (Some(_), Some(_)) => Err(Failure::usage(format!(
+            "several steps are called {asked:?}, within others: name one by its id, which `show --json` prints"
+        ))),
+    }
+}
+
+/// What the steps in doubt are called.
+fn in_doubt(all: &[(StepId, StepEntry)]) -> String {
+    let begun = all.iter().filter(|(_, entry)| entry.status() == StepStatus::Begun);
+    let names: Vec<_> =
+        begun.map(|(step, entry)| StepName::new(step, entry, all).to_string()).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+fn refused(why: &str) -> Result<Exit, Failure> {
+    Err(Failure::new(Exit::Refused, why))
+}

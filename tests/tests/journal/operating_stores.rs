@@ -1,0 +1,106 @@
+//! What operators do with calls on the stores that other processes share.
+
+use std::time::Duration;
+
+use idempotent_core::backends::{PostgresStore, RedisStore, SqliteStore};
+use idempotent_core::engine::{Inspection, Resolution};
+use idempotent_core::model::{RecordId, StepId};
+use idempotent_core::store::{Due, State};
+use idempotent_core::{Error, Guarantee, Idempotency, Operation, Store};
+use idempotent_servers::{Postgres, Redis, Server, require};
+use tempfile::TempDir;
+
+/// A step that begins and never ends.
+async fn pay(name: &'static str) -> Result<u32, Error> {
+    let step = Operation::new(name).guarantee(Guarantee::AtMostOnce).step();
+    step.returning::<Result<u32, Error>>().run(std::future::pending).await
+}
+
+async fn inspect(engine: &Idempotency, id: &RecordId) -> Option<Inspection> {
+    engine.inspect(id).await.unwrap()
+}
+
+async fn until(
+    engine: &Idempotency,
+    id: &RecordId,
+    is: impl Fn(&Inspection) -> bool,
+) -> Inspection {
+    loop {
+        if let Some(seen) = inspect(engine, id).await.filter(&is) {
+            return seen;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A call whose owner has died in both of its steps.
+async fn died_in_two_steps(engine: &Idempotency, key: &str) -> Inspection {
+    let call = Operation::new("checkout").lease(Duration::from_secs(1)).key(key).engine(engine);
+    let call = call.resume(&"an order").returning::<Result<u32, Error>>();
+    let run = call.run(|| async {
+        let (one, other) = tokio::join!(pay("charge"), pay("refund"));
+        Ok(one? + other?)
+    });
+    let id = engine.record_id("checkout", None, key).unwrap();
+    tokio::select! {
+        ended = run => panic!("its steps never end: {ended:?}"),
+        _ = until(engine, &id, |seen| seen.steps().len() == 2) => {}
+    }
+    until(engine, &id, is_due).await
+}
+
+fn is_due(seen: &Inspection) -> bool {
+    seen.state() == State::Suspended && seen.due_in() == Some(Duration::ZERO)
+}
+
+/// Both are resolved as they were seen first, or each as it is then.
+async fn a_call_whose_steps_are_resolved_one_by_one_stays_due(store: impl Store + Clone) {
+    let pause = Duration::from_millis(20);
+    let engine = Idempotency::builder(store.clone()).resume_backoff(pause, pause).build();
+    let (one, other) = tokio::join!(
+        died_in_two_steps(&engine, "from one inspection"),
+        died_in_two_steps(&engine, "from two"),
+    );
+    let assert_due = async |id: &RecordId| {
+        let now = inspect(&engine, id).await.unwrap();
+        assert!(is_due(&now), "{now:?}");
+        let index = store.due_calls().unwrap();
+        let due = index.due(&Due::new(&["checkout"], 10)).await.unwrap();
+        assert!(due.iter().any(|call| call.id == *id), "{due:?}");
+        now
+    };
+    let resolve = async |seen: &Inspection, step: &StepId| {
+        engine.resolve_step(seen, step, Resolution::completed(5_u32)).await.unwrap();
+        assert_due(seen.id()).await
+    };
+    let steps = |seen: &Inspection| [seen.steps()[0].0, seen.steps()[1].0];
+    for step in steps(&one) {
+        resolve(&one, &step).await;
+    }
+    let [first, second] = steps(&other);
+    let now = resolve(&other, &first).await;
+    resolve(&now, &second).await;
+}
+
+#[tokio::test]
+async fn a_call_on_sqlite_whose_steps_are_resolved_one_by_one_stays_due() {
+    let folder = TempDir::new().unwrap();
+    let store = SqliteStore::connect(folder.path().join("calls.db")).await.unwrap();
+    a_call_whose_steps_are_resolved_one_by_one_stays_due(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_on_postgres_whose_steps_are_resolved_one_by_one_stays_due() {
+    require!(Server::Postgres);
+    let server = Postgres::builder().start().await;
+    let store = PostgresStore::connect(server.url()).await.unwrap();
+    a_call_whose_steps_are_resolved_one_by_one_stays_due(store).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_on_redis_whose_steps_are_resolved_one_by_one_stays_due() {
+    require!(Server::Redis);
+    let server = Redis::start().await;
+    let store = RedisStore::connect(server.url()).await.unwrap();
+    a_call_whose_steps_are_resolved_one_by_one_stays_due(store).await;
+}
