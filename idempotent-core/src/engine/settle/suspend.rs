@@ -50,7 +50,7 @@ impl HeldReservation {
             return Settlement::Suspend(SuspendEnd {
                 in_doubt: poison.in_doubt,
                 error: Some(poison.why().to_owned()),
-                is_uncounted: !poison.counts(),
+                is_uncounted: !poison.counts() && is_attempt(),
                 ..SuspendEnd::asked_for()
             });
         }
@@ -73,7 +73,7 @@ impl HeldReservation {
                     "a call with steps could not be recorded"
                 );
                 let error = error.map(|error| error.why().to_owned());
-                SuspendEnd { error, is_uncounted: true, ..SuspendEnd::asked_for() }
+                SuspendEnd { error, is_uncounted: is_attempt(), ..SuspendEnd::asked_for() }
             }
             Settlement::Complete { .. } => return settlement,
             Settlement::Suspend(end) => SuspendEnd { in_doubt: is_at_most_once, ..end },
@@ -115,7 +115,8 @@ fn misfit((kind, why): (ErrorKind, String)) -> SuspendEnd {
     if is_of_version {
         leave();
     }
-    SuspendEnd { error: Some(why), is_uncounted: is_of_version, ..SuspendEnd::asked_for() }
+    let is_uncounted = is_of_version && is_attempt();
+    SuspendEnd { error: Some(why), is_uncounted, ..SuspendEnd::asked_for() }
 }
 
 /// Notes that this process cannot go on with the call.
@@ -123,6 +124,11 @@ fn leave() {
     if let Some(claim) = Claim::current() {
         claim.leave();
     }
+}
+
+/// Whether the run was counted as an attempt of a recovery: those of a call's own callers are not.
+fn is_attempt() -> bool {
+    Claim::current().is_some()
 }
 
 impl SuspendEnd {
