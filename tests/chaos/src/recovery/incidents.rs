@@ -21,15 +21,14 @@ pub(super) struct Incidents {
     pub(super) server_faults: Vec<Span>,
     /// While the machine did not let the runner run.
     pub(super) stalls: Vec<Span>,
-    /// While there was no process that could go on.
+    /// While there was no process that reached the store and could go on.
     pub(super) absences: Vec<Span>,
 }
 
 impl Incidents {
     /// How much of a time went by while nobody could have done anything.
     pub(super) fn excused(&self, time: Span) -> Duration {
-        let spans = self.server_faults.iter().chain(&self.stalls).chain(&self.absences);
-        let mut spans: Vec<Span> = spans.copied().collect();
+        let mut spans: Vec<Span> = self.stalls.iter().chain(&self.absences).copied().collect();
         spans.sort_by_key(|span| span.from);
         let (mut excused, mut counted) = (Duration::ZERO, time.from);
         for span in spans {
@@ -40,9 +39,10 @@ impl Incidents {
         excused
     }
 
-    /// When workers stopped to answer, whether for a while or for good.
-    pub(super) fn deaths(&self) -> impl Iterator<Item = Timestamp> {
-        self.kills.iter().copied().chain(self.freezes.iter().map(|span| span.from))
+    /// When what a worker was taking may have been lost: it stopped to answer, for a while or for good, or the store had.
+    pub(super) fn losses(&self) -> impl Iterator<Item = Timestamp> {
+        let workers = self.kills.iter().copied().chain(self.freezes.iter().map(|span| span.from));
+        workers.chain(self.absences.iter().map(|span| span.to))
     }
 }
 

@@ -92,6 +92,14 @@ pub(super) async fn judge(shop: &Shop, folder: &Path, orders: u32, within: Durat
     for number in left {
         let id = shop.engine.record_id(OPERATION, None, &number)?;
         let seen = shop.engine.inspect(&id).await;
+        let has_ended = |seen: &Inspection| seen.state() == State::Completed;
+        if seen.as_ref().is_ok_and(|seen| seen.as_ref().is_some_and(has_ended)) {
+            // Since its last look.
+            if let Some(result) = ask(shop, number).await? {
+                findings.results.insert(number, result);
+                continue;
+            }
+        }
         let why = seen.as_ref().ok().and_then(Option::as_ref).map(|seen| {
             let (state, steps) = (seen.state(), seen.steps().len());
             let last = seen.last_error().unwrap_or("no error");

@@ -11,6 +11,7 @@ mod judge;
 mod launcher;
 mod ledger;
 mod order;
+mod probe;
 mod runner;
 mod verdict;
 mod worker;

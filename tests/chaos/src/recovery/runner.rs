@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::incidents::{Incidents, StallWatch};
 use super::launcher::{Launcher, PATIENCE};
 use super::order::{Build, Code};
+use super::probe::{out_of_reach, reached};
 use super::verdict::{Evidence, Verdict, verdict};
 use super::worker::{LONGEST_BACKOFF, Task, begun};
 use super::{Settings, ledger};
@@ -94,6 +95,7 @@ impl Run<'_> {
             worker.kill().await?;
         }
         incidents.stalls = watch.end()?;
+        incidents.absences = out_of_reach(&reached(self.folder)?);
         let entries = ledger::read(self.folder)?;
         let (findings, incidents) = (&findings, &incidents);
         Ok(verdict(&Evidence { settings: self.settings, entries: &entries, findings, incidents }))

@@ -16,6 +16,7 @@ use tokio::time::sleep;
 use super::judge::judge;
 use super::ledger::Ledger;
 use super::order::{Code, Order, Shop};
+use super::probe::probe;
 use crate::timestamp::Timestamp;
 use crate::worker::{StoreSettings, connect};
 
@@ -69,6 +70,8 @@ async fn live(assignment: Assignment) -> Result<()> {
     match task {
         Task::Begin { slot, of, orders, from, until } => {
             let running = shop.recovery().start()?;
+            let (engine, at) = (shop.engine.clone(), folder.clone());
+            tokio::spawn(async move { probe(engine, &at, process).await });
             begin(&shop, &folder, slot, (from, until), (slot..orders).step_by(of as usize)).await?;
             // Until its input is closed.
             tokio::io::stdin().read_to_end(&mut Vec::new()).await?;

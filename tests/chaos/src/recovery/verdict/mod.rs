@@ -40,7 +40,7 @@ pub struct Verdict {
     pub freezes: usize,
     /// How many faults of servers there were.
     pub server_faults: usize,
-    /// The longest time for which nobody ran a call that had to go on, without that in which the server was away.
+    /// The longest time for which nobody ran a call that had to go on, without that in which no worker reached the store.
     pub longest_stuck: Duration,
     /// What that may be.
     pub allowed_stuck: Duration,

@@ -11,7 +11,7 @@ use crate::recovery::worker::LONGEST_BACKOFF;
 
 /// What the machine may add to a lease and a pause: one call of the store that is not answered, one look of the recovery
 /// that has just looked, the pauses within a step, and a second in which two processors run what a dozen processes want.
-/// Time in which the machine stood still, or the server was away, does not count at all.
+/// Time in which the machine stood still, or in which no worker reached the store, does not count at all.
 pub(super) const SLACK: Duration =
     STORE_TIMEOUT.saturating_add(POLL).saturating_add(Duration::from_millis(1_300));
 
@@ -22,8 +22,8 @@ pub(super) fn allowed(lease: Duration) -> Duration {
 
 /// The longest time from the last sign of life of a call until somebody took it who then ran it.
 ///
-/// A worker that dies while it takes a call leaves no sign of that. So where a worker dies when the call may be due, the
-/// call has a lease and a pause from then on.
+/// A worker that dies while it takes a call leaves no sign of that, and neither does one that is never answered. So where a
+/// worker dies when the call may be due, or the store comes back, the call has a lease and a pause from then on.
 pub(super) fn judge(
     evidence: &Evidence<'_>,
     order: u32,
@@ -46,8 +46,8 @@ pub(super) fn judge(
             Event::Ended { .. } | Event::Resolved => last.at,
             _ => last.at.after(lease / 2),
         };
-        let died = evidence.incidents.deaths().filter(|at| (due..taken.at).contains(at)).max();
-        let time = Span { from: died.unwrap_or(last.at), to: taken.at };
+        let lost = evidence.incidents.losses().filter(|at| (due..taken.at).contains(at)).max();
+        let time = Span { from: lost.unwrap_or(last.at), to: taken.at };
         let stuck = time.to.since(time.from).saturating_sub(evidence.incidents.excused(time));
         longest = longest.max(stuck);
         if stuck > allowed(lease) {

@@ -209,13 +209,13 @@ fn a_call_that_is_stuck_longer_than_its_lease_and_the_backoff_is_found() {
 }
 
 #[test]
-fn time_without_a_server_counts_neither_as_stuck_nor_twice() {
+fn time_without_a_store_counts_neither_as_stuck_nor_twice() {
     let mut story = stuck_for(allowed(LEASE) + Duration::from_millis(900));
     let span = |from, to| Span { from: after(from), to: after(to) };
-    story.incidents.server_faults = vec![span(1_000, 1_600)];
-    story.incidents.stalls = vec![span(1_200, 1_500)];
+    story.incidents.absences = vec![span(500, 1_050)];
+    story.incidents.stalls = vec![span(700, 1_000)];
     assert_only(&story, "order 0 was stuck for");
-    story.incidents.stalls = vec![span(1_200, 1_950)];
+    story.incidents.stalls = vec![span(700, 1_450)];
     assert_eq!(story.judged().faults, [""; 0]);
 }
 
