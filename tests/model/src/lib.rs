@@ -3,6 +3,7 @@
 //! * [`search`] goes through every state of a model, breadth first.
 //! * [`protocol`] is such a model: one call with steps, its record and journal, and several runs.
 //! * [`gate`] runs random programs with steps, to see which renamed steps a resumed run notices.
+//! * [`recovery`] is another: who takes a call that is due, how often, and when nobody does any more.
 //! * [`paths`] picks ways through the protocol by which real stores are driven.
 //!
 //! The search is our own, and not `stateright`: that keeps no edges to ask whether a good end can
@@ -19,4 +20,5 @@
 pub mod gate;
 pub mod paths;
 pub mod protocol;
+pub mod recovery;
 pub mod search;

@@ -1,5 +1,6 @@
 //! Random interleavings of calls, crashes, faults and clock steps, against a sequential model of
-//! what the engine promises: who runs, what each caller sees, what the store holds.
+//! what the engine promises: who runs, what each caller sees, what the store holds. And `stores`: the stores under the model
+//! of calls that resume.
 
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
@@ -7,6 +8,7 @@
 mod engine_driver;
 mod reference;
 mod script;
+mod stores;
 
 use proptest::collection::vec;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};

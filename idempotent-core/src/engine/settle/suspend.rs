@@ -59,7 +59,7 @@ impl HeldReservation {
                     false => Doubt::of_call(is_at_most_once),
                 },
                 error: Some(poison.why().to_owned()),
-                is_uncounted: !poison.counts(),
+                is_uncounted: !poison.counts() && is_attempt(),
                 ..SuspendEnd::asked_for()
             });
         }
@@ -81,7 +81,7 @@ impl HeldReservation {
                     "a call with steps could not be recorded"
                 );
                 let error = error.map(|error| error.why().to_owned());
-                SuspendEnd { error, is_uncounted: true, ..SuspendEnd::asked_for() }
+                SuspendEnd { error, is_uncounted: is_attempt(), ..SuspendEnd::asked_for() }
             }
             Settlement::Complete { .. } => return settlement,
             Settlement::Suspend(end) => {
@@ -126,7 +126,8 @@ fn misfit((kind, why): (ErrorKind, String)) -> SuspendEnd {
     if is_of_version {
         leave();
     }
-    SuspendEnd { error: Some(why), is_uncounted: is_of_version, ..SuspendEnd::asked_for() }
+    let is_uncounted = is_of_version && is_attempt();
+    SuspendEnd { error: Some(why), is_uncounted, ..SuspendEnd::asked_for() }
 }
 
 /// Notes that this process cannot go on with the call.
@@ -141,6 +142,11 @@ impl Doubt {
     const fn of_call(is_in_doubt: bool) -> Self {
         if is_in_doubt { Self::Call } else { Self::None }
     }
+}
+
+/// Whether the run was counted as an attempt of a recovery: those of a call's own callers are not.
+fn is_attempt() -> bool {
+    Claim::current().is_some()
 }
 
 impl SuspendEnd {

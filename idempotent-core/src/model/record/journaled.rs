@@ -74,8 +74,24 @@ impl Record {
         Self(bytes.into())
     }
 
-    /// This reservation of a call that waits for its steps, if it has a journal and suspends otherwise. It has no MAC.
-    pub(crate) fn waiting_for_steps(&self) -> Self {
+    /// This reservation as that of a call that [waits for its steps](Self::waits_for_steps), if it has a journal and suspends
+    /// otherwise; any other record stays as it is. It has no MAC.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use idempotent_core::model::{Envelope, Record, Token};
+    ///
+    /// let reserved = Record::reserved(&Envelope::new("shop::checkout"), Token::random());
+    /// assert_eq!(reserved.waiting_for_steps(), reserved);
+    ///
+    /// let journaled = reserved.with_journal(Token::random(), Duration::from_secs(60));
+    /// let waiting = journaled.waiting_for_steps();
+    /// assert!(waiting.waits_for_steps());
+    /// assert_eq!(waiting.with_steps_settled(), journaled);
+    /// ```
+    #[must_use]
+    pub fn waiting_for_steps(&self) -> Self {
         if !(self.has_journal() && self.suspends()) {
             return self.clone();
         }

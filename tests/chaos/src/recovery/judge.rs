@@ -1,6 +1,6 @@
 //! The judge: waits until every call has ended, says of steps in doubt what their effects say, and asks for the results.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -13,9 +13,8 @@ use idempotent_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 
-use super::effects;
-use super::order::{OPERATION, Order, result_of_step};
-use super::worker::Shop;
+use super::ledger::{self, Entry, Event};
+use super::order::{OPERATION, Order, Shop, result_of_step};
 
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -47,7 +46,7 @@ pub(super) async fn judge(shop: &Shop, folder: &Path, orders: u32, within: Durat
     let began = Instant::now();
     while !left.is_empty() && began.elapsed() < within {
         // Before the records are looked at: whatever has started by now has one.
-        let started = effects::started(folder)?;
+        let started = started(&ledger::read(folder)?);
         let mut next = Vec::new();
         for number in left {
             let id = shop.engine.record_id(OPERATION, None, &number)?;
@@ -93,6 +92,14 @@ pub(super) async fn judge(shop: &Shop, folder: &Path, orders: u32, within: Durat
     for number in left {
         let id = shop.engine.record_id(OPERATION, None, &number)?;
         let seen = shop.engine.inspect(&id).await;
+        let has_ended = |seen: &Inspection| seen.state() == State::Completed;
+        if seen.as_ref().is_ok_and(|seen| seen.as_ref().is_some_and(has_ended)) {
+            // Since its last look.
+            if let Some(result) = ask(shop, number).await? {
+                findings.results.insert(number, result);
+                continue;
+            }
+        }
         let why = seen.as_ref().ok().and_then(Option::as_ref).map(|seen| {
             let (state, steps) = (seen.state(), seen.steps().len());
             let last = seen.last_error().unwrap_or("no error");
@@ -104,6 +111,12 @@ pub(super) async fn judge(shop: &Shop, folder: &Path, orders: u32, within: Durat
     }
     fs::write(path(folder), serde_json::to_vec(&findings)?)?;
     Ok(())
+}
+
+/// The calls of which a body has started in any process.
+fn started(entries: &[Entry]) -> BTreeSet<u32> {
+    let started = entries.iter().filter(|entry| entry.event == Event::Started);
+    started.map(|entry| entry.order).collect()
 }
 
 /// The result of a call; `None` if it can be asked for later only.
@@ -124,10 +137,11 @@ async fn resolve(shop: &Shop, folder: &Path, number: u32, seen: &Inspection) -> 
     let in_doubt = |(_, entry): &(_, StepEntry)| entry.status() == StepStatus::Begun;
     if !seen.steps().iter().any(in_doubt) {
         // Its late owner has said what the step did, and nobody who looked at the call has seen it. It may have moved on.
+        shop.ledger.note(number, Event::Resolved);
         let _ = shop.engine.resume(seen).await;
         return Ok(0);
     }
-    let effects = effects::read(folder)?;
+    let entries = ledger::read(folder)?;
     let mut resolved = 0;
     for (step, entry) in seen.steps() {
         if entry.status() != StepStatus::Begun {
@@ -135,12 +149,14 @@ async fn resolve(shop: &Shop, folder: &Path, number: u32, seen: &Inspection) -> 
         }
         let at: Option<u32> = entry.key().and_then(|key| key.parse().ok());
         let Some(at) = at else { anyhow::bail!("a step without its key: {entry:?}") };
-        let has_happened = effects.iter().any(|effect| (effect.order, effect.step) == (number, at));
+        let has_happened =
+            entries.iter().any(|entry| entry.order == number && entry.is_effect_of(at));
         let resolution = match has_happened {
             true => Resolution::completed(result_of_step(number, at)),
             false => Resolution::never_happened_and_owner_is_dead(),
         };
-        // Somebody may have been first.
+        // First, since a recovery takes the call at once. Somebody may have been first there, too.
+        shop.ledger.note(number, Event::Resolved);
         if shop.engine.resolve_step(seen, step, resolution).await.is_ok() {
             resolved += 1;
         }

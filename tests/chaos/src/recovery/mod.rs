@@ -1,13 +1,17 @@
 //! Calls of ten steps that are finished without their callers: worker processes begin them and run a recovery, and are
 //! killed and stopped, and so are the servers. Whoever began a call never asks for it again.
 //!
-//! [`run`] carries a run out: its `worker`s make `order`s, whose effects are written to `effects`, outside of the store. When
-//! the faults are over, a `judge`, one more worker, waits until every call has ended, and says of steps in doubt what the
-//! effects say. The [`Verdict`] compares all that.
+//! [`run`] carries a run out: its `worker`s make `order`s, and write to a `ledger` outside of the store what they run and
+//! what its effects are. When the faults are over, a `judge`, one more worker, waits until every call has ended, and says of
+//! steps in doubt what the ledger says. The [`Verdict`] compares all that, and knows of the `incidents`.
 
-mod effects;
+mod deployment;
+mod incidents;
 mod judge;
+mod launcher;
+mod ledger;
 mod order;
+mod probe;
 mod runner;
 mod verdict;
 mod worker;
@@ -15,6 +19,7 @@ mod worker;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use self::deployment::deploy;
 pub use self::runner::run;
 pub use self::verdict::Verdict;
 pub(crate) use self::worker::main as worker_main;

@@ -1,33 +1,28 @@
 //! One run: starts the servers and the workers, breaks both, and has the judge look at what is left.
 
-use std::fs::{self, File};
 use std::path::Path;
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use rustix::process::{Pid, Signal, kill_process};
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::sleep;
 
-use super::judge::{self, Findings};
-use super::verdict::{Verdict, verdict};
-use super::worker::{Assignment, LONGEST_BACKOFF, Task, begun};
-use super::{Settings, WORKER, effects};
+use super::incidents::{Incidents, StallWatch};
+use super::launcher::{Launcher, PATIENCE};
+use super::order::{Build, Code};
+use super::probe::{out_of_reach, reached};
+use super::verdict::{Evidence, Verdict, verdict};
+use super::worker::{LONGEST_BACKOFF, Task, begun};
+use super::{Settings, ledger};
+use crate::checker::Span;
 use crate::schedule::{AtServer, duration_of};
 use crate::servers::Servers;
 use crate::timestamp::Timestamp;
-use crate::worker::StoreSettings;
-
-/// How long a call of the store may take.
-const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The faults begin after the load and end before it.
 const MARGIN: Duration = Duration::from_millis(700);
-
-/// A run that takes longer stands still.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What happens to a worker.
 #[derive(Clone, Copy, Debug)]
@@ -44,17 +39,22 @@ enum Fault {
 pub async fn run(settings: &Settings) -> Result<Verdict> {
     let folder = tempfile::Builder::new().prefix("chaos-recovery-").tempdir()?;
     let servers = Servers::start(settings.topology, folder.path()).await?;
-    let run = Run { settings, servers: &servers, folder: folder.path() };
+    let launcher = Launcher::new(settings, &servers, folder.path());
+    let log = launcher.clone();
+    let run = Run { settings, servers: &servers, folder: folder.path(), launcher };
     let verdict = run.carry_out().await;
-    let log = logs(folder.path());
-    verdict.with_context(|| format!("seed {}\n{log}", settings.seed))
+    verdict.with_context(|| format!("seed {}\n{}", settings.seed, log.logs()))
 }
 
 struct Run<'a> {
     settings: &'a Settings,
     servers: &'a Servers,
     folder: &'a Path,
+    launcher: Launcher<'a>,
 }
+
+/// All workers are of one build.
+const CODE: Code = Code { build: Build::Before, halts_after: None };
 
 impl Run<'_> {
     async fn carry_out(&self) -> Result<Verdict> {
@@ -64,66 +64,47 @@ impl Run<'_> {
         for slot in 0..workers {
             slots.push(Some(self.start_worker(slot, slot, from)?));
         }
+        let watch = StallWatch::start();
         let mut random = Rng::with_seed(self.settings.seed);
         let server_faults = self.server_faults(&mut random);
         let faults = self.worker_faults(&mut random);
         let broken = async {
+            let mut spans = Vec::new();
             for (at, fault, lasts) in server_faults {
                 from.after(at).reached().await;
+                let from = Timestamp::now();
                 let ongoing = self.servers.begin(fault).await?;
                 sleep(lasts).await;
                 self.servers.end(ongoing).await?;
+                spans.push(Span { from, to: Timestamp::now() });
             }
-            Ok::<(), anyhow::Error>(())
+            Ok::<_, anyhow::Error>(spans)
         };
         let (broken, disturbed) = tokio::join!(broken, self.disturb(&mut slots, faults, from));
-        let (mut process, ()) = (disturbed?, broken?);
+        let ((mut process, mut incidents), server_faults) = (disturbed?, broken?);
+        incidents.server_faults = server_faults;
         from.after(load).reached().await;
         self.all_begun().await?;
         // What a frozen owner had begun has ended by then, and what it held has lapsed.
         sleep(lease + Duration::from_secs(1)).await;
         process += 1;
         let within = lease + LONGEST_BACKOFF + PATIENCE;
-        let findings = self.judged(process, Task::Judge { orders, within }).await?;
+        let findings = self.launcher.judge(process, CODE, Task::Judge { orders, within }).await?;
         for worker in slots.iter_mut().flatten() {
             ensure!(worker.try_wait()?.is_none(), "a worker died by itself");
             worker.kill().await?;
         }
-        let effects = effects::read(self.folder)?;
-        Ok(verdict(self.settings, &effects, &findings))
+        incidents.stalls = watch.end()?;
+        incidents.absences = out_of_reach(&reached(self.folder)?);
+        let entries = ledger::read(self.folder)?;
+        let (findings, incidents) = (&findings, &incidents);
+        Ok(verdict(&Evidence { settings: self.settings, entries: &entries, findings, incidents }))
     }
 
     fn start_worker(&self, slot: u32, process: u32, from: Timestamp) -> Result<Child> {
         let Settings { workers, orders, load, .. } = *self.settings;
         let until = from.after(load);
-        self.start(process, Task::Begin { slot, of: workers, orders, from, until })
-    }
-
-    fn start(&self, process: u32, task: Task) -> Result<Child> {
-        let assignment = Assignment {
-            process,
-            store_settings: StoreSettings {
-                endpoint: self.servers.endpoint(),
-                min_replicas: self.settings.min_replicas,
-                timeout: STORE_TIMEOUT,
-            },
-            lease: self.settings.lease,
-            folder: self.folder.to_owned(),
-            task,
-        };
-        let log = File::create(self.folder.join(format!("log-{process}")))?;
-        let mut command: Command = self.servers.command(&self.settings.program);
-        command.arg(WORKER).arg(serde_json::to_string(&assignment)?);
-        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).kill_on_drop(true);
-        command.spawn().context("starting a worker")
-    }
-
-    async fn judged(&self, process: u32, task: Task) -> Result<Findings> {
-        let mut judge = self.start(process, task)?;
-        let status = tokio::time::timeout(PATIENCE * 3, judge.wait()).await;
-        let status = status.context("the judge does not end")??;
-        ensure!(status.success(), "the judge failed");
-        Ok(serde_json::from_slice(&fs::read(judge::path(self.folder))?)?)
+        self.launcher.start(process, CODE, Task::Begin { slot, of: workers, orders, from, until })
     }
 
     /// One after the other, each in its own share of the time.
@@ -158,38 +139,47 @@ impl Run<'_> {
         planned
     }
 
-    /// Breaks workers one after the other, and gives the number of the last process.
+    /// Breaks workers one after the other, and gives the number of the last process and what befell them.
     async fn disturb(
         &self,
         slots: &mut [Option<Child>],
         faults: Vec<(Duration, Fault)>,
         from: Timestamp,
-    ) -> Result<u32> {
+    ) -> Result<(u32, Incidents)> {
         let mut process = self.settings.workers - 1;
+        let mut incidents = Incidents::default();
         let mut paused = Vec::new();
         for (at, fault) in faults {
             from.after(at).reached().await;
             match fault {
                 Fault::Kill { slot, away } => {
                     if let Some(mut worker) = slots[slot].take() {
+                        incidents.kills.push(Timestamp::now());
                         worker.kill().await?;
-                        paused.retain(|(stopped, _)| *stopped != slot);
+                        let now = Timestamp::now();
+                        paused.retain(|&(stopped, from, _)| {
+                            let is_it = stopped == slot;
+                            incidents.freezes.extend(is_it.then_some(Span { from, to: now }));
+                            !is_it
+                        });
                     }
                     sleep(away).await;
                     process += 1;
                     slots[slot] = Some(self.start_worker(slot as u32, process, from)?);
                 }
                 Fault::Pause { slot, lasts } => {
+                    let from = Timestamp::now();
                     signal(slots[slot].as_ref(), Signal::STOP)?;
-                    paused.push((slot, Timestamp::now().after(lasts)));
+                    paused.push((slot, from, from.after(lasts)));
                 }
             }
         }
-        for (slot, until) in paused {
+        for (slot, from, until) in paused {
             until.reached().await;
             signal(slots[slot].as_ref(), Signal::CONT)?;
+            incidents.freezes.push(Span { from, to: Timestamp::now() });
         }
-        Ok(process)
+        Ok((process, incidents))
     }
 
     /// Waits until every call has been begun.
@@ -209,15 +199,4 @@ fn signal(worker: Option<&Child>, signal: Signal) -> Result<()> {
     let pid = worker.and_then(Child::id).and_then(|id| i32::try_from(id).ok());
     let pid = pid.and_then(Pid::from_raw).context("the worker is gone")?;
     kill_process(pid, signal).context("signalling a worker")
-}
-
-/// What the processes have said, for a run that failed.
-fn logs(folder: &Path) -> String {
-    let mut text = String::new();
-    for file in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if file.file_name().to_string_lossy().starts_with("log-") {
-            text.push_str(&fs::read_to_string(file.path()).unwrap_or_default());
-        }
-    }
-    text
 }

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use idempotent_core::{Error, ErrorKind, Idempotency};
+use idempotent_core::{ErrorKind, Idempotency};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use super::effects::Effects;
 use super::judge::judge;
-use super::order::{Order, body, call, recovery};
+use super::ledger::Ledger;
+use super::order::{Code, Order, Shop};
+use super::probe::probe;
 use crate::timestamp::Timestamp;
 use crate::worker::{StoreSettings, connect};
 
@@ -29,6 +30,9 @@ pub(super) struct Assignment {
     pub(super) store_settings: StoreSettings,
     pub(super) lease: Duration,
     pub(super) folder: PathBuf,
+    pub(super) code: Code,
+    /// How long a step that the journal does not know waits for those that it does.
+    pub(super) step_patience: Duration,
     pub(super) task: Task,
 }
 
@@ -39,20 +43,6 @@ pub(super) enum Task {
     Begin { slot: u32, of: u32, orders: u32, from: Timestamp, until: Timestamp },
     /// Wait until all have ended.
     Judge { orders: u32, within: Duration },
-}
-
-/// What one process of a run shares with its tasks.
-pub(super) struct Shop {
-    pub(super) engine: Idempotency,
-    pub(super) effects: Arc<Effects>,
-    pub(super) lease: Duration,
-}
-
-impl Shop {
-    pub(super) async fn order(&self, order: Order) -> Result<u64, Error> {
-        let effects = Arc::clone(&self.effects);
-        call(&self.engine, self.lease, &order).run(|| body(effects, order)).await
-    }
 }
 
 pub(crate) fn main(assignment: &str) -> Result<()> {
@@ -67,17 +57,21 @@ pub(crate) fn main(assignment: &str) -> Result<()> {
 }
 
 async fn live(assignment: Assignment) -> Result<()> {
-    let Assignment { process, store_settings, lease, folder, task } = assignment;
+    let Assignment { process, store_settings, lease, folder, code, step_patience, task } =
+        assignment;
     let (store, _application) = connect(&store_settings).await?;
     let engine = Idempotency::builder(store)
         .store_timeout(store_settings.timeout)
         .resume_backoff(Duration::from_millis(100), LONGEST_BACKOFF)
+        .step_patience(step_patience)
         .build();
-    let effects = Arc::new(Effects::open(&folder, process)?);
-    let shop = Arc::new(Shop { engine, effects, lease });
+    let ledger = Arc::new(Ledger::open(&folder, process)?);
+    let shop = Shop { engine, ledger, lease, code };
     match task {
         Task::Begin { slot, of, orders, from, until } => {
-            let running = recovery(&shop.engine, lease, &shop.effects).start()?;
+            let running = shop.recovery().start()?;
+            let (engine, at) = (shop.engine.clone(), folder.clone());
+            tokio::spawn(async move { probe(engine, &at, process).await });
             begin(&shop, &folder, slot, (from, until), (slot..orders).step_by(of as usize)).await?;
             // Until its input is closed.
             tokio::io::stdin().read_to_end(&mut Vec::new()).await?;
@@ -101,7 +95,7 @@ pub(super) fn begun(folder: &Path, slot: u32) -> usize {
 
 /// Begins those that no earlier process of this slot has, each when it is time.
 async fn begin(
-    shop: &Arc<Shop>,
+    shop: &Shop,
     folder: &Path,
     slot: u32,
     (from, until): (Timestamp, Timestamp),
@@ -114,7 +108,7 @@ async fn begin(
         from.after(until.since(from).mul_f64(at as f64 / count as f64)).reached().await;
         // From here on it is the recovery's, if its call is there.
         writeln!(file, "{number}")?;
-        let shop = Arc::clone(shop);
+        let shop = shop.clone();
         running.spawn(async move {
             // A client asks again until somebody has taken its order.
             while let Err(error) = shop.order(Order { number }).await {

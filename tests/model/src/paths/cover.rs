@@ -3,11 +3,29 @@
 use std::collections::HashSet;
 
 use super::path::{Move, Operation, StorePath};
-use crate::protocol::{Journal, Protocol, Record, State};
-use crate::search::{Graph, Model};
+use crate::protocol::{Config, Journal, Protocol, Record, State};
+use crate::search::{Graph, Model, Search, explore};
 
 /// An operation, and what it meets at the store.
 type Meeting = (Operation, Record, Journal);
+
+/// More states than any model has whose paths are worth their time.
+const LIMIT: usize = 1_000_000;
+
+/// The paths of a model of this size in which only clients of the store act.
+///
+/// # Panics
+///
+/// If the model breaks, or has more than a million states.
+#[must_use]
+pub fn paths_of(config: Config) -> Vec<StorePath> {
+    let model = Protocol::new(config.clients_only());
+    match explore(&model, LIMIT) {
+        Search::Held(graph) => cover(&model, &graph),
+        Search::Violated(property, trace) => panic!("{property}:\n{trace}"),
+        Search::TooLarge => panic!("more than {LIMIT} states: {config:?}"),
+    }
+}
 
 /// Picks paths that together do every operation in every state of record and journal in which it can
 /// come, from all that a search has reached. Those that are farthest away come first, since they pass

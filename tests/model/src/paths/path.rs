@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::protocol::{Action, Answer, Journal, Protocol, Record, Request, State};
+use crate::protocol::{Action, Answer, Journal, Kind, Protocol, Record, Request, State};
 
 /// What is done to the store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -18,6 +18,11 @@ pub enum Operation {
     },
     /// A run reads the journal.
     Load {
+        /// The run.
+        run: u8,
+    },
+    /// Recovery finds the suspended call in the index, for a run that will resume it.
+    Look {
         /// The run.
         run: u8,
     },
@@ -55,6 +60,7 @@ impl Operation {
                 Some(Self::Request { run, request, seen })
             }
             Action::Load(run) => Some(Self::Load { run }),
+            Action::Start(run, Kind::Recovery) => Some(Self::Look { run }),
             Action::Lapse => Some(Self::Lapse),
             _ => None,
         }
@@ -64,7 +70,7 @@ impl Operation {
     pub(super) fn answer(self, model: &Protocol, state: &State) -> Answer {
         match self {
             Self::Request { run, request, .. } => model.answer(state, run, request),
-            Self::Load { .. } | Self::Lapse => Answer::Nothing,
+            Self::Load { .. } | Self::Look { .. } | Self::Lapse => Answer::Nothing,
         }
     }
 }
@@ -77,6 +83,7 @@ impl fmt::Display for Operation {
             }
             Self::Request { run, request, .. } => write!(f, "run {run}: {request}"),
             Self::Load { run } => write!(f, "run {run}: load"),
+            Self::Look { run } => write!(f, "run {run}: recovery looks"),
             Self::Lapse => f.write_str("the lease lapses"),
         }
     }

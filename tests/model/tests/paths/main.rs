@@ -4,27 +4,25 @@ mod plain_store;
 
 use std::sync::LazyLock;
 
-use idempotent_model::paths::{StorePath, cover};
-use idempotent_model::protocol::{Config, Protocol};
-use idempotent_model::search::{Search, explore};
+use idempotent_model::paths::{StorePath, paths_of};
+use idempotent_model::protocol::Config;
 
 use self::plain_store::{Flaw, PlainStore};
 
-/// Two runs with a body that fails and a doubled request, and three without.
-static PATHS: LazyLock<Vec<StorePath>> = LazyLock::new(|| {
+/// Two runs with a body that fails and a doubled request, and three without; each finished by retries alone, and by recovery,
+/// too. With each path, whether its call has an input.
+static PATHS: LazyLock<Vec<(bool, StorePath)>> = LazyLock::new(|| {
     let configs = [Config::new(2, 1).errors(1), Config::new(3, 0)];
-    let paths = configs.map(|config| {
-        let model = Protocol::new(config.without_input().clients_only());
-        let Search::Held(graph) = explore(&model, 1_000_000) else { panic!("it breaks") };
-        cover(&model, &graph)
-    });
-    paths.into_iter().flatten().collect()
+    let plain = configs.into_iter().flat_map(|config| paths_of(config.without_input()));
+    let recovered = paths_of(configs[0]);
+    let plain = plain.map(|path| (false, path));
+    plain.chain(recovered.into_iter().map(|path| (true, path))).collect()
 });
 
 /// Takes every path with a new store each, and returns where the first one went wrong.
 fn drive(flaw: Option<Flaw>) -> Option<String> {
-    PATHS.iter().find_map(|path| {
-        let mut store = PlainStore::new(flaw);
+    PATHS.iter().find_map(|(input, path)| {
+        let mut store = PlainStore::new(flaw, *input);
         path.moves.iter().enumerate().find_map(|(at, expected)| {
             let seen = store.take(expected.operation);
             let wanted = (expected.answer, expected.record, expected.journal);
@@ -36,7 +34,7 @@ fn drive(flaw: Option<Flaw>) -> Option<String> {
 
 #[test]
 fn a_few_thousand_paths_cover_what_a_store_can_meet() {
-    let moves: usize = PATHS.iter().map(|path| path.moves.len()).sum();
+    let moves: usize = PATHS.iter().map(|(_, path)| path.moves.len()).sum();
     println!("{} paths, {moves} moves", PATHS.len());
     assert!((1_000..10_000).contains(&PATHS.len()));
 }

@@ -1,6 +1,6 @@
 //! [`PlainStore`]: a store written as one would from its contract, and with flaws.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use idempotent_model::paths::{Move, Operation};
 use idempotent_model::protocol::{Answer, Nonce, Once, Phase, Request};
@@ -18,10 +18,14 @@ pub(crate) enum Flaw {
     ReleasesOverAJournal,
     KeepsTheJournalOfACompletedCall,
     WaitsForASettledStep,
+    ForgetsALapsedCallWithAnInput,
+    IsNotDueOnceItIsResumed,
+    StaysDueWhenItIsDeclined,
+    HasRecoveryResumeWhatIsNoLongerDue,
 }
 
 impl Flaw {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 14] = [
         Self::WritesWithoutFence,
         Self::LetsALateOwnerBegin,
         Self::LetsALateBeginReplaceATriedEntry,
@@ -32,6 +36,10 @@ impl Flaw {
         Self::ReleasesOverAJournal,
         Self::KeepsTheJournalOfACompletedCall,
         Self::WaitsForASettledStep,
+        Self::ForgetsALapsedCallWithAnInput,
+        Self::IsNotDueOnceItIsResumed,
+        Self::StaysDueWhenItIsDeclined,
+        Self::HasRecoveryResumeWhatIsNoLongerDue,
     ];
 }
 
@@ -41,6 +49,7 @@ struct Reservation {
     lapsed: bool,
     in_doubt: bool,
     journaled: bool,
+    due: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -66,14 +75,19 @@ enum Entry {
 /// A record, its journal, and the entries that each run last saw of `m`, as an engine keeps them.
 pub(crate) struct PlainStore {
     flaw: Option<Flaw>,
+    /// Whether the call has an input, so that recovery can find it.
+    input: bool,
     record: Option<Record>,
     journal: BTreeMap<Step, Entry>,
     known: BTreeMap<u8, Entry>,
+    /// The runs of recovery.
+    looked: BTreeSet<u8>,
 }
 
 impl PlainStore {
-    pub(crate) fn new(flaw: Option<Flaw>) -> Self {
-        Self { flaw, record: None, journal: BTreeMap::new(), known: BTreeMap::new() }
+    pub(crate) fn new(flaw: Option<Flaw>, input: bool) -> Self {
+        let (journal, known, looked) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { flaw, input, record: None, journal, known, looked }
     }
 
     fn has(&self, flaw: Flaw) -> bool {
@@ -89,6 +103,10 @@ impl PlainStore {
                 }
                 Answer::Nothing
             }
+            Operation::Look { run } => {
+                self.looked.insert(run);
+                Answer::Nothing
+            }
             Operation::Request { run, request, seen } => self.request(run, request, seen),
         }
     }
@@ -96,7 +114,8 @@ impl PlainStore {
     fn lapse(&mut self) -> Answer {
         if let Some(Record::Reserved(reservation)) = &mut self.record {
             reservation.lapsed = true;
-            if !reservation.journaled {
+            let keeps_input = self.input && self.flaw != Some(Flaw::ForgetsALapsedCallWithAnInput);
+            if !reservation.journaled && !keeps_input {
                 self.record = None;
             }
         }
@@ -124,7 +143,8 @@ impl PlainStore {
                 self.settle(nonce, Entry::Tried(nonce))
             }
             Request::Complete => self.complete(run),
-            Request::Release | Request::Suspend => self.suspend(run),
+            Request::Release => self.suspend(run, self.has(Flaw::StaysDueWhenItIsDeclined)),
+            Request::Suspend => self.suspend(run, true),
             Request::Vacate | Request::Due => Answer::Nothing,
         }
     }
@@ -137,17 +157,22 @@ impl PlainStore {
             {
                 if self.has(Flaw::ReservesOverAJournal) {
                     self.journal.clear();
-                    self.record = Some(Record::Reserved(reservation(run, false)));
+                    self.record = Some(Record::Reserved(self.reservation(run)));
                     return Answer::Won;
                 }
                 Answer::Suspended { token: there.token, second_payload: false }
             }
             Some(_) => Answer::Refused,
             None => {
-                self.record = Some(Record::Reserved(reservation(run, false)));
+                self.record = Some(Record::Reserved(self.reservation(run)));
                 Answer::Won
             }
         }
+    }
+
+    fn reservation(&self, token: u8) -> Reservation {
+        let due = self.input;
+        Reservation { token, lapsed: false, in_doubt: false, journaled: false, due }
     }
 
     fn resume(&mut self, run: u8, seen: u8) -> Answer {
@@ -157,10 +182,16 @@ impl PlainStore {
         }
         let as_seen = there.lapsed && !there.in_doubt && there.token == seen;
         let whatever = self.has(Flaw::ResumesWhateverIsThere) && there.token != run;
-        if !as_seen && !whatever {
+        let not_due = self.looked.contains(&run)
+            && !there.due
+            && !self.has(Flaw::HasRecoveryResumeWhatIsNoLongerDue);
+        if !as_seen && !whatever || not_due {
             return Answer::Refused;
         }
-        self.record = Some(Record::Reserved(reservation(run, true)));
+        let due = self.input && !self.has(Flaw::IsNotDueOnceItIsResumed);
+        let journaled = there.journaled;
+        let reservation = Reservation { journaled, due, ..self.reservation(run) };
+        self.record = Some(Record::Reserved(reservation));
         Answer::Won
     }
 
@@ -224,11 +255,13 @@ impl PlainStore {
         Answer::Nothing
     }
 
-    fn suspend(&mut self, run: u8) -> Answer {
+    fn suspend(&mut self, run: u8, due: bool) -> Answer {
         match &mut self.record {
             Some(Record::Reserved(there)) if there.token == run && !there.in_doubt => {
-                if there.journaled && self.flaw != Some(Flaw::ReleasesOverAJournal) {
+                let keeps = there.journaled && self.flaw != Some(Flaw::ReleasesOverAJournal);
+                if keeps || self.input {
                     there.lapsed = true;
+                    there.due = due && self.input;
                     there.in_doubt = matches!(self.journal.get(&Step::M), Some(Entry::Begun(_)));
                 } else {
                     self.record = None;
@@ -255,16 +288,17 @@ impl PlainStore {
             Some(Entry::Tried(nonce)) => Once::Tried(*nonce),
             Some(Entry::Recorded) => Once::Recorded,
         };
+        let is_due = match self.record {
+            Some(Record::Reserved(there)) => there.due,
+            _ => expected.record.due,
+        };
         let (a, z) = (self.journal.contains_key(&Step::A), self.journal.contains_key(&Step::Z));
         let journal = (expected.journal.a, expected.journal.m, expected.journal.z);
         let stands = expected.answer == Answer::Stands
             && matches!(answer, Answer::Written | Answer::Refused);
         (answer == expected.answer || stands)
             && (phase, token) == (expected.record.phase, expected.record.token)
+            && is_due == expected.record.due
             && (a, m, z) == journal
     }
-}
-
-fn reservation(token: u8, journaled: bool) -> Reservation {
-    Reservation { token, lapsed: false, in_doubt: false, journaled }
 }

@@ -169,6 +169,34 @@ async fn a_run_that_ended_because_the_store_failed_does_not_count() {
 }
 
 #[tokio::test]
+async fn a_retry_that_ended_because_the_store_failed_takes_no_attempt_away() {
+    let shop = Shop::new();
+    die_in_the_body(&shop).await;
+    let runs = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&runs);
+    let body = move |_: Shop| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async { panic!("always") }
+    };
+    let first = recovery(&shop, body.clone()).max_attempts(1).start().unwrap();
+    pass_until(&shop, State::Suspended).await;
+    while runs.load(Ordering::Relaxed) == 0 {
+        tokio::time::sleep(POLL).await;
+    }
+    stop(first).await;
+    // The client comes back, and the store fails it.
+    let full = Fault::FailAs(idempotent_core::store::StoreErrorKind::Full);
+    shop.store().inject(StoreMethod::WriteStep, When::Always, full);
+    let retried = checkout(&ORDER).run(|| shop.step("charge"));
+    assert!(shop.test.run(retried).await.is_err());
+    shop.store().heal();
+    let second = recovery(&shop, body).max_attempts(1).start().unwrap();
+    pass_until(&shop, State::Indeterminate).await;
+    stop(second).await;
+    assert_eq!(runs.load(Ordering::Relaxed), 1, "it was resumed as often as it may be");
+}
+
+#[tokio::test]
 async fn a_call_of_another_version_is_left_to_those_who_know_it() {
     let shop = Shop::new();
     die_in_the_body(&shop).await;
