@@ -234,7 +234,9 @@ impl PlainStore {
         };
         if matches {
             let in_doubt = there.in_doubt && self.has(Flaw::WaitsForASettledStep);
-            self.record = Some(Record::Reserved(Reservation { in_doubt, ..there }));
+            let goes_on = there.in_doubt && !in_doubt;
+            let due = there.due || goes_on && self.input;
+            self.record = Some(Record::Reserved(Reservation { in_doubt, due, ..there }));
             self.journal.insert(Step::M, entry);
         }
         if matches { Answer::Written } else { Answer::Refused }

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::model::{
-    Envelope, Guarantee, Record, RecordId, StepEntry, StepId, StepStatus, Token,
-};
+use idempotent_core::model::{Envelope, Record, RecordId, StepEntry, StepId, StepStatus, Token};
 use idempotent_core::store::{
     Complete, Due, Entry, Journal, Renew, RenewOutcome, Replaces, Reserve, ReserveOutcome, Resume,
     ResumeOutcome, State, Store, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
@@ -344,8 +342,10 @@ impl<'a> Driver<'a> {
         let run = &self.runs[at];
         let ended = Record::reserved(&self.envelope, run.token());
         let plain = ended.abandoned();
-        // Whether a step is in doubt is the store's to say.
-        let journaled = ended.with_journal(run.journal(), RETENTION).abandoned().waiting_for_steps();
+        let journaled = ended.with_journal(run.journal(), RETENTION).abandoned();
+        // A run that was declined thinks of no step as in doubt. Of any other it is the store's to say.
+        let may_wait = due_in.is_some() || expected.record.phase == Phase::Indeterminate;
+        let journaled = if may_wait { journaled.waiting_for_steps() } else { journaled };
         let suspended = if expected.record.journaled { &journaled } else { &plain };
         let otherwise = match plain.has_input() {
             true => WithoutJournal::Abandon(&plain),
