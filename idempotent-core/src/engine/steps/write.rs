@@ -1,9 +1,9 @@
-//! Writing to a journal: fenced, acknowledged, and tried while the lease lasts.
+//! Writing to a journal: fenced, acknowledged, and tried while the lease lasts; what ends a begun step, for longer.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::StepScope;
@@ -44,7 +44,26 @@ impl Previous {
     }
 }
 
-/// Writes until the store acknowledges it, or the lease is over.
+impl StepWrite {
+    /// Whether it ends a step that its own run has begun.
+    const fn ends_a_begun_step(&self) -> bool {
+        matches!(self.replaces, Previous::Entry(_)) && !self.begins
+    }
+}
+
+/// For how long a write may still go on.
+///
+/// What ends a begun step is fenced by the step's attempt: it harms nobody, however late it comes, and the call may be waiting
+/// for it. So a late owner, whose lease is over by definition, has as long as a lease for it.
+fn time_left(scope: &StepScope, ends_a_begun_step: bool, start: Instant) -> Duration {
+    let remaining = scope.lease.remaining();
+    if !ends_a_begun_step {
+        return remaining;
+    }
+    remaining.max(scope.lease.reservation.lease().saturating_sub(start.elapsed()))
+}
+
+/// Writes until the store acknowledges it, or there is no time left.
 pub(super) async fn write(
     engine: &Idempotency,
     scope: &StepScope,
@@ -54,6 +73,8 @@ pub(super) async fn write(
         return Err(super::refusal::without_journals(engine, &scope.lease.id, scope.name));
     };
     name_outer(engine, scope);
+    let (ends_a_begun_step, start) = (write.ends_a_begun_step(), Instant::now());
+    let time_left = || time_left(scope, ends_a_begun_step, start);
     let entry = sealed(engine, scope, &scope.id, write.entry);
     let also = scope.journal.before_write();
     let request = WriteStep::new(&scope.lease.id, &scope.journal.record, &scope.id, &entry)
@@ -62,11 +83,11 @@ pub(super) async fn write(
     let request = if write.begins { request.beginning() } else { request };
     let mut pause = FIRST_PAUSE;
     let outcome = loop {
-        let limit = scope.lease.remaining().max(Duration::from_millis(1));
+        let limit = time_left().max(Duration::from_millis(1));
         let call = store.write_step(&request);
         match engine.0.call(Transition::WriteStep, limit, call).await {
             Ok(outcome) => break outcome,
-            Err(error) if may_try_again(&error) && scope.lease.remaining() > pause => {
+            Err(error) if may_try_again(&error) && time_left() > pause => {
                 report(scope, &error);
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
