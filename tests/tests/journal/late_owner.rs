@@ -213,6 +213,28 @@ async fn a_call_at_most_once_does_not_go_on_when_a_late_owner_settles_its_step()
     }
 }
 
+/// Nobody knows what the step did, and nobody knows what the call did beside it.
+#[tokio::test]
+async fn only_a_call_that_may_run_again_waits_for_its_steps_alone() {
+    for (guarantee, expected) in [(Guarantee::AtLeastOnce, true), (Guarantee::AtMostOnce, false)] {
+        let shop = Shop::new();
+        let full = Fault::FailAs(StoreErrorKind::Full);
+        // The step's beginning is written, and its result is not.
+        shop.store().inject(StoreMethod::WriteStep, When::Nth(2), full);
+        let engine = shop.test.engine();
+        let call = Operation::new("checkout").guarantee(guarantee).lease(LEASE).key("7");
+        let call = call.engine(&engine).returning::<Result<u32, Error>>();
+        let (began, enough) = (Notify::new(), Notify::new());
+        enough.notify_one();
+        let refused = call.run(|| charge(&shop, &began, &enough)).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Indeterminate);
+        assert_eq!(state(&shop).await, State::Indeterminate);
+        let id = engine.record_id("checkout", None, "7").unwrap();
+        let kept = shop.store().load(&id).await.unwrap().unwrap();
+        assert_eq!(kept.record.waits_for_steps(), expected);
+    }
+}
+
 #[tokio::test]
 async fn a_run_at_most_once_that_may_not_go_on_leaves_a_call_that_nobody_resumes() {
     let shop = Shop::new();

@@ -1,11 +1,16 @@
-//! How many statements a call of several steps costs, as the server counts them. On a connection that has prepared them,
-//! each is one round trip.
+//! Calls of several steps: how many statements they cost, as the server counts them, and who waits for whom. On a connection
+//! that has prepared them, each statement is one round trip.
 
-use idempotent_core::{Error, Guarantee, Idempotency, Operation, step};
-use idempotent_servers::{Server, require};
+use std::time::Duration;
+
+use idempotent_core::model::{StepEntry, StepStatus};
+use idempotent_core::store::{Replaces, State, WriteStep, WriteStepOutcome};
+use idempotent_core::{Disposition, Error, Guarantee, Idempotency, Operation, Store as _, step};
+use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::Runs;
+use sqlx::{Connection as _, PgConnection};
 
-use crate::setup::{VERSIONS, number};
+use crate::setup::{VERSIONS, migrated, number, patient};
 use crate::statements::Counted;
 
 async fn call<F, Fut>(engine: &Idempotency, key: &str, body: F) -> Result<usize, Error>
@@ -70,4 +75,86 @@ async fn a_call_of_steps_is_one_statement_for_each_and_drops_its_journal_without
         let left = "SELECT count(*) FROM idempotent.records_steps";
         assert_eq!(number(&at.server, left).await, 0, "no journal is left");
     }
+}
+
+/// An error of a step that does not know what it did.
+#[derive(Debug)]
+enum Failure {
+    TimedOut,
+    Refused,
+}
+
+impl From<Error> for Failure {
+    fn from(_: Error) -> Self {
+        Self::Refused
+    }
+}
+
+/// The same step, which did not happen after all.
+fn taken_back(begun: &StepEntry) -> StepEntry {
+    let mut bytes = begun.as_bytes().to_vec();
+    bytes[1] = 128;
+    let tried = StepEntry::from_bytes(&bytes).unwrap();
+    assert_eq!((begun.status(), tried.status()), (StepStatus::Begun, StepStatus::Tried));
+    tried
+}
+
+/// Neither sees what the other has not committed: if they did not wait, the call would wait for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_late_owners_the_second_sees_what_the_first_has_settled() {
+    require!(Server::Postgres);
+    let server = Postgres::builder().start().await;
+    let store = migrated(patient(&server)).await;
+    let engine = Idempotency::new(store.clone());
+    let pay = async |name: &'static str| {
+        let step = Operation::new(name).guarantee(Guarantee::AtMostOnce).step();
+        let step = step.returning::<Result<u32, Failure>>().on_error(|_| Disposition::Unknown);
+        step.run(|| async {
+            // Both have begun.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            Err(Failure::TimedOut)
+        })
+        .await
+    };
+    let call = Operation::new("shop::checkout").key("7").engine(&engine);
+    let call = call.returning::<Result<u32, Failure>>().run(|| async {
+        let (one, other) = tokio::join!(pay("charge"), pay("refund"));
+        Ok(one? + other?)
+    });
+    call.await.unwrap_err();
+    let id = engine.record_id("shop::checkout", None, "7").unwrap();
+    let seen = engine.inspect(&id).await.unwrap().unwrap();
+    let [(one, charged), (other, refunded)] = seen.steps() else { panic!("{seen:?}") };
+    let record = store.load(&id).await.unwrap().unwrap().record;
+    assert!(record.waits_for_steps());
+
+    let mut aside = PgConnection::connect(&server.url()).await.unwrap();
+    let mut settling = aside.begin().await.unwrap();
+    sqlx::query(
+        "SELECT * FROM idempotent.records_write_step($1, $2, $3, 3::smallint, 3600000000, $4, $5, $6, 2::smallint, $7,
+         false, '{}', '{}')",
+    )
+    .bind(&id.hash()[..])
+    .bind(&record.token().as_bytes()[..])
+    .bind(record.as_bytes())
+    .bind(&record.journal().unwrap().as_bytes()[..])
+    .bind(&one.as_bytes()[..])
+    .bind(taken_back(charged).as_bytes())
+    .bind(charged.as_bytes())
+    .execute(&mut *settling)
+    .await
+    .unwrap();
+    let (late, own, begun, step) = (store.clone(), record.clone(), refunded.clone(), *other);
+    let of = id.clone();
+    let second = tokio::spawn(async move {
+        let settled = taken_back(&begun);
+        let request = WriteStep::new(&of, &own, &step, &settled).replacing(Replaces::Entry(&begun));
+        late.journal().unwrap().write_step(&request).await.unwrap()
+    });
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!second.is_finished(), "the first has not committed");
+    settling.commit().await.unwrap();
+    assert_eq!(second.await.unwrap(), WriteStepOutcome::Written);
+    let now = store.load(&id).await.unwrap().unwrap();
+    assert_eq!((now.state, now.record), (State::Suspended, record.with_steps_settled()));
 }

@@ -10,7 +10,7 @@ use redis::cluster_async::ClusterConnection;
 use super::call::{Call, OPERATION, due};
 use crate::support::{SlotMove, in_the_end};
 
-async fn connect(cluster: &Cluster, prefix: &str) -> RedisStore {
+pub(super) async fn connect(cluster: &Cluster, prefix: &str) -> RedisStore {
     let builder = RedisStore::builder(RedisSource::cluster(cluster.urls())).prefix(prefix);
     builder.response_timeout(Duration::from_secs(5)).connect().await.unwrap()
 }

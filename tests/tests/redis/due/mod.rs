@@ -5,3 +5,4 @@ mod cluster;
 mod commands;
 mod index;
 mod replicated;
+mod rotation;
