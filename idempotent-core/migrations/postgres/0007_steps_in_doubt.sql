@@ -75,10 +75,11 @@ BEGIN
             ON CONFLICT (journal, step) DO UPDATE SET entry = excluded.entry WHERE asked_mode = 1;
         END IF;
     ELSIF asked_mode = 2 AND NOT asked_begins THEN
-        -- A late owner settles the step that it began itself, and begins none.
-        SELECT r.* INTO old FROM "idempotent"."records" AS r
+        -- A late owner settles the step that it began itself, and begins none. It writes the row, and does not only lock it:
+        -- where a transaction sees what stood at its begin, of two who settle the last two steps one must fail and try again.
+        UPDATE "idempotent"."records" AS r SET guarantee = r.guarantee
         WHERE r.id = asked_id AND r.expires_at IS NULL AND r.journal = asked_journal
-        FOR NO KEY UPDATE;
+        RETURNING r.* INTO old;
         IF FOUND THEN
             is_own := old.token = asked_token;
             UPDATE "idempotent"."records_steps" AS s SET entry = asked_entry
