@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use tokio::time::Instant;
 
 use super::connection::Retry;
 use super::entry::lapse_code;
@@ -18,17 +19,23 @@ use crate::store::{
     WriteStepOutcome,
 };
 
+/// What may stand there before, as a number of the schema's functions, and what it must be.
+pub(super) const fn mode(replaces: Replaces<'_>) -> (i16, Option<&StepEntry>) {
+    match replaces {
+        Replaces::Nothing => (0, None),
+        Replaces::Anything => (1, None),
+        Replaces::Entry(entry) => (2, Some(entry)),
+    }
+}
+
 pub(super) async fn write_step(
     store: &Inner,
     request: &WriteStep<'_>,
+    deadline: Instant,
 ) -> Result<WriteStepOutcome, StoreError> {
     let Some(journal) = request.record.journal() else { return Err(MalformedRecord.into()) };
     let (record, token) = (request.record, request.record.token());
-    let (mode, replaced) = match request.replaces {
-        Replaces::Nothing => (0_i16, None),
-        Replaces::Anything => (1, None),
-        Replaces::Entry(entry) => (2, Some(entry.as_bytes())),
-    };
+    let (mode, replaced) = mode(request.replaces);
     let query = || {
         let others: Vec<&[u8]> =
             request.also.iter().map(|(step, _)| &step.as_bytes()[..]).collect();
@@ -43,13 +50,12 @@ pub(super) async fn write_step(
             .bind(&request.step.as_bytes()[..])
             .bind(request.entry.as_bytes())
             .bind(mode)
-            .bind(replaced)
+            .bind(replaced.map(StepEntry::as_bytes))
             .bind(request.begins)
             .bind(others)
             .bind(marks)
             .purpose(Purpose::Settle)
     };
-    let deadline = store.connection.deadline();
     let rows = store.connection.fetch_until(query, Retry::Yes, deadline).await;
     let rows = rows.map_err(store_error)?;
     let row =

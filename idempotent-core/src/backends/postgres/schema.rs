@@ -17,6 +17,7 @@ const MIGRATIONS: &[(i32, &str)] = &[
     (4, include_str!("../../../migrations/postgres/0004_scopes.sql")),
     (5, include_str!("../../../migrations/postgres/0005_journals.sql")),
     (6, include_str!("../../../migrations/postgres/0006_groups.sql")),
+    (7, include_str!("../../../migrations/postgres/0007_steps_in_groups.sql")),
 ];
 
 /// The lock that a process holds while it migrates. There is one for the whole database, since the stores of

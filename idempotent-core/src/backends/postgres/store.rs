@@ -191,7 +191,7 @@ impl PostgresStore {
 impl Journal for PostgresStore {
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         self.0.ready().await?;
-        let outcome = self.0.named(journal::write_step(&self.0, request).await)?;
+        let outcome = self.0.named(groups::write_step(&self.0, request).await)?;
         self.0.connection.wrote();
         Ok(outcome)
     }

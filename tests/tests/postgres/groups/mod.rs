@@ -3,5 +3,6 @@
 mod apart;
 mod failures;
 mod fairness;
+mod journals;
 mod setup;
 mod together;

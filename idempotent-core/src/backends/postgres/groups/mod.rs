@@ -7,18 +7,21 @@
 //!
 //! [`steps`] decides which way a step takes. [`queue`] is where members of a group wait, and its workers. A
 //! [`look`] is the first group of a reserve, and [`looking`] sends it: whoever finds a result never waits for a
-//! commit. A [`change`] is what
-//! writes, [`statement`] sends many of them, and [`failure`] says what becomes of a group that failed. [`lanes`] is
-//! what a store has of all this.
+//! commit. A [`change`] is what writes: to a record, as [`record_change`] says, or to the journal of a call, as
+//! [`step_change`] does. [`statement`] sends many of them, of both kinds, and [`failure`] says what becomes of a group
+//! that failed. [`lanes`] is what a store has of all this.
 
 mod change;
 mod failure;
 mod lanes;
 mod look;
 mod looking;
+mod query;
 mod queue;
+mod record_change;
 mod statement;
+mod step_change;
 mod steps;
 
 pub(super) use self::lanes::{GroupOptions, Lanes};
-pub(super) use self::steps::{abandon, complete, release, renew, reserve};
+pub(super) use self::steps::{abandon, complete, release, renew, reserve, write_step};
