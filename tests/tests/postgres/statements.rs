@@ -171,7 +171,7 @@ async fn take_every_step(store: &PostgresStore) {
 }
 
 /// How often a whole table was read, once all connections have ended: then they have told.
-async fn scans(server: &Postgres) -> usize {
+pub(crate) async fn scans(server: &Postgres) -> usize {
     let others = "SELECT count(*) FROM pg_stat_activity
         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
     until(|| async { number(server, others).await == 0 }).await;

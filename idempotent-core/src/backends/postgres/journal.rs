@@ -12,21 +12,12 @@ use super::error::{store_error, unexpected};
 use super::inner::Inner;
 use super::load::load;
 use super::query::{Purpose, Query};
+use super::replaced::mode;
 use crate::backends::shared::durations::ceil_micros;
 use crate::model::{MalformedRecord, Record, StepEntry, StepId, Token};
 use crate::store::{
-    Replaces, Resume, ResumeOutcome, State, StoreError, Suspend, WithoutJournal, WriteStep,
-    WriteStepOutcome,
+    Resume, ResumeOutcome, State, StoreError, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
 };
-
-/// What may stand there before, as a number of the schema's functions, and what it must be.
-pub(super) const fn mode(replaces: Replaces<'_>) -> (i16, Option<&StepEntry>) {
-    match replaces {
-        Replaces::Nothing => (0, None),
-        Replaces::Anything => (1, None),
-        Replaces::Entry(entry) => (2, Some(entry)),
-    }
-}
 
 pub(super) async fn write_step(
     store: &Inner,

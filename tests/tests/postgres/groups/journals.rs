@@ -1,17 +1,19 @@
 //! Steps that are written to the journals of their calls, in groups: each as it would be alone.
 
 use futures::future::join_all;
+use idempotent_core::backends::PostgresStore;
 use idempotent_core::store::{
     CompleteOutcome, Replaces, ResumeOutcome, Store, WriteStep, WriteStepOutcome,
 };
 use idempotent_servers::{Postgres, Server, TcpProxy, require};
 use idempotent_tests::{Attempt, until};
 use sqlx::Connection as _;
-use sqlx::postgres::PgConnection;
+use sqlx::postgres::{PgConnection, PgPoolOptions};
 
 use super::setup::{attempts, grouping, groups_under_way, started, win_all};
 use crate::run::{BEGUN, RECORDED, Run, TRIED, begin_all, entry, write_all};
 use crate::setup::{migrated, number};
+use crate::statements::scans;
 
 /// How many transactions wrote the steps as they are.
 async fn transactions(server: &Postgres) -> usize {
@@ -71,6 +73,8 @@ async fn joined_steps_of_one_call_leave_together_and_mark_its_reservation_once()
     require!(Server::Postgres);
     let (server, store) = started().await;
     let run = Run::begin(&store, Attempt::new()).await;
+    // As of a call with an input that stood there before.
+    server.sql("UPDATE idempotent.records SET due_at = now()").await;
     let (begun, recorded) = (entry(BEGUN, b""), entry(RECORDED, b"result"));
     let (written, begun) = futures::join!(
         join_all(["a", "b", "c"].map(|name| run.write(&store, name, &recorded))),
@@ -80,6 +84,9 @@ async fn joined_steps_of_one_call_leave_together_and_mark_its_reservation_once()
         assert_eq!(written.unwrap(), WriteStepOutcome::Written);
     }
     assert_eq!((transactions(&server).await, run.steps(&store).await.len()), (1, 6));
+    let marked = "SELECT count(*) FROM idempotent.records
+        WHERE guarantee = 3 AND retention = '1 hour' AND due_at IS NULL";
+    assert_eq!(number(&server, marked).await, 1);
 }
 
 /// Without the lock on its reservation the successor would load the journal before the group is committed.
@@ -117,9 +124,11 @@ async fn a_fenced_run_writes_nothing_in_the_group_of_its_successor() {
     lapse(&server).await;
     let next = fenced.next();
     assert!(matches!(fenced.resume(&store, &next).await, ResumeOutcome::Won));
-    let entry = entry(RECORDED, b"result");
+    let (entry, also) = (entry(RECORDED, b"result"), [(fenced.step("pack"), entry(TRIED, b""))]);
+    let (charge, journal) = (fenced.step("charge"), store.journal().unwrap());
+    let late = WriteStep::new(&fenced.attempt.id, &fenced.record, &charge, &entry).also(&also);
     let (late, written) =
-        futures::join!(fenced.write(&store, "charge", &entry), next.write(&store, "ship", &entry));
+        futures::join!(journal.write_step(&late), next.write(&store, "ship", &entry));
     assert_eq!(late.unwrap(), WriteStepOutcome::Fenced);
     assert_eq!(written.unwrap(), WriteStepOutcome::Written);
     assert_eq!(next.steps(&store).await.len(), 2);
@@ -263,7 +272,7 @@ async fn steps_of_a_group_whose_answer_was_lost_are_written_once() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     let proxy = TcpProxy::start(server.address()).await;
-    let builder = idempotent_core::backends::PostgresStore::builder(server.url_at(proxy.address()))
+    let builder = PostgresStore::builder(server.url_at(proxy.address()))
         .response_timeout(idempotent_tests::SOON)
         .max_connections(1);
     let store = migrated(builder.sweep_every(None).never_alone()).await;
@@ -288,26 +297,23 @@ async fn steps_of_a_group_whose_answer_was_lost_are_written_once() {
     assert_eq!(steps(&server).await, 30);
 }
 
-/// Each write takes its time, so the groups of the two meet half way.
-#[tokio::test(flavor = "multi_thread")]
-async fn steps_of_two_processes_in_opposite_order_never_deadlock() {
+/// Its connections are set as the application's are, and plan while the tables are small.
+#[tokio::test]
+async fn on_a_pool_of_the_application_a_group_of_steps_reads_no_whole_table() {
     require!(Server::Postgres);
-    let server = Postgres::builder().arg("deadlock_timeout", "50ms").start().await;
-    let stores = [migrated(grouping(&server)).await, migrated(grouping(&server)).await];
-    let mut runs = begin_all(&stores[0], 20).await;
-    before_a_step(&server, "result", "PERFORM pg_sleep(0.01)").await;
-    runs.sort_by_key(|run| *run.attempt.id.hash());
-    let reversed: Vec<Run> = runs.iter().rev().cloned().collect();
-    futures::join!(
-        write_all(&stores[0], &runs, "charge"),
-        write_all(&stores[1], &reversed, "ship"),
-        write_all(&stores[1], &reversed, "charge"),
-    );
-    assert_eq!(steps(&server).await, 40);
-    drop(stores);
-    let others = "SELECT count(*) FROM pg_stat_activity
-        WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
-    until(|| async { number(&server, others).await == 0 }).await;
-    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'";
-    assert_eq!(number(&server, deadlocks).await, 0);
+    let server = Postgres::builder().arg("autovacuum", "off").start().await;
+    let calls = migrated(grouping(&server)).await;
+    let runs = begin_all(&calls, 20).await;
+    calls.close().await;
+    server.sql("VACUUM ANALYZE idempotent.records, idempotent.records_steps").await;
+    let before = scans(&server).await;
+    let pool = PgPoolOptions::new().max_connections(1).connect(&server.url()).await.unwrap();
+    let builder = PostgresStore::builder(pool.clone()).group_commits(true).never_alone();
+    let store = builder.sweep_every(None).connect().await.unwrap();
+    for name in ["hold", "charge", "ship"] {
+        write_all(&store, &runs, name).await;
+    }
+    store.close().await;
+    pool.close().await;
+    assert_eq!(scans(&server).await, before);
 }

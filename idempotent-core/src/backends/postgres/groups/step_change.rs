@@ -2,7 +2,7 @@
 
 use super::look::LONGEST_RECORD;
 use crate::backends::postgres::entry::lapse_code;
-use crate::backends::postgres::journal::mode;
+use crate::backends::postgres::replaced::mode;
 use crate::backends::shared::durations::ceil_micros;
 use crate::backends::shared::notify::Hash;
 use crate::model::{Record, StepEntry, StepId, Token};
