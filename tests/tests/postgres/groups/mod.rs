@@ -4,5 +4,6 @@ mod apart;
 mod failures;
 mod fairness;
 mod journals;
+mod plans;
 mod setup;
 mod together;
