@@ -7,8 +7,8 @@ use crate::backends::postgres::entry::EntryRow;
 use crate::backends::postgres::query::Purpose;
 use crate::backends::shared::notify::Hash;
 
-/// What one call asks for. Those of a group are about different records and steps, and a call may change its record and
-/// write steps in the same one: the change of the record comes first.
+/// What one call asks for. No two members of a group are about the same record or the same step; a call may both change its
+/// record and write steps in one group, and the record comes first.
 pub(super) enum Change {
     Record(RecordChange),
     Step(StepChange),
@@ -45,6 +45,14 @@ impl Member for Change {
 
     fn unique_hash(&self) -> Option<&Hash> {
         Some(self.hash())
+    }
+
+    /// A group locks the rows of the calls whose steps it writes, and takes none that another one has locked.
+    fn exclusive_call(&self) -> Option<&Hash> {
+        match self {
+            Self::Record(_) => None,
+            Self::Step(change) => Some(&change.id),
+        }
     }
 
     fn bytes(&self) -> usize {
