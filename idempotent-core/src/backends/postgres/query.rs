@@ -34,8 +34,9 @@ impl Query {
         Self { purpose, ..self }
     }
 
-    /// If it fails, its transaction has ended before that is told. A server tells of an error first and aborts then, so
-    /// that whoever tries again at once, on another connection, finds rows that are still locked.
+    /// Returns an error only once the server has rolled back. PostgreSQL reports an error before it aborts the
+    /// transaction, so an immediate retry on another connection would still find its rows locked. It costs each error
+    /// one more round trip.
     pub(super) fn awaiting_abort(self) -> Self {
         Self { awaits_abort: true, ..self }
     }

@@ -1,4 +1,4 @@
-//! Which way a step takes: alone, or in a group.
+//! Which way a change takes: alone, or in a group.
 
 use std::sync::Arc;
 
