@@ -6,7 +6,7 @@
     benchmarks/charts/charts.py read redis < FILE   writes results/redis.csv from a benchmark's output
     benchmarks/charts/charts.py table redis         prints results/redis.csv as a Markdown table
 
-The benchmarks are `memory` (cargo bench, `--bench embedded`), `redis`, `postgres` and `http`.
+The benchmarks are `memory` (cargo bench, `--bench embedded`), `redis`, `postgres`, `steps` and `http`.
 Needs Python 3.9 or newer and nothing else.
 """
 
@@ -159,6 +159,33 @@ def postgres():
     )
 
 
+def steps():
+    rows = [row for row in load("steps") if row["case"] == "ten steps"]
+    made = []
+    for tasks, label in [("1", "one task"), ("64", "64 tasks")]:
+        found = [
+            (series, pick(rows, side, setup="PostgreSQL 15", tasks=tasks))
+            for side, series in [("durare 0.5", "peer"), ("plain statements", "plain"), (OURS, "ours")]
+        ]
+        bars = [
+            chart.Bar(series, 1e6 / float(row["microseconds"]), f"{1e6 / float(row['microseconds']):,.0f}")
+            for series, row in found
+            if row
+        ]
+        made.append(chart.Group(label, bars))
+    return chart.Chart(
+        title="Calls of ten steps on PostgreSQL 15",
+        subtitle="Calls a second, higher is better",
+        series={
+            "peer": "the crate durare 0.5",
+            "plain": "twelve plain statements",
+            "ours": "idempotent-core",
+        },
+        groups=made,
+        note=note(rows, "results of 177 bytes, fsync on, ten connections a side"),
+    )
+
+
 def http():
     rows = load("http")
     names = [(case, {"case": case}) for case in ["without a key", "replay", "first run"]]
@@ -189,6 +216,7 @@ def charts():
         "redis-nodelay": nodelay(),
         "memory": memory(),
         "postgres": postgres(),
+        "steps": steps(),
         "http": http(),
     }
 

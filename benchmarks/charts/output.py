@@ -89,4 +89,47 @@ def http(text):
     return rows
 
 
-READERS = {"memory": memory, "redis": server, "postgres": server, "http": http}
+def steps(text):
+    """Calls of ten steps: a line for the server, one for the tasks, and one a side; and runs that resume."""
+    setups = {
+        "Memory": "MemoryStore",
+        "Redis": "Redis 7.0",
+        "Valkey91": "Valkey 9.1",
+        "PostgreSQL 15": "PostgreSQL 15",
+    }
+    sides = {
+        "an execution and ten inserts": "limit",
+        "plain commands": "limit",
+        "twelve plain statements": "plain statements",
+        "… without steps": "without steps",
+        "… each write alone": "each write alone",
+    }
+    resumed = re.compile(r"(\S.*): 10,000 steps resume in ([\d.]+) ms(?:, by hand ([\d.]+) ms, ([\d.]+) x)?")
+    side = re.compile(r"  (\S.*?) +(\d+) ns +\d+ a second +([\d.]+) x \(")
+    rows, setup, tasks = [], "", ""
+    for line in text.splitlines():
+        if match := resumed.match(line):
+            name, ours, by_hand, ratio = match.groups()
+            row = {"setup": setups[name], "case": "resume 10000 steps", "records": "", "tasks": "1"}
+            if by_hand:
+                limit = {"side": "limit", "microseconds": three_digits(float(by_hand) * 1000)}
+                rows.append({**row, **limit, "ratio": ""})
+            ours = three_digits(float(ours) * 1000)
+            rows.append({**row, "side": "idempotent-core", "microseconds": ours, "ratio": ratio or ""})
+        elif match := re.fullmatch(r"Ten steps, (\d+) tasks", line):
+            tasks = match[1]
+        elif match := side.match(line):
+            name, nanoseconds, ratio = match.groups()
+            name = sides.get(name, name)
+            rows.append({
+                "setup": setup, "case": "ten steps", "records": "", "tasks": tasks, "side": name,
+                "microseconds": three_digits(int(nanoseconds) / 1000),
+                "ratio": "" if name in ("limit", "durare 0.5") else ratio,
+            })
+        elif line.split(",")[0] in setups:
+            sockets = " with TCP_NODELAY" if line.endswith("with TCP_NODELAY") else ""
+            setup = setups[line.split(",")[0]] + sockets
+    return rows
+
+
+READERS = {"memory": memory, "redis": server, "postgres": server, "http": http, "steps": steps}

@@ -16,6 +16,7 @@ mod outages;
 mod purges;
 mod races;
 mod refusals;
+mod run;
 mod schema;
 mod settings;
 mod setup;

@@ -11,6 +11,7 @@ use idempotent_tests::{Attempt, Runs, SOON, call, until};
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, PgPool};
 
+use crate::run::{begin_all, write_all};
 use crate::setup::{VERSIONS, migrated, number, records};
 
 const CHARGE: Operation = Operation::new("shop::charge");
@@ -134,6 +135,25 @@ async fn no_step_is_taken_in_a_transaction_that_somebody_left_open() {
         shop.store.sweep().await.unwrap();
         shop.leave_transactions_open().await;
         assert_eq!(Outbox::new(shop.pool.clone()).backlog().await.unwrap().pending, 0);
+    }
+}
+
+/// A step that is answered as written, and then rolled back with somebody's transaction, takes effect again.
+#[tokio::test]
+async fn no_group_of_steps_is_written_in_a_transaction_that_somebody_left_open() {
+    require!(PostgresVersion::Distribution.server(), PostgresVersion::V18.server());
+    for version in VERSIONS {
+        let shop = Shop::open(version, 3).await;
+        let builder = PostgresStore::builder(shop.pool.clone()).group_commits(true).never_alone();
+        let builder = builder.response_timeout(SOON).sweep_every(None);
+        let store = builder.connect().await.unwrap();
+        let runs = begin_all(&store, 10).await;
+        for (name, committed) in [("hold", 10), ("charge", 20)] {
+            shop.leave_transactions_open().await;
+            write_all(&store, &runs, name).await;
+            let steps = "SELECT count(*) FROM idempotent.records_steps";
+            assert_eq!(number(&shop.server, steps).await, committed, "{name}");
+        }
     }
 }
 

@@ -3,11 +3,14 @@
 use idempotent_core::backends::PostgresStore;
 use idempotent_core::engine::ScopeShare;
 use idempotent_core::model::ScopeId;
-use idempotent_core::store::{RenewOutcome, ReserveOutcome, Scan, Store};
+use idempotent_core::store::{
+    RenewOutcome, Replaces, ReserveOutcome, Scan, Store, WriteStepOutcome,
+};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::{Attempt, Runs, SOON, Tenant, call, until};
 
+use crate::run::{BEGUN, RECORDED, Run, entry};
 use crate::setup::{VERSIONS, migrated, number, patient};
 
 /// Every statement of the role that the store logs in as, whatever it is.
@@ -117,6 +120,12 @@ async fn every_other_step_is_one_statement() {
         assert_eq!((statements, outcome.unwrap()), (1, false), "a purge");
         let (statements, _) = at.of(attempt.win(&at.store)).await;
         assert_eq!(statements, 1, "a reserve");
+        let run = Run::begin(&at.store, Attempt::new()).await;
+        for (name, what) in [("hold", "a first step"), ("charge", "another one")] {
+            let entry = entry(RECORDED, b"result");
+            let (statements, outcome) = at.of(run.write(&at.store, name, &entry)).await;
+            assert_eq!((statements, outcome.unwrap()), (1, WriteStepOutcome::Written), "{what}");
+        }
     }
 }
 
@@ -127,7 +136,7 @@ async fn no_step_reads_the_whole_table_however_small_it_was_at_first() {
     for version in VERSIONS {
         let server = Postgres::builder().version(version).arg("autovacuum", "off").start().await;
         drop(migrated(patient(&server)).await);
-        server.sql("VACUUM ANALYZE idempotent.records").await;
+        server.sql("VACUUM ANALYZE idempotent.records, idempotent.records_steps").await;
         let before = scans(&server).await;
         let builder = patient(&server).max_connections(1).sweep_every(None);
         for builder in [builder.clone(), builder.never_alone()] {
@@ -153,13 +162,22 @@ async fn take_every_step(store: &PostgresStore) {
         store.scan(&Scan::unfinished()).await.unwrap();
         store.sweep().await.unwrap();
         store.scope_use(&tenant, 1000).await.unwrap();
+        let run = Run::begin(store, Attempt::new()).await;
+        let (begun, recorded) = (entry(BEGUN, b""), entry(RECORDED, b"result"));
+        run.start(store, "pay", &begun).await.unwrap();
+        run.replace(store, "pay", Replaces::Entry(&begun), &recorded).await.unwrap();
+        run.write(store, "charge", &recorded).await.unwrap();
+        run.steps(store).await;
+        run.attempt.record(store, &run.record, b"result").await;
     }
 }
 
-/// How often the whole table was read, once all connections have ended: then they have told.
-async fn scans(server: &Postgres) -> usize {
+/// How often a whole table was read, once all connections have ended: then they have told.
+pub(crate) async fn scans(server: &Postgres) -> usize {
     let others = "SELECT count(*) FROM pg_stat_activity
         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
     until(|| async { number(server, others).await == 0 }).await;
-    number(server, "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'records'").await
+    let scans = "SELECT sum(seq_scan) FROM pg_stat_user_tables
+        WHERE relname IN ('records', 'records_steps')";
+    number(server, scans).await
 }

@@ -7,7 +7,7 @@ use super::moment::Moment;
 use super::records::{CompletedMap, Records};
 use super::slot::Slot;
 use super::unfinished::LockedId;
-use crate::model::{RecordId, StepEntry, StepId, StepStatus, Token};
+use crate::model::{IdHasher, RecordId, StepEntry, StepId, StepStatus, Token};
 use crate::store::{
     Replaces, Resume, ResumeOutcome, State, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
 };
@@ -162,7 +162,10 @@ fn settle_late(slot: Option<&mut Slot>, request: &WriteStep<'_>) -> WriteStepOut
     }
 }
 
-fn settle(steps: &mut HashMap<StepId, StepEntry>, settles: &[(StepId, StepEntry, StepEntry)]) {
+fn settle(
+    steps: &mut HashMap<StepId, StepEntry, IdHasher>,
+    settles: &[(StepId, StepEntry, StepEntry)],
+) {
     for (step, seen, entry) in settles {
         if let Some(there) = steps.get_mut(step).filter(|there| *there == seen) {
             *there = entry.clone();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::crate_items::{Entry, OwnerState, Record, ScopeId, State, StepEntry, StepId};
+use super::crate_items::{Entry, IdHasher, OwnerState, Record, ScopeId, State, StepEntry, StepId};
 use super::moment::Moment;
 use super::waiter_list::WaiterList;
 
@@ -26,7 +26,7 @@ pub(super) struct Slot {
 /// What another run of a call needs.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    pub(super) steps: HashMap<StepId, StepEntry>,
+    pub(super) steps: HashMap<StepId, StepEntry, IdHasher>,
     /// When the call is to be resumed without its caller.
     pub(super) due: Option<Moment>,
 }

@@ -183,14 +183,15 @@ impl PostgresStoreBuilder {
     /// connections of the store's own, and false on an application's pool.
     ///
     /// A commit takes as long as the server's disk does, so this is what a busy store is bound to without it.
-    /// While two groups are under way, the steps that arrive wait, and leave together as the next one: up to 100,
-    /// of at most a mebibyte. A step that is alone leaves at once, and so does one whose record is long. Looking for
-    /// a result is a group of its own that only reads, so a replay waits for no commit. Each caller has its own
-    /// answer, as it would have alone; calls in transactions of their callers (`tx`) are not
-    /// concerned.
+    /// While two groups are under way, the changes that arrive wait, and leave together as the next one: up to 100,
+    /// of at most a mebibyte. A change that is alone leaves at once, and so does one whose record is long. Looking for
+    /// a result is a group of its own that only reads, so a replay waits for no commit. What calls with steps write to
+    /// their journals leaves in the same groups as reservations and results, and the steps of one call in one
+    /// group at a time. Each caller has its own answer, as it
+    /// would have alone; calls in transactions of their callers (`tx`) are not concerned.
     ///
     /// It needs connections at the isolation level `read committed`, which the store's own are. On a pool whose
-    /// default is another one, the store warns once, and takes each step alone.
+    /// default is another one, the store warns once, and makes each change alone.
     ///
     /// ```no_run
     /// use idempotent_core::backends::PostgresStore;

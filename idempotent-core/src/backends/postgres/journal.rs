@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
+use tokio::time::Instant;
 
 use super::connection::Retry;
 use super::entry::lapse_code;
@@ -11,24 +12,21 @@ use super::error::{store_error, unexpected};
 use super::inner::Inner;
 use super::load::load;
 use super::query::{Purpose, Query};
+use super::replaced::mode;
 use crate::backends::shared::durations::ceil_micros;
 use crate::model::{MalformedRecord, Record, StepEntry, StepId, Token};
 use crate::store::{
-    Replaces, Resume, ResumeOutcome, State, StoreError, Suspend, WithoutJournal, WriteStep,
-    WriteStepOutcome,
+    Resume, ResumeOutcome, State, StoreError, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
 };
 
 pub(super) async fn write_step(
     store: &Inner,
     request: &WriteStep<'_>,
+    deadline: Instant,
 ) -> Result<WriteStepOutcome, StoreError> {
     let Some(journal) = request.record.journal() else { return Err(MalformedRecord.into()) };
     let (record, token) = (request.record, request.record.token());
-    let (mode, replaced) = match request.replaces {
-        Replaces::Nothing => (0_i16, None),
-        Replaces::Anything => (1, None),
-        Replaces::Entry(entry) => (2, Some(entry.as_bytes())),
-    };
+    let (mode, replaced) = mode(request.replaces);
     let query = || {
         let others: Vec<&[u8]> =
             request.also.iter().map(|(step, _)| &step.as_bytes()[..]).collect();
@@ -43,13 +41,12 @@ pub(super) async fn write_step(
             .bind(&request.step.as_bytes()[..])
             .bind(request.entry.as_bytes())
             .bind(mode)
-            .bind(replaced)
+            .bind(replaced.map(StepEntry::as_bytes))
             .bind(request.begins)
             .bind(others)
             .bind(marks)
             .purpose(Purpose::Settle)
     };
-    let deadline = store.connection.deadline();
     let rows = store.connection.fetch_until(query, Retry::Yes, deadline).await;
     let rows = rows.map_err(store_error)?;
     let row =

@@ -38,6 +38,7 @@ mod reachability;
 mod read_only;
 mod release;
 mod renew;
+mod replaced;
 mod reserve;
 mod running_query;
 mod scan;

@@ -8,6 +8,7 @@ pub(crate) struct Query {
     statement: SqlStr,
     arguments: Result<PgArguments, String>,
     pub(super) purpose: Purpose,
+    pub(super) awaits_abort: bool,
 }
 
 /// What a query is for, and so which connections it may take.
@@ -24,12 +25,20 @@ pub(crate) enum Purpose {
 impl Query {
     pub(crate) fn new(statement: &SqlStr) -> Self {
         let arguments = Ok(PgArguments::default());
-        Self { statement: statement.clone(), arguments, purpose: Purpose::Work }
+        let statement = statement.clone();
+        Self { statement, arguments, purpose: Purpose::Work, awaits_abort: false }
     }
 
     /// Sets what it is for. Default: [`Purpose::Work`].
     pub(super) fn purpose(self, purpose: Purpose) -> Self {
         Self { purpose, ..self }
+    }
+
+    /// Returns an error only once the server has rolled back. PostgreSQL reports an error before it aborts the
+    /// transaction, so an immediate retry on another connection would still find its rows locked. It costs each error
+    /// one more round trip.
+    pub(super) fn awaiting_abort(self) -> Self {
+        Self { awaits_abort: true, ..self }
     }
 
     pub(crate) fn bind<'t, T>(mut self, value: T) -> Self

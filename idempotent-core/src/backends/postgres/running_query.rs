@@ -8,8 +8,8 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use sqlx::Error;
 use sqlx::postgres::PgRow;
+use sqlx::{Connection as _, Error};
 
 use super::connection_cache::CachedConnection;
 use super::query::Query;
@@ -23,8 +23,16 @@ pub(super) fn run(
     query: Query,
 ) -> Pin<Box<dyn Future<Output = Answer> + Send>> {
     Box::pin(async move {
+        let awaits_abort = query.awaits_abort;
         let answer = match acquired.connection() {
-            Ok(connection) => query.fetch_all(connection).await,
+            Ok(connection) => match query.fetch_all(connection).await {
+                Err(error @ Error::Database(_)) if awaits_abort => {
+                    // Answered once the server is ready for more. If that fails, the next query finds out.
+                    let _ = connection.ping().await;
+                    Err(error)
+                }
+                answer => answer,
+            },
             Err(error) => Err(error),
         };
         (acquired, answer)

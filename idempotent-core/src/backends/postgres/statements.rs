@@ -10,6 +10,7 @@ use super::table_names::TableNames;
 pub(super) struct Statements {
     pub(super) look: SqlStr,
     pub(super) change: SqlStr,
+    pub(super) change_with_steps: SqlStr,
     pub(super) reserve: SqlStr,
     pub(super) renew: SqlStr,
     pub(super) complete: SqlStr,
@@ -39,6 +40,7 @@ impl Statements {
         Self {
             look: of(include_str!("sql/look.sql")),
             change: of(include_str!("sql/change.sql")),
+            change_with_steps: of(include_str!("sql/change_with_steps.sql")),
             reserve: of(include_str!("sql/reserve.sql")),
             renew: of(include_str!("sql/renew.sql")),
             complete: of(include_str!("sql/complete.sql")),

@@ -57,8 +57,8 @@ use crate::store::{
 /// # Groups
 ///
 /// A commit takes as long as the server's disk does, however much it commits. So on connections of the store's own,
-/// steps that arrive while others are under way leave together, as one statement and one commit. A step that is
-/// alone leaves at once. Each caller has its own answer, and a member that the server refuses, or whose key a
+/// changes that arrive while others are under way leave together, as one statement and one commit: reservations, results,
+/// and the steps that calls write to their journals. A change that is alone leaves at once. Each caller has its own answer, and a member that the server refuses, or whose key a
 /// transaction holds, is asked for alone, so that it delays nobody else. Replays wait for no commit, and renewals
 /// for no result. [`group_commits`](super::PostgresStoreBuilder::group_commits) says more, and switches it on for a
 /// pool of the application.
@@ -161,7 +161,6 @@ impl PostgresStore {
         self.0.connection.close().await;
     }
 
-    /// The pool and the names, for tables beside the records.
     /// What the server says about itself: settings by their names, as a new session has them; what is set for roles and
     /// databases, as `role shop: statement_timeout`; and `in_recovery`, `replicas`, `time` in seconds since 1970,
     /// `table_persistence` and `table_autovacuum` of the records' table, and `expired_records`, those that have expired more
@@ -182,6 +181,7 @@ impl PostgresStore {
         self.0.named(settings::settings(&self.0).await)
     }
 
+    /// The pool and the names, for tables beside the records.
     pub(crate) fn pool_and_names(&self) -> (&ConnectionPool, &TableNames) {
         (self.0.connection.pool(), &self.0.names)
     }
@@ -191,7 +191,7 @@ impl PostgresStore {
 impl Journal for PostgresStore {
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         self.0.ready().await?;
-        let outcome = self.0.named(journal::write_step(&self.0, request).await)?;
+        let outcome = self.0.named(groups::write_step(&self.0, request).await)?;
         self.0.connection.wrote();
         Ok(outcome)
     }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::poison::Poison;
 use super::run_step::{RunStep, StepPhase};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Record, RecordId, StepEntry, StepId, Token};
+use crate::model::{IdHasher, Record, RecordId, StepEntry, StepId, Token};
 
 /// What one run of a call knows of its steps.
 pub(in crate::engine) struct RunJournal {
@@ -29,9 +29,9 @@ pub(in crate::engine) struct RunJournal {
 
 struct State {
     poison: Option<Poison>,
-    steps: HashMap<StepId, RunStep>,
+    steps: HashMap<StepId, RunStep, IdHasher>,
     /// How many steps of which scope are expected.
-    expected: HashMap<StepId, usize>,
+    expected: HashMap<StepId, usize, IdHasher>,
     last_arrival: Instant,
     /// Steps that the next write names: they ran, and have no result.
     unnamed: Vec<(StepId, StepEntry)>,
@@ -52,10 +52,11 @@ pub(in crate::engine) enum Arrival {
 
 impl RunJournal {
     pub(in crate::engine) fn new(name: Token, record: Record, is_resumed: bool) -> Self {
+        let hasher = IdHasher::random();
         let state = State {
             poison: None,
-            steps: HashMap::new(),
-            expected: HashMap::new(),
+            steps: HashMap::with_hasher(hasher.clone()),
+            expected: HashMap::with_hasher(hasher),
             last_arrival: Instant::now(),
             unnamed: Vec::new(),
             refused: None,
@@ -113,20 +114,21 @@ impl RunJournal {
         step: StepId,
         part_of: StepId,
         is_keyed: bool,
-        label: &str,
+        label: impl FnOnce() -> String,
     ) -> Result<Arrival, Error> {
         let mut state = self.state();
         if let Some(poison) = &state.poison {
             return Err(poison.error(record));
         }
         let misconfigured = |why: &str| {
-            Err(Error::of(ErrorKind::Misconfigured, record).detail(format!("step `{label}`{why}")))
+            let why = format!("step `{}`{why}", label());
+            Err(Error::of(ErrorKind::Misconfigured, record).detail(why))
         };
         let mut was_expected = false;
         match state.steps.entry(step) {
             Place::Vacant(place) => {
                 let phase = StepPhase::Arrived;
-                place.insert(RunStep { part_of, label: label.into(), stored: None, phase });
+                place.insert(RunStep { part_of, stored: None, phase });
             }
             Place::Occupied(mut place) => match (place.get().phase, &place.get().stored) {
                 (StepPhase::Arrived | StepPhase::Running, _) => {
@@ -161,15 +163,15 @@ impl RunJournal {
     /// Takes the steps of earlier runs.
     pub(in crate::engine) fn load(&self, steps: Vec<(StepId, StepEntry)>) {
         let mut state = self.state();
+        state.steps.reserve(steps.len());
         for (step, entry) in steps {
             state.bytes += entry.as_bytes().len();
             let part_of = entry.part_of();
             match state.steps.entry(step) {
                 Place::Occupied(mut there) => there.get_mut().stored = Some(entry),
                 Place::Vacant(place) => {
-                    let label = label(entry.name(), entry.key()).into();
                     let (stored, phase) = (Some(entry), StepPhase::Expected);
-                    place.insert(RunStep { part_of, label, stored, phase });
+                    place.insert(RunStep { part_of, stored, phase });
                     *state.expected.entry(part_of).or_default() += 1;
                 }
             }
@@ -194,7 +196,10 @@ impl RunJournal {
             .steps
             .values()
             .filter(|step| step.phase == StepPhase::Expected && step.part_of == *part_of);
-        let mut labels: Vec<String> = missing.map(|step| format!("`{}`", step.label)).collect();
+        // What is expected is what the journal says.
+        let entries = missing.filter_map(|step| step.stored.as_ref());
+        let labels = entries.map(|entry| format!("`{}`", label(entry.name(), entry.key())));
+        let mut labels: Vec<String> = labels.collect();
         labels.sort_unstable();
         let more = labels.len().saturating_sub(5);
         labels.truncate(5);

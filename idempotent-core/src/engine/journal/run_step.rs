@@ -6,8 +6,6 @@ use crate::model::{StepEntry, StepId};
 #[derive(Debug)]
 pub(super) struct RunStep {
     pub(super) part_of: StepId,
-    /// The step's name and key, for people.
-    pub(super) label: Box<str>,
     /// What the journal surely says of it.
     pub(super) stored: Option<StepEntry>,
     pub(super) phase: StepPhase,

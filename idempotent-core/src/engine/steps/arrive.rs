@@ -76,7 +76,7 @@ pub(super) fn arrive(request: Request, caller: Option<CurrentCall>) -> Result<Ar
         is_poisoned: AtomicBool::new(false),
     });
     let arrival =
-        scope.journal.arrive(id, scope.id, part_of, scope.key.is_some(), &scope.label())?;
+        scope.journal.arrive(id, scope.id, part_of, scope.key.is_some(), || scope.label())?;
     let again = match arrival {
         Arrival::First => None,
         Arrival::Again(entry) => Some(entry),

@@ -1,4 +1,4 @@
-//! [`IdHasher`]: a hasher for the ids of records and scopes, which are hashes already.
+//! [`IdHasher`]: a hasher for the ids of records, scopes and steps, which are hashes already.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -21,6 +21,13 @@ impl IdHasher {
     pub(crate) fn random() -> Self {
         let state = RandomState::new();
         Self { secrets: [state.hash_one(0_u8), state.hash_one(1_u8)] }
+    }
+}
+
+/// With secrets of its own.
+impl Default for IdHasher {
+    fn default() -> Self {
+        Self::random()
     }
 }
 

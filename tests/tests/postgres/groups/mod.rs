@@ -3,5 +3,7 @@
 mod apart;
 mod failures;
 mod fairness;
+mod journals;
+mod plans;
 mod setup;
 mod together;

@@ -55,7 +55,7 @@ pub(super) async fn groups_under_way(server: &Postgres) -> usize {
     number(
         server,
         "SELECT count(*) FROM pg_stat_activity WHERE state = 'active'
-         AND query LIKE '%\"records_change\"%' AND pid <> pg_backend_pid()",
+         AND query LIKE '%\"records_change%' AND pid <> pg_backend_pid()",
     )
     .await
 }

@@ -11,6 +11,7 @@ use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::time::timeout;
 
 use super::setup::{attempts, grouping, is_won, record_all, started, transactions, win_all};
+use crate::run::{begin_all, write_all};
 use crate::setup::{known_waiter, migrated, number, patient, records};
 
 #[tokio::test]
@@ -77,13 +78,20 @@ async fn at_other_isolation_levels_every_step_is_taken_alone() {
         Postgres::builder().arg("default_transaction_isolation", "repeatable read").start().await;
     migrated(patient(&server)).await.close().await;
     let pool = PgPoolOptions::new().max_connections(4).connect(&server.url()).await.unwrap();
-    let builder = PostgresStore::builder(pool).group_commits(true).never_alone();
+    let builder = PostgresStore::builder(pool.clone()).group_commits(true).never_alone();
     let store = builder.sweep_every(None).connect().await.unwrap();
     let attempts = attempts(10);
     let reservations = win_all(&store, &attempts).await;
     assert_eq!(transactions(&server).await, 10);
     record_all(&store, &attempts, &reservations, b"result").await;
     assert_eq!(transactions(&server).await, 10);
+
+    // Another store's first group is one of steps that are written.
+    let runs = begin_all(&store, 10).await;
+    let builder = PostgresStore::builder(pool).group_commits(true).never_alone();
+    write_all(&builder.sweep_every(None).connect().await.unwrap(), &runs, "charge").await;
+    let written = "SELECT count(DISTINCT xmin::text) FROM idempotent.records_steps";
+    assert_eq!(number(&server, written).await, 10);
 }
 
 #[tokio::test]

@@ -1,37 +1,20 @@
-//! [`Change`]: one step of one call, which writes.
+//! [`Change`]: what one call asks for, and what writes.
 
-use super::look::LONGEST_RECORD;
 use super::queue::Member;
-use crate::backends::postgres::entry::{EntryRow, lapse_code};
+use super::record_change::RecordChange;
+use super::step_change::StepChange;
+use crate::backends::postgres::entry::EntryRow;
 use crate::backends::postgres::query::Purpose;
-use crate::backends::shared::durations::ceil_micros;
 use crate::backends::shared::notify::Hash;
-use crate::model::{Record, RecordId, Token};
-use crate::store::{Abandon, Complete, IfVacant, Release, Renew, Reserve};
 
-/// One step of one call.
-pub(super) struct Change {
-    pub(super) kind: Kind,
-    pub(super) id: RecordId,
-    pub(super) token: Token,
-    /// What to write; renewing and releasing write none.
-    pub(super) record: Option<Record>,
-    /// Microseconds: the lease, or how long a result is kept.
-    pub(super) time: i64,
-    pub(super) flag: bool,
+/// What one call asks for. No two members of a group are about the same record or the same step; a call may both change its
+/// record and write steps in one group, and the record comes first.
+pub(super) enum Change {
+    Record(RecordChange),
+    Step(StepChange),
 }
 
-/// What a step does. The numbers are those of the schema's function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Reserve = 0,
-    Complete = 1,
-    Release = 2,
-    Renew = 3,
-    Abandon = 4,
-}
-
-/// What has become of a step.
+/// What has become of a change.
 pub(super) struct Changed {
     /// The record that a reserve found in its way.
     pub(super) in_the_way: Option<EntryRow>,
@@ -40,62 +23,19 @@ pub(super) struct Changed {
 }
 
 impl Change {
-    fn new(kind: Kind, id: &RecordId, reservation: &Record) -> Self {
-        let (id, token) = (id.clone(), reservation.token());
-        Self { kind, id, token, record: None, time: 0, flag: false }
-    }
-
-    pub(super) fn reserve(request: &Reserve<'_>) -> Self {
-        let record = request.record();
-        let time = ceil_micros(request.lease());
-        Self { time, record: Some(record.clone()), ..Self::new(Kind::Reserve, request.id, record) }
-    }
-
-    pub(super) fn complete(request: &Complete<'_>) -> Self {
-        Self {
-            time: ceil_micros(request.ttl),
-            record: Some(request.record.clone()),
-            flag: request.if_vacant == IfVacant::Record,
-            ..Self::new(Kind::Complete, request.id, request.reservation)
-        }
-    }
-
-    pub(super) fn release(request: &Release<'_>) -> Self {
-        let flag = request.indeterminate;
-        Self { flag, ..Self::new(Kind::Release, request.id, request.reservation) }
-    }
-
-    pub(super) fn renew(request: &Renew<'_>) -> Self {
-        let time = ceil_micros(request.lease);
-        Self { time, ..Self::new(Kind::Renew, request.id, request.reservation) }
-    }
-
-    pub(super) fn abandon(request: &Abandon<'_>) -> Self {
-        Self {
-            record: Some(request.record.clone()),
-            flag: request.ends_lease(),
-            ..Self::new(Kind::Abandon, request.id, request.reservation)
-        }
-    }
-
-    /// Whether others would have to wait for its bytes.
-    pub(super) fn is_long(record: &Record) -> bool {
-        record.as_bytes().len() > LONGEST_RECORD as usize
-    }
-
-    pub(super) fn guarantee(&self) -> i16 {
-        self.record.as_ref().map_or(0, lapse_code)
-    }
-
-    pub(super) fn retention(&self) -> i64 {
-        self.record.as_ref().map_or(0, |record| ceil_micros(record.retention()))
-    }
-
     pub(super) const fn purpose(&self) -> Purpose {
-        match self.kind {
-            Kind::Reserve => Purpose::Work,
-            Kind::Complete | Kind::Release | Kind::Abandon => Purpose::Settle,
-            Kind::Renew => Purpose::Renew,
+        match self {
+            Self::Record(change) => change.purpose(),
+            // Its effect has happened, or is about to.
+            Self::Step(_) => Purpose::Settle,
+        }
+    }
+
+    /// The id of the record or of the step, which is a digest that has the id of its call in it.
+    pub(super) fn hash(&self) -> &Hash {
+        match self {
+            Self::Record(change) => change.id.hash(),
+            Self::Step(change) => change.step.as_bytes(),
         }
     }
 }
@@ -104,15 +44,39 @@ impl Member for Change {
     type Answer = Changed;
 
     fn unique_hash(&self) -> Option<&Hash> {
-        Some(self.id.hash())
+        Some(self.hash())
+    }
+
+    /// A group locks the rows of the calls whose steps it writes, and takes none that another one has locked.
+    fn exclusive_call(&self) -> Option<&Hash> {
+        match self {
+            Self::Record(_) => None,
+            Self::Step(change) => Some(&change.id),
+        }
     }
 
     fn bytes(&self) -> usize {
         const OVERHEAD: usize = 160;
-        OVERHEAD + self.record.as_ref().map_or(0, |record| record.as_bytes().len())
+        OVERHEAD
+            + match self {
+                Self::Record(change) => change.bytes(),
+                Self::Step(change) => change.bytes(),
+            }
     }
 
     fn is_urgent(&self) -> bool {
         self.purpose() != Purpose::Work
+    }
+}
+
+impl From<RecordChange> for Change {
+    fn from(change: RecordChange) -> Self {
+        Self::Record(change)
+    }
+}
+
+impl From<StepChange> for Change {
+    fn from(change: StepChange) -> Self {
+        Self::Step(change)
     }
 }

@@ -18,6 +18,10 @@ impl Member for Look {
         None
     }
 
+    fn exclusive_call(&self) -> Option<&Hash> {
+        None
+    }
+
     fn bytes(&self) -> usize {
         self.0.len()
     }

@@ -3,7 +3,7 @@
 //! While two groups are under way, what arrives waits for one of them to end, and leaves with the next one. A
 //! worker is a task of its own: no caller has to be polled, or to live, for the group that it is in to go on.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
@@ -15,16 +15,13 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::pending::Pending;
 use crate::backends::postgres::error::{store_error, timed_out};
 use crate::backends::shared::notify::Hash;
 use crate::store::StoreError;
 
 /// How many groups are under way at once, unless they are slow.
 const IN_FLIGHT: usize = 2;
-/// The most members of a group. Each may hold a lock of the server's table of locks.
-const MAX_MEMBERS: usize = 100;
-/// The most bytes of a group, unless its first member has more.
-const MAX_BYTES: usize = 1 << 20;
 
 /// What can leave together with others of its kind.
 pub(super) trait Member: Send + Sync + Sized + 'static {
@@ -33,6 +30,9 @@ pub(super) trait Member: Send + Sync + Sized + 'static {
 
     /// The id that it is about, unless any number of members may be about the same.
     fn unique_hash(&self) -> Option<&Hash>;
+
+    /// The call that no other group may be about while one with this member is under way.
+    fn exclusive_call(&self) -> Option<&Hash>;
 
     /// About how many bytes it sends.
     fn bytes(&self) -> usize;
@@ -65,6 +65,15 @@ pub(super) struct Queued<M: Member> {
 }
 
 impl<M: Member> Queued<M> {
+    /// A member, and where its caller is answered.
+    pub(super) fn new(
+        member: M,
+        deadline: Instant,
+    ) -> (Self, oneshot::Receiver<Verdict<M::Answer>>) {
+        let (answer, answered) = oneshot::channel();
+        (Self { member, deadline, answer }, answered)
+    }
+
     /// Whether its caller was dropped, or has given up.
     pub(super) fn is_closed(&self) -> bool {
         self.answer.is_closed()
@@ -87,12 +96,6 @@ pub(super) struct Queue<M: Member> {
     slow_after: Duration,
 }
 
-struct Pending<M: Member> {
-    urgent: VecDeque<Queued<M>>,
-    others: VecDeque<Queued<M>>,
-    hashes: HashSet<Hash>,
-}
-
 /// A step that is alone, while it is under way.
 pub(super) struct Alone<'a>(&'a AtomicUsize);
 
@@ -104,10 +107,8 @@ impl Drop for Alone<'_> {
 
 impl<M: Member> Queue<M> {
     pub(super) fn new(slow_after: Duration, max_alone: usize) -> Self {
-        let pending =
-            Pending { urgent: VecDeque::new(), others: VecDeque::new(), hashes: HashSet::new() };
         Self {
-            pending: Mutex::new(pending),
+            pending: Mutex::new(Pending::new()),
             workers: AtomicUsize::new(0),
             alone: AtomicUsize::new(0),
             max_alone,
@@ -155,19 +156,8 @@ impl<M: Member> Queue<M> {
         member: M,
         deadline: Instant,
     ) -> Option<oneshot::Receiver<Verdict<M::Answer>>> {
-        let (answer, answered) = oneshot::channel();
-        let mut pending = self.pending();
-        if let Some(hash) = member.unique_hash() {
-            if !pending.hashes.insert(*hash) {
-                return None;
-            }
-        }
-        let queue = match member.is_urgent() {
-            true => &mut pending.urgent,
-            false => &mut pending.others,
-        };
-        queue.push_back(Queued { member, deadline, answer });
-        Some(answered)
+        let (queued, answered) = Queued::new(member, deadline);
+        self.pending().push(queued).then_some(answered)
     }
 
     /// Starts another worker, if there may be one and anything waits.
@@ -175,36 +165,12 @@ impl<M: Member> Queue<M> {
         let Ok(runtime) = Handle::try_current() else { return };
         let slot = {
             let pending = self.pending();
-            let is_empty = pending.urgent.is_empty() && pending.others.is_empty();
-            if is_empty || self.workers.load(Ordering::Relaxed) >= IN_FLIGHT {
+            if pending.is_empty() || self.workers.load(Ordering::Relaxed) >= IN_FLIGHT {
                 return;
             }
             Slot::take(self)
         };
         runtime.spawn(work(slot, Arc::clone(store)));
-    }
-
-    /// The next members whose callers still wait; empty if there are none.
-    fn next_group(pending: &mut Pending<M>) -> Vec<Queued<M>> {
-        let Pending { urgent, others, hashes } = pending;
-        let (mut group, mut bytes) = (Vec::new(), 0_usize);
-        for queue in [urgent, others] {
-            while let Some(next) = queue.front() {
-                let total = bytes.saturating_add(next.member.bytes());
-                if group.len() >= MAX_MEMBERS || (total > MAX_BYTES && !group.is_empty()) {
-                    return group;
-                }
-                let Some(next) = queue.pop_front() else { break };
-                if let Some(hash) = next.member.unique_hash() {
-                    hashes.remove(hash);
-                }
-                if !next.is_closed() {
-                    bytes = total;
-                    group.push(next);
-                }
-            }
-        }
-        group
     }
 
     fn pending(&self) -> MutexGuard<'_, Pending<M>> {
@@ -219,7 +185,11 @@ async fn work<M: Member, S: Sender<M>>(mut slot: Slot<M>, store: Arc<S>) {
         if timeout(slot.queue.slow_after, sent.as_mut()).await.is_err() {
             slot.give_up();
             slot.queue.start_worker(&store);
-            return sent.await;
+            sent.await;
+            let queue = Arc::clone(&slot.queue);
+            drop(slot);
+            // For what was passed over meanwhile.
+            return queue.start_worker(&store);
         }
     }
 }
@@ -228,20 +198,23 @@ async fn work<M: Member, S: Sender<M>>(mut slot: Slot<M>, store: Arc<S>) {
 struct Slot<M: Member> {
     queue: Arc<Queue<M>>,
     is_held: bool,
+    /// The calls that its group is about.
+    calls: HashSet<Hash>,
 }
 
 impl<M: Member> Slot<M> {
     /// Only while `pending` is locked.
     fn take(queue: &Arc<Queue<M>>) -> Self {
         queue.workers.fetch_add(1, Ordering::Relaxed);
-        Self { queue: Arc::clone(queue), is_held: true }
+        Self { queue: Arc::clone(queue), is_held: true, calls: HashSet::new() }
     }
 
     /// The next group; without one, the slot is given up before anybody else can look at it.
     fn next_group(&mut self) -> Option<Vec<Queued<M>>> {
         let queue = Arc::clone(&self.queue);
         let mut pending = queue.pending();
-        let group = Queue::next_group(&mut pending);
+        pending.free(&mut self.calls);
+        let group = pending.next_group(&mut self.calls);
         if group.is_empty() {
             self.end();
             return None;
@@ -264,6 +237,8 @@ impl<M: Member> Slot<M> {
 
 impl<M: Member> Drop for Slot<M> {
     fn drop(&mut self) {
+        let queue = Arc::clone(&self.queue);
+        queue.pending().free(&mut self.calls);
         self.give_up();
     }
 }

@@ -1,4 +1,4 @@
-//! Which way a step takes: alone, or in a group.
+//! Which way a change takes: alone, or in a group.
 
 use std::sync::Arc;
 
@@ -7,13 +7,15 @@ use tokio::time::{Instant, timeout_at};
 use super::change::{Change, Changed};
 use super::look::Look;
 use super::queue::{Queue, Verdict};
+use super::record_change::RecordChange;
+use super::step_change::StepChange;
 use crate::backends::postgres::error::{store_error, timed_out};
 use crate::backends::postgres::inner::Inner;
-use crate::backends::postgres::{abandon, complete, release, renew, reserve};
+use crate::backends::postgres::{abandon, complete, journal, release, renew, reserve};
 use crate::backends::shared::retention::retention_ended;
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
-    StoreError,
+    StoreError, WriteStep, WriteStepOutcome,
 };
 
 pub(in crate::backends::postgres) async fn reserve(
@@ -37,8 +39,8 @@ pub(in crate::backends::postgres) async fn reserve(
             return reserve::reserve(store, request, deadline).await;
         }
     }
-    if !Change::is_long(request.record()) {
-        let change = Change::reserve(request);
+    if !RecordChange::is_long(request.record()) {
+        let change = RecordChange::reserve(request);
         if let Some(changed) = submit(&lanes.changes, store, change, deadline).await? {
             let Some(row) = changed.in_the_way else {
                 if changed.has_forgotten {
@@ -62,11 +64,11 @@ pub(in crate::backends::postgres) async fn complete(
     request: &Complete<'_>,
 ) -> Result<CompleteOutcome, StoreError> {
     let (deadline, lane) = (store.connection.deadline(), &store.lanes.changes);
-    if store.lanes.is_on() && !Change::is_long(request.record) {
+    if store.lanes.is_on() && !RecordChange::is_long(request.record) {
         if let Some(_alone) = lane.alone() {
             return complete::complete(store, request, deadline).await;
         }
-        if submit(lane, store, Change::complete(request), deadline).await?.is_some() {
+        if submit(lane, store, RecordChange::complete(request), deadline).await?.is_some() {
             return Ok(CompleteOutcome::Recorded);
         }
     }
@@ -82,7 +84,7 @@ pub(in crate::backends::postgres) async fn release(
         if let Some(_alone) = lane.alone() {
             return release::release(store, request, deadline).await;
         }
-        if submit(lane, store, Change::release(request), deadline).await?.is_some() {
+        if submit(lane, store, RecordChange::release(request), deadline).await?.is_some() {
             return Ok(());
         }
     }
@@ -98,7 +100,7 @@ pub(in crate::backends::postgres) async fn renew(
         if let Some(_alone) = lane.alone() {
             return renew::renew(store, request, deadline).await;
         }
-        if submit(lane, store, Change::renew(request), deadline).await?.is_some() {
+        if submit(lane, store, RecordChange::renew(request), deadline).await?.is_some() {
             return Ok(RenewOutcome::Renewed);
         }
     }
@@ -110,25 +112,43 @@ pub(in crate::backends::postgres) async fn abandon(
     request: &Abandon<'_>,
 ) -> Result<(), StoreError> {
     let (deadline, lane) = (store.connection.deadline(), &store.lanes.changes);
-    if store.lanes.is_on() && !Change::is_long(request.record) {
+    if store.lanes.is_on() && !RecordChange::is_long(request.record) {
         if let Some(_alone) = lane.alone() {
             return abandon::abandon(store, request, deadline).await;
         }
-        if submit(lane, store, Change::abandon(request), deadline).await?.is_some() {
+        if submit(lane, store, RecordChange::abandon(request), deadline).await?.is_some() {
             return Ok(());
         }
     }
     abandon::abandon(store, request, deadline).await
 }
 
+pub(in crate::backends::postgres) async fn write_step(
+    store: &Arc<Inner>,
+    request: &WriteStep<'_>,
+) -> Result<WriteStepOutcome, StoreError> {
+    let (deadline, lane) = (store.connection.deadline(), &store.lanes.changes);
+    if store.lanes.is_on() {
+        if let Some(_alone) = lane.alone() {
+            return journal::write_step(store, request, deadline).await;
+        }
+        if let Some(change) = StepChange::new(request) {
+            if submit(lane, store, change, deadline).await?.is_some() {
+                return Ok(WriteStepOutcome::Written);
+            }
+        }
+    }
+    journal::write_step(store, request, deadline).await
+}
+
 /// Changes something with others; `None` if it has to be asked for alone, for which there is time.
 async fn submit(
     lane: &Arc<Queue<Change>>,
     store: &Arc<Inner>,
-    change: Change,
+    change: impl Into<Change>,
     deadline: Instant,
 ) -> Result<Option<Changed>, StoreError> {
-    match lane.submit(store, change, deadline).await {
+    match lane.submit(store, change.into(), deadline).await {
         Verdict::Answer(changed) => Ok(Some(changed)),
         Verdict::Singly if Instant::now() < deadline => Ok(None),
         Verdict::Singly => Err(store_error(timed_out())),
