@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use idempotent_core::call::Call;
 use idempotent_core::engine::Recovery;
@@ -99,10 +100,13 @@ async fn a_resumed_run_that_goes_on_in_another_task_is_an_attempt_of_its_recover
         }
     });
     let recovery = recovery.start().unwrap();
-    while runs.load(Ordering::Relaxed) < 3 {
-        shop.let_lease_lapse();
-        tokio::time::sleep(POLL).await;
-    }
+    let third_run = async {
+        while runs.load(Ordering::Relaxed) < 3 {
+            shop.let_lease_lapse();
+            tokio::time::sleep(POLL).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), third_run).await.expect("it is parked");
     shop.store().heal();
     pass_until(&shop, State::Completed).await;
     stop(recovery).await;
