@@ -1,5 +1,6 @@
 //! Somebody finishes a call that was interrupted and that nobody retries.
 
+mod attempts;
 mod counting;
 mod no_index;
 mod outages;

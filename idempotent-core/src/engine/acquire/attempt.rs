@@ -71,7 +71,7 @@ pub(super) fn start(
     }
     if let Some(claim) = Claim::current() {
         match claim.take(&prepared.engine, &prepared.id) {
-            Ok(Some(written)) => return ControlFlow::Break(adopt(prepared, written, &claim)),
+            Ok(Some(written)) => return ControlFlow::Break(adopt(prepared, written, claim)),
             Ok(None) => {}
             Err(why) => return ControlFlow::Break(Err(misled(&prepared.id, why))),
         }
@@ -111,7 +111,7 @@ pub(super) fn start(
 
 /// Goes on with a call that a recovery has taken.
 #[cold]
-fn adopt(mut prepared: Prepared, written: Written, claim: &Claim) -> Result<Attempt, Error> {
+fn adopt(mut prepared: Prepared, written: Written, claim: Arc<Claim>) -> Result<Attempt, Error> {
     let ready = |prepared: &mut Prepared| {
         let task = prepared.engine.0.renewals.current().map_err(|error| {
             Error::of(ErrorKind::Misconfigured, &prepared.id).detail(error.to_string())
@@ -124,7 +124,9 @@ fn adopt(mut prepared: Prepared, written: Written, claim: &Claim) -> Result<Atte
         Ok(task) => {
             prepared.lease = written.record.lease();
             prepared.resumed_from = written.record.trace_parent().map(Box::new);
-            won(prepared, written, task)
+            let mut held = hold(prepared, written, task)?;
+            held.claim = Some(claim);
+            Ok(Attempt::Acquired(Acquired::Won(held)))
         }
         Err(refusal) => {
             prepared.leave();
@@ -296,6 +298,15 @@ fn conclude(
 
 #[inline]
 fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<Attempt, Error> {
+    hold(prepared, written, task).map(|held| Attempt::Acquired(Acquired::Won(held)))
+}
+
+#[inline]
+fn hold(
+    prepared: Prepared,
+    written: Written,
+    task: Arc<RenewalTask>,
+) -> Result<HeldReservation, Error> {
     // The lease counts from when the reservation was written: the store may have granted it at any
     // moment after that.
     let Written { record, at: sent } = written;
@@ -309,7 +320,7 @@ fn won(prepared: Prepared, written: Written, task: Arc<RenewalTask>) -> Result<A
     let lease = LeaseHandle::new(task, id, record, (lease, max_run), sent, context);
     let mut held = HeldReservation::new(engine, lease, (seat, is_charged));
     held.resumed_from = resumed_from;
-    Ok(Attempt::Acquired(Acquired::Won(held)))
+    Ok(held)
 }
 
 fn taken(mut prepared: Prepared, task: Arc<RenewalTask>, entry: Entry) -> Result<Attempt, Error> {

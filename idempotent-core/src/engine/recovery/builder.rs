@@ -109,7 +109,8 @@ impl Recovery {
     }
 
     /// How often a call is resumed without recording a new step before it is parked, at least once. A run that ended
-    /// because the store failed, or because another process had the call, does not count. Default: 20.
+    /// because the store failed, or because another process had the call, does not count. A process that dies counts, and so
+    /// does a claim that the store carries out after the process has given it up: nobody can tell the two apart. Default: 20.
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts.max(1);
         self

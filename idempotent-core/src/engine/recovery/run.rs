@@ -53,7 +53,7 @@ async fn run(worker: &Worker, id: &RecordId, seen: &Record, taken: Written) {
     if attempts > worker.max_attempts {
         let last = seen.last_error().unwrap_or("its process died");
         let tried = attempts - 1;
-        let why = format!("it was resumed {tried} times and recorded nothing new: {last}");
+        let why = format!("it was claimed {tried} times and recorded nothing new: {last}");
         return park(engine, id, &record, &why).await;
     }
     let (Some(make_run), Some(input)) = (worker.operations.get(id.operation()), record.input())

@@ -2,14 +2,16 @@
 //! also ends the call.
 
 use std::mem;
+use std::sync::Arc;
 #[cfg(feature = "consumer")]
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use tracing::Span;
 
 use super::discard::{Unused, discard};
 use super::dropped::{Dropped, settle_dropped};
 use super::settlement::ReservationRef;
+use crate::engine::claim::Claim;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseHandle};
 use crate::engine::limits::Seat;
@@ -25,6 +27,9 @@ pub(crate) struct HeldReservation {
     pub(super) is_charged: bool,
     /// Where the run before ran in a distributed trace, if this one resumes its call.
     pub(crate) resumed_from: Option<Box<TraceParent>>,
+    /// That of a recovery, if this run is an attempt of one. The run may go on in another task, and its body may make other
+    /// calls, which are none.
+    pub(in crate::engine) claim: Option<Arc<Claim>>,
     /// Of nothing, until the call takes the reservation over.
     pub(super) report: CallReport,
     /// Who wants to know what became of the key.
@@ -64,6 +69,7 @@ impl HeldReservation {
             phase: Phase::Unstarted,
             is_charged,
             resumed_from: None,
+            claim: None,
             report,
             #[cfg(feature = "consumer")]
             listener: None,

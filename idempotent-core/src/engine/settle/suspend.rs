@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::held::HeldReservation;
 use super::settlement::{Doubt, Settlement, SuspendEnd, UnknownEnd};
-use crate::engine::claim::Claim;
 use crate::engine::journal::RunJournal;
 use crate::engine::telemetry::Telemetry;
 use crate::error::{Error, ErrorKind};
@@ -45,7 +44,7 @@ impl HeldReservation {
         let is_at_most_once = self.reservation().guarantee().keeps_lapsed();
         if let Some(poison) = journal.and_then(RunJournal::poisoned) {
             if poison.is_of_version() {
-                leave();
+                self.leave();
             }
             Telemetry::poisoned(self.id(), poison.why());
             let needs_resolving =
@@ -59,7 +58,7 @@ impl HeldReservation {
                     false => Doubt::of_call(is_at_most_once),
                 },
                 error: Some(poison.why().to_owned()),
-                is_uncounted: !poison.counts() && is_attempt(),
+                is_uncounted: !poison.counts() && self.is_attempt(),
                 ..SuspendEnd::asked_for()
             });
         }
@@ -73,7 +72,7 @@ impl HeldReservation {
             }
             settlement if !is_written && !has_input => return settlement,
             Settlement::Complete { .. } if journal.is_some_and(|it| self.is_unfinished(it)) => {
-                leave();
+                self.leave();
                 let error = journal.map(|journal| self.unfinished(journal));
                 tracing::error!(
                     record = %self.id(),
@@ -81,7 +80,7 @@ impl HeldReservation {
                     "a call with steps could not be recorded"
                 );
                 let error = error.map(|error| error.why().to_owned());
-                SuspendEnd { error, is_uncounted: is_attempt(), ..SuspendEnd::asked_for() }
+                SuspendEnd { error, is_uncounted: self.is_attempt(), ..SuspendEnd::asked_for() }
             }
             Settlement::Complete { .. } => return settlement,
             Settlement::Suspend(end) => {
@@ -91,7 +90,9 @@ impl HeldReservation {
             Settlement::Release | Settlement::Unknown(_) | Settlement::HoldForLease
                 if journal.is_some_and(|journal| journal.refused().is_some()) =>
             {
-                journal.and_then(RunJournal::refused).map_or_else(SuspendEnd::asked_for, misfit)
+                journal
+                    .and_then(RunJournal::refused)
+                    .map_or_else(SuspendEnd::asked_for, |refused| self.misfit(refused))
             }
             Settlement::Release => SuspendEnd::default(),
             Settlement::Unknown(end) => SuspendEnd {
@@ -107,6 +108,28 @@ impl HeldReservation {
         Settlement::Suspend(end)
     }
 
+    /// The end of a run whose code does not fit what is recorded.
+    fn misfit(&self, (kind, why): (ErrorKind, String)) -> SuspendEnd {
+        let is_of_version = kind == ErrorKind::Incompatible;
+        if is_of_version {
+            self.leave();
+        }
+        let is_uncounted = is_of_version && self.is_attempt();
+        SuspendEnd { error: Some(why), is_uncounted, ..SuspendEnd::asked_for() }
+    }
+
+    /// Whether the run was counted as an attempt of a recovery: those of a call's own callers are not.
+    fn is_attempt(&self) -> bool {
+        self.claim.is_some()
+    }
+
+    /// Notes that this process cannot go on with the call.
+    fn leave(&self) {
+        if let Some(claim) = &self.claim {
+            claim.leave();
+        }
+    }
+
     /// The reservation with its journal, if the store may have one.
     pub(super) fn journaled(&self) -> Option<&Record> {
         let journal = self.lease.journal()?;
@@ -120,33 +143,11 @@ impl HeldReservation {
     }
 }
 
-/// The end of a run whose code does not fit what is recorded.
-fn misfit((kind, why): (ErrorKind, String)) -> SuspendEnd {
-    let is_of_version = kind == ErrorKind::Incompatible;
-    if is_of_version {
-        leave();
-    }
-    let is_uncounted = is_of_version && is_attempt();
-    SuspendEnd { error: Some(why), is_uncounted, ..SuspendEnd::asked_for() }
-}
-
-/// Notes that this process cannot go on with the call.
-fn leave() {
-    if let Some(claim) = Claim::current() {
-        claim.leave();
-    }
-}
-
 impl Doubt {
     /// The doubt of a call, if there is one.
     const fn of_call(is_in_doubt: bool) -> Self {
         if is_in_doubt { Self::Call } else { Self::None }
     }
-}
-
-/// Whether the run was counted as an attempt of a recovery: those of a call's own callers are not.
-fn is_attempt() -> bool {
-    Claim::current().is_some()
 }
 
 impl SuspendEnd {

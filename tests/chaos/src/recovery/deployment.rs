@@ -75,7 +75,8 @@ impl Deployment<'_> {
             .await
             .context("refused")?;
         self.every(|order| build_of(order) == Build::After, is_answered).await?;
-        incidents.absences.push(Span { from, to: Timestamp::now() });
+        let olds = (0..orders).filter(|order| build_of(*order) == Build::Before).collect();
+        incidents.unknown.push((olds, Span { from, to: Timestamp::now() }));
         let mut before = self.start(REFUSES + 1, code(Build::Before))?;
         self.every(|_| true, is_answered).await.context("the old build finishes its calls")?;
         let task = Task::Judge { orders, within: PATIENCE };

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use idempotent_core::engine::{Inspection, Resolution};
-use idempotent_core::model::{StepEntry, StepStatus};
+use idempotent_core::model::StepStatus;
 use idempotent_core::store::State;
 use idempotent_core::{Error, ErrorKind};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub(super) struct Findings {
     pub(super) forgotten: Vec<u32>,
     /// Calls that had never begun, and began now.
     pub(super) begun_late: Vec<u32>,
+    /// Calls that waited for somebody to say what a step did, and no step was in doubt.
+    pub(super) waited_in_vain: BTreeSet<u32>,
     /// Steps in doubt that were resolved.
     pub(super) resolved: u32,
     /// How long it took until all had ended.
@@ -66,7 +68,13 @@ pub(super) async fn judge(shop: &Shop, folder: &Path, orders: u32, within: Durat
                     }
                 }
                 Some(seen) if seen.state() == State::Indeterminate => {
-                    findings.resolved += resolve(shop, folder, number, &seen).await?;
+                    if has_doubts(&seen) {
+                        findings.resolved += resolve(shop, folder, number, &seen).await?;
+                    } else {
+                        // So that the run ends. It may have moved on.
+                        findings.waited_in_vain.insert(number);
+                        let _ = shop.engine.resume(&seen).await;
+                    }
                 }
                 Some(_) => {}
                 None if started.contains(&number) => {
@@ -132,15 +140,13 @@ fn may_be_asked_again(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Store | ErrorKind::InProgress)
 }
 
+/// Whether any step of a call is in doubt.
+fn has_doubts(seen: &Inspection) -> bool {
+    seen.steps().iter().any(|(_, entry)| entry.status() == StepStatus::Begun)
+}
+
 /// Says of each step in doubt what the provider knows of it.
 async fn resolve(shop: &Shop, folder: &Path, number: u32, seen: &Inspection) -> Result<u32> {
-    let in_doubt = |(_, entry): &(_, StepEntry)| entry.status() == StepStatus::Begun;
-    if !seen.steps().iter().any(in_doubt) {
-        // Its late owner has said what the step did, and nobody who looked at the call has seen it. It may have moved on.
-        shop.ledger.note(number, Event::Resolved);
-        let _ = shop.engine.resume(seen).await;
-        return Ok(0);
-    }
     let entries = ledger::read(folder)?;
     let mut resolved = 0;
     for (step, entry) in seen.steps() {

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 use tokio::time::sleep;
 
-use super::incidents::{Incidents, StallWatch};
+use super::incidents::{Freeze, Incidents, StallWatch};
 use super::launcher::{Launcher, PATIENCE};
 use super::order::{Build, Code};
 use super::probe::{out_of_reach, reached};
@@ -148,6 +148,7 @@ impl Run<'_> {
     ) -> Result<(u32, Incidents)> {
         let mut process = self.settings.workers - 1;
         let mut incidents = Incidents::default();
+        let mut of_slot: Vec<u32> = (0..self.settings.workers).collect();
         let mut paused = Vec::new();
         for (at, fault) in faults {
             from.after(at).reached().await;
@@ -159,12 +160,15 @@ impl Run<'_> {
                         let now = Timestamp::now();
                         paused.retain(|&(stopped, from, _)| {
                             let is_it = stopped == slot;
-                            incidents.freezes.extend(is_it.then_some(Span { from, to: now }));
+                            let span = Span { from, to: now };
+                            let frozen = Freeze { process: of_slot[slot], span };
+                            incidents.freezes.extend(is_it.then_some(frozen));
                             !is_it
                         });
                     }
                     sleep(away).await;
                     process += 1;
+                    of_slot[slot] = process;
                     slots[slot] = Some(self.start_worker(slot as u32, process, from)?);
                 }
                 Fault::Pause { slot, lasts } => {
@@ -177,7 +181,8 @@ impl Run<'_> {
         for (slot, from, until) in paused {
             until.reached().await;
             signal(slots[slot].as_ref(), Signal::CONT)?;
-            incidents.freezes.push(Span { from, to: Timestamp::now() });
+            let span = Span { from, to: Timestamp::now() };
+            incidents.freezes.push(Freeze { process: of_slot[slot], span });
         }
         Ok((process, incidents))
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use idempotent_core::{ErrorKind, Idempotency};
 use serde::{Deserialize, Serialize};
 use tokio::io::AsyncReadExt as _;
@@ -106,8 +106,10 @@ async fn begin(
     let mut running = JoinSet::new();
     for (at, number) in orders.enumerate().skip(known) {
         from.after(until.since(from).mul_f64(at as f64 / count as f64)).reached().await;
-        // From here on it is the recovery's, if its call is there.
-        writeln!(file, "{number}")?;
+        // From here on it is the recovery's, if its call is there. A process that dies between two writes would glue the
+        // next one's line to its own.
+        let line = format!("{number}\n");
+        ensure!(file.write(line.as_bytes())? == line.len(), "the line of {number} was cut off");
         let shop = shop.clone();
         running.spawn(async move {
             // A client asks again until somebody has taken its order.

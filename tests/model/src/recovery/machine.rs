@@ -32,6 +32,7 @@ pub struct Config {
     pub operators: u8,
     /// Whether the second worker is of a build that does not know the call's steps.
     pub other_build: bool,
+    forgives_unanswered: bool,
     off: u32,
 }
 
@@ -39,7 +40,16 @@ impl Config {
     /// A model with every rule, and without errors, retries, operators and other builds.
     #[must_use]
     pub const fn new(body: Body, faults: u8) -> Self {
-        Self { body, faults, errors: 0, retries: 0, operators: 0, other_build: false, off: 0 }
+        Self {
+            body,
+            faults,
+            errors: 0,
+            retries: 0,
+            operators: 0,
+            other_build: false,
+            forgives_unanswered: false,
+            off: 0,
+        }
     }
 
     /// With so many bodies that end in an error of their own, and a client that comes back as often.
@@ -61,6 +71,17 @@ impl Config {
     pub const fn other_build(mut self) -> Self {
         self.other_build = true;
         self
+    }
+
+    /// As if a claim that the store does when its sender has given up could be told from an attempt, which it cannot.
+    #[must_use]
+    pub const fn forgiving_unanswered(mut self) -> Self {
+        self.forgives_unanswered = true;
+        self
+    }
+
+    pub(super) const fn forgives_unanswered(&self) -> bool {
+        self.forgives_unanswered
     }
 
     /// Without one of the rules.
@@ -187,7 +208,7 @@ impl Recovery {
                 };
             }
             Action::LoseAnswer(at) => worker::lose_answer(config, state, at),
-            Action::TimeOut(at) => worker::die(state, at),
+            Action::TimeOut(at) | Action::Stop(at) | Action::Crash(at) => worker::die(state, at),
             Action::DeliverLate => {
                 let is_current = state.late_claim.take().unwrap_or_default();
                 worker::claim(config, state, NOBODY, is_current);
@@ -197,7 +218,6 @@ impl Recovery {
                 worker::give_back(config, state, at, Why::NoAttempt(Rule::RefusalNotCounted));
             }
             Action::Start(at) => worker::start(state, at),
-            Action::Stop(at) => worker::die(state, at),
             Action::Record(at) => worker::record(state, at),
             Action::Finish(at) => worker::finish(state, at),
             Action::Decline(at) => {
@@ -208,7 +228,6 @@ impl Recovery {
             Action::Outage(at) => {
                 worker::give_back(config, state, at, Why::NoAttempt(Rule::OutageNotCounted));
             }
-            Action::Crash(at) => worker::die(state, at),
             Action::OwnLeaseEnds(at) => state.workers[usize::from(at)].is_late = true,
             Action::Lapse => state.record.phase = Phase::Suspended,
             Action::BecomeDue => state.record.due = Due::Now,

@@ -22,8 +22,9 @@
 //! # What must hold
 //!
 //! A [`Property`] each: nobody claims a call from a run that lives, or parks it under such a run; a call that kills every
-//! process is run [`MAX_ATTEMPTS`] times and no more; one that goes on, however slowly, or fails by its store alone, is never
-//! parked; one that was parked waits for an operator, and one that was declined for its caller. And from every state the call
+//! process is run [`MAX_ATTEMPTS`] times and no more; one that goes on, however slowly, or whose runs end because its store fails,
+//! is never parked, but for claims that the store did when their senders had given up: those look like attempts whose process
+//! died; one that was parked waits for an operator, and one that was declined for its caller. And from every state the call
 //! comes to one of these ends by itself. Each [`Rule`] can be left out, and then one of these breaks.
 
 mod action;

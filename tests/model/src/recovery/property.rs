@@ -13,7 +13,7 @@ pub enum Property {
     NotOwner,
     /// A body was started more often than attempts are allowed, without a new step.
     TooOften,
-    /// A call was parked before it had failed so often by itself.
+    /// A call was parked before it had failed so often by itself, or had been claimed by workers that never learned it.
     ParkedTooSoon,
     /// A parked call was claimed, and nobody had said that it should run.
     ParkedRan,

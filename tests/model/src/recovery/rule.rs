@@ -14,8 +14,10 @@ pub enum Rule {
     Parks,
     /// Parking compares the token.
     ParkCompares,
-    /// A parked call is not due.
+    /// A parked call is not due. With [`ParkedRefusesClaims`](Self::ParkedRefusesClaims) this only spares recoveries the look.
     ParkedNotDue,
+    /// The store refuses to have a parked call claimed, also by whoever has seen it parked.
+    ParkedRefusesClaims,
     /// With a newly recorded step the attempts begin anew.
     ProgressCounts,
     /// A run that ends because the store failed is no attempt.
@@ -38,13 +40,14 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ClaimCompares,
         Self::ClockBeforeBody,
         Self::CountsAtClaim,
         Self::Parks,
         Self::ParkCompares,
         Self::ParkedNotDue,
+        Self::ParkedRefusesClaims,
         Self::ProgressCounts,
         Self::OutageNotCounted,
         Self::LostAnswerGivenBack,

@@ -98,7 +98,8 @@ pub struct State {
     /// A claim that was sent by a process that no longer waits for its answer, and whether the record is still the one that
     /// it saw.
     pub late_claim: Option<bool>,
-    /// Attempts since the last new step or word of an operator that were not the store's fault, or another build's.
+    /// Attempts since the last new step or word of an operator that were not the store's fault, or another build's; with the
+    /// claims that the store did when their senders had given up.
     pub deserved: u8,
     /// Bodies that recoveries have started since.
     pub bodies: u8,

@@ -11,7 +11,8 @@ const MOST: u8 = 7;
 /// The store does a claim, where `is_current` says whether the record is still the one that was seen.
 pub(super) fn claim(config: &Config, state: &mut State, owner: u8, is_current: bool) -> bool {
     let before = state.record;
-    let is_free = matches!(before.phase, Phase::Suspended | Phase::Parked);
+    let is_parked = before.phase == Phase::Parked && !config.has(Rule::ParkedRefusesClaims);
+    let is_free = before.phase == Phase::Suspended || is_parked;
     let is_loose = !config.has(Rule::ClaimCompares) && before.phase != Phase::Completed;
     if !(is_current && is_free || is_loose) {
         return false;
@@ -37,7 +38,9 @@ pub(super) fn claim(config: &Config, state: &mut State, owner: u8, is_current: b
         counted: state.steps,
         told_error: false,
     });
-    state.deserved = (state.deserved + 1).min(MOST);
+    // Nobody learns of a claim whose sender has given up, and nobody forgives it.
+    let is_forgiven = owner == NOBODY && config.forgives_unanswered();
+    state.deserved = (state.deserved + u8::from(!is_forgiven)).min(MOST);
     true
 }
 

@@ -2,7 +2,7 @@
 
 use idempotent_model::recovery::{Body, Config, Property, Rule};
 
-use super::search::{breaks, loses_a_call};
+use super::search::{breaks, holds, loses_a_call};
 
 fn sound(faults: u8, rule: Rule) -> Config {
     Config::new(Body::Sound, faults).without(rule)
@@ -36,8 +36,15 @@ fn parking_without_the_token_parks_a_call_that_its_client_runs() {
 }
 
 #[test]
-fn a_parked_call_that_is_due_runs_without_an_operator() {
-    breaks(Config::new(Body::Deadly, 0).without(Rule::ParkedNotDue), Property::ParkedRan, 20);
+fn a_parked_call_that_is_due_and_may_be_claimed_runs_without_an_operator() {
+    let config = Config::new(Body::Deadly, 0).without(Rule::ParkedNotDue);
+    breaks(config.without(Rule::ParkedRefusesClaims), Property::ParkedRan, 20);
+}
+
+#[test]
+fn a_parked_call_that_is_not_due_or_cannot_be_claimed_waits_for_an_operator() {
+    holds(Config::new(Body::Deadly, 1).operators(1).without(Rule::ParkedNotDue));
+    holds(Config::new(Body::Deadly, 1).operators(1).without(Rule::ParkedRefusesClaims));
 }
 
 #[test]
@@ -53,6 +60,11 @@ fn an_outage_that_counts_parks_a_call_that_never_failed_by_itself() {
 #[test]
 fn lost_answers_that_count_park_a_call_that_nobody_ran() {
     breaks(sound(4, Rule::LostAnswerGivenBack), Property::ParkedTooSoon, 13);
+}
+
+#[test]
+fn a_claim_that_is_done_when_its_sender_has_given_up_counts_as_an_attempt() {
+    breaks(Config::new(Body::Sound, 3).forgiving_unanswered(), Property::ParkedTooSoon, 15);
 }
 
 #[test]

@@ -49,7 +49,7 @@ async fn a_call_that_kills_every_process_is_parked_and_resumes_when_told() {
     let engine = shop.test.engine();
     let parked = engine.inspect(&id()).await.unwrap().unwrap();
     let why = parked.last_error().unwrap();
-    assert!(why.contains("resumed 2 times"), "{why}");
+    assert!(why.contains("claimed 2 times"), "{why}");
     let refused = shop.test.run(checkout(&ORDER).run(|| async { Ok(1) })).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Indeterminate);
     look_around(&shop).await;

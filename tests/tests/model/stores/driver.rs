@@ -80,28 +80,30 @@ impl Run<'_> {
     }
 }
 
-/// Takes a path in a store, and says where it goes wrong.
+/// Takes a path in a store, and says how many moves of it were compared, or where it goes wrong.
 pub(crate) async fn drive(
     store: &dyn Store,
     lapsing: Lapsing,
     path: &StorePath,
     number: usize,
     has_input: bool,
-) -> Result<(), String> {
+) -> Result<usize, String> {
     // A name of its own, so that what is due is its own, too.
     let operation = format!("path{number}");
     let id = RecordId::of(operation.clone(), None, &"call").map_err(|error| error.to_string())?;
     let envelope = Envelope::new(&operation).lease(LEASE).retention(RETENTION);
     let envelope = if has_input { envelope.input(INPUT) } else { envelope };
     let mut driver = Driver::new(store, lapsing, &id, envelope);
+    let mut compared = 0;
     for (at, expected) in path.moves.iter().enumerate() {
         let wrong = |what: String| format!("path {number}, move {}: {what}\n{path}", at + 1);
         if driver.take(expected).await.map_err(wrong)? == Then::GoesItsOwnWay {
             break;
         }
         driver.compare(expected).await.map_err(wrong)?;
+        compared += 1;
     }
-    store.purge(&id).await.map(|_| ()).map_err(|error| error.to_string())
+    store.purge(&id).await.map(|_| compared).map_err(|error| error.to_string())
 }
 
 /// Whether it records a step *at least once*.

@@ -42,6 +42,8 @@ pub struct Verdict {
     pub server_faults: usize,
     /// The longest time for which nobody ran a call that had to go on, without that in which no worker reached the store.
     pub longest_stuck: Duration,
+    /// How often a call was stuck for longer than that may be, and not since the last worker died or was stopped.
+    pub excused: usize,
     /// What that may be.
     pub allowed_stuck: Duration,
     /// How long after the faults and the leases every call had ended.
@@ -69,6 +71,9 @@ pub(super) fn verdict(evidence: &Evidence<'_>) -> Verdict {
     for order in &findings.forgotten {
         faults.push(format!("order {order} had started and was forgotten"));
     }
+    for order in &findings.waited_in_vain {
+        faults.push(format!("order {order} waited in vain: no step of it was in doubt"));
+    }
     let ended = findings.results.len() + findings.unfinished.len();
     if ended < settings.orders as usize {
         faults.push(format!("only {ended} of {} calls were found", settings.orders));
@@ -79,12 +84,14 @@ pub(super) fn verdict(evidence: &Evidence<'_>) -> Verdict {
     for entry in *entries {
         of_order.entry(entry.order).or_default().push(entry);
     }
-    let mut longest_stuck = Duration::ZERO;
+    let (mut longest_stuck, mut excused) = (Duration::ZERO, 0);
     for (order, entries) in of_order {
-        runs::judge_takeovers(order, &entries, &mut faults);
+        runs::judge_takeovers(incidents, order, &entries, &mut faults);
         runs::judge_repeats(order, &entries, &mut faults);
         runs::judge_resolved(order, &entries, &mut faults);
-        longest_stuck = longest_stuck.max(stuck::judge(evidence, order, &entries, &mut faults));
+        let stuck = stuck::judge(evidence, order, &entries, &mut faults);
+        longest_stuck = longest_stuck.max(stuck.longest);
+        excused += stuck.excused;
     }
     Verdict {
         orders: settings.orders as usize,
@@ -97,6 +104,7 @@ pub(super) fn verdict(evidence: &Evidence<'_>) -> Verdict {
         freezes: incidents.freezes.len(),
         server_faults: incidents.server_faults.len(),
         longest_stuck,
+        excused,
         allowed_stuck: stuck::allowed(settings.lease),
         took: findings.took,
         faults,
@@ -115,6 +123,7 @@ impl Verdict {
         self.kills += other.kills;
         self.freezes += other.freezes;
         self.server_faults += other.server_faults;
+        self.excused += other.excused;
         self.longest_stuck = self.longest_stuck.max(other.longest_stuck);
         self.allowed_stuck = self.allowed_stuck.max(other.allowed_stuck);
         self.took = self.took.max(other.took);
@@ -127,10 +136,14 @@ impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { orders, effects, repeated, resumed, in_doubt, kills, freezes, .. } = self;
         let (stuck, allowed) = (self.longest_stuck.as_millis(), self.allowed_stuck.as_millis());
+        let excused = match self.excused {
+            0 => String::new(),
+            excused => format!(", {excused} from a loss on"),
+        };
         let (faults, broken) = (self.server_faults, self.faults.len());
         write!(
             f,
-            "{orders} | {kills} | {freezes} | {faults} | {effects} | {resumed} | {repeated} | {in_doubt} | {stuck} of {allowed} ms | {broken} |"
+            "{orders} | {kills} | {freezes} | {faults} | {effects} | {resumed} | {repeated} | {in_doubt} | {stuck} of {allowed} ms{excused} | {broken} |"
         )
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::stuck::allowed;
 use super::{Evidence, Verdict, verdict};
 use crate::checker::Span;
-use crate::recovery::incidents::Incidents;
+use crate::recovery::incidents::{Freeze, Incidents};
 use crate::recovery::judge::Findings;
 use crate::recovery::ledger::{Entry, Event, Run};
 use crate::recovery::order::{STEPS, result};
@@ -15,6 +15,7 @@ use crate::timestamp::Timestamp;
 
 const FIRST: Run = Run { process: 0, number: 1 };
 const SECOND: Run = Run { process: 1, number: 1 };
+const THIRD: Run = Run { process: 2, number: 0 };
 const LEASE: Duration = Duration::from_secs(2);
 
 fn after(millis: u64) -> Timestamp {
@@ -195,6 +196,33 @@ fn a_call_that_waits_for_the_judge_without_a_step_in_doubt_is_found() {
     assert_eq!(resolved.steps(SECOND, 3..STEPS).end(SECOND).judged().faults, [""; 0]);
 }
 
+#[test]
+fn a_call_that_waits_after_its_step_was_recorded_is_found() {
+    // The first dies before it begins the step, the second records it.
+    let story = Story::begin().steps(FIRST, 0..2).then(FIRST, Event::Wanted { step: 2 });
+    let story = story.wait(2_500).start(SECOND).steps(SECOND, 2..5).fail(SECOND, "store");
+    let parked = story.then(SECOND, Event::Resolved).start(SECOND);
+    assert_only(&parked.steps(SECOND, 5..STEPS).end(SECOND), "without a step in doubt");
+}
+
+#[test]
+fn a_call_that_waits_again_after_the_judge_has_spoken_is_found() {
+    let in_doubt = Story::begin().steps(FIRST, 0..2).half(FIRST, 2).wait(2_500).start(SECOND);
+    let in_doubt = in_doubt.then(SECOND, Event::Wanted { step: 2 }).fail(SECOND, "indeterminate");
+    // The judge says so twice, since nobody has heard it the first time.
+    let resolved = in_doubt.then(THIRD, Event::Resolved).then(THIRD, Event::Resolved);
+    let goes_on = resolved.start(SECOND);
+    let again = goes_on.fail(SECOND, "store").then(THIRD, Event::Resolved).start(SECOND);
+    assert_only(&again.steps(SECOND, 3..STEPS).end(SECOND), "without a step in doubt");
+}
+
+#[test]
+fn a_call_that_waits_and_has_no_step_in_doubt_is_found() {
+    let mut story = Story::begin().steps(FIRST, 0..STEPS).end(FIRST);
+    story.findings.waited_in_vain.insert(0);
+    assert_only(&story, "order 0 waited in vain");
+}
+
 fn stuck_for(time: Duration) -> Story {
     let millis = time.as_millis() as u64;
     let story = Story::begin().steps(FIRST, 0..5).wait(millis).start(SECOND);
@@ -220,11 +248,43 @@ fn time_without_a_store_counts_neither_as_stuck_nor_twice() {
 }
 
 #[test]
+fn time_in_which_no_build_knows_a_call_excuses_no_other() {
+    let mut story = stuck_for(allowed(LEASE) + Duration::from_millis(900));
+    let unknown = Span { from: after(500), to: after(1_500) };
+    story.incidents.unknown = vec![([1].into(), unknown)];
+    assert_only(&story, "order 0 was stuck for");
+    story.incidents.unknown = vec![([0].into(), unknown)];
+    assert_eq!(story.judged().faults, [""; 0]);
+}
+
+#[test]
 fn a_worker_that_may_have_died_with_the_call_prolongs_its_time_and_an_earlier_one_does_not() {
     let mut story = stuck_for(allowed(LEASE) + Duration::from_millis(900));
     story.incidents.kills = vec![after(1_000)];
     assert_only(&story, "order 0 was stuck for");
     let frozen = Span { from: after(3_500), to: after(6_000) };
-    story.incidents.freezes = vec![frozen];
+    story.incidents.freezes = vec![Freeze { process: 3, span: frozen }];
     assert_eq!(story.judged().faults, [""; 0]);
+    assert_eq!(story.judged().excused, 1);
+}
+
+#[test]
+fn taking_a_call_again_and_again_without_running_it_is_no_sign_of_life() {
+    let third = u64::try_from(allowed(LEASE).as_millis()).unwrap() / 3;
+    let refused = |story: Story| story.wait(third).then(THIRD, Event::Asked);
+    let story = refused(refused(refused(Story::begin().steps(FIRST, 0..5))));
+    let story = story.wait(third).start(SECOND).steps(SECOND, 5..STEPS).end(SECOND);
+    assert_only(&story, "its last sign of life was Recorded { step: 4 }");
+}
+
+#[test]
+fn a_step_that_a_process_starts_right_after_it_was_frozen_was_decided_before() {
+    let late = |step| honest().then(FIRST, Event::Entered { step });
+    let (mut story, mut once) = (late(6), late(7));
+    for story in [&mut story, &mut once] {
+        let span = Span { from: after(200), to: after(story.now - 20) };
+        story.incidents.freezes = vec![Freeze { process: FIRST.process, span }];
+    }
+    assert_eq!(story.steps(SECOND, 6..STEPS).end(SECOND).judged().faults, [""; 0]);
+    assert_only(&once.steps(SECOND, 6..STEPS).end(SECOND), "started step 7");
 }
