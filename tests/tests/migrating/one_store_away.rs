@@ -1,23 +1,80 @@
 //! What goes on, and what is left, while one of the two stores is away or does not answer.
 
+use std::time::Duration;
+
 use idempotent_core::backends::MigrationMode;
-use idempotent_core::store::{RenewOutcome, Store as _, Wait};
+use idempotent_core::store::{
+    Abandon, RenewOutcome, ReserveOutcome, Scan, State, Store as _, Wait,
+};
 use idempotent_core::testing::{Fault, StoreMethod, When};
 use idempotent_core::{Error, Guarantee, Idempotency, Operation};
 use idempotent_tests::{Attempt, secs};
 use tokio::time::{Instant, timeout};
 
-use crate::fleet::{Fleet, assert_replays};
+use crate::fleet::{Fleet, assert_replays, taken};
 use MigrationMode::{Both, New};
 
+/// The engine gives up after this long by default.
+const ENGINE: Duration = secs(5);
+
 /// Under *at most once* a reservation that stayed would be in doubt for ever, though nothing ran.
-#[tokio::test]
-async fn while_the_new_store_is_away_no_reservation_stays_in_the_old_one() {
-    for fault in [Fault::Fail, Fault::LoseAnswer] {
+#[tokio::test(start_paused = true)]
+async fn while_the_new_store_is_away_or_hangs_no_reservation_stays_in_the_old_one() {
+    for fault in [Fault::Fail, Fault::LoseAnswer, Fault::Hang, Fault::HangAfter] {
         let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
         fleet.new.inject(StoreMethod::Reserve, When::Always, fault);
-        attempt.reserve(&fleet.process(Both)).await.unwrap_err();
-        assert!(fleet.old.load(&attempt.id).await.unwrap().is_none());
+        let answer = timeout(ENGINE, attempt.reserve(&fleet.process(Both))).await;
+        assert!(!answer.expect("it does not wait for ever").unwrap_err().is_outage());
+        assert!(fleet.old.load(&attempt.id).await.unwrap().is_none(), "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_old_store_is_away_or_hangs_no_reservation_stays_in_the_new_one() {
+    for fault in [Fault::Fail, Fault::LoseAnswer, Fault::Hang, Fault::HangAfter] {
+        let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
+        fleet.old.inject(StoreMethod::Load, When::Always, fault);
+        let answer = timeout(ENGINE, attempt.reserve(&fleet.process(New))).await;
+        assert!(!answer.expect("it does not wait for ever").unwrap_err().is_outage());
+        assert!(fleet.new.load(&attempt.id).await.unwrap().is_none(), "{fault:?}");
+    }
+}
+
+/// What the new store took all the same is released by whoever asked, and nothing stays.
+#[tokio::test(start_paused = true)]
+async fn a_call_whose_reservation_hangs_in_the_new_store_runs_when_it_is_back() {
+    let fleet = Fleet::new();
+    let engine = fleet.engine(Both);
+    fleet.new.inject(StoreMethod::Reserve, When::Always, Fault::HangAfter);
+    charge(&engine, 7).await.unwrap_err();
+    fleet.new.heal();
+    engine.drain().await;
+    for store in [&fleet.old, &fleet.new] {
+        assert_eq!(store.scan(&Scan::all()).await.unwrap().entries.len(), 0);
+    }
+    assert_eq!(charge(&engine, 7).await.unwrap(), "receipt 7");
+}
+
+/// It is so in any case. Not so that nobody knows how it ended.
+#[tokio::test(start_paused = true)]
+async fn a_call_that_runs_is_told_as_running_though_the_other_store_hangs() {
+    for (mode, is_lapsed) in [(Both, false), (New, false), (Both, true), (New, true)] {
+        let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
+        attempt.win(&fleet.process(mode)).await;
+        if is_lapsed {
+            fleet.lapse();
+        }
+        let other = if mode == Both { &fleet.new } else { &fleet.old };
+        other.inject(StoreMethod::Load, When::Always, Fault::Hang);
+        let process = fleet.process(mode);
+        let answer = timeout(ENGINE, attempt.reserve(&process)).await;
+        match answer.expect("it does not wait for ever") {
+            Ok(ReserveOutcome::Taken(entry)) => {
+                assert_eq!((entry.state, is_lapsed), (State::Reserved, false), "{mode}");
+            }
+            Ok(won) => panic!("{mode}: {won:?}"),
+            Err(error) => assert!(is_lapsed && !error.is_outage(), "{mode}: {error}"),
+        }
     }
 }
 
@@ -30,9 +87,11 @@ async fn charge(engine: &Idempotency, order: u64) -> Result<String, Error> {
 }
 
 /// With the usual circuit.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn replays_go_on_however_many_new_calls_fail_for_want_of_the_other_store() {
-    for mode in [Both, New] {
+    for (mode, fault) in
+        [(Both, Fault::Fail), (New, Fault::Fail), (Both, Fault::Hang), (New, Fault::Hang)]
+    {
         let fleet = Fleet::new();
         let engine = fleet.engine(mode);
         charge(&engine, 7).await.unwrap();
@@ -40,12 +99,12 @@ async fn replays_go_on_however_many_new_calls_fail_for_want_of_the_other_store()
             Both => (&fleet.new, StoreMethod::Reserve),
             _ => (&fleet.old, StoreMethod::Load),
         };
-        second.inject(method, When::Always, Fault::Fail);
+        second.inject(method, When::Always, fault);
         for order in 100..150 {
             charge(&engine, order).await.unwrap_err();
         }
         // Another process's memory of results is no help here.
-        assert_eq!(charge(&engine, 7).await.unwrap(), "receipt 7", "{mode}");
+        assert_eq!(charge(&engine, 7).await.unwrap(), "receipt 7", "{mode} {fault:?}");
     }
 }
 
@@ -102,13 +161,32 @@ async fn what_is_released_is_vacant_in_the_old_store_though_the_new_one_does_not
 }
 
 #[tokio::test(start_paused = true)]
-async fn new_releases_its_own_without_the_old_store() {
+async fn what_is_abandoned_is_in_doubt_in_the_old_store_though_the_new_one_does_not_answer() {
+    let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
+    let owner = fleet.process(Both);
+    let reservation = attempt.win(&owner).await;
+    fleet.new.inject(StoreMethod::Abandon, When::Always, Fault::Hang);
+    let abandoned = reservation.abandoned();
+    let abandon = Abandon::new(&attempt.id, &reservation, &abandoned);
+    timeout(secs(20), owner.abandon(&abandon)).await.unwrap_err();
+    assert_eq!(taken(&fleet.old, &attempt).await.state, State::Indeterminate);
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_releases_and_abandons_its_own_without_the_old_store() {
     for fault in [Fault::Fail, Fault::Hang] {
         let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
         let owner = fleet.process(New);
         let reservation = attempt.win(&owner).await;
         fleet.old.inject(StoreMethod::Release, When::Always, fault);
-        timeout(secs(5), attempt.release(&owner, &reservation)).await.unwrap().unwrap();
+        timeout(ENGINE, attempt.release(&owner, &reservation)).await.unwrap().unwrap();
         assert!(fleet.new.load(&attempt.id).await.unwrap().is_none());
+
+        let reservation = attempt.win(&owner).await;
+        fleet.old.inject(StoreMethod::Abandon, When::Always, fault);
+        let abandoned = reservation.abandoned();
+        let abandon = Abandon::new(&attempt.id, &reservation, &abandoned);
+        timeout(ENGINE, owner.abandon(&abandon)).await.unwrap().unwrap();
+        assert_eq!(taken(&fleet.new, &attempt).await.state, State::Indeterminate);
     }
 }

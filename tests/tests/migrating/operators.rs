@@ -5,7 +5,8 @@ use idempotent_core::engine::Resolution;
 use idempotent_core::model::{Outcome, RecordId};
 use idempotent_core::store::{Correct, CorrectOutcome, Scan, State, Store};
 use idempotent_core::testing::{Fault, StoreMethod, When};
-use idempotent_tests::{Attempt, HOUR};
+use idempotent_tests::{Attempt, HOUR, secs};
+use tokio::time::Instant;
 
 use crate::fleet::{Fleet, assert_replays, taken};
 use MigrationMode::{Both, New, Old};
@@ -43,6 +44,22 @@ async fn a_call_that_runs_is_not_told_as_indeterminate_since_the_new_store_misse
     for mode in [Both, New] {
         assert_eq!(found(&fleet.process(mode), Scan::unfinished()).await, [], "{mode}");
     }
+}
+
+/// A hundred records would take a hundred seconds one by one.
+#[tokio::test(start_paused = true)]
+async fn a_page_looks_for_several_records_in_the_other_store_at_once() {
+    let fleet = Fleet::new();
+    for _ in 0..100 {
+        Attempt::new().win(&fleet.process(Both)).await;
+    }
+    for store in [&fleet.old, &fleet.new] {
+        store.inject(StoreMethod::Load, When::Always, Fault::Delay(secs(1)));
+    }
+    let begin = Instant::now();
+    let found = found(&fleet.process(Both), Scan::unfinished().limit(100)).await;
+    assert_eq!((found.len(), fleet.new.calls(StoreMethod::Load)), (100, 100));
+    assert!(begin.elapsed() <= secs(20), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use tokio::time::timeout;
 
 use super::join::join;
-use super::limits::{renewal_limit, result_limit};
-use super::look::{merged, of_second, refusal};
+use super::limits::{from_second, renewal_limit, result_limit};
+use super::look::{merged, refusal};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, IfVacant, Release, Renew, RenewOutcome, Reserve,
     ReserveOutcome, Store, StoreError,
@@ -21,7 +21,7 @@ pub(super) async fn reserve<A: Store, B: Store>(
         return Ok(ReserveOutcome::Taken(entry));
     }
     let step_back = Release::new(request.id, request.record());
-    match new.reserve(request).await {
+    match from_second(request.record().lease(), new.reserve(request)).await {
         Ok(ReserveOutcome::Won) => Ok(ReserveOutcome::Won),
         Ok(ReserveOutcome::Taken(entry)) => {
             // One with this token is the call's own, of an earlier try of the request. Its effect may have happened.
@@ -33,10 +33,10 @@ pub(super) async fn reserve<A: Store, B: Store>(
         }
         Err(error) => {
             // Nothing runs with this token. If it stayed, the call would become indeterminate under *at most once* for
-            // every key that is asked for while the new store is away. What may stand in the new store is released by
-            // whoever sent this, unless the error is a refusal.
+            // every key that is asked for while the new store is away or hangs. What may stand in the new store is released
+            // by whoever sent this, unless the error is a refusal.
             old.release(&step_back).await?;
-            Err(of_second(error))
+            Err(error)
         }
     }
 }

@@ -1,7 +1,7 @@
-//! [`join`]: a question to either store, at the same time.
+//! [`join`]: a question to either store, at the same time; [`join_all`]: many to one.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 
 /// Runs two futures side by side to the end of both.
@@ -22,6 +22,26 @@ pub(super) async fn join<A: Future, B: Future>(first: A, second: B) -> (A::Outpu
                 Poll::Pending
             }
         }
+    })
+    .await
+}
+
+/// Runs futures side by side to the end of all. Their values are in the same order.
+pub(super) async fn join_all<F: Future + Unpin>(
+    futures: impl IntoIterator<Item = F>,
+) -> Vec<F::Output> {
+    let mut futures: Vec<F> = futures.into_iter().collect();
+    let mut values: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    poll_fn(move |cx| {
+        for (future, value) in futures.iter_mut().zip(&mut values) {
+            if value.is_none() {
+                *value = ready(Pin::new(future).poll(cx));
+            }
+        }
+        if values.iter().all(Option::is_some) {
+            return Poll::Ready(values.iter_mut().filter_map(Option::take).collect());
+        }
+        Poll::Pending
     })
     .await
 }

@@ -3,8 +3,8 @@
 use tokio::time::timeout;
 
 use super::join::join;
-use super::limits::renewal_limit;
-use super::look::{is_vacant, merged, of_second, refusal};
+use super::limits::{from_second, renewal_limit};
+use super::look::{is_vacant, merged, refusal};
 use crate::model::RecordId;
 use crate::store::{
     Abandon, Complete, CompleteOutcome, IfVacant, Release, Reserve, ReserveOutcome, Store,
@@ -22,11 +22,11 @@ pub(super) async fn reserve<A: Store, B: Store>(
         return Ok(ReserveOutcome::Taken(entry));
     }
     // Not before: a result that is written between the look and the win would not be seen.
-    let answer = match old.load(request.id).await {
+    let answer = match from_second(request.record().lease(), old.load(request.id)).await {
         Ok(seen) if is_vacant(seen.as_ref()) => return Ok(ReserveOutcome::Won),
         Ok(Some(entry)) => Ok(ReserveOutcome::Taken(entry)),
         Ok(None) => return Ok(ReserveOutcome::Won),
-        Err(error) => Err(of_second(error)),
+        Err(error) => Err(error),
     };
     // Nobody else releases it after an answer. An error makes the engine try again.
     new.release(&Release::new(request.id, request.record())).await?;
