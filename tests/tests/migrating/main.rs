@@ -5,8 +5,8 @@
 
 mod contract;
 mod fleet;
+mod health;
 mod moving;
-mod on_servers;
 mod one_store_away;
 mod operators;
 mod pairs;

@@ -11,8 +11,8 @@ use idempotent_core::{Error, Guarantee, Idempotency, Operation};
 use idempotent_tests::{Attempt, secs};
 use tokio::time::{Instant, timeout};
 
-use crate::fleet::{Fleet, assert_replays, taken};
-use MigrationMode::{Both, New};
+use crate::fleet::{Fleet, MODES, assert_replays, taken};
+use MigrationMode::{Both, New, Old};
 
 /// The engine gives up after this long by default.
 const ENGINE: Duration = secs(5);
@@ -148,6 +148,20 @@ async fn a_result_that_the_old_store_does_not_answer_for_is_written_to_the_new_o
     answer.unwrap().unwrap_err();
     fleet.lapse();
     assert_replays(&fleet, &[Both, New], &attempt).await;
+}
+
+/// The old store may have another owner by now, whose result is the one that counts.
+#[tokio::test]
+async fn a_late_result_that_the_old_store_does_not_take_is_not_written_to_the_new_one_alone() {
+    let (fleet, attempt) = (Fleet::new(), Attempt::new());
+    let (late, successor) = (fleet.process(Both), fleet.process(Old));
+    let reservation = attempt.win(&late).await;
+    fleet.lapse();
+    let theirs = attempt.win(&successor).await;
+    fleet.old.inject(StoreMethod::Complete, When::Nth(1), Fault::Fail);
+    attempt.complete(&late, &reservation, b"late").await.unwrap_err();
+    attempt.record(&successor, &theirs, b"receipt").await;
+    assert_replays(&fleet, &MODES, &attempt).await;
 }
 
 #[tokio::test(start_paused = true)]
