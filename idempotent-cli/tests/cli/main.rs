@@ -11,6 +11,7 @@ mod listing;
 mod migrating;
 mod moving;
 mod moving_under_load;
+mod on_call;
 mod outbox;
 mod run;
 mod schema;

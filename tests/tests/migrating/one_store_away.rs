@@ -158,6 +158,8 @@ async fn a_late_result_that_the_old_store_does_not_take_is_not_written_to_the_ne
     let reservation = attempt.win(&late).await;
     fleet.lapse();
     let theirs = attempt.win(&successor).await;
+    // What has lapsed is swept.
+    fleet.new.purge(&attempt.id).await.unwrap();
     fleet.old.inject(StoreMethod::Complete, When::Nth(1), Fault::Fail);
     attempt.complete(&late, &reservation, b"late").await.unwrap_err();
     attempt.record(&successor, &theirs, b"receipt").await;

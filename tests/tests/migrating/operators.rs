@@ -46,6 +46,41 @@ async fn a_call_that_runs_is_not_told_as_indeterminate_since_the_new_store_misse
     }
 }
 
+/// Its owner could not reach the old store at its end.
+#[tokio::test]
+async fn a_call_whose_result_is_in_the_new_store_is_not_told_as_unfinished() {
+    let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
+    let owner = fleet.process(Both);
+    let reservation = attempt.win(&owner).await;
+    fleet.old.inject(StoreMethod::Complete, When::Always, Fault::Fail);
+    attempt.complete(&owner, &reservation, b"receipt").await.unwrap_err();
+    fleet.lapse();
+    for mode in [Both, New] {
+        assert_eq!(found(&fleet.process(mode), Scan::unfinished()).await, [], "{mode}");
+        let completed = [(attempt.id.clone(), State::Completed)];
+        let all = found(&fleet.process(mode), Scan::all()).await;
+        assert_eq!(all, completed, "{mode}");
+    }
+}
+
+/// They would believe that a retry runs.
+#[tokio::test]
+async fn an_operator_is_told_that_the_old_store_could_not_be_told() {
+    for mode in [Both, New] {
+        let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
+        attempt.win(&fleet.process(Both)).await;
+        fleet.lapse();
+        let operator = fleet.engine(mode);
+        let seen = operator.inspect(&attempt.id).await.unwrap().unwrap();
+        fleet.old.inject(StoreMethod::Release, When::Always, Fault::Fail);
+        let never = Resolution::never_happened_and_owner_is_dead;
+        operator.resolve(&seen, never()).await.unwrap_err();
+        fleet.old.heal();
+        operator.resolve(&seen, never()).await.unwrap();
+        assert!(fleet.old.load(&attempt.id).await.unwrap().is_none(), "{mode}");
+    }
+}
+
 /// A hundred records would take a hundred seconds one by one.
 #[tokio::test(start_paused = true)]
 async fn a_page_looks_for_several_records_in_the_other_store_at_once() {

@@ -108,6 +108,22 @@ async fn a_lost_answer_of_either_store_is_asked_again() {
     }
 }
 
+/// Its effect may have happened, and `Old` would not see the result.
+#[tokio::test]
+async fn a_reservation_that_is_asked_for_again_after_its_end_is_not_given_up() {
+    let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
+    let owner = fleet.process(Both);
+    let request = attempt.request();
+    assert!(matches!(owner.reserve(&request).await, Ok(ReserveOutcome::Won)));
+    fleet.old.inject(StoreMethod::Complete, When::Always, Fault::Fail);
+    attempt.complete(&owner, request.record(), b"receipt").await.unwrap_err();
+    match owner.reserve(&request).await.unwrap() {
+        ReserveOutcome::Taken(entry) => assert_eq!(entry.state, State::Completed),
+        won => panic!("{won:?}"),
+    }
+    assert_eq!(taken(&fleet.process(Old), &attempt).await.state, State::Reserved);
+}
+
 #[tokio::test]
 async fn without_either_store_no_call_runs_and_what_runs_there_goes_on() {
     for (mode, down) in [(Both, 0), (Both, 1), (New, 0), (New, 1)] {
