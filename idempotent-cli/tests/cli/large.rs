@@ -193,9 +193,16 @@ async fn measure<S: Store + Clone>(name: &str, url: &str, store: &S, plain: Dura
     row("purge --all --operation shop.ship --fast", ran.took, ran.peak);
 }
 
-async fn fill_redis(url: &str) {
+async fn connect(url: &str) -> redis::aio::MultiplexedConnection {
     let client = redis::Client::open(url).expect("a URL");
-    let connection = client.get_multiplexed_async_connection().await.expect("it connects");
+    // Its own limit is half a second.
+    let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+    let connection = client.get_multiplexed_async_connection_with_config(&config).await;
+    connection.expect("it connects")
+}
+
+async fn fill_redis(url: &str) {
+    let connection = connect(url).await;
     let mut writers = JoinSet::new();
     for writer in 0..4 {
         let mut connection = connection.clone();
@@ -220,8 +227,7 @@ async fn fill_redis(url: &str) {
 
 /// `SCAN` with the same `COUNT`, and `MGET` of what it finds.
 async fn read_redis(url: &str) -> Duration {
-    let client = redis::Client::open(url).expect("a URL");
-    let mut connection = client.get_multiplexed_async_connection().await.expect("it connects");
+    let mut connection = connect(url).await;
     let (start, mut cursor, mut read) = (Instant::now(), 0_u64, 0);
     loop {
         let mut scan = redis::cmd("SCAN");

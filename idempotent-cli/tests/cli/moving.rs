@@ -107,7 +107,8 @@ async fn a_move_until_done_prints_a_document_after_each_pass() {
     let mut child = moving.spawn().expect("it starts");
     let stdout = child.stdout.take().expect("a pipe");
     let mut lines = BufReader::new(stdout).lines();
-    let first = lines.next_line().await.expect("it runs").expect("a document");
+    let first = timeout(LONG, lines.next_line()).await.expect("it says how far it is");
+    let first = first.expect("it runs").expect("a document");
     assert!(first.contains("\"running\":1"), "{first}");
     running.complete(&Ok("receipt 10".to_owned())).await;
     let mut last = first;

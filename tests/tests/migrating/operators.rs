@@ -3,7 +3,7 @@
 use idempotent_core::backends::{MigrationMode, Mover};
 use idempotent_core::engine::Resolution;
 use idempotent_core::model::{Outcome, RecordId};
-use idempotent_core::store::{Correct, CorrectOutcome, Scan, State, Store};
+use idempotent_core::store::{Correct, CorrectOutcome, Release, Scan, State, Store};
 use idempotent_core::testing::{Fault, StoreMethod, When};
 use idempotent_tests::{Attempt, HOUR, secs};
 use tokio::time::Instant;
@@ -68,11 +68,13 @@ async fn a_call_whose_result_is_in_the_new_store_is_not_told_as_unfinished() {
 async fn an_operator_is_told_that_the_old_store_could_not_be_told() {
     for mode in [Both, New] {
         let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
-        attempt.win(&fleet.process(Both)).await;
+        let reservation = attempt.win(&fleet.process(Both)).await;
         fleet.lapse();
         let operator = fleet.engine(mode);
         let seen = operator.inspect(&attempt.id).await.unwrap().unwrap();
         fleet.old.inject(StoreMethod::Release, When::Always, Fault::Fail);
+        let release = Release::new(&attempt.id, &reservation).including_indeterminate();
+        fleet.process(mode).release(&release).await.unwrap_err();
         let never = Resolution::never_happened_and_owner_is_dead;
         operator.resolve(&seen, never()).await.unwrap_err();
         fleet.old.heal();

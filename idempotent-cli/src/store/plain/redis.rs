@@ -9,7 +9,9 @@ use idempotent_core::store::StoreError;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
-use redis::{Cmd, IntoConnectionInfo as _, RedisResult, TlsCertificates, Value};
+use redis::{
+    AsyncConnectionConfig, Cmd, IntoConnectionInfo as _, RedisResult, TlsCertificates, Value,
+};
 
 use super::commands::PlainSettings;
 use crate::store::address::Address;
@@ -91,7 +93,11 @@ async fn server(
         Some(ca) => redis::Client::build_with_tls(info, certificates(ca))?,
         None => redis::Client::open(info)?,
     };
-    client.get_multiplexed_async_connection().await
+    // Its own limit is half a second.
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(settings.limit))
+        .set_response_timeout(Some(settings.limit));
+    client.get_multiplexed_async_connection_with_config(&config).await
 }
 
 /// The URL of the primary, as the first sentinel says that answers.
@@ -117,7 +123,9 @@ async fn primary(urls: &[String], group: &str) -> RedisResult<String> {
 }
 
 async fn cluster(settings: &PlainSettings<'_>, urls: &[String]) -> RedisResult<ClusterConnection> {
-    let mut builder = ClusterClientBuilder::new(urls.iter().map(String::as_str));
+    let mut builder = ClusterClientBuilder::new(urls.iter().map(String::as_str))
+        .connection_timeout(settings.limit)
+        .response_timeout(settings.limit);
     if let Some(username) = settings.username {
         builder = builder.username(username);
     }
