@@ -9,7 +9,8 @@ use idempotent_core::store::{
 use idempotent_core::testing::{Fault, StoreMethod, When};
 use idempotent_core::{Error, Guarantee, Idempotency, Operation};
 use idempotent_tests::{Attempt, secs};
-use tokio::time::{Instant, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::fleet::{Fleet, MODES, assert_replays, taken};
 use MigrationMode::{Both, New, Old};
@@ -24,7 +25,9 @@ async fn while_the_new_store_is_away_or_hangs_no_reservation_stays_in_the_old_on
         let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
         fleet.new.inject(StoreMethod::Reserve, When::Always, fault);
         let answer = timeout(ENGINE, attempt.reserve(&fleet.process(Both))).await;
-        assert!(!answer.expect("it does not wait for ever").unwrap_err().is_outage());
+        let error = answer.expect("it does not wait for ever").unwrap_err();
+        assert!(error.is_answer(), "the old store is there: {error}");
+        assert_eq!(error.server(), Some("the new store"));
         assert!(fleet.old.load(&attempt.id).await.unwrap().is_none(), "{fault:?}");
     }
 }
@@ -35,7 +38,9 @@ async fn while_the_old_store_is_away_or_hangs_no_reservation_stays_in_the_new_on
         let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
         fleet.old.inject(StoreMethod::Load, When::Always, fault);
         let answer = timeout(ENGINE, attempt.reserve(&fleet.process(New))).await;
-        assert!(!answer.expect("it does not wait for ever").unwrap_err().is_outage());
+        let error = answer.expect("it does not wait for ever").unwrap_err();
+        assert!(error.is_answer(), "the new store is there: {error}");
+        assert_eq!(error.server(), Some("the old store"));
         assert!(fleet.new.load(&attempt.id).await.unwrap().is_none(), "{fault:?}");
     }
 }
@@ -108,6 +113,29 @@ async fn replays_go_on_however_many_new_calls_fail_for_want_of_the_other_store()
     }
 }
 
+/// The old store has answered, and that is what the circuit is about.
+#[tokio::test(start_paused = true)]
+async fn a_circuit_closes_when_the_old_store_is_back_though_the_new_one_hangs() {
+    let fleet = Fleet::new();
+    let engine = fleet.engine(Both);
+    charge(&engine, 7).await.unwrap();
+    fleet.old.inject(StoreMethod::Reserve, When::Always, Fault::Fail);
+    for order in 100..110 {
+        charge(&engine, order).await.unwrap_err();
+    }
+    fleet.old.heal();
+    fleet.new.inject(StoreMethod::Reserve, When::Always, Fault::Hang);
+    sleep(secs(60)).await;
+    charge(&engine, 200).await.unwrap_err();
+    let asked = fleet.new.calls(StoreMethod::Reserve);
+    let (new_call, replay) = tokio::join!(charge(&engine, 201), async {
+        fleet.new.until_called(StoreMethod::Reserve, asked + 1).await;
+        charge(&engine, 7).await
+    });
+    new_call.unwrap_err();
+    assert_eq!(replay.unwrap(), "receipt 7");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_waiter_is_told_of_a_result_that_the_new_store_never_got() {
     for mode in [Both, New] {
@@ -115,7 +143,7 @@ async fn a_waiter_is_told_of_a_result_that_the_new_store_never_got() {
         let owner = fleet.process(Both);
         let reservation = attempt.win(&owner).await;
         fleet.new.inject(StoreMethod::Complete, When::Always, Fault::Fail);
-        attempt.complete(&owner, &reservation, b"receipt").await.unwrap_err();
+        attempt.record(&owner, &reservation, b"receipt").await;
         let begin = Instant::now();
         let wait = Wait::new(&attempt.id, reservation.token(), secs(60));
         fleet.process(mode).wait(&wait).await.unwrap();
@@ -135,6 +163,44 @@ async fn both_stores_are_told_of_a_renewal_though_either_does_not_answer() {
     fleet.new.inject(StoreMethod::Renew, When::Always, Fault::Hang);
     let renewed = timeout(secs(2), attempt.renew(&owner, &reservation)).await.unwrap();
     assert_eq!(renewed.unwrap(), RenewOutcome::Renewed);
+}
+
+/// The engine renews a limited number of leases at once.
+#[tokio::test(start_paused = true)]
+async fn no_lease_of_many_is_lost_while_the_new_store_hangs() {
+    let fleet = Fleet::new();
+    let engine = fleet.engine(Both);
+    fleet.new.inject(StoreMethod::Renew, When::Always, Fault::Hang);
+    let mut running = JoinSet::new();
+    for order in 0..2_000_u64 {
+        let call = CHARGE.key(&order).engine(&engine).returning::<Result<u64, Error>>();
+        running.spawn(call.run(move || async move {
+            sleep(secs(62)).await;
+            Ok(order)
+        }));
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.unwrap().unwrap();
+    }
+    // Each lease of 30 s is renewed after 10.
+    assert!(fleet.old.answered(StoreMethod::Renew) >= 5 * 2_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_result_in_the_old_store_is_no_lost_one_though_the_new_store_does_not_take_it() {
+    for fault in [Fault::Fail, Fault::LoseAnswer, Fault::Hang] {
+        let fleet = Fleet::new();
+        let engine = fleet.engine(Both);
+        fleet.new.inject(StoreMethod::Complete, When::Always, fault);
+        let begin = Instant::now();
+        assert_eq!(charge(&engine, 7).await.unwrap(), "receipt 7");
+        engine.drain().await;
+        assert!(begin.elapsed() < secs(2), "{fault:?}: {:?}", begin.elapsed());
+        assert_eq!(fleet.new.calls(StoreMethod::Complete), 1, "nothing is to be tried again");
+        for mode in MODES {
+            assert_eq!(charge(&fleet.engine(mode), 7).await.unwrap(), "receipt 7", "{mode}");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -172,7 +238,9 @@ async fn what_is_released_is_vacant_in_the_old_store_though_the_new_one_does_not
     let owner = fleet.process(Both);
     let reservation = attempt.win(&owner).await;
     fleet.new.inject(StoreMethod::Release, When::Always, Fault::Hang);
-    timeout(secs(20), attempt.release(&owner, &reservation)).await.unwrap_err();
+    let answer = timeout(secs(2), attempt.release(&owner, &reservation)).await;
+    let error = answer.expect("it does not wait for ever").unwrap_err();
+    assert_eq!(error.server(), Some("the new store"));
     assert!(fleet.old.load(&attempt.id).await.unwrap().is_none());
 }
 
@@ -184,7 +252,9 @@ async fn what_is_abandoned_is_in_doubt_in_the_old_store_though_the_new_one_does_
     fleet.new.inject(StoreMethod::Abandon, When::Always, Fault::Hang);
     let abandoned = reservation.abandoned();
     let abandon = Abandon::new(&attempt.id, &reservation, &abandoned);
-    timeout(secs(20), owner.abandon(&abandon)).await.unwrap_err();
+    let answer = timeout(secs(2), owner.abandon(&abandon)).await;
+    let error = answer.expect("it does not wait for ever").unwrap_err();
+    assert_eq!(error.server(), Some("the new store"));
     assert_eq!(taken(&fleet.old, &attempt).await.state, State::Indeterminate);
 }
 

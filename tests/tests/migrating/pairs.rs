@@ -51,7 +51,7 @@ async fn a_result_whose_owner_died_between_the_two_stores_is_replayed_in_every_m
             let owner = fleet.process(Both);
             let reservation = attempt.win(&owner).await;
             fleet.new.inject(StoreMethod::Complete, When::Nth(1), Fault::Fail);
-            attempt.complete(&owner, &reservation, b"receipt").await.unwrap_err();
+            attempt.record(&owner, &reservation, b"receipt").await;
             if lapses {
                 fleet.lapse();
             }
@@ -190,7 +190,7 @@ async fn a_result_that_is_written_while_a_win_is_on_its_way_is_seen() {
     let owner = fleet.process(Both);
     let reservation = attempt.win(&owner).await;
     fleet.new.inject(StoreMethod::Complete, When::Nth(1), Fault::Fail);
-    attempt.complete(&owner, &reservation, b"receipt").await.unwrap_err();
+    attempt.record(&owner, &reservation, b"receipt").await;
     fleet.lapse();
     match late.await.unwrap().unwrap() {
         ReserveOutcome::Taken(entry) => assert_eq!(entry.state, State::Completed),

@@ -31,7 +31,7 @@ pub(super) fn merged(old: Option<Entry>, new: Option<Entry>) -> Option<Entry> {
 
 /// A refusal by one store, after a look into the other one: that may have the result.
 pub(super) async fn refusal<S: Store>(
-    other: &S,
+    other: (&S, &str),
     id: &RecordId,
     found: Entry,
     merge: impl FnOnce(Entry, Option<Entry>) -> Option<Entry>,
@@ -39,7 +39,7 @@ pub(super) async fn refusal<S: Store>(
     if found.state == State::Completed {
         return Ok(found);
     }
-    match from_second(found.record.lease(), other.load(id)).await {
+    match from_second(other, found.record.lease(), other.0.load(id)).await {
         Ok(seen) => Ok(merge(found.clone(), seen).unwrap_or(found)),
         // To be told that the call runs is right in any case. Not so that nobody knows how it ended: that would be final.
         Err(_) if found.state == State::Reserved => Ok(found),

@@ -70,7 +70,12 @@
 //! A store that is asked second, for a reservation or for a look, has a sixth of the lease to answer, and at most two seconds
 //! (`limits`). That is shorter than the engine's own limit of five seconds for both, so the engine is told that the second
 //! store was away, which does not open its circuit, and `Both` has the time to release the old store's reservation. A
-//! [`store_timeout`](crate::IdempotencyBuilder::store_timeout) that is shorter than this defeats it.
+//! [`store_timeout`](crate::IdempotencyBuilder::store_timeout) that is shorter than this defeats it, and so does a first store
+//! that takes more than three of the five seconds.
+//!
+//! In `Both`, a renewal waits for the new store no longer than a tenth of a second after the old one has answered, and the end
+//! of a call for a twelfth of the lease, and at most a second. A result that the old store has is recorded, whatever the new one
+//! says: the mover copies it.
 //!
 //! # What it refuses
 //!

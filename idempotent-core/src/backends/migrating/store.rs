@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+use super::limits::{NEW_STORE, OLD_STORE};
 use super::mode::MigrationMode::{self, Both, New, Old};
 use super::{both, look, new};
 use crate::model::{RecordId, ScopeId};
@@ -79,10 +80,9 @@ impl<From: Store, To: Store> Migrating<From, To> {
     pub fn new(old: From, new: To, mode: MigrationMode) -> Self {
         let of = |server: Option<&str>, else_name: &str| server.unwrap_or(else_name).to_owned();
         let server = match mode {
-            Old => of(old.server(), "the old store"),
+            Old => of(old.server(), OLD_STORE),
             Both | New => {
-                let (from, to) =
-                    (of(old.server(), "the old store"), of(new.server(), "the new store"));
+                let (from, to) = (of(old.server(), OLD_STORE), of(new.server(), NEW_STORE));
                 format!("moving from {from} to {to}")
             }
         };
