@@ -152,6 +152,39 @@ async fn a_waiter_is_told_of_a_result_that_the_new_store_never_got() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_waiter_is_told_of_a_result_in_one_store_while_the_other_is_away_or_hangs() {
+    for (mode, method) in [
+        (Both, StoreMethod::Wait),
+        (Both, StoreMethod::Load),
+        (New, StoreMethod::Wait),
+        (New, StoreMethod::Load),
+    ] {
+        for (is_old, fault) in
+            [(true, Fault::Fail), (true, Fault::Hang), (false, Fault::Fail), (false, Fault::Hang)]
+        {
+            let (fleet, attempt) = (Fleet::new(), Attempt::new());
+            let owner = fleet.process(Both);
+            let reservation = attempt.win(&owner).await;
+            let away = if is_old { &fleet.old } else { &fleet.new };
+            away.inject(method, When::Always, fault);
+            let begin = Instant::now();
+            let wait = Wait::new(&attempt.id, reservation.token(), secs(10));
+            let waiter = fleet.process(mode);
+            let ((), told) = tokio::join!(
+                async {
+                    sleep(secs(1)).await;
+                    attempt.record(&owner, &reservation, b"receipt").await;
+                },
+                waiter.wait(&wait)
+            );
+            told.unwrap();
+            let waited = begin.elapsed();
+            assert!((secs(1)..secs(3)).contains(&waited), "{mode} {method:?} {is_old}: {waited:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn both_stores_are_told_of_a_renewal_though_either_does_not_answer() {
     let (fleet, attempt) = (Fleet::new(), Attempt::new());
     let owner = fleet.process(Both);

@@ -93,6 +93,7 @@ mod new;
 mod report;
 mod store;
 mod transfer;
+mod wait;
 
 pub use self::mode::{MigrationMode, UnknownMigrationMode};
 pub use self::mover::{MovePass, Mover};
