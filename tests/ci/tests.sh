@@ -12,7 +12,7 @@ step_servers() {
     # Apache's program without its service.
     need_apt apache2-bin || true
     command -v curl >/dev/null || need_apt curl || true
-    need_apt redis-tools iproute2 iptables openssl util-linux || true
+    need_apt redis-tools iproute2 iptables openssl util-linux jq || true
     # Not every distribution has it as a package, and a machine may have it without one.
     command -v chromium >/dev/null || need_apt chromium || true
     # The fonts of the page that Chromium shows.

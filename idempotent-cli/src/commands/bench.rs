@@ -1,4 +1,5 @@
-//! `bench`: what calls cost on this store, from this machine. It has an operation of its own, and purges what it wrote.
+//! `bench`: what calls cost on this store, from this machine, beside the plain commands that somebody would send by hand.
+//! It has an operation of its own, and purges what it wrote.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::args::Bench;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::grouped;
+use crate::store::Plain;
 
 /// The operation of its records. No application's has this name, and no other command purges by it.
 pub(super) const OPERATION: &str = "idempotent.bench";
@@ -25,6 +27,7 @@ const TTL: Duration = Duration::from_secs(600);
 /// One run.
 struct Run {
     store: Arc<dyn Store>,
+    plain: Plain,
     /// Part of every key, so that no two runs share a record.
     run: Token,
     result: Vec<u8>,
@@ -39,29 +42,35 @@ struct Run {
 #[derive(Clone, Copy)]
 enum Phase {
     RoundTrip,
-    LookUp,
+    PlainCalls,
     Calls,
+    PlainReplays,
     Replays,
 }
+
+const PHASES: [Phase; 5] =
+    [Phase::RoundTrip, Phase::PlainCalls, Phase::Calls, Phase::PlainReplays, Phase::Replays];
 
 pub(super) async fn run(arguments: Bench, context: &mut Context) -> Result<Exit, Failure> {
     let tasks = arguments.tasks;
     let settings = context.settings()?.with_connections(u32::from(tasks).min(16));
-    let store = context.interrupt.unless_pressed(settings.connect()).await??;
+    let store = context.interrupt.unless_pressed(settings.clone().connect()).await??;
+    let plain = context.interrupt.unless_pressed(settings.connect_plain(OPERATION)).await??;
     let backend = store.backend.store();
     let asked = context.interrupt.unless_pressed(backend.check()).await??.asked.into_owned();
     let run = Arc::new(Run {
         store: backend,
+        plain: plain.clone(),
         run: Token::random(),
         result: vec![b'x'; arguments.result_bytes as usize],
         records: AtomicU64::new(0),
         purged: AtomicU64::new(0),
         is_stopped: AtomicBool::new(false),
     });
-    let share = Duration::from_secs(arguments.seconds.into()) / 4;
+    let share = Duration::from_secs(arguments.seconds.into()) / PHASES.len() as u32;
     let mut rows = Vec::new();
     let mut failure = None;
-    for phase in [Phase::RoundTrip, Phase::LookUp, Phase::Calls, Phase::Replays] {
+    for phase in PHASES {
         let mut measured = pin!(measure(&run, phase, tasks, share, &asked));
         match context.interrupt.unless_pressed(measured.as_mut()).await {
             Ok(Ok(measured)) => rows.extend(measured),
@@ -81,6 +90,7 @@ pub(super) async fn run(arguments: Bench, context: &mut Context) -> Result<Exit,
     drop(context.interrupt.unless_pressed_again(purge(&run, tasks, written)).await);
     let left = written - run.purged.load(Ordering::Relaxed);
     report(context, &store.place(), &arguments, &rows, (written - left, left), failure.is_none())?;
+    plain.close().await;
     store.close().await;
     if left > 0 {
         let left = grouped(left);
@@ -117,6 +127,26 @@ impl Run {
         if matches!(outcome, CompleteOutcome::Recorded) { Ok(()) } else { Err(taken()) }
     }
 
+    /// The same by hand.
+    async fn plain_call(&self, samples: &mut [Samples]) -> Result<(), StoreError> {
+        let number = self.records.fetch_add(1, Ordering::Relaxed);
+        let id = self.id(number)?;
+        let request = Reserve::new(&id, Envelope::new(OPERATION));
+        let start = Instant::now();
+        let is_reserved = self.plain.reserve(&id, request.record()).await?;
+        samples[0].add(start.elapsed());
+        let record: Record = request.record().completed(&self.result);
+        let start = Instant::now();
+        let is_completed = is_reserved && self.plain.complete(&id, &record).await?;
+        samples[1].add(start.elapsed());
+        if is_completed { Ok(()) } else { Err(taken()) }
+    }
+
+    /// One of the records that were written before.
+    fn written(&self, nth: u64) -> Result<RecordId, StoreError> {
+        self.id(nth % self.records.load(Ordering::Relaxed).max(1))
+    }
+
     async fn once(
         &self,
         phase: Phase,
@@ -130,15 +160,18 @@ impl Run {
                 self.store.check().await?;
                 samples[0].add(start.elapsed());
             }
-            Phase::LookUp => {
-                let id = self.id(u64::MAX)?;
+            Phase::PlainCalls => return self.plain_call(samples).await,
+            Phase::PlainReplays => {
+                let id = self.written(nth)?;
                 let start = Instant::now();
-                self.store.load(&id).await?;
+                let is_there = self.plain.read(&id).await?;
                 samples[0].add(start.elapsed());
+                if !is_there {
+                    return Err(taken());
+                }
             }
             Phase::Replays => {
-                let written = self.records.load(Ordering::Relaxed).max(1);
-                let id = self.id(nth % written)?;
+                let id = self.written(nth)?;
                 let request = Reserve::new(&id, Envelope::new(OPERATION));
                 let start = Instant::now();
                 let outcome = self.store.reserve(&request).await?;
@@ -198,13 +231,17 @@ async fn measure(
         return Err(error);
     }
     let took = start.elapsed();
-    let [first, second] = sums;
+    let ([first, second], plain) = (sums, run.plain.commands());
     Ok(match phase {
         Phase::RoundTrip => vec![first.row("round trip", asked, took)],
-        Phase::LookUp => vec![first.row("look-up", "of a key that is not there", took)],
+        Phase::PlainCalls => vec![
+            first.row("plain reserve", plain[0], took),
+            second.row("plain complete", plain[1], took),
+        ],
         Phase::Calls => {
             vec![first.row("reserve", "of a fresh key", took), second.row("complete", "", took)]
         }
+        Phase::PlainReplays => vec![first.row("plain replay", plain[2], took)],
         Phase::Replays => vec![first.row("replay", "a reserve that finds the result", took)],
     })
 }

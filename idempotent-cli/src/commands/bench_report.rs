@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::output::{BenchRowDocument, Document, Style, clean, grouped};
 
 /// Below this width the remarks are left out.
-const WIDE: usize = 96;
+const WIDE: usize = 104;
 
 /// Latencies, in microseconds.
 #[derive(Debug, Default)]
@@ -85,9 +85,9 @@ pub(super) fn report(
     let tasks = if tasks == 1 { "1 task".to_owned() } else { format!("{tasks} tasks") };
     output.line(format_args!("{}: {tasks}, results of {bytes} bytes", clean(place)))?;
     let header = match is_narrow {
-        true => format!("{:10}  {:>8}  {:>7}  {:>7}", "", "PER S", "P50 MS", "P99 MS"),
+        true => format!("{:14}{:>8}{:>8}{:>8}", "", "PER S", "P50 MS", "P99 MS"),
         false => format!(
-            "{:10}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}",
+            "{:14}  {:>8}  {:>8}  {:>8}  {:>8}  {:>8}",
             "", "PER S", "P50 MS", "P95 MS", "P99 MS", "MAX MS"
         ),
     };
@@ -97,12 +97,12 @@ pub(super) fn report(
         let [p50, p95, p99, max] = row.millis;
         let what = row.what;
         if is_narrow {
-            output.line(format_args!("{what:10}  {per_second:>8}  {p50:>7.2}  {p99:>7.2}"))?;
+            output.line(format_args!("{what:14}{per_second:>8}{p50:>8.2}{p99:>8.2}"))?;
             continue;
         }
         let remark = if is_wide { format!("  {}", row.remark) } else { String::new() };
         let line = format!(
-            "{what:10}  {per_second:>8}  {p50:>8.2}  {p95:>8.2}  {p99:>8.2}  {max:>8.2}{remark}"
+            "{what:14}  {per_second:>8}  {p50:>8.2}  {p95:>8.2}  {p99:>8.2}  {max:>8.2}{remark}"
         );
         output.line(line.trim_end())?;
     }

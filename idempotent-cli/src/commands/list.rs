@@ -1,5 +1,6 @@
 //! `list`: records, as they are found. One page is in memory at a time.
 
+use std::io::{IsTerminal as _, stderr, stdout};
 use std::time::SystemTime;
 
 use crate::args::List;
@@ -16,6 +17,8 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
     let limit = arguments.limit.unwrap_or(u64::MAX);
     let (mut shown, mut unreadable) = (0, 0);
     let is_json = context.output.is_json();
+    // On the terminal itself the records are the progress.
+    let shows_progress = stderr().is_terminal() && !stdout().is_terminal();
     let output = &mut context.output;
     let ended = loop {
         let page = match pages.next().await {
@@ -44,10 +47,16 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
             }
         }
         output.flush()?;
+        if shows_progress {
+            eprint!("\r{} records listed ", grouped(shown));
+        }
         if shown >= limit {
             break Ok(Exit::Done);
         }
     };
+    if shows_progress {
+        eprint!("\r\x1b[K");
+    }
     match ended {
         Ok(_) if shown == 0 && unreadable == 0 && !is_json => {
             eprintln!("no such records in {}", clean(&store.place()));

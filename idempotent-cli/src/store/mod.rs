@@ -1,10 +1,12 @@
 //! The store that the command works on: how it is named (`address`), what it is opened with (`settings`, `secret`), and
 //! what it is once it is open (`connected`). `locate` finds one record in it, `pages` goes through all.
+//! `plain` are the commands that the benchmark compares it with.
 
 mod address;
 mod connected;
 mod locate;
 mod pages;
+mod plain;
 mod secret;
 mod settings;
 
@@ -12,4 +14,5 @@ pub(crate) use self::address::Address;
 pub(crate) use self::connected::{Backend, Connected};
 pub(crate) use self::locate::{Located, WHICH, locate};
 pub(crate) use self::pages::{Pace, Pages};
+pub(crate) use self::plain::Plain;
 pub(crate) use self::settings::Settings;

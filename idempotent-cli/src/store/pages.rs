@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use idempotent_core::Idempotency;
 use idempotent_core::engine::InspectionPage;
 use idempotent_core::store::Scan;
+use idempotent_core::{Error, Idempotency};
 
-use crate::failure::Failure;
+use tokio::task::JoinSet;
+
+use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupt;
 
 /// How fast to read.
@@ -14,7 +16,7 @@ use crate::interrupt::Interrupt;
 pub(crate) enum Pace {
     /// Small pages, and after each a pause of twice its time, so that others have the store for two thirds of it.
     Gentle,
-    /// Large pages without pauses.
+    /// Large pages without pauses, the next of which is read while one is dealt with.
     Fast,
 }
 
@@ -23,13 +25,15 @@ const FAST_PAGE: usize = 1000;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// A scan of all records, one page in memory at a time.
+/// A scan of all records, one page in memory at a time, or two.
 pub(crate) struct Pages<'a> {
     engine: &'a Idempotency,
     interrupt: &'a Interrupt,
     pace: Pace,
     next: Option<Scan>,
     pause: Option<Duration>,
+    /// The page that is being read.
+    ahead: JoinSet<Result<InspectionPage, Error>>,
 }
 
 impl Pace {
@@ -56,7 +60,14 @@ impl<'a> Pages<'a> {
             Pace::Gentle => GENTLE_PAGE,
             Pace::Fast => FAST_PAGE,
         };
-        Self { engine, interrupt, pace, next: Some(scan.limit(limit)), pause: None }
+        Self {
+            engine,
+            interrupt,
+            pace,
+            next: Some(scan.limit(limit)),
+            pause: None,
+            ahead: JoinSet::new(),
+        }
     }
 
     /// The next page; `None` after the last one.
@@ -72,13 +83,25 @@ impl<'a> Pages<'a> {
                 tokio::time::sleep(pause).await;
             }
             let start = Instant::now();
-            let page = self.engine.scan(&scan).await?;
+            let page = match self.ahead.join_next().await {
+                Some(page) => page.map_err(|error| {
+                    Failure::new(Exit::Failed, format!("a page could not be read: {error}"))
+                })??,
+                None => self.engine.scan(&scan).await?,
+            };
             Ok::<_, Failure>((page, start.elapsed()))
         };
         let (page, took) = self.interrupt.unless_pressed(read).await??;
         self.next = page.next.clone().map(|cursor| scan.after(cursor));
-        if self.pace == Pace::Gentle {
-            self.pause = Some((took * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+        match (self.pace, &self.next) {
+            (Pace::Gentle, _) => {
+                self.pause = Some((took * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
+            }
+            (Pace::Fast, Some(scan)) => {
+                let (engine, scan) = (self.engine.clone(), scan.clone());
+                self.ahead.spawn(async move { engine.scan(&scan).await });
+            }
+            (Pace::Fast, None) => {}
         }
         Ok(Some(page))
     }

@@ -11,6 +11,7 @@ use idempotent_core::backends::{
 
 use super::address::Address;
 use super::connected::{Backend, Connected};
+use super::plain::{Plain, PlainSettings};
 use super::secret::{self, Password};
 use crate::args::{MoveTarget, Options};
 use crate::config::Config;
@@ -121,6 +122,23 @@ impl Settings {
         let place = (self.prefix.clone(), self.schema.clone(), self.table.clone());
         let secrets = (self.secret.map(|it| it.0), self.authentication_secret.map(|it| it.0));
         Ok(Connected::new(backend, secrets, place, self.timeout))
+    }
+
+    /// Connections of their own, for plain commands about records of this operation.
+    pub(crate) async fn connect_plain(&self, operation: &str) -> Result<Plain, Failure> {
+        let password = self.password.as_ref().map(Password::read).transpose();
+        let plain = PlainSettings {
+            address: &self.address,
+            username: self.username.as_deref(),
+            password: password.map_err(|error| Failure::usage(error.to_string()))?,
+            ca: self.ca_file.as_deref().map(secret::read).transpose()?,
+            prefix: self.prefix.as_deref().unwrap_or("idem:"),
+            schema: self.schema.as_deref().unwrap_or("idempotent"),
+            table: self.table.as_deref(),
+            connections: self.connections,
+            limit: self.timeout,
+        };
+        Ok(plain.connect(operation).await?)
     }
 
     /// A store in PostgreSQL that is not open yet.

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use idempotent_core::store::Scan;
+use idempotent_servers::{Redis, Reply, Server, require};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
+use tokio::process::Child;
+use tokio::time::{sleep, timeout};
 
 use crate::run::{command, documents, json as all, one, read, run};
 use crate::shop::{fill, quote};
@@ -17,14 +20,26 @@ async fn every_request_is_measured_and_nothing_is_left(store: TestStore) {
     assert_eq!(code, 0, "{document}");
     let rows = document["rows"].as_array().expect("rows");
     let names: Vec<_> = rows.iter().map(|row| row["what"].as_str().expect("a name")).collect();
-    assert_eq!(names, ["round trip", "look-up", "reserve", "complete", "replay"]);
+    assert_eq!(
+        names,
+        [
+            "round trip",
+            "plain reserve",
+            "plain complete",
+            "reserve",
+            "complete",
+            "plain replay",
+            "replay",
+        ]
+    );
     for row in rows {
         assert!(row["count"].as_u64() > Some(0), "{row}");
         assert!(row["p50_ms"].as_f64() <= row["p99_ms"].as_f64(), "{row}");
         assert!(row["p99_ms"].as_f64() <= row["max_ms"].as_f64(), "{row}");
     }
     assert_eq!((&document["left"], &document["complete"]), (&json!(0), &json!(true)));
-    assert_eq!(document["purged"], rows[2]["count"], "as many as were reserved");
+    let counted = |row: usize| rows[row]["count"].as_u64().expect("a number");
+    assert_eq!(document["purged"], json!(counted(1) + counted(3)), "as many as were reserved");
     assert_eq!(all(&store.url, &["list"]).await.0.len(), before);
     quote(&store.engine, "basket 9").await;
 }
@@ -34,12 +49,12 @@ on_every_store! { every_request_is_measured_and_nothing_is_left }
 #[tokio::test]
 async fn ctrl_c_ends_it_and_its_records_are_purged() {
     let store = TestStore::sqlite().await;
-    // The first half of the time is for what writes nothing.
+    // The first fifth of the time is for what writes nothing.
     let mut bench = command(&["--json", "bench", "--tasks", "2", "--seconds", "12"]);
     let child = bench.env("IDEMPOTENT_STORE", &store.url).spawn().expect("it starts");
     let pid = Pid::from_raw(i32::try_from(child.id().expect("it runs")).expect("a pid"));
     while store.engine.scan(&Scan::all()).await.expect("it answers").entries.is_empty() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        sleep(Duration::from_millis(20)).await;
     }
     kill_process(pid.expect("a pid"), Signal::INT).expect("it runs");
     let ran = read(child.wait_with_output().await.expect("it ends"));
@@ -48,6 +63,45 @@ async fn ctrl_c_ends_it_and_its_records_are_purged() {
     assert_eq!(documents[0]["left"], json!(0));
     assert!(documents[0]["purged"].as_u64() > Some(0), "{documents:?}");
     assert_eq!(all(&store.url, &["list"]).await.0.len(), 0);
+}
+
+/// A benchmark whose store hangs once it has records, each of which would have to time out.
+async fn hanging_benchmark(redis: &Redis, limit: &str) -> Child {
+    let mut bench = command(&["--timeout", limit, "bench", "--tasks", "4", "--seconds", "30"]);
+    let child = bench.env("IDEMPOTENT_STORE", redis.url()).spawn().expect("it starts");
+    while redis.cli(&["DBSIZE"]).await == Reply::Int(0) {
+        sleep(Duration::from_millis(20)).await;
+    }
+    sleep(Duration::from_millis(200)).await;
+    redis.stop_process();
+    child
+}
+
+#[tokio::test]
+async fn a_store_that_goes_away_is_not_asked_for_each_record_again() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let child = hanging_benchmark(&redis, "1s").await;
+    let ran = timeout(Duration::from_secs(40), child.wait_with_output()).await.expect("it ends");
+    redis.resume();
+    let ran = read(ran.expect("it ran"));
+    assert!(ran.code == 5 && ran.stderr.contains("could not be purged"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_ends_it_at_once() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let mut child = hanging_benchmark(&redis, "300s").await;
+    let pid = Pid::from_raw(i32::try_from(child.id().expect("it runs")).expect("a pid"));
+    for _ in 0..2 {
+        // Before the first one, and between the two, it waits for what it has sent.
+        timeout(Duration::from_millis(500), child.wait()).await.expect_err("it waits");
+        kill_process(pid.expect("a pid"), Signal::INT).expect("it runs");
+    }
+    let ended = timeout(Duration::from_secs(40), child.wait()).await.expect("it ends");
+    assert_eq!(ended.expect("it ran").code(), Some(5), "its records are left");
+    redis.resume();
 }
 
 #[tokio::test]
@@ -59,7 +113,7 @@ async fn a_table_fits_the_screen_and_bounds_are_kept() {
         let ran = read(bench.output().await.expect("it starts"));
         assert!(ran.code == 0 && ran.stdout.contains(header), "{}", ran.stdout);
         let width = columns.parse::<usize>().expect("a number");
-        let table = ran.stdout.lines().skip(1).take(6);
+        let table = ran.stdout.lines().skip(1).take(8);
         assert!(table.clone().all(|line| line.chars().count() <= width), "{}", ran.stdout);
         assert_eq!(table.filter(|line| line.starts_with("re")).count(), 2, "{}", ran.stdout);
     }

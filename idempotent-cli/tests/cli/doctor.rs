@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use idempotent_core::backends::{PostgresStore, RedisStore, SqliteStore};
-use idempotent_servers::{Cluster, Postgres, Redis, Server, require};
+use idempotent_servers::{Cluster, Postgres, PostgresVersion, Redis, Server, require};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -280,6 +280,18 @@ async fn each_weakness_of_a_postgres_is_found_and_gone_once_it_is_mended() {
         postgres.sql(reload).await;
     }
     assert_eq!(doctor(&postgres.url()).await, (set(&[]), 0, 0));
+}
+
+/// Older versions do not have it.
+#[tokio::test]
+async fn a_short_transaction_timeout_of_a_role_is_found() {
+    require!(Server::Postgres18);
+    let postgres = Postgres::builder().version(PostgresVersion::V18).fsync(true).start().await;
+    PostgresStore::connect(postgres.url()).await.expect("it connects").close().await;
+    postgres.sql("CREATE ROLE app LOGIN").await;
+    assert_eq!(doctor(&postgres.url()).await, (set(&[]), 0, 0));
+    postgres.sql("ALTER ROLE app SET transaction_timeout = '200ms'").await;
+    assert_eq!(doctor(&postgres.url()).await, (set(&["role-timeout"]), 8, 8));
 }
 
 #[tokio::test]

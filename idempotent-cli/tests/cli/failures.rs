@@ -2,7 +2,8 @@
 
 use std::process::Stdio;
 
-use idempotent_servers::{Postgres, Redis, Server, require};
+use idempotent_servers::{Postgres, Redis, Reply, Server, require};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
@@ -119,6 +120,80 @@ async fn a_role_that_may_only_read_lists_and_changes_nothing() {
     let id = listed[0]["id"].as_str().expect("an id");
     let (error, code) = one(&url, &["purge", id, "--yes", "--reason", "r"]).await;
     assert_eq!((code, &error["code"]), (5, &json!("unavailable")));
+}
+
+#[tokio::test]
+async fn a_role_that_is_not_there_is_refused() {
+    require!(Server::Postgres);
+    let postgres = Postgres::start().await;
+    let url = postgres.url().replacen("postgres@", "nobody@", 1);
+    let (error, code) = one(&url, &["list"]).await;
+    let says = error["message"].as_str().expect("a message");
+    assert!(code == 5 && says.contains("nobody"), "{says}");
+}
+
+/// What a server allows to be read is listed, and a purge is refused and leaves the record.
+async fn lists_and_changes_nothing(redis: &Redis, url: &str) {
+    let (listed, code) = all(url, &["list"]).await;
+    assert_eq!((listed.len(), code), (1, 0));
+    let id = listed[0]["id"].as_str().expect("an id");
+    assert_eq!(one(url, &["show", id]).await.1, 0);
+    let (error, code) = one(url, &["purge", id, "--yes", "--reason", "r"]).await;
+    assert_eq!((code, &error["code"]), (5, &json!("unavailable")), "{error}");
+    assert_eq!(redis.cli(&["DBSIZE"]).await, Reply::Int(1));
+}
+
+#[tokio::test]
+async fn a_user_of_redis_that_may_only_read_lists_and_changes_nothing() {
+    require!(Server::Redis);
+    let rules = "on >pw ~* +@read +@connection +multi +exec +info";
+    let redis = Redis::builder().user("reader", rules).start().await;
+    let store = idempotent_core::backends::RedisStore::connect(redis.url()).await;
+    lost(&idempotent_core::Idempotency::new(store.expect("it connects")), "7").await;
+    let url = format!("redis://reader:pw@127.0.0.1:{}", redis.port());
+    lists_and_changes_nothing(&redis, &url).await;
+}
+
+#[tokio::test]
+async fn a_replica_of_redis_lists_and_changes_nothing() {
+    require!(Server::Redis);
+    let (redis, replica) = (Redis::start().await, Redis::start().await);
+    let store = idempotent_core::backends::RedisStore::connect(redis.url()).await;
+    lost(&idempotent_core::Idempotency::new(store.expect("it connects")), "7").await;
+    replica.cli(&["REPLICAOF", "127.0.0.1", &redis.port().to_string()]).await;
+    let start = std::time::Instant::now();
+    while replica.cli(&["DBSIZE"]).await != Reply::Int(1) {
+        assert!(start.elapsed().as_secs() < 30, "it does not come");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    lists_and_changes_nothing(&redis, &replica.url()).await;
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_a_purge_between_two_records_and_says_how_many_it_has_removed() {
+    require!(Server::Redis);
+    let store = TestStore::redis().await;
+    let crate::stores::TestServer::Redis(redis) = &store.server else { return };
+    for number in 0..300 {
+        quote(&store.engine, &format!("basket {number}")).await;
+    }
+    let mut purge = command(&["--json", "purge", "--all", "--operation", "shop.quote"]);
+    purge.args(["--yes", "--reason", "r"]).env("IDEMPOTENT_STORE", &store.url);
+    let child = purge.spawn().expect("it starts");
+    while redis.cli(&["DBSIZE"]).await == Reply::Int(300) {
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    }
+    redis.stop_process();
+    let pid = Pid::from_raw(i32::try_from(child.id().expect("it runs")).expect("a pid"));
+    kill_process(pid.expect("a pid"), Signal::INT).expect("it runs");
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    redis.resume();
+    let ran = read(child.wait_with_output().await.expect("it ends"));
+    let purged = &documents(&ran)[0]["purged"];
+    assert_eq!(ran.code, 130, "{}", ran.stderr);
+    // Not by DBSIZE, which counts what has expired a moment ago.
+    let left = all(&store.url, &["list"]).await.0.len();
+    assert_eq!((purged, left > 0), (&json!(300 - left), true));
 }
 
 #[tokio::test]

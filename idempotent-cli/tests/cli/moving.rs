@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use idempotent_core::Idempotency;
-use idempotent_servers::{Server, require};
+use idempotent_servers::{Redis, Reply, Server, require};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::time::timeout;
+use tokio::process::Child;
+use tokio::time::{sleep, timeout};
 
 use crate::run::{audit, command, documents, json as all, one, read, run};
 use crate::shop::{begin, charge, lost, quote};
@@ -105,7 +107,8 @@ async fn a_move_until_done_prints_a_document_after_each_pass() {
     let mut child = moving.spawn().expect("it starts");
     let stdout = child.stdout.take().expect("a pipe");
     let mut lines = BufReader::new(stdout).lines();
-    let first = lines.next_line().await.expect("it runs").expect("a document");
+    let first = timeout(LONG, lines.next_line()).await.expect("it says how far it is");
+    let first = first.expect("it runs").expect("a document");
     assert!(first.contains("\"running\":1"), "{first}");
     running.complete(&Ok("receipt 10".to_owned())).await;
     let mut last = first;
@@ -114,6 +117,61 @@ async fn a_move_until_done_prints_a_document_after_each_pass() {
     }
     assert!(last.contains("\"copied\":1"), "{last}");
     assert_eq!(child.wait().await.expect("it ends").code(), Some(0));
+}
+
+/// A mover whose new store hangs in the middle of a page.
+async fn hanging_mover(old: &TestStore, new: &Redis) -> Child {
+    for number in 0..250 {
+        quote(&old.engine, &format!("basket {number}")).await;
+    }
+    let mut moving = command(&["--json", "--timeout", "60s", "move", "--to", &new.url()]);
+    moving.args(YES).env("IDEMPOTENT_STORE", &old.url);
+    let child = moving.spawn().expect("it starts");
+    while new.cli(&["DBSIZE"]).await == Reply::Int(0) {
+        sleep(Duration::from_millis(5)).await;
+    }
+    new.stop_process();
+    // It is at its next copy by then.
+    sleep(Duration::from_millis(500)).await;
+    child
+}
+
+fn press_ctrl_c(child: &Child) {
+    let pid = Pid::from_raw(i32::try_from(child.id().expect("it runs")).expect("a pid"));
+    kill_process(pid.expect("a pid"), Signal::INT).expect("it runs");
+}
+
+/// A copy that is dropped does not look whether its record was purged meanwhile.
+#[tokio::test]
+async fn ctrl_c_ends_a_move_once_the_copies_that_have_begun_are_done() {
+    require!(Server::Redis);
+    let (old, new) = (TestStore::sqlite().await, Redis::start().await);
+    let mut child = hanging_mover(&old, &new).await;
+    press_ctrl_c(&child);
+    timeout(Duration::from_secs(1), child.wait()).await.expect_err("its copies are on their way");
+    new.resume();
+    let ran = timeout(LONG, child.wait_with_output()).await.expect("it ends").expect("it ran");
+    let ran = read(ran);
+    let report = &documents(&ran)[0];
+    assert_eq!((ran.code, &report["complete"]), (130, &json!(false)), "{report}");
+    assert_eq!(
+        new.cli(&["DBSIZE"]).await,
+        Reply::Int(report["copied"].as_i64().expect("a number"))
+    );
+}
+
+#[tokio::test]
+async fn a_second_ctrl_c_ends_a_move_at_once() {
+    require!(Server::Redis);
+    let (old, new) = (TestStore::sqlite().await, Redis::start().await);
+    let mut child = hanging_mover(&old, &new).await;
+    press_ctrl_c(&child);
+    // The kernel keeps one signal of a kind for a process that has not seen it yet.
+    timeout(Duration::from_millis(300), child.wait()).await.expect_err("it waits for its copies");
+    press_ctrl_c(&child);
+    let ended = timeout(Duration::from_secs(30), child.wait()).await.expect("it ends");
+    assert_eq!(ended.expect("it ran").code(), Some(130));
+    new.resume();
 }
 
 #[tokio::test]
@@ -139,7 +197,7 @@ async fn the_new_stores_password_is_its_own() {
     require!(Server::Redis);
     let old = TestStore::sqlite().await;
     quote(&old.engine, "basket 9").await;
-    let redis = idempotent_servers::Redis::builder().password("hunter2").start().await;
+    let redis = Redis::builder().password("hunter2").start().await;
     let url = format!("redis://127.0.0.1:{}", redis.port());
     let moved = async |variable: &str| {
         let mut moving = command(&["--json", "move", "--to", &url, "--to-prefix", "new:"]);

@@ -88,6 +88,17 @@ async fn a_correction_shows_the_result_that_it_replaces_and_the_new_one() {
 }
 
 #[tokio::test]
+async fn a_list_into_a_file_counts_on_the_terminal() {
+    let store = TestStore::sqlite().await;
+    lost(&store.engine, "7").await;
+    let file = store.file("list.txt");
+    let ran = typed(&store, &format!("list > {}", file.display()), "", &[]).await;
+    assert_eq!((ran.code, ran.stdout.as_str()), (0, "\r1 records listed \r\u{1b}[K"));
+    let listed = std::fs::read_to_string(&file).expect("it is written");
+    assert!(listed.contains("order:7") && !listed.contains("listed"), "{listed}");
+}
+
+#[tokio::test]
 async fn colours_are_for_terminals_alone_and_can_be_switched_off() {
     let store = TestStore::sqlite().await;
     lost(&store.engine, "7").await;

@@ -5,11 +5,9 @@
 
 mod contract;
 mod fleet;
-mod gate;
+mod health;
 mod moving;
-mod on_servers;
 mod one_store_away;
 mod operators;
 mod pairs;
-mod random;
 mod simulation;

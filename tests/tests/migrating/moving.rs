@@ -74,6 +74,18 @@ async fn what_has_not_ended_is_left_and_reported() {
     assert!(page.entries.is_empty(), "nothing of it is in the new store");
 }
 
+/// Its owner could not reach the old store at its end.
+#[tokio::test]
+async fn an_indeterminate_call_whose_result_is_in_the_new_store_is_not_left() {
+    let (old, new, clock) = stores();
+    let attempt = Attempt::at_most_once();
+    let reservation = attempt.win(&old).await;
+    attempt.record(&new, &reservation, b"receipt").await;
+    clock.advance(Attempt::LEASE + secs(1));
+    let report = moved(old, new).await;
+    assert_eq!((report.already_there, report.left()), (1, 0), "{report:?}");
+}
+
 /// A process died after it had won the new store, and before it saw the result in the old one.
 #[tokio::test]
 async fn a_result_takes_the_place_of_a_call_that_never_ran() {

@@ -3,9 +3,10 @@
 use idempotent_core::backends::{MigrationMode, Mover};
 use idempotent_core::engine::Resolution;
 use idempotent_core::model::{Outcome, RecordId};
-use idempotent_core::store::{Correct, CorrectOutcome, Scan, State, Store};
+use idempotent_core::store::{Correct, CorrectOutcome, Release, Scan, State, Store};
 use idempotent_core::testing::{Fault, StoreMethod, When};
-use idempotent_tests::{Attempt, HOUR};
+use idempotent_tests::{Attempt, HOUR, secs};
+use tokio::time::Instant;
 
 use crate::fleet::{Fleet, assert_replays, taken};
 use MigrationMode::{Both, New, Old};
@@ -43,6 +44,59 @@ async fn a_call_that_runs_is_not_told_as_indeterminate_since_the_new_store_misse
     for mode in [Both, New] {
         assert_eq!(found(&fleet.process(mode), Scan::unfinished()).await, [], "{mode}");
     }
+}
+
+/// Its owner could not reach the old store at its end.
+#[tokio::test]
+async fn a_call_whose_result_is_in_the_new_store_is_not_told_as_unfinished() {
+    let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
+    let owner = fleet.process(Both);
+    let reservation = attempt.win(&owner).await;
+    fleet.old.inject(StoreMethod::Complete, When::Always, Fault::Fail);
+    attempt.complete(&owner, &reservation, b"receipt").await.unwrap_err();
+    fleet.lapse();
+    for mode in [Both, New] {
+        assert_eq!(found(&fleet.process(mode), Scan::unfinished()).await, [], "{mode}");
+        let completed = [(attempt.id.clone(), State::Completed)];
+        let all = found(&fleet.process(mode), Scan::all()).await;
+        assert_eq!(all, completed, "{mode}");
+    }
+}
+
+/// They would believe that a retry runs.
+#[tokio::test]
+async fn an_operator_is_told_that_the_old_store_could_not_be_told() {
+    for mode in [Both, New] {
+        let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
+        let reservation = attempt.win(&fleet.process(Both)).await;
+        fleet.lapse();
+        let operator = fleet.engine(mode);
+        let seen = operator.inspect(&attempt.id).await.unwrap().unwrap();
+        fleet.old.inject(StoreMethod::Release, When::Always, Fault::Fail);
+        let release = Release::new(&attempt.id, &reservation).including_indeterminate();
+        fleet.process(mode).release(&release).await.unwrap_err();
+        let never = Resolution::never_happened_and_owner_is_dead;
+        operator.resolve(&seen, never()).await.unwrap_err();
+        fleet.old.heal();
+        operator.resolve(&seen, never()).await.unwrap();
+        assert!(fleet.old.load(&attempt.id).await.unwrap().is_none(), "{mode}");
+    }
+}
+
+/// A hundred records would take a hundred seconds one by one.
+#[tokio::test(start_paused = true)]
+async fn a_page_looks_for_several_records_in_the_other_store_at_once() {
+    let fleet = Fleet::new();
+    for _ in 0..100 {
+        Attempt::new().win(&fleet.process(Both)).await;
+    }
+    for store in [&fleet.old, &fleet.new] {
+        store.inject(StoreMethod::Load, When::Always, Fault::Delay(secs(1)));
+    }
+    let begin = Instant::now();
+    let found = found(&fleet.process(Both), Scan::unfinished().limit(100)).await;
+    assert_eq!((found.len(), fleet.new.calls(StoreMethod::Load)), (100, 100));
+    assert!(begin.elapsed() <= secs(20), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

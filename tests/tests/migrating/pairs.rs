@@ -51,7 +51,7 @@ async fn a_result_whose_owner_died_between_the_two_stores_is_replayed_in_every_m
             let owner = fleet.process(Both);
             let reservation = attempt.win(&owner).await;
             fleet.new.inject(StoreMethod::Complete, When::Nth(1), Fault::Fail);
-            attempt.complete(&owner, &reservation, b"receipt").await.unwrap_err();
+            attempt.record(&owner, &reservation, b"receipt").await;
             if lapses {
                 fleet.lapse();
             }
@@ -106,6 +106,22 @@ async fn a_lost_answer_of_either_store_is_asked_again() {
         assert!(matches!(done, Ok(CompleteOutcome::Recorded)), "{done:?}");
         assert_replays(&fleet, &MODES, &attempt).await;
     }
+}
+
+/// Its effect may have happened, and `Old` would not see the result.
+#[tokio::test]
+async fn a_reservation_that_is_asked_for_again_after_its_end_is_not_given_up() {
+    let (fleet, attempt) = (Fleet::new(), Attempt::at_most_once());
+    let owner = fleet.process(Both);
+    let request = attempt.request();
+    assert!(matches!(owner.reserve(&request).await, Ok(ReserveOutcome::Won)));
+    fleet.old.inject(StoreMethod::Complete, When::Always, Fault::Fail);
+    attempt.complete(&owner, request.record(), b"receipt").await.unwrap_err();
+    match owner.reserve(&request).await.unwrap() {
+        ReserveOutcome::Taken(entry) => assert_eq!(entry.state, State::Completed),
+        won => panic!("{won:?}"),
+    }
+    assert_eq!(taken(&fleet.process(Old), &attempt).await.state, State::Reserved);
 }
 
 #[tokio::test]
@@ -174,7 +190,7 @@ async fn a_result_that_is_written_while_a_win_is_on_its_way_is_seen() {
     let owner = fleet.process(Both);
     let reservation = attempt.win(&owner).await;
     fleet.new.inject(StoreMethod::Complete, When::Nth(1), Fault::Fail);
-    attempt.complete(&owner, &reservation, b"receipt").await.unwrap_err();
+    attempt.record(&owner, &reservation, b"receipt").await;
     fleet.lapse();
     match late.await.unwrap().unwrap() {
         ReserveOutcome::Taken(entry) => assert_eq!(entry.state, State::Completed),

@@ -1,11 +1,16 @@
 //! What two stores know of one id, together.
 
+use super::join::join_all;
+use super::limits::from_second;
 use crate::model::RecordId;
 use crate::store::{Cursor, Entry, Page, Scan, State, Store, StoreError, StoreErrorKind};
 
 /// Where a scan of the old store continues, and of the new one.
 const OLD: char = 'o';
 const NEW: char = 'n';
+
+/// How many records of a page are looked for in the other store at once: each may be as large as the engine's limit.
+const LOADED_AT_ONCE: usize = 16;
 
 /// Whether an entry keeps an id from being reserved.
 pub(super) fn is_vacant(entry: Option<&Entry>) -> bool {
@@ -26,7 +31,7 @@ pub(super) fn merged(old: Option<Entry>, new: Option<Entry>) -> Option<Entry> {
 
 /// A refusal by one store, after a look into the other one: that may have the result.
 pub(super) async fn refusal<S: Store>(
-    other: &S,
+    other: (&S, &str),
     id: &RecordId,
     found: Entry,
     merge: impl FnOnce(Entry, Option<Entry>) -> Option<Entry>,
@@ -34,18 +39,12 @@ pub(super) async fn refusal<S: Store>(
     if found.state == State::Completed {
         return Ok(found);
     }
-    match other.load(id).await {
+    match from_second(other, found.record.lease(), other.0.load(id)).await {
         Ok(seen) => Ok(merge(found.clone(), seen).unwrap_or(found)),
         // To be told that the call runs is right in any case. Not so that nobody knows how it ended: that would be final.
         Err(_) if found.state == State::Reserved => Ok(found),
-        Err(error) => Err(of_second(error)),
+        Err(error) => Err(error),
     }
-}
-
-/// An error of the store that is asked second, for the engine's circuit. That is about the store that is asked first: what
-/// that one can answer alone is answered while the other one is away.
-pub(super) fn of_second(error: StoreError) -> StoreError {
-    if error.is_outage() { error.without_answer() } else { error }
 }
 
 /// The record of an id in two stores. The second one is asked only if the first does not have the result.
@@ -119,15 +118,16 @@ async fn keep<S: Store>(
     other: &S,
     counts_beside: impl Fn(&Entry) -> bool,
 ) -> Result<(), StoreError> {
-    let mut kept = Vec::with_capacity(page.entries.len());
-    for (id, entry) in page.entries.drain(..) {
-        if entry.state != State::Completed
-            && other.load(&id).await?.is_some_and(|it| !counts_beside(&it))
-        {
-            continue;
+    let has_ended = |entry: &Entry| entry.state == State::Completed;
+    let unfinished = page.entries.iter().filter(|(_, entry)| !has_ended(entry));
+    let unfinished: Vec<&RecordId> = unfinished.map(|(id, _)| id).collect();
+    let mut counts = Vec::with_capacity(unfinished.len());
+    for ids in unfinished.chunks(LOADED_AT_ONCE) {
+        for answer in join_all(ids.iter().map(|id| other.load(id))).await {
+            counts.push(answer?.is_none_or(|it| counts_beside(&it)));
         }
-        kept.push((id, entry));
     }
-    page.entries = kept;
+    let mut counts = counts.into_iter();
+    page.entries.retain(|(_, entry)| has_ended(entry) || counts.next().unwrap_or(true));
     Ok(())
 }

@@ -54,7 +54,7 @@
 //! | `Both`, between the two completions | the result in the old store, a reservation in the new one | everybody replays the result; the mover copies it over the reservation, which has its token |
 //! | `Both`, between the two releases | a reservation in one store | lapses; under *at most once* it is indeterminate |
 //! | `New`, between its win and its look | a reservation in the new store | lapses. If the old store has the result, that is replayed, and the mover removes the reservation |
-//! | `Both`, once the new store could not be asked | nothing: the old reservation is released at once, whatever the error | the call may be tried again |
+//! | `Both`, once the new store could not be asked, or did not answer in time | nothing in the old store: that reservation is released, whatever the error. The new store may have one that was on its way | the call may be tried again. What arrives in the new store later is released by the engine, or lapses; under *at most once* it is then indeterminate though nothing ran |
 //! | the mover | some copies | its next pass goes on: a copy that is there is left alone. A record that was purged at that moment may be back |
 //!
 //! A lease that lapses between the two wins is not noticed here: the engine counts it from before the first message, and
@@ -64,6 +64,18 @@
 //! with any store, and in `Both` beside `New` each store may keep the result of another run. The mover reports such keys. So it
 //! does where an operator resolved a call in the old store whose owner was alive after all: the operator's result stands
 //! there, and the owner's, which came later, in the new one.
+//!
+//! # Stores that hang
+//!
+//! A store that is asked second, for a reservation or for a look, has a sixth of the lease to answer, and at most two seconds
+//! (`limits`). That is shorter than the engine's own limit of five seconds for both, so the engine is told that the second
+//! store was away, which does not open its circuit, and `Both` has the time to release the old store's reservation. A
+//! [`store_timeout`](crate::IdempotencyBuilder::store_timeout) that is shorter than this defeats it, and so does a first store
+//! that takes more than three of the five seconds.
+//!
+//! In `Both`, a renewal waits for the new store no longer than a tenth of a second after the old one has answered, and the end
+//! of a call for a twelfth of the lease, and at most a second. A result that the old store has is recorded, whatever the new one
+//! says: the mover copies it.
 //!
 //! # What it refuses
 //!
@@ -81,6 +93,7 @@ mod new;
 mod report;
 mod store;
 mod transfer;
+mod wait;
 
 pub use self::mode::{MigrationMode, UnknownMigrationMode};
 pub use self::mover::{MovePass, Mover};

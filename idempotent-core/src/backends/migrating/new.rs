@@ -3,8 +3,8 @@
 use tokio::time::timeout;
 
 use super::join::join;
-use super::limits::renewal_limit;
-use super::look::{is_vacant, merged, of_second, refusal};
+use super::limits::{OLD_STORE, end_limit, from_second};
+use super::look::{is_vacant, merged, refusal};
 use crate::model::RecordId;
 use crate::store::{
     Abandon, Complete, CompleteOutcome, IfVacant, Release, Reserve, ReserveOutcome, Store,
@@ -18,15 +18,17 @@ pub(super) async fn reserve<A: Store, B: Store>(
     request: &Reserve<'_>,
 ) -> Result<ReserveOutcome, StoreError> {
     if let ReserveOutcome::Taken(entry) = new.reserve(request).await? {
-        let entry = refusal(old, request.id, entry, |new, old| merged(old, Some(new))).await?;
+        let entry =
+            refusal((old, OLD_STORE), request.id, entry, |new, old| merged(old, Some(new))).await?;
         return Ok(ReserveOutcome::Taken(entry));
     }
     // Not before: a result that is written between the look and the win would not be seen.
-    let answer = match old.load(request.id).await {
+    let look = from_second((old, OLD_STORE), request.record().lease(), old.load(request.id));
+    let answer = match look.await {
         Ok(seen) if is_vacant(seen.as_ref()) => return Ok(ReserveOutcome::Won),
         Ok(Some(entry)) => Ok(ReserveOutcome::Taken(entry)),
         Ok(None) => return Ok(ReserveOutcome::Won),
-        Err(error) => Err(of_second(error)),
+        Err(error) => Err(error),
     };
     // Nobody else releases it after an answer. An error makes the engine try again.
     new.release(&Release::new(request.id, request.record())).await?;
@@ -62,7 +64,7 @@ pub(super) async fn release<A: Store, B: Store>(
     if request.indeterminate {
         return super::both::release(old, new, request).await;
     }
-    let limit = renewal_limit(request.reservation.lease());
+    let limit = end_limit(request.reservation.lease());
     let (in_old, released) = join(timeout(limit, old.release(request)), new.release(request)).await;
     note_old(request.id, in_old.is_ok_and(|it| it.is_ok()));
     released
@@ -74,7 +76,7 @@ pub(super) async fn abandon<A: Store, B: Store>(
     new: &B,
     request: &Abandon<'_>,
 ) -> Result<(), StoreError> {
-    let limit = renewal_limit(request.reservation.lease());
+    let limit = end_limit(request.reservation.lease());
     let (in_old, abandoned) =
         join(timeout(limit, old.abandon(request)), new.abandon(request)).await;
     note_old(request.id, in_old.is_ok_and(|it| it.is_ok()));

@@ -5,17 +5,16 @@ use std::fmt;
 use std::sync::Weak;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use tokio::time::Instant;
-
+use super::limits::{NEW_STORE, OLD_STORE};
 use super::mode::MigrationMode::{self, Both, New, Old};
-use super::{both, look, new};
+use super::{both, look, new, wait};
 use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, DueCalls, Entry, Journal,
     LocalStore, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan,
     ScopeUse, State, Store, StoreError, StoreHealth, Wait,
 };
+use async_trait::async_trait;
 
 /// A store on its way from one store to another, while calls go on.
 ///
@@ -79,10 +78,9 @@ impl<From: Store, To: Store> Migrating<From, To> {
     pub fn new(old: From, new: To, mode: MigrationMode) -> Self {
         let of = |server: Option<&str>, else_name: &str| server.unwrap_or(else_name).to_owned();
         let server = match mode {
-            Old => of(old.server(), "the old store"),
+            Old => of(old.server(), OLD_STORE),
             Both | New => {
-                let (from, to) =
-                    (of(old.server(), "the old store"), of(new.server(), "the new store"));
+                let (from, to) = (of(old.server(), OLD_STORE), of(new.server(), NEW_STORE));
                 format!("moving from {from} to {to}")
             }
         };
@@ -202,20 +200,12 @@ impl<From: Store, To: Store> Store for Migrating<From, To> {
         }
     }
 
-    /// Waits where the reservation is: a store that does not have it says so at once.
     async fn wait(&self, request: &Wait<'_>) -> Result<(), StoreError> {
-        if self.mode == Old {
-            return self.old.wait(request).await;
+        match self.mode {
+            Old => self.old.wait(request).await,
+            Both => wait::wait(&self.old, &self.new, request).await,
+            New => wait::wait(&self.new, &self.old, request).await,
         }
-        let start = Instant::now();
-        self.old.wait(request).await?;
-        // Its owner may have written the result there, and not to the new store yet, or never.
-        let ended = self.old.load(request.id).await?;
-        if ended.is_some_and(|entry| entry.state == State::Completed) {
-            return Ok(());
-        }
-        let timeout = request.timeout.saturating_sub(start.elapsed());
-        self.new.wait(&Wait { timeout, ..*request }).await
     }
 
     async fn load(&self, id: &RecordId) -> Result<Option<Entry>, StoreError> {

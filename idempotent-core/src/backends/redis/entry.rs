@@ -15,22 +15,64 @@ pub(super) struct StoredValue {
     pub(super) pttl: i64,
 }
 
-/// How many commands load one key.
-pub(super) const LOAD_COMMANDS: usize = 4;
+/// What `PTTL` answers for a key that is not there.
+const NO_SUCH_KEY: i64 = -2;
 
 /// The commands that read a value and its time at the same moment. `MULTI` and `EXEC` are sent as plain
 /// commands, so that a cluster's redirect of any of them is noticed.
 pub(super) fn load_commands(key: &str) -> Pipeline {
-    let mut pipeline = Pipeline::with_capacity(LOAD_COMMANDS);
-    push_load_commands(&mut pipeline, key.as_bytes());
-    pipeline
-}
-
-pub(super) fn push_load_commands(pipeline: &mut Pipeline, key: &[u8]) {
+    let mut pipeline = Pipeline::with_capacity(4);
     pipeline.cmd("MULTI");
     pipeline.cmd("GET").arg(key);
     pipeline.cmd("PTTL").arg(key);
     pipeline.cmd("EXEC");
+    pipeline
+}
+
+/// The commands that read several values and their times at the same moment.
+pub(super) fn push_load_all_commands<'a>(
+    pipeline: &mut Pipeline,
+    keys: impl Iterator<Item = &'a [u8]> + Clone,
+) {
+    pipeline.cmd("MULTI");
+    pipeline.cmd("MGET");
+    for key in keys.clone() {
+        pipeline.arg(key);
+    }
+    for key in keys {
+        pipeline.cmd("PTTL").arg(key);
+    }
+    pipeline.cmd("EXEC");
+}
+
+/// How many commands load so many keys.
+pub(super) const fn load_all_commands(keys: usize) -> usize {
+    keys + 3
+}
+
+/// Reads the answers to the commands that load so many keys: for each its value and its time, or that there is no such key.
+/// `None` is a key that has to be asked for by itself, since the transaction failed or its value is of another type.
+pub(super) fn parse_load_all(
+    answers: impl Iterator<Item = Value>,
+    keys: usize,
+) -> Vec<Option<Option<StoredValue>>> {
+    let unknown = || (0..keys).map(|_| None).collect();
+    let Some(Value::Array(done)) = answers.last() else { return unknown() };
+    let mut done = done.into_iter();
+    let Some(Value::Array(values)) = done.next() else { return unknown() };
+    if values.len() != keys {
+        return unknown();
+    }
+    values
+        .into_iter()
+        .map(|value| match (value, done.next()) {
+            (Value::BulkString(value), Some(Value::Int(pttl))) => {
+                Some(Some(StoredValue { value, pttl }))
+            }
+            (Value::Nil, Some(Value::Int(NO_SUCH_KEY))) => Some(None),
+            _ => None,
+        })
+        .collect()
 }
 
 /// Reads the answers to the commands that load one key.
@@ -101,6 +143,32 @@ mod tests {
         assert_eq!(state(&record, 10_001), (State::Reserved, Some(millis(1))));
         assert_eq!(state(&record, 10_000), (State::Indeterminate, Some(millis(10_000))));
         assert_eq!(state(&record, 0), (State::Indeterminate, Some(millis(0))));
+    }
+
+    fn value(text: &str) -> Value {
+        Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    fn loaded(answers: Vec<Value>) -> Vec<Option<Option<(Vec<u8>, i64)>>> {
+        let loaded = parse_load_all(answers.into_iter(), 3);
+        loaded.into_iter().map(|it| it.map(|it| it.map(|it| (it.value, it.pttl)))).collect()
+    }
+
+    #[test]
+    fn of_several_keys_each_is_there_or_gone_or_has_to_be_asked_for_by_itself() {
+        let values = Value::Array(vec![value("a"), Value::Nil, Value::Nil]);
+        let times = [10, NO_SUCH_KEY, 10].map(Value::Int);
+        let done = Value::Array([vec![values], times.to_vec()].concat());
+        let answers = vec![Value::Okay, Value::Okay, done];
+        assert_eq!(loaded(answers), [Some(Some((b"a".to_vec(), 10))), Some(None), None]);
+    }
+
+    #[test]
+    fn of_a_transaction_that_failed_each_key_has_to_be_asked_for_by_itself() {
+        let odd = Value::Array(vec![Value::Array(vec![value("a")]), Value::Int(10)]);
+        for answers in [vec![], vec![Value::Okay, Value::Nil], vec![Value::Okay, odd]] {
+            assert_eq!(loaded(answers), [None, None, None]);
+        }
     }
 
     #[test]

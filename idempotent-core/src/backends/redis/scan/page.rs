@@ -4,7 +4,7 @@ use redis::{Pipeline, Value};
 
 use super::position::ScanPosition;
 use crate::backends::redis::connection::Node;
-use crate::backends::redis::entry::{self, LOAD_COMMANDS};
+use crate::backends::redis::entry::{self, StoredValue};
 use crate::backends::redis::error::store_error;
 use crate::backends::redis::shared::Shared;
 use crate::model::RecordId;
@@ -18,7 +18,7 @@ const LARGEST_STEP: usize = 1000;
 const MAX_STEPS: usize = 20;
 
 /// How many values are loaded at once: each may be as large as the engine's limit.
-const LOADED_AT_ONCE: usize = 64;
+const LOADED_AT_ONCE: usize = 128;
 
 /// Where the outcome is in a record, and its value in a reservation.
 const OUTCOME_AT: isize = 1;
@@ -89,6 +89,31 @@ async fn without_completed(
     Ok(pairs.filter_map(|(key, outcome)| reserved(&outcome).then_some(key)).collect())
 }
 
+/// The values of keys, and how long they have left. `None` is a key that has to be asked for by itself.
+async fn load_values(
+    store: &Shared,
+    node: &Node,
+    keys: &[Key],
+) -> Result<Vec<Option<Option<StoredValue>>>, StoreError> {
+    // The keys of a transaction must share a slot.
+    #[cfg(feature = "redis-cluster")]
+    let of_one_key = store.client.has_slots();
+    #[cfg(not(feature = "redis-cluster"))]
+    let of_one_key = false;
+    let transaction = if of_one_key { 1 } else { keys.len().max(1) };
+    let mut commands = Pipeline::new();
+    for keys in keys.chunks(transaction) {
+        entry::push_load_all_commands(&mut commands, keys.iter().map(|(key, _)| key.as_slice()));
+    }
+    let answers = store.client.send_all_to_node(node, &commands).await.map_err(store_error)?;
+    let (mut answers, mut values) = (answers.into_iter(), Vec::with_capacity(keys.len()));
+    for keys in keys.chunks(transaction) {
+        let answers = answers.by_ref().take(entry::load_all_commands(keys.len()));
+        values.extend(entry::parse_load_all(answers, keys.len()));
+    }
+    Ok(values)
+}
+
 async fn load_entries(
     store: &Shared,
     node: &Node,
@@ -96,18 +121,11 @@ async fn load_entries(
     keys: &[Key],
     page: &mut Page,
 ) -> Result<(), StoreError> {
-    let mut commands = Pipeline::with_capacity(keys.len() * LOAD_COMMANDS);
-    for (key, _) in keys {
-        entry::push_load_commands(&mut commands, key);
-    }
-    let answers = store.client.send_all_to_node(node, &commands).await.map_err(store_error)?;
-    let mut answers = answers.into_iter();
-    for (key, id) in keys {
-        let answers: Vec<Value> = answers.by_ref().take(LOAD_COMMANDS).collect();
-        let entry = match entry::parse_load(answers) {
-            Ok(found) => found.map(|stored| entry::entry(&stored)).transpose(),
-            // Its slot may have moved while the page was read.
-            Err(_) => store.load(&store.keys.of(id)).await,
+    for ((key, id), stored) in keys.iter().zip(load_values(store, node, keys).await?) {
+        let entry = match stored {
+            Some(stored) => stored.map(|stored| entry::entry(&stored)).transpose(),
+            // Its slot may have moved while the page was read, or its value is of another type.
+            None => store.load(&store.keys.of(id)).await,
         };
         match entry {
             // If one store's prefix begins with another's, the key alone does not tell whose record it

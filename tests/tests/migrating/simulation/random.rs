@@ -3,15 +3,15 @@
 use std::sync::Mutex;
 
 /// `SplitMix64`.
-pub(crate) struct Random(Mutex<u64>);
+pub(super) struct Random(Mutex<u64>);
 
 impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Self(Mutex::new(seed))
     }
 
     /// A number below that.
-    pub(crate) fn below(&self, limit: u64) -> u64 {
+    pub(super) fn below(&self, limit: u64) -> u64 {
         let mut state = self.0.lock().unwrap();
         *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = *state;
@@ -21,7 +21,7 @@ impl Random {
     }
 
     /// True once in so many.
-    pub(crate) fn one_in(&self, many: u64) -> bool {
+    pub(super) fn one_in(&self, many: u64) -> bool {
         self.below(many) == 0
     }
 }

@@ -18,11 +18,11 @@ use idempotent_core::store::{
 };
 use idempotent_core::testing::ManualClock;
 
-use crate::random::Random;
+use super::random::Random;
 
 /// A rule that a process leaves out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
+pub(super) enum Flaw {
     None,
     /// `New` does not look into the old store.
     NoLook,
@@ -34,18 +34,18 @@ pub(crate) enum Flaw {
 
 /// A server: the records, and whether it is there.
 #[derive(Clone)]
-pub(crate) struct Node {
-    pub(crate) records: MemoryStore,
-    pub(crate) is_down: Arc<AtomicBool>,
+pub(super) struct Node {
+    pub(super) records: MemoryStore,
+    pub(super) is_down: Arc<AtomicBool>,
     /// Whether a result was ever written.
-    pub(crate) has_result: Arc<AtomicBool>,
+    pub(super) has_result: Arc<AtomicBool>,
     random: Arc<Random>,
     clock: ManualClock,
 }
 
 /// One process's way to a server.
 #[derive(Clone)]
-pub(crate) struct Gate {
+pub(super) struct Gate {
     node: Node,
     flaw: Flaw,
     is_old: bool,
@@ -69,19 +69,19 @@ impl Future for Turn {
 }
 
 /// Lets the others go on.
-pub(crate) fn turn() -> impl Future<Output = ()> {
+pub(super) fn turn() -> impl Future<Output = ()> {
     Turn(false)
 }
 
 impl Node {
-    pub(crate) fn new(clock: &ManualClock, random: &Arc<Random>) -> Self {
+    pub(super) fn new(clock: &ManualClock, random: &Arc<Random>) -> Self {
         let records = MemoryStore::builder().clock(Arc::new(clock.clone())).build();
         let (random, clock) = (Arc::clone(random), clock.clone());
         Self { records, is_down: Arc::default(), has_result: Arc::default(), random, clock }
     }
 
     /// A process's ways to both.
-    pub(crate) fn gates(old: &Self, new: &Self, flaw: Flaw) -> (Gate, Gate) {
+    pub(super) fn gates(old: &Self, new: &Self, flaw: Flaw) -> (Gate, Gate) {
         let sent = Arc::default();
         let gate = |node: &Self, is_old| Gate {
             node: node.clone(),
@@ -112,7 +112,7 @@ impl Node {
 
 impl Gate {
     /// When the last reservation was first sent.
-    pub(crate) fn take_sent(&self) -> Option<Duration> {
+    pub(super) fn take_sent(&self) -> Option<Duration> {
         self.sent.lock().unwrap().take()
     }
 }
