@@ -50,7 +50,7 @@ struct Deployment<'a> {
 
 /// The build that begins a call.
 const fn build_of(order: u32) -> Build {
-    if order % 2 == 0 { Build::Before } else { Build::After }
+    if order.is_multiple_of(2) { Build::Before } else { Build::After }
 }
 
 impl Deployment<'_> {
