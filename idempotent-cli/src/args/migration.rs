@@ -16,7 +16,7 @@ pub(crate) struct Move {
     pub(crate) target: MoveTarget,
     /// Repeats it until nothing is left: calls that run have ended, and indeterminate ones are resolved. Ends with code 8
     /// once all that is left needs somebody: conflicts, suspended calls, and what cannot be read or has no expiry.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "dry_run")]
     pub(crate) until_done: bool,
     /// Copies as fast as the stores answer, at the expense of those who use them meanwhile.
     #[arg(long)]

@@ -37,9 +37,10 @@ impl Samples {
 
     pub(super) fn row(mut self, what: &'static str, remark: &str, took: Duration) -> Row {
         self.0.sort_unstable();
+        // The nearest rank: of few samples, the slowest.
         let at = |percent: usize| {
-            let last = self.0.len().saturating_sub(1);
-            self.0.get(last * percent / 100).map_or(0.0, |micros| f64::from(*micros) / 1000.0)
+            let rank = (self.0.len() * percent).div_ceil(100).saturating_sub(1);
+            self.0.get(rank).map_or(0.0, |micros| f64::from(*micros) / 1000.0)
         };
         let count = self.0.len() as u64;
         let per_second = (count as f64 / took.as_secs_f64().max(0.001)).round();
@@ -112,6 +113,18 @@ pub(super) fn report(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_few_samples_the_slowest_is_the_99th_percentile() {
+        for count in [1, 2, 50] {
+            let mut samples = Samples::default();
+            for millis in 1..=count {
+                samples.add(Duration::from_millis(millis));
+            }
+            let row = samples.row("reserve", "", Duration::from_secs(1));
+            assert_eq!(row.millis[2], count as f64, "{count}");
+        }
+    }
 
     #[test]
     fn percentiles_are_those_of_what_was_measured() {

@@ -97,7 +97,7 @@ async fn passes(mover: &Stores, places: &Places, arguments: &Move, context: &mut
         if failure.is_some() || is_last {
             return Ended { report, failure };
         }
-        if let Err(failure) = say_pass(context, places, &report, arguments.consent.dry_run) {
+        if let Err(failure) = say_pass(context, places, &report) {
             return Ended { report, failure: Some(failure) };
         }
         before = report;
@@ -176,14 +176,9 @@ fn document(
 }
 
 /// A pass after which another one follows: a line, or a document.
-fn say_pass(
-    context: &mut Context,
-    places: &Places,
-    report: &MoveReport,
-    dry_run: bool,
-) -> Result<(), Failure> {
+fn say_pass(context: &mut Context, places: &Places, report: &MoveReport) -> Result<(), Failure> {
     if context.is_json() {
-        let document = document(places, report, true, dry_run, None);
+        let document = document(places, report, true, false, None);
         context.output.line(document.to_line())?;
     } else {
         let (copied, left) = (grouped(report.copied), grouped(report.left()));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use idempotent_core::backends::{Migrating, MigrationMode, PostgresStore, RedisStore};
 use idempotent_core::engine::Resolution;
-use idempotent_core::store::Scan;
+use idempotent_core::store::{Entry, Scan, State};
 use idempotent_core::{Error, Guarantee, Idempotency, Operation, Store};
 use idempotent_servers::{Data, Postgres, Redis, Server, require};
 use tokio::task::JoinSet;
@@ -26,6 +26,11 @@ const CHARGE: Operation = Operation::new("shop.charge")
 
 /// So many orders are charged for the first time in each stage.
 const TOLD_IN_A_STAGE: usize = 20;
+
+/// So many are charged before, by a process in `Old`. Nobody asks for them again, so only a mover brings them to the new
+/// store.
+const BEFORE: u64 = 20;
+const FIRST_BEFORE: u64 = 1_000_000;
 
 /// Longer than anything takes.
 const LONG: Duration = Duration::from_secs(90);
@@ -136,7 +141,7 @@ async fn killed_movers(old_url: String, new_url: String, stop: Arc<AtomicBool>) 
         let mut moving = command(&MOVE);
         moving.args(["--until-done", "--to", &new_url]).env("IDEMPOTENT_STORE", &old_url);
         let mut child = moving.spawn().expect("it starts");
-        let lives = Duration::from_millis(100 + nth * 131 % 700);
+        let lives = Duration::from_millis(100 + nth * 131 % 1400);
         if timeout(lives, child.wait()).await.is_err() {
             child.kill().await.expect("it runs");
             killed += 1;
@@ -162,6 +167,11 @@ where
         let builder = Idempotency::builder(store);
         if has_circuit { builder.build() } else { builder.without_circuit().build() }
     };
+    let before = process(Old).await;
+    for order in FIRST_BEFORE..FIRST_BEFORE + BEFORE {
+        let receipt = ledger.charge(&before, order).await.expect("both servers are there");
+        ledger.tell(order, &receipt);
+    }
     let stop = Arc::new(AtomicBool::new(false));
     let mut movers = None;
     for (stage, modes) in
@@ -182,9 +192,28 @@ where
     stop.store(true, Ordering::Relaxed);
     let killed = movers.expect("they began").await.expect("they end");
     assert!(killed >= 4, "the mover was killed {killed} times");
-    move_the_rest(&servers, &ledger, &process(New).await).await;
     let to = (servers.new)().await;
+    assert!(has_some_from_before(&to).await, "no mover copied anything before it was killed");
+    move_the_rest(&servers, &ledger, &process(New).await).await;
     (ledger, to)
+}
+
+fn order_of(entry: &Entry) -> Option<u64> {
+    entry.record.key()?.parse().ok()
+}
+
+async fn has_some_from_before(new: &impl Store) -> bool {
+    let mut next = Some(Scan::all());
+    while let Some(scan) = next {
+        let page = new.scan(&scan).await.expect("it answers");
+        let mut completed =
+            page.entries.iter().filter(|(_, entry)| entry.state == State::Completed);
+        if completed.any(|(_, entry)| order_of(entry) >= Some(FIRST_BEFORE)) {
+            return true;
+        }
+        next = page.next.map(|cursor| scan.after(cursor));
+    }
+    false
 }
 
 /// The last pass. Calls that were running when a server died are in doubt: the ledger knows of each whether it happened.
@@ -221,7 +250,11 @@ async fn move_the_rest<FA, FB>(servers: &Servers<FA, FB>, ledger: &Ledger, opera
 /// The old server is gone for good.
 async fn nothing_is_lost_and_nothing_happened_twice<B: Store>(ledger: &Ledger, to: B) {
     let (told, effects) = (ledger.told(), ledger.effects());
-    assert!(told.len() >= 4 * TOLD_IN_A_STAGE, "there was no load: {}", told.len());
+    assert!(
+        told.len() >= 4 * TOLD_IN_A_STAGE + BEFORE as usize,
+        "there was no load: {}",
+        told.len()
+    );
     for (order, times) in &effects {
         assert_eq!(*times, 1, "effects of order {order}");
     }

@@ -10,7 +10,8 @@ use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::{
-    AsyncConnectionConfig, Cmd, IntoConnectionInfo as _, RedisResult, TlsCertificates, Value,
+    AsyncConnectionConfig, Cmd, ConnectionInfo, IntoConnectionInfo as _, RedisResult,
+    TlsCertificates, Value,
 };
 
 use super::commands::PlainSettings;
@@ -26,7 +27,7 @@ impl RedisConnection {
     pub(super) async fn open(settings: &PlainSettings<'_>) -> RedisResult<Self> {
         Ok(match settings.address {
             Address::Sentinel(urls, group, database) => {
-                let url = primary(urls, group).await?;
+                let url = primary(settings, urls, group).await?;
                 Self::Server(server(settings, &url, Some(*database)).await?)
             }
             Address::Cluster(urls) => Self::Cluster(cluster(settings, urls).await?),
@@ -89,26 +90,39 @@ async fn server(
         login = login.set_db(database);
     }
     let info = info.set_redis_settings(login);
-    let client = match &settings.ca {
-        Some(ca) => redis::Client::build_with_tls(info, certificates(ca))?,
-        None => redis::Client::open(info)?,
-    };
-    // Its own limit is half a second.
-    let config = AsyncConnectionConfig::new()
+    client(settings, info)?.get_multiplexed_async_connection_with_config(&config(settings)).await
+}
+
+/// A server's or a sentinel's.
+fn client(settings: &PlainSettings<'_>, info: ConnectionInfo) -> RedisResult<redis::Client> {
+    match &settings.ca {
+        Some(ca) => redis::Client::build_with_tls(info, certificates(ca)),
+        None => redis::Client::open(info),
+    }
+}
+
+/// Without it, a limit of half a second for an answer, and of one for a connection.
+fn config(settings: &PlainSettings<'_>) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
         .set_connection_timeout(Some(settings.limit))
-        .set_response_timeout(Some(settings.limit));
-    client.get_multiplexed_async_connection_with_config(&config).await
+        .set_response_timeout(Some(settings.limit))
 }
 
 /// The URL of the primary, as the first sentinel says that answers.
-async fn primary(urls: &[String], group: &str) -> RedisResult<String> {
+async fn primary(
+    settings: &PlainSettings<'_>,
+    urls: &[String],
+    group: &str,
+) -> RedisResult<String> {
     let mut ask = Cmd::new();
     ask.arg("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(group);
     let mut failure = (redis::ErrorKind::InvalidClientConfig, "no sentinel is named").into();
     for url in urls {
         let answer: RedisResult<(String, u16)> = async {
-            let client = redis::Client::open(url.as_str())?;
-            ask.query_async(&mut client.get_multiplexed_async_connection().await?).await
+            let client = client(settings, url.as_str().into_connection_info()?)?;
+            let config = config(settings);
+            let connection = client.get_multiplexed_async_connection_with_config(&config);
+            ask.query_async(&mut connection.await?).await
         }
         .await;
         match answer {

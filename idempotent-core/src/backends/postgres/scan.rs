@@ -12,7 +12,7 @@ use crate::backends::shared::sql::{cursor_after, cursor_id};
 use crate::model::RecordId;
 use crate::store::{Page, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
-/// How many rows a page reads at most, if its limit is not higher.
+/// How many rows a page with a filter reads at most, if its limit is not higher. Without one, each row is on the page.
 const MAX_ROWS: usize = 5_000;
 
 /// The most records of a page, since each may be as large as the engine's limit.
@@ -21,7 +21,8 @@ const MAX_RECORDS: usize = 1_000;
 pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreError> {
     let after = cursor_id(request.cursor.as_ref())?;
     let limit = request.limit.clamp(1, MAX_RECORDS);
-    let max_rows = MAX_ROWS.max(limit);
+    let has_filter = request.operation.is_some() || !request.states.is_empty();
+    let max_rows = if has_filter { MAX_ROWS.max(limit) } else { limit };
     let wants = |state| request.states.is_empty() || request.states.contains(&state);
     let statement = if wants(State::Completed) {
         &store.statements.scan

@@ -66,10 +66,11 @@ pub(super) fn parse_load_all(
     values
         .into_iter()
         .map(|value| match (value, done.next()) {
+            // Also a key that ended between the two: older servers let time go on within a transaction.
+            (Value::Nil | Value::BulkString(_), Some(Value::Int(NO_SUCH_KEY))) => Some(None),
             (Value::BulkString(value), Some(Value::Int(pttl))) => {
                 Some(Some(StoredValue { value, pttl }))
             }
-            (Value::Nil, Some(Value::Int(NO_SUCH_KEY))) => Some(None),
             _ => None,
         })
         .collect()
@@ -161,6 +162,16 @@ mod tests {
         let done = Value::Array([vec![values], times.to_vec()].concat());
         let answers = vec![Value::Okay, Value::Okay, done];
         assert_eq!(loaded(answers), [Some(Some((b"a".to_vec(), 10))), Some(None), None]);
+    }
+
+    #[test]
+    fn a_key_that_ends_between_its_value_and_its_time_is_gone() {
+        let values = Value::Array(vec![value("a"), value("b"), value("c")]);
+        let times = [10, NO_SUCH_KEY, -1].map(Value::Int);
+        let done = Value::Array([vec![values], times.to_vec()].concat());
+        let expected =
+            [Some(Some((b"a".to_vec(), 10))), Some(None), Some(Some((b"c".to_vec(), -1)))];
+        assert_eq!(loaded(vec![Value::Okay, done]), expected);
     }
 
     #[test]
