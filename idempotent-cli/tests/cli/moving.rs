@@ -203,7 +203,7 @@ async fn a_move_to_itself_or_to_nowhere_changes_nothing() {
     assert_eq!((unasked.1, &unasked.0["code"]), (6, &json!("declined")));
     // A pass that only looks leaves what is there, so another one finds the same.
     let for_ever = ["move", "--to", "redis://127.0.0.1:1", "--until-done", "--dry-run"];
-    let ran = crate::run::run(&old.url, &for_ever).await;
+    let ran = run(&old.url, &for_ever).await;
     assert!(ran.code == 2 && ran.stderr.contains("--until-done"), "{}", ran.stderr);
     let option = ["move", "--to", &old.url, "--to-prefix", "x:", "--dry-run"];
     let (error, code) = one(&old.url, &option).await;

@@ -150,7 +150,10 @@ mod tests {
         Value::BulkString(text.as_bytes().to_vec())
     }
 
-    fn loaded(answers: Vec<Value>) -> Vec<Option<Option<(Vec<u8>, i64)>>> {
+    /// The value and lifetime of a key, if it is there, if that is known.
+    type Loaded = Option<Option<(Vec<u8>, i64)>>;
+
+    fn loaded(answers: Vec<Value>) -> Vec<Loaded> {
         let loaded = parse_load_all(answers.into_iter(), 3);
         loaded.into_iter().map(|it| it.map(|it| it.map(|it| (it.value, it.pttl)))).collect()
     }

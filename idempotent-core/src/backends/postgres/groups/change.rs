@@ -1,6 +1,6 @@
 //! [`Change`]: what one call asks for, and what writes.
 
-use super::queue::Member;
+use super::member::Member;
 use super::record_change::RecordChange;
 use super::step_change::StepChange;
 use crate::backends::postgres::entry::EntryRow;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::Error;
 use tokio::time::Instant;
 
-use super::queue::{Member, Queued, Verdict};
+use super::member::{Member, Queued, Verdict};
 use crate::backends::postgres::error::{is_lost, is_of_the_data, store_error_of};
 
 /// Why a group failed.

@@ -1,6 +1,6 @@
 //! [`Look`]: an id that somebody wants to reserve, and wants to know of first.
 
-use super::queue::Member;
+use super::member::Member;
 use crate::backends::shared::notify::Hash;
 use crate::store::Entry;
 

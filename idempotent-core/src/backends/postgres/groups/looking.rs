@@ -8,7 +8,8 @@ use sqlx::postgres::PgRow;
 
 use super::failure::{Failure, deadline};
 use super::look::{LONGEST_RECORD, Look};
-use super::queue::{Queued, Sender, Verdict};
+use super::member::{Queued, Verdict};
+use super::queue::Sender;
 use crate::backends::postgres::connection::Retry;
 use crate::backends::postgres::entry::EntryRow;
 use crate::backends::postgres::inner::Inner;

@@ -5,10 +5,9 @@
 //! that it can make without waiting for a transaction of a caller. The others, and those that are alone, take the
 //! statements of one step.
 //!
-//! [`steps`] decides which way a change takes. [`queue`] is where members of a group wait, and its workers;
-//! [`pending`] says which are the next. A
-//! [`look`] is the first group of a reserve, and [`looking`] sends it: whoever finds a result never waits for a
-//! commit. A [`change`] is what writes: to a record, as [`record_change`] says, or to the journal of a call, as
+//! [`steps`] decides which way a change takes. [`queue`] is where the [members](member) of a group wait, and its
+//! workers; [`pending`] says which are the next. A [`look`] is the first group of a reserve, and [`looking`] sends it:
+//! whoever finds a result never waits for a commit. A [`change`] is what writes: to a record, as [`record_change`] says, or to the journal of a call, as
 //! [`step_change`] does. [`statement`] sends many of them, of both kinds, and [`failure`] says what becomes of a group
 //! that failed. [`lanes`] is what a store has of all this.
 
@@ -17,6 +16,7 @@ mod failure;
 mod lanes;
 mod look;
 mod looking;
+mod member;
 mod pending;
 mod query;
 mod queue;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use super::queue::{Member, Queued};
+use super::member::{Member, Queued};
 use crate::backends::shared::notify::Hash;
 
 /// How much a group has.
@@ -115,7 +115,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::backends::postgres::groups::queue::Verdict;
+    use crate::backends::postgres::groups::member::Verdict;
 
     #[derive(Debug, Clone, Copy, PartialEq)]
     struct Fake {

@@ -15,74 +15,18 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::member::{Member, Queued, Verdict};
 use super::pending::Pending;
 use crate::backends::postgres::error::{store_error, timed_out};
 use crate::backends::shared::notify::Hash;
-use crate::store::StoreError;
 
 /// How many groups are under way at once, unless they are slow.
 const IN_FLIGHT: usize = 2;
-
-/// What can leave together with others of its kind.
-pub(super) trait Member: Send + Sync + Sized + 'static {
-    /// What its caller is told.
-    type Answer: Send + 'static;
-
-    /// The id that it is about, unless any number of members may be about the same.
-    fn unique_hash(&self) -> Option<&Hash>;
-
-    /// The call that no other group may be about while one with this member is under way.
-    fn exclusive_call(&self) -> Option<&Hash>;
-
-    /// About how many bytes it sends.
-    fn bytes(&self) -> usize;
-
-    /// Whether it overtakes those that are not.
-    fn is_urgent(&self) -> bool;
-}
 
 /// What sends members of a kind.
 pub(super) trait Sender<M: Member>: Send + Sync + 'static {
     /// Sends a group, and answers its members.
     fn send(self: Arc<Self>, group: Vec<Queued<M>>) -> impl Future<Output = ()> + Send;
-}
-
-/// How a group has ended for one of its members.
-pub(super) enum Verdict<T> {
-    Answer(T),
-    /// It has to be asked for alone. It may have taken effect already.
-    Singly,
-    /// The server cannot be reached, or did not answer in time.
-    Failed(StoreError),
-}
-
-/// A member, and its caller.
-pub(super) struct Queued<M: Member> {
-    pub(super) member: M,
-    /// When its caller gives up.
-    pub(super) deadline: Instant,
-    answer: oneshot::Sender<Verdict<M::Answer>>,
-}
-
-impl<M: Member> Queued<M> {
-    /// A member, and where its caller is answered.
-    pub(super) fn new(
-        member: M,
-        deadline: Instant,
-    ) -> (Self, oneshot::Receiver<Verdict<M::Answer>>) {
-        let (answer, answered) = oneshot::channel();
-        (Self { member, deadline, answer }, answered)
-    }
-
-    /// Whether its caller was dropped, or has given up.
-    pub(super) fn is_closed(&self) -> bool {
-        self.answer.is_closed()
-    }
-
-    pub(super) fn answer(self, verdict: Verdict<M::Answer>) {
-        // Fails if the caller was dropped.
-        let _ = self.answer.send(verdict);
-    }
 }
 
 /// The members of one kind that wait, and the workers that send them.

@@ -8,8 +8,9 @@ use sqlx::{Error, Row};
 
 use super::change::{Change, Changed};
 use super::failure::{Failure, deadline};
+use super::member::{Queued, Verdict};
 use super::query::query;
-use super::queue::{Queued, Sender, Verdict};
+use super::queue::Sender;
 use crate::backends::postgres::connection::Retry;
 use crate::backends::postgres::entry::EntryRow;
 use crate::backends::postgres::inner::Inner;

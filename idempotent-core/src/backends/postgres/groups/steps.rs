@@ -6,7 +6,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::change::{Change, Changed};
 use super::look::Look;
-use super::queue::{Queue, Verdict};
+use super::member::Verdict;
+use super::queue::Queue;
 use super::record_change::RecordChange;
 use super::step_change::StepChange;
 use crate::backends::postgres::error::{store_error, timed_out};
