@@ -143,6 +143,30 @@ async fn a_late_owner_that_dies_once_it_has_settled_its_step_has_the_call_go_on(
     assert_goes_on_by_itself(&shop).await;
 }
 
+/// Its lease is over, and a store takes its time all the same.
+#[tokio::test(start_paused = true)]
+async fn a_late_owner_waits_for_the_answer_that_its_step_is_settled() {
+    let shop = Shop::new();
+    let sleeper = Sleeper::fall_asleep(&shop).await;
+    shop.call(|| recharge(&shop)).await.unwrap_err();
+    let settled = shop.store().calls(StoreMethod::WriteStep) + 1;
+    let slow = Fault::Delay(Duration::from_millis(300));
+    shop.store().inject(StoreMethod::WriteStep, When::Nth(settled), slow);
+    assert_eq!(sleeper.wake().await.unwrap(), 1);
+    assert_goes_on_by_itself(&shop).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_owner_tries_again_to_settle_its_step() {
+    let shop = Shop::new();
+    let sleeper = Sleeper::fall_asleep(&shop).await;
+    shop.call(|| recharge(&shop)).await.unwrap_err();
+    let settled = shop.store().calls(StoreMethod::WriteStep) + 1;
+    shop.store().inject(StoreMethod::WriteStep, When::Nth(settled), Fault::Fail);
+    assert_eq!(sleeper.wake().await.unwrap(), 1);
+    assert_goes_on_by_itself(&shop).await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_operator_who_settles_a_step_before_its_late_owner_has_the_last_word() {
     let shop = Shop::new();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::StepScope;
@@ -44,7 +44,8 @@ impl Previous {
     }
 }
 
-/// Writes until the store acknowledges it, or the lease is over.
+/// Writes until the store acknowledges it, or the lease is over. A late owner may still say what its step did, and has as long
+/// as a call of the store may take.
 pub(super) async fn write(
     engine: &Idempotency,
     scope: &StepScope,
@@ -61,12 +62,18 @@ pub(super) async fn write(
         .also(&also);
     let request = if write.begins { request.beginning() } else { request };
     let mut pause = FIRST_PAUSE;
+    let patience = if write.begins { Duration::ZERO } else { engine.settings().store_timeout };
+    let until = Instant::now() + patience;
+    let left = || {
+        let patience = until.saturating_duration_since(Instant::now());
+        scope.lease.remaining().max(patience)
+    };
     let outcome = loop {
-        let limit = scope.lease.remaining().max(Duration::from_millis(1));
+        let limit = left().max(Duration::from_millis(1));
         let call = store.write_step(&request);
         match engine.0.call(Transition::WriteStep, limit, call).await {
             Ok(outcome) => break outcome,
-            Err(error) if may_try_again(&error) && scope.lease.remaining() > pause => {
+            Err(error) if may_try_again(&error) && left() > pause => {
                 report(scope, &error);
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
