@@ -57,16 +57,13 @@ pub(crate) async fn locate(
     interrupt: &Interrupt,
 ) -> Result<Located, Failure> {
     let found = match reference(store, target)? {
-        Reference::Id(id) => match interrupt.unless_pressed(store.engine.inspect(&id)).await? {
-            Ok(seen) => seen.map(|seen| Located::Record(Box::new(seen))),
-            Err(error) if Failure::from_ref(&error).exit() == Exit::Unreadable => {
-                let found = Unreadable::new(Some(id.clone()), id.to_string(), error.to_string());
-                Some(Located::Unreadable(found))
-            }
-            Err(error) => return Err(error.into()),
-        },
+        Reference::Id(id) => inspect(store, &id, interrupt).await?,
         Reference::Digits(operation, digits) => {
-            search(store, operation, &digits, interrupt).await?
+            match search(store, operation, &digits, interrupt).await? {
+                // A page of a scan has records without their steps.
+                Some(Located::Record(seen)) => inspect(store, seen.id(), interrupt).await?,
+                found => found,
+            }
         }
     };
     let Some(found) = found else { return Err(not_found(target)) };
@@ -77,6 +74,22 @@ pub(crate) async fn locate(
             Err(Failure::new(Exit::Refused, message))
         }
         _ => Ok(found),
+    }
+}
+
+/// Looks at one record, with its steps.
+async fn inspect(
+    store: &Connected,
+    id: &RecordId,
+    interrupt: &Interrupt,
+) -> Result<Option<Located>, Failure> {
+    match interrupt.unless_pressed(store.engine.inspect(id)).await? {
+        Ok(seen) => Ok(seen.map(|seen| Located::Record(Box::new(seen)))),
+        Err(error) if Failure::from_ref(&error).exit() == Exit::Unreadable => {
+            let found = Unreadable::new(Some(id.clone()), id.to_string(), error.to_string());
+            Ok(Some(Located::Unreadable(found)))
+        }
+        Err(error) => Err(error.into()),
     }
 }
 

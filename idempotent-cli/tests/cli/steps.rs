@@ -28,6 +28,10 @@ async fn a_call_is_shown_with_its_steps(store: TestStore) {
     let steps = document["journal"]["steps"].as_array().unwrap_or_else(|| panic!("{document:#}"));
     assert_eq!((code, &steps[0]["name"]), (0, &json!("reserve-stock")));
     assert_eq!((&steps[0]["status"], &steps[0]["part_of"]), (&json!("recorded"), &json!(null)));
+    // As `list` prints it on a terminal.
+    let (_, hash) = document["id"].as_str().and_then(|id| id.rsplit_once(':')).expect("an id");
+    let (short, _) = one(&store.url, &["show", &hash[..12]]).await;
+    assert_eq!(short["journal"], document["journal"]);
     for columns in ["80", "40"] {
         let mut shown = command(&show);
         shown.env("IDEMPOTENT_STORE", &store.url).env("COLUMNS", columns);
