@@ -7,7 +7,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 
-use crate::run::{command, documents, json as all, one, read, run};
+use crate::run::{assert_runs, command, documents, json as all, one, read, run};
 use crate::shop::{lost, quote};
 use crate::stores::TestStore;
 
@@ -179,8 +179,9 @@ async fn ctrl_c_ends_a_purge_between_two_records_and_says_how_many_it_has_remove
     }
     let mut purge = command(&["--json", "purge", "--all", "--operation", "shop.quote"]);
     purge.args(["--yes", "--reason", "r"]).env("IDEMPOTENT_STORE", &store.url);
-    let child = purge.spawn().expect("it starts");
+    let mut child = purge.spawn().expect("it starts");
     while redis.cli(&["DBSIZE"]).await == Reply::Int(300) {
+        assert_runs(&mut child);
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
     redis.stop_process();

@@ -10,7 +10,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 
-use crate::run::{audit, command, documents, json as all, one, read, run};
+use crate::run::{assert_runs, audit, command, documents, json as all, one, read, run};
 use crate::shop::{begin, charge, lost, quote};
 use crate::stores::TestStore;
 
@@ -134,8 +134,9 @@ async fn hanging_mover(old: &TestStore, new: &Redis) -> Child {
     filling.join_all().await;
     let mut moving = command(&["--json", "--timeout", "60s", "move", "--to", &new.url()]);
     moving.args(YES).env("IDEMPOTENT_STORE", &old.url);
-    let child = moving.spawn().expect("it starts");
+    let mut child = moving.spawn().expect("it starts");
     while new.cli(&["DBSIZE"]).await == Reply::Int(0) {
+        assert_runs(&mut child);
         sleep(Duration::from_millis(5)).await;
     }
     new.stop_process();

@@ -71,3 +71,9 @@ pub(crate) fn audit(path: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(path).expect("there is an audit log");
     text.lines().map(|line| serde_json::from_str(line).expect("a line is JSON")).collect()
 }
+
+/// Panics if a command has ended that a test waits for.
+pub(crate) fn assert_runs(child: &mut tokio::process::Child) {
+    let ended = child.try_wait().expect("it can be asked");
+    assert!(ended.is_none(), "it has ended by itself: {ended:?}");
+}

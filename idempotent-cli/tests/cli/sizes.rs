@@ -12,13 +12,18 @@ on_every_store! { every_command_works_on_none_one_and_a_thousand_records }
 
 const YES: [&str; 3] = ["--yes", "--reason", "ticket 42"];
 
+/// Makes so many at a time that a loaded machine answers each in time.
 async fn fill(engine: &Idempotency, numbers: std::ops::Range<u32>) {
-    let mut quotes = JoinSet::new();
-    for number in numbers {
-        let engine = engine.clone();
-        quotes.spawn(async move { quote(&engine, &format!("basket {number}")).await });
+    let mut filling = JoinSet::new();
+    for worker in 0..8 {
+        let (engine, numbers) = (engine.clone(), numbers.clone());
+        filling.spawn(async move {
+            for number in numbers.skip(worker).step_by(8) {
+                quote(&engine, &format!("basket {number}")).await;
+            }
+        });
     }
-    quotes.join_all().await;
+    filling.join_all().await;
 }
 
 async fn every_command_works_on_none_one_and_a_thousand_records(store: TestStore) {
