@@ -141,8 +141,8 @@ impl<T, E> Execution<T, E> {
                 Ok((CallOutcome::Replayed, Some(result)))
             }
             Acquired::Won(mut held) => {
-                if let (Some(observed), Some(before)) = (&self.observed, held.resumed_from.take()) {
-                    observed.link(&self.span, Some(*before));
+                if let (Some(observed), Some(before)) = (&self.observed, held.take_resumed_from()) {
+                    observed.link(&self.span, Some(before));
                 }
                 held.take_over(report);
                 self.phase = Phase::Body(Owner::Held(held));

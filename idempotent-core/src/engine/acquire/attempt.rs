@@ -16,7 +16,7 @@ use crate::engine::circuit::{Asking, OpenCircuit};
 use crate::engine::claim::Claim;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseContext, LeaseHandle, RenewalTask, current};
-use crate::engine::settle::{HeldReservation, Unused, discard};
+use crate::engine::settle::{HeldReservation, Resumption, Unused, discard};
 use crate::engine::telemetry::{Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Guarantee, RecordId, Token};
@@ -123,10 +123,9 @@ fn adopt(mut prepared: Prepared, written: Written, claim: Arc<Claim>) -> Result<
     match ready(&mut prepared) {
         Ok(task) => {
             prepared.lease = written.record.lease();
-            prepared.resumed_from = written.record.trace_parent().map(Box::new);
-            let mut held = hold(prepared, written, task)?;
-            held.claim = Some(claim);
-            Ok(Attempt::Acquired(Acquired::Won(held)))
+            let trace_parent = written.record.trace_parent();
+            prepared.resumption = Some(Box::new(Resumption { trace_parent, claim: Some(claim) }));
+            Ok(Attempt::Acquired(Acquired::Won(hold(prepared, written, task)?)))
         }
         Err(refusal) => {
             prepared.leave();
@@ -246,7 +245,8 @@ async fn resume_call(
     let (mut prepared, resumed) = resume(prepared, &task, limit, &entry).await?;
     match resumed {
         Resumed::Won(written) => {
-            prepared.resumed_from = entry.record.trace_parent().map(Box::new);
+            let trace_parent = entry.record.trace_parent();
+            prepared.resumption = Some(Box::new(Resumption { trace_parent, claim: None }));
             won(prepared, written, task)
         }
         Resumed::Taken(entry) => taken(prepared, task, entry),
@@ -310,7 +310,7 @@ fn hold(
     // The lease counts from when the reservation was written: the store may have granted it at any
     // moment after that.
     let Written { record, at: sent } = written;
-    let Prepared { engine, id, ttl, lease, max_run, seat, is_charged, resumed_from, .. } = prepared;
+    let Prepared { engine, id, ttl, lease, max_run, seat, is_charged, resumption, .. } = prepared;
     if Instant::now() >= sent + lease {
         // Another caller may hold the key by now, and starting the body would run it twice.
         discard(&engine, id.clone(), record, Unused::Won);
@@ -319,7 +319,7 @@ fn hold(
     let context = LeaseContext { engine: engine.to_ref(), ttl, caller: current() };
     let lease = LeaseHandle::new(task, id, record, (lease, max_run), sent, context);
     let mut held = HeldReservation::new(engine, lease, (seat, is_charged));
-    held.resumed_from = resumed_from;
+    held.resumption = resumption;
     Ok(held)
 }
 

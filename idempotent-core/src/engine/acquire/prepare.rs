@@ -8,10 +8,9 @@ use super::request::Request;
 use crate::codec::Digest;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::limits::{Seat, WaiterSeat};
+use crate::engine::settle::Resumption;
 use crate::error::{Error, ErrorKind};
-use crate::model::{
-    Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, Secret, TraceParent,
-};
+use crate::model::{Envelope, Fingerprint, KeyParts, KeyProblem, Operation, RecordId, Secret};
 use crate::store::Reserve;
 
 /// A call with everything decided that does not depend on the store.
@@ -32,8 +31,8 @@ pub(super) struct Prepared {
     pub(super) is_charged: bool,
     /// Why the call may not run, though it may still get a result.
     pub(super) refusal: Option<Error>,
-    /// Where the run before ran in a distributed trace, if this one resumes its call.
-    pub(super) resumed_from: Option<Box<TraceParent>>,
+    /// If the call resumes one.
+    pub(super) resumption: Option<Box<Resumption>>,
 }
 
 impl Request {
@@ -68,7 +67,7 @@ impl Request {
             waiter_seat: None,
             is_charged: false,
             refusal: None,
-            resumed_from: None,
+            resumption: None,
         })
     }
 }

@@ -2,16 +2,15 @@
 //! also ends the call.
 
 use std::mem;
-use std::sync::Arc;
 #[cfg(feature = "consumer")]
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use tracing::Span;
 
 use super::discard::{Unused, discard};
 use super::dropped::{Dropped, settle_dropped};
+use super::resumption::Resumption;
 use super::settlement::ReservationRef;
-use crate::engine::claim::Claim;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseHandle};
 use crate::engine::limits::Seat;
@@ -25,11 +24,8 @@ pub(crate) struct HeldReservation {
     phase: Phase,
     /// Whether the engine has charged the call to its scope.
     pub(super) is_charged: bool,
-    /// Where the run before ran in a distributed trace, if this one resumes its call.
-    pub(crate) resumed_from: Option<Box<TraceParent>>,
-    /// That of a recovery, if this run is an attempt of one. The run may go on in another task, and its body may make other
-    /// calls, which are none.
-    pub(in crate::engine) claim: Option<Arc<Claim>>,
+    /// If this run resumes its call.
+    pub(in crate::engine) resumption: Option<Box<Resumption>>,
     /// Of nothing, until the call takes the reservation over.
     pub(super) report: CallReport,
     /// Who wants to know what became of the key.
@@ -68,13 +64,17 @@ impl HeldReservation {
             lease,
             phase: Phase::Unstarted,
             is_charged,
-            resumed_from: None,
-            claim: None,
+            resumption: None,
             report,
             #[cfg(feature = "consumer")]
             listener: None,
             _seat: seat,
         }
+    }
+
+    /// Where the run before ran in a distributed trace, if this one resumes its call; once.
+    pub(crate) fn take_resumed_from(&mut self) -> Option<TraceParent> {
+        self.resumption.as_mut()?.trace_parent.take()
     }
 
     /// Where it is written what became of the key, once the store has said so. It stays empty as long as the store

@@ -9,6 +9,7 @@ mod failed_runs;
 mod held;
 mod in_transaction;
 mod record;
+mod resumption;
 mod settlement;
 mod suspend;
 
@@ -17,4 +18,5 @@ pub(super) use self::failed_runs::find_failed_run;
 pub(crate) use self::held::HeldReservation;
 pub(crate) use self::in_transaction::TransactionReservation;
 pub(super) use self::in_transaction::transaction_error;
+pub(super) use self::resumption::Resumption;
 pub(crate) use self::settlement::{ReservationRef, Settlement, SuspendEnd, UnknownEnd};

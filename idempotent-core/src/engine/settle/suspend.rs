@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::held::HeldReservation;
 use super::settlement::{Doubt, Settlement, SuspendEnd, UnknownEnd};
+use crate::engine::claim::Claim;
 use crate::engine::journal::RunJournal;
 use crate::engine::telemetry::Telemetry;
 use crate::error::{Error, ErrorKind};
@@ -120,14 +121,18 @@ impl HeldReservation {
 
     /// Whether the run was counted as an attempt of a recovery: those of a call's own callers are not.
     fn is_attempt(&self) -> bool {
-        self.claim.is_some()
+        self.claim().is_some()
     }
 
     /// Notes that this process cannot go on with the call.
     fn leave(&self) {
-        if let Some(claim) = &self.claim {
+        if let Some(claim) = self.claim() {
             claim.leave();
         }
+    }
+
+    fn claim(&self) -> Option<&Claim> {
+        self.resumption.as_ref()?.claim.as_deref()
     }
 
     /// The reservation with its journal, if the store may have one.
