@@ -34,9 +34,21 @@ step_clippy() {
     cargo clippy --workspace --all-targets --all-features -- -D warnings
 }
 
+# Each feature alone checks one crate again and again, on one core: the documentation is built beside it.
+step_features_and_doc() {
+    beside step_features doc_and_adapters
+}
+
+doc_and_adapters() {
+    step_doc
+    step_adapters_gates
+}
+
 # Every feature of idempotent-core alone, and none.
 step_features() {
     local feature
+    # A target folder of its own, since Cargo lets one build at a time into a folder.
+    export CARGO_TARGET_DIR="$target/features"
     cargo clippy -p idempotent-core --no-default-features -- -D warnings
     for feature in $(python3 tests/ci/msrv.py features); do
         echo "--- feature $feature"

@@ -3,8 +3,8 @@
 # Fails in CI; elsewhere says loudly that the step did not run.
 missing() {
     [[ "${CI:-}" != true ]] || die "$1 is missing and could not be installed"
-    echo "!!! SKIPPED $step: $1 is missing and could not be installed" >&2
-    skipped+=("$step ($1)")
+    # To the log, since a step may run beside another, in a shell of its own.
+    echo "!!! SKIPPED $step: $1 is missing and could not be installed" | tee -a "$log" >&2
     return 1
 }
 

@@ -57,26 +57,15 @@ step_build() {
 }
 
 # Every test and doctest but those of `harness`. Chaos and the adapters mostly wait, for leases that lapse and servers that
-# start again: they run beside the others, and what they print is shown behind it.
+# start again: they run beside the others.
 step_test() {
-    local output waiting others status=0
     step_build
-    output="$(mktemp)"
-    # Process groups of their own, so that whoever interrupts this run ends them with it.
-    set -m
-    (
-        step_chaos
-        step_adapters
-    ) >"$output" 2>&1 &
-    waiting=$!
-    step_suites &
-    others=$!
-    set +m
-    wait "$others" || status=$?
-    wait "$waiting" || status=$?
-    cat "$output"
-    rm -f "$output"
-    return "$status"
+    beside waiting_tests step_suites
+}
+
+waiting_tests() {
+    step_chaos
+    step_adapters
 }
 
 # Servers and processes that are killed, frozen and cut off.
