@@ -8,6 +8,7 @@ fails! {
         a_first_step_marks_the_reservation_and_keeps_its_lease
         a_late_run_writes_while_nobody_has_taken_the_call_and_begins_nothing
         a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+        a_call_that_waits_for_a_step_of_its_own_last_run_goes_on_once_that_run_settles_it
         a_call_that_waits_for_more_than_its_steps_still_waits_when_they_are_settled
         of_many_who_settle_the_last_steps_one_has_the_call_go_on
     ]
@@ -56,6 +57,7 @@ fails! {
         a_suspended_call_in_doubt_is_indeterminate_until_it_is_suspended_again
         a_call_without_a_journal_is_released_or_abandoned_when_it_is_suspended
         a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+        a_call_that_waits_for_a_step_of_its_own_last_run_goes_on_once_that_run_settles_it
         a_call_whose_steps_were_settled_before_waits_for_none
         a_call_that_waits_for_more_than_its_steps_still_waits_when_they_are_settled
         of_many_who_settle_the_last_steps_one_has_the_call_go_on
@@ -75,6 +77,7 @@ fails! {
         a_suspended_call_lapses_at_once_and_keeps_its_steps
         a_journal_lives_as_long_as_its_record_after_a_renewal
         a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+        a_call_that_waits_for_a_step_of_its_own_last_run_goes_on_once_that_run_settles_it
         a_call_whose_steps_were_settled_before_waits_for_none
         of_many_who_settle_the_last_steps_one_has_the_call_go_on
     ]
@@ -98,7 +101,11 @@ fails! {
     ]
     write_step_never_ends_the_wait: WriteStepNeverEndsTheWait fails [
         a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+        a_call_that_waits_for_a_step_of_its_own_last_run_goes_on_once_that_run_settles_it
         of_many_who_settle_the_last_steps_one_has_the_call_go_on
+    ]
+    write_step_never_ends_its_own_wait: WriteStepNeverEndsItsOwnWait fails [
+        a_call_that_waits_for_a_step_of_its_own_last_run_goes_on_once_that_run_settles_it
     ]
     write_step_ends_the_wait_at_once: WriteStepEndsTheWaitAtOnce fails [
         a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled

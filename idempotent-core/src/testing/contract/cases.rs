@@ -264,6 +264,7 @@ macro_rules! __contract_cases {
             }
             steps_in_doubt {
                 a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
+                a_call_that_waits_for_a_step_of_its_own_last_run_goes_on_once_that_run_settles_it
                 a_call_whose_steps_were_settled_before_waits_for_none
                 a_call_that_waits_for_more_than_its_steps_still_waits_when_they_are_settled
                 of_many_who_settle_the_last_steps_one_has_the_call_go_on

@@ -55,6 +55,25 @@ pub(super) async fn a_call_that_waits_for_its_steps_goes_on_once_the_last_is_set
     assert_eq!(fixture.steps(&third).await.len(), 2);
 }
 
+pub(super) async fn a_call_that_waits_for_a_step_of_its_own_last_run_goes_on_once_that_run_settles_it(
+    fixture: Fixture,
+) {
+    require_journal!(fixture);
+    let (run, begun) = (fixture.begin_run().await, entry(StepStatus::Begun, b""));
+    assert_eq!(fixture.begin(&run, "pay", &begun).await, WriteStepOutcome::Written);
+    let waiting = run.record.abandoned().waiting_for_steps();
+    fixture.suspend(&run, &waiting).await;
+    fixture.assert_found(State::Indeterminate, &waiting).await;
+
+    // What the step did becomes known after its run gave up waiting for it.
+    fixture.settle(&run, "pay", &begun, &recorded(b"paid")).await;
+    let suspended = waiting.with_steps_settled();
+    fixture.assert_found(State::Suspended, &suspended).await;
+    let (next, seen) = (Run::next(&fixture, &run), run.seen_as(&suspended));
+    assert!(matches!(fixture.resume(&seen, &next).await, ResumeOutcome::Won));
+    assert_eq!(fixture.steps(&next).await.len(), 1);
+}
+
 pub(super) async fn a_call_whose_steps_were_settled_before_waits_for_none(fixture: Fixture) {
     require_journal!(fixture);
     let (late, begun, next) = overtaken(&fixture, &["pay"]).await;

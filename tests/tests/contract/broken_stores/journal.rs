@@ -121,6 +121,7 @@ impl Journal for BrokenStore {
                 written
             }
             Flaw::WriteStepNeverEndsTheWait
+            | Flaw::WriteStepNeverEndsItsOwnWait
             | Flaw::WriteStepEndsTheWaitAtOnce
             | Flaw::WriteStepEndsEveryWait
             | Flaw::WriteStepLooksBeforeItWrites

@@ -148,6 +148,7 @@ pub(crate) enum Flaw {
     CompleteOverwritesSuspendedCalls,
     PurgeKeepsTheJournal,
     WriteStepNeverEndsTheWait,
+    WriteStepNeverEndsItsOwnWait,
     WriteStepEndsTheWaitAtOnce,
     WriteStepEndsEveryWait,
     WriteStepLooksBeforeItWrites,
