@@ -6,10 +6,19 @@ use std::time::Duration;
 use futures::future::join_all;
 use idempotent_core::backends::PostgresStore;
 use idempotent_core::store::{Complete, CompleteOutcome, ReserveOutcome, Store, StoreError};
+use idempotent_core::testing::contract::{self, Lapsed};
 use idempotent_servers::{Postgres, Server, require};
-use idempotent_tests::Attempt;
+use idempotent_tests::{Attempt, SOON, TwoHandles};
+use sqlx::postgres::PgPoolOptions;
 
 use crate::setup::{VERSIONS, migrated, patient};
+
+/// A store on a pool of the application: its connections have the isolation level of their server, which the store's own
+/// do not.
+async fn on_a_pool(server: &Postgres) -> PostgresStore {
+    let pool = PgPoolOptions::new().max_connections(10).connect(&server.url()).await.unwrap();
+    migrated(PostgresStore::builder(pool).response_timeout(SOON)).await
+}
 
 fn won(outcome: &Result<ReserveOutcome, StoreError>) -> bool {
     matches!(outcome.as_ref().unwrap(), ReserveOutcome::Won)
@@ -31,7 +40,7 @@ async fn at_every_isolation_level_one_of_many_wins_and_nobody_gets_an_error() {
                 .arg("default_transaction_isolation", level)
                 .start()
                 .await;
-            let stores = [migrated(patient(&server)).await, migrated(patient(&server)).await];
+            let stores = [on_a_pool(&server).await, on_a_pool(&server).await];
             for _ in 0..3 {
                 let attempt = Attempt::new();
                 assert_eq!(race(&stores, &attempt).await, 1, "{level}: a vacant id");
@@ -43,11 +52,23 @@ async fn at_every_isolation_level_one_of_many_wins_and_nobody_gets_an_error() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn at_every_isolation_level_one_of_many_who_settle_the_last_steps_has_the_call_go_on() {
+    const CASE: &str = "of_many_who_settle_the_last_steps_one_has_the_call_go_on";
+    require!(Server::Postgres);
+    let case = contract::cases().into_iter().find(|case| case.name() == CASE);
+    let case = case.expect("it is in the contract");
+    for level in ["repeatable read", "serializable"] {
+        let server = Postgres::builder().arg("default_transaction_isolation", level).start().await;
+        case.run(TwoHandles::open(Lapsed::Kept, async || on_a_pool(&server).await).await).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn at_every_isolation_level_one_of_many_results_for_a_vacant_id_is_recorded() {
     require!(Server::Postgres);
     for level in ["read committed", "serializable"] {
         let server = Postgres::builder().arg("default_transaction_isolation", level).start().await;
-        let stores = [migrated(patient(&server)).await, migrated(patient(&server)).await];
+        let stores = [on_a_pool(&server).await, on_a_pool(&server).await];
         for _ in 0..3 {
             let attempt = Attempt::new();
             let mut reservations = Vec::new();
