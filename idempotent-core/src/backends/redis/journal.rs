@@ -138,7 +138,7 @@ fn read_steps(hash: Value, journal: Token) -> Result<Vec<(StepId, StepEntry)>, S
     };
     match hash {
         Value::Map(fields) => {
-            fields.into_iter().try_for_each(|(field, value)| read(field, value))?
+            fields.into_iter().try_for_each(|(field, value)| read(field, value))?;
         }
         Value::Array(fields) => {
             let mut fields = fields.into_iter();
