@@ -15,7 +15,7 @@ use super::policy::Policy;
 use super::typed::Call;
 use crate::default_engine::engine_of;
 use crate::engine::{
-    Acquired, AcquiredStep, Acquisition, CallReport, CallSpan, CurrentCallGuard,
+    Acquired, AcquiringStep, Acquisition, CallReport, CallSpan, CurrentCallGuard,
     FinishInBackground, HeldReservation, HeldStep, Idempotency, KeyEnd, ObservedCall, Request,
     StepRecording, UnrecordedRun, current,
 };
@@ -35,7 +35,7 @@ pub(super) enum Phase<T, E> {
     Unstarted(Box<Request>),
     /// Reports the end until somebody has the key, who then does.
     Acquiring(Acquisition, CallReport),
-    AcquiringStep(Pin<Box<dyn Future<Output = Result<AcquiredStep, Error>> + Send>>),
+    AcquiringStep(AcquiringStep),
     /// The body may run.
     Body(Owner),
     Recording(Box<Recording<T, E>>),
@@ -49,7 +49,7 @@ pub(super) enum Owner {
     /// No record: the store failed and the engine fails open.
     Unrecorded(Box<UnrecordedRun>),
     /// A step of a call that holds a reservation.
-    Step(Box<HeldStep>),
+    Step(HeldStep),
 }
 
 pub(super) struct Recording<T, E> {
@@ -86,7 +86,7 @@ impl<T, E> Execution<T, E> {
                     return Poll::Pending;
                 };
                 if request.is_step {
-                    return self.start_step(*request, cx);
+                    return self.start_step(request, cx);
                 }
                 let report = CallReport::start(&self.span);
                 match start(request, &self.span, &mut self.observed) {

@@ -15,15 +15,15 @@ impl<T, E> Execution<T, E> {
     /// Takes note that the body asks for this step, in the order in which the body does.
     pub(super) fn start_step(
         &mut self,
-        request: Request,
+        request: Box<Request>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Result<T, E>>, Error>> {
         match acquire_step(request, current()) {
-            Ok(acquiring) => {
+            ControlFlow::Break(acquired) => Poll::Ready(self.begin_step(acquired)),
+            ControlFlow::Continue(acquiring) => {
                 self.phase = Phase::AcquiringStep(acquiring);
                 self.poll_step(cx)
             }
-            Err(error) => Poll::Ready(Err(self.refuse_step(error))),
         }
     }
 
@@ -35,18 +35,22 @@ impl<T, E> Execution<T, E> {
         let Phase::AcquiringStep(acquiring) = &mut self.phase else { return Poll::Pending };
         let acquired = ready!(acquiring.as_mut().poll(cx));
         self.phase = Phase::Done;
+        Poll::Ready(self.begin_step(acquired))
+    }
+
+    fn begin_step(
+        &mut self,
+        acquired: Result<AcquiredStep, Error>,
+    ) -> Result<Option<Result<T, E>>, Error> {
         let replayed = match acquired {
-            Ok(AcquiredStep::Recorded(recorded)) => {
-                let replayed = self.policy.replay(&recorded.result);
-                replayed.map(Some).map_err(|error| recorded.unreadable(&error))
-            }
+            Ok(AcquiredStep::Recorded(recorded)) => self.policy.replay_step(&recorded).map(Some),
             Ok(AcquiredStep::Run(step)) => {
                 self.phase = Phase::Body(Owner::Step(step));
                 Ok(None)
             }
             Err(error) => Err(error),
         };
-        Poll::Ready(match replayed {
+        match replayed {
             Ok(replayed) => {
                 let outcome = match replayed {
                     Some(_) => CallOutcome::Replayed,
@@ -56,7 +60,7 @@ impl<T, E> Execution<T, E> {
                 Ok(replayed)
             }
             Err(error) => Err(self.refuse_step(error)),
-        })
+        }
     }
 
     fn refuse_step(&self, error: Error) -> Error {
@@ -71,14 +75,14 @@ impl<T, E> Execution<T, E> {
     pub(super) fn settle_step(
         &mut self,
         mut result: Result<T, E>,
-        step: Box<HeldStep>,
+        step: HeldStep,
         cx: &mut Context<'_>,
     ) -> Poll<Finished<T, E>> {
-        let mut settlement = self.policy.settlement_of_step(&result, &step);
-        if let Some(error) = self.policy.verify(&result, &mut settlement, step.reservation()) {
+        let mut end = self.policy.end_of_step(&result, &step);
+        if let Some(error) = self.policy.verify_step(&result, &mut end, &step) {
             result = self.policy.refuse(self.refuse_step(error));
         }
-        match step.settle(&settlement) {
+        match step.settle(end) {
             ControlFlow::Break(ended) => Poll::Ready(self.end_step(result, ended)),
             ControlFlow::Continue(recording) => {
                 self.phase = Phase::RecordingStep(Box::new((result, recording)));

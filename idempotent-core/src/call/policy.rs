@@ -13,11 +13,11 @@ use rmp_serde::encode::Error as EncodeError;
 use super::bounds::Memoizable;
 use crate::codec::{self, BinaryResult, Comparison};
 use crate::engine::{
-    CompletedRecord, HeldReservation, HeldStep, ReservationRef, Settlement, SuspendEnd, Telemetry,
-    TransactionReservation, UnknownEnd,
+    CompletedRecord, HeldReservation, HeldStep, RecordedStep, ReservationRef, Settlement, StepEnd,
+    SuspendEnd, Telemetry, TransactionReservation, UnknownEnd,
 };
 use crate::error::{Error, ErrorKind};
-use crate::model::{Disposition, NotKept, Outcome, RecordBytes};
+use crate::model::{Disposition, NotKept, Outcome, RecordBytes, StepEntry, StepStatus};
 use crate::store::Isolation;
 
 pub(super) struct Policy<T, E> {
@@ -129,12 +129,29 @@ impl<T, E> Policy<T, E> {
     }
 
     /// What a step's result means.
-    pub(super) fn settlement_of_step(&self, result: &Result<T, E>, step: &HeldStep) -> Settlement {
+    pub(super) fn end_of_step(&self, result: &Result<T, E>, step: &HeldStep) -> StepEnd {
         // As in `settlement`.
         if matches!(self.rule, Rule::All) && result.is_err() && step.refused_status().is_some() {
-            return Settlement::Unknown(UnknownEnd::default());
+            return StepEnd::Unknown;
         }
-        self.settle_as(result, step.reservation(), self.disposition(result))
+        match self.disposition(result) {
+            Disposition::Keep | Disposition::KeepFor(_) => StepEnd::Final(self.entry(result, step)),
+            Disposition::Release => StepEnd::Failed,
+            Disposition::Unknown => StepEnd::Unknown,
+            Disposition::HoldForLease => StepEnd::HoldForLease,
+            Disposition::Suspend => StepEnd::Suspend,
+        }
+    }
+
+    fn entry(&self, result: &Result<T, E>, step: &HeldStep) -> StepEntry {
+        let reservation = step.reservation();
+        let recorded = step.recorded(|out| self.encode(result, out));
+        let entry =
+            recorded.unwrap_or_else(|error| step.not_kept(not_kept(error.as_ref(), reservation)));
+        if entry.status() == StepStatus::NotKept(NotKept::TooLarge) {
+            Telemetry::not_kept(reservation.id, NotKept::TooLarge.as_str());
+        }
+        entry
     }
 
     /// What happens to the record in a transaction. Where serialization failures can happen, an
@@ -184,27 +201,29 @@ impl<T, E> Policy<T, E> {
         reservation: ReservationRef<'_>,
         ttl: Option<Duration>,
     ) -> Settlement {
-        let ReservationRef { id, record: reservation, max_result_bytes, verify_results } =
-            reservation;
-        let ended = reservation.completed_with(max_result_bytes, |out| match (result, &self.err) {
-            (Ok(value), _) => (self.ok.encode)(codec::OK, value, out).map_err(Some),
-            (Err(error), Some(side)) => (side.encode)(codec::ERR, error, out).map_err(Some),
-            (Err(_), None) => Err(None),
-        });
-        let record = ended.unwrap_or_else(|error| match error {
-            Some(error) => {
-                // Otherwise the caller is told, and the log says that.
-                if !verify_results {
-                    Telemetry::not_encodable(id, &error);
-                }
-                reservation.tombstone(NotKept::NotEncodable)
-            }
-            None => reservation.tombstone(NotKept::NotMemoized),
+        let ReservationRef { id, record: before, max_result_bytes, .. } = reservation;
+        let ended = before.completed_with(max_result_bytes, |out| self.encode(result, out));
+        let record = ended.unwrap_or_else(|error| {
+            reservation.record.tombstone(not_kept(error.as_ref(), reservation))
         });
         if !record.has_result() && record.outcome() == Outcome::NotKept(NotKept::TooLarge) {
             Telemetry::not_kept(id, NotKept::TooLarge.as_str());
         }
         Settlement::Complete { record, ttl }
+    }
+
+    /// Appends the bytes of a result. It fails without an error if it is one that is not memoized.
+    #[inline]
+    fn encode(
+        &self,
+        result: &Result<T, E>,
+        out: &mut RecordBytes,
+    ) -> Result<(), Option<EncodeError>> {
+        match (result, &self.err) {
+            (Ok(value), _) => (self.ok.encode)(codec::OK, value, out).map_err(Some),
+            (Err(error), Some(side)) => (side.encode)(codec::ERR, error, out).map_err(Some),
+            (Err(_), None) => Err(None),
+        }
     }
 
     /// A tombstone that the caller asked for.
@@ -223,20 +242,40 @@ impl<T, E> Policy<T, E> {
         let Outcome::Kept(payload) = record.outcome() else {
             return Err(Error::of(ErrorKind::Incompatible, id));
         };
+        self.decode(payload).map_err(|why| match payload.first() {
+            Some(&codec::ERR) if self.err.is_some() => undecodable::<E>(completed, why),
+            _ => undecodable::<T>(completed, why),
+        })
+    }
+
+    /// The recorded result of a step.
+    pub(super) fn replay_step(&self, recorded: &RecordedStep) -> Result<Result<T, E>, Error> {
+        self.decode(recorded.result()).map_err(|why| recorded.unreadable(&why))
+    }
+
+    /// Reads the bytes of a result, or says why it cannot.
+    fn decode(&self, payload: &[u8]) -> Result<Result<T, E>, Cow<'static, str>> {
         let decoded = match (payload.split_first(), &self.err) {
             (Some((&codec::OK, value)), _) => (self.ok.decode)(value).map(Ok),
             (Some((&codec::ERR, error)), Some(side)) => (side.decode)(error).map(Err),
             (Some((&codec::ERR, _)), None) => {
-                let why = "it is an error, and this operation does not memoize errors";
-                return Err(undecodable::<T>(completed, why.into()));
+                return Err("it is an error, and this operation does not memoize errors".into());
             }
-            _ => return Err(undecodable::<T>(completed, "its format is unknown".into())),
+            _ => return Err("its format is unknown".into()),
         };
-        decoded.map_err(|error| match payload.first() {
-            Some(&codec::ERR) => undecodable::<E>(completed, decode_failure(error)),
-            _ => undecodable::<T>(completed, decode_failure(error)),
-        })
+        decoded.map_err(decode_failure)
     }
+}
+
+/// Why a result is not kept that could not be encoded, or that is not memoized.
+#[cold]
+fn not_kept(error: Option<&EncodeError>, reservation: ReservationRef<'_>) -> NotKept {
+    let Some(error) = error else { return NotKept::NotMemoized };
+    // Otherwise the caller is told, and the log says that.
+    if !reservation.verify_results {
+        Telemetry::not_encodable(reservation.id, error);
+    }
+    NotKept::NotEncodable
 }
 
 /// The error of a result that cannot be decoded as a `V`. What somebody has resolved the call to can be corrected, and the

@@ -73,7 +73,9 @@ pub use self::recovery::{Recovery, RunningRecovery};
 pub(crate) use self::settle::{
     HeldReservation, ReservationRef, Settlement, SuspendEnd, TransactionReservation, UnknownEnd,
 };
-pub(crate) use self::steps::{AcquiredStep, HeldStep, StepRecording, acquire_step};
+pub(crate) use self::steps::{
+    AcquiredStep, AcquiringStep, HeldStep, RecordedStep, StepEnd, StepRecording, acquire_step,
+};
 pub(crate) use self::task_engine::task_engine;
 pub use self::task_engine::with_engine;
 pub(crate) use self::telemetry::{CallReport, CallSpan, KeyEnd, Telemetry};

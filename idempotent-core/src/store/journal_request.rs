@@ -24,6 +24,9 @@ pub struct WriteStep<'a> {
     pub begins: bool,
     /// Entries of other steps, each to be written only if nothing stands there.
     pub also: &'a [(StepId, StepEntry)],
+    /// Whether the record is marked already, as far as its owner knows: a write of it was acknowledged. A hint, by which
+    /// a store may save itself to send the record; the server may have lost it.
+    pub is_marked: bool,
 }
 
 /// What an entry of a step may replace. One that is the same already is written.
@@ -95,7 +98,7 @@ impl<'a> WriteStep<'a> {
         entry: &'a StepEntry,
     ) -> Self {
         let (replaces, begins) = (Replaces::Anything, false);
-        Self { id, record, step, entry, replaces, begins, also: &[] }
+        Self { id, record, step, entry, replaces, begins, also: &[], is_marked: false }
     }
 
     /// Sets what may stand there before.
@@ -109,6 +112,13 @@ impl<'a> WriteStep<'a> {
     #[must_use]
     pub const fn beginning(mut self) -> Self {
         self.begins = true;
+        self
+    }
+
+    /// Says that a write to this journal was acknowledged before.
+    #[must_use]
+    pub const fn marked(mut self) -> Self {
+        self.is_marked = true;
         self
     }
 

@@ -2,6 +2,8 @@
 
 use super::answer::{CompleteOutcome, Entry, ReserveOutcome, ScopeUse};
 use super::error::StoreError;
+use super::journal_answer::WriteStepOutcome;
+use super::journal_request::WriteStep;
 use super::request::{Complete, Reserve};
 use crate::model::{RecordId, ScopeId};
 
@@ -38,6 +40,14 @@ pub trait LocalStore: Send + Sync {
 
     /// Like [`Store::complete`](super::Store::complete), without waiting. Default: `None`.
     fn try_complete(&self, _request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
+        None
+    }
+
+    /// Like [`Journal::write_step`](super::Journal::write_step), without waiting. Default: `None`.
+    fn try_write_step(
+        &self,
+        _request: &WriteStep<'_>,
+    ) -> Option<Result<WriteStepOutcome, StoreError>> {
         None
     }
 

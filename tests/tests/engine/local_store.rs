@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use idempotent_core::backends::MemoryStore;
-use idempotent_core::model::RecordId;
+use idempotent_core::model::{RecordId, StepEntry, StepId, Token};
 use idempotent_core::store::{
-    Complete, CompleteOutcome, Entry, LocalStore, Page, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, Store, StoreError,
+    Complete, CompleteOutcome, Entry, Journal, LocalStore, Page, Release, Renew, RenewOutcome,
+    Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan, Store, StoreError, Suspend, WriteStep,
+    WriteStepOutcome,
 };
-use idempotent_core::{Error, ErrorKind, Idempotency, Operation};
+use idempotent_core::{Error, ErrorKind, Idempotency, Operation, step};
 use idempotent_tests::{Runs, call, secs, settle};
 
 const CHARGE: Operation = Operation::new("charge");
@@ -20,6 +21,7 @@ struct Losing {
     store: MemoryStore,
     reserves: AtomicUsize,
     completes: AtomicUsize,
+    writes: AtomicUsize,
     awaited: AtomicUsize,
 }
 
@@ -40,11 +42,46 @@ impl LocalStore for Losing {
     fn try_complete(&self, request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
         Some(lose(&self.completes, self.store.try_complete(request)?))
     }
+
+    fn try_write_step(
+        &self,
+        request: &WriteStep<'_>,
+    ) -> Option<Result<WriteStepOutcome, StoreError>> {
+        Some(lose(&self.writes, self.store.try_write_step(request)?))
+    }
+}
+
+#[async_trait]
+impl Journal for Losing {
+    async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
+        self.awaited.fetch_add(1, Ordering::SeqCst);
+        lose(&self.writes, self.store.write_step(request).await)
+    }
+
+    async fn load_steps(
+        &self,
+        id: &RecordId,
+        journal: Token,
+    ) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+        self.store.load_steps(id, journal).await
+    }
+
+    async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
+        Journal::resume(&self.store, request).await
+    }
+
+    async fn suspend(&self, request: &Suspend<'_>) -> Result<(), StoreError> {
+        Journal::suspend(&self.store, request).await
+    }
 }
 
 #[async_trait]
 impl Store for Losing {
     fn local(&self) -> Option<&dyn LocalStore> {
+        Some(self)
+    }
+
+    fn journal(&self) -> Option<&dyn Journal> {
         Some(self)
     }
 
@@ -126,4 +163,27 @@ async fn a_complete_that_keeps_failing_goes_on_behind_the_caller() {
     assert_eq!(store.awaited.load(Ordering::SeqCst), 3);
     tokio::time::sleep(secs(5)).await;
     assert_eq!(store.awaited.load(Ordering::SeqCst), 5);
+}
+
+/// A call with a step, which has run as often as it returns.
+async fn call_with_a_step(engine: &Idempotency, runs: &Runs) -> Result<usize, Error> {
+    let call = CHARGE.key("k").engine(engine).returning::<Result<usize, Error>>();
+    call.run(|| step("capture", || async { Ok(runs.note()) })).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_that_is_written_at_once_is_not_awaited() {
+    let (store, engine) = engine(0, 0);
+    assert_eq!(call_with_a_step(&engine, &Runs::new()).await.unwrap(), 1);
+    assert_eq!(store.awaited.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_step_whose_write_is_lost_at_once_is_written_again_and_does_not_run_again() {
+    let (store, engine) = engine(0, 0);
+    store.writes.store(3, Ordering::SeqCst);
+    let runs = Runs::new();
+    assert_eq!(call_with_a_step(&engine, &runs).await.unwrap(), 1);
+    assert_eq!(store.awaited.load(Ordering::SeqCst), 3);
+    assert_eq!(runs.count(), 1);
 }

@@ -12,6 +12,9 @@ use crate::store::{
     Replaces, Resume, ResumeOutcome, State, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
 };
 
+/// For so many steps a journal has room at first.
+const USUAL_STEPS: usize = 7;
+
 impl<C: CompletedMap> Records<C> {
     pub(super) fn write_step(&self, request: &WriteStep<'_>, now: Moment) -> WriteStepOutcome {
         let mut locked = self.unfinished.lock(request.id.hash());
@@ -33,7 +36,11 @@ impl<C: CompletedMap> Records<C> {
             locked.mark(request.record.clone());
         }
         let Some(slot) = locked.slot_mut() else { return WriteStepOutcome::Fenced };
+        let may_settle = slot.record.waits_for_steps();
         let steps = &mut slot.kept.get_or_insert_default().steps;
+        if steps.capacity() == 0 {
+            steps.reserve(USUAL_STEPS);
+        }
         for (step, entry) in request.also {
             steps.entry(*step).or_insert_with(|| entry.clone());
         }
@@ -58,7 +65,9 @@ impl<C: CompletedMap> Records<C> {
                 WriteStepOutcome::Written
             }
         };
-        locked.end_wait_for_steps(now);
+        if may_settle {
+            locked.end_wait_for_steps(now);
+        }
         outcome
     }
 

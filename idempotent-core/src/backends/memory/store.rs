@@ -155,6 +155,13 @@ impl LocalStore for MemoryStore {
         Some(Ok(self.complete_now(request)))
     }
 
+    fn try_write_step(
+        &self,
+        request: &WriteStep<'_>,
+    ) -> Option<Result<WriteStepOutcome, StoreError>> {
+        Some(Ok(self.records().write_step(request, self.now())))
+    }
+
     fn try_scope_use(&self, scope: &ScopeId, up_to: u64) -> Option<ScopeUse> {
         Some(self.count_scope(scope, up_to))
     }

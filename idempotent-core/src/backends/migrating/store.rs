@@ -12,7 +12,7 @@ use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, DueCalls, Entry, Journal,
     LocalStore, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Scan,
-    ScopeUse, State, Store, StoreError, StoreHealth, Wait,
+    ScopeUse, State, Store, StoreError, StoreHealth, Wait, WriteStep, WriteStepOutcome,
 };
 use async_trait::async_trait;
 
@@ -121,6 +121,13 @@ impl<From: Store, To: Store> LocalStore for Migrating<From, To> {
 
     fn try_complete(&self, request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
         if self.mode == Old { self.old.local()?.try_complete(request) } else { None }
+    }
+
+    fn try_write_step(
+        &self,
+        request: &WriteStep<'_>,
+    ) -> Option<Result<WriteStepOutcome, StoreError>> {
+        if self.mode == Old { self.old.local()?.try_write_step(request) } else { None }
     }
 
     fn try_scope_use(&self, scope: &ScopeId, up_to: u64) -> Option<ScopeUse> {

@@ -18,6 +18,9 @@ use crate::store::{
 /// The field that has the journal's name. Those of steps are 32 bytes long.
 const NAME: &[u8] = b"name";
 
+/// How many bytes of a record the scripts read: all that they decide by.
+const HEAD: usize = 40;
+
 const MISSING: &str = "the call has a journal of steps, and it is gone without its record: the server evicted it, or \
                        somebody deleted it";
 
@@ -27,6 +30,50 @@ pub(super) async fn write_step(
 ) -> Result<WriteStepOutcome, StoreError> {
     let Some(name) = request.record.journal() else { return Err(MalformedRecord.into()) };
     let key = store.keys.of(request.id);
+    if is_plain(request) {
+        if let Some(outcome) = record_step(store, request, name, &key).await? {
+            return Ok(outcome);
+        }
+        return Box::pin(store.bounded(write_any_step(store, request, name, &key))).await;
+    }
+    write_any_step(store, request, name, &key).await
+}
+
+/// Whether the step has a result, and the record its journal, as far as its owner knows. Then neither the whole record
+/// is sent nor the entry read that may stand there.
+fn is_plain(request: &WriteStep<'_>) -> bool {
+    let replaces_anything = matches!(request.replaces, Replaces::Anything);
+    request.is_marked && replaces_anything && !request.begins && request.also.is_empty()
+}
+
+/// Writes such a step. `None` if the record turns out to be another one, and the other script must decide.
+async fn record_step(
+    store: &Shared,
+    request: &WriteStep<'_>,
+    name: Token,
+    key: &str,
+) -> Result<Option<WriteStepOutcome>, StoreError> {
+    let Some(head) = request.record.as_bytes().get(..HEAD) else { return Ok(None) };
+    let (step, entry) = (&request.step.as_bytes()[..], request.entry.as_bytes());
+    let arguments = [head, &name.as_bytes()[..], step, entry];
+    let journal = journal_of(key);
+    let keys = ScriptKeys::with(key, Some(&journal), None);
+    let script = &store.scripts.record_step;
+    let answer = store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1));
+    match answer.await.map_err(store_error)? {
+        Value::Int(1) => Ok(Some(WriteStepOutcome::Written)),
+        Value::Int(3) => Err(missing()),
+        Value::Int(4) => Ok(None),
+        answer => Err(store_error(unexpected(&answer))),
+    }
+}
+
+async fn write_any_step(
+    store: &Shared,
+    request: &WriteStep<'_>,
+    name: Token,
+    key: &str,
+) -> Result<WriteStepOutcome, StoreError> {
     let (may_replace, replaced): (&[u8], &[u8]) = match request.replaces {
         Replaces::Nothing => (b"0", b""),
         Replaces::Anything => (b"1", b""),
@@ -43,14 +90,14 @@ pub(super) async fn write_step(
     // Only a step that is settled may make its call due.
     let settles = matches!(request.replaces, Replaces::Entry(_)) && !request.begins;
     let is_due = settles && request.record.has_input();
-    let due = is_due.then(|| store.keys.due_of(request.id, &key));
+    let due = is_due.then(|| store.keys.due_of(request.id, key));
     if due.is_some() {
-        arguments.push(store.keys.due_entry(&key).as_bytes());
+        arguments.push(store.keys.due_entry(key).as_bytes());
     }
     let scripts = &store.scripts;
     let script = if request.begins { &scripts.begin_step } else { &scripts.write_step };
-    let journal = journal_of(&key);
-    let keys = ScriptKeys::with(&key, Some(&journal), due.as_deref());
+    let journal = journal_of(key);
+    let keys = ScriptKeys::with(key, Some(&journal), due.as_deref());
     let answer = store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1));
     match answer.await.map_err(store_error)? {
         Value::Int(1) => Ok(WriteStepOutcome::Written),
@@ -70,19 +117,38 @@ pub(super) async fn load_steps(
     let mut command = Cmd::new();
     command.arg("HGETALL").arg(journal_of(&key));
     let answer = store.client.send(&key, &command, Retry::Once).await.map_err(store_error)?;
-    let fields: Vec<(Vec<u8>, Vec<u8>)> =
-        redis::from_redis_value(answer).map_err(|_| store_error(unexpected(&Value::Nil)))?;
-    let is_named =
-        |(field, value): &(Vec<u8>, Vec<u8>)| field == NAME && value == &journal.as_bytes()[..];
-    if !fields.iter().any(is_named) {
-        return Ok(Vec::new());
-    }
-    let steps = fields.iter().filter(|(field, _)| field != NAME);
-    let read = |(step, entry): &(Vec<u8>, Vec<u8>)| {
-        let step: [u8; 32] = step.as_slice().try_into().map_err(|_| MalformedRecord)?;
-        Ok((StepId::from_bytes(step), StepEntry::from_bytes(entry)?))
+    read_steps(answer, journal)
+}
+
+/// The steps of a hash, if it is the journal of this name.
+fn read_steps(hash: Value, journal: Token) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+    let mut is_named = false;
+    let mut steps = Vec::new();
+    let mut read = |field: Value, value: Value| {
+        let (Value::BulkString(field), Value::BulkString(value)) = (field, value) else {
+            return Err(store_error(unexpected(&Value::Nil)));
+        };
+        if field == NAME {
+            is_named = value == journal.as_bytes();
+            return Ok(());
+        }
+        let step: [u8; 32] = field.as_slice().try_into().map_err(|_| MalformedRecord)?;
+        steps.push((StepId::from_bytes(step), StepEntry::from_bytes(&value)?));
+        Ok(())
     };
-    steps.map(read).collect()
+    match hash {
+        Value::Map(fields) => {
+            fields.into_iter().try_for_each(|(field, value)| read(field, value))?;
+        }
+        Value::Array(fields) => {
+            let mut fields = fields.into_iter();
+            while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
+                read(field, value)?;
+            }
+        }
+        answer => return Err(store_error(unexpected(&answer))),
+    }
+    Ok(if is_named { steps } else { Vec::new() })
 }
 
 pub(super) async fn resume(

@@ -14,6 +14,8 @@ pub(super) struct Scripts {
     pub(super) correct: Script,
     pub(super) purge: Script,
     pub(super) write_step: Script,
+    /// The same for most steps: one that has a result, of a call that has a journal.
+    pub(super) record_step: Script,
     /// The same for a step that begins: a server that has reached its memory limit refuses it.
     pub(super) begin_step: Script,
     pub(super) resume: Script,
@@ -64,6 +66,7 @@ impl Scripts {
             confirm: script!(" flags=allow-oom", "record.lua", "write_again.lua", "confirm.lua"),
             correct: script!(" flags=allow-oom", "correct.lua"),
             purge: script!(" flags=allow-oom", "record.lua", "purge.lua"),
+            record_step: script!(" flags=allow-oom", "record_step.lua"),
             write_step: script!(
                 " flags=allow-oom",
                 "record.lua",

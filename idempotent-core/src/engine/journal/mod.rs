@@ -8,4 +8,6 @@ mod run_journal;
 mod run_step;
 
 pub(in crate::engine) use self::poison::Poison;
-pub(in crate::engine) use self::run_journal::{Arrival, RunJournal, label};
+pub(in crate::engine) use self::run_journal::{
+    Arrival, FirstArrival, RunJournal, WriteContext, label,
+};

@@ -10,7 +10,10 @@ use tokio::time::Instant;
 use super::poison::Poison;
 use super::run_step::{RunStep, StepPhase};
 use crate::error::{Error, ErrorKind};
-use crate::model::{IdHasher, Record, RecordId, StepEntry, StepId, Token};
+use crate::model::{IdHasher, Record, RecordId, StepEntry, StepId, StepStatus, Token};
+
+/// For so many steps a run has room at first.
+const USUAL_STEPS: usize = 14;
 
 /// What one run of a call knows of its steps.
 pub(in crate::engine) struct RunJournal {
@@ -39,15 +42,35 @@ struct State {
     refused: Option<(ErrorKind, String)>,
     /// Whether anything was sent to the store.
     is_written: bool,
+    /// Whether the store has said that it has the journal.
+    is_marked: bool,
     bytes: usize,
 }
 
 /// What a step finds when it is asked for.
 pub(in crate::engine) enum Arrival {
     /// It runs, unless the journal has its result.
-    First,
+    First(FirstArrival),
     /// It has a result in this run already.
     Again(StepEntry),
+}
+
+/// What is known when a step is asked for that has no result in this run.
+pub(in crate::engine) struct FirstArrival {
+    /// What the journal surely says of it, if that is loaded.
+    pub(in crate::engine) stored: Option<StepEntry>,
+    /// Whether what earlier runs have written was there by then.
+    pub(in crate::engine) is_loaded: bool,
+    /// How many steps there are, this one included, and the bytes of their entries.
+    pub(in crate::engine) size: (usize, usize),
+}
+
+/// What a write is to know of its journal.
+pub(in crate::engine) struct WriteContext {
+    /// The steps that it is to name.
+    pub(in crate::engine) unnamed: Vec<(StepId, StepEntry)>,
+    /// Whether the store has said that it has the journal.
+    pub(in crate::engine) is_marked: bool,
 }
 
 impl RunJournal {
@@ -55,12 +78,13 @@ impl RunJournal {
         let hasher = IdHasher::random();
         let state = State {
             poison: None,
-            steps: HashMap::with_hasher(hasher.clone()),
+            steps: HashMap::with_capacity_and_hasher(USUAL_STEPS, hasher.clone()),
             expected: HashMap::with_hasher(hasher),
             last_arrival: Instant::now(),
             unnamed: Vec::new(),
             refused: None,
             is_written: is_resumed,
+            is_marked: is_resumed,
             bytes: 0,
         };
         let (changed, loaded) = (Notify::new(), OnceCell::new());
@@ -116,7 +140,10 @@ impl RunJournal {
         is_keyed: bool,
         label: impl FnOnce() -> String,
     ) -> Result<Arrival, Error> {
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        // Asked before the step is looked for: another task may load it at any moment.
+        let is_loaded = !self.is_resumed || self.loaded.initialized();
         if let Some(poison) = &state.poison {
             return Err(poison.error(record));
         }
@@ -125,10 +152,11 @@ impl RunJournal {
             Err(Error::of(ErrorKind::Misconfigured, record).detail(why))
         };
         let mut was_expected = false;
-        match state.steps.entry(step) {
+        let stored = match state.steps.entry(step) {
             Place::Vacant(place) => {
                 let phase = StepPhase::Arrived;
                 place.insert(RunStep { part_of, stored: None, phase });
+                None
             }
             Place::Occupied(mut place) => match (place.get().phase, &place.get().stored) {
                 (StepPhase::Arrived | StepPhase::Running, _) => {
@@ -144,20 +172,25 @@ impl RunJournal {
                         " has already succeeded in this call: give each use a key of its own, as in `key = line.id`",
                     );
                 }
-                (StepPhase::Expected, _) => {
-                    was_expected = true;
+                (phase @ (StepPhase::Expected | StepPhase::Failed), stored) => {
+                    was_expected = phase == StepPhase::Expected;
+                    let stored = stored.clone();
                     place.get_mut().phase = StepPhase::Arrived;
+                    stored
                 }
-                (StepPhase::Failed, _) => place.get_mut().phase = StepPhase::Arrived,
             },
-        }
+        };
         if was_expected {
             state.one_less(part_of);
         }
-        state.last_arrival = Instant::now();
-        drop(state);
-        self.changed.notify_waiters();
-        Ok(Arrival::First)
+        let size = (state.steps.len(), state.bytes);
+        // Only steps of a run that resumes wait for others.
+        if self.is_resumed {
+            state.last_arrival = Instant::now();
+            drop(guard);
+            self.changed.notify_waiters();
+        }
+        Ok(Arrival::First(FirstArrival { stored, is_loaded, size }))
     }
 
     /// Takes the steps of earlier runs.
@@ -186,7 +219,7 @@ impl RunJournal {
 
     /// Whether the journal knows steps of this call or step that the body has not asked for.
     pub(in crate::engine) fn is_expecting(&self, part_of: &StepId) -> bool {
-        self.state().expected.contains_key(part_of)
+        self.is_resumed && self.state().expected.contains_key(part_of)
     }
 
     /// The labels of these steps.
@@ -233,11 +266,11 @@ impl RunJournal {
         (state.steps.len(), state.bytes)
     }
 
-    /// Marks that a write is sent, and returns the steps that it is to name.
-    pub(in crate::engine) fn before_write(&self) -> Vec<(StepId, StepEntry)> {
+    /// Marks that a write is sent, and returns what it is to know.
+    pub(in crate::engine) fn before_write(&self) -> WriteContext {
         let mut state = self.state();
         state.is_written = true;
-        state.unnamed.clone()
+        WriteContext { unnamed: state.unnamed.clone(), is_marked: state.is_marked }
     }
 
     /// Whether a write has named a step, or the next one will.
@@ -254,7 +287,7 @@ impl RunJournal {
         }
     }
 
-    /// Takes note of what a write has written.
+    /// Takes note of what a write has written: what ends a step ends it here, too.
     pub(in crate::engine) fn after_write(
         &self,
         step: StepId,
@@ -262,6 +295,7 @@ impl RunJournal {
         also: Vec<(StepId, StepEntry)>,
     ) {
         let mut state = self.state();
+        state.is_marked = true;
         state.bytes += entry.as_bytes().len();
         for (named, entry) in also {
             state.unnamed.retain(|(unnamed, _)| *unnamed != named);
@@ -271,12 +305,18 @@ impl RunJournal {
         }
         state.unnamed.retain(|(unnamed, _)| *unnamed != step);
         if let Some(step) = state.steps.get_mut(&step) {
+            if let StepStatus::Recorded | StepStatus::NotKept(_) = entry.status() {
+                step.phase = StepPhase::Succeeded;
+            }
             step.stored = Some(entry);
         }
     }
 
-    /// Takes note that the body of a step runs.
+    /// Takes note that the body of a step runs, which only those want to know that wait for others.
     pub(in crate::engine) fn started(&self, step: &StepId) {
+        if !self.is_resumed {
+            return;
+        }
         if let Some(step) = self.state().steps.get_mut(step) {
             step.phase = StepPhase::Running;
         }

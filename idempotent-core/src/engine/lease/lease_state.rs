@@ -178,7 +178,12 @@ impl Lease {
 
     /// How long the reservation surely holds unless it is renewed.
     pub(in crate::engine) fn remaining(&self) -> Duration {
-        self.times().expires_at.saturating_duration_since(Instant::now())
+        self.remaining_at(Instant::now())
+    }
+
+    /// The same at a moment that was just read from the clock.
+    pub(in crate::engine) fn remaining_at(&self, now: Instant) -> Duration {
+        self.times().expires_at.saturating_duration_since(now)
     }
 }
 

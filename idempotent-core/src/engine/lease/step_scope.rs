@@ -7,9 +7,7 @@ use std::time::Duration;
 use super::lease_state::Lease;
 use super::outer_call::{Nesting, OuterCall};
 use crate::engine::journal::{Poison, RunJournal};
-use crate::model::{
-    Fingerprint, KeyParts, RecordId, StepEntry, StepHead, StepId, StepStatus, Token,
-};
+use crate::model::{Fingerprint, KeyParts, RecordId, StepHead, StepId, Token};
 
 /// A step that the body of a call has asked for.
 pub(in crate::engine) struct StepScope {
@@ -32,22 +30,16 @@ pub(in crate::engine) struct StepScope {
 }
 
 impl StepScope {
-    /// What a journal says of it.
-    pub(in crate::engine) fn entry(
-        &self,
-        reached: StepStatus,
-        took: Duration,
-        result: &[u8],
-    ) -> StepEntry {
-        let head = StepHead {
+    /// What every entry of it has.
+    pub(in crate::engine) fn head(&self) -> StepHead<'_> {
+        StepHead {
             part_of: self.part_of,
             name: self.name,
             key: self.key.as_ref().filter(|_| !self.redacts),
             attempt: self.attempt,
             version: self.version,
             fingerprint: self.fingerprint,
-        };
-        head.entry(reached, took, result)
+        }
     }
 
     /// Ends the run, and marks every step that this one is a part of.

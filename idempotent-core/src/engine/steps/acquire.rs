@@ -7,16 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::yield_now;
+use tokio::time::Instant;
 
 use super::arrive::{ArrivedStep, arrive};
 use super::gate::wait_for_expected;
 use super::held::HeldStep;
 use super::load::load;
 use super::write::{self, Previous, StepWrite};
-use crate::engine::acquire::{CompletedRecord, Request};
+use crate::engine::acquire::Request;
 use crate::engine::background::FinishInBackground;
-use crate::engine::idempotency::Idempotency;
-use crate::engine::journal::Poison;
+use crate::engine::journal::{Arrival, FirstArrival, Poison};
 use crate::engine::lease::{CurrentCall, StepScope};
 use crate::error::{Error, ErrorKind};
 use crate::model::{Guarantee, StepEntry, StepStatus};
@@ -26,114 +26,148 @@ pub(crate) enum AcquiredStep {
     /// It is recorded: decode its result.
     Recorded(RecordedStep),
     /// Run its body, and record its end.
-    Run(Box<HeldStep>),
+    Run(HeldStep),
 }
 
 /// A step that is recorded, with its result.
 pub(crate) struct RecordedStep {
-    pub(crate) result: CompletedRecord,
+    entry: StepEntry,
     scope: Arc<StepScope>,
 }
 
 impl RecordedStep {
+    /// The encoded result.
+    pub(crate) fn result(&self) -> &[u8] {
+        self.entry.result()
+    }
+
     /// The error of a result that this code cannot read: it names the step, and the call waits for code that can.
-    pub(crate) fn unreadable(&self, error: &Error) -> Error {
-        let error = self.scope.refusal(error.kind(), error.why());
+    pub(crate) fn unreadable(&self, why: &str) -> Error {
+        let error = self.scope.refusal(ErrorKind::Decode, why);
         self.scope.journal.refuse(&error);
         error
     }
 }
 
-type Acquiring = Pin<Box<dyn Future<Output = Result<AcquiredStep, Error>> + Send>>;
+/// A step that waits before it may run: for the store, or for others.
+pub(crate) type AcquiringStep = Pin<Box<dyn Future<Output = Result<AcquiredStep, Error>> + Send>>;
 
 const LAPSED: &str = "the lease of its call may have lapsed before it could start";
 
 const DOUBT: &str = "it began and nobody knows what it did; resolve the record once you know";
 
-/// Acquires a step of `caller`, whose body asks for it now.
+/// Acquires a step of `caller`, whose body asks for it now. Most have nothing to wait for, and cost no future.
 pub(crate) fn acquire_step(
-    request: Request,
+    request: Box<Request>,
     caller: Option<CurrentCall>,
-) -> Result<Acquiring, Error> {
+) -> ControlFlow<Result<AcquiredStep, Error>, AcquiringStep> {
     let (guarantee, accept) = (request.operation.guarantee, request.operation.accept);
-    let arrived = arrive(request, caller)?;
-    Ok(Box::pin(acquire(arrived, guarantee, accept)))
+    let ArrivedStep { engine, scope, found } = match arrive(request, caller) {
+        Ok(arrived) => arrived,
+        Err(error) => return ControlFlow::Break(Err(error)),
+    };
+    let FirstArrival { stored, is_loaded, size } = match found {
+        Arrival::First(arrival) => arrival,
+        Arrival::Again(entry) => return ControlFlow::Break(replay(&scope, entry, accept)),
+    };
+    let mut held = HeldStep::new(engine, scope);
+    if !is_loaded {
+        return ControlFlow::Continue(Box::pin(load_and_admit(held, guarantee, accept)));
+    }
+    let may_wait = held.scope.journal.is_resumed || guarantee != Guarantee::AtLeastOnce;
+    let admitted = match look(&mut held, stored.as_ref(), accept) {
+        Ok(Some(recorded)) => return ControlFlow::Break(Ok(recorded)),
+        Ok(None) if may_wait => {
+            return ControlFlow::Continue(Box::pin(admit(held, stored, guarantee)));
+        }
+        Ok(None) if stored.is_none() => has_room(&held, size),
+        admitted => admitted.map(drop),
+    };
+    ControlFlow::Break(match admitted.and_then(|()| has_time(&mut held)) {
+        Ok(()) => Ok(AcquiredStep::Run(held)),
+        Err(error) => Err(held.refuse(error)),
+    })
 }
 
-async fn acquire(
-    arrived: ArrivedStep,
+/// The first step of a run that resumes, and those that are asked for before its journal is there.
+async fn load_and_admit(
+    mut held: HeldStep,
     guarantee: Guarantee,
     accept: (u32, u32),
 ) -> Result<AcquiredStep, Error> {
-    let ArrivedStep { engine, scope, again } = arrived;
-    if let Some(entry) = again {
-        return replay(&scope, &entry, accept);
+    if let Err(error) = load(&held.engine, &held.scope).await {
+        return Err(held.refuse(error));
     }
-    let mut held = Box::new(HeldStep::new(engine, scope));
-    let stored = match admit(&mut held, accept).await {
-        Ok(ControlFlow::Continue(stored)) => stored,
-        Ok(ControlFlow::Break(recorded)) => return Ok(recorded),
-        Err(error) => {
-            held.scope.journal.refuse(&error);
-            held.set_refused();
-            return Err(error);
-        }
-    };
+    let stored = held.scope.journal.stored(&held.scope.id);
+    match look(&mut held, stored.as_ref(), accept) {
+        Ok(Some(recorded)) => Ok(recorded),
+        Ok(None) => admit(held, stored, guarantee).await,
+        Err(error) => Err(held.refuse(error)),
+    }
+}
+
+/// Lets a step run once nothing is in its way any more, and it is written that it begins if need be.
+async fn admit(
+    mut held: HeldStep,
+    stored: Option<StepEntry>,
+    guarantee: Guarantee,
+) -> Result<AcquiredStep, Error> {
+    if let Err(error) = wait_for_turn(&mut held, stored.is_none()).await {
+        return Err(held.refuse(error));
+    }
     if guarantee == Guarantee::AtLeastOnce {
         return Ok(AcquiredStep::Run(held));
     }
     let previous = stored.map_or(Previous::Nothing, Previous::Entry);
     // If this is dropped meanwhile, the beginning is written and then taken back.
-    let held = FinishInBackground::new(begin(held, previous)).await?;
-    has_time(&held.scope)?;
+    let mut held = FinishInBackground::new(begin(held, previous)).await?;
+    has_time(&mut held)?;
     Ok(AcquiredStep::Run(held))
 }
 
-/// What the journal says of a step: its result, or what a run of its body replaces.
-async fn admit(
-    held: &mut HeldStep,
-    accept: (u32, u32),
-) -> Result<ControlFlow<AcquiredStep, Option<StepEntry>>, Error> {
-    let (engine, scope) = (&held.engine, &held.scope);
-    load(engine, scope).await?;
-    let stored = scope.journal.stored(&scope.id);
-    match &stored {
-        Some(entry) => match entry.status() {
-            StepStatus::Recorded | StepStatus::NotKept(_) => {
-                let recorded = replay(scope, entry, accept)?;
-                scope.journal.succeeded(&scope.id);
-                held.set_ended();
-                return Ok(ControlFlow::Break(recorded));
-            }
-            StepStatus::Begun => {
-                let poison = Poison::new(
-                    ErrorKind::Indeterminate,
-                    format!("step `{}`: {DOUBT}", scope.label()),
-                );
-                let error = poison.error(&scope.lease.id);
-                scope.poison(poison.in_doubt(true));
-                return Err(error);
-            }
-            StepStatus::Tried => {}
-        },
-        None => {
-            if scope.journal.is_resumed {
-                wait_for_expected(engine, scope).await?;
-            }
-            has_room(engine, scope)?;
+async fn wait_for_turn(held: &mut HeldStep, is_new: bool) -> Result<(), Error> {
+    let journal = &held.scope.journal;
+    if is_new {
+        if journal.is_resumed {
+            wait_for_expected(&held.engine, &held.scope).await?;
         }
+        has_room(held, journal.size())?;
     }
-    if scope.journal.is_resumed {
+    if journal.is_resumed {
         // A body that fails at once must not drop steps beside it that nobody has asked for yet.
         yield_now().await;
     }
-    has_time(scope)?;
-    Ok(ControlFlow::Continue(stored))
+    has_time(held)
+}
+
+/// What the journal says of a step, if it has its result; then it does not run.
+fn look(
+    held: &mut HeldStep,
+    stored: Option<&StepEntry>,
+    accept: (u32, u32),
+) -> Result<Option<AcquiredStep>, Error> {
+    let (Some(entry), scope) = (stored, &held.scope) else { return Ok(None) };
+    match entry.status() {
+        StepStatus::Recorded | StepStatus::NotKept(_) => {
+            let recorded = replay(scope, entry.clone(), accept)?;
+            scope.journal.succeeded(&scope.id);
+            held.set_ended();
+            Ok(Some(recorded))
+        }
+        StepStatus::Begun => {
+            let why = format!("step `{}`: {DOUBT}", scope.label());
+            let poison = Poison::new(ErrorKind::Indeterminate, why);
+            let error = poison.error(&scope.lease.id);
+            scope.poison(poison.in_doubt(true));
+            Err(error)
+        }
+        StepStatus::Tried => Ok(None),
+    }
 }
 
 /// Writes that a step begins that is *at most once*.
-async fn begin(mut held: Box<HeldStep>, previous: Previous) -> Result<Box<HeldStep>, Error> {
-    let entry = held.scope.entry(StepStatus::Begun, Duration::ZERO, b"");
+async fn begin(mut held: HeldStep, previous: Previous) -> Result<HeldStep, Error> {
+    let entry = held.scope.head().entry(StepStatus::Begun, Duration::ZERO, b"");
     let entry = write::sealed(&held.engine, &held.scope, &held.scope.id, entry);
     // From here on the journal may say so.
     held.begun = Some(entry.clone());
@@ -150,7 +184,7 @@ async fn begin(mut held: Box<HeldStep>, previous: Previous) -> Result<Box<HeldSt
 /// What a recorded step returns, unless it is another one by now.
 fn replay(
     scope: &Arc<StepScope>,
-    entry: &StepEntry,
+    entry: StepEntry,
     (oldest, newest): (u32, u32),
 ) -> Result<AcquiredStep, Error> {
     if !(oldest..=newest).contains(&entry.version()) {
@@ -167,14 +201,12 @@ fn replay(
     if let StepStatus::NotKept(why) = entry.status() {
         return Err(scope.refusal(ErrorKind::ResultNotKept, why.as_str()));
     }
-    let record = scope.lease.reservation.completed(entry.result());
-    let result = CompletedRecord { id: scope.lease.id.clone(), record };
-    Ok(AcquiredStep::Recorded(RecordedStep { result, scope: Arc::clone(scope) }))
+    Ok(AcquiredStep::Recorded(RecordedStep { entry, scope: Arc::clone(scope) }))
 }
 
-fn has_room(engine: &Idempotency, scope: &StepScope) -> Result<(), Error> {
-    let settings = engine.settings();
-    let (steps, bytes) = scope.journal.size();
+/// Whether a step that the journal does not have may be one of so many steps, with so many bytes.
+fn has_room(held: &HeldStep, (steps, bytes): (usize, usize)) -> Result<(), Error> {
+    let (scope, settings) = (&held.scope, held.engine.settings());
     if steps > settings.max_steps {
         let why = format!("the call has {} steps already, which is the limit", settings.max_steps);
         return Err(scope.refusal(ErrorKind::TooManySteps, &why).limited_to(settings.max_steps));
@@ -187,9 +219,11 @@ fn has_room(engine: &Idempotency, scope: &StepScope) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether the call surely holds its key.
-fn has_time(scope: &StepScope) -> Result<(), Error> {
-    if !scope.lease.is_lost() && !scope.lease.remaining().is_zero() {
+/// Whether the call surely holds its key, so that the step starts now.
+fn has_time(held: &mut HeldStep) -> Result<(), Error> {
+    let (now, scope) = (Instant::now(), &held.scope);
+    if !scope.lease.is_lost() && !scope.lease.remaining_at(now).is_zero() {
+        held.set_start(now);
         return Ok(());
     }
     let error = scope.refusal(ErrorKind::InProgress, LAPSED);

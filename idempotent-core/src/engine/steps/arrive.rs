@@ -10,7 +10,7 @@ use crate::engine::idempotency::Idempotency;
 use crate::engine::journal::{Arrival, RunJournal};
 use crate::engine::lease::{CurrentCall, Lease, Nesting, OuterCall as _, StepScope};
 use crate::error::{Error, ErrorKind};
-use crate::model::{KeyProblem, StepEntry, StepId, Token, name_fault};
+use crate::model::{KeyProblem, StepId, Token, name_fault};
 
 /// The shortest time for which a call with steps is kept once its owner is lost.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -19,13 +19,15 @@ const SHORTEST_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub(super) struct ArrivedStep {
     pub(super) engine: Idempotency,
     pub(super) scope: Arc<StepScope>,
-    /// Its entry, if it has a result in this very run.
-    pub(super) again: Option<StepEntry>,
+    pub(super) found: Arrival,
 }
 
 /// Takes note that the body of `caller` asks for a step.
-pub(super) fn arrive(request: Request, caller: Option<CurrentCall>) -> Result<ArrivedStep, Error> {
-    let name = request.operation.name;
+pub(super) fn arrive(
+    request: Box<Request>,
+    caller: Option<CurrentCall>,
+) -> Result<ArrivedStep, Error> {
+    let (name, version) = (request.operation.name, request.operation.version);
     let Some(caller) = caller else { return Err(refusal::outside(name)) };
     let Some((lease, outer)) = caller.steps() else {
         return Err(refusal::unrecorded(caller.record_id(), name));
@@ -59,29 +61,26 @@ pub(super) fn arrive(request: Request, caller: Option<CurrentCall>) -> Result<Ar
         }
     };
     let part_of = outer.map_or_else(|| StepId::of_call(id), |outer| outer.id);
-    let journal = lease.journal_or(|| begin_journal(&engine, lease));
+    let journal = Arc::clone(lease.journal_or(|| begin_journal(&engine, lease)));
+    let (lease, outer) = (Arc::clone(lease), outer.cloned());
     let scope = Arc::new(StepScope {
-        lease: Arc::clone(lease),
-        journal: Arc::clone(journal),
+        lease,
+        journal,
         id: part_of.step(name, key.as_ref()),
         part_of,
         name,
         key,
         redacts: settings.redact_keys,
-        version: request.operation.version,
+        version,
         fingerprint,
         attempt: Token::random(),
-        outer: outer.cloned(),
-        nesting: Nesting::new(Some(caller.clone().into_outer_call())),
+        outer,
+        nesting: Nesting::new(Some(caller.into_outer_call())),
         is_poisoned: AtomicBool::new(false),
     });
-    let arrival =
-        scope.journal.arrive(id, scope.id, part_of, scope.key.is_some(), || scope.label())?;
-    let again = match arrival {
-        Arrival::First => None,
-        Arrival::Again(entry) => Some(entry),
-    };
-    Ok(ArrivedStep { engine, scope, again })
+    let (id, is_keyed) = (&scope.lease.id, scope.key.is_some());
+    let found = scope.journal.arrive(id, scope.id, part_of, is_keyed, || scope.label())?;
+    Ok(ArrivedStep { engine, scope, found })
 }
 
 fn begin_journal(engine: &Idempotency, lease: &Lease) -> RunJournal {

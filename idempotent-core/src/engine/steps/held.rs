@@ -11,7 +11,7 @@ use crate::engine::idempotency::Idempotency;
 use crate::engine::journal::Poison;
 use crate::engine::lease::{CurrentCall, OuterCall as _, StepScope};
 use crate::engine::settle::ReservationRef;
-use crate::error::ErrorKind;
+use crate::error::{Error, ErrorKind};
 use crate::model::{StepEntry, StepStatus};
 
 /// A step that may run.
@@ -20,7 +20,8 @@ pub(crate) struct HeldStep {
     pub(super) scope: Arc<StepScope>,
     /// What the journal says while it runs, if it is *at most once*.
     pub(super) begun: Option<StepEntry>,
-    start: Instant,
+    /// When it was last found that it may run.
+    start: Option<Instant>,
     phase: Phase,
 }
 
@@ -35,22 +36,27 @@ enum Phase {
 
 impl HeldStep {
     pub(super) fn new(engine: Idempotency, scope: Arc<StepScope>) -> Self {
-        Self { engine, scope, begun: None, start: Instant::now(), phase: Phase::Unstarted }
+        Self { engine, scope, begun: None, start: None, phase: Phase::Unstarted }
     }
 
     /// Marks that the body may have effects from now on.
     pub(crate) fn set_running(&mut self) {
         if self.phase == Phase::Unstarted {
-            self.start = Instant::now();
             self.phase = Phase::Running;
             self.scope.journal.started(&self.scope.id);
         }
     }
 
-    /// Marks that the step was refused, so that its body never ran.
-    pub(super) fn set_refused(&mut self) {
+    pub(super) fn set_start(&mut self, now: Instant) {
+        self.start = Some(now);
+    }
+
+    /// Ends a step that is refused, so that its body never runs, and returns why.
+    pub(super) fn refuse(mut self, error: Error) -> Error {
+        self.scope.journal.refuse(&error);
         self.scope.journal.failed(&self.scope.id);
         self.phase = Phase::Ended;
+        error
     }
 
     /// Marks that the step has ended: with a result, or without.
@@ -59,7 +65,7 @@ impl HeldStep {
     }
 
     pub(super) fn took(&self) -> Duration {
-        self.start.elapsed()
+        self.start.map_or(Duration::ZERO, |start| start.elapsed())
     }
 
     /// The step, for its body.
@@ -130,7 +136,7 @@ fn dropped(scope: &StepScope, panics: bool, in_doubt: bool) -> Poison {
 fn take_back(engine: Idempotency, scope: Arc<StepScope>, begun: StepEntry) {
     let Ok(runtime) = Handle::try_current() else { return };
     runtime.spawn(async move {
-        let entry = scope.entry(StepStatus::Tried, Duration::ZERO, b"");
+        let entry = scope.head().entry(StepStatus::Tried, Duration::ZERO, b"");
         let write = StepWrite { entry, replaces: Previous::Entry(begun), begins: false };
         if let Err(error) = write::write(&engine, &scope, write).await {
             tracing::debug!(

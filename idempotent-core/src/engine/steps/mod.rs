@@ -15,6 +15,6 @@ mod record;
 mod refusal;
 mod write;
 
-pub(crate) use self::acquire::{AcquiredStep, acquire_step};
+pub(crate) use self::acquire::{AcquiredStep, AcquiringStep, RecordedStep, acquire_step};
 pub(crate) use self::held::HeldStep;
-pub(crate) use self::record::StepRecording;
+pub(crate) use self::record::{StepEnd, StepRecording};

@@ -9,68 +9,86 @@ use super::held::HeldStep;
 use super::write::{self, Previous, StepWrite};
 use crate::engine::background::FinishInBackground;
 use crate::engine::journal::Poison;
-use crate::engine::settle::Settlement;
+use crate::engine::lease::StepScope;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Outcome, StepStatus};
+use crate::model::{NotKept, RecordBytes, StepEntry, StepStatus};
+
+/// What the end of a step's body means.
+pub(crate) enum StepEnd {
+    /// It has a result, or one that is not kept. It does not run again.
+    Final(StepEntry),
+    /// It has no result, and may run again.
+    Failed,
+    /// Nobody knows what it did.
+    Unknown,
+    /// Work may still be going on elsewhere.
+    HoldForLease,
+    /// It asks for another run.
+    Suspend,
+}
 
 /// A step whose end is being recorded. If it is dropped meanwhile, its run may not go on.
 pub(crate) struct StepRecording {
-    pub(crate) held: Box<HeldStep>,
+    pub(crate) held: HeldStep,
     pub(crate) written: FinishInBackground<Result<(), Error>>,
 }
 
 impl HeldStep {
-    /// Ends the step: at once if there is nothing to write, and otherwise once that is written. The error is for its
-    /// caller, in the place of its result.
-    pub(crate) fn settle(
-        mut self: Box<Self>,
-        settlement: &Settlement,
-    ) -> ControlFlow<Result<(), Error>, StepRecording> {
-        let (reached, result) = match settlement {
-            Settlement::Complete { record, .. } => match record.outcome() {
-                Outcome::Kept(result) => (StepStatus::Recorded, result),
-                Outcome::NotKept(why) => (StepStatus::NotKept(why), &b""[..]),
-                Outcome::Reserved => (StepStatus::Tried, &b""[..]),
-            },
-            Settlement::Release => (StepStatus::Tried, &b""[..]),
-            Settlement::Unknown(_) if self.begun.is_none() => (StepStatus::Tried, &b""[..]),
-            Settlement::Unknown(_) => return ControlFlow::Break(self.doubt()),
-            Settlement::HoldForLease => return ControlFlow::Break(self.hold()),
-            Settlement::Suspend(_) => return ControlFlow::Break(self.suspend()),
+    /// The entry of a step that has the result that `encode` appends, or one that is too large to keep.
+    pub(crate) fn recorded<E>(
+        &self,
+        encode: impl FnOnce(&mut RecordBytes) -> Result<(), E>,
+    ) -> Result<StepEntry, E> {
+        let max_bytes = self.engine.settings().max_result_bytes;
+        self.scope.head().recorded(self.took(), max_bytes, encode)
+    }
+
+    /// The entry of a step whose result is not kept.
+    pub(crate) fn not_kept(&self, why: NotKept) -> StepEntry {
+        self.scope.head().entry(StepStatus::NotKept(why), self.took(), b"")
+    }
+
+    /// Ends the step: at once if there is nothing to write or its store answers at once, and otherwise once that is
+    /// written. The error is for its caller, in the place of its result.
+    pub(crate) fn settle(mut self, end: StepEnd) -> ControlFlow<Result<(), Error>, StepRecording> {
+        let entry = match end {
+            StepEnd::Final(entry) => Some(entry),
+            StepEnd::Failed => None,
+            StepEnd::Unknown if self.begun.is_none() => None,
+            StepEnd::Unknown => return ControlFlow::Break(self.doubt()),
+            StepEnd::HoldForLease => return ControlFlow::Break(self.hold()),
+            StepEnd::Suspend => return ControlFlow::Break(self.suspend()),
         };
-        if reached != StepStatus::Tried {
+        if entry.is_some() {
             if let Some(error) = self.incomplete() {
                 return ControlFlow::Break(Err(error));
             }
         }
-        let took = self.took();
-        let replaces = match (&self.begun, reached) {
-            (Some(begun), _) => Previous::Entry(begun.clone()),
-            (None, StepStatus::Tried) => {
+        let (entry, replaces) = match (entry, &self.begun) {
+            (Some(entry), None) => (entry, Previous::Anything),
+            (Some(entry), Some(begun)) => (entry, Previous::Entry(begun.clone())),
+            (None, Some(begun)) => {
+                let entry = self.scope.head().entry(StepStatus::Tried, self.took(), b"");
+                (entry, Previous::Entry(begun.clone()))
+            }
+            (None, None) => {
                 // The next write names it.
                 self.fail();
                 return ControlFlow::Break(Ok(()));
             }
-            (None, _) => Previous::Anything,
         };
-        let entry = self.scope.entry(reached, took, result);
-        let write = StepWrite { entry, replaces, begins: false };
-        let (engine, scope) = (self.engine.clone(), Arc::clone(&self.scope));
         let is_begun = self.begun.is_some();
+        let write = StepWrite { entry, replaces, begins: false };
+        if let Some(written) = write::write_locally(&self.engine, &self.scope, &write) {
+            let written = ended(&self.scope, is_begun, &write.entry, written);
+            self.set_ended();
+            return ControlFlow::Break(written);
+        }
+        let (engine, scope) = (self.engine.clone(), Arc::clone(&self.scope));
         let written = FinishInBackground::new(async move {
-            match write::write(&engine, &scope, write).await {
-                Ok(()) if reached == StepStatus::Tried => scope.journal.failed(&scope.id),
-                Ok(()) => scope.journal.succeeded(&scope.id),
-                Err(error) => {
-                    poison_by(&scope, &error, is_begun);
-                    if !is_begun {
-                        return Err(error);
-                    }
-                    let doubt = Error::of(ErrorKind::Indeterminate, &scope.lease.id);
-                    return Err(doubt.detail(error.why().to_owned()).caused_by(error));
-                }
-            }
-            Ok(())
+            let entry = write.entry.clone();
+            let written = write::write(&engine, &scope, write).await;
+            ended(&scope, is_begun, &entry, written)
         });
         ControlFlow::Continue(StepRecording { held: self, written })
     }
@@ -135,5 +153,30 @@ impl StepRecording {
     /// Ends it: what was written is written.
     pub(crate) fn end(mut self) {
         self.held.set_ended();
+    }
+}
+
+/// What follows from the write of a step's end. One that has a result has it from then on.
+fn ended(
+    scope: &StepScope,
+    is_begun: bool,
+    entry: &StepEntry,
+    written: Result<(), Error>,
+) -> Result<(), Error> {
+    match written {
+        Ok(()) => {
+            if entry.status() == StepStatus::Tried {
+                scope.journal.failed(&scope.id);
+            }
+            Ok(())
+        }
+        Err(error) => {
+            poison_by(scope, &error, is_begun);
+            if !is_begun {
+                return Err(error);
+            }
+            let doubt = Error::of(ErrorKind::Indeterminate, &scope.lease.id);
+            Err(doubt.detail(error.why().to_owned()).caused_by(error))
+        }
     }
 }

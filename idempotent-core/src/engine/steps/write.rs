@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::engine::idempotency::Idempotency;
+use crate::engine::journal::WriteContext;
 use crate::engine::lease::StepScope;
 use crate::engine::telemetry::{Telemetry, Transition};
 use crate::error::{Error, ErrorKind};
@@ -72,20 +73,15 @@ pub(super) async fn write(
     let Some(store) = engine.store().journal() else {
         return Err(super::refusal::without_journals(engine, &scope.lease.id, scope.name));
     };
-    name_outer(engine, scope);
     let (ends_a_begun_step, start) = (write.ends_a_begun_step(), Instant::now());
     let time_left = || time_left(scope, ends_a_begun_step, start);
-    let entry = sealed(engine, scope, &scope.id, write.entry);
-    let also = scope.journal.before_write();
-    let request = WriteStep::new(&scope.lease.id, &scope.journal.record, &scope.id, &entry)
-        .replacing(write.replaces.as_replaces())
-        .also(&also);
-    let request = if write.begins { request.beginning() } else { request };
+    let (entry, context) = prepare(engine, scope, &write);
+    let request = request(scope, &write, &entry, &context);
     let mut pause = FIRST_PAUSE;
     let outcome = loop {
         let limit = time_left().max(Duration::from_millis(1));
         let call = store.write_step(&request);
-        match engine.0.call(Transition::WriteStep, limit, call).await {
+        match engine.0.step_call(Transition::WriteStep, limit, call).await {
             Ok(outcome) => break outcome,
             Err(error) if may_try_again(&error) && time_left() > pause => {
                 report(scope, &error);
@@ -95,8 +91,62 @@ pub(super) async fn write(
             Err(error) => return Err(unavailable(scope, error)),
         }
     };
+    conclude(scope, entry, context, outcome)
+}
+
+/// Writes to a store that answers without waiting. `None` if it is to be asked in the usual way.
+pub(super) fn write_locally(
+    engine: &Idempotency,
+    scope: &StepScope,
+    write: &StepWrite,
+) -> Option<Result<(), Error>> {
+    let local = engine.store().local()?;
+    let (entry, context) = prepare(engine, scope, write);
+    let timer = Telemetry::store_call(Transition::WriteStep);
+    let answer = local.try_write_step(&request(scope, write, &entry, &context))?;
+    timer.stop(answer.as_ref().err());
+    match answer {
+        Ok(outcome) => Some(conclude(scope, entry, context, outcome)),
+        Err(error) => {
+            report(scope, &error);
+            None
+        }
+    }
+}
+
+/// The entry as it is written, and what else its write is to know. From here on the store may have it.
+fn prepare(
+    engine: &Idempotency,
+    scope: &StepScope,
+    write: &StepWrite,
+) -> (StepEntry, WriteContext) {
+    name_outer(engine, scope);
+    let entry = sealed(engine, scope, &scope.id, write.entry.clone());
+    (entry, scope.journal.before_write())
+}
+
+fn request<'a>(
+    scope: &'a StepScope,
+    write: &'a StepWrite,
+    entry: &'a StepEntry,
+    context: &'a WriteContext,
+) -> WriteStep<'a> {
+    let request = WriteStep::new(&scope.lease.id, &scope.journal.record, &scope.id, entry)
+        .replacing(write.replaces.as_replaces())
+        .also(&context.unnamed);
+    let request = if context.is_marked { request.marked() } else { request };
+    if write.begins { request.beginning() } else { request }
+}
+
+fn conclude(
+    scope: &StepScope,
+    entry: StepEntry,
+    context: WriteContext,
+    outcome: WriteStepOutcome,
+) -> Result<(), Error> {
     match outcome {
         WriteStepOutcome::Written => {
+            let also = context.unnamed;
             let written = also.iter().map(|(_, entry)| entry).chain([&entry]);
             let bytes = written.map(|entry| entry.as_bytes().len()).sum();
             Telemetry::journal_bytes(&scope.lease.id, bytes);
@@ -120,7 +170,7 @@ fn name_outer(engine: &Idempotency, scope: &StepScope) {
 /// Has the next write name a step without a result.
 pub(super) fn name(engine: &Idempotency, step: &Arc<StepScope>) {
     if !step.journal.is_named(&step.id) {
-        let entry = step.entry(StepStatus::Tried, Duration::ZERO, b"");
+        let entry = step.head().entry(StepStatus::Tried, Duration::ZERO, b"");
         step.journal.name(step.id, sealed(engine, step, &step.id, entry));
     }
 }

@@ -46,5 +46,6 @@ pub use self::owner::OwnerState;
 pub use self::result_types::ResultTypes;
 pub(crate) use self::resumable::Runs;
 pub use self::scope_id::ScopeId;
+pub(super) use self::scratch::Scratch;
 pub use self::token::Token;
 pub use self::value::Record;

@@ -1,4 +1,4 @@
-//! [`Scratch`]: the buffer in which a thread builds a record, since the record's length is known only at the end.
+//! [`Scratch`]: the buffer in which a thread builds a record or a step's entry, whose length is known only at the end.
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
@@ -17,10 +17,10 @@ thread_local! {
 
 /// An empty buffer, which goes back to its thread when this is dropped. A record that is built while
 /// another one is gets a buffer of its own.
-pub(super) struct Scratch(RecordBytes);
+pub(in crate::model) struct Scratch(RecordBytes);
 
 impl Scratch {
-    pub(super) fn take() -> Self {
+    pub(in crate::model) fn take() -> Self {
         let mut bytes = IDLE.try_with(Cell::take).unwrap_or_default();
         bytes.clear();
         if bytes.capacity() == 0 {

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::id::StepId;
-use super::layout::{FINGERPRINT_BYTES, FLAGS, HEADER, LAYOUT, MAC_BYTES, flag};
+use super::layout::{
+    FINGERPRINT_BYTES, FLAGS, HEADER, KEY_LENGTH, LAYOUT, MAC_BYTES, NAME_LENGTH, flag,
+};
 use super::status::{StepStatus, code, status};
 use crate::model::key::{KeyParts, clip};
-use crate::model::record::{Fingerprint, Mac, MacKey, MalformedRecord, Token};
+use crate::model::record::{
+    Fingerprint, Mac, MacKey, MalformedRecord, NotKept, RecordBytes, Scratch, Token,
+};
 
 /// What a journal says of one step: an opaque value, cheap to clone.
 ///
@@ -31,30 +35,56 @@ pub(crate) struct StepHead<'a> {
 impl StepHead<'_> {
     /// The entry of a step that has come so far and took so long, with its encoded result.
     pub(crate) fn entry(&self, reached: StepStatus, took: Duration, result: &[u8]) -> StepEntry {
+        let mut bytes = self.start(reached, took);
+        bytes.extend_from_slice(result);
+        StepEntry(bytes[..].into())
+    }
+
+    /// The entry of a step that took so long, with the result that `encode` appends; without it, if it exceeds
+    /// `max_bytes`.
+    pub(crate) fn recorded<E>(
+        &self,
+        took: Duration,
+        max_bytes: usize,
+        encode: impl FnOnce(&mut RecordBytes) -> Result<(), E>,
+    ) -> Result<StepEntry, E> {
+        let mut bytes = self.start(StepStatus::Recorded, took);
+        let head = bytes.len();
+        encode(&mut bytes)?;
+        if bytes.len() - head > max_bytes {
+            bytes.truncate(head);
+            bytes[1] = code(StepStatus::NotKept(NotKept::TooLarge));
+        }
+        Ok(StepEntry(bytes[..].into()))
+    }
+
+    /// Everything before the result.
+    fn start(&self, reached: StepStatus, took: Duration) -> Scratch {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = clip(self.name, usize::from(u16::MAX));
-        let mut text = Vec::new();
-        if let Some(key) = self.key {
-            key.write_text(&mut text);
-        }
-        let mut bytes = Vec::with_capacity(HEADER + 64 + name.len() + text.len() + result.len());
         let flags = if self.fingerprint.is_some() { flag::FINGERPRINT } else { 0 };
-        bytes.extend_from_slice(&[LAYOUT, code(reached), flags]);
-        bytes.extend_from_slice(self.attempt.as_bytes());
-        bytes.extend_from_slice(self.part_of.as_bytes());
-        bytes.extend_from_slice(&(now.as_millis() as u64).to_le_bytes()[..6]);
         let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
-        bytes.extend_from_slice(&took.to_le_bytes());
-        bytes.extend_from_slice(&self.version.to_le_bytes());
-        bytes.extend_from_slice(&(name.len() as u16).to_le_bytes());
-        bytes.extend_from_slice(&(text.len() as u16).to_le_bytes());
+        let mut header = [0; HEADER];
+        header[..3].copy_from_slice(&[LAYOUT, code(reached), flags]);
+        header[3..19].copy_from_slice(self.attempt.as_bytes());
+        header[19..51].copy_from_slice(self.part_of.as_bytes());
+        header[51..57].copy_from_slice(&(now.as_millis() as u64).to_le_bytes()[..6]);
+        header[57..61].copy_from_slice(&took.to_le_bytes());
+        header[61..65].copy_from_slice(&self.version.to_le_bytes());
+        header[NAME_LENGTH..KEY_LENGTH].copy_from_slice(&(name.len() as u16).to_le_bytes());
+        let mut bytes = Scratch::take();
+        bytes.extend_from_slice(&header);
         if let Some(fingerprint) = &self.fingerprint {
             bytes.extend_from_slice(fingerprint.as_bytes());
         }
         bytes.extend_from_slice(name.as_bytes());
-        bytes.extend_from_slice(&text);
-        bytes.extend_from_slice(result);
-        StepEntry(bytes.into())
+        if let Some(key) = self.key {
+            let text_at = bytes.len();
+            key.write_text(&mut bytes);
+            let length = (bytes.len() - text_at) as u16;
+            bytes[KEY_LENGTH..HEADER].copy_from_slice(&length.to_le_bytes());
+        }
+        bytes
     }
 }
 
@@ -208,11 +238,11 @@ impl StepEntry {
     }
 
     fn name_len(&self) -> usize {
-        usize::from(u16::from_le_bytes(self.array(65)))
+        usize::from(u16::from_le_bytes(self.array(NAME_LENGTH)))
     }
 
     fn result_at(&self) -> usize {
-        self.name_at() + self.name_len() + usize::from(u16::from_le_bytes(self.array(67)))
+        self.name_at() + self.name_len() + usize::from(u16::from_le_bytes(self.array(KEY_LENGTH)))
     }
 
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {
@@ -238,7 +268,7 @@ impl fmt::Debug for StepEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::record::{NotKept, RecordId, Secret};
+    use crate::model::record::{RecordId, Secret};
 
     fn call() -> StepId {
         StepId::of_call(&RecordId::of("shop::checkout", None, &7).unwrap())

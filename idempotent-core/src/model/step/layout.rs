@@ -30,6 +30,10 @@ pub(super) const MAC_BYTES: usize = 32;
 
 pub(super) const FLAGS: usize = 2;
 
+pub(super) const NAME_LENGTH: usize = 65;
+
+pub(super) const KEY_LENGTH: usize = 67;
+
 pub(super) mod flag {
     pub(in super::super) const FINGERPRINT: u8 = 1;
     pub(in super::super) const MAC: u8 = 1 << 1;

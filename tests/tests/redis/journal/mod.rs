@@ -5,5 +5,6 @@ mod commands;
 mod evicted;
 mod lifetimes;
 mod lost_answers;
+mod marked;
 mod replicated;
 mod run;

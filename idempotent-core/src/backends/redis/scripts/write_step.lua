@@ -3,12 +3,15 @@
 -- must not have lapsed, what may stand there before (0 nothing, 1 anything, 2 exactly this), this, the step, its entry, and
 -- pairs of other steps and their entries. If there is an index, at last its entry there.
 -- Returns 1: written. 0: the record is no such reservation. 2: another entry stands there. 3: the journal is missing.
-local head = redis.call('GETRANGE', KEYS[1], 0, 39)
+local head = redis.call('GETRANGE', KEYS[1], '0', '39')
 if not is_reservation(head) then
   return 0
 end
 local record, name, begins, may_replace, replaced, step, entry = unpack(ARGV, 1, 7)
-local stored_name, there = unpack(redis.call('HMGET', KEYS[2], 'name', step), 1, 2)
+local stored_name, there
+if has_journal(head) then
+  stored_name, there = unpack(redis.call('HMGET', KEYS[2], 'name', step), 1, 2)
+end
 local pairs_end = KEYS[3] and #ARGV - 1 or #ARGV
 -- Whoever settles the last step in doubt suspends the call that waits for it, and it is due.
 local function end_wait_for_steps()
@@ -41,7 +44,6 @@ if not has_journal(head) then
   -- One that its record did not take along when the server lost it.
   redis.call('UNLINK', KEYS[2])
   redis.call('HSET', KEYS[2], 'name', name)
-  there = false
   local left = redis.call('PTTL', KEYS[1])
   if left >= 0 then
     local lifetime = math.max(left - grace_of(head) + grace_of(record), 1)

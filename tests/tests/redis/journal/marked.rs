@@ -1,0 +1,103 @@
+//! Steps behind the first of a run, which send their record's head alone.
+
+use idempotent_core::Idempotency;
+use idempotent_core::store::{
+    Replaces, ResumeOutcome, Store, StoreError, StoreErrorKind, WriteStep, WriteStepOutcome,
+};
+use idempotent_servers::{Flavor, Server, require};
+use idempotent_tests::Runs;
+
+use super::run::{BEGUN, Behind, RECORDED, Run, call, entry, step};
+
+impl Run {
+    /// Records a step, by an owner who knows that the journal is there.
+    async fn record(&self, store: &dyn Store, name: &str) -> Result<WriteStepOutcome, StoreError> {
+        let (step, entry) = (self.step(name), entry(RECORDED, 9));
+        let request = WriteStep::new(&self.attempt.id, &self.record, &step, &entry).marked();
+        store.journal().unwrap().write_step(&request).await
+    }
+}
+
+impl Behind {
+    /// How often scripts and clients have made the server carry out a command.
+    async fn calls_of(&self, command: &str) -> usize {
+        let stats = self.server.cli(&["INFO", "commandstats"]).await.to_string();
+        let prefix = format!("cmdstat_{command}:calls=");
+        let counts = stats.lines().filter_map(|line| line.strip_prefix(&prefix));
+        counts.map(|rest| rest.split(',').next().unwrap().parse::<usize>().unwrap()).sum()
+    }
+}
+
+#[tokio::test]
+async fn a_step_behind_the_first_is_two_commands_for_the_server() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let engine = Idempotency::builder(at.store.clone()).build();
+    let runs = Runs::new();
+    call(&engine, "7", || async {
+        for name in ["a", "b", "c", "d"] {
+            step(name, &runs).await?;
+        }
+        Ok(4)
+    })
+    .await
+    .unwrap();
+    let sent = (at.calls_of("getrange").await, at.calls_of("hset").await);
+    assert_eq!(sent, (4, 2 + 3), "the first writes the journal's name by itself");
+    assert_eq!(at.calls_of("hmget").await, 0);
+}
+
+/// As after a failover to a replica that had neither.
+#[tokio::test]
+async fn a_step_whose_journal_the_server_lost_with_its_mark_begins_it_anew() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let run = Run::begin(&at.store).await;
+    assert_eq!(run.record(&at.store, "ship").await.unwrap(), WriteStepOutcome::Written);
+    let entry = at.store.load(&run.attempt.id).await.unwrap().unwrap();
+    assert_eq!(entry.record, run.record);
+    assert_eq!(run.steps(&at.store).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_step_whose_journal_alone_is_gone_is_an_error_and_leaves_none() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let run = Run::with_a_step(&at.store).await;
+    at.server.cli(&["DEL", &run.keys().1]).await;
+    let refused = run.record(&at.store, "ship").await.unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Malformed, "{refused}");
+    assert_eq!(at.number(&["EXISTS", &run.keys().1]).await, 0);
+}
+
+#[tokio::test]
+async fn an_owner_whose_call_was_taken_writes_nothing_and_its_successor_does() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let run = Run::with_a_step(&at.store).await;
+    run.suspend(&at.store).await.unwrap();
+    let next = run.next();
+    assert!(matches!(run.resume(&at.store, &next).await.unwrap(), ResumeOutcome::Won));
+    assert_eq!(run.record(&at.store, "ship").await.unwrap(), WriteStepOutcome::Fenced);
+    assert_eq!(next.record(&at.store, "ship").await.unwrap(), WriteStepOutcome::Written);
+    assert_eq!(next.steps(&at.store).await.len(), 2);
+    next.attempt.record(&at.store, &next.record, b"result").await;
+    assert_eq!(next.record(&at.store, "pack").await.unwrap(), WriteStepOutcome::Fenced);
+    assert_eq!(at.number(&["DBSIZE"]).await, 1, "no journal of a call that has ended");
+}
+
+/// What it replaces has to be compared, also where the journal is known to be there.
+#[tokio::test]
+async fn a_step_that_ends_another_ones_beginning_is_a_conflict() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let run = Run::with_a_step(&at.store).await;
+    let (own, other) = (entry(BEGUN, 1), entry(BEGUN, 2));
+    run.start(&at.store, "capture", &other).await.unwrap();
+    let (step, ended) = (run.step("capture"), entry(RECORDED, 1));
+    let request = WriteStep::new(&run.attempt.id, &run.record, &step, &ended).marked();
+    let journal = at.store.journal().unwrap();
+    let request = request.replacing(Replaces::Entry(&own));
+    let outcome = journal.write_step(&request).await.unwrap();
+    assert_eq!(outcome, WriteStepOutcome::Conflict);
+}
