@@ -32,11 +32,12 @@ pub trait Journal: Send + Sync {
     /// journal yet.
     ///
     /// [`WriteStep::begins`] asks in addition that the lease has not lapsed. Otherwise a late owner may write while
-    /// nobody has taken the call, unless its reservation had no journal and went with its lease. Where another run has taken it, only one thing is still written: an entry that
-    /// [replaces](super::Replaces) exactly the one that stands there, so that a late owner settles the step that it
-    /// began itself. A record that [waits for its steps](crate::model::Record::waits_for_steps) is then looked at in the same
-    /// atomic step: once the journal has no entry that is [begun](crate::model::StepStatus::Begun), the record
-    /// [says so](crate::model::Record::with_steps_settled), and a call with an input is due at once.
+    /// nobody has taken the call, unless its reservation had no journal and went with its lease. Where another run has
+    /// taken it, only one thing is still written: an entry that [replaces](super::Replaces) exactly the one that stands
+    /// there, so that a late owner settles the step that it began itself. A record that [waits for its
+    /// steps](crate::model::Record::waits_for_steps) is then looked at in the same atomic step: once the journal has no
+    /// entry that is [begun](crate::model::StepStatus::Begun), the record [says
+    /// so](crate::model::Record::with_steps_settled), and a call with an input is due at once.
     ///
     /// # Errors
     ///
