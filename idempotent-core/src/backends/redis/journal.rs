@@ -25,7 +25,7 @@ pub(super) async fn write_step(
     store: &Shared,
     request: &WriteStep<'_>,
 ) -> Result<WriteStepOutcome, StoreError> {
-    let Some(name) = request.record.journal() else { return Err(MalformedRecord.into()) };
+    let Some(name) = request.record.journal() else { return Err(MalformedRecord::Broken.into()) };
     let key = store.keys.of(request.id);
     let (may_replace, replaced): (&[u8], &[u8]) = match request.replaces {
         Replaces::Nothing => (b"0", b""),
@@ -79,7 +79,7 @@ pub(super) async fn load_steps(
     }
     let steps = fields.iter().filter(|(field, _)| field != NAME);
     let read = |(step, entry): &(Vec<u8>, Vec<u8>)| {
-        let step: [u8; 32] = step.as_slice().try_into().map_err(|_| MalformedRecord)?;
+        let step: [u8; 32] = step.as_slice().try_into().map_err(|_| MalformedRecord::Broken)?;
         Ok((StepId::from_bytes(step), StepEntry::from_bytes(entry)?))
     };
     steps.map(read).collect()
