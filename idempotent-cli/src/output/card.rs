@@ -2,6 +2,7 @@
 
 use idempotent_core::engine::Inspection;
 
+use super::derived::derived_lines;
 use super::document::{RecordDocument, ResultDocument};
 use super::steps::{in_doubt_lines, journal_lines};
 use super::text::{clean, lasting};
@@ -26,7 +27,7 @@ pub(crate) fn card(
     };
     let left = seen.remaining().map(|time| format!("in {}{left}", lasting(time)));
     let is_unfinished = state != Some(StateName::Completed);
-    let owner = is_unfinished.then(|| owner(state, record.owner).to_owned());
+    let owner = is_unfinished.then(|| owner(state, record));
     let state_text = match record.tombstone {
         Some(why) => format!("{}, without its result ({why})", record.state),
         None if record.resolved => format!("{}, resolved by hand", record.state),
@@ -60,6 +61,7 @@ pub(crate) fn card(
             fact(output, name, &clean(&value))?;
         }
     }
+    derived_lines(output, &record.derived)?;
     if let Some(journal) = &record.journal {
         journal_lines(output, journal)?;
         if state != Some(StateName::Reserved) {
@@ -86,10 +88,18 @@ pub(crate) fn paragraph(output: &mut Output, text: &str) -> Result<(), Failure> 
 }
 
 /// What is known of the owner. A record keeps what its owner said last, and one that died has said nothing since it began.
-fn owner(state: Option<StateName>, said: &'static str) -> &'static str {
-    match (state, said) {
-        (Some(StateName::Indeterminate), "running") => "never ended; its lease has lapsed",
-        (_, said) => said,
+fn owner(state: Option<StateName>, record: &RecordDocument) -> String {
+    match (state, record.owner, record.resumed_by) {
+        (Some(StateName::Suspended), _, Some("recovery")) => {
+            "none: suspended, until a recovery resumes it, or its next caller".to_owned()
+        }
+        (Some(StateName::Suspended), ..) => {
+            "none: suspended, until its next caller resumes it".to_owned()
+        }
+        (Some(StateName::Indeterminate), "running", _) => {
+            "never ended; its lease has lapsed".to_owned()
+        }
+        (_, said, _) => said.to_owned(),
     }
 }
 
@@ -129,17 +139,4 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
         }
     }
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_owner_of_a_call_in_doubt_is_not_said_to_run() {
-        let in_doubt = Some(StateName::Indeterminate);
-        assert_eq!(owner(in_doubt, "running"), "never ended; its lease has lapsed");
-        assert_eq!(owner(in_doubt, "abandoned"), "abandoned");
-        assert_eq!(owner(Some(StateName::Reserved), "running"), "running");
-    }
 }
