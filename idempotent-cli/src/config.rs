@@ -21,6 +21,7 @@ pub(crate) struct Config {
     pub(crate) schema: Option<String>,
     pub(crate) table: Option<String>,
     pub(crate) audit_log: Option<PathBuf>,
+    pub(crate) operator: Option<String>,
 }
 
 impl Config {

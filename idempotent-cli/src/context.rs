@@ -53,6 +53,11 @@ impl Context {
         self.options.audit_log.clone().or_else(|| self.config.audit_log.clone())
     }
 
+    /// Who it is by the configuration file.
+    pub(crate) fn configured_operator(&self) -> Option<&str> {
+        self.config.operator.as_deref()
+    }
+
     /// Whether output is documents.
     pub(crate) const fn is_json(&self) -> bool {
         self.options.json

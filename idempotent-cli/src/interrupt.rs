@@ -8,16 +8,29 @@ use crate::failure::Failure;
 #[derive(Clone, Debug)]
 pub(crate) struct Interrupt(watch::Receiver<u32>);
 
+/// Counts, with one listener for all times: what comes between two would not be heard. Without a listener, Ctrl-C ends the
+/// process, as it would have anyway.
+#[cfg(unix)]
+async fn count(pressed: watch::Sender<u32>) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut interrupts) = signal(SignalKind::interrupt()) else { return };
+    while interrupts.recv().await.is_some() {
+        pressed.send_modify(|times| *times += 1);
+    }
+}
+
+#[cfg(not(unix))]
+async fn count(pressed: watch::Sender<u32>) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        pressed.send_modify(|times| *times += 1);
+    }
+}
+
 impl Interrupt {
     /// Listens from now on.
     pub(crate) fn listen() -> Self {
         let (pressed, receiver) = watch::channel(0);
-        tokio::spawn(async move {
-            // Without a handler, Ctrl-C ends the process, as it would have anyway.
-            while tokio::signal::ctrl_c().await.is_ok() {
-                pressed.send_modify(|times| *times += 1);
-            }
-        });
+        tokio::spawn(count(pressed));
         Self(receiver)
     }
 

@@ -22,6 +22,8 @@ pub(crate) fn install(verbose: u8) {
     let targets = Targets::new()
         // A list is no place to warn of what the server keeps.
         .with_target("idempotent_core::backends::redis::server_check", durability)
+        // What it warns of, the command's own error says.
+        .with_target("redis", durability)
         .with_default(level)
         .with_target(AUDIT, Level::INFO);
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(false);

@@ -103,6 +103,10 @@ pub(crate) struct List {
 pub(crate) struct Show {
     #[command(flatten)]
     pub(crate) target: Target,
+    /// Prints the keys too that the call and its steps send to the system that the application derives them for with this
+    /// label: to search for there.
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) derive: Vec<String>,
 }
 
 /// Arguments of `stats`.
@@ -155,8 +159,9 @@ pub(crate) struct Resolve {
 pub(crate) struct ResolveStep {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// The step, as `show` names it: its name, with its key behind a slash if it has one; or the first digits of its id.
-    #[arg(long, value_name = "NAME[/KEY]|ID")]
+    /// The step, as `show` and the last error name it: its name, with its key in brackets if it has one, or behind a slash;
+    /// or the first digits of its id.
+    #[arg(long, value_name = "NAME|NAME[KEY]|ID")]
     pub(crate) step: String,
     /// It happened: the next run gets this `Ok` in its place. JSON as it stands, from a file (`@FILE`), or from stdin
     /// (`@-`).
@@ -206,6 +211,9 @@ pub(crate) struct Purge {
     /// forgotten.
     #[arg(long, conflicts_with_all = ["record", "key"])]
     pub(crate) all: bool,
+    /// Removes a record too that a newer version wrote, which this command cannot read and others can.
+    #[arg(long, conflicts_with = "all")]
+    pub(crate) unknown_layout: bool,
     /// With --all: the states of the records to remove.
     #[arg(long, value_enum, value_delimiter = ',', requires = "all", value_name = "STATE")]
     pub(crate) state: Vec<super::StateName>,

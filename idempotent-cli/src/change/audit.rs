@@ -4,6 +4,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
 use idempotent_core::model::Token;
@@ -82,7 +83,7 @@ impl Audit {
         let mut audit = Self {
             id: Token::random().to_string(),
             command: subject.command,
-            operator: operator(consent),
+            operator: operator(consent, context.configured_operator()),
             file: file.transpose()?,
         };
         let (id, operator) = (audit.id.clone(), audit.operator.clone());
@@ -178,13 +179,24 @@ fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 /// Who it is: whoever they say, or the user of this machine, also behind sudo.
-fn operator(consent: &Consent) -> String {
-    if let Some(name) = consent.operator.as_deref().filter(|name| !name.trim().is_empty()) {
-        return name.trim().to_owned();
+fn operator(consent: &Consent, configured: Option<&str>) -> String {
+    let said = [consent.operator.as_deref(), configured];
+    if let Some(name) = said.into_iter().flatten().map(str::trim).find(|name| !name.is_empty()) {
+        return name.to_owned();
     }
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let user = variable("SUDO_USER").or_else(|| variable("USER")).or_else(|| variable("LOGNAME"));
-    let user = user.unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
+    let user = user
+        .or_else(user_of_process)
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()));
     let host = rustix::system::uname();
     format!("{user}@{}", host.nodename().to_string_lossy())
+}
+
+/// The name of the user that the process runs as, wherever the machine has its users from. Jobs of cron and containers have
+/// no variable of it.
+fn user_of_process() -> Option<String> {
+    let asked = Command::new("id").arg("-un").stdin(Stdio::null()).output().ok()?;
+    let name = String::from_utf8(asked.stdout).ok()?.trim().to_owned();
+    (asked.status.success() && !name.is_empty()).then_some(name)
 }

@@ -78,7 +78,18 @@ pub(crate) fn step_resolution(happened: Option<&str>) -> Result<Said, Failure> {
 }
 
 fn parse(json: &str) -> Result<Value, Failure> {
-    serde_json::from_str(json).map_err(|error| Failure::usage(format!("that is no JSON: {error}")))
+    serde_json::from_str(json).map_err(|error| {
+        let is_word = json.trim_start().starts_with(|c: char| c.is_alphanumeric());
+        let hint = if is_word && !json.contains(['\'', '"', '\n']) {
+            format!(
+                ": a text has quotes of its own, which the shell must not take: '\"{}\"'",
+                json.trim()
+            )
+        } else {
+            String::new()
+        };
+        Failure::usage(format!("that is no JSON ({error}){hint}"))
+    })
 }
 
 /// JSON as it stands, from a file, or from stdin.

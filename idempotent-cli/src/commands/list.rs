@@ -1,13 +1,18 @@
 //! `list`: records, as they are found. One page is in memory at a time.
 
-use std::io::{IsTerminal as _, stderr, stdout};
+use std::collections::BTreeSet;
+use std::io::{IsTerminal as _, Stdout, stderr, stdout};
 use std::time::SystemTime;
+
+use idempotent_core::store::Scan;
+use rustix::fs::FileType;
 
 use crate::args::List;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::interrupt::Interrupt;
 use crate::output::{Document, RecordTable, clean, grouped};
-use crate::store::{Pace, Pages};
+use crate::store::{Connected, Pace, Pages};
 
 pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, Failure> {
     let store = context.connect().await?;
@@ -17,8 +22,8 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
     let limit = arguments.limit.unwrap_or(u64::MAX);
     let (mut shown, mut unreadable) = (0, 0);
     let is_json = context.output.is_json();
-    // On the terminal itself the records are the progress.
-    let shows_progress = stderr().is_terminal() && !stdout().is_terminal();
+    // On the terminal itself the records are the progress, and so they are behind a pipe, whose reader may have the screen.
+    let shows_progress = stderr().is_terminal() && is_file(&stdout());
     let output = &mut context.output;
     let ended = loop {
         let page = match pages.next().await {
@@ -59,7 +64,16 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
     }
     match ended {
         Ok(_) if shown == 0 && unreadable == 0 && !is_json => {
-            eprintln!("no such records in {}", clean(&store.place()));
+            let names = match &arguments.filter.operation {
+                Some(asked) => near_names(&store, &context.interrupt, asked).await?,
+                None => Vec::new(),
+            };
+            let hint = if names.is_empty() {
+                String::new()
+            } else {
+                format!("; is it --operation {}?", clean(&names.join(" or ")))
+            };
+            eprintln!("no such records in {}{hint}", clean(&store.place()));
         }
         Err(ref failure) if failure.exit() == Exit::Interrupted => {
             let shown = grouped(shown);
@@ -72,4 +86,59 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
     }
     store.close().await;
     ended
+}
+
+/// Whether what is printed goes to a file.
+fn is_file(output: &Stdout) -> bool {
+    let status = rustix::fs::fstat(output);
+    status.is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::RegularFile)
+}
+
+/// So many pages are read to find out which operations there are.
+const PAGES_FOR_NAMES: usize = 10;
+
+/// So many names are proposed.
+const PROPOSED: usize = 3;
+
+/// Names of operations that are there and are like one that is not, the likest first.
+async fn near_names(
+    store: &Connected,
+    interrupt: &Interrupt,
+    asked: &str,
+) -> Result<Vec<String>, Failure> {
+    let mut names = BTreeSet::new();
+    let mut pages = Pages::new(&store.engine, interrupt, Pace::Gentle, Scan::all());
+    for _ in 0..PAGES_FOR_NAMES {
+        let Some(page) = pages.next().await? else { break };
+        names.extend(page.entries.iter().map(|seen| seen.operation().to_owned()));
+    }
+    Ok(likest(asked, names))
+}
+
+fn likest(asked: &str, names: BTreeSet<String>) -> Vec<String> {
+    if names.contains(asked) {
+        return Vec::new();
+    }
+    let likeness = |name: &String| match name.contains(asked) {
+        true => 1.0,
+        false => strsim::jaro_winkler(asked, name),
+    };
+    let mut names: Vec<_> = names.into_iter().filter(|name| likeness(name) > 0.7).collect();
+    names.sort_by(|one, other| likeness(other).total_cmp(&likeness(one)));
+    names.truncate(PROPOSED);
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_are_like_the_one_that_was_asked_for_are_proposed() {
+        let names = || ["shop.charge", "shop.charges", "mail"].map(str::to_owned).into();
+        assert_eq!(likest("shop.chagre", names()), ["shop.charge", "shop.charges"]);
+        assert_eq!(likest("charge", names()), ["shop.charge", "shop.charges"]);
+        assert_eq!(likest("invoice", names()), [""; 0]);
+        assert_eq!(likest("shop.charge", names()), [""; 0], "it is there, in another state");
+    }
 }

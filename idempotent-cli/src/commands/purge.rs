@@ -33,6 +33,16 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
                     ),
                 ));
             };
+            if found.is_newer && !arguments.unknown_layout {
+                return Err(Failure::new(
+                    Exit::Refused,
+                    format!(
+                        "{id} cannot be read: {}. Use the command of that version; to remove what others can read, add \
+                         --unknown-layout",
+                        found.reason
+                    ),
+                ));
+            }
             unreadable(&arguments, context, &store, &id, &found.reason).await?
         }
     };

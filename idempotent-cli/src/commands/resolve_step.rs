@@ -67,7 +67,7 @@ fn find<'a>(seen: &'a Inspection, asked: &str) -> Result<(&'a StepId, &'a StepEn
     let all = seen.steps();
     let fits = |step: &StepId, entry: &StepEntry| {
         let reference = StepReference::new(step, entry);
-        reference.label() == asked || reference.has_digits(asked)
+        reference.is_called(asked) || reference.has_digits(asked)
     };
     let mut found = all.iter().filter(|(step, entry)| fits(step, entry));
     match (found.next(), found.next()) {

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use crate::args::Show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::{Document, RecordDocument, card};
+use crate::output::{DerivedDocument, Document, RecordDocument, card};
 use crate::store::{Located, locate};
 
 pub(super) async fn run(arguments: Show, context: &mut Context) -> Result<Exit, Failure> {
@@ -20,7 +20,8 @@ pub(super) async fn run(arguments: Show, context: &mut Context) -> Result<Exit, 
             return Located::Unreadable(found).readable().map(|_| Exit::Unreadable);
         }
     };
-    let record = RecordDocument::new(&seen, SystemTime::now()).with_result(&seen);
+    let mut record = RecordDocument::new(&seen, SystemTime::now()).with_result(&seen);
+    record.derived = DerivedDocument::all(&seen, &arguments.derive);
     match context.output.is_json() {
         true => context.output.line(Document::Record(Box::new(record)).to_line())?,
         false => card(&mut context.output, &seen, &record)?,

@@ -238,8 +238,8 @@ fn frame(
     height: usize,
 ) -> Result<(), Failure> {
     let width = output.width().unwrap_or(80);
-    let place = clean(&store.place());
-    output.line(output.styled(Style::Bold, clipped(&place, width).trim_end()))?;
+    let place = store.place();
+    output.line(output.styled(Style::Bold, clipped(&clean(&place), width).trim_end()))?;
     let every = humantime::format_duration(arguments.every);
     let moment = timestamp(look.at);
     // The moment without milliseconds.

@@ -2,6 +2,7 @@
 
 use idempotent_core::engine::Inspection;
 
+use super::derived::derived_lines;
 use super::document::{RecordDocument, ResultDocument};
 use super::steps::{in_doubt_lines, journal_lines};
 use super::text::{clean, lasting};
@@ -26,7 +27,7 @@ pub(crate) fn card(
     };
     let left = seen.remaining().map(|time| format!("in {}{left}", lasting(time)));
     let is_unfinished = state != Some(StateName::Completed);
-    let owner = is_unfinished.then(|| owner(state, record.owner).to_owned());
+    let owner = is_unfinished.then(|| owner(state, record.owner, record.resumed_by).to_owned());
     let state_text = match record.tombstone {
         Some(why) => format!("{}, without its result ({why})", record.state),
         None if record.resolved => format!("{}, resolved by hand", record.state),
@@ -60,6 +61,7 @@ pub(crate) fn card(
             fact(output, name, &clean(&value))?;
         }
     }
+    derived_lines(output, &record.derived)?;
     if let Some(journal) = &record.journal {
         journal_lines(output, journal)?;
         if state != Some(StateName::Reserved) {
@@ -86,10 +88,18 @@ pub(crate) fn paragraph(output: &mut Output, text: &str) -> Result<(), Failure> 
 }
 
 /// What is known of the owner. A record keeps what its owner said last, and one that died has said nothing since it began.
-fn owner(state: Option<StateName>, said: &'static str) -> &'static str {
-    match (state, said) {
-        (Some(StateName::Indeterminate), "running") => "never ended; its lease has lapsed",
-        (_, said) => said,
+fn owner(
+    state: Option<StateName>,
+    said: &'static str,
+    resumed_by: Option<&'static str>,
+) -> &'static str {
+    match (state, said, resumed_by) {
+        (Some(StateName::Suspended), _, Some("recovery")) => {
+            "none: suspended, until a recovery resumes it, or its next caller"
+        }
+        (Some(StateName::Suspended), ..) => "none: suspended, until its next caller resumes it",
+        (Some(StateName::Indeterminate), "running", _) => "never ended; its lease has lapsed",
+        (_, said, _) => said,
     }
 }
 
@@ -136,10 +146,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_owner_of_a_call_in_doubt_is_not_said_to_run() {
+    fn the_owner_of_a_call_that_nobody_runs_is_not_said_to_run() {
         let in_doubt = Some(StateName::Indeterminate);
-        assert_eq!(owner(in_doubt, "running"), "never ended; its lease has lapsed");
-        assert_eq!(owner(in_doubt, "abandoned"), "abandoned");
-        assert_eq!(owner(Some(StateName::Reserved), "running"), "running");
+        assert_eq!(owner(in_doubt, "running", None), "never ended; its lease has lapsed");
+        assert_eq!(owner(in_doubt, "abandoned", None), "abandoned");
+        assert_eq!(owner(Some(StateName::Reserved), "running", None), "running");
+        let suspended = Some(StateName::Suspended);
+        let by_recovery = "none: suspended, until a recovery resumes it, or its next caller";
+        assert_eq!(owner(suspended, "none", Some("recovery")), by_recovery);
+        let by_caller = "none: suspended, until its next caller resumes it";
+        assert_eq!(owner(suspended, "none", Some("next_caller")), by_caller);
     }
 }

@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime};
 use idempotent_core::engine::{Inspection, RecordedResult};
 use idempotent_core::http::StoredResponse;
 use idempotent_core::model::{NotKept, OwnerState};
-use idempotent_core::store::Unreadable;
+use idempotent_core::store::{State, Unreadable};
 use serde::Serialize;
 
+use super::derived::DerivedDocument;
 use super::step_name::StepReference;
 use super::steps::JournalDocument;
 use super::text::{age, timestamp};
@@ -23,7 +24,13 @@ pub(crate) enum Document {
     /// A record.
     Record(Box<RecordDocument>),
     /// What stands in the place of a record and cannot be read.
-    Unreadable { id: Option<String>, key: String, reason: String },
+    Unreadable {
+        id: Option<String>,
+        key: String,
+        reason: String,
+        /// Whether a newer version seems to have written it.
+        newer: bool,
+    },
     /// What `stats` counted.
     Stats {
         records: u64,
@@ -200,6 +207,8 @@ pub(crate) struct RecordDocument {
     pub(crate) resolved: bool,
     pub(crate) guarantee: &'static str,
     pub(crate) owner: &'static str,
+    /// Who goes on with a call that is suspended; null for all others.
+    pub(crate) resumed_by: Option<&'static str>,
     pub(crate) last_error: Option<String>,
     pub(crate) created: String,
     pub(crate) age_seconds: f64,
@@ -218,6 +227,9 @@ pub(crate) struct RecordDocument {
     /// Only of `show`, and only of a call that has a journal or an input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) journal: Option<JournalDocument>,
+    /// Only of `show --derive`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) derived: Vec<DerivedDocument>,
 }
 
 /// The types of a result.
@@ -246,6 +258,7 @@ impl Document {
             id: found.id.as_ref().map(ToString::to_string),
             key: found.key.clone(),
             reason: found.reason.clone(),
+            newer: found.is_newer,
         }
     }
 
@@ -272,11 +285,15 @@ impl RecordDocument {
             resolved: seen.is_resolved(),
             guarantee: seen.guarantee().as_str(),
             owner: match seen.owner_state() {
+                // A suspended call has none, whatever the last one said.
+                _ if seen.state() == State::Suspended => "none",
                 OwnerState::Running => "running",
                 OwnerState::Held => "held",
                 OwnerState::Abandoned => "abandoned",
                 _ => "unknown",
             },
+            resumed_by: (seen.state() == State::Suspended)
+                .then(|| if seen.has_input() { "recovery" } else { "next_caller" }),
             last_error: seen.last_error().map(str::to_owned),
             created: timestamp(seen.created()),
             age_seconds: seconds(age(seen.created(), now)),
@@ -291,6 +308,7 @@ impl RecordDocument {
             trace_parent: seen.trace_parent().map(|parent| parent.to_string()),
             result: None,
             journal: None,
+            derived: Vec::new(),
         }
     }
 

@@ -1,8 +1,9 @@
 //! What the command prints: `writer` is where to, `document` the JSON of it, `table` and `card` the text, `text` the
 //! forms of times and names, and `value` results of calls as JSON. `screen` is a whole screen of a terminal, and `steps` the
-//! journal of a call.
+//! journal of a call; `derived` keys that it sends.
 
 mod card;
+mod derived;
 mod document;
 mod screen;
 mod step_name;
@@ -13,6 +14,7 @@ mod value;
 mod writer;
 
 pub(crate) use self::card::{card, new_result, paragraph};
+pub(crate) use self::derived::DerivedDocument;
 pub(crate) use self::document::{
     BenchRowDocument, ContentDocument, Document, LeftDocument, MessageDocument, OldestDocument,
     OperationDocument, RecordDocument, ResultDocument, seconds,

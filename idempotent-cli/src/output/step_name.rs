@@ -24,12 +24,20 @@ impl StepReference {
         Self { id: hex(id.as_bytes()), name: entry.name().to_owned(), key }
     }
 
-    /// Its name, and its key behind a slash if it has one.
+    /// Its name, and its key in brackets if it has one: as errors, logs and records' last errors call it.
     pub(crate) fn label(&self) -> String {
         match &self.key {
-            Some(key) => format!("{}/{key}", self.name),
+            Some(key) => format!("{}[{key}]", self.name),
             None => self.name.clone(),
         }
+    }
+
+    /// Whether somebody who types this means it: its label, or the key behind a slash, which no shell expands.
+    pub(crate) fn is_called(&self, typed: &str) -> bool {
+        let by_slash = |key: &String| {
+            typed.strip_prefix(&*self.name).and_then(|rest| rest.strip_prefix('/')) == Some(key)
+        };
+        self.label() == typed || self.key.as_ref().is_some_and(by_slash)
     }
 
     /// Whether its id begins so.

@@ -1,5 +1,6 @@
 //! Records as lines. A list is printed while it is read, so the columns have the same widths from the first line on.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use idempotent_core::engine::Inspection;
@@ -91,22 +92,26 @@ impl RecordTable {
         let old = lasting(age(seen.created(), now));
         let left = seen.remaining().map_or_else(|| "-".to_owned(), lasting);
         let operation = clean(seen.operation());
-        let key = seen.key().map_or_else(|| "-".to_owned(), clean);
-        let scope = seen.scope().map_or_else(|| "-".to_owned(), clean);
-        let id = seen.id().to_string();
-        let digits = id.rsplit_once(':').map_or("", |(_, hash)| &hash[..DIGITS]);
+        let key = seen.key().map_or(Cow::Borrowed("-"), clean);
+        let scope = seen.scope().map_or(Cow::Borrowed("-"), clean);
+        let id = seen.id();
+        let digits = || {
+            let id = id.to_string();
+            id.rsplit_once(':').map_or_else(String::new, |(_, hash)| hash[..DIGITS].to_owned())
+        };
         match self.layout {
             Layout::Wide => output.line(format_args!(
                 "{state}  {old:>4}  {left:>4}  {operation}  {key}  {scope}  {id}"
             )),
             Layout::Columns(wide, key_width, scope_width) => output.line(format_args!(
-                "{state}  {old:>4}  {left:>4}  {}  {}  {}  {digits}",
+                "{state}  {old:>4}  {left:>4}  {}  {}  {}  {}",
                 clipped(&operation, wide),
                 clipped(&key, key_width),
                 clipped(&scope, scope_width),
+                digits(),
             )),
             Layout::Narrow(width) => {
-                output.line(format_args!("{state}  {old:>4}  {left:>4}  {digits}"))?;
+                output.line(format_args!("{state}  {old:>4}  {left:>4}  {}", digits()))?;
                 let texts = format!("  {operation}  {key}  {scope}");
                 output.line(clipped(&texts, width).trim_end())
             }

@@ -1,5 +1,6 @@
 //! Times, numbers and texts, as people read them.
 
+use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 /// The shortest form of a time: 45s, 12m, 3h, 5d.
@@ -24,16 +25,21 @@ pub(crate) fn timestamp(moment: SystemTime) -> String {
 }
 
 /// A text without what a terminal would obey: keys come from clients.
-pub(crate) fn clean(text: &str) -> String {
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) {
+        return Cow::Borrowed(text);
+    }
     let is_harmless = |c: char| {
         !c.is_control() && !matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
     if text.chars().all(is_harmless) {
-        return text.to_owned();
+        return Cow::Borrowed(text);
     }
-    text.chars()
+    let clean: String = text
+        .chars()
         .map(|c| if is_harmless(c) { c.to_string() } else { c.escape_default().to_string() })
-        .collect()
+        .collect();
+    Cow::Owned(clean)
 }
 
 /// A text of exactly so many columns: cut with an ellipsis, or filled up.

@@ -86,7 +86,7 @@ async fn inspect(
     match interrupt.unless_pressed(store.engine.inspect(id)).await? {
         Ok(seen) => Ok(seen.map(|seen| Located::Record(Box::new(seen)))),
         Err(error) if Failure::from_ref(&error).exit() == Exit::Unreadable => {
-            let found = Unreadable::new(Some(id.clone()), id.to_string(), error.to_string());
+            let found = Unreadable::new(Some(id.clone()), id.to_string(), "").because_of(&error);
             Ok(Some(Located::Unreadable(found)))
         }
         Err(error) => Err(error.into()),
@@ -107,15 +107,29 @@ fn not_found(target: &Target) -> Failure {
     Failure::new(Exit::NotFound, format!("there is no such record{hint}"))
 }
 
+/// What to write in the place of a text that names no record.
+fn no_reference(text: &str) -> String {
+    let by_key = match text.split_once(':') {
+        // What people who know the parts put together.
+        Some((operation, key)) if !operation.is_empty() && !key.is_empty() => format!(
+            "by operation and key: `idempotent show --operation {} --key {}`, or `idempotent list --operation {} \
+             --matching {}`",
+            quoted(operation),
+            quoted(key),
+            quoted(operation),
+            quoted(key)
+        ),
+        _ => format!("to find it by its key: `idempotent list --matching {}`", quoted(text)),
+    };
+    format!(
+        "{text:?} is no record: write its id (shop.charge:5c83…), the store's own key, or at least {FEWEST_DIGITS} hex \
+         digits of the id; {by_key}"
+    )
+}
+
 fn reference(store: &Connected, target: &Target) -> Result<Reference, Failure> {
     if let Some(text) = &target.record {
-        return parse(store, text).ok_or_else(|| {
-            Failure::usage(format!(
-                "{text:?} is no record: write its id (shop.charge:5c83…), the store's own key, or at least \
-                 {FEWEST_DIGITS} hex digits of the id; to find it by its key: `idempotent list --matching {}`",
-                quoted(text)
-            ))
-        });
+        return parse(store, text).ok_or_else(|| Failure::usage(no_reference(text)));
     }
     let (Some(operation), [_, ..]) = (&target.operation, target.key.as_slice()) else {
         return Err(Failure::usage(WHICH));

@@ -7,6 +7,7 @@ mod connected;
 mod locate;
 mod pages;
 mod plain;
+mod reachability;
 mod secret;
 mod settings;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use idempotent_core::engine::InspectionPage;
+use idempotent_core::engine::{Inspection, InspectionPage};
 use idempotent_core::store::Scan;
 use idempotent_core::{Error, Idempotency};
 
@@ -20,8 +20,13 @@ pub(crate) enum Pace {
     Fast,
 }
 
+/// How many records a page has: until it is known how large they are, and at most.
+const FIRST_PAGE: usize = 10;
 const GENTLE_PAGE: usize = 100;
-const FAST_PAGE: usize = 1000;
+const FAST_PAGE: usize = 4000;
+
+/// About how many bytes a page has at most. Two may be in memory, and what they are read from.
+const PAGE_BYTES: usize = 8 << 20;
 const SHORTEST_PAUSE: Duration = Duration::from_millis(2);
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
@@ -31,6 +36,8 @@ pub(crate) struct Pages<'a> {
     interrupt: &'a Interrupt,
     pace: Pace,
     next: Option<Scan>,
+    /// How many records were read, and how many bytes.
+    read: (usize, usize),
     pause: Option<Duration>,
     /// The page that is being read.
     ahead: JoinSet<Result<InspectionPage, Error>>,
@@ -39,6 +46,17 @@ pub(crate) struct Pages<'a> {
 impl Pace {
     pub(crate) const fn new(is_fast: bool) -> Self {
         if is_fast { Self::Fast } else { Self::Gentle }
+    }
+
+    /// How many records to read at once, by how many were read and how large they were. Records are in the order of their
+    /// hashes, so those to come are like those before.
+    fn page(self, (records, bytes): (usize, usize)) -> usize {
+        let most = match self {
+            Self::Gentle => GENTLE_PAGE,
+            Self::Fast => FAST_PAGE,
+        };
+        let fitting = PAGE_BYTES.saturating_mul(records.max(1)) / bytes.max(1);
+        fitting.clamp(1, most)
     }
 
     /// Leaves the store to others for a while, after a request that took so long.
@@ -56,15 +74,12 @@ impl<'a> Pages<'a> {
         pace: Pace,
         scan: Scan,
     ) -> Self {
-        let limit = match pace {
-            Pace::Gentle => GENTLE_PAGE,
-            Pace::Fast => FAST_PAGE,
-        };
         Self {
             engine,
             interrupt,
             pace,
-            next: Some(scan.limit(limit)),
+            next: Some(scan.limit(FIRST_PAGE)),
+            read: (0, 0),
             pause: None,
             ahead: JoinSet::new(),
         }
@@ -92,7 +107,10 @@ impl<'a> Pages<'a> {
             Ok::<_, Failure>((page, start.elapsed()))
         };
         let (page, took) = self.interrupt.unless_pressed(read).await??;
-        self.next = page.next.clone().map(|cursor| scan.after(cursor));
+        self.read.0 += page.entries.len();
+        self.read.1 += page.entries.iter().map(Inspection::bytes).sum::<usize>();
+        let limit = self.pace.page(self.read);
+        self.next = page.next.clone().map(|cursor| scan.limit(limit).after(cursor));
         match (self.pace, &self.next) {
             (Pace::Gentle, _) => {
                 self.pause = Some((took * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE));
@@ -104,5 +122,19 @@ impl<'a> Pages<'a> {
             (Pace::Fast, None) => {}
         }
         Ok(Some(page))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_has_as_many_records_as_fit_into_its_bytes() {
+        assert_eq!(Pace::Fast.page((10, 2_000)), FAST_PAGE);
+        assert_eq!(Pace::Gentle.page((10, 2_000)), GENTLE_PAGE);
+        assert_eq!(Pace::Fast.page((0, 0)), FAST_PAGE, "none of the kind so far");
+        assert_eq!(Pace::Fast.page((10, 10 << 20)), 8);
+        assert_eq!(Pace::Gentle.page((3, 300 << 20)), 1);
     }
 }

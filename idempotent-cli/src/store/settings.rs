@@ -9,9 +9,12 @@ use idempotent_core::backends::{
     SqliteStore, SqliteStoreBuilder,
 };
 
+use idempotent_core::store::{StoreError, StoreErrorKind};
+
 use super::address::Address;
 use super::connected::{Backend, Connected};
 use super::plain::{Plain, PlainSettings};
+use super::reachability::{in_words, refuse_closed_port, without_tls};
 use super::secret::{self, Password};
 use crate::args::{MoveTarget, Options};
 use crate::config::Config;
@@ -105,7 +108,11 @@ impl Settings {
     /// Opens the store. It neither creates nor migrates anything, and sweeps nothing.
     pub(crate) async fn connect(self) -> Result<Connected, Failure> {
         let backend = match &self.address {
-            Address::Postgres(_) => Backend::Postgres(named(self.postgres()?.connect().await)?),
+            Address::Postgres(url) => {
+                let builder = self.postgres()?;
+                refuse_closed_port(url, self.timeout).await?;
+                Backend::Postgres(named(builder.connect().await)?)
+            }
             Address::Sqlite(path) => {
                 let builder = self.sqlite()?;
                 if !path.exists() {
@@ -117,7 +124,18 @@ impl Settings {
                 }
                 Backend::Sqlite(named(builder.connect().await)?)
             }
-            _ => Backend::Redis(named(self.redis().await?)?),
+            address => match self.redis().await? {
+                Err(error) if timed_out(&error) => {
+                    let Some(server) = without_tls(address).await else { return named(Err(error)) };
+                    return Err(Failure::new(
+                        Exit::Unavailable,
+                        format!(
+                            "{server}: it speaks no TLS: write redis in place of rediss in the store's URL"
+                        ),
+                    ));
+                }
+                opened => Backend::Redis(named(opened)?),
+            },
         };
         let place = (self.prefix.clone(), self.schema.clone(), self.table.clone());
         let secrets = (self.secret.map(|it| it.0), self.authentication_secret.map(|it| it.0));
@@ -187,9 +205,7 @@ impl Settings {
         })
     }
 
-    async fn redis(
-        &self,
-    ) -> Result<Result<RedisStore, idempotent_core::store::StoreError>, Failure> {
+    async fn redis(&self) -> Result<Result<RedisStore, StoreError>, Failure> {
         self.refuse(&[("schema", self.schema.is_some()), ("table", self.table.is_some())])?;
         let mut builder = match &self.address {
             Address::Sentinel(urls, group, database) => {
@@ -254,7 +270,12 @@ impl Settings {
     }
 }
 
-fn named<T>(opened: Result<T, idempotent_core::store::StoreError>) -> Result<T, Failure> {
+/// Whether nobody answered. A cluster's client says so in its text alone.
+fn timed_out(error: &StoreError) -> bool {
+    error.kind() == StoreErrorKind::Timeout || error.to_string().contains("timed out")
+}
+
+fn named<T>(opened: Result<T, StoreError>) -> Result<T, Failure> {
     opened.map_err(|error| {
         // The library speaks to programs.
         let text = error.to_string();
@@ -266,6 +287,9 @@ fn named<T>(opened: Result<T, idempotent_core::store::StoreError>) -> Result<T, 
                     "{text}; check `--username` and `$IDEMPOTENT_PASSWORD` or `--password-file`"
                 ),
             );
+        }
+        if let Some(words) = in_words(&text) {
+            return Failure::new(Exit::Unavailable, words);
         }
         match text.find(": the tables of the store are missing or too old") {
             Some(at) => Failure::new(

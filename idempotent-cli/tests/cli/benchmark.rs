@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use idempotent_core::store::Scan;
-use idempotent_servers::{Redis, Reply, Server, require};
+use idempotent_servers::{Cluster, Redis, Reply, Sentinel, Server, require};
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 
@@ -18,6 +18,13 @@ async fn every_request_is_measured_and_nothing_is_left(store: TestStore) {
     let before = all(&store.url, &["list"]).await.0.len();
     let (document, code) = one(&store.url, &["bench", "--tasks", "4", "--seconds", "1"]).await;
     assert_eq!(code, 0, "{document}");
+    assert_measured(&document);
+    assert_eq!(all(&store.url, &["list"]).await.0.len(), before);
+    quote(&store.engine, "basket 9").await;
+}
+
+/// Fails unless every row is there, with what must be so of its numbers, and all that was written is purged.
+fn assert_measured(document: &Value) {
     let rows = document["rows"].as_array().expect("rows");
     let names: Vec<_> = rows.iter().map(|row| row["what"].as_str().expect("a name")).collect();
     assert_eq!(
@@ -40,11 +47,46 @@ async fn every_request_is_measured_and_nothing_is_left(store: TestStore) {
     assert_eq!((&document["left"], &document["complete"]), (&json!(0), &json!(true)));
     let counted = |row: usize| rows[row]["count"].as_u64().expect("a number");
     assert_eq!(document["purged"], json!(counted(1) + counted(3)), "as many as were reserved");
-    assert_eq!(all(&store.url, &["list"]).await.0.len(), before);
-    quote(&store.engine, "basket 9").await;
 }
 
 on_every_store! { every_request_is_measured_and_nothing_is_left }
+
+/// Measures a store of Redis that is not one server at an open port.
+async fn measures(url: &str, options: &[&str]) {
+    let arguments = [options, &["bench", "--tasks", "4", "--seconds", "1"]].concat();
+    let (document, code) = one(url, &arguments).await;
+    assert_eq!(code, 0, "{document}");
+    assert_measured(&document);
+    assert!(all(url, &[options, &["list"]].concat()).await.0.is_empty());
+}
+
+fn hosts(urls: &[String]) -> String {
+    let hosts: Vec<_> = urls.iter().map(|url| &url["redis://".len()..]).collect();
+    hosts.join(",")
+}
+
+#[tokio::test]
+async fn a_group_that_sentinel_watches_is_measured() {
+    require!(Server::Redis);
+    let group = Sentinel::start(1, 1).await;
+    let (hosts, name) = (hosts(&group.sentinel_urls()), group.master_name());
+    measures(&format!("redis+sentinel://{hosts}/{name}"), &[]).await;
+}
+
+#[tokio::test]
+async fn a_cluster_is_measured() {
+    require!(Server::Redis);
+    let cluster = Cluster::start(3, 0).await;
+    measures(&format!("redis+cluster://{}", hosts(&cluster.urls())), &[]).await;
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_measured() {
+    require!(Server::Redis, Server::OpenSsl);
+    let redis = Redis::builder().tls().start().await;
+    let authority = redis.tls_folder().join("ca.crt");
+    measures(&redis.url(), &["--ca-file", authority.to_str().expect("UTF-8")]).await;
+}
 
 #[tokio::test]
 async fn ctrl_c_ends_it_and_its_records_are_purged() {

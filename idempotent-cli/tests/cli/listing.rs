@@ -17,7 +17,6 @@ on_every_store!(
     a_record_is_found_by_what_the_application_calls_it,
     a_result_is_shown_as_json,
     records_are_counted_by_operation,
-    a_record_that_cannot_be_read_hides_no_other,
 );
 
 fn keys(listed: &[Value]) -> Vec<&str> {
@@ -101,7 +100,7 @@ async fn a_record_is_shown_by_any_form_of_its_id(store: TestStore) {
     }
 }
 
-fn redis_key(seen: &idempotent_core::engine::Inspection) -> String {
+pub(crate) fn redis_key(seen: &idempotent_core::engine::Inspection) -> String {
     use base64::Engine as _;
     let hash = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(seen.id().hash());
     format!("idem:{}:{hash}", seen.id().operation())
@@ -156,51 +155,6 @@ async fn records_are_counted_by_operation(store: TestStore) {
     assert!(operations[1]["oldest_unfinished_seconds"].is_null());
 }
 
-async fn a_record_that_cannot_be_read_hides_no_other(store: TestStore) {
-    lost(&store.engine, "7").await;
-    let broken = lost(&store.engine, "8").await;
-    break_bytes(&store, &broken).await;
-    let (listed, code) = documents(&store.url, &["list"]).await;
-    assert_eq!(code, 0);
-    let kinds: Vec<_> = listed.iter().map(|it| it["kind"].as_str().expect("a kind")).collect();
-    assert!(kinds.contains(&"record") && kinds.contains(&"unreadable"), "{kinds:?}");
-
-    let id = broken.id().to_string();
-    let (shown, code) = documents(&store.url, &["show", &id]).await;
-    assert_eq!((code, &shown[0]["kind"]), (7, &json!("unreadable")));
-    let (stats, _) = one(&store.url, &["stats"]).await;
-    assert_eq!((&stats["records"], &stats["unreadable"]), (&json!(1), &json!(1)));
-    let purge = ["purge", &id, "--yes", "--reason", "broken"];
-    let (done, code) = one(&store.url, &purge).await;
-    assert_eq!((code, &done["done"]), (0, &json!(true)));
-    assert_eq!(documents(&store.url, &["show", &id]).await.1, 3);
-}
-
-/// Overwrites a record with bytes of a layout that nobody knows.
-async fn break_bytes(store: &TestStore, seen: &idempotent_core::engine::Inspection) {
-    let id = seen.id().to_string();
-    let (_, hex) = id.rsplit_once(':').expect("a hash");
-    match &store.server {
-        TestServer::Redis(redis) => {
-            redis.cli(&["SETRANGE", &redis_key(seen), "0", "\x63"]).await;
-        }
-        TestServer::Postgres(postgres, _) => {
-            let sql = format!(
-                "UPDATE idempotent.records SET record = set_byte(record, 0, 99) WHERE id = '\\x{hex}'"
-            );
-            postgres.sql(&sql).await;
-        }
-        TestServer::Sqlite => {
-            let file = store.url.strip_prefix("sqlite:").expect("a path");
-            let pool =
-                sqlx::SqlitePool::connect(&format!("sqlite://{file}")).await.expect("it opens");
-            let sql = format!("UPDATE idempotent_records SET record = x'63' WHERE id = x'{hex}'");
-            sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(&pool).await.expect("it is written");
-            pool.close().await;
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_group_that_sentinel_watches_is_a_store() {
     require!(Server::Redis);
@@ -210,6 +164,14 @@ async fn a_group_that_sentinel_watches_is_a_store() {
     let url = format!("redis+sentinel://{}/{}", hosts.join(","), sentinel.master_name());
     let (listed, code) = documents(&url, &["list"]).await;
     assert_eq!((listed.len(), code), (0, 0));
+    let server = format!("redis+sentinel://127.0.0.1:{}/group", sentinel.servers()[0].port());
+    for (url, says) in [
+        (url.replace(sentinel.master_name(), "nobody"), "the sentinels know no group of this name"),
+        (server, "no sentinel answers there"),
+    ] {
+        let ran = run(&url, &["list"]).await;
+        assert!(ran.code == 5 && ran.stderr.contains(says), "{url}: {}", ran.stderr);
+    }
 }
 
 #[tokio::test]

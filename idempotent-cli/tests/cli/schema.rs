@@ -106,8 +106,7 @@ fn has_type(says: &Value, value: &Value) -> bool {
 
 #[test]
 fn a_document_that_is_not_as_the_schema_says_is_found() {
-    let document =
-        serde_json::json!({ "kind": "unreadable", "id": null, "key": "k", "reason": "r" });
+    let document = serde_json::json!({ "kind": "unreadable", "id": null, "key": "k", "reason": "r", "newer": false });
     check(&document);
     for (field, value) in [("key", Value::Null), ("more", Value::Null), ("kind", "record".into())] {
         let mut wrong = document.clone();

@@ -70,7 +70,9 @@ async fn a_step_in_doubt_is_resolved_by_what_show_prints(store: TestStore) {
     let shown = run(&store.url, &[&["show"], &BY[..]].concat()).await.stdout;
     let commands: Vec<_> = shown.split("  idempotent resolve-step").skip(1).collect();
     let [happened, never] = commands[..] else { panic!("{shown}") };
-    assert!(happened.contains("--step 'charge/card 9'"), "{shown}");
+    // As the last error spells it.
+    assert!(shown.contains("last error   step `charge[card 9]`: "), "{shown}");
+    assert!(happened.contains("--step 'charge[card 9]'"), "{shown}");
     assert!(never.trim_end().ends_with("--never-happened"), "{shown}");
     let command = format!("idempotent resolve-step{}", happened.replace("JSON", "5"));
     let ran = type_into_a_shell(&store, &command).await;
@@ -88,7 +90,9 @@ async fn a_step_that_never_happened_runs_again(store: TestStore) {
     assert_eq!((code, &refused["code"]), (4, &json!("refused")));
     let (dry, code) = one(&store.url, &[&never[..], &["--dry-run"]].concat()).await;
     assert_eq!((code, &dry["done"], &dry["dry_run"]), (0, &json!(false), &json!(true)));
-    for (step, expected) in [("charge", 3), ("card 9", 3), ("hold", 4), ("0123abcd", 3)] {
+    for (step, expected) in
+        [("charge", 3), ("card 9", 3), ("charge[card 8]", 3), ("hold", 4), ("0123abcd", 3)]
+    {
         let arguments = resolve_step(&["--step", step, "--happened", "5"]);
         let (_, code) = one(&store.url, &arguments).await;
         assert_eq!(code, expected, "{step}");
@@ -102,6 +106,10 @@ async fn a_step_that_never_happened_runs_again(store: TestStore) {
         (&done["before"]["state"], &done["after"]["state"]),
         (&json!("indeterminate"), &json!("suspended"))
     );
+    let after = &done["after"];
+    assert_eq!((&after["owner"], &after["resumed_by"]), (&json!("none"), &json!("next_caller")));
+    let card = run(&store.url, &[&["show"], &BY[..]].concat()).await.stdout;
+    assert!(card.contains("none: suspended, until its next caller resumes it"), "{card}");
     let lines = audit(&log);
     assert_eq!((lines.len(), &lines[0]["step"]), (2, &done["step"]));
     assert_eq!(lines[0]["said"], json!("never_happened_and_owner_is_dead"));

@@ -99,6 +99,14 @@ async fn a_list_into_a_file_counts_on_the_terminal() {
 }
 
 #[tokio::test]
+async fn a_list_into_a_pipe_counts_nowhere_since_its_reader_may_have_the_screen() {
+    let store = TestStore::sqlite().await;
+    lost(&store.engine, "7").await;
+    let ran = typed(&store, "list | cat", "", &[]).await;
+    assert!(ran.stdout.contains("order:7") && !ran.stdout.contains("listed"), "{}", ran.stdout);
+}
+
+#[tokio::test]
 async fn colours_are_for_terminals_alone_and_can_be_switched_off() {
     let store = TestStore::sqlite().await;
     lost(&store.engine, "7").await;

@@ -1,10 +1,11 @@
 //! The answers of a store.
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
 use super::request::Cursor;
 use super::state::State;
-use crate::model::{Record, RecordId};
+use crate::model::{MalformedRecord, Record, RecordId};
 
 /// A record in a store, and its state.
 #[derive(Clone, Debug)]
@@ -141,13 +142,33 @@ pub struct Unreadable {
     pub key: String,
     /// What is wrong with it.
     pub reason: String,
+    /// Whether it seems to be a record that a newer version wrote. Whoever removes that removes what others can read, calls in
+    /// doubt among it.
+    pub is_newer: bool,
 }
 
 impl Unreadable {
     /// Describes what was found.
     #[must_use]
     pub fn new(id: Option<RecordId>, key: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self { id, key: key.into(), reason: reason.into() }
+        Self { id, key: key.into(), reason: reason.into(), is_newer: false }
+    }
+
+    /// Says what is wrong as an error does, and whether that is for being [newer](Self::is_newer).
+    ///
+    /// ```
+    /// use idempotent_core::model::MalformedRecord;
+    /// use idempotent_core::store::{StoreError, Unreadable};
+    ///
+    /// let error = StoreError::from(MalformedRecord::Newer);
+    /// let found = Unreadable::new(None, "row 7", "").because_of(&error);
+    /// assert!(found.is_newer && found.reason.ends_with("a newer version wrote it"));
+    /// ```
+    #[must_use]
+    pub fn because_of(mut self, error: &(dyn StdError + 'static)) -> Self {
+        self.reason = error.to_string();
+        self.is_newer = MalformedRecord::among_causes(error) == Some(MalformedRecord::Newer);
+        self
     }
 
     /// The same for a store that keeps ids as hashes, with the operation's name beside them.

@@ -168,8 +168,7 @@ impl StoreError {
 
 impl From<MalformedRecord> for StoreError {
     fn from(error: MalformedRecord) -> Self {
-        Self::new(StoreErrorKind::Malformed, "the stored bytes are not a readable record")
-            .with_source(error)
+        Self::new(StoreErrorKind::Malformed, "the record cannot be read").with_source(error)
     }
 }
 

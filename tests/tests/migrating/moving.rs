@@ -190,9 +190,23 @@ impl Store for Interfering {
         self.new.purge(id).await
     }
 
+    /// Finds each record twice, as a scan may.
     async fn scan(&self, request: &Scan) -> Result<Page, StoreError> {
-        self.new.scan(request).await
+        let mut page = self.new.scan(request).await?;
+        page.entries.extend(page.entries.clone());
+        Ok(page)
     }
+}
+
+#[tokio::test]
+async fn a_record_that_a_scan_finds_twice_was_not_there_already() {
+    let (old, new, _) = stores();
+    for _ in 0..5 {
+        completed(&old, &Attempt::new()).await;
+    }
+    let twice = Interfering::new(&new, &old, Meanwhile::Purge);
+    let report = moved(twice, new).await;
+    assert_eq!((report.copied, report.already_there), (5, 0), "{report:?}");
 }
 
 #[tokio::test]

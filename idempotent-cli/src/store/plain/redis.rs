@@ -9,6 +9,7 @@ use idempotent_core::store::StoreError;
 use redis::aio::MultiplexedConnection;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::TcpSettings;
 use redis::{
     AsyncConnectionConfig, Cmd, ConnectionInfo, IntoConnectionInfo as _, RedisResult,
     TlsCertificates, Value,
@@ -95,10 +96,16 @@ async fn server(
 
 /// A server's or a sentinel's.
 fn client(settings: &PlainSettings<'_>, info: ConnectionInfo) -> RedisResult<redis::Client> {
+    let info = info.set_tcp_settings(tcp_settings());
     match &settings.ca {
         Some(ca) => redis::Client::build_with_tls(info, certificates(ca)),
         None => redis::Client::open(info),
     }
+}
+
+/// As the store's own connections: without it, small commands wait for the answers to earlier ones.
+fn tcp_settings() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
 }
 
 /// Without it, a limit of half a second for an answer, and of one for a connection.
@@ -138,6 +145,7 @@ async fn primary(
 
 async fn cluster(settings: &PlainSettings<'_>, urls: &[String]) -> RedisResult<ClusterConnection> {
     let mut builder = ClusterClientBuilder::new(urls.iter().map(String::as_str))
+        .tcp_settings(tcp_settings())
         .connection_timeout(settings.limit)
         .response_timeout(settings.limit);
     if let Some(username) = settings.username {

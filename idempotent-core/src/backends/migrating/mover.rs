@@ -1,5 +1,6 @@
 //! [`Mover`]: copies what is completed, pass by pass.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -109,7 +110,10 @@ impl<From: Store, To: Store> MovePass<'_, From, To> {
             Position::After(cursor) => scan = scan.after(cursor.clone()),
             Position::End => return Ok(false),
         }
-        let page = self.mover.stores.0.scan(&scan).await?;
+        let mut page = self.mover.stores.0.scan(&scan).await?;
+        // A scan may find a record twice, which is then not there twice.
+        let mut found = HashSet::with_capacity(page.entries.len());
+        page.entries.retain(|(id, _)| found.insert(id.clone()));
         let (mut done, failure) = self.copy(page.entries).await;
         if let Some(error) = failure {
             self.report.add_done(&done);

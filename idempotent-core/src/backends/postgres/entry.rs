@@ -74,12 +74,12 @@ impl EntryRow {
         let is_reserved = matches!(record.outcome(), Outcome::Reserved);
         let Some(lapse) = self.lapse else {
             if is_reserved {
-                return Err(MalformedRecord.into());
+                return Err(MalformedRecord::Broken.into());
             }
             return Ok(Some(Entry::new(record, State::Completed, until_gone)));
         };
         if !is_reserved {
-            return Err(MalformedRecord.into());
+            return Err(MalformedRecord::Broken.into());
         }
         Ok(Some(if lapse > 0 {
             Entry::new(record, State::Reserved, Some(duration(lapse)))

@@ -24,7 +24,9 @@ pub(super) async fn write_step(
     request: &WriteStep<'_>,
     deadline: Instant,
 ) -> Result<WriteStepOutcome, StoreError> {
-    let Some(journal) = request.record.journal() else { return Err(MalformedRecord.into()) };
+    let Some(journal) = request.record.journal() else {
+        return Err(MalformedRecord::Broken.into());
+    };
     let (record, token) = (request.record, request.record.token());
     let (mode, replaced) = mode(request.replaces);
     let query = || {
@@ -72,7 +74,7 @@ pub(super) async fn load_steps(
 
 fn read(row: &PgRow) -> Result<(StepId, StepEntry), StoreError> {
     let step: &[u8] = row.try_get("step").map_err(store_error)?;
-    let step: [u8; 32] = step.try_into().map_err(|_| MalformedRecord)?;
+    let step: [u8; 32] = step.try_into().map_err(|_| MalformedRecord::Broken)?;
     let entry: &[u8] = row.try_get("entry").map_err(store_error)?;
     Ok((StepId::from_bytes(step), StepEntry::from_bytes(entry)?))
 }

@@ -12,7 +12,7 @@ use crate::backends::shared::sql::{cursor_after, cursor_id};
 use crate::model::RecordId;
 use crate::store::{Page, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
-/// How many rows a page with a filter reads at most, if its limit is not higher. Without one, each row is on the page.
+/// How many rows a page with a filter reads at most, if its limit is not higher.
 const MAX_ROWS: usize = 5_000;
 
 /// The most records of a page, since each may be as large as the engine's limit.
@@ -21,8 +21,11 @@ const MAX_RECORDS: usize = 1_000;
 pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreError> {
     let after = cursor_id(request.cursor.as_ref())?;
     let limit = request.limit.clamp(1, MAX_RECORDS);
-    let has_filter = request.operation.is_some() || !request.states.is_empty();
-    let max_rows = if has_filter { MAX_ROWS.max(limit) } else { limit };
+    let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
+    if request.operation.is_none() && request.states.is_empty() {
+        let query = || Query::new(&store.statements.scan_all).bind(&after[..]).bind(count(limit));
+        return page(request, limit, &store.connection.fetch(query, Retry::Yes).await?);
+    }
     let wants = |state| request.states.is_empty() || request.states.contains(&state);
     let statement = if wants(State::Completed) {
         &store.statements.scan
@@ -32,8 +35,8 @@ pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreErr
     let query = || {
         Query::new(statement)
             .bind(&after[..])
-            .bind(i64::try_from(max_rows).unwrap_or(i64::MAX))
-            .bind(i64::try_from(limit).unwrap_or(i64::MAX))
+            .bind(count(MAX_ROWS.max(limit)))
+            .bind(count(limit))
             .bind(request.operation.as_deref())
             .bind(wants(State::Reserved))
             .bind(wants(State::Lapsed))
@@ -69,11 +72,12 @@ fn page(request: &Scan, limit: usize, rows: &[PgRow]) -> Result<Page, StoreError
             }
             // One such row must not hide all the others from an operator.
             (id, entry) => {
-                let reason = match (id, entry) {
-                    (Some(_), Err(error)) => error.to_string(),
-                    _ => "its id, or the name of its operation, is invalid".to_owned(),
-                };
-                unreadable.push(Unreadable::row(Some(operation), hash, reason));
+                let invalid = "its id, or the name of its operation, is invalid";
+                let found = Unreadable::row(Some(operation), hash, invalid);
+                unreadable.push(match (id, entry) {
+                    (Some(_), Err(error)) => found.because_of(&error),
+                    _ => found,
+                });
             }
         }
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use redis::{Pipeline, RedisError, Value};
+use redis::{Cmd, Pipeline, RedisError, Value};
 
 use super::error::unexpected;
 use super::lifetime::grace;
-use crate::model::{Outcome, Record};
+use crate::model::{Outcome, Record, RecordId};
 use crate::store::{Entry, State, StoreError};
 
 /// A key's value, and its `PTTL`: how many milliseconds it has left, or -1 if it does not expire.
@@ -14,6 +14,10 @@ pub(super) struct StoredValue {
     pub(super) value: Vec<u8>,
     pub(super) pttl: i64,
 }
+
+/// Where the outcome is in a record, and its value in a reservation.
+pub(super) const OUTCOME_AT: usize = 1;
+pub(super) const RESERVED: u8 = 0;
 
 /// What `PTTL` answers for a key that is not there.
 const NO_SUCH_KEY: i64 = -2;
@@ -27,6 +31,62 @@ pub(super) fn load_commands(key: &str) -> Pipeline {
     pipeline.cmd("PTTL").arg(key);
     pipeline.cmd("EXEC");
     pipeline
+}
+
+/// The commands that read several values, and then their times. Only what is completed stays the same in between.
+pub(super) fn read_all_commands(keys: &[(Vec<u8>, RecordId)], share_a_slot: bool) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(2 * keys.len());
+    if share_a_slot {
+        pipeline.cmd("MGET");
+        for (key, _) in keys {
+            pipeline.arg(key);
+        }
+    } else {
+        for (key, _) in keys {
+            pipeline.cmd("GET").arg(key);
+        }
+    }
+    for (key, _) in keys {
+        let mut pttl = Cmd::with_capacity(2, "PTTL".len() + key.len());
+        pttl.arg("PTTL").arg(key);
+        pipeline.add_command(pttl);
+    }
+    pipeline
+}
+
+/// Reads the answers to the commands that read several keys: for each its value and its time, or that there is no such key.
+/// `None` is a key that has to be loaded in one moment, since it has a reservation, or that has to be asked for by itself.
+pub(super) fn parse_read_all(
+    answers: Vec<Value>,
+    keys: usize,
+    share_a_slot: bool,
+) -> Vec<Option<Option<StoredValue>>> {
+    let mut answers = answers.into_iter();
+    let values = match (share_a_slot, answers.next()) {
+        (true, Some(Value::Array(values))) if values.len() == keys => values,
+        (false, Some(first)) => {
+            std::iter::once(first).chain(answers.by_ref().take(keys - 1)).collect()
+        }
+        _ => return (0..keys).map(|_| None).collect(),
+    };
+    values.into_iter().map(|value| pair(value, answers.next()).filter(is_settled)).collect()
+}
+
+/// Whether a value and a time that were read one after the other belong together.
+fn is_settled(stored: &Option<StoredValue>) -> bool {
+    stored.as_ref().is_none_or(|stored| stored.value.get(OUTCOME_AT) != Some(&RESERVED))
+}
+
+/// A value and its time; `None` if that is for another look.
+fn pair(value: Value, pttl: Option<Value>) -> Option<Option<StoredValue>> {
+    match (value, pttl) {
+        // Also a key that ended between the two: older servers let time go on within a transaction.
+        (Value::Nil | Value::BulkString(_), Some(Value::Int(NO_SUCH_KEY))) => Some(None),
+        (Value::BulkString(value), Some(Value::Int(pttl))) => {
+            Some(Some(StoredValue { value, pttl }))
+        }
+        _ => None,
+    }
 }
 
 /// The commands that read several values and their times at the same moment.
@@ -63,17 +123,7 @@ pub(super) fn parse_load_all(
     if values.len() != keys {
         return unknown();
     }
-    values
-        .into_iter()
-        .map(|value| match (value, done.next()) {
-            // Also a key that ended between the two: older servers let time go on within a transaction.
-            (Value::Nil | Value::BulkString(_), Some(Value::Int(NO_SUCH_KEY))) => Some(None),
-            (Value::BulkString(value), Some(Value::Int(pttl))) => {
-                Some(Some(StoredValue { value, pttl }))
-            }
-            _ => None,
-        })
-        .collect()
+    values.into_iter().map(|value| pair(value, done.next())).collect()
 }
 
 /// Reads the answers to the commands that load one key.
@@ -183,6 +233,34 @@ mod tests {
         for answers in [vec![], vec![Value::Okay, Value::Nil], vec![Value::Okay, odd]] {
             assert_eq!(loaded(answers), [None, None, None]);
         }
+    }
+
+    /// As [`loaded`], of what was read one after the other.
+    fn read(answers: Vec<Value>, share_a_slot: bool) -> Vec<Loaded> {
+        let read = parse_read_all(answers, 3, share_a_slot);
+        read.into_iter().map(|it| it.map(|it| it.map(|it| (it.value, it.pttl)))).collect()
+    }
+
+    #[test]
+    fn only_what_is_completed_is_taken_with_a_time_that_was_read_later() {
+        let completed = reservation(Guarantee::AtMostOnce, Duration::ZERO).completed(b"receipt");
+        let reserved = reservation(Guarantee::AtMostOnce, Duration::ZERO);
+        let bytes = |record: &Record| Value::BulkString(record.as_bytes().to_vec());
+        let values = vec![bytes(&completed), bytes(&reserved), Value::Nil];
+        let times = [10, 10, NO_SUCH_KEY].map(Value::Int).to_vec();
+        let expected = [Some(Some((completed.as_bytes().to_vec(), 10))), None, Some(None)];
+        let together = [vec![Value::Array(values.clone())], times.clone()].concat();
+        assert_eq!(read(together, true), expected);
+        assert_eq!(read([values, times].concat(), false), expected);
+    }
+
+    #[test]
+    fn what_is_not_answered_in_full_has_to_be_asked_for_again() {
+        for answers in [vec![], vec![Value::Array(vec![Value::Nil])], vec![Value::Okay; 4]] {
+            assert_eq!(read(answers, true), [None, None, None]);
+        }
+        let moved = vec![Value::Okay; 6];
+        assert_eq!(read(moved, false), [None, None, None]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub(super) async fn write_step(
     store: &Shared,
     request: &WriteStep<'_>,
 ) -> Result<WriteStepOutcome, StoreError> {
-    let Some(name) = request.record.journal() else { return Err(MalformedRecord.into()) };
+    let Some(name) = request.record.journal() else { return Err(MalformedRecord::Broken.into()) };
     let key = store.keys.of(request.id);
     if is_plain(request) {
         if let Some(outcome) = record_step(store, request, name, &key).await? {
@@ -132,7 +132,7 @@ fn read_steps(hash: Value, journal: Token) -> Result<Vec<(StepId, StepEntry)>, S
             is_named = value == journal.as_bytes();
             return Ok(());
         }
-        let step: [u8; 32] = field.as_slice().try_into().map_err(|_| MalformedRecord)?;
+        let step: [u8; 32] = field.as_slice().try_into().map_err(|_| MalformedRecord::Broken)?;
         steps.push((StepId::from_bytes(step), StepEntry::from_bytes(&value)?));
         Ok(())
     };

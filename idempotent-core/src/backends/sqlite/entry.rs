@@ -75,7 +75,7 @@ fn found(
             }
             None => (State::Indeterminate, remaining_millis(lapses_in.saturating_add(retention))),
         },
-        _ => return Err(MalformedRecord.into()),
+        _ => return Err(MalformedRecord::Broken.into()),
     };
     Ok(match remaining {
         Some(remaining) => Found::Entry(Entry::new(record, state, Some(remaining))),

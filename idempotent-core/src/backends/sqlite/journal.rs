@@ -21,7 +21,9 @@ pub(super) async fn write_step(
     store: &Inner,
     request: &WriteStep<'_>,
 ) -> Result<WriteStepOutcome, StoreError> {
-    let Some(journal) = request.record.journal() else { return Err(MalformedRecord.into()) };
+    let Some(journal) = request.record.journal() else {
+        return Err(MalformedRecord::Broken.into());
+    };
     let statements = &store.statements;
     let (id, token) = (request.id.hash(), request.record.token());
     let mark = query(&statements.mark_journal)
@@ -85,7 +87,7 @@ pub(super) async fn load_steps(
     let rows = store.connection.read(query).await?;
     let read = |row: &sqlx::sqlite::SqliteRow| {
         let step: &[u8] = row.try_get(0).map_err(store_error)?;
-        let step: [u8; 32] = step.try_into().map_err(|_| MalformedRecord)?;
+        let step: [u8; 32] = step.try_into().map_err(|_| MalformedRecord::Broken)?;
         let entry: &[u8] = row.try_get(1).map_err(store_error)?;
         Ok((StepId::from_bytes(step), StepEntry::from_bytes(entry)?))
     };

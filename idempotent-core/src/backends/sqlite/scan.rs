@@ -60,23 +60,26 @@ fn looked_at(row: &SqliteRow) -> Result<Looked, StoreError> {
         return Ok(Looked::Nothing);
     }
     let (id, operation): (_, &str) = (id(row)?, row.try_get(5).map_err(store_error)?);
-    let unreadable =
-        |reason: String| Ok(Looked::Unreadable(Unreadable::row(Some(operation), id, reason)));
+    let unreadable = |reason: &(dyn std::error::Error + 'static)| {
+        let found = Unreadable::row(Some(operation), id, "").because_of(reason);
+        Ok(Looked::Unreadable(found))
+    };
     let entry = match read(row) {
         Ok(Found::Entry(entry)) => entry,
         Ok(_) => return Ok(Looked::Nothing),
         // One such row must not hide all the others from an operator.
         Err(error) if error.kind() == StoreErrorKind::Malformed => {
-            return unreadable(error.to_string());
+            return unreadable(&error);
         }
         Err(error) => return Err(error),
     };
     let Ok(hash) = id.try_into() else {
-        return unreadable("its id is not 32 bytes long".to_owned());
+        let found = Unreadable::row(Some(operation), id, "its id is not 32 bytes long");
+        return Ok(Looked::Unreadable(found));
     };
     match RecordId::from_hash(entry.record.operation().to_owned(), hash) {
         Ok(id) => Ok(Looked::Entry(id, entry)),
-        Err(error) => unreadable(error.to_string()),
+        Err(error) => unreadable(&error),
     }
 }
 

@@ -232,7 +232,7 @@ mod tests {
             assert_eq!(plain.waiting_for_steps(), plain);
             let mut bytes = plain.as_bytes().to_vec();
             bytes[2] = WAITS_FOR_STEPS;
-            assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord));
+            assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord::Broken));
         }
         let strict = reservation(Guarantee::AtMostOnce).with_journal(name(), RETENTION);
         assert_eq!(strict.waiting_for_steps(), strict);

@@ -35,6 +35,9 @@ pub(super) const FINGERPRINT_BYTES: usize = 32;
 /// Where the flags stand.
 pub(super) const FLAGS: usize = 38;
 
+/// Where the length of the operation's name stands.
+pub(super) const NAME_LENGTH: usize = 40;
+
 /// Where the retention stands.
 pub(super) const RETENTION: usize = 30;
 
@@ -86,11 +89,15 @@ pub(super) mod flag {
         | INPUT;
 }
 
+/// Where the operation's name begins.
+pub(super) const fn name_at(flags: u16) -> usize {
+    HEADER + if flags & flag::FINGERPRINT != 0 { FINGERPRINT_BYTES } else { 0 }
+}
+
 /// Where the texts of a record with these flags begin, after the name.
 pub(super) const fn texts_at(flags: u16, name: usize) -> usize {
-    let fingerprint = if flags & flag::FINGERPRINT != 0 { FINGERPRINT_BYTES } else { 0 };
     let journal = if flags & flag::JOURNAL != 0 { JOURNAL_BYTES } else { 0 };
-    journal_at(flags, HEADER + fingerprint + name) + journal
+    journal_at(flags, name_at(flags) + name) + journal
 }
 
 /// Where the name of a journal is, or would be, if the operation's name ends at `name_end`.

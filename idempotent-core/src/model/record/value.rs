@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::envelope::RecordBytes;
-use super::lapse_code::{WAITS_FOR_STEPS, code_of, guarantee_code};
+use super::lapse_code::{code_of, guarantee_code};
 use super::layout::{
-    FINGERPRINT_BYTES, FLAGS, HEADER, LAYOUT, MAC_BYTES, flag, split_text, texts_at,
+    FLAGS, HEADER, LAYOUT, MAC_BYTES, NAME_LENGTH, flag, name_at, split_text, texts_at,
 };
 use super::mac::{MacKey, remove_flag};
-use super::malformed::MalformedRecord;
+use super::malformed::{MalformedRecord, has_known_codes};
 use super::outcome::{KEPT, RESERVED, not_kept, not_kept_code};
 use super::owner::{ABANDONED, HELD, RUNNING, owner_state};
 use super::scratch::Scratch;
@@ -153,20 +153,16 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// [`MalformedRecord`] if the bytes were cut short or changed, or have a layout or a field that
-    /// this version does not know. Such a record is never a reason to run a body.
+    /// [`MalformedRecord::Broken`] if the bytes were cut short or changed, [`MalformedRecord::Newer`] if they have a
+    /// layout or a field that this version does not know. Neither is ever a reason to run a body.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, MalformedRecord> {
-        let known = bytes.len() >= HEADER
-            && bytes[0] == LAYOUT
-            && (bytes[1] <= KEPT || not_kept(bytes[1]).is_some())
-            && bytes[2] <= WAITS_FOR_STEPS
-            && owner_state(bytes[3]).is_some();
+        let known = bytes.len() >= HEADER && bytes[0] == LAYOUT && has_known_codes(bytes);
         if !known {
-            return Err(MalformedRecord);
+            return Err(MalformedRecord::of(bytes));
         }
         let record = Self(bytes.into());
         let is_valid = record.has_valid_fields() && record.has_valid_guarantee();
-        if is_valid { Ok(record) } else { Err(MalformedRecord) }
+        if is_valid { Ok(record) } else { Err(MalformedRecord::of(bytes)) }
     }
 
     /// Whether the flagged fields are there, and nothing but them before the end of a reservation.
@@ -336,11 +332,11 @@ impl Record {
     }
 
     fn name_at(&self) -> usize {
-        HEADER + if self.has(flag::FINGERPRINT) { FINGERPRINT_BYTES } else { 0 }
+        name_at(self.flags())
     }
 
     pub(super) fn name_len(&self) -> usize {
-        usize::from(u16::from_le_bytes(self.array(40)))
+        usize::from(u16::from_le_bytes(self.array(NAME_LENGTH)))
     }
 
     /// Where the flagged texts end. Their lengths were checked when the record was read.

@@ -101,7 +101,7 @@ impl StepEntry {
             && status(bytes[1]).is_some()
             && bytes[FLAGS] & !flag::KNOWN == 0;
         if !known {
-            return Err(MalformedRecord);
+            return Err(MalformedRecord::Broken);
         }
         let entry = Self(bytes.into());
         let texts = entry.0.get(entry.name_at()..entry.result_at());
@@ -110,7 +110,7 @@ impl StepEntry {
             std::str::from_utf8(name).is_ok() && std::str::from_utf8(key).is_ok()
         });
         let is_whole = entry.result_at() + entry.mac_len() <= entry.0.len();
-        if is_text && is_whole { Ok(entry) } else { Err(MalformedRecord) }
+        if is_text && is_whole { Ok(entry) } else { Err(MalformedRecord::Broken) }
     }
 
     /// The entry's bytes, as a store keeps them.
@@ -309,12 +309,15 @@ mod tests {
     fn no_prefix_and_nothing_unknown_is_an_entry() {
         let entry = entry(StepStatus::Begun, b"");
         for length in 0..entry.as_bytes().len() {
-            assert_eq!(StepEntry::from_bytes(&entry.as_bytes()[..length]), Err(MalformedRecord));
+            assert_eq!(
+                StepEntry::from_bytes(&entry.as_bytes()[..length]),
+                Err(MalformedRecord::Broken)
+            );
         }
         for (at, value) in [(0, 2), (1, 99), (2, 4), (66, 255)] {
             let mut bytes = entry.as_bytes().to_vec();
             bytes[at] = value;
-            assert_eq!(StepEntry::from_bytes(&bytes), Err(MalformedRecord), "{at}");
+            assert_eq!(StepEntry::from_bytes(&bytes), Err(MalformedRecord::Broken), "{at}");
         }
     }
 

@@ -14,7 +14,7 @@ use idempotent_core::store::{State, Store};
 
 use super::gate::Flaw;
 use super::processes::{LEASE, caller, mover};
-use super::world::{Lapses, STAGES, World};
+use super::world::{LATE, Lapses, STAGES, World};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -89,6 +89,19 @@ async fn step(world: &Arc<World>, tasks: &mut Vec<(Option<MigrationMode>, Task)>
                 world.note("time has passed");
             }
         }
+        3 => {
+            let passed = Duration::from_millis(500 + random.below(3_000));
+            tokio::time::advance(passed).await;
+            if plan.lapses == Lapses::Any {
+                world.clock.advance(passed);
+            }
+        }
+        4 => {
+            let node = if random.one_in(2) { &world.old } else { &world.new };
+            if node.deliver_late().await {
+                world.note(LATE);
+            }
+        }
         _ => {
             if !tasks.is_empty() {
                 let mut favoured = world.favoured.lock().unwrap();
@@ -109,14 +122,17 @@ async fn step(world: &Arc<World>, tasks: &mut Vec<(Option<MigrationMode>, Task)>
 
 /// Everything has ended: the mover makes its last passes, and nobody asks the old store any more.
 async fn end(world: &World) -> Vec<String> {
+    for node in [&world.old, &world.new] {
+        while node.deliver_late().await {}
+    }
     world.clock.advance(LEASE * 2);
     let (old, new) = (world.old.records.clone(), world.new.records.clone());
     let mover = Mover::new(old.clone(), new.clone());
     let mut pass = mover.pass();
     while pass.next().await.unwrap() {}
     let report = *pass.report();
-    let left = new.load(&world.id).await.unwrap();
-    let in_old = old.load(&world.id).await.unwrap();
+    let left = new.load(world.id).await.unwrap();
+    let in_old = old.load(world.id).await.unwrap();
     let mut ledger = world.ledger.lock().unwrap();
     let mut violations = std::mem::take(&mut ledger.violations);
     let result = left.and_then(|entry| match (entry.state, entry.record.outcome()) {

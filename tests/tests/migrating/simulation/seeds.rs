@@ -4,16 +4,22 @@ use idempotent_core::Guarantee;
 
 use super::gate::Flaw;
 use super::schedule::{Plan, run_seed};
-use super::world::Lapses;
+use super::world::{GIVEN_UP, LATE, Lapses};
 
 fn seeds() -> u64 {
     let seeds = std::env::var("IDEMPOTENT_MIGRATION_SEEDS");
     seeds.ok().and_then(|seeds| seeds.parse().ok()).unwrap_or(800)
 }
 
+/// Its time stands still but for what a seed lets pass.
+fn runtime() -> tokio::runtime::Runtime {
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    builder.enable_all().start_paused(true).build().unwrap()
+}
+
 /// The first seed that shows a violation.
 fn first_violation(seeds: u64, plan: Plan) -> Option<(u64, Vec<String>)> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     runtime.block_on(async {
         for seed in 0..seeds {
             let (violations, _) = run_seed(seed, plan).await;
@@ -60,7 +66,7 @@ fn a_process_that_leaves_a_rule_out_is_found() {
 
 #[test]
 fn the_same_seed_does_the_same() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = runtime();
     runtime.block_on(async {
         let mut lengths = Vec::new();
         for seed in 0..20 {
@@ -70,5 +76,21 @@ fn the_same_seed_does_the_same() {
             lengths.push(once.1.len());
         }
         assert!(lengths.iter().sum::<usize>() > 100, "{lengths:?}");
+    });
+}
+
+#[test]
+fn stores_are_given_up_and_requests_arrive_after_that() {
+    runtime().block_on(async {
+        for plan in [AT_MOST_ONCE, AT_LEAST_ONCE] {
+            let mut noted = Vec::new();
+            for seed in 0..100 {
+                let (_, trace) = run_seed(seed, plan).await;
+                noted.extend(trace.into_iter().map(|(what, _)| what));
+            }
+            let count = |wanted| noted.iter().filter(|what| **what == wanted).count();
+            println!("{} given up, {} late", count(GIVEN_UP), count(LATE));
+            assert!(count(GIVEN_UP) > 0 && count(LATE) > 0, "{noted:?}");
+        }
     });
 }

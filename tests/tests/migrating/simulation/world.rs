@@ -1,16 +1,16 @@
 //! What a seed runs in: two servers, a clock, and what has happened outside of the stores.
 
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use idempotent_core::Guarantee;
 use idempotent_core::backends::MigrationMode;
 use idempotent_core::model::{RecordId, Token};
-use idempotent_core::store::Clock as _;
+use idempotent_core::store::{Clock as _, StoreError};
 use idempotent_core::testing::ManualClock;
 
-use super::gate::Node;
+use super::node::Node;
 use super::random::Random;
 use super::schedule::Plan;
 
@@ -19,6 +19,10 @@ use MigrationMode::{Both, New, Old};
 /// The modes that run side by side, one stage after the other.
 pub(super) const STAGES: [[MigrationMode; 2]; 5] =
     [[Old, Old], [Old, Both], [Both, Both], [Both, New], [New, New]];
+
+/// What faults are called in a trace.
+pub(super) const GIVEN_UP: &str = "a store is given up that does not answer";
+pub(super) const LATE: &str = "a late request arrives";
 
 /// When leases may lapse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +48,7 @@ pub(super) struct Ledger {
 }
 
 pub(super) struct World {
-    pub(super) id: RecordId,
+    pub(super) id: &'static RecordId,
     pub(super) guarantee: Guarantee,
     pub(super) lapses: Lapses,
     pub(super) clock: ManualClock,
@@ -71,7 +75,8 @@ impl World {
         let clock = ManualClock::new();
         let random = Arc::new(Random::new(seed));
         let (old, new) = (Node::new(&clock, &random), Node::new(&clock, &random));
-        let id = RecordId::of("shop::charge", None, &"order").unwrap();
+        static ID: OnceLock<RecordId> = OnceLock::new();
+        let id = ID.get_or_init(|| RecordId::of("shop::charge", None, &"order").unwrap());
         let (stage, favoured, ledger) = (Mutex::new(0), Mutex::new(0), Mutex::default());
         Arc::new(Self { id, guarantee, lapses, clock, old, new, random, stage, favoured, ledger })
     }
@@ -80,6 +85,13 @@ impl World {
     fn everybody_sees_a_result(&self) -> bool {
         let has_old_readers = STAGES[*self.stage.lock().unwrap()].contains(&Old);
         self.old.has_result.load(Relaxed) || (!has_old_readers && self.new.has_result.load(Relaxed))
+    }
+
+    /// Notes that a store was given up that did not answer in time, before its client gave up by itself.
+    pub(super) fn note_if_given_up(&self, error: &StoreError) {
+        if error.to_string().ends_with("did not answer in time") {
+            self.note(GIVEN_UP);
+        }
     }
 
     pub(super) fn note(&self, what: &'static str) {

@@ -1,5 +1,8 @@
-//! Scanning: a [`page`] of records, from the [`position`] that a cursor names.
+//! Scanning: a [`page`] of records, from the [`position`] that a cursor names; `loading` reads the records of its keys, and `ahead` sends what is
+//! asked for next.
 
+mod ahead;
+mod loading;
 mod page;
 mod position;
 

@@ -65,12 +65,27 @@ fn a_tombstone_says_why() {
 fn no_prefix_and_no_other_layout_is_a_record() {
     let record = full();
     for length in 0..record.as_bytes().len() {
-        assert_eq!(Record::from_bytes(&record.as_bytes()[..length]), Err(MalformedRecord));
+        let cut = &record.as_bytes()[..length];
+        assert_eq!(Record::from_bytes(cut), Err(MalformedRecord::Broken), "{length}");
     }
-    for (at, value) in [(0, 1), (0, 3), (1, 99), (2, 9), (3, 3), (41, 255)] {
+    for (at, value) in [(0, 0), (0, 1), (0, b'{'), (1, 99), (2, b' '), (3, 255), (41, 255)] {
         let mut bytes = record.as_bytes().to_vec();
         bytes[at] = value;
-        assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord));
+        assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord::Broken), "{at}, {value}");
+    }
+}
+
+#[test]
+fn what_a_newer_version_wrote_is_told_from_broken_bytes() {
+    let record = full();
+    for (at, value) in [(0, 3), (0, 31), (1, 30), (2, 9), (3, 3)] {
+        let mut bytes = record.as_bytes().to_vec();
+        bytes[at] = value;
+        assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord::Newer), "{at}, {value}");
+        // Without the name that each record has, it is not even that.
+        bytes[40..42].copy_from_slice(&u16::MAX.to_le_bytes());
+        let read = Record::from_bytes(&bytes);
+        assert_eq!(read == Err(MalformedRecord::Newer), at == 0, "{at}, {value}");
     }
 }
 
@@ -80,7 +95,7 @@ fn a_reader_refuses_flags_that_it_does_not_know() {
         let mut bytes = full().as_bytes().to_vec();
         let flags = u16::from_le_bytes([bytes[38], bytes[39]]) | flag;
         bytes[38..40].copy_from_slice(&flags.to_le_bytes());
-        assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord), "{flag}");
+        assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord::Newer), "{flag}");
     }
     assert_eq!(flag::KNOWN & flag::ENCRYPTION_KEY, 0);
 }
@@ -93,7 +108,7 @@ fn a_flagged_text_that_is_missing_or_too_long_is_malformed() {
     for flags in [without_scope, with_error] {
         let mut bytes = record.as_bytes().to_vec();
         bytes[38..40].copy_from_slice(&flags.to_le_bytes());
-        assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord));
+        assert_eq!(Record::from_bytes(&bytes), Err(MalformedRecord::Broken));
     }
 }
 
