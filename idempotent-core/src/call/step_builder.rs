@@ -54,7 +54,7 @@ impl StepBuilder {
     }
 
     /// Sets the payload: if an earlier run has recorded the step with a different one, it is refused with
-    /// [`FingerprintMismatch`](crate::ErrorKind::FingerprintMismatch).
+    /// [`Incompatible`](crate::ErrorKind::Incompatible), and so is the run.
     pub fn fingerprint<P: Serialize + ?Sized>(mut self, payload: &P) -> Self {
         self.request.digest = Some(codec::digest(payload).map_err(Box::new));
         self

@@ -90,7 +90,7 @@ async fn a_recorded_step_with_another_payload_is_refused_by_name() {
     })
     .await;
     let refused = shop.call(|| charge(2)).await.unwrap_err();
-    assert_eq!(refused.kind(), ErrorKind::FingerprintMismatch);
+    assert_eq!(refused.kind(), ErrorKind::Incompatible);
     assert!(refused.to_string().contains("step `charge`"), "{refused}");
     assert_eq!(shop.ledger.count("charge"), 1);
 }

@@ -8,6 +8,7 @@ mod crashes;
 mod identity;
 mod joined;
 mod late_owner;
+mod lost_results;
 mod nested;
 mod older_builds;
 mod operating;

@@ -34,6 +34,11 @@ impl Poison {
         !matches!(self.kind, ErrorKind::InProgress | ErrorKind::Store | ErrorKind::Incompatible)
     }
 
+    /// Whether what is recorded does not fit this code, and other code may go on with the call.
+    pub(in crate::engine) const fn is_of_code(&self) -> bool {
+        matches!(self.kind, ErrorKind::Incompatible | ErrorKind::Decode)
+    }
+
     /// Whether code of another version may go on with the call.
     pub(in crate::engine) const fn is_of_version(&self) -> bool {
         matches!(self.kind, ErrorKind::Incompatible)

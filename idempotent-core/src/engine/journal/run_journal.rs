@@ -38,8 +38,6 @@ struct State {
     last_arrival: Instant,
     /// Steps that the next write names: they ran, and have no result.
     unnamed: Vec<(StepId, StepEntry)>,
-    /// Why a step was refused that this code does not know, or knows otherwise.
-    refused: Option<(ErrorKind, String)>,
     /// Whether anything was sent to the store.
     is_written: bool,
     /// Whether the store has said that it has the journal.
@@ -82,7 +80,6 @@ impl RunJournal {
             expected: HashMap::with_hasher(hasher),
             last_arrival: Instant::now(),
             unnamed: Vec::new(),
-            refused: None,
             is_written: is_resumed,
             is_marked: is_resumed,
             bytes: 0,
@@ -108,22 +105,6 @@ impl RunJournal {
 
     pub(in crate::engine) fn poisoned(&self) -> Option<Poison> {
         self.state().poison.clone()
-    }
-
-    /// Takes note that a step was refused.
-    pub(in crate::engine) fn refuse(&self, error: &Error) {
-        let kind = error.kind();
-        if matches!(
-            kind,
-            ErrorKind::Incompatible | ErrorKind::FingerprintMismatch | ErrorKind::Decode
-        ) {
-            self.state().refused.get_or_insert_with(|| (kind, error.why().to_owned()));
-        }
-    }
-
-    /// Why a step was refused that this code does not know, or knows otherwise.
-    pub(in crate::engine) fn refused(&self) -> Option<(ErrorKind, String)> {
-        self.state().refused.clone()
     }
 
     /// Whether the store may have a journal of this call.

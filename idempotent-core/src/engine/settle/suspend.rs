@@ -55,7 +55,7 @@ impl HeldReservation {
                     true if is_at_most_once || needs_resolving => Doubt::Call,
                     true => Doubt::Steps,
                     // Other code may go on.
-                    false if poison.is_of_version() => Doubt::None,
+                    false if poison.is_of_code() => Doubt::None,
                     false => Doubt::of_call(is_at_most_once),
                 },
                 error: Some(poison.why().to_owned()),
@@ -87,14 +87,6 @@ impl HeldReservation {
             Settlement::Suspend(end) => {
                 SuspendEnd { doubt: Doubt::of_call(is_at_most_once), ..end }
             }
-            // The body had no choice: other code may go on with the call.
-            Settlement::Release | Settlement::Unknown(_) | Settlement::HoldForLease
-                if journal.is_some_and(|journal| journal.refused().is_some()) =>
-            {
-                journal
-                    .and_then(RunJournal::refused)
-                    .map_or_else(SuspendEnd::asked_for, |refused| self.misfit(refused))
-            }
             Settlement::Release => SuspendEnd::default(),
             Settlement::Unknown(end) => SuspendEnd {
                 doubt: Doubt::of_call(is_at_most_once || end.needs_resolving),
@@ -107,16 +99,6 @@ impl HeldReservation {
             }
         };
         Settlement::Suspend(end)
-    }
-
-    /// The end of a run whose code does not fit what is recorded.
-    fn misfit(&self, (kind, why): (ErrorKind, String)) -> SuspendEnd {
-        let is_of_version = kind == ErrorKind::Incompatible;
-        if is_of_version {
-            self.leave();
-        }
-        let is_uncounted = is_of_version && self.is_attempt();
-        SuspendEnd { error: Some(why), is_uncounted, ..SuspendEnd::asked_for() }
     }
 
     /// Whether the run was counted as an attempt of a recovery: those of a call's own callers are not.

@@ -41,11 +41,9 @@ impl RecordedStep {
         self.entry.result()
     }
 
-    /// The error of a result that this code cannot read: it names the step, and the call waits for code that can.
+    /// The error of a result that this code cannot read: the run ends, and the call waits for code that can.
     pub(crate) fn unreadable(&self, why: &str) -> Error {
-        let error = self.scope.refusal(ErrorKind::Decode, why);
-        self.scope.journal.refuse(&error);
-        error
+        lost(&self.scope, ErrorKind::Decode, why)
     }
 }
 
@@ -54,7 +52,7 @@ pub(crate) type AcquiringStep = Pin<Box<dyn Future<Output = Result<AcquiredStep,
 
 const LAPSED: &str = "the lease of its call may have lapsed before it could start";
 
-const DOUBT: &str = "it began and nobody knows what it did; resolve the record once you know";
+const DOUBT: &str = "it began and nobody knows what it did; resolve the step once you know";
 
 /// Acquires a step of `caller`, whose body asks for it now. Most have nothing to wait for, and cost no future.
 pub(crate) fn acquire_step(
@@ -192,16 +190,27 @@ fn replay(
             "it is recorded in version {}, and this code reads versions {oldest} to {newest}",
             entry.version()
         );
-        return Err(scope.refusal(ErrorKind::Incompatible, &why));
+        return Err(lost(scope, ErrorKind::Incompatible, &why));
     }
     if entry.fingerprint() != scope.fingerprint {
-        let why = "it is recorded with another payload";
-        return Err(scope.refusal(ErrorKind::FingerprintMismatch, why));
+        return Err(lost(scope, ErrorKind::Incompatible, "it is recorded with another payload"));
     }
     if let StepStatus::NotKept(why) = entry.status() {
-        return Err(scope.refusal(ErrorKind::ResultNotKept, why.as_str()));
+        return Err(lost(scope, ErrorKind::Decode, why.as_str()));
     }
     Ok(AcquiredStep::Recorded(RecordedStep { entry, scope: Arc::clone(scope) }))
+}
+
+/// Ends the run because of a step that has run, and whose result this code cannot have: to a body it would look like one
+/// that failed.
+fn lost(scope: &StepScope, kind: ErrorKind, why: &str) -> Error {
+    let why = format!(
+        "it has run, and its result cannot be given to this code: {why}; deploy the code that began the call, or finish \
+         it by hand"
+    );
+    let error = scope.refusal(kind, &why);
+    poison_by(scope, &error, false);
+    error
 }
 
 /// Whether a step that the journal does not have may be one of so many steps, with so many bytes.

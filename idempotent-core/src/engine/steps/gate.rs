@@ -5,6 +5,7 @@ use std::pin::pin;
 
 use tokio::time::{Instant, timeout_at};
 
+use super::acquire::poison_by;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::StepScope;
 use crate::error::{Error, ErrorKind};
@@ -30,7 +31,9 @@ pub(super) async fn wait_for_expected(
         let until = journal.last_arrival().max(last_busy) + patience;
         if Instant::now() >= until {
             if !journal.is_busy() {
-                return Err(renamed(scope));
+                let error = renamed(scope);
+                poison_by(scope, &error, false);
+                return Err(error);
             }
             // What is expected may be asked for when the bodies that run have ended.
             last_busy = Instant::now();

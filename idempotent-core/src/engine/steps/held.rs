@@ -53,7 +53,6 @@ impl HeldStep {
 
     /// Ends a step that is refused, so that its body never runs, and returns why.
     pub(super) fn refuse(mut self, error: Error) -> Error {
-        self.scope.journal.refuse(&error);
         self.scope.journal.failed(&self.scope.id);
         self.phase = Phase::Ended;
         error

@@ -122,7 +122,7 @@ impl HeldStep {
     fn doubt(&mut self) -> Result<(), Error> {
         self.fail();
         let why = format!(
-            "step `{}`: it ended without knowing whether it took effect; resolve the record once you know",
+            "step `{}`: it ended without knowing whether it took effect; resolve the step once you know",
             self.scope.label()
         );
         self.scope.poison(Poison::new(ErrorKind::Indeterminate, why).in_doubt(true));
