@@ -44,19 +44,6 @@ impl Engine {
         self.call_for(transition, limit.min(self.settings.store_timeout), call).await
     }
 
-    /// Makes one store call on behalf of a step. As in [`transition`](Self::transition), no timer is made if the store
-    /// enforces a limit of its own that is short enough.
-    pub(in crate::engine) async fn step_call<T>(
-        &self,
-        transition: Transition,
-        limit: Duration,
-        call: impl Future<Output = Result<T, StoreError>>,
-    ) -> Result<T, StoreError> {
-        let limit = limit.min(self.settings.store_timeout);
-        let timer = if self.store_keeps(limit) { Timer::Unneeded } else { Timer::Needed };
-        self.bounded(timer, transition, limit, call).await
-    }
-
     /// Makes one store call that may take longer than the engine's own timeout, because it waits.
     pub(in crate::engine) async fn call_for<T>(
         &self,
@@ -78,14 +65,10 @@ impl Engine {
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let limit = limit.min(self.settings.store_timeout);
-        let timer =
-            if self.store_keeps(limit) { Timer::Unneeded } else { Timer::OnRuntimeOf(task) };
+        let store_keeps_limit =
+            self.store.response_timeout().is_some_and(|longest| longest <= limit);
+        let timer = if store_keeps_limit { Timer::Unneeded } else { Timer::OnRuntimeOf(task) };
         self.bounded(timer, transition, limit, call).await
-    }
-
-    /// Whether the store enforces a limit of its own that is short enough.
-    fn store_keeps(&self, limit: Duration) -> bool {
-        self.store.response_timeout().is_some_and(|longest| longest <= limit)
     }
 
     async fn bounded<T>(

@@ -18,6 +18,7 @@ fails! {
     write_step_ignores_the_token: WriteStepIgnoresTheToken fails [
         a_fenced_run_writes_no_step_and_does_not_suspend_its_successor
         a_fenced_run_settles_the_step_that_it_began_and_no_other
+        a_write_that_takes_its_record_for_marked_marks_one_that_is_not
         a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
         of_many_who_settle_the_last_steps_one_has_the_call_go_on
     ]
@@ -98,6 +99,9 @@ fails! {
     ]
     purge_keeps_the_journal: PurgeKeepsTheJournal fails [
         a_purged_call_has_no_journal
+    ]
+    write_step_trusts_the_mark: WriteStepTrustsTheMark fails [
+        a_write_that_takes_its_record_for_marked_marks_one_that_is_not
     ]
     write_step_never_ends_the_wait: WriteStepNeverEndsTheWait fails [
         a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled

@@ -14,7 +14,8 @@ use crate::model::{RecordId, ScopeId};
 use crate::store::{
     Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Degradation, DueCalls, Entry,
     Journal, LocalStore, Page, PurgeObserver, Release, Renew, RenewOutcome, Reserve,
-    ReserveOutcome, Scan, ScopeUse, State, Store, StoreError, StoreHealth, Wait,
+    ReserveOutcome, Scan, ScopeUse, State, Store, StoreError, StoreHealth, Wait, WriteStep,
+    WriteStepOutcome,
 };
 
 /// A cache of another store's completed records in this process's memory, so that a replay needs no
@@ -118,6 +119,13 @@ impl<S: Store> LocalStore for NearCache<S> {
 
     fn try_complete(&self, request: &Complete<'_>) -> Option<Result<CompleteOutcome, StoreError>> {
         self.0.store.local()?.try_complete(request)
+    }
+
+    fn try_write_step(
+        &self,
+        request: &WriteStep<'_>,
+    ) -> Option<Result<WriteStepOutcome, StoreError>> {
+        self.0.store.local()?.try_write_step(request)
     }
 }
 

@@ -250,6 +250,7 @@ macro_rules! __contract_cases {
                 a_step_replaces_only_what_it_may
                 a_step_that_replaces_another_marks_no_reservation
                 steps_that_are_named_beside_another_replace_none
+                a_write_that_takes_its_record_for_marked_marks_one_that_is_not
                 a_suspended_call_lapses_at_once_and_keeps_its_steps
                 a_call_that_was_suspended_anew_is_resumed_as_it_is_now
                 a_suspended_call_in_doubt_is_indeterminate_until_it_is_suspended_again

@@ -177,6 +177,32 @@ pub(super) async fn steps_that_are_named_beside_another_replace_none(fixture: Fi
     assert_eq!(fixture.steps(&run).await, expected);
 }
 
+pub(super) async fn a_write_that_takes_its_record_for_marked_marks_one_that_is_not(
+    fixture: Fixture,
+) {
+    require_journal!(fixture);
+    let run = fixture.begin_run().await;
+    for (name, steps) in [("charge", 1), ("ship", 2)] {
+        let (step, entry) = (step(&fixture, name), recorded(b"1"));
+        let request = WriteStep::new(&fixture.id, &run.record, &step, &entry).marked();
+        let written = expect_answer(fixture.journal().write_step(&request).await);
+        assert_eq!(written, WriteStepOutcome::Written);
+        let found = fixture.expect_taken().await;
+        assert_eq!((found.state, &found.record), (State::Reserved, &run.record));
+        assert_eq!(fixture.steps(&run).await.len(), steps);
+    }
+
+    // Nor does it write for a run that is over.
+    fixture.let_lease_expire().await;
+    let next = Run::next(&fixture, &run);
+    assert!(matches!(fixture.resume(&run, &next).await, ResumeOutcome::Won));
+    let (step, entry) = (step(&fixture, "notify"), recorded(b"1"));
+    let request = WriteStep::new(&fixture.id, &run.record, &step, &entry).marked();
+    let written = expect_answer(fixture.journal().write_step(&request).await);
+    assert_eq!(written, WriteStepOutcome::Fenced);
+    assert_eq!(fixture.steps(&next).await.len(), 2);
+}
+
 pub(super) async fn a_suspended_call_lapses_at_once_and_keeps_its_steps(fixture: Fixture) {
     require_journal!(fixture);
     let (run, entry) = fixture.journaled().await;

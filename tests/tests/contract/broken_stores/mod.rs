@@ -147,6 +147,7 @@ pub(crate) enum Flaw {
     CompleteKeepsTheJournal,
     CompleteOverwritesSuspendedCalls,
     PurgeKeepsTheJournal,
+    WriteStepTrustsTheMark,
     WriteStepNeverEndsTheWait,
     WriteStepNeverEndsItsOwnWait,
     WriteStepEndsTheWaitAtOnce,
