@@ -32,12 +32,16 @@ struct Entry {
     broker: Arc<dyn Settle>,
     every: Duration,
     due: Instant,
-    /// The handler's call, and until when it may run.
-    running: Option<(CurrentCall, Instant)>,
+    /// The handler's call, unless it is one of a group, and until when it may run.
+    running: Option<(Option<CurrentCall>, Instant)>,
 }
 
 /// A delivery that is kept alive until this is dropped.
-pub(super) struct Kept {
+pub(super) struct Kept(KeptHandle);
+
+/// Says for how long a delivery is kept alive that somebody else has.
+#[derive(Clone)]
+pub(super) struct KeptHandle {
     keeper: Arc<KeepAlive>,
     id: u64,
 }
@@ -63,7 +67,7 @@ impl KeepAlive {
         if looks_too_late {
             self.woken.notify_one();
         }
-        Some(Kept { keeper: Arc::clone(self), id })
+        Some(Kept(KeptHandle { keeper: Arc::clone(self), id }))
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -128,21 +132,46 @@ impl Entry {
     /// Whether the message may be another's by now, or its handler runs for too long.
     fn is_over(&self, now: Instant) -> bool {
         let Some((call, until)) = &self.running else { return false };
-        now >= *until || call.has_lost_its_lease()
+        now >= *until || call.as_ref().is_some_and(CurrentCall::has_lost_its_lease)
     }
 }
 
 impl Kept {
     /// Stops once this call has lost its lease, or has run for that long.
     pub(super) fn while_runs(&self, call: CurrentCall, max_run: Duration) {
-        let now = Instant::now();
-        let until = now.checked_add(max_run).unwrap_or(now + Duration::from_secs(86_400 * 365));
+        self.0.set_running(Some(call), ends_at(max_run));
+    }
+
+    /// Goes on whatever becomes of the call: its handler has ended.
+    pub(super) fn has_ended(&self) {
+        self.0.has_ended();
+    }
+
+    /// For those who run its handler in a group.
+    pub(super) fn handle(&self) -> KeptHandle {
+        self.0.clone()
+    }
+}
+
+/// When what may run for that long from now on has to end.
+pub(super) fn ends_at(max_run: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(max_run).unwrap_or(now + Duration::from_secs(86_400 * 365))
+}
+
+impl KeptHandle {
+    /// Stops at this time.
+    pub(super) fn while_group_runs(&self, until: Instant) {
+        self.set_running(None, until);
+    }
+
+    fn set_running(&self, call: Option<CurrentCall>, until: Instant) {
         if let Some(entry) = self.keeper.entries().by_id.get_mut(&self.id) {
             entry.running = Some((call, until));
         }
     }
 
-    /// Goes on whatever becomes of the call: its handler has ended.
+    /// Goes on: the group has ended.
     pub(super) fn has_ended(&self) {
         let mut kept = self.keeper.entries();
         let Some(entry) = kept.by_id.get_mut(&self.id) else { return };
@@ -159,7 +188,7 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.keeper.entries().by_id.remove(&self.id);
+        self.0.keeper.entries().by_id.remove(&self.0.id);
     }
 }
 

@@ -10,6 +10,8 @@ mod effects;
 mod flaws_found;
 mod handlers;
 mod inbox;
+mod inbox_groups;
+mod inbox_groups_postgres;
 mod inbox_postgres;
 mod inbox_workers;
 mod jetstream;
