@@ -4,6 +4,7 @@
 
 mod attempts;
 mod broken_source;
+mod cloud_events;
 mod contract;
 mod dead_letters;
 mod effects;
