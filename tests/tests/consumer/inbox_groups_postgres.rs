@@ -238,3 +238,36 @@ async fn a_group_that_takes_longer_than_the_deadline_is_kept_alive_as_a_whole() 
     assert_eq!(broker.deliveries(), (4 + GROUPS) as u64);
     assert_eq!(ends.count(DeliveryOutcome::Executed), 4 + GROUPS);
 }
+
+#[tokio::test]
+async fn a_message_that_was_delivered_before_has_a_transaction_of_its_own() {
+    require!(Server::Postgres);
+    let (shop, broker, gate) = (postgres_shop().await, TestBroker::new(), Gate::new());
+    let (ends, runs) = (Ends::default(), Effects::default());
+    let (own_gate, ran) = (gate.clone(), runs.clone());
+    let consumer = ends
+        .watch(Consumer::builder("shop.ship", &shop.engine))
+        .within(shop.pool.clone())
+        .group(50)
+        .handler(move |id: String, mut tx: Tx| {
+            let gate = own_gate.clone();
+            ran.add(&id);
+            async move {
+                effect(&mut tx, &id).await?;
+                gate.pass(&id).await;
+                Ok::<_, sqlx::Error>(())
+            }
+        });
+    gate.publish_behind::<PgPool>(&broker, &["1", "2", "3"]).await;
+    let running = Running::start(&consumer, broker.source());
+    broker.until_delivered((GROUPS + 3) as u64).await;
+    broker.redeliver("2");
+    // It does not wait for those that have the turn.
+    until(|| ends.count(DeliveryOutcome::Executed) == 1).await;
+    assert_eq!((runs.of("1"), runs.of("2"), runs.of("3")), (0, 1, 0));
+    gate.open::<PgPool>(&broker, 4).await;
+    until(|| ends.all().len() == GROUPS + 4).await;
+    running.stop().await.unwrap();
+    assert_eq!(ends.count(DeliveryOutcome::Replayed), 1);
+    assert_eq!(effects(&mut shop.pool.acquire().await.unwrap()).await, once(["1", "2", "3"]));
+}

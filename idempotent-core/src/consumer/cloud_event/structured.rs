@@ -91,9 +91,12 @@ fn attribute(value: &RawValue) -> Option<String> {
 
 /// The data of an event is JSON unless its content type says otherwise; then it is the text.
 fn of_json(value: &RawValue, content_type: Option<&str>) -> Bytes {
-    let text = || serde_json::from_str::<String>(value.get()).ok();
-    match content_type.is_none_or(is_json).then(|| None).unwrap_or_else(text) {
-        Some(text) => text.into(),
+    let text = match content_type {
+        Some(content_type) if !is_json(content_type) => serde_json::from_str(value.get()).ok(),
+        _ => None,
+    };
+    match text {
+        Some(text) => String::into(text),
         None => Bytes::copy_from_slice(value.get().as_bytes()),
     }
 }

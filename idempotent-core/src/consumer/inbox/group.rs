@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::Database;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
@@ -15,6 +16,7 @@ use crate::consumer::context::{Context, Stage};
 use crate::consumer::keep_alive::{KeptHandle, ends_at};
 use crate::consumer::message::Message;
 use crate::error::{Error, ErrorKind};
+use crate::store::Transaction;
 
 /// A message that shares its transaction.
 pub(super) struct Member<I> {
@@ -115,16 +117,16 @@ impl Context {
     }
 
     /// Handles one of them. An error ends the transaction.
-    async fn member_within<P, H, A>(
+    async fn member_within<DB, H, A>(
         &self,
-        slot: &mut Slot<P>,
+        slot: &mut Slot<DB>,
         handler: &H,
         member: Member<H::Input>,
         until: Instant,
     ) -> Result<Together, Uncommitted<H::Err>>
     where
-        P: sqlx::Database<Connection: crate::store::Transaction>,
-        H: InboxHandler<P, A>,
+        DB: Database<Connection: Transaction>,
+        H: InboxHandler<DB, A>,
     {
         let (start, mut has_run) = (Instant::now(), false);
         let Member { message, call, input, span, .. } = member;
