@@ -244,6 +244,36 @@ macro_rules! rules_on {
         }
 
         #[tokio::test]
+        async fn messages_that_wait_for_a_group_are_given_back_at_once_when_their_consumer_stops() {
+            $(require!($server);)?
+            let (shop, broker, ends) = ($open().await, TestBroker::new(), Ends::default());
+            let gate = Gate::new();
+            let own_gate = gate.clone();
+            let consumer = ends.watch(builder(&shop, 3)).within(shop.pool.clone()).group(50).handler(
+                move |id: String, mut tx: Tx| {
+                    let gate = own_gate.clone();
+                    async move {
+                        effect(&mut tx, &id).await?;
+                        gate.pass(&id).await;
+                        Ok::<_, Failure>(())
+                    }
+                },
+            );
+            gate.publish_behind::<$pool>(&broker, &["1", "2"]).await;
+            let mut running = Running::start(&consumer, broker.source());
+            until(|| gate.arrived.all().len() == <$pool>::GROUPS).await;
+            broker.until_delivered((<$pool>::GROUPS + 2) as u64).await;
+            tokio::time::sleep(millis(50)).await;
+            running.tell_to_stop();
+            // While those that have the turn still run.
+            until(|| ends.count(DeliveryOutcome::GivenBack) == 2).await;
+            assert_eq!(ends.all().len(), 2);
+            gate.opened.add_permits(8);
+            running.ended().await.unwrap();
+            assert_eq!(effects(&shop).await, BTreeMap::new());
+        }
+
+        #[tokio::test]
         async fn a_group_that_does_not_end_when_its_consumer_stops_has_no_effect() {
             $(require!($server);)?
             let (shop, broker, ends) =
@@ -317,7 +347,8 @@ macro_rules! rules_on {
                 let consumer = builder(&shop, 3).within(shop.pool.clone()).group(messages).handler(
                     |id: String, mut tx: Tx| async move { effect(&mut tx, &id).await },
                 );
-                match consumer.run(broker.source(), std::future::pending()).await {
+                let running = consumer.run(broker.source(), tokio::time::sleep(secs(20)));
+                match running.await {
                     Err(ConsumerError::Misconfigured(text)) => {
                         assert!(text.contains("from 1 to 50"), "{text}");
                     }

@@ -1,4 +1,4 @@
-//! [`CloudEvent`]: messages that are events by the CloudEvents specification, version 1.0.
+//! [`CloudEvent`]: messages that are events by the `CloudEvents` specification, version 1.0.
 //!
 //! [`headers`] reads the binary content mode and [`structured`] the JSON format, both into [`attributes`], which are
 //! validated there; [`text`] and [`time`] are the syntax of values, and [`event`] is what a handler gets.
