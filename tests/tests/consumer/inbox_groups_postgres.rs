@@ -271,36 +271,3 @@ async fn a_message_that_was_delivered_before_has_a_transaction_of_its_own() {
     assert_eq!(ends.count(DeliveryOutcome::Replayed), 1);
     assert_eq!(effects(&mut shop.pool.acquire().await.unwrap()).await, once(["1", "2", "3"]));
 }
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_group_whose_handler_blocks_its_thread_is_kept_alive_no_longer_than_max_run() {
-    require!(Server::Postgres);
-    let (shop, broker) = (postgres_shop().await, TestBroker::with_deadline(secs(2)));
-    let (gate, ends, runs) = (Gate::new(), Ends::default(), Effects::default());
-    let (own_gate, ran) = (gate.clone(), runs.clone());
-    let consumer = ends
-        .watch(Consumer::builder("shop.ship", &shop.engine))
-        .attempts(attempts(8))
-        .max_run(secs(1))
-        .within(shop.pool.clone())
-        .group(50)
-        .handler(move |id: String, mut tx: Tx| {
-            let (gate, run) = (own_gate.clone(), ran.add(&id));
-            async move {
-                effect(&mut tx, &id).await?;
-                gate.pass(&id).await;
-                if id == "2" && run == 1 {
-                    std::thread::sleep(secs(6));
-                }
-                Ok::<_, sqlx::Error>(())
-            }
-        });
-    gate.publish_behind::<PgPool>(&broker, &["1", "2", "3"]).await;
-    let running = Running::start(&consumer, broker.source());
-    gate.open::<PgPool>(&broker, 3).await;
-    let again = broker.until_delivered((GROUPS + 4) as u64);
-    tokio::time::timeout(secs(5), again).await.expect("the others may have it");
-    until(|| broker.unsettled() == 0).await;
-    running.stop().await.unwrap();
-    assert_eq!(effects(&mut shop.pool.acquire().await.unwrap()).await, once(["1", "2", "3"]));
-}
