@@ -148,6 +148,7 @@ impl Kept {
     }
 
     /// For those who run its handler in a group.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(super) fn handle(&self) -> KeptHandle {
         self.0.clone()
     }
@@ -161,6 +162,7 @@ pub(super) fn ends_at(max_run: Duration) -> Instant {
 
 impl KeptHandle {
     /// Stops at this time.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
     pub(super) fn while_group_runs(&self, until: Instant) {
         self.set_running(None, until);
     }
@@ -242,5 +244,25 @@ mod tests {
         drop(kept);
         task.abort();
         reservation.release().await;
+    }
+
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    #[tokio::test(start_paused = true)]
+    async fn a_delivery_of_a_group_is_kept_alive_until_the_groups_time_is_over_or_it_has_ended() {
+        let second = Duration::from_secs(1);
+        let (keeper, told) = (Arc::new(KeepAlive::default()), Arc::new(AtomicU32::new(0)));
+        let task = tokio::spawn(Arc::clone(&keeper).run());
+        let delivery = Delivery::new(Message::new("7", "orders", ""), Counting(Arc::clone(&told)));
+        let kept = keeper.keep(&delivery.with_deadline(second * 3)).unwrap();
+        let handle = kept.handle();
+        handle.while_group_runs(Instant::now() + second * 5);
+        sleep(second * 20).await;
+        assert_eq!(told.load(Ordering::Relaxed), 4);
+        handle.has_ended();
+        sleep(second * 3).await;
+        assert!(told.load(Ordering::Relaxed) >= 6);
+        drop(kept);
+        handle.has_ended();
+        task.abort();
     }
 }
