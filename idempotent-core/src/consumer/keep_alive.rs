@@ -32,12 +32,16 @@ struct Entry {
     broker: Arc<dyn Settle>,
     every: Duration,
     due: Instant,
-    /// The handler's call, and until when it may run.
-    running: Option<(CurrentCall, Instant)>,
+    /// The handler's call, unless it is one of a group, and until when it may run.
+    running: Option<(Option<CurrentCall>, Instant)>,
 }
 
 /// A delivery that is kept alive until this is dropped.
-pub(super) struct Kept {
+pub(super) struct Kept(KeptHandle);
+
+/// Says for how long a delivery is kept alive that somebody else has.
+#[derive(Clone)]
+pub(super) struct KeptHandle {
     keeper: Arc<KeepAlive>,
     id: u64,
 }
@@ -63,7 +67,7 @@ impl KeepAlive {
         if looks_too_late {
             self.woken.notify_one();
         }
-        Some(Kept { keeper: Arc::clone(self), id })
+        Some(Kept(KeptHandle { keeper: Arc::clone(self), id }))
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -128,21 +132,48 @@ impl Entry {
     /// Whether the message may be another's by now, or its handler runs for too long.
     fn is_over(&self, now: Instant) -> bool {
         let Some((call, until)) = &self.running else { return false };
-        now >= *until || call.has_lost_its_lease()
+        now >= *until || call.as_ref().is_some_and(CurrentCall::has_lost_its_lease)
     }
 }
 
 impl Kept {
     /// Stops once this call has lost its lease, or has run for that long.
     pub(super) fn while_runs(&self, call: CurrentCall, max_run: Duration) {
-        let now = Instant::now();
-        let until = now.checked_add(max_run).unwrap_or(now + Duration::from_secs(86_400 * 365));
+        self.0.set_running(Some(call), ends_at(max_run));
+    }
+
+    /// Goes on whatever becomes of the call: its handler has ended.
+    pub(super) fn has_ended(&self) {
+        self.0.has_ended();
+    }
+
+    /// For those who run its handler in a group.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub(super) fn handle(&self) -> KeptHandle {
+        self.0.clone()
+    }
+}
+
+/// When what may run for that long from now on has to end.
+pub(super) fn ends_at(max_run: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(max_run).unwrap_or(now + Duration::from_secs(86_400 * 365))
+}
+
+impl KeptHandle {
+    /// Stops at this time.
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    pub(super) fn while_group_runs(&self, until: Instant) {
+        self.set_running(None, until);
+    }
+
+    fn set_running(&self, call: Option<CurrentCall>, until: Instant) {
         if let Some(entry) = self.keeper.entries().by_id.get_mut(&self.id) {
             entry.running = Some((call, until));
         }
     }
 
-    /// Goes on whatever becomes of the call: its handler has ended.
+    /// Goes on: the group has ended.
     pub(super) fn has_ended(&self) {
         let mut kept = self.keeper.entries();
         let Some(entry) = kept.by_id.get_mut(&self.id) else { return };
@@ -159,7 +190,7 @@ impl Kept {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        self.keeper.entries().by_id.remove(&self.id);
+        self.0.keeper.entries().by_id.remove(&self.0.id);
     }
 }
 
@@ -213,5 +244,25 @@ mod tests {
         drop(kept);
         task.abort();
         reservation.release().await;
+    }
+
+    #[cfg(any(feature = "postgres", feature = "sqlite"))]
+    #[tokio::test(start_paused = true)]
+    async fn a_delivery_of_a_group_is_kept_alive_until_the_groups_time_is_over_or_it_has_ended() {
+        let second = Duration::from_secs(1);
+        let (keeper, told) = (Arc::new(KeepAlive::default()), Arc::new(AtomicU32::new(0)));
+        let task = tokio::spawn(Arc::clone(&keeper).run());
+        let delivery = Delivery::new(Message::new("7", "orders", ""), Counting(Arc::clone(&told)));
+        let kept = keeper.keep(&delivery.with_deadline(second * 3)).unwrap();
+        let handle = kept.handle();
+        handle.while_group_runs(Instant::now() + second * 5);
+        sleep(second * 20).await;
+        assert_eq!(told.load(Ordering::Relaxed), 4);
+        handle.has_ended();
+        sleep(second * 3).await;
+        assert!(told.load(Ordering::Relaxed) >= 6);
+        drop(kept);
+        handle.has_ended();
+        task.abort();
     }
 }

@@ -79,6 +79,13 @@ impl Message {
         self
     }
 
+    /// The same with another payload, for what is made of a part of it.
+    #[must_use]
+    pub(super) fn with_payload(mut self, payload: Bytes) -> Self {
+        self.parts().payload = payload;
+        self
+    }
+
     /// Sets the key by which the broker orders or partitions messages.
     #[must_use]
     pub fn with_key(mut self, key: impl Into<String>) -> Self {

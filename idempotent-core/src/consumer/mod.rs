@@ -96,6 +96,7 @@ mod attempt_log;
 mod attempts;
 mod builder;
 mod catch_panic;
+mod cloud_event;
 mod complete;
 mod context;
 mod delivery;
@@ -130,6 +131,7 @@ mod verdict;
 
 pub use self::attempts::{Attempts, Backoff};
 pub use self::builder::{Consumer, ConsumerBuilder};
+pub use self::cloud_event::{CloudEvent, InvalidCloudEvent, cloud_event_key};
 pub use self::delivery::{Delivery, Settle};
 pub use self::error::{ConsumerError, SettleError, SourceError, SourceErrorKind};
 pub use self::failure::Failure;

@@ -12,7 +12,8 @@ use super::message::Message;
 /// What a handler takes as its first argument, made of a message.
 ///
 /// [`Json`] decodes the payload; `Vec<u8>`, [`Bytes`] and `String` are the payload as it is, and [`Message`] is the
-/// whole message. With the feature `tonic`, `Protobuf` decodes with prost.
+/// whole message. [`CloudEvent`](super::CloudEvent) is one of these with the attributes of an event. With the feature `tonic`,
+/// `Protobuf` decodes with prost.
 ///
 /// ```
 /// use idempotent_core::consumer::{FromMessage, Message};

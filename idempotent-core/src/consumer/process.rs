@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use tracing::{Instrument, Span};
 
@@ -30,6 +31,19 @@ pub(super) trait Process: Send + Sync + 'static {
 
     /// Whether its calls are exactly once.
     fn is_transactional(&self) -> bool;
+
+    /// What is wrong with its options.
+    fn check(&self) -> Result<(), &'static str> {
+        Ok(())
+    }
+
+    /// How often in a row a delivery waits for as long as a handler may run.
+    fn turns(&self) -> u32 {
+        1
+    }
+
+    /// The same for one run of the consumer.
+    fn for_run(self: Arc<Self>) -> Arc<dyn Process>;
 }
 
 /// A handler, and what its errors mean.
@@ -87,6 +101,10 @@ impl<H: Handler<A>, A: 'static> Process for Handling<H, A> {
 
     fn is_transactional(&self) -> bool {
         false
+    }
+
+    fn for_run(self: Arc<Self>) -> Arc<dyn Process> {
+        self
     }
 }
 

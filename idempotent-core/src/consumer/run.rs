@@ -79,62 +79,63 @@ impl Consumer {
             telemetry.short_retention(settings.ttl(), keeps_for);
         }
         let mut fitting = settings.clone();
-        fitting.operation.max_run = Some(max_run(settings, &terms)?);
+        fitting.operation.max_run = Some(max_run(settings, &terms, self.process.turns())?);
         let context = Arc::new(Context::new(fitting, lease, telemetry));
         let _keep_alive = AbortOnDrop::spawn(Arc::clone(&context.keep_alive).run());
         let mut handlers = JoinSet::new();
-        self.receive(&context, &mut source, shutdown, &mut handlers).await;
+        let process = Arc::clone(&self.process).for_run();
+        receive(&process, &context, &mut source, shutdown, &mut handlers).await;
         context.advance(Stage::Stopping);
         stop(&context, &mut source, &mut handlers).await;
         context.telemetry.set_paused(0.0);
         context.take_failure().map_or(Ok(()), Err)
     }
+}
 
-    /// Receives deliveries until the shutdown, or until the consumer cannot go on.
-    async fn receive(
-        &self,
-        context: &Arc<Context>,
-        source: &mut impl Source,
-        mut shutdown: Pin<&mut impl Future<Output = ()>>,
-        handlers: &mut JoinSet<()>,
-    ) {
-        let room = Arc::new(Semaphore::new(context.settings.concurrency.get()));
-        let mut failures = 0;
-        let mut stopping = pin!(context.reached(Stage::Stopping));
-        loop {
-            let ending = select(shutdown.as_mut(), stopping.as_mut());
-            let receiving = pin!(next(source, &room));
-            let received = match select(ending, receiving).await {
-                Either::Left(_) => return,
-                Either::Right((received, _)) => received,
-            };
-            while let Some(ended) = handlers.try_join_next() {
-                report(ended);
+/// Receives deliveries until the shutdown, or until the consumer cannot go on.
+async fn receive(
+    handling: &Arc<dyn Process>,
+    context: &Arc<Context>,
+    source: &mut impl Source,
+    mut shutdown: Pin<&mut impl Future<Output = ()>>,
+    handlers: &mut JoinSet<()>,
+) {
+    let room = Arc::new(Semaphore::new(context.settings.concurrency.get()));
+    let mut failures = 0;
+    let mut stopping = pin!(context.reached(Stage::Stopping));
+    loop {
+        let ending = select(shutdown.as_mut(), stopping.as_mut());
+        let receiving = pin!(next(source, &room));
+        let received = match select(ending, receiving).await {
+            Either::Left(_) => return,
+            Either::Right((received, _)) => received,
+        };
+        while let Some(ended) = handlers.try_join_next() {
+            report(ended);
+        }
+        match received {
+            Ok(Some((delivery, permit))) => {
+                failures = 0;
+                let handling = Arc::clone(handling);
+                let context = Arc::clone(context);
+                // In the order in which they are received.
+                let place = context.place(delivery.message());
+                handlers.spawn(async move {
+                    process(&*handling, &context, &delivery, place).await;
+                    drop(permit);
+                });
             }
-            match received {
-                Ok(Some((delivery, permit))) => {
-                    failures = 0;
-                    let handling = Arc::clone(&self.process);
-                    let context = Arc::clone(context);
-                    // In the order in which they are received.
-                    let place = context.place(delivery.message());
-                    handlers.spawn(async move {
-                        process(&*handling, &context, &delivery, place).await;
-                        drop(permit);
-                    });
+            Ok(None) => return,
+            Err(error) if error.kind() == SourceErrorKind::Unavailable => {
+                failures += 1;
+                let pause = pause(failures);
+                context.telemetry.source_failed(&error, pause);
+                let ending = select(shutdown.as_mut(), stopping.as_mut());
+                if let Either::Left(_) = select(ending, pin!(sleep(pause))).await {
+                    return;
                 }
-                Ok(None) => return,
-                Err(error) if error.kind() == SourceErrorKind::Unavailable => {
-                    failures += 1;
-                    let pause = pause(failures);
-                    context.telemetry.source_failed(&error, pause);
-                    let ending = select(shutdown.as_mut(), stopping.as_mut());
-                    if let Either::Left(_) = select(ending, pin!(sleep(pause))).await {
-                        return;
-                    }
-                }
-                Err(error) => return context.fail(error.into()),
             }
+            Err(error) => return context.fail(error.into()),
         }
     }
 }
@@ -213,6 +214,7 @@ fn check(settings: &Settings, process: &dyn Process) -> Result<(), ConsumerError
     if settings.operation.name.len() + SUFFIX.len() > MAX_NAME {
         return wrong("its name is longer than 119 bytes");
     }
+    process.check().or_else(wrong)?;
     match (settings.operation.guarantee, process.is_transactional()) {
         (Guarantee::ExactlyOnce, false) => {
             return wrong(
@@ -254,9 +256,9 @@ fn lease(settings: &Settings, terms: &Terms) -> Result<Duration, ConsumerError> 
 }
 
 /// How long a handler may run: no longer than its broker waits, where that cannot be prolonged.
-fn max_run(settings: &Settings, terms: &Terms) -> Result<Duration, ConsumerError> {
+fn max_run(settings: &Settings, terms: &Terms, turns: u32) -> Result<Duration, ConsumerError> {
     let max_run = settings.max_run();
-    let Some(most) = terms.longest_run else { return Ok(max_run) };
+    let Some(most) = terms.longest_run.map(|longest| longest / turns) else { return Ok(max_run) };
     match settings.operation.max_run {
         Some(asked) if asked > most => {
             let text = format!(
@@ -303,11 +305,12 @@ mod tests {
             builder.handler(|_: String| async { Ok::<_, String>(()) }).settings
         };
         let endless = Terms::new("test", "orders");
-        assert_eq!(max_run(&settings(Some(hour)), &endless).unwrap(), hour);
+        assert_eq!(max_run(&settings(Some(hour)), &endless, 1).unwrap(), hour);
         let terms = endless.longest_run(minute);
-        assert_eq!(max_run(&settings(None), &terms).unwrap(), minute);
-        assert_eq!(max_run(&settings(Some(minute / 2)), &terms).unwrap(), minute / 2);
-        let error = max_run(&settings(Some(hour)), &terms).unwrap_err();
+        assert_eq!(max_run(&settings(None), &terms, 1).unwrap(), minute);
+        assert_eq!(max_run(&settings(None), &terms, 3).unwrap(), minute / 3);
+        assert_eq!(max_run(&settings(Some(minute / 2)), &terms, 1).unwrap(), minute / 2);
+        let error = max_run(&settings(Some(hour)), &terms, 1).unwrap_err();
         assert!(error.to_string().contains("write at most 60s"), "{error}");
     }
 }

@@ -102,19 +102,29 @@ pub struct TransactionContext<'a> {
     pub depth: u32,
     /// The call itself, if it is about to be reserved: lives until the call has ended or was dropped.
     pub running: Option<&'a RunningCall>,
+    /// Whether [`undo`](Transaction::undo) may be called: if it is not, the whole transaction is rolled back when the body
+    /// fails, and a savepoint would be a round trip for nothing.
+    pub can_undo: bool,
 }
 
 impl<'a> TransactionContext<'a> {
     /// Creates a context.
     #[must_use]
     pub const fn new(tables: &'a (dyn Any + Send + Sync), depth: u32) -> Self {
-        Self { tables, depth, running: None }
+        Self { tables, depth, running: None, can_undo: true }
     }
 
     /// Sets the call that is about to be reserved.
     #[must_use]
     pub const fn running(mut self, call: &'a RunningCall) -> Self {
         self.running = Some(call);
+        self
+    }
+
+    /// Says that the whole transaction is rolled back when the body fails.
+    #[must_use]
+    pub const fn without_undo(mut self) -> Self {
+        self.can_undo = false;
         self
     }
 }

@@ -49,7 +49,7 @@ pub(crate) async fn postgres_shop() -> Shop<PgPool> {
     Shop { engine: Idempotency::new(store), pool, _folder: None }
 }
 
-async fn sqlite_shop() -> Shop<SqlitePool> {
+pub(crate) async fn sqlite_shop() -> Shop<SqlitePool> {
     let folder = tempfile::TempDir::new().unwrap();
     let options = SqliteConnectOptions::new().filename(folder.path().join("shop.db"));
     let options = options.create_if_missing(true).busy_timeout(secs(30));

@@ -149,7 +149,7 @@ async fn a_database_that_lets_nobody_in_pauses_the_consumer_and_costs_no_attempt
 }
 
 /// A shop whose messages' transactions go through a proxy.
-async fn through_a_proxy() -> (Idempotency, TcpProxy, PgPool, String) {
+pub(crate) async fn through_a_proxy() -> (Idempotency, TcpProxy, PgPool, String) {
     let url = postgres_database().await;
     let options = PgConnectOptions::from_str(&url).unwrap();
     let address = format!("{}:{}", options.get_host(), options.get_port());
@@ -163,7 +163,7 @@ async fn through_a_proxy() -> (Idempotency, TcpProxy, PgPool, String) {
 }
 
 /// Waits until somebody waits for the advisory lock with this number.
-async fn until_waited_for(connection: &mut PgConnection, lock: i64) {
+pub(crate) async fn until_waited_for(connection: &mut PgConnection, lock: i64) {
     let waiting = async {
         loop {
             let waiters: i64 = sqlx::query_scalar(

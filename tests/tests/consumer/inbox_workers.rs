@@ -16,17 +16,21 @@ use crate::effects::attempts;
 use crate::inbox::postgres_database;
 use crate::redis_server::{GROUP, ID, MIN_IDLE, Streams};
 
-/// The environment variable with a worker's port, broker and database.
+/// The environment variable with a worker's port, broker, database, number, and how many messages share a transaction.
 const VARIABLE: &str = "IDEMPOTENT_TESTS_INBOX";
 /// The test that is the worker, when the variable is set.
 const TEST: &str = "inbox_workers::consumes_when_another_test_starts_it";
 const MESSAGES: usize = 300;
 const WORKERS: usize = 3;
 
-async fn worker(broker: &str, database: &str) -> Program {
+/// What a worker has begun, and has not committed.
+const UNCOMMITTED: &str = "SELECT count(*) FROM runs WHERE worker = $1 AND NOT EXISTS
+    (SELECT FROM effects WHERE effects.id = runs.id AND effects.worker = runs.worker)";
+
+async fn worker(broker: &str, database: &str, number: i32, group: usize) -> Program {
     Program::start(|port| {
         let program = std::env::current_exe().unwrap();
-        let settings = format!("{VARIABLE}={port} {broker} {database}");
+        let settings = format!("{VARIABLE}={port} {broker} {database} {number} {group}");
         let words = ["--ignored", "--exact", TEST, "--nocapture"].map(OsString::from);
         let line: Vec<OsString> = vec!["env".into(), settings.into(), program.into()];
         line.into_iter().chain(words).collect()
@@ -39,18 +43,27 @@ async fn worker(broker: &str, database: &str) -> Program {
 async fn consumes_when_another_test_starts_it() {
     let Ok(settings) = std::env::var(VARIABLE) else { return };
     let settings: Vec<_> = settings.split(' ').collect();
-    let [port, broker, database] = settings[..] else { panic!("{settings:?}") };
+    let [port, broker, database, number, group] = settings[..] else { panic!("{settings:?}") };
+    let number: i32 = number.parse().unwrap();
     let pool = PgPoolOptions::new().max_connections(8).connect(database).await.unwrap();
     let engine = Idempotency::new(PostgresStore::connect(pool.clone()).await.unwrap());
+    let ledger = pool.clone();
     let consumer = Consumer::builder("shop.ship", &engine)
         .concurrency(8)
         .attempts(attempts(50))
         .within(pool)
-        .handler(|order: String, mut tx: InboxTransaction<Postgres>| async move {
-            let insert = sqlx::query("INSERT INTO effects VALUES ($1)").bind(order);
-            insert.execute(&mut **tx).await?;
-            tokio::time::sleep(millis(5)).await;
-            Ok::<_, sqlx::Error>(())
+        .group(group.parse().unwrap())
+        .handler(move |order: String, mut tx: InboxTransaction<Postgres>| {
+            let ledger = ledger.clone();
+            async move {
+                // Beside the transaction: that it began.
+                let run = sqlx::query("INSERT INTO runs VALUES ($1, $2)").bind(&order);
+                run.bind(number).execute(&ledger).await?;
+                let insert = sqlx::query("INSERT INTO effects VALUES ($1, $2)").bind(&order);
+                insert.bind(number).execute(&mut **tx).await?;
+                tokio::time::sleep(millis(20)).await;
+                Ok::<_, sqlx::Error>(())
+            }
         });
     let redis = RedisStore::connect(broker).await.unwrap();
     let source = RedisStreamSource::new(&redis, "orders", GROUP)
@@ -65,15 +78,28 @@ async fn consumes_when_another_test_starts_it() {
 #[tokio::test]
 async fn each_message_has_its_effect_exactly_once_although_workers_are_killed() {
     require!(Server::Redis, Server::Postgres);
+    kill_workers(1).await;
+}
+
+#[tokio::test]
+async fn each_message_has_its_effect_exactly_once_although_workers_are_killed_amid_groups() {
+    require!(Server::Redis, Server::Postgres);
+    kill_workers(8).await;
+}
+
+async fn kill_workers(group: usize) {
     let server = Streams::start(Flavor::Redis).await;
     let database = postgres_database().await;
     let mut ledger = PgConnection::connect(&database).await.unwrap();
-    sqlx::raw_sql("CREATE TABLE effects (id text)").execute(&mut ledger).await.unwrap();
+    let tables =
+        "CREATE TABLE effects (id text, worker int); CREATE TABLE runs (id text, worker int)";
+    sqlx::raw_sql(tables).execute(&mut ledger).await.unwrap();
     // Migrates once, before several do.
     drop(PostgresStore::connect(database.as_str()).await.unwrap());
-    let mut workers = Vec::new();
+    let (mut workers, mut started, mut killed) = (Vec::new(), 0, Vec::new());
     for _ in 0..WORKERS {
-        workers.push(worker(&server.url(), &database).await);
+        workers.push((started, worker(&server.url(), &database, started, group).await));
+        started += 1;
     }
     let mut published = 0;
     for number in 0..MESSAGES {
@@ -84,9 +110,12 @@ async fn each_message_has_its_effect_exactly_once_although_workers_are_killed() 
             published += 1;
         }
         if number % 60 == 30 {
-            let killed = number / 60 % WORKERS;
-            workers[killed].kill();
-            workers[killed] = worker(&server.url(), &database).await;
+            let slot = number / 60 % WORKERS;
+            until_it_runs(&mut ledger, workers[slot].0).await;
+            workers[slot].1.kill();
+            killed.push(workers[slot].0);
+            workers[slot] = (started, worker(&server.url(), &database, started, group).await);
+            started += 1;
         }
     }
     tokio::time::timeout(secs(120), server.until_settled(published)).await.unwrap();
@@ -97,4 +126,24 @@ async fn each_message_has_its_effect_exactly_once_although_workers_are_killed() 
     assert_eq!(counts.len(), MESSAGES, "a message is lost");
     assert!(counts.iter().all(|count| *count == 1), "{counts:?}");
     assert!(server.dead_letters().await.is_empty());
+    let mut hit = 0;
+    for worker in killed {
+        hit += uncommitted(&mut ledger, worker).await;
+    }
+    assert!(hit > 0, "no kill has hit a handler that ran");
+}
+
+/// How many handlers of a worker have begun whose transactions are not committed.
+async fn uncommitted(ledger: &mut PgConnection, worker: i32) -> i64 {
+    sqlx::query_scalar(UNCOMMITTED).bind(worker).fetch_one(ledger).await.unwrap()
+}
+
+/// Waits until a handler of this worker runs, or all messages so far are handled.
+async fn until_it_runs(ledger: &mut PgConnection, worker: i32) {
+    for _ in 0..100 {
+        if uncommitted(ledger, worker).await > 0 {
+            return;
+        }
+        tokio::time::sleep(millis(2)).await;
+    }
 }

@@ -4,12 +4,15 @@
 
 mod attempts;
 mod broken_source;
+mod cloud_events;
 mod contract;
 mod dead_letters;
 mod effects;
 mod flaws_found;
 mod handlers;
 mod inbox;
+mod inbox_groups;
+mod inbox_groups_postgres;
 mod inbox_postgres;
 mod inbox_workers;
 mod jetstream;

@@ -5,8 +5,8 @@ use std::io;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use sqlx::{Error as SqlError, Transaction as SqlTransaction};
-use tokio::time::timeout;
+use sqlx::{Database, Error as SqlError, Transaction as SqlTransaction};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::handler::InboxHandler;
 use super::lent::Lender;
@@ -16,13 +16,14 @@ use super::slot::Slot;
 use crate::call::CallBuilder;
 use crate::consumer::catch_panic::{CatchPanic, Panicked};
 use crate::consumer::context::{Context, Stage};
-use crate::consumer::keep_alive::Kept;
+use crate::consumer::keep_alive::{Kept, ends_at};
 use crate::consumer::message::Message;
 use crate::engine::current;
 use crate::error::Error;
+use crate::store::Transaction;
 
 /// How long a rollback may take that nobody needs: sqlx rolls back anyway before it uses the connection again.
-const ROLLBACK: Duration = Duration::from_secs(1);
+pub(super) const ROLLBACK: Duration = Duration::from_secs(1);
 
 /// Why a transaction was not committed.
 pub(super) enum Uncommitted<E> {
@@ -45,6 +46,24 @@ pub(super) enum Uncommitted<E> {
     Kept,
 }
 
+impl<E> Uncommitted<E> {
+    /// For logs.
+    pub(super) const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Failed(_) => "a handler failed",
+            Self::Panicked => "a handler panicked",
+            Self::TimedOut => "the handlers ran for longer than `max_run`",
+            Self::Halted => "the consumer stops",
+            Self::UsedUp => "a message's attempts are used up",
+            Self::Refused(_) => "a call was refused",
+            Self::Begin(_) => "the database does not answer",
+            Self::Commit(_) => "the commit failed",
+            Self::Unclear(_) => "the answer to the commit is lost",
+            Self::Kept => "something still has the transaction",
+        }
+    }
+}
+
 /// What a call in a transaction came to.
 pub(super) struct Committed {
     /// Whether the handler ran; otherwise it was handled before.
@@ -57,9 +76,8 @@ impl<E> From<Error> for Uncommitted<E> {
     }
 }
 
-/// What one transaction is made with.
-pub(super) struct Attempted<'a, P, H> {
-    pub(super) pool: &'a P,
+/// A message that is handled within a transaction.
+pub(super) struct Attempted<'a, H> {
     pub(super) handler: &'a H,
     pub(super) message: &'a Message,
     pub(super) kept: Option<&'a Kept>,
@@ -71,38 +89,66 @@ impl Context {
     /// Begins a transaction, runs the message's call in it, and commits, or rolls back.
     pub(super) async fn attempt_within<P, H, A>(
         &self,
-        attempted: &Attempted<'_, P, H>,
-        call: CallBuilder,
-        input: H::Input,
+        pool: &P,
+        attempted: &Attempted<'_, H>,
+        (call, input): (CallBuilder, H::Input),
         has_run: &mut bool,
     ) -> Result<Committed, Uncommitted<H::Err>>
     where
         P: InboxPool,
         H: InboxHandler<P::Database, A>,
     {
-        let tx = self.begin_within(attempted.pool).await.map_err(Uncommitted::Begin)?;
-        let mut slot = Slot::<P::Database>(Some(tx));
+        let tx = self.begin_within(pool).await.map_err(Uncommitted::Begin)?;
+        let mut slot = Slot(Some(tx));
+        let called = self.call_within(&mut slot, attempted, (call, input), None, has_run).await;
+        match (called, slot.0.take()) {
+            (Ok(()), Some(tx)) => {
+                self.commit_within::<P, _>(tx).await?;
+                Ok(Committed { has_run: *has_run })
+            }
+            (Ok(()), None) => Err(Uncommitted::Kept),
+            (Err(error), tx) => {
+                if let Some(tx) = tx {
+                    let _ = timeout(ROLLBACK, tx.rollback()).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs a message's call in a transaction, for no longer than until then, or its own `max_run`. The slot has the
+    /// transaction again, unless it is lost.
+    pub(super) async fn call_within<DB, H, A>(
+        &self,
+        slot: &mut Slot<DB>,
+        attempted: &Attempted<'_, H>,
+        (call, input): (CallBuilder, H::Input),
+        until: Option<Instant>,
+        has_run: &mut bool,
+    ) -> Result<(), Uncommitted<H::Err>>
+    where
+        DB: Database<Connection: Transaction>,
+        H: InboxHandler<DB, A>,
+    {
         let call = call.returning::<Result<H::Ok, Uncommitted<H::Err>>>();
-        let ran = &mut *has_run;
-        let running = call.in_transaction(&mut slot).run(|slot| async move {
+        let running = call.in_transaction(slot).run(|slot| async move {
             let result = match (attempted.may_run, slot.0.take()) {
                 (true, Some(tx)) => {
-                    *ran = true;
+                    *has_run = true;
                     let (lender, lent) = Lender::lend(tx).await;
                     if let (Some(kept), Some(call)) = (attempted.kept, current()) {
                         kept.while_runs(call, self.settings.max_run());
                     }
                     let (handler, message) = (attempted.handler, attempted.message);
                     let handled = CatchPanic::new(|| handler.call(input, lent, message));
-                    let result = self.run_within(handled).await;
+                    let until = until.unwrap_or_else(|| ends_at(self.settings.max_run()));
+                    let result = self.run_within(handled, until).await;
                     if let Some(kept) = attempted.kept {
                         kept.has_ended();
                     }
+                    // If a statement still runs, the rollback waits for it a while. Otherwise sqlx rolls back before the
+                    // connection is used again.
                     match (lender.take_back(), result) {
-                        // A statement may still be running, and nobody waits for it: the transaction is rolled back
-                        // before its connection is used again.
-                        (_, Err(Uncommitted::TimedOut)) => Err(Uncommitted::TimedOut),
-                        (_, Err(Uncommitted::Halted)) => Err(Uncommitted::Halted),
                         (Some(tx), result) => {
                             slot.0 = Some(tx);
                             result
@@ -114,24 +160,19 @@ impl Context {
             };
             (slot, result)
         });
-        let result = running.await;
-        match (result, slot.0.take()) {
-            (Ok(_), Some(tx)) => {
-                let limit = self.settings.engine.settings().store_timeout;
-                match timeout(limit, P::commit(tx)).await {
-                    Ok(Ok(())) => Ok(Committed { has_run: *has_run }),
-                    Ok(Err(error)) if is_unclear::<P>(&error) => Err(Uncommitted::Unclear(error)),
-                    Ok(Err(error)) => Err(Uncommitted::Commit(error)),
-                    Err(_) => Err(Uncommitted::Unclear(no_answer())),
-                }
-            }
-            (Ok(_), None) => Err(Uncommitted::Kept),
-            (Err(error), tx) => {
-                if let Some(tx) = tx {
-                    let _ = timeout(ROLLBACK, tx.rollback()).await;
-                }
-                Err(error)
-            }
+        running.await.map(drop)
+    }
+
+    pub(super) async fn commit_within<P: InboxPool, E>(
+        &self,
+        tx: SqlTransaction<'static, P::Database>,
+    ) -> Result<(), Uncommitted<E>> {
+        let limit = self.settings.engine.settings().store_timeout;
+        match timeout(limit, P::commit(tx)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) if is_unclear::<P>(&error) => Err(Uncommitted::Unclear(error)),
+            Ok(Err(error)) => Err(Uncommitted::Commit(error)),
+            Err(_) => Err(Uncommitted::Unclear(no_answer())),
         }
     }
 
@@ -148,9 +189,10 @@ impl Context {
     async fn run_within<T, E>(
         &self,
         handled: CatchPanic<impl Future<Output = Result<T, E>>>,
+        until: Instant,
     ) -> Result<T, Uncommitted<E>> {
         let halted = std::pin::pin!(self.reached(Stage::Halted));
-        match timeout(self.settings.max_run(), select(handled, halted)).await {
+        match timeout_at(until, select(handled, halted)).await {
             Ok(Either::Left((Ok(Ok(value)), _))) => Ok(value),
             Ok(Either::Left((Ok(Err(error)), _))) => Err(Uncommitted::Failed(error)),
             Ok(Either::Left((Err(Panicked), _))) => Err(Uncommitted::Panicked),

@@ -15,6 +15,7 @@ use crate::consumer::failure::Failure;
 pub struct InboxBuilder<P> {
     builder: ConsumerBuilder,
     pool: P,
+    group: usize,
 }
 
 impl ConsumerBuilder {
@@ -90,11 +91,67 @@ impl ConsumerBuilder {
     /// The guarantee is [`ExactlyOnce`](crate::Guarantee::ExactlyOnce), and there is no lease. A
     /// [guarantee](Self::guarantee) *at most once* is refused at the start.
     pub fn within<P: InboxPool>(self, pool: P) -> InboxBuilder<P> {
-        InboxBuilder { builder: self, pool }
+        InboxBuilder { builder: self, pool, group: 1 }
     }
 }
 
 impl<P: InboxPool> InboxBuilder<P> {
+    /// Handles up to so many messages in one transaction, one after the other, commits them together, and then
+    /// acknowledges them. Default: 1. The consumer is [refused](crate::consumer::ConsumerError::Misconfigured) at its start
+    /// with 0, or with more than 50.
+    ///
+    /// Write this where commits are what takes the time, and for handlers that **run nothing but SQL in their
+    /// transaction**, and little of it. A group never waits to fill up: it takes the messages that have come while the
+    /// one before was committed, so it needs a [concurrency](ConsumerBuilder::concurrency) above the group's size, and under
+    /// little load each message still has a transaction of its own. **Measure it**: a consumer sends the statements of its groups
+    /// over at most two connections, one after the other, so where the database is far away, many small transactions at once
+    /// may be faster.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "postgres")]
+    /// # mod shop {
+    /// # use idempotent_core::Idempotency;
+    /// # use idempotent_core::consumer::{Consumer, InboxTransaction, Json};
+    /// # use sqlx::{PgPool, Postgres};
+    /// async fn count(Json(item): Json<i64>, mut tx: InboxTransaction<Postgres>) -> sqlx::Result<()> {
+    ///     let update = sqlx::query("UPDATE stock SET sold = sold + 1 WHERE item = $1");
+    ///     update.bind(item).execute(&mut **tx).await.map(drop)
+    /// }
+    ///
+    /// # fn start(engine: &Idempotency, pool: PgPool) -> Consumer {
+    /// Consumer::builder("shop.item-sold", engine)
+    ///     .concurrency(128)
+    ///     .within(pool)
+    ///     .group(50)
+    ///     .handler(count)
+    /// # }
+    /// # }
+    /// ```
+    ///
+    /// # What differs
+    ///
+    /// * **A failure undoes the group.** After an error or a panic of a handler, a failed statement, a conflict, a commit
+    ///   that fails, or one whose answer is lost, each message of the group is handled again in a transaction of its own.
+    ///   So only the one that fails there is retried or parked, and no attempt of another one is counted. But
+    ///   the handlers of all of them have run once more: what they do outside of the transaction happens again.
+    /// * Messages that were delivered before, whatever for, have a transaction of their own. So one that fails again and
+    ///   again, or takes its process down, does so alone.
+    /// * [`max_run`](ConsumerBuilder::max_run) is the time of the whole group, and then that of each message. Where a
+    ///   broker does not wait for longer than that, such as RabbitMQ, it is a third of what the broker waits.
+    /// * Locks are held until the group is committed. Handlers that write the same rows in different orders may deadlock
+    ///   with other groups and other workers, which costs PostgreSQL's `deadlock_timeout`, 1 second, each time.
+    /// * What is set for a transaction is set for the rest of the group: `SET LOCAL`, `now()`, advisory locks, tables that
+    ///   are dropped at the commit. Deferred constraints are checked at its end.
+    /// * When the consumer stops, the group is committed after the handler that runs, and the messages that have not
+    ///   started are given back.
+    ///
+    /// Messages of one [ordering key](ConsumerBuilder::ordered_by) are never in one group: the second one waits until
+    /// the first is acknowledged.
+    pub fn group(mut self, messages: usize) -> Self {
+        self.group = messages;
+        self
+    }
+
     /// The consumer, whose handler is this function. Every error of it means [`Failure::Retry`].
     pub fn handler<A: 'static>(self, handler: impl InboxHandler<P::Database, A>) -> Consumer {
         self.handler_with(handler, |_| Failure::Retry)
@@ -107,13 +164,17 @@ impl<P: InboxPool> InboxBuilder<P> {
         handler: H,
         judge: fn(&H::Err) -> Failure,
     ) -> Consumer {
-        let handling = InboxHandling::<P, H, A>::new(self.pool, handler, judge);
+        let handling =
+            InboxHandling::<P, H, A>::new(self.pool, Arc::new(handler), judge, self.group);
         self.builder.into_consumer(Arc::new(handling))
     }
 }
 
 impl<P> fmt::Debug for InboxBuilder<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("InboxBuilder").field("builder", &self.builder).finish_non_exhaustive()
+        f.debug_struct("InboxBuilder")
+            .field("builder", &self.builder)
+            .field("group", &self.group)
+            .finish_non_exhaustive()
     }
 }

@@ -3,10 +3,13 @@
 //!
 //! [`ConsumerBuilder::within`](super::ConsumerBuilder::within) takes the [`pool`] and gives an [`InboxBuilder`]. [`lent`]
 //! is the transaction that the handler gets, which [`slot`] has around it; [`attempt`] is one transaction, [`next`] what its end means
-//! for the message, and [`process`] runs one after the other until it has ended.
+//! for the message, and [`process`] runs one after the other until it has ended. [`group`] is one transaction of several messages, for
+//! which they wait in [`groups`].
 
 mod attempt;
 mod builder;
+mod group;
+mod groups;
 mod handler;
 mod lent;
 mod next;

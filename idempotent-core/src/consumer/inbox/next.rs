@@ -50,6 +50,13 @@ pub(super) enum Again {
 }
 
 impl Attempting<'_> {
+    /// Whether nothing suggests that it fails. One that was delivered before may have taken its group, or its process,
+    /// down.
+    pub(super) fn may_share_its_transaction(&self) -> bool {
+        let is_first = self.message.delivery_count().is_none_or(|count| count <= 1);
+        self.used_up.is_none() && is_first && self.attempt.number <= 1
+    }
+
     pub(super) fn failed(&self) -> Failed<'_> {
         Failed { message: self.message, attempt: self.attempt }
     }

@@ -40,6 +40,10 @@ pub trait InboxPool: sealed::Sealed + Clone + Send + Sync + 'static {
     /// Whether a database with this error cannot be asked at all.
     #[doc(hidden)]
     fn is_outage(code: &str) -> bool;
+
+    /// How many groups of messages a consumer handles at once.
+    #[doc(hidden)]
+    const GROUPS: usize;
 }
 
 #[cfg(feature = "postgres")]
@@ -56,6 +60,8 @@ mod postgres {
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
     impl InboxPool for PgPool {
         type Database = Postgres;
+        /// While one is committed, another runs.
+        const GROUPS: usize = 2;
 
         async fn begin(&self) -> Result<Transaction<'static, Postgres>, Error> {
             begin_transaction(self, None).await
@@ -94,6 +100,8 @@ mod sqlite {
     #[cfg_attr(docsrs, doc(cfg(feature = "sqlite")))]
     impl InboxPool for SqlitePool {
         type Database = Sqlite;
+        /// There is one writer.
+        const GROUPS: usize = 1;
 
         async fn begin(&self) -> Result<Transaction<'static, Sqlite>, Error> {
             begin_transaction(self).await

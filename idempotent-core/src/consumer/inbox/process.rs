@@ -3,12 +3,15 @@
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 use tracing::Span;
 
-use super::attempt::Attempted;
+use super::attempt::{Attempted, Uncommitted};
+use super::group::{Member, Together};
+use super::groups::{Groups, Joined, MOST};
 use super::handler::InboxHandler;
 use super::next::{Again, Attempting, GIVEN_BACK, Next, database_error};
 use super::pool::InboxPool;
@@ -39,8 +42,12 @@ const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// A handler, the pool of its transactions, and what its errors mean.
 pub(super) struct InboxHandling<P: InboxPool, H: InboxHandler<P::Database, A>, A> {
     pool: P,
-    handler: H,
+    handler: Arc<H>,
     judge: fn(&H::Err) -> Failure,
+    /// How many messages share a transaction at most.
+    group: usize,
+    /// Those of this run, if any do.
+    groups: Option<Groups<H::Input>>,
     arguments: PhantomData<fn(A)>,
 }
 
@@ -55,8 +62,14 @@ struct Met {
 }
 
 impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
-    pub(super) fn new(pool: P, handler: H, judge: fn(&H::Err) -> Failure) -> Self {
-        Self { pool, handler, judge, arguments: PhantomData }
+    pub(super) fn new(
+        pool: P,
+        handler: Arc<H>,
+        judge: fn(&H::Err) -> Failure,
+        group: usize,
+    ) -> Self {
+        let groups = (group > 1).then(|| Groups::new(group, P::GROUPS));
+        Self { pool, handler, judge, group, groups, arguments: PhantomData }
     }
 
     async fn try_handle(
@@ -80,9 +93,25 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
         let Some(attempting) = attempting(context, message).await else { return GIVEN_BACK };
         let attempt = attempting.attempt;
         let may_run = attempting.used_up.is_none();
-        let (pool, handler) = (&self.pool, &self.handler);
-        let attempted = Attempted { pool, handler, message, kept, may_run };
+        let attempted = Attempted { handler: &*self.handler, message, kept, may_run };
         let mut input = Some(first_input);
+        let mut turn = None;
+        if let (Some(groups), true) = (&self.groups, attempting.may_share_its_transaction()) {
+            if let (Some(input), Some(call)) = (input.take(), context.call(message)) {
+                let (message, own_span) = (message.clone(), span.clone());
+                let kept = kept.map(Kept::handle);
+                let member = Member { message, call, input, kept, span: own_span };
+                match groups.join::<P, H, A>(context, (&self.pool, attempted.handler), member).await
+                {
+                    Joined::Alone(held) => turn = held,
+                    Joined::Together(end) => {
+                        if let Some(end) = self.ended(context, &attempting, end, span).await {
+                            return end;
+                        }
+                    }
+                }
+            }
+        }
         let mut met = Met { conflicts: 0, false_outages: 0, refusals: 0, pause: FIRST_PAUSE };
         loop {
             if context.has_reached(Stage::Stopping) {
@@ -99,8 +128,10 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
                 return (DeliveryOutcome::Refused, Verdict::Retry { after: LONGEST_PAUSE });
             };
             let (start, mut has_run) = (Instant::now(), false);
-            let result = context.attempt_within(&attempted, call, input, &mut has_run).await;
+            let call = (call, input);
+            let result = context.attempt_within(&self.pool, &attempted, call, &mut has_run).await;
             let took = start.elapsed();
+            drop(turn.take());
             let next = match result {
                 Ok(committed) => committed_end(context, &attempting, committed.has_run).await,
                 Err(why) => attempting.uncommitted::<P, _>(context, self.judge, why, has_run).await,
@@ -117,6 +148,41 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
                 }
                 return end;
             }
+        }
+    }
+
+    /// The end of a message that was handled with others; `None` if it has to be handled by itself after all.
+    async fn ended(
+        &self,
+        context: &Context,
+        attempting: &Attempting<'_>,
+        together: Together,
+        span: &Span,
+    ) -> Option<End> {
+        let next = match together {
+            Together::Committed { has_run, took } => {
+                let next = committed_end(context, attempting, has_run).await;
+                if let (true, Next::Ended(end)) = (has_run, &next) {
+                    context.telemetry.ran(span, attempting.attempt.number, took, end.0);
+                }
+                next
+            }
+            Together::Refused(error) => {
+                let why = Uncommitted::Refused(error);
+                attempting.uncommitted::<P, _>(context, self.judge, why, false).await
+            }
+            Together::Halted => {
+                let why = Uncommitted::Halted;
+                attempting.uncommitted::<P, _>(context, self.judge, why, true).await
+            }
+            Together::NotStarted => {
+                context.take_back(attempting.message, attempting.attempt, None).await;
+                Next::Ended(GIVEN_BACK)
+            }
+        };
+        match next {
+            Next::Ended(end) => Some(end),
+            Next::Again(_) => None,
         }
     }
 
@@ -241,5 +307,25 @@ where
 
     fn is_transactional(&self) -> bool {
         true
+    }
+
+    fn check(&self) -> Result<(), &'static str> {
+        match self.group {
+            1..=MOST => Ok(()),
+            _ => Err("a group has from 1 to 50 messages: write another number in `group`"),
+        }
+    }
+
+    fn turns(&self) -> u32 {
+        // Another group's, its own group's, and by itself if that one failed.
+        if self.groups.is_some() { 3 } else { 1 }
+    }
+
+    fn for_run(self: Arc<Self>) -> Arc<dyn Process> {
+        if self.groups.is_none() {
+            return self;
+        }
+        let (pool, handler) = (self.pool.clone(), Arc::clone(&self.handler));
+        Arc::new(Self::new(pool, handler, self.judge, self.group))
     }
 }

@@ -1,4 +1,4 @@
-//! [`Slot`]: a transaction that may be lent to somebody.
+//! [`Slot`]: a transaction that may be lent to somebody, and is rolled back as a whole if a call in it fails.
 
 use std::time::Duration;
 
@@ -37,11 +37,12 @@ where
         request: &Reserve<'_>,
         wait: Option<Duration>,
     ) -> Result<TransactionReserveOutcome, StoreError> {
-        self.connection()?.reserve(context, request, wait).await
+        self.connection()?.reserve(&context.without_undo(), request, wait).await
     }
 
-    async fn undo(&mut self, context: &TransactionContext<'_>) -> Result<(), StoreError> {
-        self.connection()?.undo(context).await
+    /// What a failed call did is undone with the transaction.
+    async fn undo(&mut self, _: &TransactionContext<'_>) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn complete(
@@ -52,11 +53,12 @@ where
         self.connection()?.complete(context, request).await
     }
 
+    /// So is its reservation.
     async fn release(
         &mut self,
-        context: &TransactionContext<'_>,
-        request: &Release<'_>,
+        _: &TransactionContext<'_>,
+        _: &Release<'_>,
     ) -> Result<(), StoreError> {
-        self.connection()?.release(context, request).await
+        Ok(())
     }
 }

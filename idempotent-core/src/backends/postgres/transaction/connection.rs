@@ -57,7 +57,7 @@ impl Transaction for PgConnection {
             return Err(transaction_error(unexpected("one row from the reserve function")));
         };
         let outcome = reserve_outcome(row)?;
-        if let TransactionReserveOutcome::Won(_) = outcome {
+        if context.can_undo && matches!(outcome, TransactionReserveOutcome::Won(_)) {
             execute(self, format!("SAVEPOINT {}", savepoint(context))).await?;
         }
         Ok(outcome)

@@ -1,0 +1,163 @@
+//! One transaction of several messages, one after the other.
+
+use std::time::Duration;
+
+use sqlx::Database;
+use tokio::time::{Instant, timeout};
+use tracing::{Instrument as _, Span};
+
+use super::attempt::{Attempted, ROLLBACK, Uncommitted};
+use super::handler::InboxHandler;
+use super::pool::InboxPool;
+use super::slot::Slot;
+use crate::backends::is_conflict;
+use crate::call::CallBuilder;
+use crate::consumer::context::{Context, Stage};
+use crate::consumer::keep_alive::{KeptHandle, ends_at};
+use crate::consumer::message::Message;
+use crate::error::{Error, ErrorKind};
+use crate::store::Transaction;
+
+/// A message that shares its transaction.
+pub(super) struct Member<I> {
+    pub(super) message: Message,
+    pub(super) call: CallBuilder,
+    pub(super) input: I,
+    pub(super) kept: Option<KeptHandle>,
+    pub(super) span: Span,
+}
+
+/// What became of a message in a transaction that is committed, or whose consumer stops.
+pub(super) enum Together {
+    Committed {
+        /// Whether the handler ran; otherwise it was handled before.
+        has_run: bool,
+        took: Duration,
+    },
+    /// The engine refused the call, and nothing of it is in the transaction.
+    Refused(Error),
+    /// The consumer stops, and the handler has not started.
+    NotStarted,
+    /// The consumer stops, and the handler's transaction is rolled back.
+    Halted,
+}
+
+impl Context {
+    /// Handles messages in one transaction, in their order, for no longer than `max_run`. What became of each, in their
+    /// order; none of them at all if nothing is committed, or nobody knows whether it is: then each has to be handled by
+    /// itself, which finds that out.
+    pub(super) async fn handle_together<P, H, A>(
+        &self,
+        pool: &P,
+        handler: &H,
+        members: Vec<Member<H::Input>>,
+    ) -> Vec<Together>
+    where
+        P: InboxPool,
+        H: InboxHandler<P::Database, A>,
+    {
+        let until = ends_at(self.settings.max_run());
+        let kept: Vec<KeptHandle> =
+            members.iter().filter_map(|member| member.kept.clone()).collect();
+        for kept in &kept {
+            kept.while_group_runs(until);
+        }
+        let messages = members.len();
+        let ended = self.try_together::<P, H, A>(pool, handler, members, until).await;
+        for kept in &kept {
+            kept.has_ended();
+        }
+        ended.unwrap_or_else(|why| {
+            tracing::debug!(
+                consumer = self.operation.name,
+                messages,
+                why,
+                "a group's transaction is not committed, and its messages are handled one by one"
+            );
+            Vec::new()
+        })
+    }
+
+    /// The same, or why nothing is committed.
+    async fn try_together<P, H, A>(
+        &self,
+        pool: &P,
+        handler: &H,
+        members: Vec<Member<H::Input>>,
+        until: Instant,
+    ) -> Result<Vec<Together>, &'static str>
+    where
+        P: InboxPool,
+        H: InboxHandler<P::Database, A>,
+    {
+        let tx = self.begin_within(pool).await.map_err(|_| "the database does not answer")?;
+        let (mut slot, mut ended) = (Slot(Some(tx)), Vec::with_capacity(members.len()));
+        for member in members {
+            if self.has_reached(Stage::Stopping) {
+                ended.push(Together::NotStarted);
+                continue;
+            }
+            match self.member_within(&mut slot, handler, member, until).await {
+                Ok(end) => ended.push(end),
+                Err(why) => {
+                    if let Some(tx) = slot.0.take() {
+                        let _ = timeout(ROLLBACK, tx.rollback()).await;
+                    }
+                    if !matches!(why, Uncommitted::Halted) {
+                        return Err(why.as_str());
+                    }
+                    ended.push(Together::Halted);
+                    return Ok(ended.into_iter().map(Together::rolled_back).collect());
+                }
+            }
+        }
+        let tx = slot.0.take().ok_or("something still has the transaction")?;
+        let committed = self.commit_within::<P, H::Err>(tx).await;
+        committed.map(|()| ended).map_err(|why| why.as_str())
+    }
+
+    /// Handles one of them. An error ends the transaction.
+    async fn member_within<DB, H, A>(
+        &self,
+        slot: &mut Slot<DB>,
+        handler: &H,
+        member: Member<H::Input>,
+        until: Instant,
+    ) -> Result<Together, Uncommitted<H::Err>>
+    where
+        DB: Database<Connection: Transaction>,
+        H: InboxHandler<DB, A>,
+    {
+        let (start, mut has_run) = (Instant::now(), false);
+        let Member { message, call, input, span, .. } = member;
+        // The group has its time, and is kept alive as a whole.
+        let attempted = Attempted { handler, message: &message, kept: None, may_run: true };
+        let called = self
+            .call_within(slot, &attempted, (call, input), Some(until), &mut has_run)
+            .instrument(span)
+            .await;
+        match called {
+            Ok(()) => Ok(Together::Committed { has_run, took: start.elapsed() }),
+            Err(Uncommitted::Refused(error)) if !has_run && leaves_it_alone(&error) => {
+                Ok(Together::Refused(error))
+            }
+            Err(why) => Err(why),
+        }
+    }
+}
+
+/// Whether the transaction is as it was before the call that was refused.
+fn leaves_it_alone(error: &Error) -> bool {
+    error.kind() != ErrorKind::Store && !is_conflict(error)
+}
+
+impl Together {
+    /// What that means if the transaction is rolled back since its consumer stops.
+    fn rolled_back(self) -> Self {
+        match self {
+            Self::Committed { has_run: true, .. } | Self::Halted => Self::Halted,
+            // Whether it was handled before is found out when it comes again.
+            _ => Self::NotStarted,
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Messages that share a transaction of PostgreSQL: commits that are lost or refused, outages, deadlines and the outbox.
+
+use std::collections::BTreeMap;
+
+use idempotent_core::consumer::{Consumer, DeliveryOutcome, InboxPool, InboxTransaction};
+use idempotent_core::outbox::{self, Outbox};
+use idempotent_core::testing::sources::TestBroker;
+use idempotent_servers::{Server, require};
+use idempotent_tests::{Log, millis, secs};
+use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
+
+use crate::effects::{Effects, Ends, Running, attempts, until};
+use crate::inbox::postgres_shop;
+use crate::inbox_groups::Gate;
+use crate::inbox_postgres::{through_a_proxy, until_waited_for};
+
+type Tx = InboxTransaction<Postgres>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+const GROUPS: usize = <PgPool as InboxPool>::GROUPS;
+
+async fn effect(tx: &mut Tx, id: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO effects VALUES ($1)").bind(id).execute(&mut ***tx).await.map(drop)
+}
+
+async fn effects(connection: &mut PgConnection) -> BTreeMap<String, i64> {
+    let all = "SELECT id, count(*) FROM effects WHERE id NOT LIKE 'gate%' GROUP BY id";
+    sqlx::query_as(all).fetch_all(connection).await.unwrap().into_iter().collect()
+}
+
+fn once<const N: usize>(ids: [&str; N]) -> BTreeMap<String, i64> {
+    ids.map(|id| (id.to_owned(), 1)).into()
+}
+
+#[tokio::test]
+async fn messages_that_wait_share_a_transaction() {
+    require!(Server::Postgres);
+    let (shop, broker, gate) = (postgres_shop().await, TestBroker::new(), Gate::new());
+    sqlx::query("CREATE TABLE seen (id text, transaction xid8)").execute(&shop.pool).await.unwrap();
+    let own_gate = gate.clone();
+    let consumer = Consumer::builder("shop.ship", &shop.engine)
+        .concurrency(64)
+        .within(shop.pool.clone())
+        .group(3)
+        .handler(move |id: String, mut tx: Tx| {
+            let gate = own_gate.clone();
+            async move {
+                let insert = "INSERT INTO seen VALUES ($1, pg_current_xact_id())";
+                sqlx::query(insert).bind(&id).execute(&mut **tx).await?;
+                gate.pass(&id).await;
+                Ok::<_, sqlx::Error>(())
+            }
+        });
+    gate.publish_behind::<PgPool>(&broker, &["1", "2", "3", "4", "5", "6", "7"]).await;
+    let running = Running::start(&consumer, broker.source());
+    gate.open::<PgPool>(&broker, 7).await;
+    tokio::time::timeout(secs(60), broker.until_settled(7 + GROUPS)).await.unwrap();
+    running.stop().await.unwrap();
+    let sizes: Vec<i64> = sqlx::query_scalar(
+        "SELECT count(*) AS size FROM seen WHERE id NOT LIKE 'gate%' GROUP BY transaction ORDER BY size",
+    )
+    .fetch_all(&shop.pool)
+    .await
+    .unwrap();
+    assert_eq!(sizes, [1, 3, 3]);
+}
+
+#[tokio::test]
+async fn a_group_whose_commit_has_no_answer_is_found_out_and_nothing_happens_twice() {
+    require!(Server::Postgres);
+    let (engine, proxy, pool, url) = through_a_proxy().await;
+    let mut direct = PgConnection::connect(&url).await.unwrap();
+    // The commit waits for a lock, so that its answer can be lost and no other one.
+    let set_up = "CREATE TABLE effects (id text NOT NULL);
+        CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN PERFORM pg_advisory_xact_lock(44); RETURN NULL; END';
+        CREATE CONSTRAINT TRIGGER wait AFTER INSERT ON effects DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW WHEN (NEW.id = '2') EXECUTE FUNCTION wait();
+        SELECT pg_advisory_lock(44)";
+    sqlx::raw_sql(set_up).execute(&mut direct).await.unwrap();
+    let (broker, ends, runs) = (TestBroker::new(), Ends::default(), Effects::default());
+    let (gate, ran) = (Gate::new(), runs.clone());
+    let own_gate = gate.clone();
+    let builder = ends.watch(Consumer::builder("shop.ship", &engine)).attempts(attempts(1));
+    let consumer = builder.within(pool).group(50).handler(move |id: String, mut tx: Tx| {
+        let gate = own_gate.clone();
+        ran.add(&id);
+        async move {
+            effect(&mut tx, &id).await?;
+            gate.pass(&id).await;
+            Ok::<_, sqlx::Error>(())
+        }
+    });
+    gate.publish_behind::<PgPool>(&broker, &["1", "2", "3"]).await;
+    let running = Running::start(&consumer, broker.source());
+    gate.open::<PgPool>(&broker, 3).await;
+    until_waited_for(&mut direct, 44).await;
+    proxy.stall_replies();
+    sqlx::raw_sql("SELECT pg_advisory_unlock(44)").execute(&mut direct).await.unwrap();
+    let committed = async {
+        while effects(&mut direct).await.is_empty() {
+            tokio::time::sleep(millis(10)).await;
+        }
+    };
+    tokio::time::timeout(secs(60), committed).await.expect("it is committed");
+    proxy.cut();
+    proxy.resume();
+    tokio::time::timeout(secs(60), broker.until_settled(3 + GROUPS)).await.unwrap();
+    running.stop().await.unwrap();
+    assert_eq!(ends.count(DeliveryOutcome::Replayed), 3, "{:?}", ends.all());
+    assert_eq!(effects(&mut direct).await, once(["1", "2", "3"]));
+    assert_eq!((runs.of("1"), runs.of("2"), runs.of("3")), (1, 1, 1));
+}
+
+#[tokio::test]
+async fn a_database_that_goes_away_while_a_group_runs_pauses_and_costs_no_attempt() {
+    require!(Server::Postgres);
+    let (log, _guard) = Log::listen();
+    let (engine, proxy, pool, url) = through_a_proxy().await;
+    let mut direct = PgConnection::connect(&url).await.unwrap();
+    let set_up = "CREATE TABLE effects (id text NOT NULL); SELECT pg_advisory_lock(45)";
+    sqlx::raw_sql(set_up).execute(&mut direct).await.unwrap();
+    let (broker, ends, runs) = (TestBroker::new(), Ends::default(), Effects::default());
+    let (gate, ran) = (Gate::new(), runs.clone());
+    let own_gate = gate.clone();
+    let builder = ends.watch(Consumer::builder("shop.ship", &engine)).attempts(attempts(1));
+    let consumer = builder.within(pool).group(50).handler(move |id: String, mut tx: Tx| {
+        let gate = own_gate.clone();
+        ran.add(&id);
+        async move {
+            effect(&mut tx, &id).await?;
+            gate.pass(&id).await;
+            let lock = sqlx::query("SELECT pg_advisory_xact_lock(45) WHERE $1 = '2'").bind(id);
+            lock.execute(&mut **tx).await.map(drop)
+        }
+    });
+    gate.publish_behind::<PgPool>(&broker, &["1", "2", "3"]).await;
+    let running = Running::start(&consumer, broker.source());
+    gate.open::<PgPool>(&broker, 3).await;
+    until_waited_for(&mut direct, 45).await;
+    proxy.refuse();
+    proxy.cut();
+    until(|| !log.events("consumption pauses").is_empty()).await;
+    assert_eq!(ends.all().len(), GROUPS, "{:?}", ends.all());
+    sqlx::raw_sql("SELECT pg_advisory_unlock(45)").execute(&mut direct).await.unwrap();
+    proxy.accept();
+    tokio::time::timeout(secs(60), broker.until_settled(3 + GROUPS)).await.unwrap();
+    running.stop().await.unwrap();
+    assert_eq!(ends.count(DeliveryOutcome::Executed), 3 + GROUPS, "{:?}", ends.all());
+    assert_eq!(effects(&mut direct).await, once(["1", "2", "3"]));
+    assert_eq!(runs.of("1"), 2, "in the group, and by itself");
+}
+
+#[tokio::test]
+async fn a_constraint_that_fails_at_the_commit_of_a_group_parks_one_message() {
+    require!(Server::Postgres);
+    let (shop, broker, gate) = (postgres_shop().await, TestBroker::new(), Gate::new());
+    let deferred =
+        "ALTER TABLE effects ADD CONSTRAINT once UNIQUE (id) DEFERRABLE INITIALLY DEFERRED";
+    sqlx::query(deferred).execute(&shop.pool).await.unwrap();
+    sqlx::query("INSERT INTO effects VALUES ('there')").execute(&shop.pool).await.unwrap();
+    let own_gate = gate.clone();
+    let consumer = Consumer::builder("shop.ship", &shop.engine)
+        .attempts(attempts(2))
+        .within(shop.pool.clone())
+        .group(50)
+        .handler(move |id: String, mut tx: Tx| {
+            let gate = own_gate.clone();
+            async move {
+                effect(&mut tx, &id).await?;
+                gate.pass(&id).await;
+                Ok::<_, sqlx::Error>(())
+            }
+        });
+    gate.publish_behind::<PgPool>(&broker, &["1", "there", "2"]).await;
+    let running = Running::start(&consumer, broker.source());
+    gate.open::<PgPool>(&broker, 3).await;
+    tokio::time::timeout(secs(60), broker.until_settled(3 + GROUPS)).await.unwrap();
+    running.stop().await.unwrap();
+    let parked = broker.parked();
+    assert_eq!((parked.len(), parked[0].message.id(), parked[0].attempts), (1, "there", 2));
+    let mut connection = shop.pool.acquire().await.unwrap();
+    assert_eq!(effects(&mut connection).await, once(["1", "2", "there"]));
+}
+
+#[tokio::test]
+async fn messages_of_the_outbox_are_those_of_the_handlers_that_succeeded() {
+    require!(Server::Postgres);
+    let (shop, broker, gate) = (postgres_shop().await, TestBroker::new(), Gate::new());
+    let own_gate = gate.clone();
+    let consumer = Consumer::builder("shop.ship", &shop.engine)
+        .attempts(attempts(1))
+        .within(shop.pool.clone())
+        .group(50)
+        .handler(move |id: String, mut tx: Tx| {
+            let gate = own_gate.clone();
+            async move {
+                gate.pass(&id).await;
+                if !id.starts_with("gate") {
+                    outbox::publish(&mut tx, "orders.shipped", &id, &id).await?;
+                }
+                if id == "bad" { Err("it is no good".into()) } else { Ok::<_, Failure>(()) }
+            }
+        });
+    gate.publish_behind::<PgPool>(&broker, &["1", "bad", "2", "2"]).await;
+    let running = Running::start(&consumer, broker.source());
+    gate.open::<PgPool>(&broker, 4).await;
+    tokio::time::timeout(secs(60), broker.until_settled(4 + GROUPS)).await.unwrap();
+    running.stop().await.unwrap();
+    assert_eq!(Outbox::new(shop.pool.clone()).backlog().await.unwrap().pending, 2);
+    assert_eq!(broker.parked().len(), 1);
+}
+
+#[tokio::test]
+async fn a_group_that_takes_longer_than_the_deadline_is_kept_alive_as_a_whole() {
+    require!(Server::Postgres);
+    let (shop, broker) = (postgres_shop().await, TestBroker::with_deadline(secs(3)));
+    let (gate, ends) = (Gate::new(), Ends::default());
+    let own_gate = gate.clone();
+    let consumer = ends
+        .watch(Consumer::builder("shop.ship", &shop.engine))
+        .within(shop.pool.clone())
+        .group(50)
+        .handler(move |id: String, mut tx: Tx| {
+            let gate = own_gate.clone();
+            async move {
+                effect(&mut tx, &id).await?;
+                gate.pass(&id).await;
+                tokio::time::sleep(millis(1_000)).await;
+                Ok::<_, sqlx::Error>(())
+            }
+        });
+    gate.publish_behind::<PgPool>(&broker, &["1", "2", "3", "4"]).await;
+    let running = Running::start(&consumer, broker.source());
+    gate.open::<PgPool>(&broker, 4).await;
+    tokio::time::timeout(secs(60), broker.until_settled(4 + GROUPS)).await.unwrap();
+    running.stop().await.unwrap();
+    assert_eq!(broker.deliveries(), (4 + GROUPS) as u64);
+    assert_eq!(ends.count(DeliveryOutcome::Executed), 4 + GROUPS);
+}
+
+#[tokio::test]
+async fn a_message_that_was_delivered_before_has_a_transaction_of_its_own() {
+    require!(Server::Postgres);
+    let (shop, broker, gate) = (postgres_shop().await, TestBroker::new(), Gate::new());
+    let (ends, runs) = (Ends::default(), Effects::default());
+    let (own_gate, ran) = (gate.clone(), runs.clone());
+    let consumer = ends
+        .watch(Consumer::builder("shop.ship", &shop.engine))
+        .within(shop.pool.clone())
+        .group(50)
+        .handler(move |id: String, mut tx: Tx| {
+            let gate = own_gate.clone();
+            ran.add(&id);
+            async move {
+                effect(&mut tx, &id).await?;
+                gate.pass(&id).await;
+                Ok::<_, sqlx::Error>(())
+            }
+        });
+    gate.publish_behind::<PgPool>(&broker, &["1", "2", "3"]).await;
+    let running = Running::start(&consumer, broker.source());
+    broker.until_delivered((GROUPS + 3) as u64).await;
+    broker.redeliver("2");
+    // It does not wait for those that have the turn.
+    until(|| ends.count(DeliveryOutcome::Executed) == 1).await;
+    assert_eq!((runs.of("1"), runs.of("2"), runs.of("3")), (0, 1, 0));
+    gate.open::<PgPool>(&broker, 4).await;
+    until(|| ends.all().len() == GROUPS + 4).await;
+    running.stop().await.unwrap();
+    assert_eq!(ends.count(DeliveryOutcome::Replayed), 1);
+    assert_eq!(effects(&mut shop.pool.acquire().await.unwrap()).await, once(["1", "2", "3"]));
+}
