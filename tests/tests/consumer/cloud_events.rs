@@ -1,4 +1,4 @@
-//! Messages that are CloudEvents: what is read in each mode, what is refused, and a round trip through a real server.
+//! Messages that are `CloudEvent`s: what is read in each mode, what is refused, and a round trip through a real server.
 
 use std::time::{Duration, UNIX_EPOCH};
 
