@@ -79,6 +79,22 @@ fn only_the_headers_of_nats_and_http_are_percent_encoded() {
 }
 
 #[test]
+fn a_time_that_amqp_has_as_a_timestamp_is_read_as_seconds_and_no_other_one_is() {
+    let timed = |prefix| {
+        Event::<Vec<u8>>::from_message(&binary(prefix, &[("time", "1522949460")]))
+            .map(|event| event.time())
+    };
+    let expected = UNIX_EPOCH + Duration::from_secs(1_522_949_460);
+    for prefix in ["cloudEvents:", "cloudEvents_"] {
+        assert_eq!(timed(prefix), Ok(Some(expected)), "{prefix}");
+    }
+    for prefix in ["ce-", "ce_"] {
+        let why = timed(prefix).unwrap_err();
+        assert!(matches!(&why, InvalidCloudEvent::InvalidAttribute { name, .. } if name == "time"));
+    }
+}
+
+#[test]
 fn an_event_in_json_has_its_data_as_json_as_text_or_as_base64() {
     let json = structured(&json!({"data": {"order": 7}, "count": 7, "paid": true, "gone": null}));
     let event = Event::<Json<Value>>::from_message(&json).unwrap();
@@ -144,11 +160,22 @@ fn what_is_no_event_says_why_and_quotes_nothing() {
         ("count", json!(2_147_483_648_u32)),
         ("list", json!(["secret"])),
         ("Upper", json!("secret")),
+        // Those of the specification are texts.
+        ("id", json!(7)),
+        ("source", json!(7)),
+        ("type", json!(true)),
+        ("specversion", json!(1)),
+        ("subject", json!(7)),
+        ("time", json!(1_522_949_460)),
+        ("datacontenttype", json!(false)),
+        ("dataschema", json!(7)),
     ] {
         let why = refused(&structured(&json!({name: value})));
         assert!(matches!(&why, Why::InvalidAttribute { name: of, .. } if of == name), "{why:?}");
         assert!(!why.to_string().contains("secret"), "{why}");
     }
+    let why = refused(&binary("ce-", &[("data", "secret")]));
+    assert!(matches!(&why, Why::InvalidAttribute { name, .. } if name == "data"), "{why:?}");
     let data = Event::<Json<u64>>::from_message(&structured(&json!({"data": "secret"})));
     let why = data.unwrap_err();
     assert!(matches!(&why, Why::InvalidData(_)) && !why.to_string().contains("secret"), "{why}");

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use idempotent_core::consumer::{
     Consumer, ConsumerBuilder, ConsumerError, DeliveryOutcome, InboxPool, InboxTransaction,
@@ -15,6 +16,9 @@ use tokio::sync::Semaphore;
 
 use crate::effects::{Effects, Ends, Running, attempts, until};
 use crate::inbox::{Shop, postgres_shop, sqlite_shop};
+
+/// Longer than any of these handlers runs.
+const LONG: Duration = Duration::from_secs(300);
 
 /// Messages whose handlers wait, so that those which come meanwhile form a group.
 #[derive(Clone)]
@@ -92,11 +96,12 @@ macro_rules! rules_on {
         async fn fails_alone(
             fail: fn(Tx) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>,
             error: &str,
+            max_run: Duration,
         ) {
             let (shop, broker, ends) = ($open().await, TestBroker::new(), Ends::default());
             let (gate, runs) = (Gate::new(), Effects::default());
             let (own_gate, ran) = (gate.clone(), runs.clone());
-            let builder = ends.watch(builder(&shop, 2)).max_run(secs(2));
+            let builder = ends.watch(builder(&shop, 2)).max_run(max_run);
             let consumer = builder.within(shop.pool.clone()).group(50).handler(
                 move |id: String, mut tx: Tx| {
                     let gate = own_gate.clone();
@@ -131,13 +136,13 @@ macro_rules! rules_on {
         #[tokio::test]
         async fn a_message_whose_handler_fails_does_so_alone() {
             $(require!($server);)?
-            fails_alone(|_| Box::pin(async { Err("it is no good".into()) }), "it is no good").await;
+            fails_alone(|_| Box::pin(async { Err("it is no good".into()) }), "it is no good", LONG).await;
         }
 
         #[tokio::test]
         async fn a_message_whose_handler_panics_does_so_alone() {
             $(require!($server);)?
-            fails_alone(|_| Box::pin(async { panic!("as it is told to") }), "panicked").await;
+            fails_alone(|_| Box::pin(async { panic!("as it is told to") }), "panicked", LONG).await;
         }
 
         #[tokio::test]
@@ -147,7 +152,7 @@ macro_rules! rules_on {
                 sqlx::query("INSERT INTO nowhere VALUES (1)").execute(&mut **tx).await?;
                 Ok(())
             }
-            fails_alone(|tx| Box::pin(fail(tx)), "nowhere").await;
+            fails_alone(|tx| Box::pin(fail(tx)), "nowhere", LONG).await;
         }
 
         #[tokio::test]
@@ -157,7 +162,7 @@ macro_rules! rules_on {
                 sqlx::query("ROLLBACK").execute(&mut **tx).await?;
                 Ok(())
             }
-            fails_alone(|tx| Box::pin(end(tx)), "").await;
+            fails_alone(|tx| Box::pin(end(tx)), "", LONG).await;
         }
 
         #[tokio::test]
@@ -168,7 +173,7 @@ macro_rules! rules_on {
                 drop(tx);
                 Ok(())
             }
-            fails_alone(|tx| Box::pin(hang(tx)), "max_run").await;
+            fails_alone(|tx| Box::pin(hang(tx)), "max_run", secs(5)).await;
         }
 
         #[tokio::test]
@@ -280,7 +285,8 @@ macro_rules! rules_on {
                 ($open().await, TestBroker::with_deadline(secs(300)), Ends::default());
             let (gate, runs) = (Gate::new(), Effects::default());
             let (own_gate, ran) = (gate.clone(), runs.clone());
-            let builder = ends.watch(builder(&shop, 3)).stop_within(millis(100));
+            // One attempt, so that none of them may be counted.
+            let builder = ends.watch(builder(&shop, 1)).stop_within(millis(100));
             let consumer = builder.within(shop.pool.clone()).group(50).handler(
                 move |id: String, mut tx: Tx| {
                     let (gate, ran) = (own_gate.clone(), ran.clone());
@@ -311,32 +317,45 @@ macro_rules! rules_on {
         }
 
         #[tokio::test]
-        async fn messages_of_one_ordering_key_run_one_after_the_other() {
+        async fn messages_of_one_ordering_key_are_never_in_one_group() {
             $(require!($server);)?
-            let (shop, broker) = ($open().await, TestBroker::new());
+            let (shop, broker, gate) = ($open().await, TestBroker::new(), Gate::new());
             let ran = Arc::new(Mutex::new(Vec::new()));
-            let order = Arc::clone(&ran);
-            let builder = builder(&shop, 3)
-                .ordered_by(|message: &Message| message.id().get(..1).map(str::to_owned));
+            let (own_gate, order, pool) = (gate.clone(), Arc::clone(&ran), shop.pool.clone());
+            let builder = builder(&shop, 3).ordered_by(|message: &Message| {
+                let is_ordered = !message.id().starts_with("gate");
+                is_ordered.then(|| message.id()[..1].to_owned())
+            });
             let consumer = builder.within(shop.pool.clone()).group(50).handler(
                 move |id: String, mut tx: Tx| {
-                    order.lock().unwrap().push(id.clone());
-                    async move { effect(&mut tx, &id).await }
+                    let (gate, order, pool) = (own_gate.clone(), Arc::clone(&order), pool.clone());
+                    async move {
+                        gate.pass(&id).await;
+                        // Over another connection, which sees what is committed.
+                        let count = "SELECT count(*) FROM effects WHERE id LIKE $1 || '%'";
+                        let committed: i64 =
+                            sqlx::query_scalar(count).bind(&id[..1]).fetch_one(&pool).await?;
+                        order.lock().unwrap().push((id.clone(), committed));
+                        effect(&mut tx, &id).await
+                    }
                 },
             );
             let ids = ["a1", "b1", "a2", "b2", "c1", "a3", "b3", "c2"];
-            for id in ids {
-                broker.publish(id, id);
-            }
-            consumer.run(broker.source(), broker.until_settled(ids.len())).await.unwrap();
+            gate.publish_behind::<$pool>(&broker, &ids).await;
+            let running = Running::start(&consumer, broker.source());
+            gate.open::<$pool>(&broker, ids.len()).await;
+            let settled = broker.until_settled(ids.len() + <$pool>::GROUPS);
+            tokio::time::timeout(secs(60), settled).await.unwrap();
+            running.stop().await.unwrap();
             let ran = ran.lock().unwrap().clone();
-            let of = |key: &str| -> Vec<String> {
-                ran.iter().filter(|id| id.starts_with(key)).cloned().collect()
+            let of = |key: &str| -> Vec<(String, i64)> {
+                ran.iter().filter(|(id, _)| id.starts_with(key)).cloned().collect()
             };
-            assert_eq!(of("a"), ["a1", "a2", "a3"]);
-            assert_eq!(of("b"), ["b1", "b2", "b3"]);
-            assert_eq!(of("c"), ["c1", "c2"]);
-            assert!(effects(&shop).await.values().all(|times| *times == 1));
+            let numbered = |key: &str, many: i64| -> Vec<(String, i64)> {
+                (0..many).map(|before| (format!("{key}{}", before + 1), before)).collect()
+            };
+            assert_eq!((of("a"), of("b")), (numbered("a", 3), numbered("b", 3)));
+            assert_eq!(of("c"), numbered("c", 2));
         }
 
         #[tokio::test]

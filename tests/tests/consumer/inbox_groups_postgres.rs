@@ -1,12 +1,14 @@
 //! Messages that share a transaction of PostgreSQL: commits that are lost or refused, outages, deadlines and the outbox.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use idempotent_core::consumer::{Consumer, DeliveryOutcome, InboxPool, InboxTransaction};
 use idempotent_core::outbox::{self, Outbox};
 use idempotent_core::testing::sources::TestBroker;
 use idempotent_servers::{Server, require};
 use idempotent_tests::{Log, millis, secs};
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 
 use crate::effects::{Effects, Ends, Running, attempts, until};
@@ -95,6 +97,7 @@ async fn a_group_whose_commit_has_no_answer_is_found_out_and_nothing_happens_twi
     let running = Running::start(&consumer, broker.source());
     gate.open::<PgPool>(&broker, 3).await;
     until_waited_for(&mut direct, 44).await;
+    until(|| ends.all().len() == GROUPS).await;
     proxy.stall_replies();
     sqlx::raw_sql("SELECT pg_advisory_unlock(44)").execute(&mut direct).await.unwrap();
     let committed = async {
@@ -138,6 +141,7 @@ async fn a_database_that_goes_away_while_a_group_runs_pauses_and_costs_no_attemp
     let running = Running::start(&consumer, broker.source());
     gate.open::<PgPool>(&broker, 3).await;
     until_waited_for(&mut direct, 45).await;
+    until(|| ends.all().len() == GROUPS).await;
     proxy.refuse();
     proxy.cut();
     until(|| !log.events("consumption pauses").is_empty()).await;
@@ -149,6 +153,87 @@ async fn a_database_that_goes_away_while_a_group_runs_pauses_and_costs_no_attemp
     assert_eq!(ends.count(DeliveryOutcome::Executed), 3 + GROUPS, "{:?}", ends.all());
     assert_eq!(effects(&mut direct).await, once(["1", "2", "3"]));
     assert_eq!(runs.of("1"), 2, "in the group, and by itself");
+}
+
+#[tokio::test]
+async fn a_statement_that_waits_for_a_lock_holds_up_no_other_message_of_its_group() {
+    require!(Server::Postgres);
+    let (shop, broker, gate) = (postgres_shop().await, TestBroker::new(), Gate::new());
+    sqlx::raw_sql("CREATE TABLE stock (sold int); INSERT INTO stock VALUES (0)")
+        .execute(&shop.pool)
+        .await
+        .unwrap();
+    // Somebody who has the row, and does nothing.
+    let mut idle = shop.pool.begin().await.unwrap();
+    sqlx::query("UPDATE stock SET sold = 7").execute(&mut *idle).await.unwrap();
+    let (ends, own_gate) = (Ends::default(), gate.clone());
+    let consumer = ends
+        .watch(Consumer::builder("shop.ship", &shop.engine))
+        .attempts(attempts(1))
+        .max_run(secs(5))
+        .within(shop.pool.clone())
+        .group(50)
+        .handler(move |id: String, mut tx: Tx| {
+            let gate = own_gate.clone();
+            async move {
+                effect(&mut tx, &id).await?;
+                gate.pass(&id).await;
+                let update = sqlx::query("UPDATE stock SET sold = 1 WHERE $1 = 'stuck'").bind(id);
+                update.execute(&mut **tx).await.map(drop)
+            }
+        });
+    gate.publish_behind::<PgPool>(&broker, &["1", "2", "stuck", "3"]).await;
+    let running = Running::start(&consumer, broker.source());
+    gate.open::<PgPool>(&broker, 4).await;
+    tokio::time::timeout(secs(60), broker.until_settled(4 + GROUPS)).await.unwrap();
+    running.stop().await.unwrap();
+    drop(idle);
+    assert_eq!(effects(&mut shop.pool.acquire().await.unwrap()).await, once(["1", "2", "3"]));
+    assert_eq!(ends.count(DeliveryOutcome::Executed), 3 + GROUPS, "{:?}", ends.all());
+    assert_eq!(broker.parked()[0].message.id(), "stuck");
+}
+
+/// The `statement_timeout` in a group that has 20 seconds, in milliseconds, where sessions have this one.
+async fn limit_in_a_group(session: &str) -> i64 {
+    let (shop, broker, gate) = (postgres_shop().await, TestBroker::new(), Gate::new());
+    let options = (*shop.pool.connect_options()).clone().options([("statement_timeout", session)]);
+    let pool = PgPoolOptions::new().max_connections(16).connect_with(options).await.unwrap();
+    let (own_gate, seen) = (gate.clone(), Arc::new(Mutex::new(BTreeMap::new())));
+    let shown = Arc::clone(&seen);
+    let consumer = Consumer::builder("shop.ship", &shop.engine)
+        .max_run(secs(20))
+        .within(pool)
+        .group(50)
+        .handler(move |id: String, mut tx: Tx| {
+            let (gate, shown) = (own_gate.clone(), Arc::clone(&shown));
+            async move {
+                gate.pass(&id).await;
+                let limit =
+                    "SELECT setting::bigint FROM pg_settings WHERE name = 'statement_timeout'";
+                let limit: i64 = sqlx::query_scalar(limit).fetch_one(&mut **tx).await?;
+                shown.lock().unwrap().insert(id, limit);
+                Ok::<_, sqlx::Error>(())
+            }
+        });
+    gate.publish_behind::<PgPool>(&broker, &["1", "2"]).await;
+    let running = Running::start(&consumer, broker.source());
+    gate.open::<PgPool>(&broker, 2).await;
+    tokio::time::timeout(secs(60), broker.until_settled(2 + GROUPS)).await.unwrap();
+    running.stop().await.unwrap();
+    let seen = seen.lock().unwrap();
+    assert_eq!(seen["1"], seen["2"]);
+    seen["2"]
+}
+
+#[tokio::test]
+async fn a_statement_of_a_group_has_the_groups_time_or_what_the_session_says_if_that_is_shorter() {
+    require!(Server::Postgres);
+    for session in ["0", "1min"] {
+        let limit = limit_in_a_group(session).await;
+        assert!((10_000..=20_000).contains(&limit), "{session}: {limit}");
+    }
+    assert_eq!(limit_in_a_group("700ms").await, 700);
+    assert_eq!(limit_in_a_group("9s").await, 9_000);
 }
 
 #[tokio::test]

@@ -27,6 +27,9 @@ const WORKERS: usize = 3;
 const UNCOMMITTED: &str = "SELECT count(*) FROM runs WHERE worker = $1 AND NOT EXISTS
     (SELECT FROM effects WHERE effects.id = runs.id AND effects.worker = runs.worker)";
 
+const LARGEST: &str = "SELECT max(members) FROM
+    (SELECT count(*) AS members FROM effects GROUP BY transaction) AS transactions";
+
 async fn worker(broker: &str, database: &str, number: i32, group: usize) -> Program {
     Program::start(|port| {
         let program = std::env::current_exe().unwrap();
@@ -59,9 +62,10 @@ async fn consumes_when_another_test_starts_it() {
                 // Beside the transaction: that it began.
                 let run = sqlx::query("INSERT INTO runs VALUES ($1, $2)").bind(&order);
                 run.bind(number).execute(&ledger).await?;
-                let insert = sqlx::query("INSERT INTO effects VALUES ($1, $2)").bind(&order);
+                let insert = "INSERT INTO effects (id, worker) VALUES ($1, $2)";
+                let insert = sqlx::query(insert).bind(&order);
                 insert.bind(number).execute(&mut **tx).await?;
-                tokio::time::sleep(millis(20)).await;
+                tokio::time::sleep(millis(100)).await;
                 Ok::<_, sqlx::Error>(())
             }
         });
@@ -78,21 +82,22 @@ async fn consumes_when_another_test_starts_it() {
 #[tokio::test]
 async fn each_message_has_its_effect_exactly_once_although_workers_are_killed() {
     require!(Server::Redis, Server::Postgres);
-    kill_workers(1).await;
+    assert_eq!(kill_workers(1).await, 1);
 }
 
 #[tokio::test]
 async fn each_message_has_its_effect_exactly_once_although_workers_are_killed_amid_groups() {
     require!(Server::Redis, Server::Postgres);
-    kill_workers(8).await;
+    assert!(kill_workers(8).await > 1, "no messages shared a transaction");
 }
 
-async fn kill_workers(group: usize) {
+/// Returns how many messages the largest transaction had.
+async fn kill_workers(group: usize) -> i64 {
     let server = Streams::start(Flavor::Redis).await;
     let database = postgres_database().await;
     let mut ledger = PgConnection::connect(&database).await.unwrap();
-    let tables =
-        "CREATE TABLE effects (id text, worker int); CREATE TABLE runs (id text, worker int)";
+    let tables = "CREATE TABLE runs (id text, worker int);
+        CREATE TABLE effects (id text, worker int, transaction xid8 DEFAULT pg_current_xact_id())";
     sqlx::raw_sql(tables).execute(&mut ledger).await.unwrap();
     // Migrates once, before several do.
     drop(PostgresStore::connect(database.as_str()).await.unwrap());
@@ -131,6 +136,7 @@ async fn kill_workers(group: usize) {
         hit += uncommitted(&mut ledger, worker).await;
     }
     assert!(hit > 0, "no kill has hit a handler that ran");
+    sqlx::query_scalar(LARGEST).fetch_one(&mut ledger).await.unwrap()
 }
 
 /// How many handlers of a worker have begun whose transactions are not committed.

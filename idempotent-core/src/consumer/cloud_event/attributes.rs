@@ -9,6 +9,10 @@ use super::time::parse;
 
 const VERSION: &str = "1.0";
 
+/// The attributes that the specification itself has, all of which are texts in JSON.
+pub(super) const SPECIFIED: [&str; 8] =
+    ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "dataschema"];
+
 /// Names and values, as text. The names are unique.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Attributes(BTreeMap<String, String>);
@@ -21,6 +25,9 @@ impl Attributes {
                 name,
                 "named by lower-case letters and digits",
             ));
+        }
+        if name == "data" {
+            return Err(InvalidCloudEvent::attribute(name, "the payload in this mode"));
         }
         match self.0.insert(name.to_owned(), value) {
             None => Ok(()),

@@ -19,6 +19,7 @@ use crate::consumer::payload::FromMessage;
 ///
 /// * *Binary*: the attributes are headers, and the payload is the data. Their names begin with `ce-` (NATS, HTTP), `ce_` (Kafka),
 ///   `cloudEvents:` or `cloudEvents_` (AMQP), in any case, and the header `content-type` is the attribute `datacontenttype`.
+///   With `ce-`, values are percent-encoded. With those of AMQP, a `time` of digits alone is in seconds since 1970.
 /// * *Structured*: the payload is a JSON object, and the content type `application/cloudevents+json`. That is also tried if
 ///   there are no such headers and no content type.
 ///
@@ -74,6 +75,11 @@ pub struct CloudEvent<T> {
 /// The source and the id of a message that is a [`CloudEvent`], which together make it unique: for
 /// [`ConsumerBuilder::key`](crate::consumer::ConsumerBuilder::key). The two are parts of their own, so that no two events share a
 /// key. `None` if it is no event.
+///
+/// * Both count against [`max_key_bytes`](crate::IdempotencyBuilder::max_key_bytes), 255 by default. A message whose key is
+///   longer is [parked](crate::consumer::ParkReason::InvalidKey).
+/// * Headers that begin with `ce-` are percent-decoded, as the draft 1.0.3 of the NATS binding says. Some producers do not
+///   encode them, such as the Go SDK: their ids and sources must not have a `%`, or two of them may become one.
 ///
 /// ```
 /// use idempotent_core::consumer::{Message, cloud_event_key};

@@ -3,12 +3,15 @@
 use super::attributes::Attributes;
 use super::error::InvalidCloudEvent;
 use super::text::decoded;
+use super::time::from_seconds;
 use crate::consumer::message::Message;
 
 /// How brokers' bindings begin the names of attributes: NATS and HTTP, Kafka, and AMQP in two ways. With the first,
 /// values are percent-encoded.
 const PREFIXES: [&str; 4] = ["ce-", "ce_", "cloudevents:", "cloudevents_"];
 const ENCODED: &str = "ce-";
+/// How those of AMQP begin, which has a type for times.
+const AMQP: &str = "cloudevents";
 
 /// What a message's content type says.
 pub(super) enum Mode {
@@ -37,6 +40,9 @@ pub(super) fn attributes(message: &Message) -> Result<Attributes, InvalidCloudEv
         let value = match prefix {
             ENCODED => decoded(value)
                 .ok_or_else(|| InvalidCloudEvent::attribute(&name, "percent-encoded UTF-8"))?,
+            _ if prefix.starts_with(AMQP) && name == "time" => {
+                from_seconds(value).unwrap_or_else(|| value.to_owned())
+            }
             _ => value.to_owned(),
         };
         attributes.insert(&name, value)?;

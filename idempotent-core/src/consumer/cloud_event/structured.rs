@@ -8,7 +8,7 @@ use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::attributes::Attributes;
+use super::attributes::{Attributes, SPECIFIED};
 use super::error::InvalidCloudEvent;
 
 /// The members of an object, in their order, also those whose names it has twice.
@@ -53,10 +53,13 @@ pub(super) fn read(payload: &[u8]) -> Result<(Attributes, Bytes), InvalidCloudEv
             "data" => &mut json,
             "data_base64" => &mut base64,
             _ => {
-                let text = attribute(value).ok_or_else(|| {
-                    InvalidCloudEvent::attribute(&name, "a text, true or false, or an integer")
-                })?;
-                attributes.insert(&name, text)?;
+                let (text, expected) = if SPECIFIED.contains(&name.as_str()) {
+                    (serde_json::from_str(value.get()).ok(), "a text")
+                } else {
+                    (extension(value), "a text, true or false, or an integer")
+                };
+                let invalid = || InvalidCloudEvent::attribute(&name, expected);
+                attributes.insert(&name, text.ok_or_else(invalid)?)?;
                 continue;
             }
         };
@@ -77,8 +80,8 @@ pub(super) fn read(payload: &[u8]) -> Result<(Attributes, Bytes), InvalidCloudEv
     Ok((attributes, data))
 }
 
-/// The text of an attribute, by the specification's canonical form.
-fn attribute(value: &RawValue) -> Option<String> {
+/// The text of an attribute that the specification does not have, by its canonical form.
+fn extension(value: &RawValue) -> Option<String> {
     match serde_json::from_str(value.get()).ok()? {
         serde_json::Value::String(text) => Some(text),
         serde_json::Value::Bool(is_true) => Some(is_true.to_string()),

@@ -2,6 +2,9 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// The last second of the year 9999, since 1970: later ones have no text by RFC 3339.
+const LAST_SECOND: i64 = 253_402_300_799;
+
 /// The time, if it is one; `None` also if the system has no such time.
 pub(super) fn parse(text: &str) -> Option<SystemTime> {
     let (date, rest) = (text.get(..10)?, text.get(11..)?);
@@ -30,6 +33,21 @@ pub(super) fn parse(text: &str) -> Option<SystemTime> {
         _ => UNIX_EPOCH.checked_sub(whole),
     };
     time?.checked_add(Duration::from_nanos(nanos))
+}
+
+/// The text of a time that is given in seconds since 1970, by digits alone.
+pub(super) fn from_seconds(text: &str) -> Option<String> {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let seconds: i64 = text.parse().ok().filter(|seconds| *seconds <= LAST_SECOND)?;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    let began = |year, month| days_since_1970(year, month, 1) <= days;
+    let year = (1970 + days / 366..).take_while(|year| began(*year, 1)).last()?;
+    let month = (1..=12).take_while(|month| began(year, *month)).last()?;
+    let day = days - days_since_1970(year, month, 1) + 1;
+    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+    Some(format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"))
 }
 
 /// Digits, and nothing else.
@@ -102,6 +120,25 @@ mod tests {
             ("1969-12-31T23:59:59.5Z", Some(UNIX_EPOCH - Duration::from_millis(500))),
         ] {
             assert_eq!(parse(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_times_up_to_the_year_9999() {
+        for (seconds, expected) in [
+            ("0", "1970-01-01T00:00:00Z"),
+            ("951868799", "2000-02-29T23:59:59Z"),
+            ("951868800", "2000-03-01T00:00:00Z"),
+            ("1522949460", "2018-04-05T17:31:00Z"),
+            ("1735689599", "2024-12-31T23:59:59Z"),
+            ("253402300799", "9999-12-31T23:59:59Z"),
+        ] {
+            let text = from_seconds(seconds).unwrap();
+            let at = UNIX_EPOCH + Duration::from_secs(seconds.parse().unwrap());
+            assert_eq!((text.as_str(), parse(&text)), (expected, Some(at)));
+        }
+        for text in ["", "-1", "+1", "1.5", "253402300800", "99999999999999999999", "2018-04-05"] {
+            assert_eq!(from_seconds(text), None, "{text}");
         }
     }
 

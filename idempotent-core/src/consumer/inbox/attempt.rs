@@ -52,7 +52,7 @@ impl<E> Uncommitted<E> {
         match self {
             Self::Failed(_) => "a handler failed",
             Self::Panicked => "a handler panicked",
-            Self::TimedOut => "the handlers ran for longer than `max_run`",
+            Self::TimedOut => "the handlers ran for longer than a group may",
             Self::Halted => "the consumer stops",
             Self::UsedUp => "a message's attempts are used up",
             Self::Refused(_) => "a call was refused",
@@ -98,7 +98,7 @@ impl Context {
         P: InboxPool,
         H: InboxHandler<P::Database, A>,
     {
-        let tx = self.begin_within(pool).await.map_err(Uncommitted::Begin)?;
+        let tx = self.begin_within(pool, None).await.map_err(Uncommitted::Begin)?;
         let mut slot = Slot(Some(tx));
         let called = self.call_within(&mut slot, attempted, (call, input), None, has_run).await;
         match (called, slot.0.take()) {
@@ -176,14 +176,15 @@ impl Context {
         }
     }
 
-    /// Begins a transaction. A database that is cut off may never answer.
+    /// Begins a transaction, whose statements may take no longer than that. A database that is cut off may never answer.
     pub(super) async fn begin_within<P: InboxPool>(
         &self,
         pool: &P,
+        statements: Option<Duration>,
     ) -> Result<SqlTransaction<'static, P::Database>, SqlError> {
         let limit = self.settings.engine.settings().store_timeout;
         let limit = limit.saturating_add(pool.acquire_timeout());
-        timeout(limit, pool.begin()).await.unwrap_or_else(|_| Err(no_answer()))
+        timeout(limit, pool.begin(statements)).await.unwrap_or_else(|_| Err(no_answer()))
     }
 
     async fn run_within<T, E>(

@@ -134,10 +134,16 @@ impl<P: InboxPool> InboxBuilder<P> {
     ///   that fails, or one whose answer is lost, each message of the group is handled again in a transaction of its own.
     ///   So only the one that fails there is retried or parked, and no attempt of another one is counted. But
     ///   the handlers of all of them have run once more: what they do outside of the transaction happens again.
-    /// * Messages that were delivered before, whatever for, have a transaction of their own. So one that fails again and
-    ///   again, or takes its process down, does so alone.
-    /// * [`max_run`](ConsumerBuilder::max_run) is the time of the whole group, and then that of each message. Where a
-    ///   broker does not wait for longer than that, such as RabbitMQ, it is a third of what the broker waits.
+    /// * Messages that were delivered before, whatever for, have a transaction of their own, and so has one whose broker does not
+    ///   say that this is its [first delivery](crate::consumer::Message::delivery_count). So one that fails again and again, or
+    ///   takes its process down, does so alone.
+    /// * The whole group has 30 seconds, or [`max_run`](ConsumerBuilder::max_run) if that is shorter, and then each message
+    ///   `max_run`. As long does one that has a transaction of its own keep others waiting so that they form a group. So handlers
+    ///   that are stuck hold up the others for so long, and not for `max_run`. Where a broker does not wait for longer
+    ///   than that, such as RabbitMQ, `max_run` is a third of what the broker waits.
+    /// * PostgreSQL itself ends a statement of a group after the group's time, or sooner if the session's `statement_timeout` is
+    ///   shorter. One that waits for a row, which somebody else has locked, would otherwise hold the locks of the whole
+    ///   group.
     /// * Locks are held until the group is committed. Handlers that write the same rows in different orders may deadlock
     ///   with other groups and other workers, which costs PostgreSQL's `deadlock_timeout`, 1 second, each time.
     /// * What is set for a transaction is set for the rest of the group: `SET LOCAL`, `now()`, advisory locks, tables that

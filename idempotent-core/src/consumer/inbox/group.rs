@@ -18,6 +18,10 @@ use crate::consumer::message::Message;
 use crate::error::{Error, ErrorKind};
 use crate::store::Transaction;
 
+/// How long a group may run at most, and how long a message by itself keeps others waiting, so that those whose
+/// handlers are stuck do not hold up the rest. Messages that are handled again one by one have all of `max_run`.
+const LONGEST: Duration = Duration::from_secs(30);
+
 /// A message that shares its transaction.
 pub(super) struct Member<I> {
     pub(super) message: Message,
@@ -43,7 +47,12 @@ pub(super) enum Together {
 }
 
 impl Context {
-    /// Handles messages in one transaction, in their order, for no longer than `max_run`. What became of each, in their
+    /// For how long a group may run.
+    pub(super) fn group_time(&self) -> Duration {
+        group_time(self.settings.max_run())
+    }
+
+    /// Handles messages in one transaction, in their order, for no longer than a group may run. What became of each, in their
     /// order; none of them at all if nothing is committed, or nobody knows whether it is: then each has to be handled by
     /// itself, which finds that out.
     pub(super) async fn handle_together<P, H, A>(
@@ -56,7 +65,7 @@ impl Context {
         P: InboxPool,
         H: InboxHandler<P::Database, A>,
     {
-        let until = ends_at(self.settings.max_run());
+        let until = ends_at(self.group_time());
         let kept: Vec<KeptHandle> =
             members.iter().filter_map(|member| member.kept.clone()).collect();
         for kept in &kept {
@@ -90,7 +99,10 @@ impl Context {
         P: InboxPool,
         H: InboxHandler<P::Database, A>,
     {
-        let tx = self.begin_within(pool).await.map_err(|_| "the database does not answer")?;
+        // A statement that the database is not done with would hold the locks of all messages, whoever waits for it.
+        let left = until.saturating_duration_since(Instant::now());
+        let begun = self.begin_within(pool, Some(left)).await;
+        let tx = begun.map_err(|_| "the database does not answer")?;
         let (mut slot, mut ended) = (Slot(Some(tx)), Vec::with_capacity(members.len()));
         for member in members {
             if self.has_reached(Stage::Stopping) {
@@ -146,6 +158,10 @@ impl Context {
     }
 }
 
+fn group_time(max_run: Duration) -> Duration {
+    max_run.min(LONGEST)
+}
+
 /// Whether the transaction is as it was before the call that was refused.
 fn leaves_it_alone(error: &Error) -> bool {
     error.kind() != ErrorKind::Store && !is_conflict(error)
@@ -159,5 +175,18 @@ impl Together {
             // Whether it was handled before is found out when it comes again.
             _ => Self::NotStarted,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_half_a_minute_or_less_if_its_handlers_have() {
+        let second = Duration::from_secs(1);
+        assert_eq!(group_time(Duration::MAX), second * 30);
+        assert_eq!(group_time(second * 3_600), second * 30);
+        assert_eq!(group_time(second * 5), second * 5);
     }
 }

@@ -5,11 +5,14 @@
 //! consumer.
 
 use std::collections::VecDeque;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::timeout;
 
 use super::group::{Member, Together};
 use super::handler::InboxHandler;
@@ -124,5 +127,55 @@ impl Joined {
     /// Without an answer, nothing is committed.
     fn of(answered: Result<Together, oneshot::error::RecvError>) -> Self {
         answered.map_or(Self::Alone(None), Self::Together)
+    }
+}
+
+/// Runs this, which has the turn until it ends, but no longer than for this time.
+pub(super) async fn with_turn<T>(
+    turn: Option<OwnedSemaphorePermit>,
+    longest: Duration,
+    running: impl Future<Output = T>,
+) -> T {
+    let mut running = pin!(running);
+    if let Some(turn) = turn {
+        if let Ok(ended) = timeout(longest, running.as_mut()).await {
+            return ended;
+        }
+        drop(turn);
+    }
+    running.await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, sleep};
+
+    use super::*;
+
+    const LONGEST: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_stuck_has_the_turn_no_longer_than_a_group_would() {
+        let (turns, start) = (Arc::new(Semaphore::new(1)), Instant::now());
+        let turn = Arc::clone(&turns).acquire_owned().await.unwrap();
+        let hour = Duration::from_secs(3_600);
+        let ended = async {
+            with_turn(Some(turn), LONGEST, sleep(hour)).await;
+            start.elapsed()
+        };
+        let turned = async {
+            drop(turns.acquire().await.unwrap());
+            start.elapsed()
+        };
+        // It goes on without the turn.
+        assert_eq!(tokio::join!(ended, turned), (hour, LONGEST));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_ends_gives_the_turn_back() {
+        let (turns, start) = (Arc::new(Semaphore::new(1)), Instant::now());
+        let turn = Arc::clone(&turns).acquire_owned().await.unwrap();
+        with_turn(Some(turn), LONGEST, sleep(LONGEST / 2)).await;
+        assert_eq!((turns.available_permits(), start.elapsed()), (1, LONGEST / 2));
     }
 }

@@ -51,9 +51,9 @@ pub(super) enum Again {
 
 impl Attempting<'_> {
     /// Whether nothing suggests that it fails. One that was delivered before may have taken its group, or its process,
-    /// down.
+    /// down, and so may one of which the broker does not say that this is its first delivery.
     pub(super) fn may_share_its_transaction(&self) -> bool {
-        let is_first = self.message.delivery_count().is_none_or(|count| count <= 1);
+        let is_first = self.message.delivery_count() == Some(1);
         self.used_up.is_none() && is_first && self.attempt.number <= 1
     }
 
@@ -205,4 +205,23 @@ fn has_ended(error: &Error) -> bool {
     cause.is_some_and(|cause| {
         matches!(cause.kind(), StoreErrorKind::RolledBack | StoreErrorKind::Mismatch)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_shares_its_transaction_only_in_what_is_known_to_be_its_first_delivery() {
+        let message = || Message::new("7", "orders", "");
+        let may_share = |message: &Message, used_up| {
+            let attempt = Attempt { number: 1, is_noted: false };
+            Attempting { message, attempt, used_up }.may_share_its_transaction()
+        };
+        assert!(may_share(&message().with_delivery_count(1), None));
+        assert!(!may_share(&message().with_delivery_count(2), None));
+        // A broker that says no more than that it was delivered before, or nothing at all.
+        assert!(!may_share(&message(), None));
+        assert!(!may_share(&message().with_delivery_count(1), Some(GIVEN_BACK)));
+    }
 }

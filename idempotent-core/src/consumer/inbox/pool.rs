@@ -22,9 +22,11 @@ pub trait InboxPool: sealed::Sealed + Clone + Send + Sync + 'static {
     /// Whose transactions they are.
     type Database: Database<Connection: Transaction>;
 
+    /// Begins a transaction, each of whose statements the database itself ends after that time, if it can.
     #[doc(hidden)]
     fn begin(
         &self,
+        statements: Option<Duration>,
     ) -> impl Future<Output = Result<SqlTransaction<'static, Self::Database>, Error>> + Send;
 
     /// Commits, or fails if that is not what happens.
@@ -63,8 +65,11 @@ mod postgres {
         /// While one is committed, another runs.
         const GROUPS: usize = 2;
 
-        async fn begin(&self) -> Result<Transaction<'static, Postgres>, Error> {
-            begin_transaction(self, None).await
+        async fn begin(
+            &self,
+            statements: Option<Duration>,
+        ) -> Result<Transaction<'static, Postgres>, Error> {
+            begin_transaction(self, statements).await
         }
 
         async fn commit(tx: Transaction<'static, Postgres>) -> Result<(), Error> {
@@ -103,7 +108,8 @@ mod sqlite {
         /// There is one writer.
         const GROUPS: usize = 1;
 
-        async fn begin(&self) -> Result<Transaction<'static, Sqlite>, Error> {
+        /// A statement waits for nobody once its transaction writes.
+        async fn begin(&self, _: Option<Duration>) -> Result<Transaction<'static, Sqlite>, Error> {
             begin_transaction(self).await
         }
 

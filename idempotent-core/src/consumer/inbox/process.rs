@@ -11,7 +11,7 @@ use tracing::Span;
 
 use super::attempt::{Attempted, Uncommitted};
 use super::group::{Member, Together};
-use super::groups::{Groups, Joined, MOST};
+use super::groups::{Groups, Joined, MOST, with_turn};
 use super::handler::InboxHandler;
 use super::next::{Again, Attempting, GIVEN_BACK, Next, database_error};
 use super::pool::InboxPool;
@@ -129,9 +129,9 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
             };
             let (start, mut has_run) = (Instant::now(), false);
             let call = (call, input);
-            let result = context.attempt_within(&self.pool, &attempted, call, &mut has_run).await;
+            let running = context.attempt_within(&self.pool, &attempted, call, &mut has_run);
+            let result = with_turn(turn.take(), context.group_time(), running).await;
             let took = start.elapsed();
-            drop(turn.take());
             let next = match result {
                 Ok(committed) => committed_end(context, &attempting, committed.has_run).await,
                 Err(why) => attempting.uncommitted::<P, _>(context, self.judge, why, has_run).await,
@@ -249,7 +249,7 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
 
     /// Whether the database begins transactions. If others write, it does.
     async fn answers(&self, context: &Context) -> Result<(), Error> {
-        match context.begin_within(&self.pool).await {
+        match context.begin_within(&self.pool, None).await {
             Ok(_) => Ok(()),
             Err(error) if is_conflict(&error) => Ok(()),
             Err(error) => Err(database_error(context.operation.name, error)),

@@ -15,7 +15,7 @@ mod retry;
 mod statements;
 
 #[cfg(feature = "consumer")]
-pub(crate) use self::begin::begin as begin_transaction;
+pub(crate) use self::begin::begin_limited as begin_transaction;
 #[cfg(feature = "consumer")]
 pub(crate) use self::commit::commit as commit_transaction;
 pub(super) use self::connection::lock;
