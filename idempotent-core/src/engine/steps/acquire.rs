@@ -13,6 +13,7 @@ use super::arrive::{ArrivedStep, arrive};
 use super::gate::wait_for_expected;
 use super::held::HeldStep;
 use super::load::load;
+use super::refusal::poison_by;
 use super::write::{self, Previous, StepWrite};
 use crate::engine::acquire::Request;
 use crate::engine::background::FinishInBackground;
@@ -238,10 +239,4 @@ fn has_time(held: &mut HeldStep) -> Result<(), Error> {
     let error = scope.refusal(ErrorKind::InProgress, LAPSED);
     poison_by(scope, &error, false);
     Err(error)
-}
-
-/// Ends the run because of an error.
-pub(super) fn poison_by(scope: &StepScope, error: &Error, in_doubt: bool) {
-    let kind = if in_doubt { ErrorKind::Indeterminate } else { error.kind() };
-    scope.poison(Poison::new(kind, error.why().to_owned()).in_doubt(in_doubt));
 }

@@ -5,7 +5,7 @@ use std::pin::pin;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::acquire::poison_by;
+use super::refusal::poison_by;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::StepScope;
 use crate::error::{Error, ErrorKind};

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use super::acquire::poison_by;
 use super::gate::unfinished;
 use super::held::HeldStep;
+use super::refusal::poison_by;
 use super::write::{self, Previous, StepWrite};
 use crate::engine::background::FinishInBackground;
 use crate::engine::journal::Poison;

@@ -1,7 +1,7 @@
 //! What is wrong with a step that may not run.
 
 use crate::engine::idempotency::Idempotency;
-use crate::engine::journal::label;
+use crate::engine::journal::{Poison, label};
 use crate::engine::lease::StepScope;
 use crate::error::{Error, ErrorKind};
 use crate::model::RecordId;
@@ -64,4 +64,10 @@ impl StepScope {
     pub(super) fn refusal(&self, kind: ErrorKind, why: &str) -> Error {
         of(kind, &self.lease.id, &self.label(), why)
     }
+}
+
+/// Ends the run because of an error.
+pub(super) fn poison_by(scope: &StepScope, error: &Error, in_doubt: bool) {
+    let kind = if in_doubt { ErrorKind::Indeterminate } else { error.kind() };
+    scope.poison(Poison::new(kind, error.why().to_owned()).in_doubt(in_doubt));
 }
