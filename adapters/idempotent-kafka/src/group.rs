@@ -1,0 +1,390 @@
+//! [`Group`]: what this member of the consumer group has, shared by the polling thread, the source and its deliveries.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, SystemTime};
+
+use idempotent_core::consumer::SourceError;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+
+use crate::partition::Partition;
+use crate::received::Received;
+use crate::state::{Commit, Handle, Place, Revoked, Stage, State, Taken};
+
+/// How long a commit or leaving the group is waited for when the source stops.
+pub(crate) const FLUSHED_WITHIN: Duration = Duration::from_secs(4);
+/// Longer than any process runs.
+const FAR_AWAY: Duration = Duration::from_secs(86_400 * 365 * 30);
+
+/// The partitions that are assigned to this member, and their messages.
+#[derive(Default)]
+pub(crate) struct Group {
+    state: Mutex<State>,
+    /// Something is ready, settled, committed, or at its end.
+    changed: Notify,
+    polling: OnceLock<Thread>,
+    is_ordered: bool,
+    max_ahead: usize,
+}
+
+impl Group {
+    pub(crate) fn new(is_ordered: bool, max_ahead: usize) -> Self {
+        Self { is_ordered, max_ahead, ..Self::default() }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Names the thread that polls, so that it can be woken.
+    pub(crate) fn polled_by(&self, thread: Thread) {
+        let _ = self.polling.set(thread);
+    }
+
+    pub(crate) fn wake_polling(&self) {
+        if let Some(thread) = self.polling.get() {
+            thread.unpark();
+        }
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.state().stage
+    }
+
+    /// Starts nothing any more. What is in hand can still be settled.
+    pub(crate) fn stop(&self) {
+        let mut state = self.state();
+        state.stage = state.stage.max(Stage::Stopping);
+        state.partitions.values_mut().for_each(Partition::close);
+        drop(state);
+        self.wake_polling();
+    }
+
+    /// The member has left the group.
+    pub(crate) fn has_left(&self) {
+        let mut state = self.state();
+        state.stage = Stage::Left;
+        state.partitions.clear();
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Tells whoever waits for a message.
+    pub(crate) fn fail(&self, error: SourceError) {
+        self.state().failure = Some(error);
+        self.changed.notify_waiters();
+    }
+
+    // --- Assignments.
+
+    /// A partition is this member's from now on, in an assignment of its own.
+    pub(crate) fn assign(&self, place: Place) {
+        self.state().assign(place);
+    }
+
+    /// A partition is about to be another's: no more of it is started.
+    pub(crate) fn close(&self, places: &[Place]) {
+        let mut state = self.state();
+        for place in places {
+            if let Some(partition) = state.partitions.get_mut(place) {
+                partition.close();
+            }
+        }
+    }
+
+    /// A partition is not this member's any more. What is in hand of it commits nothing.
+    pub(crate) fn revoke(&self, places: &[Place]) {
+        let mut state = self.state();
+        for place in places {
+            state.partitions.remove(place);
+        }
+        drop(state);
+        self.changed.notify_waiters();
+    }
+
+    /// Whatever comes from there on was nobody else's before.
+    pub(crate) fn ended(&self, place: &Place, end: i64) {
+        if let Some(partition) = self.state().partitions.get_mut(place) {
+            partition.ends_at(end);
+        }
+    }
+
+    /// How many messages of these partitions are in hand.
+    pub(crate) fn in_hand_of(&self, places: &[Place]) -> usize {
+        let state = self.state();
+        places.iter().filter_map(|place| state.partitions.get(place)).map(Partition::in_hand).sum()
+    }
+
+    pub(crate) fn in_hand(&self) -> usize {
+        self.state().in_hand()
+    }
+
+    // --- Messages.
+
+    /// Whether a message of this partition may be received.
+    pub(crate) fn has_room(&self, place: &Place) -> bool {
+        let mut state = self.state();
+        let max_ahead = self.max_ahead;
+        let may =
+            |partition: &Partition<_>| !partition.is_closing() && partition.ahead() < max_ahead;
+        state.partitions.get(place).is_some_and(may) && state.ready(Instant::now()) < state.wanted
+    }
+
+    /// Takes a message in.
+    pub(crate) fn receive(&self, place: &Place, offset: i64, received: Received) {
+        let key = received.key.clone().filter(|_| self.is_ordered);
+        let not_before = received.due.map(|due| {
+            let pause = due.duration_since(SystemTime::now()).unwrap_or_default();
+            Instant::now() + pause.min(FAR_AWAY)
+        });
+        let received = Arc::new(received);
+        self.state().receive(place, offset, key.as_ref(), not_before, &received);
+    }
+
+    /// The next message, where there is room for this many; `None` if none is ready.
+    pub(crate) fn take(&self, room: usize) -> Result<Option<Taken>, SourceError> {
+        let mut state = self.state();
+        if let Some(failure) = state.failure.take() {
+            return Err(failure);
+        }
+        let taken = state.take(Instant::now());
+        state.wanted = room - usize::from(taken.is_some());
+        drop(state);
+        self.wake_polling();
+        Ok(taken)
+    }
+
+    /// Waits until something may have changed since the future was made and enabled.
+    pub(crate) fn changed(&self) -> tokio::sync::futures::Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Wakes who waits for a message, if one is ready, and says when the next one is due that is held.
+    pub(crate) fn announce(&self) -> Option<Instant> {
+        let mut state = self.state();
+        let is_ready = state.ready(Instant::now()) > 0;
+        let next_due = state.partitions.values().filter_map(Partition::next_due).min();
+        drop(state);
+        if is_ready {
+            self.changed.notify_waiters();
+        }
+        next_due
+    }
+
+    // --- What becomes of them.
+
+    /// The message is done with.
+    pub(crate) fn finish(&self, handle: &Handle) -> Result<(), Revoked> {
+        self.with(handle, |partition| partition.finish(handle.ticket.0))
+    }
+
+    /// The message comes again after this long.
+    pub(crate) fn hold(&self, handle: &Handle, after: Duration) -> Result<(), Revoked> {
+        let until = Instant::now() + after.min(FAR_AWAY);
+        self.with(handle, |partition| partition.hold(handle.ticket, until))
+    }
+
+    pub(crate) fn check(&self, handle: &Handle) -> Result<(), Revoked> {
+        self.state().of(handle).map(drop)
+    }
+
+    fn with(
+        &self,
+        handle: &Handle,
+        change: impl FnOnce(&mut Partition<Arc<Received>>),
+    ) -> Result<(), Revoked> {
+        let mut state = self.state();
+        change(state.of(handle)?);
+        drop(state);
+        self.wake_polling();
+        Ok(())
+    }
+
+    /// Once the source stops: waits until what is finished is committed, and after the last message until the group is left.
+    pub(crate) async fn flushed(&self, handle: &Handle) {
+        let is_flushed = |state: &mut State| {
+            let is_committed = match state.of(handle) {
+                Ok(partition) => partition.to_commit().is_none(),
+                Err(Revoked) => true,
+            };
+            is_committed && state.in_hand() > 0
+        };
+        self.wait_until(is_flushed).await;
+    }
+
+    /// Waits until the group is left, if nothing is in hand.
+    pub(crate) async fn left(&self) {
+        self.wait_until(|state| state.in_hand() > 0).await;
+    }
+
+    /// Waits until this is so, or until the group is left.
+    async fn wait_until(&self, is_so: impl Fn(&mut State) -> bool) {
+        let waiting = async {
+            loop {
+                let mut changed = std::pin::pin!(self.changed());
+                changed.as_mut().enable();
+                let is_over = {
+                    let mut state = self.state();
+                    state.stage != Stage::Stopping || is_so(&mut state)
+                };
+                if is_over {
+                    return;
+                }
+                changed.await;
+            }
+        };
+        if timeout(FLUSHED_WITHIN, waiting).await.is_err() {
+            tracing::debug!("the broker has not confirmed in time what is committed");
+        }
+    }
+
+    // --- Commits.
+
+    /// What is to be committed.
+    pub(crate) fn to_commit(&self) -> Vec<Commit> {
+        self.state().to_commit()
+    }
+
+    /// The broker has confirmed these.
+    pub(crate) fn committed(&self, commits: &[Commit]) {
+        self.state().committed(commits);
+        self.changed.notify_waiters();
+    }
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("Group")
+            .field("stage", &state.stage)
+            .field("partitions", &state.partitions.keys())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use idempotent_core::consumer::Message;
+    use rdkafka::message::OwnedHeaders;
+
+    use super::*;
+
+    fn place(partition: i32) -> Place {
+        ("orders".into(), partition)
+    }
+
+    fn received() -> Received {
+        Received {
+            message: Message::new("7", "orders", "tea"),
+            key: None,
+            headers: OwnedHeaders::new(),
+            is_tombstone: false,
+            due: None,
+            is_copy: false,
+            fault: None,
+            place: String::new(),
+        }
+    }
+
+    fn with(partitions: &[i32], messages: i64) -> Group {
+        let group = Group::new(true, 4);
+        for partition in partitions {
+            group.assign(place(*partition));
+            for offset in 0..messages {
+                group.receive(&place(*partition), offset, received());
+            }
+        }
+        group
+    }
+
+    fn taken(group: &Group) -> Handle {
+        group.take(1).unwrap().expect("a message is ready").handle
+    }
+
+    #[test]
+    fn partitions_are_handed_out_in_turn() {
+        let group = with(&[0, 1, 2], 3);
+        let places: Vec<i32> = (0..6).map(|_| taken(&group).place.1).collect();
+        assert_eq!(places, [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn results_of_an_earlier_assignment_commit_nothing_though_the_partition_has_come_back() {
+        let group = with(&[0], 2);
+        let old = taken(&group);
+        group.revoke(&[place(0)]);
+        assert_eq!(group.finish(&old), Err(Revoked));
+        group.assign(place(0));
+        group.receive(&place(0), 0, received());
+        assert_eq!(
+            (group.finish(&old), group.hold(&old, Duration::ZERO)),
+            (Err(Revoked), Err(Revoked))
+        );
+        assert!(group.to_commit().is_empty());
+        let new = taken(&group);
+        group.finish(&new).unwrap();
+        assert_eq!(group.to_commit().len(), 1);
+    }
+
+    #[test]
+    fn a_late_confirmation_of_an_earlier_assignment_counts_for_nothing() {
+        let group = with(&[0], 1);
+        group.finish(&taken(&group)).unwrap();
+        let commits = group.to_commit();
+        group.revoke(&[place(0)]);
+        group.assign(place(0));
+        group.receive(&place(0), 0, received());
+        group.finish(&taken(&group)).unwrap();
+        group.committed(&commits);
+        assert_eq!(group.to_commit().len(), 1);
+    }
+
+    #[test]
+    fn no_more_is_received_than_is_wanted_or_than_a_partition_may_be_ahead() {
+        let group = with(&[0, 1], 0);
+        assert!(!group.has_room(&place(0)), "nobody waits");
+        assert!(group.take(2).unwrap().is_none());
+        assert!(group.has_room(&place(0)) && group.has_room(&place(1)));
+        group.receive(&place(0), 0, received());
+        group.receive(&place(0), 1, received());
+        assert!(!group.has_room(&place(1)), "two are ready");
+        let stuck = taken(&group);
+        for offset in 2..4 {
+            group.receive(&place(0), offset, received());
+        }
+        for _ in 0..3 {
+            group.finish(&taken(&group)).unwrap();
+        }
+        assert!(group.take(8).unwrap().is_none());
+        assert!(!group.has_room(&place(0)), "it is four ahead of the lowest that is unfinished");
+        assert!(group.has_room(&place(1)), "another partition has room");
+        group.finish(&stuck).unwrap();
+        assert!(group.has_room(&place(0)));
+    }
+
+    #[test]
+    fn deliveries_are_counted_of_messages_that_were_nobody_elses_before() {
+        let group = with(&[0], 1);
+        group.ended(&place(0), 1);
+        group.receive(&place(0), 1, received());
+        let copy = Received { is_copy: true, ..received() };
+        group.receive(&place(0), 2, copy);
+        let taken = [1; 3].map(|room| group.take(room).unwrap().unwrap());
+        assert_eq!(taken.each_ref().map(|taken| taken.delivery_count), [None, Some(1), None]);
+        group.hold(&taken[1].handle, Duration::ZERO).unwrap();
+        assert_eq!(group.take(1).unwrap().unwrap().delivery_count, Some(2));
+    }
+
+    #[test]
+    fn a_partition_that_has_lost_its_end_begins_anew() {
+        let group = with(&[0], 3);
+        let old = taken(&group);
+        group.receive(&place(0), 1, received());
+        assert_eq!(group.finish(&old), Err(Revoked));
+        let new = taken(&group);
+        group.finish(&new).unwrap();
+        assert_eq!(group.to_commit()[0].offset, 2);
+    }
+}
