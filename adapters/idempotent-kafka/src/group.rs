@@ -123,16 +123,23 @@ impl Group {
 
     // --- Messages.
 
-    /// Whether a message of this partition may be received.
-    pub(crate) fn has_room(&self, place: &Place) -> bool {
+    /// How many messages more may be ready than are.
+    pub(crate) fn room(&self) -> usize {
         let mut state = self.state();
-        let max_ahead = self.max_ahead;
-        let may =
-            |partition: &Partition<_>| !partition.is_closing() && partition.ahead() < max_ahead;
-        state.partitions.get(place).is_some_and(may) && state.ready(Instant::now()) < state.wanted
+        let ready = state.ready(Instant::now());
+        state.wanted.saturating_sub(ready)
     }
 
-    /// Takes a message in.
+    /// Whether a message of this partition may be received, where there is room.
+    pub(crate) fn may_receive(&self, place: &Place) -> bool {
+        let state = self.state();
+        state
+            .partitions
+            .get(place)
+            .is_some_and(|partition| !partition.is_closing() && partition.ahead() < self.max_ahead)
+    }
+
+    /// Takes a message in. It is ready, unless one of its key is before it, or it is not due.
     pub(crate) fn receive(&self, place: &Place, offset: i64, received: Received) {
         let key = received.key.clone().filter(|_| self.is_ordered);
         let not_before = received.due.map(|due| {
@@ -344,12 +351,12 @@ mod tests {
     #[test]
     fn no_more_is_received_than_is_wanted_or_than_a_partition_may_be_ahead() {
         let group = with(&[0, 1], 0);
-        assert!(!group.has_room(&place(0)), "nobody waits");
+        assert_eq!(group.room(), 0, "nobody waits");
         assert!(group.take(2).unwrap().is_none());
-        assert!(group.has_room(&place(0)) && group.has_room(&place(1)));
+        assert_eq!(group.room(), 2);
         group.receive(&place(0), 0, received());
         group.receive(&place(0), 1, received());
-        assert!(!group.has_room(&place(1)), "two are ready");
+        assert_eq!(group.room(), 0, "two are ready");
         let stuck = taken(&group);
         for offset in 2..4 {
             group.receive(&place(0), offset, received());
@@ -357,11 +364,10 @@ mod tests {
         for _ in 0..3 {
             group.finish(&taken(&group)).unwrap();
         }
-        assert!(group.take(8).unwrap().is_none());
-        assert!(!group.has_room(&place(0)), "it is four ahead of the lowest that is unfinished");
-        assert!(group.has_room(&place(1)), "another partition has room");
+        assert!(!group.may_receive(&place(0)), "it is four ahead of the lowest that is unfinished");
+        assert!(group.may_receive(&place(1)), "another partition may");
         group.finish(&stuck).unwrap();
-        assert!(group.has_room(&place(0)));
+        assert!(group.may_receive(&place(0)));
     }
 
     #[test]

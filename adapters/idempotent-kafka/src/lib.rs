@@ -41,13 +41,13 @@
 //! |---|---|
 //! | has one replica of everything, and takes `acks=all` for written | that a confirmed copy outlives its leader |
 //! | says yes to transactions, fences no producer, and keeps no aborted messages apart | `read_committed`, and gaps of transactions; gaps are tested on the tracker alone |
-//! | compacts nothing, and forgets the oldest messages only by size | offsets that are out of range, a partition that has lost its end |
+//! | compacts nothing, and forgets the oldest messages of a partition that has 5 MB or 100,000 of them | offsets that are out of range, a partition that has lost its end |
 //! | elects no leaders by itself, and loses nothing when one changes | failovers |
-//! | waits for the whole session timeout, less a second, in each rebalance of a group that is there, and 3 seconds in the first one | how long rebalances take |
+//! | waits for the whole session timeout, less a second, in each rebalance of a group that is there or was, and 3 seconds in the first one | how long rebalances take |
 //! | refuses commits from the moment in which another member joins; a broker takes them until all members have joined again | that an eager rebalance commits what was in hand. A cooperative one is shown |
-//! | takes any member for a static one's successor, and asks nobody for a password | `FENCED_INSTANCE_ID`, authentication, authorization |
+//! | knows no static members, so that one which comes back is another one, and asks nobody for a password | `group.instance.id`, authentication, authorization |
 //! | has no quotas, no `max.message.bytes` of a topic, no `min.insync.replicas` | refused copies, but for errors that tests inject |
-//! | does not speak all of the protocol `consumer` (KIP-848) | groups of that kind, which are refused |
+//! | was not tried with the protocol `consumer` (KIP-848) | groups of that kind, which are refused |
 //!
 //! The client, too: rdkafka 0.39 tells nobody how a commit ended that was not waited for, so the source waits for it on a
 //! thread of its own. A member that has not polled for `max.poll.interval.ms` leaves its group by itself, and its commits fail even before the

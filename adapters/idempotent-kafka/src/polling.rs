@@ -283,10 +283,14 @@ impl Polling {
 
     fn receive(&mut self) {
         let mut errors = Vec::new();
+        let mut room = self.group.room();
         for (place, queue) in &self.queues {
-            while self.group.has_room(place) {
+            while room > 0 && self.group.may_receive(place) {
                 match queue.poll(Duration::ZERO) {
-                    Some(Ok(record)) => self.take_in(&record),
+                    Some(Ok(record)) => {
+                        self.take_in(&record);
+                        room = self.group.room();
+                    }
                     Some(Err(error)) => errors.push(error),
                     None => break,
                 }

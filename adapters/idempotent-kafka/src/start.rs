@@ -9,6 +9,7 @@ use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::consumer::base_consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -121,7 +122,7 @@ fn find(
         }
     };
     let found = metadata.topics().iter().find(|found| found.name() == topic);
-    let error = found.and_then(|found| found.error()).map(RDKafkaErrorCode::from);
+    let error = found.and_then(MetadataTopic::error).map(RDKafkaErrorCode::from);
     let has_partitions = found.is_some_and(|found| !found.partitions().is_empty());
     match error {
         None if has_partitions => Ok(()),

@@ -54,6 +54,10 @@ impl Ends {
         })
     }
 
+    pub(crate) fn all(&self) -> Vec<(DeliveryOutcome, Verdict)> {
+        self.0.lock().unwrap().clone()
+    }
+
     /// How many messages are done with.
     pub(crate) fn finals(&self) -> usize {
         self.0.lock().unwrap().iter().filter(|(_, verdict)| verdict.is_final()).count()

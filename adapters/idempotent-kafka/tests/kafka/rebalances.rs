@@ -2,8 +2,9 @@
 
 use idempotent_core::consumer::{Consumer, Needs, Source, Verdict};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-use crate::cluster::{Topics, next};
+use crate::cluster::{Cluster, Topics, next, start};
 use crate::effects::{Effects, Running, attempts, engine, millis, secs, until};
 
 const PARTITIONS: i32 = 4;
@@ -66,30 +67,59 @@ async fn two_rebalances_in_the_middle_of_a_batch_lose_nothing_and_run_nothing_tw
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_hand_may_finish_before_its_partition_is_given_up_and_is_committed() {
     let topics = Topics::with_partitions(2).cooperative();
+    // Commits this one, and then only what it has to.
+    topics.publish(0, None, "early").await;
+    // Time for the members to join again, which is a second less than that.
+    let mut client = topics.client();
+    client.set("session.timeout.ms", "7000");
+    let mut first = start(topics.source_of(client.clone()).commit_every(secs(60))).await;
+    next(&mut first).await.settle(&Verdict::Completed).await.unwrap();
+    topics.until_committed(&[Some(1), None]).await;
     for partition in 0..2 {
-        topics.publish(partition, None, &format!("order-{partition}")).await;
-        topics.publish(partition, None, &format!("later-{partition}")).await;
+        // The second one waits for the first.
+        topics.publish(partition, Some("key"), &format!("order-{partition}")).await;
+        topics.publish(partition, Some("key"), &format!("later-{partition}")).await;
     }
-    // Commits only what it has to.
-    let mut first = topics.source().commit_every(secs(60));
-    first.start(&Needs::of("shop.ship")).await.unwrap();
     let in_hand = [next(&mut first).await, next(&mut first).await];
-    let (mut second, ()) = tokio::join!(topics.started(), async {
+    let (mut second, ()) = tokio::join!(start(topics.source_of(client)), async {
         // One of the partitions is asked for by then.
-        tokio::time::sleep(secs(5)).await;
+        tokio::time::sleep(secs(10)).await;
         for delivery in &in_hand {
             delivery.settle(&Verdict::Completed).await.unwrap();
         }
     });
     let rest = [next(&mut first).await, next(&mut second).await];
     for delivery in &rest {
-        assert!(delivery.message().id().starts_with("later-"), "it came again");
+        let id = delivery.message().id();
+        assert!(id.starts_with("later-"), "{id} came again");
         delivery.settle(&Verdict::Completed).await.unwrap();
     }
     for mut source in [first, second] {
         source.stop().await.unwrap();
     }
-    assert_eq!(topics.committed().await, [Some(2), Some(2)]);
+    assert_eq!(topics.committed().await, [Some(3), Some(2)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_is_lost_is_given_up_at_once_and_commits_nothing() {
+    let topics = Topics::on(Cluster::start(), 1);
+    topics.publish(0, None, "order-7").await;
+    let mut source = topics.started().await;
+    let in_hand = next(&mut source).await;
+    topics.cluster.with(|mock| mock.broker_down(-1).unwrap());
+    // Longer than the member's session.
+    tokio::time::sleep(secs(5)).await;
+    topics.cluster.with(|mock| mock.broker_up(-1).unwrap());
+    let up = Instant::now();
+    let again = next(&mut source).await;
+    // It was not waited for what is in hand, for which there are twenty seconds otherwise.
+    assert!(up.elapsed() < secs(18), "it took {:?}", up.elapsed());
+    let error = in_hand.settle(&Verdict::Completed).await.unwrap_err();
+    assert!(error.is_taken_back(), "{error}");
+    tokio::time::sleep(secs(1)).await;
+    assert_eq!(topics.committed().await, [None]);
+    again.settle(&Verdict::Completed).await.unwrap();
+    topics.until_committed(&[Some(1)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

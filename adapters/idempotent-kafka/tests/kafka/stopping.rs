@@ -3,7 +3,7 @@
 use idempotent_core::consumer::{Consumer, Needs, Source, Verdict};
 use tokio::time::Instant;
 
-use crate::cluster::{Topics, next};
+use crate::cluster::{Cluster, Topics, next};
 use crate::effects::{Effects, Running, counting, engine, millis, secs, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -65,6 +65,22 @@ async fn a_source_that_is_dropped_leaves_once_nothing_of_it_is_in_hand() {
     assert_eq!(topics.committed().await, [Some(1)]);
     let mut other = topics.started().await;
     assert_eq!(next(&mut other).await.message().id(), "order-8");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_stops_waits_until_the_broker_has_confirmed_its_last_commit() {
+    let topics = Topics::on(Cluster::start(), 1);
+    topics.publish(0, None, "order-7").await;
+    let mut source = topics.source().commit_every(secs(60));
+    source.start(&Needs::of("shop.ship")).await.unwrap();
+    let in_hand = next(&mut source).await;
+    source.stop().await.unwrap();
+    topics.cluster.with(|mock| mock.broker_round_trip_time(-1, secs(1)).unwrap());
+    let told = Instant::now();
+    in_hand.settle(&Verdict::Completed).await.unwrap();
+    assert!(told.elapsed() >= millis(900), "it took {:?}", told.elapsed());
+    topics.cluster.with(|mock| mock.broker_round_trip_time(-1, millis(0)).unwrap());
+    assert_eq!(topics.committed().await, [Some(1)]);
 }
 
 /// On a runtime with one thread nothing may be spawned and left to chance.
