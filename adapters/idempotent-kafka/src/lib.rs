@@ -43,7 +43,7 @@
 //! | says yes to transactions, fences no producer, and keeps no aborted messages apart | `read_committed`, and gaps of transactions; gaps are tested on the tracker alone |
 //! | compacts nothing, and forgets the oldest messages of a partition that has 5 MB or 100,000 of them | offsets that are out of range, a partition that has lost its end |
 //! | elects no leaders by itself, and loses nothing when one changes | failovers |
-//! | waits for the whole session timeout, less a second, in each rebalance of a group that is there or was, and 3 seconds in the first one | how long rebalances take |
+//! | waits for the whole session timeout, less a second, in each rebalance of a group that is there or was, and 3 seconds in the first one; turns down a member that asks for its assignment after the leader has given it out, which joins again | how long rebalances take |
 //! | refuses commits from the moment in which another member joins; a broker takes them until all members have joined again | that an eager rebalance commits what was in hand. A cooperative one is shown |
 //! | knows no static members, so that one which comes back is another one, and asks nobody for a password | `group.instance.id`, authentication, authorization |
 //! | has no quotas, no `max.message.bytes` of a topic, no `min.insync.replicas` | refused copies, but for errors that tests inject |

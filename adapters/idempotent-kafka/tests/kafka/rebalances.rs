@@ -66,7 +66,11 @@ async fn two_rebalances_in_the_middle_of_a_batch_lose_nothing_and_run_nothing_tw
 /// their partitions.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_in_hand_may_finish_before_its_partition_is_given_up_and_is_committed() {
-    let topics = Topics::with_partitions(2).cooperative();
+    // A mock cluster turns down who asks for its assignment later than the leader has given it out. With answers that take
+    // their time the leader is always later, since it asks for the partitions before.
+    let cluster = Cluster::start();
+    cluster.with(|mock| mock.broker_round_trip_time(-1, millis(400)).unwrap());
+    let topics = Topics::on(cluster, 2).cooperative();
     // Commits this one, and then only what it has to.
     topics.publish(0, None, "early").await;
     // Time for the members to join again, which is a second less than that.
