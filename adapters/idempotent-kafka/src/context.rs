@@ -22,8 +22,8 @@ pub(crate) enum Said {
     Revoked(Vec<Place>),
     /// A commit has ended: the broker has confirmed it, or why it has not.
     Committed(KafkaResult<Vec<Commit>>),
-    /// Where a partition ended after it was assigned.
-    End(Place, i64),
+    /// Where a partition ended after it was assigned, and in which assignment.
+    End(Place, u64, i64),
 }
 
 #[derive(Debug, Default)]

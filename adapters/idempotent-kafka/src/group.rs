@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, SystemTime};
 
-use idempotent_core::consumer::SourceError;
+use idempotent_core::consumer::{SourceError, SourceErrorKind};
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
@@ -71,17 +71,31 @@ impl Group {
         self.changed.notify_waiters();
     }
 
-    /// Tells whoever waits for a message.
+    /// Tells whoever waits for a message. What is gone stays so.
     pub(crate) fn fail(&self, error: SourceError) {
-        self.state().failure = Some(error);
+        let mut state = self.state();
+        if state.failure.as_ref().is_none_or(|failure| failure.kind() != SourceErrorKind::Gone) {
+            state.failure = Some(error);
+        }
+        drop(state);
         self.changed.notify_waiters();
     }
 
     // --- Assignments.
 
     /// A partition is this member's from now on, in an assignment of its own.
-    pub(crate) fn assign(&self, place: Place) {
-        self.state().assign(place);
+    pub(crate) fn assign(&self, place: Place) -> u64 {
+        self.state().assign(place)
+    }
+
+    /// Where the client has to go back to.
+    pub(crate) fn back_to(&self) -> Vec<(Place, i64)> {
+        self.state().back_to()
+    }
+
+    /// The client has gone back.
+    pub(crate) fn is_back(&self, place: &Place) {
+        self.state().is_back(place);
     }
 
     /// A partition is about to be another's: no more of it is started.
@@ -104,10 +118,11 @@ impl Group {
         self.changed.notify_waiters();
     }
 
-    /// Whatever comes from there on was nobody else's before.
-    pub(crate) fn ended(&self, place: &Place, end: i64) {
-        if let Some(partition) = self.state().partitions.get_mut(place) {
-            partition.ends_at(end);
+    /// Whatever comes from there on in this assignment was nobody else's before.
+    pub(crate) fn ended(&self, place: &Place, epoch: u64, end: i64) {
+        match self.state().partitions.get_mut(place) {
+            Some(partition) if partition.epoch == epoch => partition.ends_at(end),
+            _ => {}
         }
     }
 
@@ -154,6 +169,9 @@ impl Group {
     pub(crate) fn take(&self, room: usize) -> Result<Option<Taken>, SourceError> {
         let mut state = self.state();
         if let Some(failure) = state.failure.take() {
+            if failure.kind() == SourceErrorKind::Gone {
+                state.failure = Some(SourceError::gone(failure.to_string()));
+            }
             return Err(failure);
         }
         let taken = state.take(Instant::now());
@@ -272,125 +290,4 @@ impl fmt::Debug for Group {
 }
 
 #[cfg(test)]
-mod tests {
-    use idempotent_core::consumer::Message;
-    use rdkafka::message::OwnedHeaders;
-
-    use super::*;
-
-    fn place(partition: i32) -> Place {
-        ("orders".into(), partition)
-    }
-
-    fn received() -> Received {
-        Received {
-            message: Message::new("7", "orders", "tea"),
-            key: None,
-            headers: OwnedHeaders::new(),
-            is_tombstone: false,
-            due: None,
-            is_copy: false,
-            fault: None,
-            place: String::new(),
-        }
-    }
-
-    fn with(partitions: &[i32], messages: i64) -> Group {
-        let group = Group::new(true, 4);
-        for partition in partitions {
-            group.assign(place(*partition));
-            for offset in 0..messages {
-                group.receive(&place(*partition), offset, received());
-            }
-        }
-        group
-    }
-
-    fn taken(group: &Group) -> Handle {
-        group.take(1).unwrap().expect("a message is ready").handle
-    }
-
-    #[test]
-    fn partitions_are_handed_out_in_turn() {
-        let group = with(&[0, 1, 2], 3);
-        let places: Vec<i32> = (0..6).map(|_| taken(&group).place.1).collect();
-        assert_eq!(places, [0, 1, 2, 0, 1, 2]);
-    }
-
-    #[test]
-    fn results_of_an_earlier_assignment_commit_nothing_though_the_partition_has_come_back() {
-        let group = with(&[0], 2);
-        let old = taken(&group);
-        group.revoke(&[place(0)]);
-        assert_eq!(group.finish(&old), Err(Revoked));
-        group.assign(place(0));
-        group.receive(&place(0), 0, received());
-        assert_eq!(
-            (group.finish(&old), group.hold(&old, Duration::ZERO)),
-            (Err(Revoked), Err(Revoked))
-        );
-        assert!(group.to_commit().is_empty());
-        let new = taken(&group);
-        group.finish(&new).unwrap();
-        assert_eq!(group.to_commit().len(), 1);
-    }
-
-    #[test]
-    fn a_late_confirmation_of_an_earlier_assignment_counts_for_nothing() {
-        let group = with(&[0], 1);
-        group.finish(&taken(&group)).unwrap();
-        let commits = group.to_commit();
-        group.revoke(&[place(0)]);
-        group.assign(place(0));
-        group.receive(&place(0), 0, received());
-        group.finish(&taken(&group)).unwrap();
-        group.committed(&commits);
-        assert_eq!(group.to_commit().len(), 1);
-    }
-
-    #[test]
-    fn no_more_is_received_than_is_wanted_or_than_a_partition_may_be_ahead() {
-        let group = with(&[0, 1], 0);
-        assert_eq!(group.room(), 0, "nobody waits");
-        assert!(group.take(2).unwrap().is_none());
-        assert_eq!(group.room(), 2);
-        group.receive(&place(0), 0, received());
-        group.receive(&place(0), 1, received());
-        assert_eq!(group.room(), 0, "two are ready");
-        let stuck = taken(&group);
-        for offset in 2..4 {
-            group.receive(&place(0), offset, received());
-        }
-        for _ in 0..3 {
-            group.finish(&taken(&group)).unwrap();
-        }
-        assert!(!group.may_receive(&place(0)), "it is four ahead of the lowest that is unfinished");
-        assert!(group.may_receive(&place(1)), "another partition may");
-        group.finish(&stuck).unwrap();
-        assert!(group.may_receive(&place(0)));
-    }
-
-    #[test]
-    fn deliveries_are_counted_of_messages_that_were_nobody_elses_before() {
-        let group = with(&[0], 1);
-        group.ended(&place(0), 1);
-        group.receive(&place(0), 1, received());
-        let copy = Received { is_copy: true, ..received() };
-        group.receive(&place(0), 2, copy);
-        let taken = [1; 3].map(|room| group.take(room).unwrap().unwrap());
-        assert_eq!(taken.each_ref().map(|taken| taken.delivery_count), [None, Some(1), None]);
-        group.hold(&taken[1].handle, Duration::ZERO).unwrap();
-        assert_eq!(group.take(1).unwrap().unwrap().delivery_count, Some(2));
-    }
-
-    #[test]
-    fn a_partition_that_has_lost_its_end_begins_anew() {
-        let group = with(&[0], 3);
-        let old = taken(&group);
-        group.receive(&place(0), 1, received());
-        assert_eq!(group.finish(&old), Err(Revoked));
-        let new = taken(&group);
-        group.finish(&new).unwrap();
-        assert_eq!(group.to_commit()[0].offset, 2);
-    }
-}
+mod tests;

@@ -22,15 +22,22 @@ struct Entry {
     is_finished: bool,
 }
 
-/// That a message has an offset no higher than one before it: the partition has lost its end, and begins anew.
+/// That a message has an offset no higher than one before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct WentBack;
+pub(crate) enum NotNew {
+    /// It is the last one, twice: the client was paused between taking it from its queue and noting that.
+    Repeated,
+    /// The client has gone back further, such as after the partition has lost its end.
+    WentBack,
+}
 
 impl Offsets {
     /// Notes a message. Offsets in between that never come, of transactions and compaction, are done with.
-    pub(crate) fn receive(&mut self, offset: i64) -> Result<(), WentBack> {
-        if self.next.is_some_and(|next| offset < next) {
-            return Err(WentBack);
+    pub(crate) fn receive(&mut self, offset: i64) -> Result<(), NotNew> {
+        match self.next {
+            Some(next) if offset == next - 1 => return Err(NotNew::Repeated),
+            Some(next) if offset < next => return Err(NotNew::WentBack),
+            _ => {}
         }
         self.received.push_back(Entry { offset, is_finished: false });
         self.next = Some(offset.saturating_add(1));
@@ -48,6 +55,10 @@ impl Offsets {
         }
     }
 
+    pub(crate) fn lowest_unfinished(&self) -> Option<i64> {
+        self.received.front().map(|lowest| lowest.offset)
+    }
+
     /// How many messages were received since the lowest unfinished one, that one included.
     pub(crate) fn ahead(&self) -> usize {
         self.received.len()
@@ -55,10 +66,7 @@ impl Offsets {
 
     /// What is to be committed, if that is more than the broker has.
     pub(crate) fn to_commit(&self) -> Option<i64> {
-        let position = match self.received.front() {
-            Some(lowest) => lowest.offset,
-            None => self.next?,
-        };
+        let position = self.lowest_unfinished().or(self.next)?;
         (Some(position) > self.committed).then_some(position)
     }
 
@@ -124,12 +132,15 @@ mod tests {
     }
 
     #[test]
-    fn a_partition_that_has_lost_its_end_is_noticed() {
+    fn a_message_that_comes_twice_is_told_from_a_client_that_goes_back() {
         let mut offsets = received(&[5, 6]);
-        assert_eq!(offsets.receive(6), Err(WentBack));
+        assert_eq!(offsets.receive(6), Err(NotNew::Repeated));
+        assert_eq!(offsets.receive(5), Err(NotNew::WentBack));
         offsets.finish(5);
         offsets.finish(6);
-        assert_eq!(offsets.receive(2), Err(WentBack));
+        assert_eq!(offsets.receive(6), Err(NotNew::Repeated));
+        assert_eq!(offsets.receive(2), Err(NotNew::WentBack));
+        assert_eq!(offsets.to_commit(), Some(7));
     }
 
     proptest! {

@@ -7,7 +7,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::offsets::{Offsets, WentBack};
+use crate::offsets::{NotNew, Offsets};
 
 /// The messages, of some type, which is cheap to clone.
 pub(crate) struct Partition<M> {
@@ -26,6 +26,8 @@ pub(crate) struct Partition<M> {
     end: Option<i64>,
     /// No more is started: the partition is being revoked, or the source stops.
     is_closing: bool,
+    /// Where the client has to go back to before anything is received.
+    back_to: Option<i64>,
 }
 
 struct Unfinished<M> {
@@ -53,7 +55,22 @@ impl<M: Clone> Partition<M> {
             deliveries: 0,
             end: None,
             is_closing: false,
+            back_to: None,
         }
+    }
+
+    /// Like [`new`](Self::new), of which nothing is received before the client has gone back to this offset.
+    pub(crate) fn from(epoch: u64, offset: i64) -> Self {
+        Self { back_to: Some(offset), ..Self::new(epoch) }
+    }
+
+    pub(crate) fn back_to(&self) -> Option<i64> {
+        self.back_to
+    }
+
+    /// The client has gone back.
+    pub(crate) fn is_back(&mut self) {
+        self.back_to = None;
     }
 
     /// Takes a message in: behind those with its key, if it has one to be ordered by.
@@ -63,7 +80,10 @@ impl<M: Clone> Partition<M> {
         key: Option<Bytes>,
         not_before: Option<Instant>,
         message: M,
-    ) -> Result<(), WentBack> {
+    ) -> Result<(), NotNew> {
+        if self.back_to.is_some() {
+            return Ok(());
+        }
         self.offsets.receive(offset)?;
         let is_first = match &key {
             Some(key) => {
@@ -175,6 +195,10 @@ impl<M: Clone> Partition<M> {
     /// When the next one is due that is held.
     pub(crate) fn next_due(&self) -> Option<Instant> {
         self.due.first().map(|(at, _)| *at)
+    }
+
+    pub(crate) fn lowest_unfinished(&self) -> Option<i64> {
+        self.offsets.lowest_unfinished()
     }
 
     /// How many messages were received since the lowest unfinished one, that one included.

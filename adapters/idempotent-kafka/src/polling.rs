@@ -10,11 +10,11 @@ use std::thread;
 use std::time::Duration;
 
 use idempotent_core::consumer::SourceError;
-use rdkafka::ClientConfig;
 use rdkafka::consumer::Consumer;
 use rdkafka::consumer::base_consumer::{BaseConsumer, PartitionQueue};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::{ClientConfig, Offset};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -124,6 +124,7 @@ impl Polling {
         while !self.is_done() {
             self.poll();
             self.give_up();
+            self.go_back();
             self.receive();
             self.commit();
             let due = self.group.announce();
@@ -179,7 +180,7 @@ impl Polling {
                 let drain_until = Instant::now() + self.plan.drain_within;
                 self.revocation = Some(Revocation { places, drain_until, flush_until: None });
             }
-            Said::End(place, end) => self.group.ended(&place, end),
+            Said::End(place, epoch, end) => self.group.ended(&place, epoch, end),
             Said::Committed(Ok(commits)) => {
                 self.is_committing = false;
                 self.commit_again_at = Instant::now();
@@ -232,15 +233,14 @@ impl Polling {
         }
         let list = listed(&places);
         tracing::info!(partitions = places.len(), "partitions are assigned");
-        for place in &places {
-            self.group.assign(place.clone());
-        }
+        let epochs: Vec<u64> =
+            places.iter().map(|place| self.group.assign(place.clone())).collect();
         if let Err(error) = assign(&self.consumer, &list) {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "partitions could not be assigned");
         }
-        for place in places {
-            self.ends.ask(Request::End(place));
+        for (place, epoch) in places.into_iter().zip(epochs) {
+            self.ends.ask(Request::End(place, epoch));
         }
         if let Some(joined) = self.joined.take() {
             let _ = joined.send(Ok(()));
@@ -297,6 +297,21 @@ impl Polling {
             }
         }
         errors.iter().for_each(|error| self.failed(error));
+    }
+
+    /// Goes back to where the state asks for it, and tries again later where that cannot be begun now. What the client has
+    /// in its queues of these partitions does not come any more once it has begun.
+    fn go_back(&self) {
+        for (place, offset) in self.group.back_to() {
+            let (topic, partition) = &place;
+            match self.consumer.seek(topic, *partition, Offset::Offset(offset), Duration::ZERO) {
+                Ok(()) => self.group.is_back(&place),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::debug!(error, "the client cannot go back yet");
+                }
+            }
+        }
     }
 
     fn take_in(&self, record: &BorrowedMessage<'_>) {

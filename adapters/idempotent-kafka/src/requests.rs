@@ -21,8 +21,8 @@ const TOLD_WITHIN: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum Request {
     Commit(Vec<Commit>),
-    /// Where a partition ends that was just assigned.
-    End(Place),
+    /// Where a partition ends that was just assigned, and in which assignment.
+    End(Place, u64),
 }
 
 /// Asks one thing after the other.
@@ -72,10 +72,10 @@ fn answer(consumer: &BaseConsumer<Callbacks>, request: Request) -> Option<Said> 
             let committed = list.and_then(|list| consumer.commit(&list, CommitMode::Sync));
             Some(Said::Committed(committed.map(|()| commits)))
         }
-        Request::End(_) if consumer.context().is_closing() => None,
-        Request::End(place) => {
+        Request::End(..) if consumer.context().is_closing() => None,
+        Request::End(place, epoch) => {
             let (_, end) = consumer.fetch_watermarks(&place.0, place.1, TOLD_WITHIN).ok()?;
-            Some(Said::End(place, end))
+            Some(Said::End(place, epoch, end))
         }
     }
 }
