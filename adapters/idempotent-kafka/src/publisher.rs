@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rdkafka::error::KafkaError;
 use rdkafka::message::OwnedHeaders;
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
 use rdkafka::util::Timeout;
 
 use crate::received::Received;
@@ -35,6 +35,17 @@ impl Publisher {
             Ok(_) => Ok(()),
             Err((error, _)) => Err(error),
         }
+    }
+}
+
+impl Publisher {
+    /// Why this client can produce nothing any more, if that is so. There is no way back.
+    pub(crate) fn fatal_error(&self) -> Option<String> {
+        let (code, reason) = self.0.client().fatal_error()?;
+        Some(format!(
+            "the client that produces copies cannot go on: {reason} ({code}); where it may not be idempotent, grant it \
+             `IdempotentWrite` on the cluster"
+        ))
     }
 }
 

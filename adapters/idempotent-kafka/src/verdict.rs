@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use idempotent_core::async_trait;
-use idempotent_core::consumer::{Settle, SettleError, Verdict};
+use idempotent_core::consumer::{Settle, SettleError, SourceError, Verdict};
 use rdkafka::error::KafkaError;
 use rdkafka::message::OwnedHeaders;
 use tokio::sync::Mutex;
@@ -126,10 +126,21 @@ impl KafkaDelivery {
         }
     }
 
-    /// In a task of its own, so that a broker that confirms late is not sent a second copy.
+    /// In a task of its own, so that a broker that confirms late is not sent a second copy: the message is done with then,
+    /// though nobody may wait for that any more.
     fn produce(&self, topic: String, headers: OwnedHeaders) -> Producing {
         let (shared, received) = (Arc::clone(&self.shared), Arc::clone(&self.received));
-        tokio::spawn(async move { shared.publisher.publish(&topic, &received, headers).await })
+        let handle = self.handle.clone();
+        tokio::spawn(async move {
+            let published = shared.publisher.publish(&topic, &received, headers).await;
+            match (&published, shared.publisher.fatal_error()) {
+                // Where its partition was revoked meanwhile, the message comes again elsewhere.
+                (Ok(()), _) => drop(shared.group.finish(&handle)),
+                (Err(_), Some(error)) => shared.group.fail(SourceError::gone(error)),
+                (Err(_), None) => {}
+            }
+            published
+        })
     }
 }
 

@@ -1,9 +1,10 @@
 //! Dead letters.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use idempotent_core::consumer::{Consumer, ParkReason, Verdict};
+use idempotent_core::consumer::{Consumer, ParkReason, Source, SourceErrorKind, Verdict};
 use idempotent_kafka::rdkafka::Message as _;
 use idempotent_kafka::rdkafka::message::{Header, OwnedHeaders};
 use idempotent_kafka::rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
@@ -126,6 +127,25 @@ async fn a_message_whose_dead_letter_is_refused_is_not_done_with() {
     delivery.settle(&parked).await.unwrap();
     topics.until_committed(&[Some(1)]).await;
     assert_eq!(topics.dead_letters().await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_producer_that_can_never_produce_again_ends_the_source_and_says_why() {
+    let topics = Topics::on(Cluster::start(), 1);
+    topics.publish(0, None, "order-7").await;
+    topics.cluster.with(|mock| {
+        let refusal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED; 5];
+        mock.request_errors(RDKafkaApiKey::InitProducerId, &refusal);
+    });
+    let mut source = topics.started().await;
+    let delivery = next(&mut source).await;
+    let parked = Verdict::parked(ParkReason::Permanent, "it is no good");
+    delivery.settle(&parked).await.unwrap_err();
+    let gone = tokio::time::timeout(secs(10), source.next(NonZeroUsize::MIN)).await.unwrap();
+    let error = gone.map(drop).unwrap_err();
+    assert_eq!(error.kind(), SourceErrorKind::Gone);
+    assert!(error.to_string().contains("`IdempotentWrite`"), "{error}");
+    assert_eq!(topics.committed().await, [None]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

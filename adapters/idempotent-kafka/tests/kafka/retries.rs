@@ -4,10 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use idempotent_core::consumer::{Consumer, Needs, Source, Verdict};
 use idempotent_kafka::rdkafka::message::OwnedHeaders;
+use idempotent_kafka::rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use idempotent_kafka::{DUE, POSITION, TOPIC};
 use tokio::time::Instant;
 
-use crate::cluster::{Topics, header, next};
+use crate::cluster::{Cluster, Topics, header, next};
 use crate::effects::{Effects, Ends, Running, attempts, engine, millis, secs, until};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,4 +117,33 @@ async fn an_old_delivery_settles_nothing_of_the_one_that_came_after_it() {
     assert!(third.is_err(), "it came though it is in hand");
     second.settle(&Verdict::Completed).await.unwrap();
     topics.until_committed(&[Some(1)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_that_is_confirmed_when_nobody_waits_for_it_is_the_only_one() {
+    let topics = Topics::on(Cluster::start(), 1);
+    topics.publish(0, None, "order-7").await;
+    // The producer tries again later than a verdict waits.
+    let mut producer = topics.client();
+    producer.set("retry.backoff.ms", "7000").set("retry.backoff.max.ms", "7000");
+    for name in ["group.id", "session.timeout.ms", "heartbeat.interval.ms", "fetch.wait.max.ms"] {
+        producer.remove(name);
+    }
+    producer.remove("max.poll.interval.ms").remove("partition.assignment.strategy");
+    let source = topics.source().retry_topic(topics.retry()).producer(producer);
+    let mut source = source.deadline(secs(20));
+    source.start(&Needs::of("shop.ship")).await.unwrap();
+    let delivery = next(&mut source).await;
+    topics.cluster.with(|mock| {
+        let refusal = [RDKafkaRespErr::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT];
+        mock.request_errors(RDKafkaApiKey::Produce, &refusal);
+    });
+    let error = delivery.settle(&Verdict::Retry { after: secs(60) }).await.unwrap_err();
+    assert!(error.to_string().contains("not confirmed yet"), "{error}");
+    drop(delivery);
+    // Before the message would come again.
+    let dropped = Instant::now();
+    topics.until_committed(&[Some(1)]).await;
+    assert!(dropped.elapsed() < secs(19), "it took {:?}", dropped.elapsed());
+    assert_eq!(topics.records(&topics.retry()).await.len(), 1);
 }
