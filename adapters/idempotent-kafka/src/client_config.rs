@@ -53,6 +53,8 @@ pub(crate) fn of_consumer(settings: &Settings) -> Result<ClientConfig, SourceErr
         ("auto.offset.reset", "earliest"),
         ("allow.auto.create.topics", "false"),
         ("enable.partition.eof", "false"),
+        // Each partition has a queue of its own, and this is for one of them.
+        ("queued.max.messages.kbytes", "4096"),
     ] {
         if config.get(name).is_none() {
             config.set(name, value);
@@ -111,13 +113,13 @@ pub(crate) fn of_producer(settings: &Settings) -> Result<ClientConfig, SourceErr
             config
         }
     };
-    for (name, value) in [
-        ("enable.idempotence", "true"),
-        ("message.max.bytes", LONGEST_MESSAGE),
-        ("delivery.timeout.ms", "30000"),
-        ("linger.ms", "0"),
+    for (name, alias, value) in [
+        ("enable.idempotence", "", "true"),
+        ("message.max.bytes", "", LONGEST_MESSAGE),
+        ("delivery.timeout.ms", "message.timeout.ms", "30000"),
+        ("linger.ms", "queue.buffering.max.ms", "0"),
     ] {
-        if config.get(name).is_none() {
+        if config.get(name).is_none() && config.get(alias).is_none() {
             config.set(name, value);
         }
     }
@@ -216,6 +218,10 @@ mod tests {
         }
         let config = of_consumer(&settings(&[("enable.auto.commit", "false")])).unwrap();
         assert_eq!(config.get("auto.offset.reset"), Some("earliest"));
+        let queued = "queued.max.messages.kbytes";
+        assert_eq!(config.get(queued), Some("4096"));
+        let config = of_consumer(&settings(&[(queued, "65536")])).unwrap();
+        assert_eq!(config.get(queued), Some("65536"));
     }
 
     #[test]
@@ -246,6 +252,23 @@ mod tests {
         producer.remove("acks").set("transactional.id", "billing");
         weak.producer = Some(producer);
         assert!(of_producer(&weak).unwrap_err().to_string().contains("transactional.id"));
+    }
+
+    #[test]
+    fn times_of_the_producer_are_the_users_under_either_name() {
+        for (name, default, alias) in [
+            ("delivery.timeout.ms", "30000", "message.timeout.ms"),
+            ("linger.ms", "0", "queue.buffering.max.ms"),
+        ] {
+            let of = |given: &[(&str, &str)]| {
+                let config = of_producer(&settings(given)).unwrap();
+                value(&config, alias).unwrap()
+            };
+            assert_eq!(of(&[]).trim_end_matches(".0"), default);
+            for given in [name, alias] {
+                assert!(of(&[(given, "7000")]).starts_with("7000"), "{given}");
+            }
+        }
     }
 
     #[test]

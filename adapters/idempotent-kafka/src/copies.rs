@@ -6,10 +6,12 @@ use idempotent_core::consumer::ParkReason;
 use rdkafka::message::{Header, Headers, OwnedHeaders};
 
 use crate::header_names::{
-    ATTEMPTS, CONSUMER, DUE, ERROR, ID, PARKED_AT, POSITION, PREFIX, REASON, TOPIC,
+    ATTEMPTS, CONSUMER, DUE, ERROR, ID, PARKED_AT, POSITION, REASON, TOPIC, is_ours,
 };
 use crate::received::Received;
 
+/// Longer than any process runs, and no number that others could not read.
+const FAR_AWAY: Duration = Duration::from_secs(86_400 * 365 * 30);
 /// How much of an error is kept, in bytes.
 const MAX_ERROR: usize = 1024;
 
@@ -42,13 +44,13 @@ pub(crate) fn retried(of: &Received, after: Duration) -> OwnedHeaders {
     let headers = with(kept(of), TOPIC, of.message.topic());
     let headers = with(headers, POSITION, of.message.position());
     let due = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    with(headers, DUE, &due.saturating_add(after).as_millis().to_string())
+    with(headers, DUE, &due.saturating_add(after.min(FAR_AWAY)).as_millis().to_string())
 }
 
 /// The message's own headers, byte by byte, and its id.
 fn kept(of: &Received) -> OwnedHeaders {
     let mut headers = OwnedHeaders::new();
-    for header in of.headers.iter().filter(|header| !header.key.starts_with(PREFIX)) {
+    for header in of.headers.iter().filter(|header| !is_ours(header.key)) {
         headers = headers.insert(header);
     }
     match of.fault {
@@ -73,14 +75,18 @@ fn shortened(error: &str) -> &str {
 mod tests {
     use bytes::Bytes;
     use idempotent_core::consumer::Message;
+    use rdkafka::Timestamp;
+    use rdkafka::message::OwnedMessage;
 
     use super::*;
+    use crate::received::Reading;
 
     fn received(fault: Option<&'static str>) -> Received {
         let headers = OwnedHeaders::new()
             .insert(Header { key: "bytes", value: Some(&[0xff_u8]) })
             .insert(Header { key: "tenant", value: Some("a") })
             .insert(Header { key: "tenant", value: Some("b") })
+            .insert(Header { key: "idempotent-key", value: Some("own") })
             .insert(Header { key: ERROR, value: Some("an earlier one") });
         Received {
             message: Message::new("7", "orders", "tea").at("orders/0/7"),
@@ -100,7 +106,12 @@ mod tests {
     }
 
     fn expected(headers: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {
-        let own = [("bytes", &[0xff][..]), ("tenant", b"a"), ("tenant", b"b")];
+        let own = [
+            ("bytes", &[0xff][..]),
+            ("tenant", b"a"),
+            ("tenant", b"b"),
+            ("idempotent-key", b"own"),
+        ];
         let ours = headers.iter().map(|(name, value)| (*name, value.as_bytes()));
         own.into_iter().chain(ours).map(|(name, it)| (name.to_owned(), it.to_vec())).collect()
     }
@@ -145,6 +156,21 @@ mod tests {
             String::from_utf8(value.clone()).unwrap()
         };
         assert_eq!((of(TOPIC), of(POSITION)), ("orders".to_owned(), "orders/0/7".to_owned()));
-        assert!(of(DUE).parse::<u128>().unwrap() > 1 << 60);
+    }
+
+    #[test]
+    fn a_copy_is_due_when_it_was_to_be_however_long_that_is() {
+        let reading = Reading { id_header: None, retry_topic: Some("retry".to_owned()) };
+        let year = Duration::from_secs(86_400 * 365);
+        for (after, at_least) in
+            [(Duration::MAX, 29 * year), (year, year), (Duration::ZERO, Duration::ZERO)]
+        {
+            let (before, topic) = (SystemTime::now() - Duration::from_secs(1), "retry".to_owned());
+            let headers = Some(retried(&received(None), after));
+            let timestamp = Timestamp::NotAvailable;
+            let copy = OwnedMessage::new(None, None, topic, timestamp, 0, 0, headers);
+            let due = reading.read(&copy).due.unwrap();
+            assert!(due >= before + at_least, "{due:?} for {after:?}");
+        }
     }
 }

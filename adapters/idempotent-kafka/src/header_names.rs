@@ -22,5 +22,10 @@ pub const DUE: &str = "idempotent-due";
 /// The header of a message, as a handler sees it, that has no payload at all: a tombstone. Its value is `true`.
 pub const TOMBSTONE: &str = "idempotent-tombstone";
 
-/// What every name of ours begins with.
-pub(crate) const PREFIX: &str = "idempotent-";
+const ALL: [&str; 10] =
+    [ID, REASON, ERROR, ATTEMPTS, CONSUMER, PARKED_AT, TOPIC, POSITION, DUE, TOMBSTONE];
+
+/// Whether a header is one of these. Others are the message's own, whatever they begin with.
+pub(crate) fn is_ours(name: &str) -> bool {
+    ALL.contains(&name)
+}

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use idempotent_core::consumer::Message;
 use rdkafka::message::{Headers, OwnedHeaders, Timestamp};
 
-use crate::header_names::{DUE, ID, POSITION, PREFIX, TOMBSTONE, TOPIC};
+use crate::header_names::{DUE, ID, POSITION, TOMBSTONE, TOPIC, is_ours};
 
 /// What was read of a record. It has no `Debug`, since what it says may be sensitive.
 #[derive(Clone)]
@@ -33,6 +33,9 @@ pub(crate) struct Reading {
     pub(crate) retry_topic: Option<String>,
 }
 
+/// How long a copy waits whose header says no time that can be read.
+const UNREADABLE_DUE: Duration = Duration::from_secs(60);
+
 pub(crate) const NO_ID: &str =
     "it has no header with its id: let its producer add the one that `id_header` names";
 pub(crate) const EMPTY_ID: &str = "its header with the id is empty";
@@ -55,11 +58,13 @@ impl Reading {
         let of_retry = |name| text(&headers, name).filter(|_| is_retry);
         let topic = of_retry(TOPIC).unwrap_or_else(|| record.topic().to_owned());
         let position = of_retry(POSITION).unwrap_or_else(|| place.clone());
+        let has_due = is_retry && headers.iter().any(|header| header.key == DUE);
         let due = of_retry(DUE).and_then(|millis| millis.parse().ok()).and_then(since_1970);
+        let due = due.or_else(|| has_due.then(|| SystemTime::now() + UNREADABLE_DUE));
         let payload = record.payload();
         let payload_or_nothing = Bytes::copy_from_slice(payload.unwrap_or_default());
         let mut message = Message::new(id, topic, payload_or_nothing).at(position);
-        for header in headers.iter().filter(|header| !header.key.starts_with(PREFIX)) {
+        for header in headers.iter().filter(|header| !is_ours(header.key)) {
             if let Some(Ok(value)) = header.value.map(std::str::from_utf8) {
                 message = message.with_header(header.key, value);
             }
@@ -132,13 +137,15 @@ mod tests {
 
     #[test]
     fn a_record_is_read_with_its_key_its_time_and_its_text_headers() {
-        let record =
-            record("orders", &[("tenant", Some(b"a")), ("bytes", Some(&[0xff])), ("none", None)]);
+        let record = record(
+            "orders",
+            &[("idempotent-key", Some(b"a")), ("bytes", Some(&[0xff])), ("none", None)],
+        );
         let read = Reading::default().read(&record);
         let message = &read.message;
         assert_eq!((message.id(), message.position()), ("orders/3/42", "orders/3/42"));
         assert_eq!((message.topic(), message.key()), ("orders", Some("order-7")));
-        assert_eq!(message.headers().collect::<Vec<_>>(), [("tenant", "a")]);
+        assert_eq!(message.headers().collect::<Vec<_>>(), [("idempotent-key", "a")]);
         assert_eq!(message.published_at(), since_1970(5000));
         assert_eq!((message.delivery_count(), read.headers.count()), (None, 3));
         assert_eq!(message.payload().as_ref(), b"tea");
@@ -179,6 +186,17 @@ mod tests {
         assert_eq!((copy.due, copy.place.as_str()), (since_1970(9000), "retry/3/42"));
         let other = reading.read(&record("orders", &headers));
         assert_eq!((other.message.position(), other.due), ("orders/3/42", None));
+    }
+
+    #[test]
+    fn a_copy_is_due_later_where_its_time_cannot_be_read_and_at_once_where_it_has_none() {
+        let reading = Reading { id_header: None, retry_topic: Some("retry".to_owned()) };
+        let due = |headers: &[(&str, Option<&[u8]>)]| reading.read(&record("retry", headers)).due;
+        for value in [Some(b"soon".as_slice()), Some(&[0xff]), Some(&[b'9'; 30]), None] {
+            let soon = SystemTime::now() + UNREADABLE_DUE / 2;
+            assert!(due(&[(DUE, value)]).is_some_and(|due| due > soon), "{value:?}");
+        }
+        assert_eq!(due(&[]), None);
     }
 
     #[test]
