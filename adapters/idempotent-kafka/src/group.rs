@@ -62,6 +62,16 @@ impl Group {
         self.wake_polling();
     }
 
+    /// Stops, and nobody waits for what is in hand.
+    pub(crate) fn abandon(&self) {
+        self.state().is_abandoned = true;
+        self.stop();
+    }
+
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.state().is_abandoned
+    }
+
     /// The member has left the group.
     pub(crate) fn has_left(&self) {
         let mut state = self.state();

@@ -12,7 +12,9 @@
 //! | [`Left`](Verdict::Left) | the message is held for the source's [deadline](KafkaSource::deadline), if the partition is still this worker's |
 //! | kept alive | nothing: the group waits for as long as the member polls, and a thread of its own does that |
 //!
-//! **Offsets.** None is committed beyond an unfinished message, and none goes back. Whatever has become of a message
+//! **Offsets.** None is committed beyond an unfinished message, and none goes back, unless the client does: after a reset to
+//! the earliest message, such as when a partition has lost its end, its messages come again from there, and what was in hand
+//! commits nothing. Whatever has become of a message
 //! of a partition that was revoked commits nothing, also when the same partition comes back.
 //!
 //! **One stuck message** stops the offset of its partition, but not the partition: messages of other keys go on until

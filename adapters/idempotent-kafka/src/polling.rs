@@ -21,9 +21,9 @@ use tokio::time::Instant;
 use crate::context::{Callbacks, Said, assign, listed, unassign};
 use crate::group::{FLUSHED_WITHIN, Group};
 use crate::received::Reading;
-use crate::refusals::{has_moved_on, is_refusal, of_client};
+use crate::refusals::{has_moved_on, is_refusal, of_client, of_partition};
 use crate::requests::{Request, Requests};
-use crate::state::{Place, Stage};
+use crate::state::{Place, Stage, in_turn};
 
 /// How long the client is not asked at most whether something has happened. It wakes the thread as a rule.
 const LONGEST_PAUSE: Duration = Duration::from_millis(100);
@@ -56,6 +56,10 @@ pub(crate) struct Polling {
     commit_again_at: Instant,
     /// Until when a last commit is waited for, once the source stops and nothing is in hand.
     flush_until: Option<Instant>,
+    /// When the group is left once the source is dropped, whatever is in hand.
+    abandon_at: Option<Instant>,
+    /// The place that a message was last received from, so that each has its turn.
+    last: Option<Place>,
     /// Told once the group has assigned something, or refused this member.
     joined: Option<oneshot::Sender<Result<(), SourceError>>>,
 }
@@ -113,6 +117,8 @@ impl Polling {
             commit_at: Instant::now(),
             commit_again_at: Instant::now(),
             flush_until: None,
+            abandon_at: None,
+            last: None,
             joined: Some(joined),
         })
     }
@@ -144,10 +150,20 @@ impl Polling {
 
     /// Whether the source has stopped, and all of it is settled and committed.
     fn is_done(&mut self) -> bool {
-        if self.group.stage() < Stage::Stopping || self.group.in_hand() > 0 {
+        if self.group.stage() < Stage::Stopping {
             return false;
         }
         let now = Instant::now();
+        if self.group.in_hand() > 0 {
+            // The group would wait for it for ever.
+            if !self.group.is_abandoned() {
+                return false;
+            }
+            let until = now + self.plan.drain_within;
+            if now < *self.abandon_at.get_or_insert(until) {
+                return false;
+            }
+        }
         let until = *self.flush_until.get_or_insert(now + FLUSHED_WITHIN);
         let is_flushed = !self.is_committing && self.group.to_commit().is_empty();
         is_flushed || now >= until
@@ -200,6 +216,10 @@ impl Polling {
     fn failed(&mut self, error: &KafkaError) {
         let code = error.rdkafka_error_code();
         let dynamic = error as &dyn std::error::Error;
+        if let Some(failure) = of_partition(error) {
+            tracing::warn!(error = dynamic, "a partition cannot be read");
+            return self.group.fail(failure);
+        }
         match error {
             KafkaError::MessageConsumptionFatal(_) => {
                 let text = format!("the client cannot go on: {error}");
@@ -281,18 +301,28 @@ impl Polling {
 
     // --- Messages.
 
+    /// One message of each partition in turn, as long as there is room.
     fn receive(&mut self) {
         let mut errors = Vec::new();
-        let mut room = self.group.room();
-        for (place, queue) in &self.queues {
-            while room > 0 && self.group.may_receive(place) {
+        let mut is_idle = false;
+        while !is_idle {
+            is_idle = true;
+            for place in in_turn(self.queues.keys(), self.last.as_ref()) {
+                if self.group.room() == 0 {
+                    break;
+                }
+                let Some(queue) = self.queues.get(&place) else { continue };
+                if !self.group.may_receive(&place) {
+                    continue;
+                }
                 match queue.poll(Duration::ZERO) {
                     Some(Ok(record)) => {
                         self.take_in(&record);
-                        room = self.group.room();
+                        self.last = Some(place);
+                        is_idle = false;
                     }
                     Some(Err(error)) => errors.push(error),
-                    None => break,
+                    None => {}
                 }
             }
         }

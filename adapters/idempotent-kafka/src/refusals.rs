@@ -43,3 +43,38 @@ pub(crate) fn has_moved_on(error: &KafkaError) -> bool {
         )
     )
 }
+
+/// What is wrong with one partition, and does not pass by itself.
+pub(crate) fn of_partition(error: &KafkaError) -> Option<SourceError> {
+    match error.rdkafka_error_code()? {
+        Code::AutoOffsetReset => Some(SourceError::gone(
+            "the group has committed no offset of a partition, or one that is not there any more, and \
+             `auto.offset.reset` is `error`: set one with `kafka-consumer-groups --reset-offsets`, or write `earliest`",
+        )),
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
+            Some(SourceError::unavailable(format!("a topic or a partition is gone: {error}")))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use idempotent_core::consumer::SourceErrorKind::{Gone, Unavailable};
+
+    use super::*;
+
+    #[test]
+    fn a_partition_that_cannot_be_read_is_told_from_one_that_is_at_its_end() {
+        for (code, kind) in [
+            (Code::AutoOffsetReset, Some(Gone)),
+            (Code::UnknownTopicOrPartition, Some(Unavailable)),
+            (Code::UnknownTopic, Some(Unavailable)),
+            (Code::UnknownPartition, Some(Unavailable)),
+            (Code::PartitionEOF, None),
+        ] {
+            let failure = of_partition(&KafkaError::MessageConsumption(code));
+            assert_eq!(failure.map(|failure| failure.kind()), kind, "{code:?}");
+        }
+    }
+}

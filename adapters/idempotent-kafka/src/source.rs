@@ -84,6 +84,8 @@ use crate::verdict::{KafkaDelivery, Shared};
 /// | `partition.assignment.strategy` | yours: eager ones and `cooperative-sticky`. All members of a group need the same |
 /// | `group.instance.id` | yours. Such a member does not leave when it stops: its partitions wait for it for `session.timeout.ms` |
 /// | `allow.auto.create.topics` | `false`, unless you set it |
+/// | `enable.partition.eof` | `false`; `true` is refused |
+/// | `queued.max.messages.kbytes` | 4096, unless you set it: how much the client fetches ahead of each partition that this member has. librdkafka's own default is 65536 |
 ///
 /// TLS, SASL by SCRAM or Kerberos, and zstd are features of the client: add `rdkafka` to your own `Cargo.toml` with them.
 #[must_use = "a source does nothing until a consumer runs with it"]
@@ -103,7 +105,7 @@ struct Member(Arc<Group>);
 
 impl Drop for Member {
     fn drop(&mut self) {
-        self.0.stop();
+        self.0.abandon();
     }
 }
 
@@ -153,7 +155,8 @@ impl KafkaSource {
     ///
     /// No offset is committed beyond an unfinished message, so all that are ahead of it come again if this worker ends,
     /// and are replayed. Once there are that many, the partition waits for that one message, and the others go on. Those
-    /// that wait for one of their key are kept in memory.
+    /// that wait for one of their key are kept in memory: up to this many of each partition, times their size, beside what the
+    /// client has fetched ahead (`queued.max.messages.kbytes`).
     pub fn max_ahead(mut self, messages: usize) -> Self {
         self.settings.max_ahead = messages;
         self
@@ -167,7 +170,10 @@ impl KafkaSource {
     }
 
     /// Sets for how long messages in hand may finish when the group wants their partition back. Default: 20 seconds; at most half of
-    /// `max.poll.interval.ms`, since the whole group waits.
+    /// `max.poll.interval.ms`, since the whole group waits. With `cooperative-sticky`, too, the client fetches nothing of this
+    /// member's other partitions meanwhile.
+    ///
+    /// So long, too, they may go on when the source is dropped, before its member leaves the group.
     ///
     /// What has not finished then is another worker's, which waits for as long as the message is in hand here. What becomes of it
     /// here is recorded in the store, and commits nothing.

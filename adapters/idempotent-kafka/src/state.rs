@@ -23,6 +23,8 @@ pub(crate) struct State {
     /// How many messages may be ready.
     pub(crate) wanted: usize,
     pub(crate) stage: Stage,
+    /// The source was dropped, so that nobody waits for what is in hand.
+    pub(crate) is_abandoned: bool,
     pub(crate) failure: Option<SourceError>,
 }
 
@@ -61,6 +63,16 @@ pub(crate) struct Commit {
     pub(crate) place: Place,
     pub(crate) epoch: u64,
     pub(crate) offset: i64,
+}
+
+/// These places, from the one after the last that had its turn.
+pub(crate) fn in_turn<'a>(
+    places: impl Iterator<Item = &'a Place> + Clone,
+    last: Option<&Place>,
+) -> Vec<Place> {
+    let is_later = |place: &Place| last.is_none_or(|last| place > last);
+    let later = places.clone().filter(|place| is_later(place));
+    later.chain(places.filter(|place| !is_later(place))).cloned().collect()
 }
 
 impl State {
@@ -162,11 +174,7 @@ impl State {
 
     /// From the partitions in turn.
     pub(crate) fn take(&mut self, now: Instant) -> Option<Taken> {
-        let is_later = |place: &Place| self.last.as_ref().is_none_or(|last| place > last);
-        let later = self.partitions.keys().filter(|place| is_later(place));
-        let earlier = self.partitions.keys().filter(|place| !is_later(place));
-        let places: Vec<Place> = later.chain(earlier).cloned().collect();
-        for place in places {
+        for place in in_turn(self.partitions.keys(), self.last.as_ref()) {
             let Some(partition) = self.partitions.get_mut(&place) else { continue };
             let epoch = partition.epoch;
             if let Some((ticket, received)) = partition.take(now) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use idempotent_core::consumer::{Needs, Source, Verdict};
+use idempotent_core::consumer::{Needs, Source, SourceErrorKind, Verdict};
 
 use crate::cluster::{Topics, next};
 use crate::effects::{millis, secs};
@@ -85,8 +85,14 @@ async fn deliveries_are_counted_of_messages_that_no_other_member_can_have_had() 
     let before = next(&mut source).await;
     assert_eq!(before.message().delivery_count(), None);
     before.settle(&Verdict::Completed).await.unwrap();
-    // The source has asked by then where the partition ends.
-    tokio::time::sleep(secs(1)).await;
+    // Until the source has heard where the partition ends.
+    let mut is_counted = false;
+    while !is_counted {
+        topics.publish(0, None, "probe").await;
+        let probe = next(&mut source).await;
+        is_counted = probe.message().delivery_count() == Some(1);
+        probe.settle(&Verdict::Completed).await.unwrap();
+    }
     topics.publish(0, None, "after").await;
     for count in 1..=3 {
         let delivery = next(&mut source).await;
@@ -94,4 +100,37 @@ async fn deliveries_are_counted_of_messages_that_no_other_member_can_have_had() 
         assert_eq!((message.id(), message.delivery_count()), ("after", Some(count)));
         delivery.settle(&Verdict::Retry { after: millis(1) }).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_with_many_messages_does_not_keep_another_one_waiting() {
+    let topics = Topics::with_partitions(2);
+    topics.publish(1, None, "one").await;
+    for number in 0..200 {
+        topics.publish(0, None, &format!("order-{number}")).await;
+    }
+    let mut source = topics.started().await;
+    let (mut before, mut id) = (0, String::new());
+    while id != "one" {
+        let delivery = next(&mut source).await;
+        id = delivery.message().id().to_owned();
+        // Time for the client to fetch the other partition.
+        tokio::time::sleep(millis(20)).await;
+        delivery.settle(&Verdict::Completed).await.unwrap();
+        before += 1;
+        assert!(before < 100, "it waits for the other partition");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_without_an_offset_ends_a_source_that_must_not_choose_one() {
+    let topics = Topics::with_partitions(1);
+    let mut client = topics.client();
+    client.set("auto.offset.reset", "error");
+    let mut source = topics.source_of(client);
+    source.start(&Needs::of("shop.ship")).await.unwrap();
+    let gone = tokio::time::timeout(secs(30), source.next(NonZeroUsize::MIN)).await.unwrap();
+    let error = gone.map(drop).unwrap_err();
+    assert_eq!(error.kind(), SourceErrorKind::Gone);
+    assert!(error.to_string().contains("--reset-offsets"), "{error}");
 }

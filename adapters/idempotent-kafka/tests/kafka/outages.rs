@@ -82,18 +82,21 @@ async fn a_handler_that_blocks_the_only_thread_does_not_cost_the_member_its_part
     let mut client = topics.client();
     client.set("max.poll.interval.ms", "4000");
     let source = topics.source_of(client).drain_within(secs(1));
-    let effects = Effects::default();
+    let (effects, ends) = (Effects::default(), Ends::default());
     let counted = effects.clone();
-    let consumer =
-        Consumer::builder("shop.ship", &engine()).concurrency(1).handler(move |payload: String| {
+    let consumer = ends.watch(Consumer::builder("shop.ship", &engine())).concurrency(1).handler(
+        move |payload: String| {
             if payload == "slow" {
                 std::thread::sleep(secs(6));
             }
             counted.add(&payload);
             async { Ok::<_, String>(()) }
-        });
+        },
+    );
     let running = Running::start(&consumer, source);
     topics.until_committed(&[Some(2)]).await;
     running.stop().await;
     assert_eq!((effects.of("slow"), effects.of("next")), (1, 1));
+    // Had it lost them, those in hand would have come again, and been replayed.
+    assert_eq!(ends.all(), vec![(DeliveryOutcome::Executed, Verdict::Completed); 2]);
 }

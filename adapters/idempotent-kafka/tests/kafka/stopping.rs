@@ -1,6 +1,9 @@
 //! A source that stops.
 
+use std::sync::Arc;
+
 use idempotent_core::consumer::{Consumer, Needs, Source, Verdict};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::cluster::{Cluster, Topics, next};
@@ -14,19 +17,25 @@ async fn what_ran_is_committed_when_a_consumer_has_stopped_and_what_has_not_star
         topics.publish(0, None, &format!("order-{number}")).await;
     }
     let (effects, engine) = (Effects::default(), engine());
-    let counted = effects.clone();
+    let (counted, gate) = (effects.clone(), Arc::new(Semaphore::new(0)));
+    let opened = Arc::clone(&gate);
     let consumer =
         Consumer::builder("shop.ship", &engine).concurrency(2).handler(move |payload: String| {
             counted.add(&payload);
-            async {
-                tokio::time::sleep(millis(500)).await;
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.acquire().await.unwrap().forget();
                 Ok::<_, String>(())
             }
         });
     // It would commit only in a minute.
     let running = Running::start(&consumer, topics.source().commit_every(secs(60)));
     until(|| effects.all().len() == 2).await;
-    running.stop().await;
+    tokio::join!(running.stop(), async {
+        // It has been told to stop by then.
+        tokio::time::sleep(millis(500)).await;
+        opened.add_permits(10);
+    });
     assert_eq!(topics.committed().await, [Some(2)]);
     assert_eq!(effects.all().len(), 2);
     let running = Running::start(&counting(&engine, &effects), topics.source());
@@ -65,6 +74,21 @@ async fn a_source_that_is_dropped_leaves_once_nothing_of_it_is_in_hand() {
     assert_eq!(topics.committed().await, [Some(1)]);
     let mut other = topics.started().await;
     assert_eq!(next(&mut other).await.message().id(), "order-8");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_dropped_leaves_in_time_though_something_of_it_is_in_hand() {
+    let topics = Topics::with_partitions(1);
+    topics.publish(0, None, "order-7").await;
+    let mut source = topics.source().drain_within(millis(500));
+    source.start(&Needs::of("shop.ship")).await.unwrap();
+    let in_hand = next(&mut source).await;
+    drop(source);
+    let mut other = topics.started().await;
+    let again = next(&mut other).await;
+    let error = in_hand.settle(&Verdict::Completed).await.unwrap_err();
+    assert!(error.is_taken_back(), "{error}");
+    assert_eq!(again.message().id(), "order-7");
 }
 
 #[tokio::test(flavor = "multi_thread")]
