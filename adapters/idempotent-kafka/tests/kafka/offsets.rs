@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
 
 use idempotent_core::consumer::{Needs, Source, SourceErrorKind, Verdict};
+use idempotent_kafka::rdkafka::consumer::{BaseConsumer, Consumer};
+use idempotent_kafka::rdkafka::{Message, Offset, TopicPartitionList};
 
 use crate::cluster::{Topics, next};
 use crate::effects::{millis, secs};
@@ -133,4 +137,32 @@ async fn a_partition_without_an_offset_ends_a_source_that_must_not_choose_one() 
     let error = gone.map(drop).unwrap_err();
     assert_eq!(error.kind(), SourceErrorKind::Gone);
     assert!(error.to_string().contains("--reset-offsets"), "{error}");
+}
+
+/// The source relies on it where it has to go back. No mock cluster makes it do so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_back_gives_nothing_any_more_of_what_it_had_fetched() {
+    let topics = Topics::with_partitions(1);
+    for number in 0..10 {
+        topics.publish(0, None, &format!("order-{number}")).await;
+    }
+    let (config, topic) = (topics.client(), topics.orders.clone());
+    let reading = tokio::task::spawn_blocking(move || {
+        let consumer: Arc<BaseConsumer> = Arc::new(config.create().unwrap());
+        let queue = consumer.split_partition_queue(&topic, 0).unwrap();
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&topic, 0, Offset::Beginning).unwrap();
+        consumer.assign(&list).unwrap();
+        let next = || {
+            let mut polls = (0..300).filter_map(|_| {
+                drop(consumer.poll(Duration::ZERO));
+                queue.poll(millis(100))
+            });
+            polls.next().unwrap().unwrap().offset()
+        };
+        let before = [(); 5].map(|()| next());
+        consumer.seek(&topic, 0, Offset::Offset(2), Duration::ZERO).unwrap();
+        (before, [(); 2].map(|()| next()))
+    });
+    assert_eq!(reading.await.unwrap(), ([0, 1, 2, 3, 4], [2, 3]));
 }
