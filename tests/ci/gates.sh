@@ -60,7 +60,7 @@ step_features() {
 # can be only once idempotent-core is.
 step_adapters_gates() {
     local manifest=adapters/Cargo.toml folder file files
-    cargo fmt --manifest-path "$manifest" -p idempotent-rabbitmq --check
+    cargo fmt --manifest-path "$manifest" -p idempotent-kafka -p idempotent-rabbitmq --check
     CARGO_TARGET_DIR="$target" cargo clippy --locked --manifest-path "$manifest" --workspace --all-targets \
         --all-features -- -D warnings
     CARGO_TARGET_DIR="$target/adapters" RUSTDOC="$PWD/tests/ci/rustdoc-docsrs" RUSTDOCFLAGS="-D warnings --cfg docsrs" \

@@ -148,6 +148,10 @@ step_examples() {
         echo "--- $name"
         "$(executable "$name")"
     done
+    # It has a mock cluster with it.
+    echo "--- kafka_orders"
+    CARGO_TARGET_DIR="$target" cargo run --quiet --locked --manifest-path adapters/Cargo.toml \
+        -p idempotent-kafka --example kafka_orders
     has_servers_of orders || missing "a server of the example orders" || return 0
     echo "--- orders"
     CARGO_TARGET_DIR="$target" cargo run --quiet --locked --manifest-path adapters/Cargo.toml \

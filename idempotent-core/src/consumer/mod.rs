@@ -68,7 +68,7 @@
 //! # Parts
 //!
 //! A [`Source`] gives the [deliveries](Delivery) of one broker. `jetstream` is that of NATS, `redis_streams` that of
-//! Redis and Valkey, the package `idempotent-rabbitmq` has that of RabbitMQ, and `testing::sources` has one in memory and
+//! Redis and Valkey, the packages `idempotent-rabbitmq` and `idempotent-kafka` have those of RabbitMQ and Kafka, and `testing::sources` has one in memory and
 //! the contract suite that every source keeps. What a handler takes
 //! is [`FromMessage`].
 //!

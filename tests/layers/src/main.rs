@@ -74,8 +74,10 @@ fn options(mut arguments: impl Iterator<Item = String>) -> Result<Option<Options
     }
     if options.crates.is_empty() {
         let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let crates = ["idempotent-core", "idempotent-macros", "adapters/idempotent-rabbitmq"];
-        options.crates = crates.map(|folder| workspace.join(folder)).into();
+        let crates = ["idempotent-core", "idempotent-macros"];
+        let adapters = ["adapters/idempotent-kafka", "adapters/idempotent-rabbitmq"];
+        let folders = crates.into_iter().chain(adapters);
+        options.crates = folders.map(|folder| workspace.join(folder)).collect();
     }
     Ok(Some(options))
 }

@@ -26,6 +26,7 @@ pub(crate) fn of_crate(name: &str) -> Option<&'static [Layer]> {
     match name {
         "idempotent-core" => Some(CORE),
         "idempotent-macros" => Some(MACROS),
+        "idempotent-kafka" => Some(KAFKA),
         "idempotent-rabbitmq" => Some(RABBITMQ),
         _ => None,
     }
@@ -100,6 +101,23 @@ const MACROS: &[Layer] = &[
     Layer { name: "parse", files: &["parse/"], imports: Only(&["errors"]) },
     Layer { name: "check", files: &["check/"], imports: Only(&["errors", "parse"]) },
     Layer { name: "expand", files: &["expand/"], imports: Only(&["errors", "parse", "check"]) },
+    Layer { name: "lib", files: &["lib.rs"], imports: Everything },
+];
+
+#[rustfmt::skip]
+const KAFKA: &[Layer] = &[
+    Layer { name: "settings", files: &["header_names.rs", "settings.rs"], imports: Only(&[]) },
+    // What is read of a message, and what is copied.
+    Layer { name: "messages", files: &["received.rs", "copies.rs"], imports: Only(&["settings"]) },
+    // What a member of the group has. No client is needed for it.
+    Layer { name: "group", files: &["offsets.rs", "partition.rs", "state.rs", "group.rs"], imports: Only(&["messages"]) },
+    // The client, and the threads that it has.
+    Layer { name: "client", files: &[
+        "client_config.rs", "refusals.rs", "context.rs", "requests.rs", "polling.rs", "publisher.rs",
+    ], imports: Only(&["settings", "messages", "group"]) },
+    Layer { name: "source", files: &["start.rs", "verdict.rs", "source.rs"], imports: Only(&[
+        "settings", "messages", "group", "client",
+    ]) },
     Layer { name: "lib", files: &["lib.rs"], imports: Everything },
 ];
 

@@ -36,6 +36,19 @@ impl Fixture {
         self.subject.gives_ids()
     }
 
+    pub(super) fn keeps_to_one_connection(&self) -> bool {
+        self.subject.keeps_to_one_connection()
+    }
+
+    /// How soon a message that is given up comes to another connection.
+    pub(super) fn taken_over_within(&self) -> Duration {
+        match self.keeps_to_one_connection() {
+            // Its connection has to be gone.
+            true => self.subject.patience(),
+            false => self.deadline() / 2,
+        }
+    }
+
     pub(super) async fn connect(&self) -> Connection {
         let mut source = self.subject.connect().await;
         let needs = Needs::of("contract").attempts(3).concurrency(8);

@@ -59,6 +59,12 @@ pub trait SourceSubject: Send + Sync + 'static {
         true
     }
 
+    /// Whether a message goes to the same connection for as long as that is there, as those of a partition of Kafka do.
+    /// Default: any connection may get it.
+    fn keeps_to_one_connection(&self) -> bool {
+        false
+    }
+
     /// How long a call that should return soon may really take. Default: ten seconds.
     fn patience(&self) -> Duration {
         Duration::from_secs(10)

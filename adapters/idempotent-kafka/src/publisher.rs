@@ -1,0 +1,56 @@
+//! [`Publisher`]: produces copies of messages, and knows whether the broker has them.
+
+use std::fmt;
+use std::time::Duration;
+
+use rdkafka::error::KafkaError;
+use rdkafka::message::OwnedHeaders;
+use rdkafka::producer::{FutureProducer, FutureRecord, Producer};
+use rdkafka::util::Timeout;
+
+use crate::received::Received;
+
+/// How long a copy waits for room among those that are under way.
+const QUEUED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Produces copies, each confirmed by all replicas that are in sync.
+pub(crate) struct Publisher(FutureProducer);
+
+impl Publisher {
+    pub(crate) fn new(producer: FutureProducer) -> Self {
+        Self(producer)
+    }
+
+    /// Produces a copy, and returns once the broker has it.
+    pub(crate) async fn publish(
+        &self,
+        topic: &str,
+        of: &Received,
+        headers: OwnedHeaders,
+    ) -> Result<(), KafkaError> {
+        let mut record = FutureRecord::<[u8], [u8]>::to(topic).headers(headers);
+        record.key = of.key.as_deref();
+        record.payload = Some(of.message.payload()).filter(|_| !of.is_tombstone).map(|it| &**it);
+        match self.0.send(record, Timeout::After(QUEUED_WITHIN)).await {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(error),
+        }
+    }
+}
+
+impl Publisher {
+    /// Why this client can produce nothing any more, if that is so. There is no way back.
+    pub(crate) fn fatal_error(&self) -> Option<String> {
+        let (code, reason) = self.0.client().fatal_error()?;
+        Some(format!(
+            "the client that produces copies cannot go on: {reason} ({code}); where it may not be idempotent, grant it \
+             `IdempotentWrite` on the cluster"
+        ))
+    }
+}
+
+impl fmt::Debug for Publisher {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Publisher").finish_non_exhaustive()
+    }
+}
