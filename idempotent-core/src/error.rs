@@ -96,7 +96,8 @@ pub enum ErrorKind {
     /// evicted, or could not be encoded. The body did not run again.
     ResultNotKept,
     /// The record was written by a version of the operation or of this library that this version
-    /// cannot read. The body did not run.
+    /// cannot read. The body did not run. Or a [step](crate::guide::calls_of_several_effects) was recorded by other code,
+    /// which named or called it otherwise: the run ended there, and the call waits for the code that began it.
     Incompatible,
     /// The stored record was not written by anybody who has the engine's
     /// [secret](crate::IdempotencyBuilder::secret): its MAC is missing or wrong. Nothing of it is
@@ -120,7 +121,8 @@ pub enum ErrorKind {
     /// The payload of the fingerprint, or the value of a [resolution](crate::engine::Resolution),
     /// could not be encoded; or that value has another type than the operation's result.
     Encode,
-    /// The recorded result cannot be decoded as this call's type. The body did not run.
+    /// The recorded result cannot be decoded as this call's type. The body did not run. Or that of a
+    /// [step](crate::guide::calls_of_several_effects) cannot, or was not kept: the run ended there, and the step has run.
     Decode,
     /// The body ran, but a replay would not return what it returned: its type is encoded in one form
     /// and decoded in another. The source is a [`ReplayMismatch`](crate::call::ReplayMismatch), which

@@ -1,17 +1,20 @@
 //! A store that keeps to a limit of its own, beside the engine's.
 
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use idempotent_core::backends::MemoryStore;
-use idempotent_core::model::RecordId;
+use idempotent_core::model::{RecordId, StepEntry, StepId, Token};
 use idempotent_core::store::{
-    Complete, CompleteOutcome, Entry, Page, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
-    Scan, Store, StoreError,
+    Complete, CompleteOutcome, Entry, Journal, Page, Release, Renew, RenewOutcome, Reserve,
+    ReserveOutcome, Resume, ResumeOutcome, Scan, Store, StoreError, Suspend, WriteStep,
+    WriteStepOutcome,
 };
-use idempotent_core::{ErrorKind, Idempotency, Operation};
+use idempotent_core::{Error, ErrorKind, Idempotency, Operation};
 use idempotent_tests::{Runs, call, secs};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 const CHARGE: Operation = Operation::new("charge");
 /// The engine's own.
@@ -21,6 +24,8 @@ const LIMIT: Duration = secs(5);
 struct Slow {
     store: MemoryStore,
     promises: Option<Duration>,
+    /// Steps that it was asked to write. The first one hangs.
+    writes: AtomicUsize,
 }
 
 const TAKES: Duration = secs(8);
@@ -29,6 +34,10 @@ const TAKES: Duration = secs(8);
 impl Store for Slow {
     fn response_timeout(&self) -> Option<Duration> {
         self.promises
+    }
+
+    fn journal(&self) -> Option<&dyn Journal> {
+        Some(self)
     }
 
     async fn reserve(&self, request: &Reserve<'_>) -> Result<ReserveOutcome, StoreError> {
@@ -63,8 +72,34 @@ impl Store for Slow {
     }
 }
 
+#[async_trait]
+impl Journal for Slow {
+    async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
+        if self.writes.fetch_add(1, Ordering::SeqCst) == 0 {
+            pending::<()>().await;
+        }
+        self.store.write_step(request).await
+    }
+
+    async fn load_steps(
+        &self,
+        id: &RecordId,
+        journal: Token,
+    ) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
+        self.store.load_steps(id, journal).await
+    }
+
+    async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError> {
+        Journal::resume(&self.store, request).await
+    }
+
+    async fn suspend(&self, request: &Suspend<'_>) -> Result<(), StoreError> {
+        Journal::suspend(&self.store, request).await
+    }
+}
+
 fn engine(promises: Option<Duration>) -> Idempotency {
-    let store = Slow { store: MemoryStore::new(), promises };
+    let store = Slow { store: MemoryStore::new(), promises, writes: AtomicUsize::new(0) };
     Idempotency::builder(store).store_timeout(LIMIT).build()
 }
 
@@ -96,4 +131,19 @@ async fn an_operator_is_not_kept_waiting_by_a_promise() {
     let begin = Instant::now();
     assert_eq!(engine.inspect(&id).await.unwrap_err().kind(), ErrorKind::Store);
     assert_eq!(begin.elapsed(), LIMIT);
+}
+
+/// The promise is for reservations and results.
+#[tokio::test(start_paused = true)]
+async fn a_step_whose_write_hangs_is_written_again_whatever_the_store_promises() {
+    let (engine, runs) = (engine(Some(secs(2))), Runs::new());
+    let step = || async {
+        let step = CHARGE.step().returning::<Result<usize, Error>>();
+        step.run(|| async { Ok(runs.note()) }).await
+    };
+    let checkout = Operation::new("checkout").key("k").engine(&engine);
+    let checkout = checkout.returning::<Result<usize, Error>>().run(step);
+    let done =
+        timeout(secs(3600), checkout).await.expect("it is given up after the engine's limit");
+    assert_eq!((done.unwrap(), runs.count()), (1, 1));
 }
