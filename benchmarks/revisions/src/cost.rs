@@ -17,7 +17,7 @@ const TICKS: f64 = 100.0;
 /// Prints write-ahead log, processor time and transactions of a call, for each side.
 pub(crate) async fn measure(sides: &Sides, server: &Postgres) -> Result<(), Box<dyn Error>> {
     for (what, tasks) in [(What::Execute, 1), (What::Execute, 256), (What::Replay, 256)] {
-        let plan = Plan { what, tasks, keys: 0, calls: if tasks == 1 { 200 } else { 8_192 } };
+        let plan = Plan { what, tasks, keys: 0, calls: if tasks == 1 { 1_000 } else { 8_192 } };
         println!("{what:?}, {tasks} tasks: of the server, a call");
         let base = fresh();
         for side in &sides.0 {
@@ -56,8 +56,8 @@ struct Counters {
 
 impl Counters {
     async fn read(server: &Postgres) -> Result<Self, Box<dyn Error>> {
-        // Sessions report what they counted once a second, and when they are idle.
-        tokio::time::sleep(Duration::from_millis(1_200)).await;
+        // Sessions report what they counted once a second at most.
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
         let counters = server.sql(
             "SELECT pg_current_wal_insert_lsn() - '0/0', sum(xact_commit + xact_rollback) FROM pg_stat_database
              WHERE datname IN ('older', 'current', 'plain')",
