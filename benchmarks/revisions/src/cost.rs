@@ -1,0 +1,94 @@
+//! What a call takes of the server.
+
+use std::error::Error;
+use std::fs;
+use std::time::Duration;
+
+use idempotent_servers::Postgres;
+
+use crate::rounds::{Plan, fresh, median, prepare, turn};
+use crate::side::What;
+use crate::sides::Sides;
+
+const ROUNDS: usize = 5;
+/// Ticks of a second, in which Linux counts the time of processes.
+const TICKS: f64 = 100.0;
+
+/// Prints write-ahead log, processor time and transactions of a call, for each side.
+pub(crate) async fn measure(sides: &Sides, server: &Postgres) -> Result<(), Box<dyn Error>> {
+    for (what, tasks) in [(What::Execute, 1), (What::Execute, 256), (What::Replay, 256)] {
+        let plan = Plan { what, tasks, keys: 0, calls: if tasks == 1 { 1_000 } else { 8_192 } };
+        println!("{what:?}, {tasks} tasks: of the server, a call");
+        let base = fresh();
+        for side in &sides.0 {
+            prepare(side, plan, base).await;
+        }
+        let mut taken = [const { [const { Vec::new() }; 3] }; 3];
+        for round in 0..ROUNDS {
+            for place in 0..taken.len() {
+                let which = (place + round) % taken.len();
+                let before = Counters::read(server).await?;
+                turn(&sides.0[which], plan, plan.first(base, round as u64), plan.calls).await;
+                let after = Counters::read(server).await?;
+                for (all, one) in taken[which].iter_mut().zip(after.since(&before)) {
+                    all.push(one / plan.calls as f64);
+                }
+            }
+        }
+        for (side, [log, time, transactions]) in
+            sides.0.iter().zip(taken.map(|own| own.map(median)))
+        {
+            let name = side.name();
+            println!(
+                "  {name:20} {log:>6.0} bytes of log, {time:>6.1} µs, {transactions:>5.2} transactions"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// What a server counts from its start.
+struct Counters {
+    log: f64,
+    ticks: f64,
+    transactions: f64,
+}
+
+impl Counters {
+    async fn read(server: &Postgres) -> Result<Self, Box<dyn Error>> {
+        // Sessions report what they counted once a second at most.
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        let counters = server.sql(
+            "SELECT pg_current_wal_insert_lsn() - '0/0', sum(xact_commit + xact_rollback) FROM pg_stat_database
+             WHERE datname IN ('older', 'current', 'plain')",
+        );
+        let counters = counters.await;
+        let number = |column: usize| counters[0][column].as_deref().unwrap_or("0").parse::<f64>();
+        Ok(Self { log: number(0)?, ticks: ticks(server.pid())?, transactions: number(1)? })
+    }
+
+    fn since(&self, before: &Self) -> [f64; 3] {
+        let microseconds = (self.ticks - before.ticks) / TICKS * 1e6;
+        [self.log - before.log, microseconds, self.transactions - before.transactions]
+    }
+}
+
+/// The processor time of a server and its children, also of those that have ended.
+fn ticks(server: u32) -> Result<f64, Box<dyn Error>> {
+    let mut sum = 0.0;
+    for entry in fs::read_dir("/proc")? {
+        let Ok(process) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
+        let Ok(stat) = fs::read_to_string(format!("/proc/{process}/stat")) else { continue };
+        // The name stands in brackets, and may hold anything.
+        let Some((_, fields)) = stat.rsplit_once(") ") else { continue };
+        let fields: Vec<&str> = fields.split(' ').collect();
+        let number = |field: usize| fields[field - 3].parse::<f64>();
+        if process == server || number(4)? == f64::from(server) {
+            sum += number(14)? + number(15)?;
+        }
+        if process == server {
+            sum += number(16)? + number(17)?;
+        }
+    }
+    Ok(sum)
+}
