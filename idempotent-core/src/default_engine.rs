@@ -116,7 +116,6 @@ mod tests {
             engine: None,
             limiter: None,
             detaches: false,
-            is_step: false,
             result_types: None,
             trace_parent: None,
             input: None,

@@ -59,19 +59,11 @@ impl CallBuilder {
             engine: None,
             limiter: None,
             detaches: false,
-            is_step: false,
             result_types: None,
             trace_parent: None,
             input: None,
         };
         Self { request: Box::new(request) }
-    }
-
-    /// The request of a step, which has an empty key unless it gets one.
-    pub(super) fn step_of(operation: Operation) -> Box<Request> {
-        let mut request = Self::new(operation, Ok(KeyParts::default()), None).request;
-        request.is_step = true;
-        request
     }
 
     /// Sets the tenant or user that the key belongs to, which becomes part of the record's

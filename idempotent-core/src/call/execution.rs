@@ -17,7 +17,7 @@ use crate::default_engine::engine_of;
 use crate::engine::{
     Acquired, AcquiringStep, Acquisition, CallReport, CallSpan, CurrentCallGuard,
     FinishInBackground, HeldReservation, HeldStep, Idempotency, KeyEnd, ObservedCall, Request,
-    StepRecording, UnrecordedRun, current,
+    StepRecording, StepRequest, UnrecordedRun, current,
 };
 use crate::error::Error;
 use crate::model::CallOutcome;
@@ -33,6 +33,7 @@ pub(super) struct Execution<T, E> {
 
 pub(super) enum Phase<T, E> {
     Unstarted(Box<Request>),
+    UnstartedStep(StepRequest),
     /// Reports the end until somebody has the key, who then does.
     Acquiring(Acquisition, CallReport),
     AcquiringStep(AcquiringStep),
@@ -75,6 +76,10 @@ impl<T, E> Execution<T, E> {
         Self { span, policy, phase: Phase::Unstarted(request), observed: None }
     }
 
+    pub(super) fn of_step(request: StepRequest, policy: Policy<T, E>, span: CallSpan) -> Self {
+        Self { span, policy, phase: Phase::UnstartedStep(request), observed: None }
+    }
+
     /// Everything before the body. `Some` is a replayed result; `None` means that the body may run.
     pub(super) fn poll_acquire(
         &mut self,
@@ -85,9 +90,6 @@ impl<T, E> Execution<T, E> {
                 let Phase::Unstarted(request) = mem::replace(&mut self.phase, Phase::Done) else {
                     return Poll::Pending;
                 };
-                if request.is_step {
-                    return self.start_step(request, cx);
-                }
                 let report = CallReport::start(&self.span);
                 match start(request, &self.span, &mut self.observed) {
                     ControlFlow::Break(acquired) => (acquired, report),
@@ -103,6 +105,7 @@ impl<T, E> Execution<T, E> {
                 self.phase = Phase::Done;
                 (acquired, report)
             }
+            Phase::UnstartedStep(_) => return self.start_step(cx),
             Phase::AcquiringStep(_) => return self.poll_step(cx),
             _ => return Poll::Ready(Ok(None)),
         };
@@ -162,7 +165,11 @@ impl<T, E> Execution<T, E> {
         body: &mut dyn Body<T, E>,
         cx: &mut Context<'_>,
     ) -> Poll<Finished<T, E>> {
-        if let Phase::Unstarted(_) | Phase::Acquiring(..) | Phase::AcquiringStep(_) = self.phase {
+        if let Phase::Unstarted(_)
+        | Phase::UnstartedStep(_)
+        | Phase::Acquiring(..)
+        | Phase::AcquiringStep(_) = self.phase
+        {
             match ready!(self.poll_acquire(cx)) {
                 Ok(Some(result)) => return Poll::Ready((result, CallOutcome::Replayed)),
                 Ok(None) => {

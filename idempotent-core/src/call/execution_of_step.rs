@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::execution::{Execution, Finished, Owner, Phase};
-use crate::engine::{AcquiredStep, HeldStep, Request, acquire_step, current};
+use crate::engine::{AcquiredStep, HeldStep, acquire_step, current};
 use crate::error::Error;
 use crate::model::CallOutcome;
 
@@ -15,9 +15,11 @@ impl<T, E> Execution<T, E> {
     /// Takes note that the body asks for this step, in the order in which the body does.
     pub(super) fn start_step(
         &mut self,
-        request: Box<Request>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Result<T, E>>, Error>> {
+        let Phase::UnstartedStep(request) = mem::replace(&mut self.phase, Phase::Done) else {
+            return Poll::Pending;
+        };
         match acquire_step(request, current()) {
             ControlFlow::Break(acquired) => Poll::Ready(self.begin_step(acquired)),
             ControlFlow::Continue(acquiring) => {

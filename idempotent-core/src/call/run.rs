@@ -36,7 +36,7 @@ impl<T, E> Call<T, E> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        Run { execution: Execution::new(self), body: LazyBody::Closure(body) }
+        Run::new(Execution::new(self), body)
     }
 
     /// Runs `body` like [`run`](Self::run), and returns how the call ended as well. For an annotated function, there is
@@ -76,6 +76,12 @@ impl<T, E> Call<T, E> {
 pub struct Run<T, E, F, Fut> {
     execution: Execution<T, E>,
     body: LazyBody<F, Fut>,
+}
+
+impl<T, E, F, Fut> Run<T, E, F, Fut> {
+    pub(super) const fn new(execution: Execution<T, E>, body: F) -> Self {
+        Self { execution, body: LazyBody::Closure(body) }
+    }
 }
 
 impl<T, E, F, Fut> fmt::Debug for Run<T, E, F, Fut> {

@@ -4,10 +4,12 @@ use std::fmt;
 use std::future::Future;
 
 use super::bounds::MemoizableError;
-use super::comparisons::Results;
+use super::comparisons::{Results, results};
+use super::execution::Execution;
+use super::policy::Policy;
 use super::run::Run;
-use super::typed::Call;
 use crate::codec::Comparison;
+use crate::engine::{CallSpan, StepRequest};
 use crate::model::Disposition;
 
 /// A step that is ready to run. [`StepBuilder::returning`](super::StepBuilder::returning) makes it.
@@ -15,40 +17,53 @@ use crate::model::Disposition;
 /// It runs once in a call: a run after a crash gets its recorded result. See
 /// [the guide](crate::guide::calls_of_several_effects).
 #[must_use = "a step does nothing until it runs"]
-pub struct Step<T, E>(pub(super) Call<T, E>);
+pub struct Step<T, E> {
+    pub(super) request: StepRequest,
+    pub(super) policy: Policy<T, E>,
+    pub(super) span: CallSpan,
+}
 
 impl<T, E> Step<T, E> {
-    /// Records `Err` as well as `Ok`. See [`Call::memoize_errors`].
-    pub fn memoize_errors(self) -> Self
+    /// Records `Err` as well as `Ok`. See [`Call::memoize_errors`](crate::Call::memoize_errors).
+    pub fn memoize_errors(mut self) -> Self
     where
         E: MemoizableError,
     {
-        Self(self.0.memoize_errors())
+        self.policy.memoize_errors();
+        self
     }
 
-    /// Lets `disposition` decide which results are recorded. See [`Call::memoize`].
-    pub fn memoize(self, disposition: fn(&Result<T, E>) -> Disposition) -> Self
+    /// Lets `disposition` decide which results are recorded. See [`Call::memoize`](crate::Call::memoize).
+    pub fn memoize(mut self, disposition: fn(&Result<T, E>) -> Disposition) -> Self
     where
         E: MemoizableError,
     {
-        Self(self.0.memoize(disposition))
+        self.policy.memoize(disposition);
+        self
     }
 
-    /// Lets `disposition` decide what an `Err` means. See [`Call::on_error`].
-    pub fn on_error(self, disposition: fn(&E) -> Disposition) -> Self {
-        Self(self.0.on_error(disposition))
+    /// Lets `disposition` decide what an `Err` means. See [`Call::on_error`](crate::Call::on_error).
+    pub fn on_error(mut self, disposition: fn(&E) -> Disposition) -> Self {
+        self.policy.on_error(disposition);
+        self
     }
 
-    /// See [`Call::comparing`].
+    /// See [`Call::comparing`](crate::Call::comparing).
     #[doc(hidden)]
-    pub fn comparing(self, find: fn(Results<T, E>) -> Option<Comparison<T>>) -> Self {
-        Self(self.0.comparing(find))
+    pub fn comparing(mut self, find: fn(Results<T, E>) -> Option<Comparison<T>>) -> Self {
+        if let Some(comparison) = find(results()) {
+            self.policy.compare_ok(comparison);
+        }
+        self
     }
 
-    /// See [`Call::comparing_errors`].
+    /// See [`Call::comparing_errors`](crate::Call::comparing_errors).
     #[doc(hidden)]
-    pub fn comparing_errors(self, find: fn(Results<T, E>) -> Option<Comparison<E>>) -> Self {
-        Self(self.0.comparing_errors(find))
+    pub fn comparing_errors(mut self, find: fn(Results<T, E>) -> Option<Comparison<E>>) -> Self {
+        if let Some(comparison) = find(results()) {
+            self.policy.compare_err(comparison);
+        }
+        self
     }
 
     /// Runs `body`, unless an earlier run of the call has recorded its result. An `Ok` is returned only once it is
@@ -74,12 +89,12 @@ impl<T, E> Step<T, E> {
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T, E>>,
     {
-        self.0.run(body)
+        Run::new(Execution::of_step(self.request, self.policy, self.span), body)
     }
 }
 
 impl<T, E> fmt::Debug for Step<T, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Step").field(&self.0).finish()
+        f.debug_struct("Step").field("name", &self.request.name).finish_non_exhaustive()
     }
 }

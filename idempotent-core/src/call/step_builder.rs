@@ -3,14 +3,12 @@
 use serde::Serialize;
 
 use super::bounds::{FromError, Memoizable};
-use super::builder::CallBuilder;
 use super::client_keys::assert_needs_no_owner;
 use super::policy::Policy;
 use super::result_type::ResultType;
 use super::step::Step;
-use super::typed::Call;
 use crate::codec;
-use crate::engine::{CallSpan, Request};
+use crate::engine::{CallSpan, StepRequest};
 use crate::error::Error;
 use crate::model::{Key, KeyParts, Operation};
 
@@ -34,7 +32,7 @@ impl Operation {
     /// # Ok(()) }
     /// ```
     pub fn step(self) -> StepBuilder {
-        StepBuilder { request: CallBuilder::step_of(self) }
+        StepBuilder { request: StepRequest::new(&self) }
     }
 }
 
@@ -42,21 +40,21 @@ impl Operation {
 #[derive(Debug)]
 #[must_use = "a step does nothing until it runs"]
 pub struct StepBuilder {
-    request: Box<Request>,
+    request: StepRequest,
 }
 
 impl StepBuilder {
     /// Tells this use of the step from others in the same call. Without a key, a step can succeed once in a call.
     pub fn key<K: Key + ?Sized>(mut self, key: &K) -> Self {
         const { assert_needs_no_owner::<K>() };
-        self.request.key = KeyParts::of(key);
+        self.request.key = Some(KeyParts::of(key).map(Box::new));
         self
     }
 
     /// Sets the payload: if an earlier run has recorded the step with a different one, it is refused with
     /// [`Incompatible`](crate::ErrorKind::Incompatible), and so is the run.
     pub fn fingerprint<P: Serialize + ?Sized>(mut self, payload: &P) -> Self {
-        self.request.digest = Some(codec::digest(payload).map_err(Box::new));
+        self.request.digest = Some(Box::new(codec::digest(payload)));
         self
     }
 
@@ -77,7 +75,7 @@ impl StepBuilder {
     }
 
     fn step<T, E>(self, policy: Policy<T, E>) -> Step<T, E> {
-        let span = CallSpan::of_step(&self.request.operation);
-        Step(Call { request: self.request, policy, span })
+        let span = CallSpan::of_step(self.request.name);
+        Step { request: self.request, policy, span }
     }
 }

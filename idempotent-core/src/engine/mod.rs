@@ -74,7 +74,8 @@ pub(crate) use self::settle::{
     HeldReservation, ReservationRef, Settlement, SuspendEnd, TransactionReservation, UnknownEnd,
 };
 pub(crate) use self::steps::{
-    AcquiredStep, AcquiringStep, HeldStep, RecordedStep, StepEnd, StepRecording, acquire_step,
+    AcquiredStep, AcquiringStep, HeldStep, RecordedStep, StepEnd, StepRecording, StepRequest,
+    acquire_step,
 };
 pub(crate) use self::task_engine::task_engine;
 pub use self::task_engine::with_engine;

@@ -25,7 +25,6 @@ mod release;
 mod renew;
 #[path = "../../../idempotent-core/src/backends/memory/reserve.rs"]
 mod reserve;
-#[expect(dead_code, reason = "compiled for what the tests need of it")]
 #[path = "../../../idempotent-core/src/backends/memory/slot.rs"]
 mod slot;
 #[expect(dead_code, reason = "compiled for what the tests need of it")]

@@ -1,25 +1,22 @@
 //! The journals of calls: their steps are kept beside the reservation, and go with it. Which calls are due is in `due`.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry as Place;
 
 use super::moment::Moment;
 use super::records::{CompletedMap, Records};
-use super::slot::Slot;
+use super::slot::{Slot, Steps};
 use super::unfinished::LockedId;
-use crate::model::{IdHasher, RecordId, StepEntry, StepId, StepStatus, Token};
+use crate::model::{RecordId, StepEntry, StepId, StepStatus, Token};
 use crate::store::{
     Replaces, Resume, ResumeOutcome, State, Suspend, WithoutJournal, WriteStep, WriteStepOutcome,
 };
 
-/// For so many steps a journal has room at first.
-const USUAL_STEPS: usize = 7;
-
 impl<C: CompletedMap> Records<C> {
     pub(super) fn write_step(&self, request: &WriteStep<'_>, now: Moment) -> WriteStepOutcome {
         let mut locked = self.unfinished.lock(request.id.hash());
-        let slot = locked.slot_mut().filter(|slot| slot.is_reservation() && !slot.is_vacant(now));
-        let Some(slot) = slot else { return WriteStepOutcome::Fenced };
+        let journaled = locked.journaled();
+        let journaled = journaled.filter(|(slot, _)| slot.is_reservation() && !slot.is_vacant(now));
+        let Some((slot, begin)) = journaled else { return WriteStepOutcome::Fenced };
         let is_own = slot.record.token() == request.record.token()
             && (!request.begins || slot.state(now) == Some(State::Reserved));
         if !is_own {
@@ -33,14 +30,10 @@ impl<C: CompletedMap> Records<C> {
             if matches!(request.replaces, Replaces::Entry(_)) {
                 return WriteStepOutcome::Conflict;
             }
-            locked.mark(request.record.clone());
+            begin.mark(slot, request.record.clone());
         }
-        let Some(slot) = locked.slot_mut() else { return WriteStepOutcome::Fenced };
         let may_settle = slot.record.waits_for_steps();
-        let steps = &mut slot.kept.get_or_insert_default().steps;
-        if steps.capacity() == 0 {
-            steps.reserve(USUAL_STEPS);
-        }
+        let steps = begin.steps(slot);
         for (step, entry) in request.also {
             steps.entry(*step).or_insert_with(|| entry.clone());
         }
@@ -75,8 +68,9 @@ impl<C: CompletedMap> Records<C> {
         let locked = self.unfinished.lock(id.hash());
         let slot = locked.slot().filter(|slot| slot.record.journal() == Some(journal));
         let kept = slot.and_then(|slot| slot.kept.as_deref());
-        kept.into_iter()
-            .flat_map(|kept| &kept.steps)
+        kept.and_then(|kept| kept.steps.as_ref())
+            .into_iter()
+            .flatten()
             .map(|(step, entry)| (*step, entry.clone()))
             .collect()
     }
@@ -109,8 +103,8 @@ impl<C: CompletedMap> Records<C> {
             if !request.suspended.has_journal() {
                 return;
             }
-            if let Some(kept) = &mut slot.kept {
-                settle(&mut kept.steps, request.settles);
+            if let Some(steps) = slot.kept.as_mut().and_then(|kept| kept.steps.as_mut()) {
+                settle(steps, request.settles);
             }
             locked.abandon(request.suspended.clone(), request.ends_lease(), now);
             locked.set_due(due);
@@ -136,7 +130,8 @@ impl LockedId<'_> {
     /// Suspends a call that waits for its steps, if none is in doubt any more: it is due at once.
     fn end_wait_for_steps(&mut self, now: Moment) {
         let Some(slot) = self.slot().filter(|slot| slot.record.waits_for_steps()) else { return };
-        let mut steps = slot.kept.iter().flat_map(|kept| kept.steps.values());
+        let steps = slot.kept.as_ref().and_then(|kept| kept.steps.as_ref());
+        let mut steps = steps.into_iter().flatten().map(|(_, entry)| entry);
         if steps.all(|entry| entry.status() != StepStatus::Begun) {
             let settled = slot.record.with_steps_settled();
             self.abandon(settled, false, now);
@@ -160,7 +155,8 @@ fn own_reservation<'a>(
 /// What a late owner may still do: settle the step that it began.
 fn settle_late(slot: Option<&mut Slot>, request: &WriteStep<'_>) -> WriteStepOutcome {
     let kept = slot.and_then(|slot| slot.kept.as_deref_mut());
-    let there = kept.and_then(|kept| kept.steps.get_mut(request.step));
+    let steps = kept.and_then(|kept| kept.steps.as_mut());
+    let there = steps.and_then(|steps| steps.get_mut(request.step));
     match (there, request.replaces) {
         (Some(there), _) if there == request.entry => WriteStepOutcome::Written,
         (Some(there), Replaces::Entry(seen)) if there == seen && !request.begins => {
@@ -171,10 +167,7 @@ fn settle_late(slot: Option<&mut Slot>, request: &WriteStep<'_>) -> WriteStepOut
     }
 }
 
-fn settle(
-    steps: &mut HashMap<StepId, StepEntry, IdHasher>,
-    settles: &[(StepId, StepEntry, StepEntry)],
-) {
+fn settle(steps: &mut Steps, settles: &[(StepId, StepEntry, StepEntry)]) {
     for (step, seen, entry) in settles {
         if let Some(there) = steps.get_mut(step).filter(|there| *there == seen) {
             *there = entry.clone();

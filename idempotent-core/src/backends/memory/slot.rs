@@ -23,10 +23,14 @@ pub(super) struct Slot {
     vacant_at: Moment,
 }
 
+/// What the journal of a call says of its steps.
+pub(super) type Steps = HashMap<StepId, StepEntry, IdHasher>;
+
 /// What another run of a call needs.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
-    pub(super) steps: HashMap<StepId, StepEntry, IdHasher>,
+    /// Set once one is written.
+    pub(super) steps: Option<Steps>,
     /// When the call is to be resumed without its caller.
     pub(super) due: Option<Moment>,
 }

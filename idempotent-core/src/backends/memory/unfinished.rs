@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::crate_items::{Hash, IdHasher, Record, Token};
 use super::due_index::DueIndex;
 use super::moment::Moment;
-use super::slot::Slot;
+use super::slot::{Slot, Steps};
 use super::slot_counts::SlotCounts;
 use super::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 use super::waiter_list::{WaiterId, WaiterList};
@@ -22,6 +22,9 @@ use super::warnings;
 
 /// A shard with fewer slots is not worth sweeping.
 const MIN_SWEPT_SLOTS: usize = 64;
+
+/// For so many steps a journal has room at first.
+const USUAL_STEPS: usize = 14;
 
 /// The pause between two sweeps of all shards, for each slot of the cap: a store that is full of
 /// live reservations spends a few percent of one core on finding nothing to sweep.
@@ -56,6 +59,31 @@ pub(super) struct LockedId<'a> {
     after_unlock: AfterUnlock,
     unfinished: &'a Unfinished,
     id: &'a Hash,
+}
+
+/// Lets a journal begin in a slot.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct JournalBegin<'a> {
+    counts: &'a SlotCounts,
+    hasher: &'a IdHasher,
+}
+
+impl JournalBegin<'_> {
+    /// Replaces the record of a reservation by one that says that it has a journal.
+    pub(super) fn mark(self, slot: &mut Slot, record: Record) {
+        self.counts.remove(slot);
+        slot.record = record;
+        slot.keep();
+        self.counts.add(slot);
+    }
+
+    /// The steps of a slot, whose journal may be new.
+    pub(super) fn steps(self, slot: &mut Slot) -> &mut Steps {
+        let steps = &mut slot.kept.get_or_insert_default().steps;
+        steps.get_or_insert_with(|| {
+            Steps::with_capacity_and_hasher(USUAL_STEPS, self.hasher.clone())
+        })
+    }
 }
 
 /// The cap is reached.
@@ -208,14 +236,11 @@ impl LockedId<'_> {
         }
     }
 
-    /// Replaces the record of a reservation by one that says that it has a journal.
-    pub(super) fn mark(&mut self, record: Record) {
-        if let Some(slot) = self.shard.slots.get_mut(self.id) {
-            self.unfinished.counts.remove(slot);
-            slot.record = record;
-            slot.keep();
-            self.unfinished.counts.add(slot);
-        }
+    /// The slot, with what a journal that begins there needs.
+    pub(super) fn journaled(&mut self) -> Option<(&mut Slot, JournalBegin<'_>)> {
+        let Unfinished { counts, hasher, .. } = self.unfinished;
+        let slot = self.shard.slots.get_mut(self.id)?;
+        Some((slot, JournalBegin { counts, hasher }))
     }
 
     /// Replaces the record of a suspended call by a reservation of its next run, with a fresh lease.

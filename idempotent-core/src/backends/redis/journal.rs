@@ -36,7 +36,8 @@ pub(super) async fn write_step(
         }
         return Box::pin(store.bounded(write_any_step(store, request, name, &key))).await;
     }
-    write_any_step(store, request, name, &key).await
+    // Boxed, so that the future of most steps has no room for it.
+    Box::pin(write_any_step(store, request, name, &key)).await
 }
 
 /// Whether the step has a result, and the record its journal, as far as its owner knows. Then neither the whole record
@@ -123,7 +124,12 @@ pub(super) async fn load_steps(
 /// The steps of a hash, if it is the journal of this name.
 fn read_steps(hash: Value, journal: Token) -> Result<Vec<(StepId, StepEntry)>, StoreError> {
     let mut is_named = false;
-    let mut steps = Vec::new();
+    let fields = match &hash {
+        Value::Map(fields) => fields.len(),
+        Value::Array(fields) => fields.len() / 2,
+        _ => 0,
+    };
+    let mut steps = Vec::with_capacity(fields);
     let mut read = |field: Value, value: Value| {
         let (Value::BulkString(field), Value::BulkString(value)) = (field, value) else {
             return Err(store_error(unexpected(&Value::Nil)));

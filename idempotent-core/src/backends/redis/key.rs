@@ -3,8 +3,8 @@
 //! Names contain no braces, so in a cluster the slot depends on the whole key, unless the prefix has
 //! braces. Keys are printable, so that an operator finds a record with `redis-cli`.
 //!
-//! The key of a journal is that of its record, and once more in braces: so both have the same slot, and whoever may use
-//! the one by a pattern of an ACL may use the other.
+//! The key of a journal is that of its record in braces, behind `{prefix}{operation}:`: so both have the same slot, and
+//! whoever may use an operation's records by a pattern of an ACL may use their journals.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -101,8 +101,10 @@ impl Keys {
 
 /// The key of a record's journal.
 pub(super) fn journal_of(key: &str) -> String {
-    let mut journal = String::with_capacity(2 * key.len() + 2);
-    for part in [key, "{", key, "}"] {
+    // Everything before the hash, which only a name without a colon lacks.
+    let operation = key.rfind(':').map_or("", |colon| &key[..=colon]);
+    let mut journal = String::with_capacity(operation.len() + key.len() + 2);
+    for part in [operation, "{", key, "}"] {
         journal.push_str(part);
     }
     journal
@@ -151,7 +153,7 @@ mod tests {
             let keys = Keys::new(prefix.to_owned());
             let record = keys.of(&RecordId::of("shop::charge", None, &42).unwrap());
             let journal = journal_of(&record);
-            assert!(journal.starts_with(&record), "{journal}");
+            assert!(journal.starts_with(&format!("{prefix}shop::charge:")), "{journal}");
             assert_eq!(keys.id(journal.as_bytes()), None, "{journal}");
         }
     }

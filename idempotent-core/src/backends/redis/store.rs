@@ -95,8 +95,8 @@ use crate::store::{
 ///
 /// # Keys
 ///
-/// The key of a record is `{prefix}{operation}:{hash}`, and that of its journal the same twice, the second time in braces:
-/// `idem:shop.charge:5c83…{idem:shop.charge:5c83…}`. Both are in the same slot of a cluster, and a pattern of an ACL such as
+/// The key of a record is `{prefix}{operation}:{hash}`, and that of its journal has it in braces in the place of the hash:
+/// `idem:shop.charge:{idem:shop.charge:5c83…}`. Both are in the same slot of a cluster, and a pattern of an ACL such as
 /// `~idem:*` covers both. A call with steps needs the commands `HSET`, `HSETNX`, `HGET`, `HMGET`, `HGETALL` and `UNLINK` in
 /// addition.
 ///

@@ -19,8 +19,6 @@ pub(crate) struct Request {
     pub(crate) limiter: Option<Arc<Limiter>>,
     /// Whether the body runs on without its caller.
     pub(crate) detaches: bool,
-    /// Whether it is a step of the call around it. One without a key has an empty key.
-    pub(crate) is_step: bool,
     /// What the call returns, for those who may have to resolve it.
     pub(crate) result_types: Option<ResultTypes<'static>>,
     /// Where the call runs in a distributed trace, if the engine wants to know.

@@ -3,6 +3,7 @@
 use std::collections::hash_map::Entry as Place;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::Instant;
@@ -23,6 +24,8 @@ pub(in crate::engine) struct RunJournal {
     pub(in crate::engine) record: Record,
     /// Whether an earlier run has written steps.
     pub(in crate::engine) is_resumed: bool,
+    /// When it was first asked for a step, and the wall time then.
+    began: (Instant, Duration),
     state: Mutex<State>,
     /// Somebody may go on: a step has arrived, or the run is poisoned.
     pub(in crate::engine) changed: Notify,
@@ -36,6 +39,8 @@ struct State {
     /// How many steps of which scope are expected.
     expected: HashMap<StepId, usize, IdHasher>,
     last_arrival: Instant,
+    /// How many steps were asked for that had no result.
+    arrivals: u64,
     /// Steps that the next write names: they ran, and have no result.
     unnamed: Vec<(StepId, StepEntry)>,
     /// Whether anything was sent to the store.
@@ -49,8 +54,8 @@ struct State {
 pub(in crate::engine) enum Arrival {
     /// It runs, unless the journal has its result.
     First(FirstArrival),
-    /// It has a result in this run already.
-    Again(StepEntry),
+    /// It has a result: one of this run or, if what earlier runs have written was there, one of theirs.
+    Recorded(StepEntry),
 }
 
 /// What is known when a step is asked for that has no result in this run.
@@ -59,6 +64,8 @@ pub(in crate::engine) struct FirstArrival {
     pub(in crate::engine) stored: Option<StepEntry>,
     /// Whether what earlier runs have written was there by then.
     pub(in crate::engine) is_loaded: bool,
+    /// How many were asked for that had no result, this one included.
+    pub(in crate::engine) nth: u64,
     /// How many steps there are, this one included, and the bytes of their entries.
     pub(in crate::engine) size: (usize, usize),
 }
@@ -74,22 +81,32 @@ pub(in crate::engine) struct WriteContext {
 impl RunJournal {
     pub(in crate::engine) fn new(name: Token, record: Record, is_resumed: bool) -> Self {
         let hasher = IdHasher::random();
+        let wall_time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let began = (Instant::now(), wall_time);
         let state = State {
             poison: None,
             steps: HashMap::with_capacity_and_hasher(USUAL_STEPS, hasher.clone()),
             expected: HashMap::with_hasher(hasher),
-            last_arrival: Instant::now(),
+            last_arrival: began.0,
+            arrivals: 0,
             unnamed: Vec::new(),
             is_written: is_resumed,
             is_marked: is_resumed,
             bytes: 0,
         };
         let (changed, loaded) = (Notify::new(), OnceCell::new());
-        Self { name, record, is_resumed, state: Mutex::new(state), changed, loaded }
+        Self { name, record, is_resumed, began, state: Mutex::new(state), changed, loaded }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The wall time at a moment that was just read from the other clock, as time since 1970. It is for people, and one
+    /// clock is enough for each step.
+    pub(in crate::engine) fn wall_time(&self, now: Instant) -> Duration {
+        let (began, wall_time) = self.began;
+        wall_time + now.saturating_duration_since(began)
     }
 
     /// Ends the run: no further step of it starts. What came first stays.
@@ -132,7 +149,7 @@ impl RunJournal {
             let why = format!("step `{}`{why}", label());
             Err(Error::of(ErrorKind::Misconfigured, record).detail(why))
         };
-        let mut was_expected = false;
+        let (mut was_expected, mut is_recorded) = (false, false);
         let stored = match state.steps.entry(step) {
             Place::Vacant(place) => {
                 let phase = StepPhase::Arrived;
@@ -146,7 +163,7 @@ impl RunJournal {
                     );
                 }
                 (StepPhase::Succeeded, Some(entry)) if is_keyed => {
-                    return Ok(Arrival::Again(entry.clone()));
+                    return Ok(Arrival::Recorded(entry.clone()));
                 }
                 (StepPhase::Succeeded, _) => {
                     return misconfigured(
@@ -156,7 +173,9 @@ impl RunJournal {
                 (phase @ (StepPhase::Expected | StepPhase::Failed), stored) => {
                     was_expected = phase == StepPhase::Expected;
                     let stored = stored.clone();
-                    place.get_mut().phase = StepPhase::Arrived;
+                    is_recorded = is_loaded && stored.as_ref().is_some_and(has_result);
+                    place.get_mut().phase =
+                        if is_recorded { StepPhase::Succeeded } else { StepPhase::Arrived };
                     stored
                 }
             },
@@ -164,20 +183,26 @@ impl RunJournal {
         if was_expected {
             state.one_less(part_of);
         }
-        let size = (state.steps.len(), state.bytes);
+        state.arrivals += u64::from(!is_recorded);
+        let (size, nth) = ((state.steps.len(), state.bytes), state.arrivals);
         // Only steps of a run that resumes wait for others.
         if self.is_resumed {
             state.last_arrival = Instant::now();
             drop(guard);
             self.changed.notify_waiters();
         }
-        Ok(Arrival::First(FirstArrival { stored, is_loaded, size }))
+        Ok(match stored {
+            Some(entry) if is_recorded => Arrival::Recorded(entry),
+            stored => Arrival::First(FirstArrival { stored, is_loaded, nth, size }),
+        })
     }
 
     /// Takes the steps of earlier runs.
     pub(in crate::engine) fn load(&self, steps: Vec<(StepId, StepEntry)>) {
         let mut state = self.state();
         state.steps.reserve(steps.len());
+        // Most are a part of the same call or step.
+        let mut run: Option<(StepId, usize)> = None;
         for (step, entry) in steps {
             state.bytes += entry.as_bytes().len();
             let part_of = entry.part_of();
@@ -186,10 +211,17 @@ impl RunJournal {
                 Place::Vacant(place) => {
                     let (stored, phase) = (Some(entry), StepPhase::Expected);
                     place.insert(RunStep { part_of, stored, phase });
-                    *state.expected.entry(part_of).or_default() += 1;
+                    run = match run {
+                        Some((scope, count)) if scope == part_of => Some((scope, count + 1)),
+                        ended => {
+                            state.expect(ended);
+                            Some((part_of, 1))
+                        }
+                    };
                 }
             }
         }
+        state.expect(run);
         state.last_arrival = Instant::now();
     }
 
@@ -286,7 +318,7 @@ impl RunJournal {
         }
         state.unnamed.retain(|(unnamed, _)| *unnamed != step);
         if let Some(step) = state.steps.get_mut(&step) {
-            if let StepStatus::Recorded | StepStatus::NotKept(_) = entry.status() {
+            if has_result(&entry) {
                 step.phase = StepPhase::Succeeded;
             }
             step.stored = Some(entry);
@@ -319,6 +351,12 @@ impl RunJournal {
 }
 
 impl State {
+    fn expect(&mut self, steps: Option<(StepId, usize)>) {
+        if let Some((part_of, count)) = steps {
+            *self.expected.entry(part_of).or_default() += count;
+        }
+    }
+
     fn one_less(&mut self, part_of: StepId) {
         if let Place::Occupied(mut count) = self.expected.entry(part_of) {
             *count.get_mut() -= 1;
@@ -327,6 +365,11 @@ impl State {
             }
         }
     }
+}
+
+/// Whether a step does not run again.
+fn has_result(entry: &StepEntry) -> bool {
+    matches!(entry.status(), StepStatus::Recorded | StepStatus::NotKept(_))
 }
 
 /// A step, for people.

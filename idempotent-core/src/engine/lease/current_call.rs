@@ -109,6 +109,14 @@ impl CurrentCall {
         Self(Call::Step(step))
     }
 
+    /// What a step is a part of.
+    pub(in crate::engine) fn around(step: &StepScope) -> Self {
+        Self(match &step.outer {
+            Some(outer) => Call::Step(Arc::clone(outer)),
+            None => Call::Leased(Arc::clone(&step.lease)),
+        })
+    }
+
     /// The lease that its steps belong to, and the step that it is itself. `None` if it has no lease, and so no steps.
     pub(in crate::engine) fn steps(&self) -> Option<(&Arc<Lease>, Option<&Arc<StepScope>>)> {
         match &self.0 {

@@ -6,12 +6,13 @@ use std::sync::{Mutex, PoisonError};
 /// The numbers of [`CurrentCall::derive_next`](super::CurrentCall::derive_next). Each run of a call
 /// starts again from 0.
 #[derive(Default)]
-pub(super) struct LabelCounters(Mutex<BTreeMap<String, u32>>);
+pub(super) struct LabelCounters(Mutex<Option<BTreeMap<String, u32>>>);
 
 impl LabelCounters {
     /// The next number of a label, from 0.
     pub(super) fn next(&self, label: &str) -> u32 {
         let mut counters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let counters = counters.get_or_insert_default();
         match counters.get_mut(label) {
             Some(count) => {
                 *count = count.saturating_add(1);

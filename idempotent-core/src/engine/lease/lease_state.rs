@@ -185,6 +185,11 @@ impl Lease {
     pub(in crate::engine) fn remaining_at(&self, now: Instant) -> Duration {
         self.times().expires_at.saturating_duration_since(now)
     }
+
+    /// Whether the reservation surely holds at a moment that was just read from the clock.
+    pub(in crate::engine) fn holds_at(&self, now: Instant) -> bool {
+        now < self.times().expires_at
+    }
 }
 
 impl OuterCall for Lease {

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::lease_state::Lease;
 use super::outer_call::{Nesting, OuterCall};
 use crate::engine::journal::{Poison, RunJournal};
@@ -16,7 +18,7 @@ pub(in crate::engine) struct StepScope {
     pub(in crate::engine) id: StepId,
     pub(in crate::engine) part_of: StepId,
     pub(in crate::engine) name: &'static str,
-    pub(in crate::engine) key: Option<KeyParts>,
+    pub(in crate::engine) key: Option<Box<KeyParts>>,
     /// Whether the key is not shown.
     pub(in crate::engine) redacts: bool,
     pub(in crate::engine) version: u32,
@@ -30,12 +32,18 @@ pub(in crate::engine) struct StepScope {
 }
 
 impl StepScope {
-    /// What every entry of it has.
-    pub(in crate::engine) fn head(&self) -> StepHead<'_> {
+    /// Its key, unless keys are not shown.
+    pub(in crate::engine) fn shown_key(&self) -> Option<&KeyParts> {
+        self.key.as_deref().filter(|_| !self.redacts)
+    }
+
+    /// What every entry of it has that is written at that moment.
+    pub(in crate::engine) fn head(&self, now: Instant) -> StepHead<'_> {
         StepHead {
             part_of: self.part_of,
             name: self.name,
-            key: self.key.as_ref().filter(|_| !self.redacts),
+            key: self.shown_key(),
+            written: self.journal.wall_time(now),
             attempt: self.attempt,
             version: self.version,
             fingerprint: self.fingerprint,

@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::yield_now;
@@ -13,12 +12,13 @@ use super::arrive::{ArrivedStep, arrive};
 use super::gate::wait_for_expected;
 use super::held::HeldStep;
 use super::load::load;
+use super::recorded::RecordedStep;
 use super::refusal::poison_by;
+use super::request::StepRequest;
 use super::write::{self, Previous, StepWrite};
-use crate::engine::acquire::Request;
 use crate::engine::background::FinishInBackground;
-use crate::engine::journal::{Arrival, FirstArrival, Poison};
-use crate::engine::lease::{CurrentCall, StepScope};
+use crate::engine::journal::{FirstArrival, Poison};
+use crate::engine::lease::CurrentCall;
 use crate::error::{Error, ErrorKind};
 use crate::model::{Guarantee, StepEntry, StepStatus};
 
@@ -30,24 +30,6 @@ pub(crate) enum AcquiredStep {
     Run(HeldStep),
 }
 
-/// A step that is recorded, with its result.
-pub(crate) struct RecordedStep {
-    entry: StepEntry,
-    scope: Arc<StepScope>,
-}
-
-impl RecordedStep {
-    /// The encoded result.
-    pub(crate) fn result(&self) -> &[u8] {
-        self.entry.result()
-    }
-
-    /// The error of a result that this code cannot read: the run ends, and the call waits for code that can.
-    pub(crate) fn unreadable(&self, why: &str) -> Error {
-        lost(&self.scope, ErrorKind::Decode, why)
-    }
-}
-
 /// A step that waits before it may run: for the store, or for others.
 pub(crate) type AcquiringStep = Pin<Box<dyn Future<Output = Result<AcquiredStep, Error>> + Send>>;
 
@@ -57,19 +39,17 @@ const DOUBT: &str = "it began and nobody knows what it did; resolve the step onc
 
 /// Acquires a step of `caller`, whose body asks for it now. Most have nothing to wait for, and cost no future.
 pub(crate) fn acquire_step(
-    request: Box<Request>,
+    request: StepRequest,
     caller: Option<CurrentCall>,
 ) -> ControlFlow<Result<AcquiredStep, Error>, AcquiringStep> {
-    let (guarantee, accept) = (request.operation.guarantee, request.operation.accept);
-    let ArrivedStep { engine, scope, found } = match arrive(request, caller) {
-        Ok(arrived) => arrived,
+    let (guarantee, accept) = (request.guarantee, request.accept);
+    let (mut held, FirstArrival { stored, is_loaded, size, .. }) = match arrive(request, caller) {
+        Ok(ArrivedStep::First(held, first)) => (held, first),
+        Ok(ArrivedStep::Recorded(recorded)) => {
+            return ControlFlow::Break(Ok(AcquiredStep::Recorded(recorded)));
+        }
         Err(error) => return ControlFlow::Break(Err(error)),
     };
-    let FirstArrival { stored, is_loaded, size } = match found {
-        Arrival::First(arrival) => arrival,
-        Arrival::Again(entry) => return ControlFlow::Break(replay(&scope, entry, accept)),
-    };
-    let mut held = HeldStep::new(engine, scope);
     if !is_loaded {
         return ControlFlow::Continue(Box::pin(load_and_admit(held, guarantee, accept)));
     }
@@ -148,10 +128,11 @@ fn look(
     let (Some(entry), scope) = (stored, &held.scope) else { return Ok(None) };
     match entry.status() {
         StepStatus::Recorded | StepStatus::NotKept(_) => {
-            let recorded = replay(scope, entry.clone(), accept)?;
+            let caller = CurrentCall::around(scope);
+            let recorded = RecordedStep::checked(entry.clone(), caller, scope.fingerprint, accept)?;
             scope.journal.succeeded(&scope.id);
             held.set_ended();
-            Ok(Some(recorded))
+            Ok(Some(AcquiredStep::Recorded(recorded)))
         }
         StepStatus::Begun => {
             let why = format!("step `{}`: {DOUBT}", scope.label());
@@ -166,7 +147,7 @@ fn look(
 
 /// Writes that a step begins that is *at most once*.
 async fn begin(mut held: HeldStep, previous: Previous) -> Result<HeldStep, Error> {
-    let entry = held.scope.head().entry(StepStatus::Begun, Duration::ZERO, b"");
+    let entry = held.scope.head(Instant::now()).entry(StepStatus::Begun, Duration::ZERO, b"");
     let entry = write::sealed(&held.engine, &held.scope, &held.scope.id, entry);
     // From here on the journal may say so.
     held.begun = Some(entry.clone());
@@ -178,40 +159,6 @@ async fn begin(mut held: HeldStep, previous: Previous) -> Result<HeldStep, Error
             Err(error)
         }
     }
-}
-
-/// What a recorded step returns, unless it is another one by now.
-fn replay(
-    scope: &Arc<StepScope>,
-    entry: StepEntry,
-    (oldest, newest): (u32, u32),
-) -> Result<AcquiredStep, Error> {
-    if !(oldest..=newest).contains(&entry.version()) {
-        let why = format!(
-            "it is recorded in version {}, and this code reads versions {oldest} to {newest}",
-            entry.version()
-        );
-        return Err(lost(scope, ErrorKind::Incompatible, &why));
-    }
-    if entry.fingerprint() != scope.fingerprint {
-        return Err(lost(scope, ErrorKind::Incompatible, "it is recorded with another payload"));
-    }
-    if let StepStatus::NotKept(why) = entry.status() {
-        return Err(lost(scope, ErrorKind::Decode, why.as_str()));
-    }
-    Ok(AcquiredStep::Recorded(RecordedStep { entry, scope: Arc::clone(scope) }))
-}
-
-/// Ends the run because of a step that has run, and whose result this code cannot have: to a body it would look like one
-/// that failed.
-fn lost(scope: &StepScope, kind: ErrorKind, why: &str) -> Error {
-    let why = format!(
-        "it has run, and its result cannot be given to this code: {why}; deploy the code that began the call, or finish \
-         it by hand"
-    );
-    let error = scope.refusal(kind, &why);
-    poison_by(scope, &error, false);
-    error
 }
 
 /// Whether a step that the journal does not have may be one of so many steps, with so many bytes.
@@ -232,7 +179,7 @@ fn has_room(held: &HeldStep, (steps, bytes): (usize, usize)) -> Result<(), Error
 /// Whether the call surely holds its key, so that the step starts now.
 fn has_time(held: &mut HeldStep) -> Result<(), Error> {
     let (now, scope) = (Instant::now(), &held.scope);
-    if !scope.lease.is_lost() && !scope.lease.remaining_at(now).is_zero() {
+    if !scope.lease.is_lost() && scope.lease.holds_at(now) {
         held.set_start(now);
         return Ok(());
     }

@@ -4,30 +4,34 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use super::held::HeldStep;
+use super::recorded::RecordedStep;
 use super::refusal;
-use crate::engine::acquire::{Request, fingerprint_of};
+use super::request::StepRequest;
+use crate::engine::acquire::fingerprint_of;
 use crate::engine::idempotency::Idempotency;
-use crate::engine::journal::{Arrival, RunJournal};
+use crate::engine::journal::{Arrival, FirstArrival, RunJournal};
 use crate::engine::lease::{CurrentCall, Lease, Nesting, OuterCall as _, StepScope};
 use crate::error::{Error, ErrorKind};
-use crate::model::{KeyProblem, StepId, Token, name_fault};
+use crate::model::{Guarantee, KeyProblem, StepId, Token, name_fault};
 
 /// The shortest time for which a call with steps is kept once its owner is lost.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A step that the body has asked for.
-pub(super) struct ArrivedStep {
-    pub(super) engine: Idempotency,
-    pub(super) scope: Arc<StepScope>,
-    pub(super) found: Arrival,
+pub(super) enum ArrivedStep {
+    /// It has a result already.
+    Recorded(RecordedStep),
+    /// It runs, unless the journal turns out to have its result.
+    First(HeldStep, FirstArrival),
 }
 
 /// Takes note that the body of `caller` asks for a step.
 pub(super) fn arrive(
-    request: Box<Request>,
+    request: StepRequest,
     caller: Option<CurrentCall>,
 ) -> Result<ArrivedStep, Error> {
-    let (name, version) = (request.operation.name, request.operation.version);
+    let StepRequest { name, version, accept, .. } = request;
     let Some(caller) = caller else { return Err(refusal::outside(name)) };
     let Some((lease, outer)) = caller.steps() else {
         return Err(refusal::unrecorded(caller.record_id(), name));
@@ -44,15 +48,14 @@ pub(super) fn arrive(
     if let Some(fault) = name_fault(name) {
         return Err(refusal::of(ErrorKind::Misconfigured, id, name, fault));
     }
-    let key = request.key.map_err(|problem| of_key(problem, lease, name))?;
+    let key = request.key.transpose().map_err(|problem| of_key(problem, lease, name))?;
     let settings = engine.settings();
-    if key.len() > settings.max_key_bytes {
+    if let Some(key) = key.as_ref().filter(|key| key.len() > settings.max_key_bytes) {
         let limit = settings.max_key_bytes;
         let why = format!("its key has {} bytes, but the limit is {limit}", key.len());
         return Err(refusal::of(ErrorKind::KeyTooLong, id, name, &why).limited_to(limit));
     }
-    let key = (!key.encoded().is_empty()).then_some(key);
-    let fingerprint = match request.digest {
+    let fingerprint = match request.digest.map(|digest| *digest) {
         None => None,
         Some(Ok(digest)) => Some(fingerprint_of(digest, settings.secret.as_ref())),
         Some(Err(error)) => {
@@ -61,26 +64,39 @@ pub(super) fn arrive(
         }
     };
     let part_of = outer.map_or_else(|| StepId::of_call(id), |outer| outer.id);
-    let journal = Arc::clone(lease.journal_or(|| begin_journal(&engine, lease)));
-    let (lease, outer) = (Arc::clone(lease), outer.cloned());
-    let scope = Arc::new(StepScope {
+    let step = part_of.step(name, key.as_deref());
+    let redacts = settings.redact_keys;
+    let journal = lease.journal_or(|| begin_journal(&engine, lease));
+    let label = || refusal::label_of(name, key.as_deref().filter(|_| !redacts));
+    let first = match journal.arrive(id, step, part_of, key.is_some(), label)? {
+        Arrival::First(first) => first,
+        Arrival::Recorded(entry) => {
+            let recorded = RecordedStep::checked(entry, caller, fingerprint, accept);
+            return recorded.map(ArrivedStep::Recorded);
+        }
+    };
+    let attempt = match request.guarantee {
+        // Nothing compares it, so it need not be guarded against a clock or a fork.
+        Guarantee::AtLeastOnce => lease.reservation.token().nth(first.nth),
+        _ => Token::random(),
+    };
+    let (lease, journal, outer) = (Arc::clone(lease), Arc::clone(journal), outer.cloned());
+    let scope = StepScope {
         lease,
         journal,
-        id: part_of.step(name, key.as_ref()),
+        id: step,
         part_of,
         name,
         key,
-        redacts: settings.redact_keys,
+        redacts,
         version,
         fingerprint,
-        attempt: Token::random(),
+        attempt,
         outer,
         nesting: Nesting::new(Some(caller.into_outer_call())),
         is_poisoned: AtomicBool::new(false),
-    });
-    let (id, is_keyed) = (&scope.lease.id, scope.key.is_some());
-    let found = scope.journal.arrive(id, scope.id, part_of, is_keyed, || scope.label())?;
-    Ok(ArrivedStep { engine, scope, found })
+    };
+    Ok(ArrivedStep::First(HeldStep::new(engine, Arc::new(scope)), first))
 }
 
 fn begin_journal(engine: &Idempotency, lease: &Lease) -> RunJournal {

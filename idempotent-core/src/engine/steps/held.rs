@@ -63,8 +63,9 @@ impl HeldStep {
         self.phase = Phase::Ended;
     }
 
-    pub(super) fn took(&self) -> Duration {
-        self.start.map_or(Duration::ZERO, |start| start.elapsed())
+    /// How long its body has run at that moment.
+    pub(super) fn took(&self, now: Instant) -> Duration {
+        self.start.map_or(Duration::ZERO, |start| now.saturating_duration_since(start))
     }
 
     /// The step, for its body.
@@ -135,7 +136,7 @@ fn dropped(scope: &StepScope, panics: bool, in_doubt: bool) -> Poison {
 fn take_back(engine: Idempotency, scope: Arc<StepScope>, begun: StepEntry) {
     let Ok(runtime) = Handle::try_current() else { return };
     runtime.spawn(async move {
-        let entry = scope.head().entry(StepStatus::Tried, Duration::ZERO, b"");
+        let entry = scope.head(Instant::now()).entry(StepStatus::Tried, Duration::ZERO, b"");
         let write = StepWrite { entry, replaces: Previous::Entry(begun), begins: false };
         if let Err(error) = write::write(&engine, &scope, write).await {
             tracing::debug!(

@@ -1,8 +1,8 @@
 //! The steps of a call: recorded one by one, so that a run after a crash does not repeat them.
 //!
-//! In the order of a step: what it is a part of and who it is (`arrive`), what earlier runs wrote (`load`), whether it
+//! In the order of a step: how it was described (`request`), what it is a part of and who it is (`arrive`), what earlier runs wrote (`load`), whether it
 //! may be a renamed one (`gate`), all of that and its beginning as one future (`acquire`), what it holds while it runs
-//! (`held`), and its end (`record`). `write` is how anything gets into the journal, and `refusal` what is wrong with a
+//! (`held`), its end (`record`), and what it gives to later runs (`recorded`). `write` is how anything gets into the journal, and `refusal` what is wrong with a
 //! step that may not run. `builder` has an engine's limits.
 
 mod acquire;
@@ -12,9 +12,13 @@ mod gate;
 mod held;
 mod load;
 mod record;
+mod recorded;
 mod refusal;
+mod request;
 mod write;
 
-pub(crate) use self::acquire::{AcquiredStep, AcquiringStep, RecordedStep, acquire_step};
+pub(crate) use self::acquire::{AcquiredStep, AcquiringStep, acquire_step};
 pub(crate) use self::held::HeldStep;
 pub(crate) use self::record::{StepEnd, StepRecording};
+pub(crate) use self::recorded::RecordedStep;
+pub(crate) use self::request::StepRequest;

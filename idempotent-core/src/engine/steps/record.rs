@@ -3,6 +3,8 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::gate::unfinished;
 use super::held::HeldStep;
 use super::refusal::poison_by;
@@ -39,13 +41,14 @@ impl HeldStep {
         &self,
         encode: impl FnOnce(&mut RecordBytes) -> Result<(), E>,
     ) -> Result<StepEntry, E> {
-        let max_bytes = self.engine.settings().max_result_bytes;
-        self.scope.head().recorded(self.took(), max_bytes, encode)
+        let (now, max_bytes) = (Instant::now(), self.engine.settings().max_result_bytes);
+        self.scope.head(now).recorded(self.took(now), max_bytes, encode)
     }
 
     /// The entry of a step whose result is not kept.
     pub(crate) fn not_kept(&self, why: NotKept) -> StepEntry {
-        self.scope.head().entry(StepStatus::NotKept(why), self.took(), b"")
+        let now = Instant::now();
+        self.scope.head(now).entry(StepStatus::NotKept(why), self.took(now), b"")
     }
 
     /// Ends the step: at once if there is nothing to write or its store answers at once, and otherwise once that is
@@ -68,7 +71,8 @@ impl HeldStep {
             (Some(entry), None) => (entry, Previous::Anything),
             (Some(entry), Some(begun)) => (entry, Previous::Entry(begun.clone())),
             (None, Some(begun)) => {
-                let entry = self.scope.head().entry(StepStatus::Tried, self.took(), b"");
+                let now = Instant::now();
+                let entry = self.scope.head(now).entry(StepStatus::Tried, self.took(now), b"");
                 (entry, Previous::Entry(begun.clone()))
             }
             (None, None) => {
@@ -78,17 +82,19 @@ impl HeldStep {
             }
         };
         let is_begun = self.begun.is_some();
-        let write = StepWrite { entry, replaces, begins: false };
-        if let Some(written) = write::write_locally(&self.engine, &self.scope, &write) {
-            let written = ended(&self.scope, is_begun, &write.entry, written);
-            self.set_ended();
-            return ControlFlow::Break(written);
-        }
+        let (status, write) = (entry.status(), StepWrite { entry, replaces, begins: false });
+        let write = match write::write_locally(&self.engine, &self.scope, write) {
+            Ok(written) => {
+                let written = ended(&self.scope, is_begun, status, written);
+                self.set_ended();
+                return ControlFlow::Break(written);
+            }
+            Err(unwritten) => unwritten,
+        };
         let (engine, scope) = (self.engine.clone(), Arc::clone(&self.scope));
         let written = FinishInBackground::new(async move {
-            let entry = write.entry.clone();
             let written = write::write(&engine, &scope, write).await;
-            ended(&scope, is_begun, &entry, written)
+            ended(&scope, is_begun, status, written)
         });
         ControlFlow::Continue(StepRecording { held: self, written })
     }
@@ -160,12 +166,12 @@ impl StepRecording {
 fn ended(
     scope: &StepScope,
     is_begun: bool,
-    entry: &StepEntry,
+    status: StepStatus,
     written: Result<(), Error>,
 ) -> Result<(), Error> {
     match written {
         Ok(()) => {
-            if entry.status() == StepStatus::Tried {
+            if status == StepStatus::Tried {
                 scope.journal.failed(&scope.id);
             }
             Ok(())

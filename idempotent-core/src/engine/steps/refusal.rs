@@ -4,7 +4,7 @@ use crate::engine::idempotency::Idempotency;
 use crate::engine::journal::{Poison, label};
 use crate::engine::lease::StepScope;
 use crate::error::{Error, ErrorKind};
-use crate::model::RecordId;
+use crate::model::{KeyParts, RecordId};
 
 const OUTSIDE: &str = "a step is a part of an idempotent call, and there is none here: call it from a function with \
                        `#[idempotent(key = …)]`; in a task that such a function spawns, run it in \
@@ -49,15 +49,20 @@ pub(super) fn of(kind: ErrorKind, id: &RecordId, name: &str, why: &str) -> Error
     Error::of(kind, id).detail(format!("step `{name}`: {why}"))
 }
 
+/// A step's name and key, for people.
+pub(super) fn label_of(name: &str, key: Option<&KeyParts>) -> String {
+    let mut text = Vec::new();
+    if let Some(key) = key {
+        key.write_text(&mut text);
+    }
+    let text = String::from_utf8_lossy(&text);
+    label(name, Some(&*text).filter(|text| !text.is_empty()))
+}
+
 impl StepScope {
     /// The step's name and key, for people.
     pub(super) fn label(&self) -> String {
-        let mut text = Vec::new();
-        if let Some(key) = self.key.as_ref().filter(|_| !self.redacts) {
-            key.write_text(&mut text);
-        }
-        let text = String::from_utf8_lossy(&text);
-        label(self.name, Some(&*text).filter(|text| !text.is_empty()))
+        label_of(self.name, self.shown_key())
     }
 
     /// An error that names the step.

@@ -75,8 +75,8 @@ pub(super) async fn write(
     };
     let (ends_a_begun_step, start) = (write.ends_a_begun_step(), Instant::now());
     let time_left = || time_left(scope, ends_a_begun_step, start);
-    let (entry, context) = prepare(engine, scope, &write);
-    let request = request(scope, &write, &entry, &context);
+    let (write, context) = prepare(engine, scope, write);
+    let request = request(scope, &write, &context);
     let mut pause = FIRST_PAUSE;
     let outcome = loop {
         let limit = time_left().max(Duration::from_millis(1));
@@ -91,47 +91,48 @@ pub(super) async fn write(
             Err(error) => return Err(unavailable(scope, error)),
         }
     };
-    conclude(scope, entry, context, outcome)
+    conclude(scope, write.entry, context, outcome)
 }
 
-/// Writes to a store that answers without waiting. `None` if it is to be asked in the usual way.
+/// Writes to a store that answers without waiting. Otherwise the write comes back, to be made in the usual way.
 pub(super) fn write_locally(
     engine: &Idempotency,
     scope: &StepScope,
-    write: &StepWrite,
-) -> Option<Result<(), Error>> {
-    let local = engine.store().local()?;
-    let (entry, context) = prepare(engine, scope, write);
+    write: StepWrite,
+) -> Result<Result<(), Error>, StepWrite> {
+    let Some(local) = engine.store().local() else { return Err(write) };
+    let (write, context) = prepare(engine, scope, write);
     let timer = Telemetry::store_call(Transition::WriteStep);
-    let answer = local.try_write_step(&request(scope, write, &entry, &context))?;
+    let Some(answer) = local.try_write_step(&request(scope, &write, &context)) else {
+        return Err(write);
+    };
     timer.stop(answer.as_ref().err());
     match answer {
-        Ok(outcome) => Some(conclude(scope, entry, context, outcome)),
+        Ok(outcome) => Ok(conclude(scope, write.entry, context, outcome)),
         Err(error) => {
             report(scope, &error);
-            None
+            Err(write)
         }
     }
 }
 
-/// The entry as it is written, and what else its write is to know. From here on the store may have it.
+/// The write with its entry as it is written, and what else is to be known. From here on the store may have it.
 fn prepare(
     engine: &Idempotency,
     scope: &StepScope,
-    write: &StepWrite,
-) -> (StepEntry, WriteContext) {
+    mut write: StepWrite,
+) -> (StepWrite, WriteContext) {
     name_outer(engine, scope);
-    let entry = sealed(engine, scope, &scope.id, write.entry.clone());
-    (entry, scope.journal.before_write())
+    write.entry = sealed(engine, scope, &scope.id, write.entry);
+    (write, scope.journal.before_write())
 }
 
 fn request<'a>(
     scope: &'a StepScope,
     write: &'a StepWrite,
-    entry: &'a StepEntry,
     context: &'a WriteContext,
 ) -> WriteStep<'a> {
-    let request = WriteStep::new(&scope.lease.id, &scope.journal.record, &scope.id, entry)
+    let request = WriteStep::new(&scope.lease.id, &scope.journal.record, &scope.id, &write.entry)
         .replacing(write.replaces.as_replaces())
         .also(&context.unnamed);
     let request = if context.is_marked { request.marked() } else { request };
@@ -170,7 +171,7 @@ fn name_outer(engine: &Idempotency, scope: &StepScope) {
 /// Has the next write name a step without a result.
 pub(super) fn name(engine: &Idempotency, step: &Arc<StepScope>) {
     if !step.journal.is_named(&step.id) {
-        let entry = step.head().entry(StepStatus::Tried, Duration::ZERO, b"");
+        let entry = step.head(Instant::now()).entry(StepStatus::Tried, Duration::ZERO, b"");
         step.journal.name(step.id, sealed(engine, step, &step.id, entry));
     }
 }

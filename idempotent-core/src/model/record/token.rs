@@ -44,6 +44,11 @@ impl Token {
         Self((u128::from_ne_bytes(pooled()) ^ now.as_nanos()).to_ne_bytes())
     }
 
+    /// The nth token that follows from this one, which nobody else has.
+    pub(crate) fn nth(self, nth: u64) -> Self {
+        Self(u128::from_ne_bytes(self.0).wrapping_add(nth.into()).to_ne_bytes())
+    }
+
     /// Makes a token from its bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {

@@ -27,6 +27,8 @@ pub(crate) struct StepHead<'a> {
     pub(crate) part_of: StepId,
     pub(crate) name: &'a str,
     pub(crate) key: Option<&'a KeyParts>,
+    /// Since 1970.
+    pub(crate) written: Duration,
     pub(crate) attempt: Token,
     pub(crate) version: u32,
     pub(crate) fingerprint: Option<Fingerprint>,
@@ -60,7 +62,6 @@ impl StepHead<'_> {
 
     /// Everything before the result.
     fn start(&self, reached: StepStatus, took: Duration) -> Scratch {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = clip(self.name, usize::from(u16::MAX));
         let flags = if self.fingerprint.is_some() { flag::FINGERPRINT } else { 0 };
         let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
@@ -68,7 +69,7 @@ impl StepHead<'_> {
         header[..3].copy_from_slice(&[LAYOUT, code(reached), flags]);
         header[3..19].copy_from_slice(self.attempt.as_bytes());
         header[19..51].copy_from_slice(self.part_of.as_bytes());
-        header[51..57].copy_from_slice(&(now.as_millis() as u64).to_le_bytes()[..6]);
+        header[51..57].copy_from_slice(&(self.written.as_millis() as u64).to_le_bytes()[..6]);
         header[57..61].copy_from_slice(&took.to_le_bytes());
         header[61..65].copy_from_slice(&self.version.to_le_bytes());
         header[NAME_LENGTH..KEY_LENGTH].copy_from_slice(&(name.len() as u16).to_le_bytes());
@@ -125,7 +126,7 @@ impl StepEntry {
         status(self.0[1]).unwrap_or(StepStatus::Begun)
     }
 
-    /// Which attempt of the step wrote it: a random value.
+    /// Which attempt of the step wrote it: a value that no other attempt has.
     #[must_use]
     pub fn attempt(&self) -> Token {
         Token::from_bytes(self.array(3))
@@ -137,7 +138,8 @@ impl StepEntry {
         StepId::from_bytes(self.array(19))
     }
 
-    /// When it was written, by its owner's clock. This is for people; no decision depends on it.
+    /// When it was written: when its run asked for its first step, by its owner's clock, and the time since then. This is for
+    /// people; no decision depends on it.
     #[must_use]
     pub fn written(&self) -> SystemTime {
         let mut millis = [0; 8];
@@ -280,6 +282,7 @@ mod tests {
             part_of: call(),
             name: "ship",
             key: Some(&key),
+            written: Duration::from_millis(1_790_000_000_000),
             attempt: Token::from_bytes([9; 16]),
             version: 3,
             fingerprint: Some(Fingerprint::from_bytes([7; 32])),

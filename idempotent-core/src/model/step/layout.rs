@@ -4,7 +4,7 @@
 //!  0  layout        u8    1 for this layout
 //!  1  status        u8    0 begun, 128 tried, 1 recorded, 2.. not kept, and why
 //!  2  flags         u8    which fields follow
-//!  3  attempt       16 bytes, random: which attempt of the step wrote it
+//!  3  attempt       16 bytes, no two the same: which attempt of the step wrote it; random where it is at most once
 //! 19  part of       32 bytes: the id of the call or the step around it
 //! 51  ended         u48   milliseconds since 1970, by the writer's clock; for people only
 //! 57  took          u32   milliseconds

@@ -275,9 +275,16 @@ pub(super) async fn a_call_with_a_step_since_it_was_seen_is_resumed_with_its_jou
 
 fn a_step(fixture: &Fixture, status: StepStatus) -> (StepId, StepEntry) {
     let part_of = StepId::of_call(&fixture.id);
-    let attempt = Token::random();
-    let head =
-        StepHead { part_of, name: "step", key: None, attempt, version: 0, fingerprint: None };
+    let (attempt, written) = (Token::random(), Duration::from_millis(1_790_000_000_000));
+    let head = StepHead {
+        part_of,
+        name: "step",
+        key: None,
+        written,
+        attempt,
+        version: 0,
+        fingerprint: None,
+    };
     let entry = head.entry(status, Duration::ZERO, b"result");
     (part_of.step("step", None), entry)
 }

@@ -52,9 +52,16 @@ pub(super) fn step(fixture: &Fixture, name: &str) -> StepId {
 
 pub(super) fn entry(status: StepStatus, result: &[u8]) -> StepEntry {
     let part_of = StepId::from_bytes([0; 32]);
-    let attempt = Token::random();
-    let head =
-        StepHead { part_of, name: "step", key: None, attempt, version: 0, fingerprint: None };
+    let (attempt, written) = (Token::random(), Duration::from_millis(1_790_000_000_000));
+    let head = StepHead {
+        part_of,
+        name: "step",
+        key: None,
+        written,
+        attempt,
+        version: 0,
+        fingerprint: None,
+    };
     head.entry(status, Duration::ZERO, result)
 }
 

@@ -43,7 +43,7 @@ async fn a_step_behind_the_first_is_two_commands_for_the_server() {
     .await
     .unwrap();
     let sent = (at.calls_of("getrange").await, at.calls_of("hset").await);
-    assert_eq!(sent, (4, 2 + 3), "the first writes the journal's name by itself");
+    assert_eq!(sent, (4, 4), "the first writes the journal's name with its step");
     assert_eq!(at.calls_of("hmget").await, 0);
 }
 
@@ -57,6 +57,20 @@ async fn a_step_whose_journal_the_server_lost_with_its_mark_begins_it_anew() {
     let entry = at.store.load(&run.attempt.id).await.unwrap().unwrap();
     assert_eq!(entry.record, run.record);
     assert_eq!(run.steps(&at.store).await.len(), 1);
+}
+
+/// As where the server lost the reservation that had it.
+#[tokio::test]
+async fn a_journal_that_belongs_to_no_record_is_begun_anew() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let run = Run::begin(&at.store).await;
+    let journal = run.keys().1;
+    at.server.cli(&["HSET", &journal, "name", "another", "step of another", "entry"]).await;
+    let own = entry(RECORDED, 1);
+    run.expect_written(&at.store, "charge", &own).await;
+    assert_eq!(run.steps(&at.store).await, [(run.step("charge"), own)]);
+    assert_eq!(at.number(&["HLEN", &journal]).await, 2, "its name and its step");
 }
 
 #[tokio::test]

@@ -138,7 +138,7 @@ impl Run {
     pub(super) fn keys(&self) -> (String, String) {
         let id = &self.attempt.id;
         let record = format!("idem:{}:{}", id.operation(), URL_SAFE_NO_PAD.encode(id.hash()));
-        let journal = format!("{record}{{{record}}}");
+        let journal = format!("idem:{}:{{{record}}}", id.operation());
         (record, journal)
     }
 }

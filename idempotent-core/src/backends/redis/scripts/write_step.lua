@@ -37,13 +37,16 @@ if not is_own then
   end
   return 0
 end
-if not has_journal(head) then
+local begins_journal = not has_journal(head)
+if begins_journal then
   if may_replace == '2' then
     return 2
   end
-  -- One that its record did not take along when the server lost it.
-  redis.call('UNLINK', KEYS[2])
-  redis.call('HSET', KEYS[2], 'name', name)
+  -- All at once. Where a journal stands that its record did not take along when the server lost it, its name is not new.
+  if redis.call('HSET', KEYS[2], 'name', name, step, entry) ~= 2 then
+    redis.call('UNLINK', KEYS[2])
+    redis.call('HSET', KEYS[2], 'name', name, step, entry)
+  end
   local left = redis.call('PTTL', KEYS[1])
   if left >= 0 then
     local lifetime = math.max(left - grace_of(head) + grace_of(record), 1)
@@ -57,6 +60,9 @@ elseif stored_name ~= name then
 end
 for at = 8, pairs_end, 2 do
   redis.call('HSETNX', KEYS[2], ARGV[at], ARGV[at + 1])
+end
+if begins_journal then
+  return 1
 end
 local may = may_replace == '1' or (may_replace == '0' and not there) or (may_replace == '2' and there == replaced)
 if not may and there ~= entry then
