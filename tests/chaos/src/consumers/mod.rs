@@ -109,7 +109,6 @@ impl Settings {
 pub type Launch<'a> = &'a dyn Fn(&str) -> Command;
 
 /// Starts the program `chaos` as a worker.
-#[must_use]
 pub fn launch(program: &Path) -> impl Fn(&str) -> Command + use<> {
     let program = program.to_owned();
     move |assignment| {
