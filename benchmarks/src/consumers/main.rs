@@ -1,15 +1,17 @@
-//! What a message costs in a consumer whose handler runs within a transaction, beside the same transaction by hand.
+//! What a message costs in a consumer whose handler runs within a transaction, beside the same transaction by hand; and in
+//! one that reads a real broker, beside a bare consumer of the same client (`brokers`).
 //!
 //! ```text
-//! cargo run --release --ignore-rust-version --manifest-path benchmarks/Cargo.toml --bin consumers
+//! cargo run --release --ignore-rust-version --manifest-path benchmarks/Cargo.toml --bin consumers [inbox|brokers]
 //! ```
 //!
-//! PostgreSQL 15 with `fsync` on, since what a group shares is a commit. All sides take turns within one run against one
+//! The inbox: PostgreSQL 15 with `fsync` on, since what a group shares is a commit. All sides take turns within one run against one
 //! server. Each handles so many messages of 1 kB, 64 at once, over a pool of 20 connections with the same settings: by hand from a
 //! counter in memory, the consumers from the broker in memory of `testing`, of which each delivery and acknowledgement is
 //! part of the time. Each message adds one row. A figure is the median over the rounds, and a ratio the median of the rounds' own
 //! ratios, with its quartiles.
 
+mod brokers;
 mod by_hand;
 mod inbox;
 
@@ -86,6 +88,19 @@ async fn turn(
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["brokers"] => brokers::measure().await,
+        ["inbox"] => inboxes().await,
+        [] => {
+            inboxes().await?;
+            brokers::measure().await
+        }
+        _ => Err("the parts are `inbox` and `brokers`".into()),
+    }
+}
+
+async fn inboxes() -> Result<(), Failure> {
     let server = Postgres::builder().fsync(true).start().await;
     let options = PgPoolOptions::new().max_connections(CONNECTIONS).test_before_acquire(false);
     let pool = options.connect(&server.url()).await?;

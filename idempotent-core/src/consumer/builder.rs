@@ -132,9 +132,9 @@ impl ConsumerBuilder {
     /// come again to this worker loses its place ten seconds after its pause, or after the broker's deadline if that is shorter,
     /// beside twice what the broker [says](super::Terms::lateness()) that it may be late.
     ///
-    /// At most half of the [concurrency](Self::concurrency) waits for its turn in hand. The rest is told to come again, a second
-    /// later at first, and the more rarely the longer the key is stuck: every 30 seconds at last. So one slow key does not hold
-    /// up the others. Such deliveries end as [`Busy`](super::DeliveryOutcome::Busy), and are no attempts.
+    /// At most half of the [concurrency](Self::concurrency) waits for its turn in hand; of a key whose message has been running for a
+    /// second, the next one alone, and after ten seconds none. The rest is told to come again, a second later at first, and
+    /// the more rarely the longer the key is stuck: every 30 seconds at last. So one slow key does not hold up the others. Such deliveries end as [`Busy`](super::DeliveryOutcome::Busy), and are no attempts.
     ///
     /// # What is not promised
     ///

@@ -10,6 +10,7 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::task::JoinSet;
 
+use crate::consumers;
 use crate::ledger::Disturbance;
 use crate::recovery;
 use crate::report::{self, Summary};
@@ -80,6 +81,9 @@ pub fn main() -> ExitCode {
         (Some("worker"), Some(assignment)) => worker::main(&assignment).map(|()| ExitCode::SUCCESS),
         (Some(recovery::WORKER), Some(assignment)) => {
             recovery::worker_main(&assignment).map(|()| ExitCode::SUCCESS)
+        }
+        (Some(consumers::WORKER), Some(assignment)) => {
+            consumers::worker_main(&assignment).map(|()| ExitCode::SUCCESS)
         }
         _ => run_rows(&Flags::parse()),
     };

@@ -8,12 +8,15 @@
 //!
 //! The program `chaos` calls [`main`], and tests call [`run`]. [`transfer`] is another such run, with a
 //! program of its own: money in a database. [`recovery`] is a third: calls that are finished without their callers.
+//! [`consumers`] is a fourth: messages of brokers.
 
 pub mod checker;
 mod cli;
+pub mod consumers;
 pub mod ledger;
 pub mod recovery;
 mod report;
+mod resources;
 mod row;
 mod runner;
 mod schedule;

@@ -1,6 +1,9 @@
 //! Some rows of the table, short enough for every day. The whole table is the program's work:
 //! `cargo run --release -p idempotent-chaos -- --all --seeds 20 --jobs 6`.
 
+#[path = "rows/consumers.rs"]
+mod consumers;
+
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -27,4 +27,5 @@ mod redis_losses;
 mod redis_server;
 mod redis_streams;
 mod stopping;
+mod throughput;
 mod workers;

@@ -140,7 +140,13 @@ fn by_key(history: &History) -> Effects {
     effects
 }
 
-fn judge_workers(history: &History, rules: &Rules, faults: &mut Vec<Fault>) {
+/// Second effects of a key, with their causes.
+pub(crate) fn duplicates(history: &History, rules: &Rules) -> Vec<Duplicate> {
+    duplicates::find(history, &by_key(history), rules)
+}
+
+/// Whether workers ended what they had begun, and kept nothing.
+pub(crate) fn judge_workers(history: &History, rules: &Rules, faults: &mut Vec<Fault>) {
     for &process in &history.hung {
         faults.push(Fault::Hung { process });
     }

@@ -45,6 +45,15 @@ pub enum Event {
     Answer(Answer),
     /// What the application did to its own pool.
     Disturbance(Disturbance),
+    /// The handler of a message began.
+    Began {
+        /// The message.
+        key: u32,
+        /// When.
+        at: Timestamp,
+    },
+    /// A broker was told what became of a delivery.
+    Settled(Settled),
     /// From when to when the application held every connection of its pool.
     PoolHeld(Timestamp, Timestamp),
     /// What a process held before the load and after it.
@@ -106,6 +115,21 @@ pub enum Said {
     Declined,
     /// The call was refused, with this code.
     Refused(String),
+}
+
+/// What a broker was told of a delivery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// When it had been told.
+    pub at: Timestamp,
+    /// Which message.
+    pub key: u32,
+    /// What became of the delivery, as metrics have it.
+    pub outcome: String,
+    /// The effect, if this delivery had it and its result is recorded.
+    pub effect: Option<EffectId>,
+    /// Whether the broker has confirmed it.
+    pub confirmed: bool,
 }
 
 /// What an application did to its own pool.

@@ -30,9 +30,14 @@ impl Ledger {
 
     /// Makes an effect. It has happened when this returns, whatever becomes of the process.
     pub(crate) fn take_effect(&self, key: u32, began: Timestamp) -> io::Result<EffectId> {
-        let id = EffectId::new(self.process, self.effects.fetch_add(1, Ordering::Relaxed));
+        let id = self.next_effect();
         self.write(&Event::Effect(Effect { id, key, began, at: Timestamp::now() }))?;
         Ok(id)
+    }
+
+    /// A number for an effect that is written down elsewhere.
+    pub(crate) fn next_effect(&self) -> EffectId {
+        EffectId::new(self.process, self.effects.fetch_add(1, Ordering::Relaxed))
     }
 
     /// Appends a line.

@@ -204,6 +204,8 @@ fn collect(
                 Event::Effect(effect) => history.effects.push(effect),
                 Event::Answer(answer) => history.answers.push((process, answer)),
                 Event::Disturbance(one) => history.disturbance.add(one),
+                // Of consumers.
+                Event::Began { .. } | Event::Settled(_) => {}
                 Event::PoolHeld(from, to) => {
                     let what = IncidentKind::PoolHeld(Span { from, to });
                     history.incidents.push(Incident { process, what });

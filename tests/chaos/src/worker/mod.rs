@@ -9,7 +9,6 @@ mod load;
 mod operation;
 mod probe;
 mod protocol;
-mod resources;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,6 +29,7 @@ use self::load::RunningLoad;
 use self::operation::Shop;
 use self::probe::Probe;
 use crate::ledger::{Event, Ledger, Phase, Process};
+use crate::resources;
 use crate::timestamp::Timestamp;
 
 /// What a worker is, for as long as it lives.

@@ -9,13 +9,13 @@ use tokio::time::{Instant, sleep};
 use crate::ledger::ResourceUsage;
 
 /// Now.
-pub(super) fn now() -> ResourceUsage {
+pub(crate) fn now() -> ResourceUsage {
     let tasks = Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks());
     ResourceUsage { tasks, memory: resident().unwrap_or(0) }
 }
 
 /// When no more than `tasks` are left, and after `patience` at the latest.
-pub(super) async fn settled(tasks: usize, patience: Duration) -> ResourceUsage {
+pub(crate) async fn settled(tasks: usize, patience: Duration) -> ResourceUsage {
     let deadline = Instant::now() + patience;
     while now().tasks > tasks && Instant::now() < deadline {
         sleep(Duration::from_millis(20)).await;
