@@ -17,6 +17,7 @@ mod on_call;
 mod on_call_http;
 mod outbox;
 mod run;
+mod scanning;
 mod schema;
 mod shop;
 mod sizes;
