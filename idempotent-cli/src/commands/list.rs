@@ -1,17 +1,15 @@
 //! `list`: records, as they are found. One page is in memory at a time.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Stdout, stderr, stdout};
 use std::time::SystemTime;
 
 use idempotent_core::store::Scan;
-use rustix::fs::FileType;
 
 use crate::args::List;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::output::{Document, RecordTable, clean, grouped};
+use crate::output::{Document, Progress, RecordTable, clean, grouped};
 use crate::store::{Connected, Pace, Pages};
 
 pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, Failure> {
@@ -22,8 +20,7 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
     let limit = arguments.limit.unwrap_or(u64::MAX);
     let (mut shown, mut unreadable) = (0, 0);
     let is_json = context.output.is_json();
-    // On the terminal itself the records are the progress, and so they are behind a pipe, whose reader may have the screen.
-    let shows_progress = stderr().is_terminal() && is_file(&stdout());
+    let progress = Progress::beside_a_file();
     let output = &mut context.output;
     let ended = loop {
         let page = match pages.next().await {
@@ -52,16 +49,12 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
             }
         }
         output.flush()?;
-        if shows_progress {
-            eprint!("\r{} records listed ", grouped(shown));
-        }
+        progress.say(format_args!("{} records listed", grouped(shown)));
         if shown >= limit {
             break Ok(Exit::Done);
         }
     };
-    if shows_progress {
-        eprint!("\r\x1b[K");
-    }
+    progress.clear();
     match ended {
         Ok(_) if shown == 0 && unreadable == 0 && !is_json => {
             let names = match &arguments.filter.operation {
@@ -86,12 +79,6 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
     }
     store.close().await;
     ended
-}
-
-/// Whether what is printed goes to a file.
-fn is_file(output: &Stdout) -> bool {
-    let status = rustix::fs::fstat(output);
-    status.is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::RegularFile)
 }
 
 /// So many pages are read to find out which operations there are.
