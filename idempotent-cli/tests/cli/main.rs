@@ -7,6 +7,7 @@ mod doctor_checks;
 mod failures;
 mod golden;
 mod hints;
+mod interrupts;
 mod large;
 mod large_each;
 mod listing;
