@@ -4,6 +4,7 @@ mod benchmark;
 mod changes;
 mod doctor;
 mod doctor_checks;
+mod doctor_elsewhere;
 mod failures;
 mod golden;
 mod hints;

@@ -1,9 +1,11 @@
 //! `doctor`: looking for what makes the store's guarantees weaker than they seem. `checkup` collects what the checks of
-//! `redis`, `postgres` and `sqlite` find.
+//! `redis`, `postgres` and `sqlite` find; `retention` looks at the records themselves.
 
 mod checkup;
+mod network_file_system;
 mod postgres;
 mod redis;
+mod retention;
 mod sqlite;
 
 use self::checkup::{Checkup, Severity};
@@ -34,6 +36,9 @@ pub(super) async fn run(arguments: Doctor, context: &mut Context) -> Result<Exit
         }
     }
     checkup.takes_calls(&store.server(), health.error.as_ref());
+    if let Some(redelivery) = arguments.redelivery {
+        retention::check(&mut checkup, &store, &context.interrupt, redelivery).await?;
+    }
     report(context, &checkup)?;
     store.close().await;
     let worst = checkup.findings.iter().map(|finding| finding.severity).max();
