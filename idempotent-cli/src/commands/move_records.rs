@@ -48,6 +48,7 @@ pub(super) async fn run(arguments: Move, context: &mut Context) -> Result<Exit, 
             subject: format!("results, to {}", places.1),
             step: None,
             said: None,
+            result: None,
             before: None,
         };
         let audit = Audit::begin(context, consent, &reason, &places.0, &subject)?;

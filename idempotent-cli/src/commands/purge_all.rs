@@ -56,6 +56,7 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
         subject: subject(&filter),
         step: None,
         said: None,
+        result: None,
         before: None,
     };
     let audit = Audit::begin(context, consent, &reason, &store.server(), &subject)?;
@@ -127,10 +128,10 @@ fn rest(filter: &Filter, tally: &Tally) -> String {
     }
     match tally.without_scope {
         0 => {}
-        1 => rest += " 1 other does not say which scope it has, and stays.",
+        1 => rest += " 1 other has no scope, or does not say which, and stays.",
         count => {
             let count = grouped(count);
-            rest += &format!(" {count} others do not say which scope they have, and stay.");
+            rest += &format!(" {count} others have no scope, or do not say which, and stay.");
         }
     }
     if tally.longer_scope > 0 {

@@ -22,7 +22,7 @@ pub(super) struct Tally {
     pub(super) changed: u64,
     /// Records that match, but whose state is not one of those to remove.
     pub(super) kept: BTreeMap<&'static str, u64>,
-    /// Records that do not say which scope they have.
+    /// Records that have no scope, or do not say which.
     pub(super) without_scope: u64,
     /// Records of other scopes that begin with this one's text and a slash: those of several parts, as tenant and user.
     pub(super) longer_scope: u64,

@@ -41,6 +41,8 @@ async fn a_sound_redis_has_nothing() {
     assert_eq!(doctor(&redis.url()).await, (set(&[]), 0, 0));
     let ran = run(&redis.url(), &["doctor"]).await;
     assert!(ran.code == 0 && ran.stdout.ends_with(" checks, nothing found\n"), "{}", ran.stdout);
+    let told = run(&redis.url(), &["doctor", "-v"]).await.stdout;
+    assert!(told.contains("looked for, at ") && told.contains("eviction-policy, "), "{told}");
 }
 
 #[tokio::test]

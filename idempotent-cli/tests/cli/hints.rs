@@ -113,3 +113,15 @@ async fn keys_that_a_call_sends_are_derived_as_its_own_code_derives_them() {
     assert!(text.contains(&id.derive("stripe").to_string()), "{text}");
     assert!(text.contains("step charge[card 9], derive(\"stripe\"):"), "{text}");
 }
+
+#[tokio::test]
+async fn whoever_searches_for_a_key_in_vain_sees_what_keys_look_like() {
+    let store = TestStore::sqlite().await;
+    lost(&store.engine, "7").await;
+    let ran = run(&store.url, &["list", "--matching", "order-7"]).await;
+    assert!(
+        ran.stderr.ends_with("; 1 were searched, with keys such as order:7\n"),
+        "{}",
+        ran.stderr
+    );
+}

@@ -7,19 +7,14 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::run::{Ran, command, documents, read};
-use crate::shop::quote;
+use crate::shop::quotes;
 use crate::stores::{TestServer, TestStore};
 
 const RECORDS: u64 = 600;
 
 async fn filled() -> TestStore {
     let store = TestStore::redis().await;
-    let mut filling = tokio::task::JoinSet::new();
-    for number in 0..RECORDS {
-        let engine = store.engine.clone();
-        filling.spawn(async move { quote(&engine, &format!("basket {number}")).await });
-    }
-    filling.join_all().await;
+    quotes(&store.engine, RECORDS).await;
     store
 }
 

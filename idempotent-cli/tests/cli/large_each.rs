@@ -54,9 +54,7 @@ pub(crate) async fn each(url: &str, engine: &Idempotency) -> Vec<(String, Ran)> 
         id_of(engine, "made").await,
         id_of(engine, "dead").await,
     ];
-    let digits = &lost["shop.charge:".len()..][..12];
     go(&["show", &lost], &[0]).await;
-    go(&["show", digits], &[0]).await;
     go(&["list", "--fast", "--matching", "lost", "--limit", "2"], &[0]).await;
     let never = "--never-happened-and-owner-is-dead";
     go(&[&["resolve", &unlost, never][..], &SAID].concat(), &[0]).await;

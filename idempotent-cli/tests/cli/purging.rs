@@ -2,22 +2,15 @@
 
 use std::time::Duration;
 
-use idempotent_core::Idempotency;
 use idempotent_servers::{Reply, Server, require};
 
 use crate::run::{assert_runs, audit, command, documents, read, run};
-use crate::shop::{fill, lost, quote};
+use crate::shop::{fill, lost, quotes};
 use crate::stores::{TestServer, TestStore, on_every_store};
 use crate::terminal::typed;
 
 const PURGE: [&str; 7] =
     ["purge", "--all", "--operation", "shop.quote", "--yes", "--reason", "ticket 42"];
-
-async fn quotes(engine: &Idempotency, number: u32) {
-    for number in 0..number {
-        quote(engine, &format!("basket {number}")).await;
-    }
-}
 
 async fn all_records_of_an_operation_are_removed_at_either_pace_and_no_other(store: TestStore) {
     let _running = fill(&store.engine).await;

@@ -6,7 +6,7 @@ use idempotent_servers::{Redis, Reply, Server, TcpProxy, require};
 use serde_json::json;
 
 use crate::run::{command, documents, read};
-use crate::shop::quote;
+use crate::shop::quotes;
 use crate::stores::{TestServer, TestStore};
 
 /// The keys in the first places of Redis's table, as the command's first `SCAN` finds them.
@@ -44,12 +44,7 @@ async fn records_that_redis_returns_again_while_its_table_shrinks_are_counted_on
     require!(Server::Redis);
     let store = TestStore::redis().await;
     let TestServer::Redis(redis) = &store.server else { panic!("it is Redis") };
-    let mut filling = tokio::task::JoinSet::new();
-    for number in 0..1_500 {
-        let engine = store.engine.clone();
-        filling.spawn(async move { quote(&engine, &format!("basket {number}")).await });
-    }
-    filling.join_all().await;
+    quotes(&store.engine, 1_500).await;
     let keys = first_keys(redis).await;
     assert!(keys.len() >= 5, "{keys:?}");
 

@@ -12,7 +12,7 @@ use self::checkup::{Checkup, Severity};
 use crate::args::Doctor;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::{Document, Style, clean};
+use crate::output::{Document, Style, clean, paragraph};
 use crate::store::{Address, Backend};
 
 pub(super) async fn run(arguments: Doctor, context: &mut Context) -> Result<Exit, Failure> {
@@ -52,6 +52,7 @@ pub(super) async fn run(arguments: Doctor, context: &mut Context) -> Result<Exit
 }
 
 fn report(context: &mut Context, checkup: &Checkup) -> Result<(), Failure> {
+    let is_verbose = context.is_verbose();
     let output = &mut context.output;
     for finding in &checkup.findings {
         if output.is_json() {
@@ -92,6 +93,11 @@ fn report(context: &mut Context, checkup: &Checkup) -> Result<(), Failure> {
         count => format!("{count} found"),
     };
     output.line(format_args!("{} checks, {found}", checkup.checks))?;
+    if is_verbose {
+        let (codes, servers) = (&checkup.codes, checkup.servers.join(", "));
+        let codes = codes.iter().copied().collect::<Vec<_>>().join(", ");
+        paragraph(output, &format!("looked for, at {}: {codes}", clean(&servers)))?;
+    }
     if !checkup.unknown.is_empty() {
         let unknown = checkup.unknown.join(", ");
         output.line(format_args!("not told by the server: {unknown}"))?;
