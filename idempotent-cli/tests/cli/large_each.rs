@@ -58,8 +58,8 @@ pub(crate) async fn each(url: &str, engine: &Idempotency) -> Vec<(String, Ran)> 
     go(&["list", "--fast", "--matching", "lost", "--limit", "2"], &[0]).await;
     let never = "--never-happened-and-owner-is-dead";
     go(&[&["resolve", &unlost, never][..], &SAID].concat(), &[0]).await;
-    go(&[&["resolve", &lost, "--happened", "7"][..], &SAID].concat(), &[0]).await;
-    go(&[&["correct", &lost, "--happened", "8"][..], &SAID].concat(), &[0]).await;
+    go(&[&["resolve", &lost, "--happened", "\"receipt 7\""][..], &SAID].concat(), &[0]).await;
+    go(&[&["correct", &lost, "--happened", "\"receipt 8\""][..], &SAID].concat(), &[0]).await;
     go(&[&["release", &held][..], &SAID].concat(), &[0]).await;
     go(&[&["purge", &made][..], &SAID].concat(), &[0]).await;
     assert!(seen(engine, "unlost").await.is_none() && seen(engine, "made").await.is_none());
