@@ -125,3 +125,16 @@ async fn whoever_searches_for_a_key_in_vain_sees_what_keys_look_like() {
         ran.stderr
     );
 }
+
+/// The audit line of a change has the id as it was typed.
+#[tokio::test]
+async fn an_id_of_another_operation_names_no_record() {
+    let store = TestStore::sqlite().await;
+    let id = lost(&store.engine, "7").await.id().to_string();
+    let other = id.replace("shop.charge:", "shop.refund:");
+    let ran = run(&store.url, &["show", &other]).await;
+    let says = "the record with these digits is of shop.charge, and not of shop.refund";
+    assert!(ran.code == 3 && ran.stderr.contains(says), "{}", ran.stderr);
+    let from_a_log = run(&store.url, &["show", &format!("record={id}")]).await;
+    assert!(from_a_log.code == 0 && from_a_log.stdout.contains(&id), "{}", from_a_log.stderr);
+}
