@@ -8,7 +8,6 @@ mod doctor_elsewhere;
 mod failures;
 mod golden;
 mod hints;
-mod interrupts;
 mod large;
 mod large_each;
 mod listing;
