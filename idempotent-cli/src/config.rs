@@ -21,6 +21,8 @@ pub(crate) struct Config {
     pub(crate) schema: Option<String>,
     pub(crate) table: Option<String>,
     pub(crate) audit_log: Option<PathBuf>,
+    #[serde(default)]
+    pub(crate) audit_results: bool,
     pub(crate) operator: Option<String>,
 }
 

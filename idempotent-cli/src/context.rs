@@ -53,6 +53,16 @@ impl Context {
         self.options.audit_log.clone().or_else(|| self.config.audit_log.clone())
     }
 
+    /// Whether audit lines have the results that calls get.
+    pub(crate) const fn audits_results(&self) -> bool {
+        self.options.audit_results || self.config.audit_results
+    }
+
+    /// Whether more is to be said than usual.
+    pub(crate) const fn is_verbose(&self) -> bool {
+        self.options.verbose > 0
+    }
+
     /// Who it is by the configuration file.
     pub(crate) fn configured_operator(&self) -> Option<&str> {
         self.config.operator.as_deref()

@@ -11,26 +11,30 @@ pub(crate) struct Interrupt(watch::Receiver<u32>);
 /// Counts, with one listener for all times: what comes between two would not be heard. Without a listener, Ctrl-C ends the
 /// process, as it would have anyway.
 #[cfg(unix)]
-async fn count(pressed: watch::Sender<u32>) {
+fn count(pressed: watch::Sender<u32>) {
     use tokio::signal::unix::{SignalKind, signal};
     let Ok(mut interrupts) = signal(SignalKind::interrupt()) else { return };
-    while interrupts.recv().await.is_some() {
-        pressed.send_modify(|times| *times += 1);
-    }
+    tokio::spawn(async move {
+        while interrupts.recv().await.is_some() {
+            pressed.send_modify(|times| *times += 1);
+        }
+    });
 }
 
 #[cfg(not(unix))]
-async fn count(pressed: watch::Sender<u32>) {
-    while tokio::signal::ctrl_c().await.is_ok() {
-        pressed.send_modify(|times| *times += 1);
-    }
+fn count(pressed: watch::Sender<u32>) {
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() {
+            pressed.send_modify(|times| *times += 1);
+        }
+    });
 }
 
 impl Interrupt {
     /// Listens from now on.
     pub(crate) fn listen() -> Self {
         let (pressed, receiver) = watch::channel(0);
-        tokio::spawn(count(pressed));
+        count(pressed);
         Self(receiver)
     }
 
@@ -71,5 +75,38 @@ impl Interrupt {
             () = interrupted => Err(Failure::interrupted()),
             value = future => Ok(value),
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    /// Presses Ctrl-C, and waits until that is known.
+    async fn press(interrupt: &Interrupt, times: u32) {
+        kill_process(getpid(), Signal::INT).expect("this process runs");
+        let start = Instant::now();
+        while *interrupt.0.borrow() < times {
+            assert!(start.elapsed() < Duration::from_secs(30), "nobody hears it");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_pressed_while_nobody_waits_ends_what_begins_next() {
+        let interrupt = Interrupt::listen();
+        assert_eq!(interrupt.unless_pressed(async { 7 }).await.expect("it runs"), 7);
+        press(&interrupt, 1).await;
+        assert!(interrupt.is_pressed());
+        let ended = interrupt.unless_pressed(async { 7 }).await.expect_err("it is interrupted");
+        assert_eq!(ended.exit(), crate::failure::Exit::Interrupted);
+        let again = interrupt.unless_pressed_again(async { 7 }).await;
+        assert_eq!(again.expect("once is not twice"), 7);
+        press(&interrupt, 2).await;
+        interrupt.unless_pressed_again(async { 7 }).await.expect_err("it is interrupted");
     }
 }

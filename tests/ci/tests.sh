@@ -13,6 +13,8 @@ step_servers() {
     need_apt apache2-bin || true
     command -v curl >/dev/null || need_apt curl || true
     need_apt redis-tools iproute2 iptables openssl util-linux jq || true
+    # For `doctor`: another time, and a file system over the network.
+    need_apt faketime sshfs openssh-sftp-server || true
     # Not every distribution has it as a package, and a machine may have it without one.
     command -v chromium >/dev/null || need_apt chromium || true
     # The fonts of the page that Chromium shows.

@@ -275,4 +275,7 @@ pub(crate) struct Doctor {
     /// Ends with code 8 for notes too, and if the server does not tell all: for deployments.
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Compares how long results are kept, by a sample of them, with how late the same message or request may come again.
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub(crate) redelivery: Option<Duration>,
 }

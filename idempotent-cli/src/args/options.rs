@@ -113,6 +113,9 @@ pub(crate) struct Options {
         value_name = "FILE"
     )]
     pub(crate) audit_log: Option<PathBuf>,
+    /// Writes the result that a call gets into the audit line, too: whoever reads the file may read it.
+    #[arg(long, global = true)]
+    pub(crate) audit_results: bool,
     /// Prints JSON, one document a line. Its schema is in the package: schema/output.json.
     #[arg(long, global = true)]
     pub(crate) json: bool,

@@ -14,7 +14,7 @@ use crate::args::Consent;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::log::AUDIT;
-use crate::output::{RecordDocument, StepReference, timestamp};
+use crate::output::{RecordDocument, ResultDocument, StepReference, timestamp};
 
 /// What is about to be changed.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +26,8 @@ pub(crate) struct Subject {
     pub(crate) step: Option<StepReference>,
     /// What the operator says of it.
     pub(crate) said: Option<String>,
+    /// The result that it gets, if audit lines are to have results.
+    pub(crate) result: Option<ResultDocument>,
     /// What stood there, without its result. Without key and scope too, if it is removed, since that may be what is to
     /// be forgotten.
     pub(crate) before: Option<RecordDocument>,
@@ -63,6 +65,8 @@ struct SubjectFields<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<&'a StepReference>,
     said: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    result: Option<&'a ResultDocument>,
     before: Option<&'a RecordDocument>,
 }
 
@@ -99,6 +103,7 @@ impl Audit {
                 subject: &subject.subject,
                 step: subject.step.as_ref(),
                 said: subject.said.as_deref(),
+                result: subject.result.as_ref(),
                 before: subject.before.as_ref(),
             }),
             outcome: None,

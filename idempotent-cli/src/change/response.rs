@@ -45,7 +45,10 @@ pub(super) fn parse(json: &str) -> Result<StoredResponse, Failure> {
         ))
     };
     let written: Written = serde_json::from_str(json).map_err(|error| wrong(error.to_string()))?;
-    let status = StatusCode::from_u16(written.status).map_err(|error| wrong(error.to_string()))?;
+    // What is below is no end of an answer, and nothing is above.
+    let status = Some(written.status).filter(|status| (200..600).contains(status));
+    let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+    let status = status.ok_or_else(|| wrong(format!("{} is no status", written.status)))?;
     let lines = match written.headers {
         Headers::Map(map) => map.into_iter().collect(),
         Headers::Lines(lines) => lines,

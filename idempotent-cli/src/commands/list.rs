@@ -1,17 +1,16 @@
 //! `list`: records, as they are found. One page is in memory at a time.
 
-use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Stdout, stderr, stdout};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::SystemTime;
 
+use idempotent_core::engine::Inspection;
 use idempotent_core::store::Scan;
-use rustix::fs::FileType;
 
 use crate::args::List;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupt;
-use crate::output::{Document, RecordTable, clean, grouped};
+use crate::output::{Document, Progress, RecordTable, clean, grouped};
 use crate::store::{Connected, Pace, Pages};
 
 pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, Failure> {
@@ -21,9 +20,9 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
     let mut pages = Pages::new(&store.engine, &context.interrupt, pace, arguments.filter.scan());
     let limit = arguments.limit.unwrap_or(u64::MAX);
     let (mut shown, mut unreadable) = (0, 0);
+    let mut searched = Searched::default();
     let is_json = context.output.is_json();
-    // On the terminal itself the records are the progress, and so they are behind a pipe, whose reader may have the screen.
-    let shows_progress = stderr().is_terminal() && is_file(&stdout());
+    let progress = Progress::beside_a_file();
     let output = &mut context.output;
     let ended = loop {
         let page = match pages.next().await {
@@ -32,6 +31,7 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
             Err(failure) => break Err(failure),
         };
         let now = SystemTime::now();
+        searched.add(&page.entries);
         let records = page.entries.iter().filter(|seen| arguments.filter.matches(seen, now));
         for seen in records.take(usize::try_from(limit - shown).unwrap_or(usize::MAX)) {
             if is_json {
@@ -52,26 +52,24 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
             }
         }
         output.flush()?;
-        if shows_progress {
-            eprint!("\r{} records listed ", grouped(shown));
-        }
+        progress.say(format_args!("{} records listed", grouped(shown)));
         if shown >= limit {
             break Ok(Exit::Done);
         }
     };
-    if shows_progress {
-        eprint!("\r\x1b[K");
-    }
+    progress.clear();
     match ended {
         Ok(_) if shown == 0 && unreadable == 0 && !is_json => {
             let names = match &arguments.filter.operation {
                 Some(asked) => near_names(&store, &context.interrupt, asked).await?,
                 None => Vec::new(),
             };
-            let hint = if names.is_empty() {
-                String::new()
-            } else {
-                format!("; is it --operation {}?", clean(&names.join(" or ")))
+            let hint = match arguments.filter.matching {
+                _ if !names.is_empty() => {
+                    format!("; is it --operation {}?", clean(&names.join(" or ")))
+                }
+                Some(_) => searched.hint(),
+                None => String::new(),
             };
             eprintln!("no such records in {}{hint}", clean(&store.place()));
         }
@@ -88,10 +86,35 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
     ended
 }
 
-/// Whether what is printed goes to a file.
-fn is_file(output: &Stdout) -> bool {
-    let status = rustix::fs::fstat(output);
-    status.is_ok_and(|status| FileType::from_raw_mode(status.st_mode) == FileType::RegularFile)
+/// What was looked at, for whoever searches in vain.
+#[derive(Default)]
+struct Searched {
+    records: usize,
+    /// By operation.
+    keys: BTreeMap<String, String>,
+}
+
+impl Searched {
+    fn add(&mut self, entries: &[Inspection]) {
+        self.records += entries.len();
+        for seen in entries {
+            if self.keys.len() >= PROPOSED {
+                return;
+            }
+            if let Some(key) = seen.key().filter(|_| !self.keys.contains_key(seen.operation())) {
+                self.keys.insert(seen.operation().to_owned(), key.to_owned());
+            }
+        }
+    }
+
+    fn hint(&self) -> String {
+        if self.keys.is_empty() {
+            return String::new();
+        }
+        let keys: Vec<_> = self.keys.values().map(|key| clean(key)).collect();
+        let records = grouped(self.records as u64);
+        format!("; {records} were searched, with keys such as {}", keys.join(", "))
+    }
 }
 
 /// So many pages are read to find out which operations there are.

@@ -11,6 +11,7 @@ mod move_records;
 mod outbox;
 mod purge;
 mod purge_all;
+mod purge_pass;
 mod release;
 mod resolve;
 mod resolve_step;

@@ -1,6 +1,5 @@
 //! `move`: copying what is completed from one store to another, while both are in use.
 
-use std::io::IsTerminal as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use crate::args::Move;
 use crate::change::{Audit, Subject, agree, check};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::{Document, LeftDocument, Style, clean, grouped};
+use crate::output::{Document, LeftDocument, Progress, Style, clean, grouped};
 use crate::store::{Connected, Pace};
 
 /// Between two passes of `--until-done`.
@@ -49,6 +48,7 @@ pub(super) async fn run(arguments: Move, context: &mut Context) -> Result<Exit, 
             subject: format!("results, to {}", places.1),
             step: None,
             said: None,
+            result: None,
             before: None,
         };
         let audit = Audit::begin(context, consent, &reason, &places.0, &subject)?;
@@ -114,7 +114,7 @@ async fn pass(
     context: &Context,
 ) -> (MoveReport, Option<Failure>) {
     let pace = Pace::new(arguments.fast);
-    let shows_progress = std::io::stderr().is_terminal() && !context.is_json();
+    let progress = Progress::until_the_end(context.is_json());
     let mut pass = mover.pass();
     let failure = loop {
         let start = Instant::now();
@@ -129,15 +129,11 @@ async fn pass(
         if let Err(failure) = next {
             break Some(failure);
         }
-        if shows_progress {
-            let report = pass.report();
-            let (copied, there) = (grouped(report.copied), grouped(report.already_there));
-            eprint!("\r{copied} copied, {there} were there already ");
-        }
+        let report = pass.report();
+        let (copied, there) = (grouped(report.copied), grouped(report.already_there));
+        progress.say(format_args!("{copied} copied, {there} were there already"));
     };
-    if shows_progress {
-        eprint!("\r\x1b[K");
-    }
+    progress.clear();
     (*pass.report(), failure)
 }
 

@@ -195,6 +195,7 @@ async fn decide(
             subject: id.clone(),
             step: None,
             said: Some(parked.reason.clone()),
+            result: None,
             before: None,
         };
         let audit = Audit::begin(context, consent, &reason, &store.server(), &subject)?;

@@ -119,8 +119,14 @@ async fn unreadable(
     );
     let why = agree(context, consent, &question).await?;
     let said = Some(format!("unreadable: {reason}"));
-    let subject =
-        Subject { command: "purge", subject: id.to_string(), step: None, said, before: None };
+    let subject = Subject {
+        command: "purge",
+        subject: id.to_string(),
+        step: None,
+        said,
+        result: None,
+        before: None,
+    };
     let audit = Audit::begin(context, consent, &why, &store.server(), &subject)?;
     let (was_there, audit) = audit.around(store.engine.purge(id)).await?;
     if !was_there {

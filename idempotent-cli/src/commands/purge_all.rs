@@ -1,33 +1,12 @@
 //! `purge --all`: removing all records of an operation or a scope.
 
-use std::collections::BTreeMap;
-use std::time::SystemTime;
-
-use idempotent_core::store::Unreadable;
-
+use super::purge_pass::{Pass, Tally};
 use crate::args::{Filter, Purge, StateName};
 use crate::change::{Audit, Subject, agree};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Document, grouped};
-use crate::store::{Connected, Pace, Pages};
-
-/// What a pass over the records found and did.
-#[derive(Default)]
-struct Tally {
-    matched: u64,
-    purged: u64,
-    changed: u64,
-    /// Records that match, but whose state is not one of those to remove.
-    kept: BTreeMap<&'static str, u64>,
-    /// Records that do not say which scope they have.
-    without_scope: u64,
-    /// Records of other scopes that begin with this one's text and a slash: those of several parts, as tenant and user.
-    longer_scope: u64,
-    /// What cannot be read, and may be one of them.
-    unreadable: u64,
-    is_complete: bool,
-}
+use crate::store::Pace;
 
 /// All records of an operation or of a scope: counted first, and removed in a second pass, each only if it is what that
 /// pass saw.
@@ -52,13 +31,10 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
     };
     let filter = Filter { operation, scope, ..Filter::default() };
     let pace = Pace::new(arguments.fast);
-    let store = context.connect().await?;
+    let store = context.connect_to(None).await?;
     let pass = Pass { store: &store, filter: &filter, states: &states, pace };
     let consent = &arguments.consent;
-    let mut counted = pass.pass(context, false).await?;
-    if !counted.is_complete {
-        return Err(Failure::interrupted());
-    }
+    let mut counted = pass.count(context).await?;
     if counted.matched == 0 || consent.dry_run {
         let text = match consent.dry_run {
             true => format!("{} of {what} would be removed", records(counted.matched)),
@@ -80,108 +56,35 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
         subject: subject(&filter),
         step: None,
         said: None,
+        result: None,
         before: None,
     };
     let audit = Audit::begin(context, consent, &reason, &store.server(), &subject)?;
-    let done = pass.pass(context, true).await;
-    let (mut tally, audit) = match done {
-        Ok(tally) => {
-            let end = if tally.is_complete { "done" } else { "interrupted" };
-            let unread = match tally.unreadable {
-                0 => String::new(),
-                count => format!(", {} cannot be read", grouped(count)),
-            };
-            let audit = audit.end(&format!("{end}: {} removed{unread}", records(tally.purged)))?;
-            (tally, audit)
-        }
-        Err(failure) => {
-            audit.end(&format!("failed: {}", failure.message()))?;
-            return Err(failure);
-        }
-    };
+    let (mut tally, failure) = pass.remove(context).await;
+    let audit = audit.end(&outcome(&tally, failure.as_ref()))?;
+    if let Some(failure) = failure.as_ref().filter(|it| it.exit() != Exit::Interrupted) {
+        let (exit, removed) = (failure.exit(), records(tally.purged));
+        let text = format!("{}; {removed} of {what} removed before", failure.message());
+        return Err(Failure::new(exit, text));
+    }
     let text = format!("{} of {what} removed", records(tally.purged));
     report(context, &filter, &mut tally, false, Some(audit), &text)?;
     store.close().await;
-    if tally.is_complete { Ok(tally.exit()) } else { Err(Failure::interrupted()) }
+    failure.map_or_else(|| Ok(tally.exit()), Err)
 }
 
-impl Tally {
-    /// Whoever is to be forgotten is not, as long as something cannot be read.
-    const fn exit(&self) -> Exit {
-        if self.unreadable > 0 { Exit::Unreadable } else { Exit::Done }
-    }
-
-    /// Counts a record of another scope.
-    fn count_other(&mut self, wanted: &str, scope: Option<&str>) {
-        match scope {
-            None => self.without_scope += 1,
-            Some(scope) => {
-                let rest = scope.strip_prefix(wanted);
-                self.longer_scope += u64::from(rest.is_some_and(|rest| rest.starts_with('/')));
-            }
-        }
-    }
-}
-
-struct Pass<'a> {
-    store: &'a Connected,
-    filter: &'a Filter,
-    states: &'a [StateName],
-    pace: Pace,
-}
-
-impl Pass<'_> {
-    async fn pass(&self, context: &Context, removes: bool) -> Result<Tally, Failure> {
-        let mut tally = Tally::default();
-        let scan = self.filter.scan();
-        let mut pages = Pages::new(&self.store.engine, &context.interrupt, self.pace, scan);
-        loop {
-            let page = match pages.next().await {
-                Ok(Some(page)) => page,
-                Ok(None) => {
-                    tally.is_complete = true;
-                    return Ok(tally);
-                }
-                Err(failure) if failure.exit() == Exit::Interrupted => return Ok(tally),
-                Err(failure) => return Err(failure),
-            };
-            let now = SystemTime::now();
-            tally.unreadable +=
-                page.unreadable.iter().filter(|it| self.may_be_meant(it)).count() as u64;
-            for seen in &page.entries {
-                if let Some(scope) = &self.filter.scope {
-                    tally.count_other(scope, seen.scope());
-                }
-                if !self.filter.matches(seen, now) {
-                    continue;
-                }
-                let state = StateName::of(seen.state());
-                if !state.is_some_and(|state| self.states.contains(&state)) {
-                    *tally.kept.entry(state.map_or("unknown", StateName::as_str)).or_default() += 1;
-                    continue;
-                }
-                tally.matched += 1;
-                if !removes {
-                    continue;
-                }
-                if context.interrupt.is_pressed() {
-                    return Ok(tally);
-                }
-                match self.store.engine.purge_if_unchanged(seen).await? {
-                    true => tally.purged += 1,
-                    false => tally.changed += 1,
-                }
-            }
-        }
-    }
-
-    /// Whether what cannot be read may be a record to remove: its scope is not known, and its operation only sometimes.
-    fn may_be_meant(&self, found: &Unreadable) -> bool {
-        match (&self.filter.operation, &found.id) {
-            (Some(operation), Some(id)) => id.operation() == operation,
-            _ => true,
-        }
-    }
+/// What the audit line says at the end.
+fn outcome(tally: &Tally, failure: Option<&Failure>) -> String {
+    let end = match failure {
+        None => "done".to_owned(),
+        Some(failure) if failure.exit() == Exit::Interrupted => "interrupted".to_owned(),
+        Some(failure) => format!("failed: {}", failure.message()),
+    };
+    let unread = match tally.unreadable {
+        0 => String::new(),
+        count => format!(", {} cannot be read", grouped(count)),
+    };
+    format!("{end}: {} removed{unread}", records(tally.purged))
 }
 
 fn report(
@@ -225,10 +128,10 @@ fn rest(filter: &Filter, tally: &Tally) -> String {
     }
     match tally.without_scope {
         0 => {}
-        1 => rest += " 1 other does not say which scope it has, and stays.",
+        1 => rest += " 1 other has no scope, or does not say which, and stays.",
         count => {
             let count = grouped(count);
-            rest += &format!(" {count} others do not say which scope they have, and stay.");
+            rest += &format!(" {count} others have no scope, or do not say which, and stay.");
         }
     }
     if tally.longer_scope > 0 {

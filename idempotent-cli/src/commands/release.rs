@@ -19,7 +19,7 @@ pub(super) async fn run(arguments: Release, context: &mut Context) -> Result<Exi
             return refused("nobody knows what it did: `idempotent resolve` says so");
         }
         Some(StateName::Completed) => {
-            return refused("it is completed; `idempotent purge` removes it");
+            return refused("it is completed: retries get its result, and nobody holds its key");
         }
         _ => return refused("nobody holds its key"),
     }

@@ -1,12 +1,14 @@
 //! `resolve`: saying what a call turned out to be.
 
-use idempotent_core::engine::Resolution;
+use idempotent_core::engine::{Inspection, Resolution};
+use idempotent_core::model::StepStatus;
 
 use super::settle::{Change, look, settle};
 use crate::args::{Resolve, StateName};
 use crate::change::{Said, check, resolution};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::output::StepName;
 
 pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exit, Failure> {
     check(&arguments.consent)?;
@@ -31,6 +33,9 @@ pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exi
         name: "never_happened_and_owner_is_dead",
         result: None,
     });
+    if result.is_none() {
+        say_steps_first(&seen)?;
+    }
     let id = seen.id();
     let running = match state {
         Some(StateName::Reserved) => " It is still RESERVED: its owner may be running.",
@@ -72,6 +77,22 @@ pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exi
     let exit = settle(context, &store, &seen, change, act).await?;
     store.close().await;
     Ok(exit)
+}
+
+/// What never happened has no step of which nobody knows whether it did.
+fn say_steps_first(seen: &Inspection) -> Result<(), Failure> {
+    let mut steps = seen.steps().iter();
+    let Some((step, entry)) = steps.find(|(_, entry)| entry.status() == StepStatus::Begun) else {
+        return Ok(());
+    };
+    let label = StepName::new(step, entry, seen.steps());
+    Err(Failure::new(
+        Exit::Refused,
+        format!(
+            "nobody knows what step {label} did: first say what became of it, with `idempotent resolve-step`; `idempotent \
+             show` prints what to type"
+        ),
+    ))
 }
 
 fn refused(why: &str) -> Result<Exit, Failure> {

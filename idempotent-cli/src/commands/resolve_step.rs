@@ -31,7 +31,10 @@ pub(super) async fn run(arguments: ResolveStep, context: &mut Context) -> Result
     let label = StepName::new(step, entry, seen.steps()).to_string();
     let (question, done) = match name {
         "happened" => (
-            format!("Step {label} of {id} happened, and the call goes on with this result?"),
+            format!(
+                "Step {label} of {id} happened, and the call goes on with this result? It has to be what the step returns, and \
+                 cannot be corrected."
+            ),
             "happened: the next run gets the result",
         ),
         _ => (

@@ -87,6 +87,7 @@ pub(super) async fn settle<E: Into<Failure>>(
         subject: id.clone(),
         step: change.step.clone(),
         said: change.said,
+        result: change.result.filter(|_| context.audits_results()),
         before: Some(stood),
     };
     let server = store.server();

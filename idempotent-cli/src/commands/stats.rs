@@ -1,7 +1,6 @@
 //! `stats`: how much there is, by operation.
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
 use std::time::{Duration, SystemTime};
 
 use idempotent_core::engine::Inspection;
@@ -10,7 +9,7 @@ use crate::args::{StateName, Stats};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{
-    Document, OperationDocument, Output, Style, age, clean, grouped, lasting, seconds,
+    Document, OperationDocument, Output, Progress, Style, age, clean, grouped, lasting, seconds,
 };
 use crate::store::{Pace, Pages};
 
@@ -30,7 +29,7 @@ pub(super) async fn run(arguments: Stats, context: &mut Context) -> Result<Exit,
     let mut pages = Pages::new(&store.engine, &context.interrupt, pace, arguments.filter.scan());
     let mut operations: BTreeMap<String, Counts> = BTreeMap::new();
     let (mut records, mut unreadable) = (0, 0);
-    let shows_progress = std::io::stderr().is_terminal() && !context.output.is_json();
+    let progress = Progress::until_the_end(context.output.is_json());
     let ended = loop {
         let page = match pages.next().await {
             Ok(Some(page)) => page,
@@ -46,13 +45,9 @@ pub(super) async fn run(arguments: Stats, context: &mut Context) -> Result<Exit,
             records += 1;
         }
         unreadable += page.unreadable.len() as u64;
-        if shows_progress {
-            eprint!("\r{} records counted ", grouped(records));
-        }
+        progress.say(format_args!("{} records counted", grouped(records)));
     };
-    if shows_progress {
-        eprint!("\r\x1b[K");
-    }
+    progress.clear();
     let is_complete = ended.is_ok();
     // What was counted until Ctrl-C is worth something; what was counted until the store failed is not.
     if is_complete || ended.as_ref().is_err_and(|failure| failure.exit() == Exit::Interrupted) {

@@ -1,10 +1,11 @@
 //! What the command prints: `writer` is where to, `document` the JSON of it, `table` and `card` the text, `text` the
-//! forms of times and names, and `value` results of calls as JSON. `screen` is a whole screen of a terminal, and `steps` the
+//! forms of times and names, and `value` results of calls as JSON. `screen` is a whole screen of a terminal, `progress` a line of it, and `steps` the
 //! journal of a call; `derived` keys that it sends.
 
 mod card;
 mod derived;
 mod document;
+mod progress;
 mod screen;
 mod step_name;
 mod steps;
@@ -19,6 +20,7 @@ pub(crate) use self::document::{
     BenchRowDocument, ContentDocument, Document, LeftDocument, MessageDocument, OldestDocument,
     OperationDocument, RecordDocument, ResultDocument, seconds,
 };
+pub(crate) use self::progress::Progress;
 pub(crate) use self::screen::Screen;
 pub(crate) use self::step_name::{StepName, StepReference};
 pub(crate) use self::table::RecordTable;

@@ -84,6 +84,12 @@ async fn inspect(
     interrupt: &Interrupt,
 ) -> Result<Option<Located>, Failure> {
     match interrupt.unless_pressed(store.engine.inspect(id)).await? {
+        // A database finds a record by its hash alone, and an audit line has to name it as it is.
+        Ok(Some(seen)) if seen.operation() != id.operation() => {
+            let (asked, found) = (quoted(id.operation()), quoted(seen.operation()));
+            let message = format!("the record with these digits is of {found}, and not of {asked}");
+            Err(Failure::new(Exit::NotFound, message))
+        }
         Ok(seen) => Ok(seen.map(|seen| Located::Record(Box::new(seen)))),
         Err(error) if Failure::from_ref(&error).exit() == Exit::Unreadable => {
             let found = Unreadable::new(Some(id.clone()), id.to_string(), "").because_of(&error);
@@ -142,6 +148,8 @@ fn reference(store: &Connected, target: &Target) -> Result<Reference, Failure> {
 
 /// Reads an id in any of its printed forms.
 fn parse(store: &Connected, text: &str) -> Option<Reference> {
+    // As log lines have it.
+    let text = text.strip_prefix("record=").unwrap_or(text);
     if let Ok(id) = text.parse() {
         return Some(Reference::Id(id));
     }

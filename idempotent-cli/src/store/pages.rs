@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use idempotent_core::engine::{Inspection, InspectionPage};
-use idempotent_core::store::Scan;
+use idempotent_core::store::{RecentIds, Scan};
 use idempotent_core::{Error, Idempotency};
 
 use tokio::task::JoinSet;
@@ -38,6 +38,7 @@ pub(crate) struct Pages<'a> {
     next: Option<Scan>,
     /// How many records were read, and how many bytes.
     read: (usize, usize),
+    recent: RecentIds,
     pause: Option<Duration>,
     /// The page that is being read.
     ahead: JoinSet<Result<InspectionPage, Error>>,
@@ -80,12 +81,13 @@ impl<'a> Pages<'a> {
             pace,
             next: Some(scan.limit(FIRST_PAGE)),
             read: (0, 0),
+            recent: RecentIds::new(),
             pause: None,
             ahead: JoinSet::new(),
         }
     }
 
-    /// The next page; `None` after the last one.
+    /// The next page, without what was on the pages shortly before; `None` after the last one.
     ///
     /// # Errors
     ///
@@ -106,9 +108,10 @@ impl<'a> Pages<'a> {
             };
             Ok::<_, Failure>((page, start.elapsed()))
         };
-        let (page, took) = self.interrupt.unless_pressed(read).await??;
+        let (mut page, took) = self.interrupt.unless_pressed(read).await??;
         self.read.0 += page.entries.len();
         self.read.1 += page.entries.iter().map(Inspection::bytes).sum::<usize>();
+        page.entries.retain(|seen| self.recent.is_first(seen.id()));
         let limit = self.pace.page(self.read);
         self.next = page.next.clone().map(|cursor| scan.limit(limit).after(cursor));
         match (self.pace, &self.next) {

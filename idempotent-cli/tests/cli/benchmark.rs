@@ -1,10 +1,13 @@
 //! `bench`: it measures, and leaves nothing and nobody's records.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use idempotent_core::store::Scan;
 use idempotent_servers::{Cluster, Redis, Reply, Sentinel, Server, require};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{
+    Pid, PidfdFlags, PidfdGetfdFlags, Signal, kill_process, pidfd_getfd, pidfd_open,
+};
 use serde_json::{Value, json};
 use tokio::process::Child;
 use tokio::time::{sleep, timeout};
@@ -50,6 +53,43 @@ fn assert_measured(document: &Value) {
 }
 
 on_every_store! { every_request_is_measured_and_nothing_is_left }
+
+/// The command's sockets that lead to a port of this machine, by their number: whether each has `TCP_NODELAY`.
+fn sockets(child: &Child, port: u16) -> BTreeMap<u64, bool> {
+    let pid = Pid::from_raw(i32::try_from(child.id().expect("it runs")).expect("a pid"));
+    let pid = pid.expect("a pid");
+    let process = pidfd_open(pid, PidfdFlags::empty()).expect("a pidfd");
+    let folder = format!("/proc/{}/fd", pid.as_raw_nonzero());
+    let Ok(files) = std::fs::read_dir(folder) else { return BTreeMap::new() };
+    let numbers = files.filter_map(|file| file.ok()?.file_name().to_str()?.parse().ok());
+    let copies =
+        numbers.filter_map(|number| pidfd_getfd(&process, number, PidfdGetfdFlags::empty()).ok());
+    let streams = copies.filter_map(|copy| {
+        let number = rustix::fs::fstat(&copy).ok()?.st_ino;
+        let stream = std::net::TcpStream::from(copy);
+        let is_the_store = stream.peer_addr().ok()?.port() == port;
+        is_the_store.then_some((number, stream.nodelay().ok()?))
+    });
+    streams.collect()
+}
+
+/// Without it, each small command waits until the one before it was acknowledged, and the rows of plain commands are too slow.
+#[tokio::test]
+async fn no_connection_to_redis_holds_small_commands_back() {
+    require!(Server::Redis);
+    let redis = Redis::start().await;
+    let mut bench = command(&["bench", "--tasks", "4", "--seconds", "2"]);
+    bench.env("IDEMPOTENT_STORE", redis.url());
+    let mut child = bench.spawn().expect("it starts");
+    let mut seen = BTreeMap::new();
+    while child.try_wait().expect("it can be asked").is_none() {
+        // What was seen later counts: one may just have been opened.
+        seen.extend(sockets(&child, redis.port()));
+        sleep(Duration::from_millis(50)).await;
+    }
+    // The store's, and the plain client's own.
+    assert!(seen.len() >= 2 && seen.values().all(|nodelay| *nodelay), "{seen:?}");
+}
 
 /// Measures a store of Redis that is not one server at an open port.
 async fn measures(url: &str, options: &[&str]) {

@@ -120,7 +120,7 @@ async fn a_scope_is_erased_and_no_other(store: TestStore) {
     assert_eq!(counted["kept"], json!({ "indeterminate": 1, "reserved": 1 }));
     let counted = run(&store.url, &[&erase[..], &["--dry-run"]].concat()).await;
     let says = "1 record of scope acme would be removed. 1 indeterminate stays. 1 reserved stays. \
-                1 other does not say which scope it has, and stays.\n";
+                1 other has no scope, or does not say which, and stays.\n";
     assert_eq!(counted.stdout, says);
     let (done, code) = one(&store.url, &[&erase[..], &YES].concat()).await;
     assert_eq!((code, &done["purged"], &done["changed"]), (0, &json!(1), &json!(0)));
@@ -284,4 +284,21 @@ async fn every_change_is_in_the_log_too() {
         ran.stderr
     );
     assert!(ran.stderr.contains("purge ends") && ran.stderr.contains("done"), "{}", ran.stderr);
+}
+
+#[tokio::test]
+async fn the_result_is_in_the_audit_line_if_that_is_wanted() {
+    let store = TestStore::sqlite().await;
+    let log = store.file("audit.jsonl");
+    let path = log.display().to_string();
+    for (key, option) in [("7", None), ("8", Some("--audit-results"))] {
+        let id = lost(&store.engine, key).await.id().to_string();
+        let mut resolve = vec!["resolve", &id, "--happened", "\"receipt\"", "--audit-log", &path];
+        resolve.extend(["--yes", "--reason", "ticket 42"]);
+        resolve.extend(option);
+        assert_eq!(one(&store.url, &resolve).await.1, 0);
+    }
+    let lines = audit(&log);
+    assert_eq!((lines.len(), lines[0].get("result")), (4, None));
+    assert_eq!(lines[2]["result"]["value"], json!("receipt"));
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::run::{json as documents, run};
 
 /// What was found, and the exit codes without and with `--strict`.
-async fn doctor(url: &str) -> (BTreeSet<String>, i32, i32) {
+pub(crate) async fn doctor(url: &str) -> (BTreeSet<String>, i32, i32) {
     let (found, code) = documents(url, &["doctor"]).await;
     let (strictly, strict) = documents(url, &["doctor", "--strict"]).await;
     assert_eq!(found.len(), strictly.len());
@@ -24,11 +24,11 @@ async fn doctor(url: &str) -> (BTreeSet<String>, i32, i32) {
     (codes.collect(), code, strict)
 }
 
-fn set(codes: &[&str]) -> BTreeSet<String> {
+pub(crate) fn set(codes: &[&str]) -> BTreeSet<String> {
     codes.iter().map(|code| (*code).to_owned()).collect()
 }
 
-async fn sound_redis() -> Redis {
+pub(crate) async fn sound_redis() -> Redis {
     let redis = Redis::builder().persistent_aof().start().await;
     redis.cli(&["CONFIG", "SET", "appendfsync", "always"]).await;
     redis
@@ -41,6 +41,8 @@ async fn a_sound_redis_has_nothing() {
     assert_eq!(doctor(&redis.url()).await, (set(&[]), 0, 0));
     let ran = run(&redis.url(), &["doctor"]).await;
     assert!(ran.code == 0 && ran.stdout.ends_with(" checks, nothing found\n"), "{}", ran.stdout);
+    let told = run(&redis.url(), &["doctor", "-v"]).await.stdout;
+    assert!(told.contains("looked for, at ") && told.contains("eviction-policy, "), "{told}");
 }
 
 #[tokio::test]

@@ -113,3 +113,28 @@ async fn keys_that_a_call_sends_are_derived_as_its_own_code_derives_them() {
     assert!(text.contains(&id.derive("stripe").to_string()), "{text}");
     assert!(text.contains("step charge[card 9], derive(\"stripe\"):"), "{text}");
 }
+
+#[tokio::test]
+async fn whoever_searches_for_a_key_in_vain_sees_what_keys_look_like() {
+    let store = TestStore::sqlite().await;
+    lost(&store.engine, "7").await;
+    let ran = run(&store.url, &["list", "--matching", "order-7"]).await;
+    assert!(
+        ran.stderr.ends_with("; 1 were searched, with keys such as order:7\n"),
+        "{}",
+        ran.stderr
+    );
+}
+
+/// The audit line of a change has the id as it was typed.
+#[tokio::test]
+async fn an_id_of_another_operation_names_no_record() {
+    let store = TestStore::sqlite().await;
+    let id = lost(&store.engine, "7").await.id().to_string();
+    let other = id.replace("shop.charge:", "shop.refund:");
+    let ran = run(&store.url, &["show", &other]).await;
+    let says = "the record with these digits is of shop.charge, and not of shop.refund";
+    assert!(ran.code == 3 && ran.stderr.contains(says), "{}", ran.stderr);
+    let from_a_log = run(&store.url, &["show", &format!("record={id}")]).await;
+    assert!(from_a_log.code == 0 && from_a_log.stdout.contains(&id), "{}", from_a_log.stderr);
+}

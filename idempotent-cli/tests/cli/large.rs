@@ -5,7 +5,8 @@
 //! cargo test --release -p idempotent-cli --test cli large -- --ignored --nocapture --test-threads=1
 //! ```
 //!
-//! `IDEMPOTENT_LARGE_RECORDS` is how many records there are.
+//! `IDEMPOTENT_LARGE_RECORDS` is how many records there are, and `IDEMPOTENT_LARGE_PARTS` what of it is done: some of `speed`,
+//! `scans`, `p99` and `each`.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -15,12 +16,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use idempotent_core::backends::{PostgresStore, RedisStore};
 use idempotent_core::model::{Envelope, Key as _, KeyParts, Record, RecordId};
 use idempotent_core::store::{Complete, Reserve};
-use idempotent_core::{Guarantee, Store};
+use idempotent_core::{Guarantee, Idempotency, Store};
 use idempotent_servers::{Postgres, Redis, Server, require};
 use sqlx::Row as _;
 use tokio::io::AsyncReadExt as _;
 use tokio::task::JoinSet;
 
+use crate::large_each::each;
 use crate::run::command;
 
 /// How many records a plain reader reads at once, and `--fast` too.
@@ -38,6 +40,9 @@ const MEASURED: Duration = Duration::from_secs(20);
 const BYTES: usize = 100;
 
 const TTL: Duration = Duration::from_secs(24 * 3600);
+
+/// The longest that a command may take.
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn records() -> u64 {
     let records = std::env::var("IDEMPOTENT_LARGE_RECORDS");
@@ -64,7 +69,7 @@ pub(crate) fn completed(number: u64, bytes: usize) -> (RecordId, Record) {
 #[derive(Debug)]
 pub(crate) struct Ran {
     pub(crate) code: Option<i32>,
-    took: Duration,
+    pub(crate) took: Duration,
     /// The most memory that it had, in MiB.
     pub(crate) peak: f64,
     pub(crate) bytes: u64,
@@ -138,27 +143,48 @@ async fn p99_of_calls<S: Store + Clone>(store: &S) -> f64 {
     took[took.len() * 99 / 100].as_secs_f64() * 1000.0
 }
 
-/// Runs everything, and prints a row for each. The plain reader and `list --fast` take turns, so that what else the machine
-/// does hits both.
+/// What is measured, unless `IDEMPOTENT_LARGE_PARTS` names only some of it.
+const PARTS: &str = "speed scans p99 each";
+
+/// Measures everything, and prints a row for each.
 async fn measure<S: Store + Clone>(
     name: &str,
     url: &str,
     store: &S,
     read_plainly: impl AsyncFn() -> Duration,
 ) {
-    let count = records();
-    let per_second = |took: Duration| count as f64 / took.as_secs_f64() / 1000.0;
-    let hour = Duration::from_secs(3600);
-    println!("\n{name}, {count} records\n");
+    println!("\n{name}, {} records\n", records());
     println!("| command | took | thousand records a second | peak MiB |\n|---|---|---|---|");
-    let row = |what: &str, took: Duration, peak: f64| {
-        println!("| {what} | {:.1} s | {:.0} | {peak:.0} |", took.as_secs_f64(), per_second(took));
-    };
+    let parts = std::env::var("IDEMPOTENT_LARGE_PARTS").unwrap_or_else(|_| PARTS.to_owned());
+    for part in parts.split_whitespace() {
+        match part {
+            "speed" => speed(url, &read_plainly).await,
+            "scans" => scans(url).await,
+            "p99" => p99_beside_list(url, store).await,
+            "each" => {
+                for (what, ran) in each(url, &Idempotency::new(store.clone())).await {
+                    row(&what, &ran);
+                }
+            }
+            other => panic!("there is no part {other}"),
+        }
+    }
+}
+
+fn row(what: &str, ran: &Ran) {
+    assert!(ran.peak <= 64.0, "{what}: {ran:?}");
+    let seconds = ran.took.as_secs_f64();
+    let rate = records() as f64 / seconds / 1000.0;
+    println!("| {what} | {seconds:.2} s | {rate:.0} | {:.0} |", ran.peak);
+}
+
+/// The plain reader and `list --fast` take turns, so that what else the machine does hits both.
+async fn speed(url: &str, read_plainly: &impl AsyncFn() -> Duration) {
     let (mut plain, mut listed) = (Vec::new(), Vec::new());
     for _ in 0..TURNS {
         plain.push(read_plainly().await);
-        let ran = run(url, &["list", "--fast"], hour).await;
-        assert!(ran.code == Some(0) && ran.peak <= 64.0, "{ran:?}");
+        let ran = run(url, &["list", "--fast"], HOUR).await;
+        assert_eq!(ran.code, Some(0), "{ran:?}");
         listed.push(ran);
     }
     let turns = plain.iter().zip(&listed);
@@ -167,9 +193,12 @@ async fn measure<S: Store + Clone>(
     speeds.sort_by(f64::total_cmp);
     plain.sort_unstable();
     listed.sort_by_key(|ran| ran.took);
-    row("plain reads", plain[TURNS / 2], 0.0);
-    row("list --fast", listed[TURNS / 2].took, listed[TURNS / 2].peak);
+    println!("| plain reads | {:.1} s | | |", plain[TURNS / 2].as_secs_f64());
+    row("list --fast", &listed[TURNS / 2]);
     println!("| … of the speed of plain reads | {:.2} | {speeds:.2?} | |", speeds[TURNS / 2]);
+}
+
+async fn scans(url: &str) {
     for arguments in [
         &["--json", "list", "--fast"][..],
         &["list", "--fast", "--state", "indeterminate"],
@@ -177,13 +206,15 @@ async fn measure<S: Store + Clone>(
         &["watch", "-n", "1", "--fast"],
         &["purge", "--all", "--operation", "shop.ship", "--fast", "--dry-run"],
     ] {
-        let ran = run(url, arguments, hour).await;
+        let ran = run(url, arguments, HOUR).await;
         assert_eq!(ran.code, Some(0), "{arguments:?}: {ran:?}");
-        assert!(ran.peak <= 64.0, "{arguments:?}: {ran:?}");
-        row(&arguments.join(" "), ran.took, ran.peak);
+        row(&arguments.join(" "), &ran);
     }
+}
+
+async fn p99_beside_list<S: Store + Clone>(url: &str, store: &S) {
     let (mut alone, mut beside) = (Vec::new(), Vec::new());
-    for _ in 0..3 {
+    for _ in 0..TURNS {
         alone.push(p99_of_calls(store).await);
         let gently = run(url, &["list"], MEASURED);
         let (ran, p99) = tokio::join!(gently, p99_of_calls(store));
@@ -192,25 +223,11 @@ async fn measure<S: Store + Clone>(
     }
     alone.sort_by(f64::total_cmp);
     beside.sort_by(f64::total_cmp);
+    let (alone, beside) = (alone[TURNS / 2], beside[TURNS / 2]);
+    let times = beside / alone;
     println!(
-        "| p99 of calls alone, and beside `list` | {:.2} ms, {:.2} ms | {:.2} times | |",
-        alone[1],
-        beside[1],
-        beside[1] / alone[1]
+        "| p99 of calls alone, and beside `list` | {alone:.2} ms, {beside:.2} ms | {times:.2} times | |"
     );
-    let purge = [
-        "purge",
-        "--all",
-        "--operation",
-        "shop.ship",
-        "--fast",
-        "--yes",
-        "--reason",
-        "it is measured",
-    ];
-    let ran = run(url, &purge, hour).await;
-    assert_eq!(ran.code, Some(0), "{ran:?}");
-    row("purge --all --operation shop.ship --fast", ran.took, ran.peak);
 }
 
 pub(crate) async fn connect(url: &str) -> redis::aio::MultiplexedConnection {

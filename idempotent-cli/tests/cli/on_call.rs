@@ -79,7 +79,8 @@ async fn the_runbook_leads_from_an_order_to_who_resolved_it() {
     jq.args(["-s", "-r", &audit_program(id), &path]);
     let told = read(jq.output().await.expect("jq is here"));
     let fields: Vec<_> = told.stdout.trim_end().split('\t').collect();
-    assert_eq!(fields.len(), 6, "{}{}", told.stdout, told.stderr);
+    assert_eq!(fields.len(), 8, "{}{}", told.stdout, told.stderr);
     assert!(fields[1].starts_with("ada@"), "{fields:?}");
-    assert_eq!((fields[2], fields[4], fields[5]), ("resolve", "ticket 42", "done"));
+    assert_eq!((fields[2], fields[3]), ("resolve", "order:4711"));
+    assert_eq!((fields[6], fields[7]), ("ticket 42", "done"));
 }

@@ -58,6 +58,20 @@ pub(crate) async fn quote(engine: &Idempotency, key: &str) -> Receipt {
     quoted.expect("it completes")
 }
 
+/// So many quotes, a few at a time.
+pub(crate) async fn quotes(engine: &Idempotency, count: u64) {
+    let mut filling = tokio::task::JoinSet::new();
+    for worker in 0..8 {
+        let engine = engine.clone();
+        filling.spawn(async move {
+            for number in (worker..count).step_by(8) {
+                quote(&engine, &format!("basket {number}")).await;
+            }
+        });
+    }
+    filling.join_all().await;
+}
+
 /// A charge's record.
 pub(crate) async fn seen(engine: &Idempotency, key: &str) -> Option<Inspection> {
     let id = engine.record_id("shop.charge", Some(&"acme"), &("order:", key)).expect("an id");

@@ -7,7 +7,7 @@ use idempotent_core::{Error, Idempotency, Operation, step};
 use serde_json::json;
 
 use crate::run::{Ran, audit, command, one, read, run};
-use crate::shop::checkout;
+use crate::shop::{checkout, in_doubt};
 use crate::stores::{TestStore, on_every_store};
 
 /// A call that is dropped in its second step.
@@ -117,4 +117,15 @@ async fn a_step_that_never_happened_runs_again(store: TestStore) {
     let (again, code) = one(&store.url, &never).await;
     assert_eq!((code, &again["code"]), (4, &json!("refused")));
     assert_eq!(checkout(&store.engine, true).await.expect("it goes on"), 7, "it is run again");
+}
+
+#[tokio::test]
+async fn a_dry_run_refuses_what_would_be_refused() {
+    let store = TestStore::sqlite().await;
+    in_doubt(&store.engine).await;
+    let never = ["resolve", "--operation", "shop.refund", "--key", "order 7"];
+    let never = [&never[..], &["--never-happened-and-owner-is-dead", "--dry-run"]].concat();
+    let ran = run(&store.url, &never).await;
+    let says = "nobody knows what step refund did: first say what became of it";
+    assert!(ran.code == 4 && ran.stderr.contains(says), "{}{}", ran.stdout, ran.stderr);
 }

@@ -179,7 +179,7 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// Returns some of the store's records, starting at a cursor. A record that stays in place
-    /// during the whole scan is returned at least once.
+    /// during the whole scan is returned at least once: whoever counts needs [`RecentIds`](super::RecentIds).
     ///
     /// What is there and is not a readable record hides no other: it is among the page's
     /// [`unreadable`](Page::unreadable), unless the scan is for other operations, or the store can tell

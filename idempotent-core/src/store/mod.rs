@@ -10,7 +10,7 @@
 //! waiting (`local`), the steps of calls (`journal`, with `journal_request` and `journal_answer`), which calls
 //! are to be resumed (`due`), what it says about itself (`health`), calls in the caller's transaction (`transaction`,
 //! `running_call`), and reports
-//! of purges (`observer`). `clock` is the time of embedded stores, `poll` the default way to wait, and
+//! of purges (`observer`). `recent_ids` tells whoever scans what came twice. `clock` is the time of embedded stores, `poll` the default way to wait, and
 //! `backoff` the pause before a retry.
 //!
 //! The stores that come with this crate are in [`backends`](crate::backends).
@@ -28,6 +28,7 @@ mod journal_request;
 mod local;
 mod observer;
 pub(crate) mod poll;
+mod recent_ids;
 mod request;
 mod running_call;
 mod state;
@@ -47,6 +48,7 @@ pub use self::journal_answer::{ResumeOutcome, WriteStepOutcome};
 pub use self::journal_request::{Replaces, Resume, Suspend, WithoutJournal, WriteStep};
 pub use self::local::LocalStore;
 pub use self::observer::PurgeObserver;
+pub use self::recent_ids::RecentIds;
 pub(crate) use self::request::Written;
 pub use self::request::{
     Abandon, Complete, Correct, Cursor, IfVacant, Release, Renew, Reserve, Scan, Wait,

@@ -46,6 +46,10 @@ pub enum Server {
     Curl,
     /// `promtool` of Prometheus, which checks rules.
     Promtool,
+    /// `faketime`, which runs a program at another time.
+    Faketime,
+    /// `sshfs`, and the kernel's device for it. The program that serves it files is in Debian's place.
+    Sshfs,
 }
 
 struct Place {
@@ -107,6 +111,11 @@ impl Server {
                 let installed = "prometheus/usr/bin/promtool";
                 ("promtool", "PROMTOOL", installed, "promtool", "/usr/bin/promtool")
             }
+            // Its library reads the variable `FAKETIME`.
+            Server::Faketime => {
+                ("faketime", "FAKETIME_PROGRAM", "", "faketime", "/usr/bin/faketime")
+            }
+            Server::Sshfs => ("sshfs", "SSHFS", "", "sshfs", "/usr/bin/sshfs"),
         };
         Place { name, variable, installed, program, debian }
     }
@@ -116,6 +125,9 @@ impl Server {
     #[must_use]
     pub fn find(self) -> Option<PathBuf> {
         if self == Server::Namespaces && !rustix::process::geteuid().is_root() {
+            return None;
+        }
+        if self == Server::Sshfs && !Path::new("/dev/fuse").exists() {
             return None;
         }
         let place = self.place();
@@ -143,8 +155,12 @@ impl Server {
 
     fn missing(self) -> String {
         let place = self.place();
-        let root = if self == Server::Namespaces { ", or this is not root" } else { "" };
-        format!("{} is missing{root}; run tests/run servers, or set {}", place.name, place.variable)
+        let or = match self {
+            Server::Namespaces => ", or this is not root",
+            Server::Sshfs => ", or there is no /dev/fuse",
+            _ => "",
+        };
+        format!("{} is missing{or}; run tests/run servers, or set {}", place.name, place.variable)
     }
 }
 

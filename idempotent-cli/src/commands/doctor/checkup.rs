@@ -1,5 +1,6 @@
 //! What a checkup has found so far.
 
+use std::collections::BTreeSet;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use idempotent_core::backends::ServerSettings;
@@ -43,6 +44,8 @@ pub(super) struct Checkup {
     pub(super) findings: Vec<Finding>,
     pub(super) servers: Vec<String>,
     pub(super) checks: u64,
+    /// What was looked for.
+    pub(super) codes: BTreeSet<&'static str>,
     /// What a server does not tell.
     pub(super) unknown: Vec<String>,
 }
@@ -61,6 +64,7 @@ impl Checkup {
         mend: impl Into<String>,
     ) {
         self.checks += 1;
+        self.codes.insert(code);
         if let Some(what) = weak {
             let (server, mend) = (server.to_owned(), mend.into());
             self.findings.push(Finding { code, severity, server, what, means, mend });

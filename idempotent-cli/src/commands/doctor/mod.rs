@@ -1,16 +1,18 @@
 //! `doctor`: looking for what makes the store's guarantees weaker than they seem. `checkup` collects what the checks of
-//! `redis`, `postgres` and `sqlite` find.
+//! `redis`, `postgres` and `sqlite` find; `retention` looks at the records themselves.
 
 mod checkup;
+mod network_file_system;
 mod postgres;
 mod redis;
+mod retention;
 mod sqlite;
 
 use self::checkup::{Checkup, Severity};
 use crate::args::Doctor;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::{Document, Style, clean};
+use crate::output::{Document, Style, clean, paragraph};
 use crate::store::{Address, Backend};
 
 pub(super) async fn run(arguments: Doctor, context: &mut Context) -> Result<Exit, Failure> {
@@ -34,6 +36,9 @@ pub(super) async fn run(arguments: Doctor, context: &mut Context) -> Result<Exit
         }
     }
     checkup.takes_calls(&store.server(), health.error.as_ref());
+    if let Some(redelivery) = arguments.redelivery {
+        retention::check(&mut checkup, &store, &context.interrupt, redelivery).await?;
+    }
     report(context, &checkup)?;
     store.close().await;
     let worst = checkup.findings.iter().map(|finding| finding.severity).max();
@@ -47,6 +52,7 @@ pub(super) async fn run(arguments: Doctor, context: &mut Context) -> Result<Exit
 }
 
 fn report(context: &mut Context, checkup: &Checkup) -> Result<(), Failure> {
+    let is_verbose = context.is_verbose();
     let output = &mut context.output;
     for finding in &checkup.findings {
         if output.is_json() {
@@ -87,6 +93,11 @@ fn report(context: &mut Context, checkup: &Checkup) -> Result<(), Failure> {
         count => format!("{count} found"),
     };
     output.line(format_args!("{} checks, {found}", checkup.checks))?;
+    if is_verbose {
+        let (codes, servers) = (&checkup.codes, checkup.servers.join(", "));
+        let codes = codes.iter().copied().collect::<Vec<_>>().join(", ");
+        paragraph(output, &format!("looked for, at {}: {codes}", clean(&servers)))?;
+    }
     if !checkup.unknown.is_empty() {
         let unknown = checkup.unknown.join(", ");
         output.line(format_args!("not told by the server: {unknown}"))?;

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use super::checkup::Checkup;
 use super::checkup::Severity::{Error, Warning};
+use super::network_file_system;
 use crate::failure::{Exit, Failure};
 
-/// File systems by their magic numbers.
+/// `tmpfs` and `ramfs`, by their magic numbers.
 const IN_MEMORY: [u64; 2] = [0x0102_1994, 0x8584_58f6];
-const NETWORK: [u64; 4] = [0x6969, 0x517b, 0xff53_4d42, 0xfe53_4d42];
 
 pub(super) fn check(checkup: &mut Checkup, path: &Path, server: &str) -> Result<(), Failure> {
     checkup.servers.push(server.to_owned());
@@ -34,6 +34,7 @@ pub(super) fn check(checkup: &mut Checkup, path: &Path, server: &str) -> Result<
     );
     let kind = rustix::fs::statfs(path).map_err(|error| unreadable(error.into()))?.f_type as u64;
     let kind = kind & 0xffff_ffff;
+    let over_network = network_file_system::name(path, kind);
     checkup.check(
         server,
         ("in-memory", Error),
@@ -44,42 +45,14 @@ pub(super) fn check(checkup: &mut Checkup, path: &Path, server: &str) -> Result<
     checkup.check(
         server,
         ("network-file-system", Error),
-        is_over_the_network(kind).then(|| "it is in a file system over the network".to_owned()),
+        over_network.map(|name| format!("it is in a file system over the network, {name}")),
         "SQLite's locks do not hold there, so two machines may run one call, and the file may be damaged.",
         "move the file to a disk of this machine, or use PostgreSQL",
     );
     Ok(())
 }
 
-/// Whether a file system with this magic number is on another machine: NFS, SMB, CIFS, SMB2.
-fn is_over_the_network(kind: u64) -> bool {
-    NETWORK.contains(&kind)
-}
-
 #[cfg(unix)]
 fn mode(metadata: &fs::Metadata) -> u32 {
     std::os::unix::fs::PermissionsExt::mode(&metadata.permissions())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// As `statfs(2)` lists them. None of them can be mounted without a server of its own.
-    #[test]
-    fn a_file_system_on_another_machine_is_told_by_its_magic_number() {
-        for (name, magic) in
-            [("nfs", 0x6969), ("smb", 0x517b), ("cifs", 0xff53_4d42), ("smb2", 0xfe53_4d42)]
-        {
-            assert!(is_over_the_network(magic), "{name}");
-        }
-        for (name, magic) in [
-            ("ext4", 0xef53),
-            ("xfs", 0x5846_5342),
-            ("btrfs", 0x9123_683e),
-            ("overlay", 0x794c_7630),
-        ] {
-            assert!(!is_over_the_network(magic), "{name}");
-        }
-    }
 }

@@ -1,6 +1,5 @@
 //! [`Mover`]: copies what is completed, pass by pass.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use tokio::task::JoinSet;
 use super::report::MoveReport;
 use super::transfer::transfer;
 use crate::model::RecordId;
-use crate::store::{Cursor, Entry, Scan, Store, StoreError};
+use crate::store::{Cursor, Entry, RecentIds, Scan, Store, StoreError};
 
 const PAGE: usize = 100;
 const CONCURRENCY: usize = 8;
@@ -51,6 +50,8 @@ pub struct Mover<From, To> {
 pub struct MovePass<'a, From, To> {
     mover: &'a Mover<From, To>,
     at: Position,
+    /// A scan may find a record twice, which is then not there twice.
+    recent: RecentIds,
     report: MoveReport,
 }
 
@@ -92,7 +93,8 @@ impl<From: Store, To: Store> Mover<From, To> {
     /// Begins a pass over all records of the old store. Passes do not depend on each other, so one that was stopped is
     /// simply made again.
     pub fn pass(&self) -> MovePass<'_, From, To> {
-        MovePass { mover: self, at: Position::Start, report: MoveReport::default() }
+        let (recent, report) = (RecentIds::new(), MoveReport::default());
+        MovePass { mover: self, at: Position::Start, recent, report }
     }
 }
 
@@ -111,11 +113,11 @@ impl<From: Store, To: Store> MovePass<'_, From, To> {
             Position::End => return Ok(false),
         }
         let mut page = self.mover.stores.0.scan(&scan).await?;
-        // A scan may find a record twice, which is then not there twice.
-        let mut found = HashSet::with_capacity(page.entries.len());
-        page.entries.retain(|(id, _)| found.insert(id.clone()));
+        page.entries.retain(|(id, _)| self.recent.is_first(id));
         let (mut done, failure) = self.copy(page.entries).await;
         if let Some(error) = failure {
+            // The page is read again.
+            self.recent = RecentIds::new();
             self.report.add_done(&done);
             return Err(error);
         }

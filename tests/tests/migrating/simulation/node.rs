@@ -30,6 +30,8 @@ pub(super) struct Node {
     pub(super) clock: ManualClock,
     /// Requests whose senders have given up, or will.
     late: Arc<Mutex<Vec<Late>>>,
+    /// One of so many messages is lost, and one hangs.
+    calm: u64,
     random: Arc<Random>,
 }
 
@@ -64,7 +66,9 @@ impl Node {
         let records = MemoryStore::builder().clock(Arc::new(clock.clone())).build();
         let (random, clock) = (Arc::clone(random), clock.clone());
         let (is_down, has_result, late) = Default::default();
-        Self { records, is_down, has_result, clock, late, random }
+        // A server that is usually there is seldom given up, so some are not.
+        let calm = if random.one_in(4) { 4 } else { 48 };
+        Self { records, is_down, has_result, clock, late, calm, random }
     }
 
     pub(super) fn note_result(&self) {
@@ -82,7 +86,7 @@ impl Node {
         if self.is_down.load(Relaxed) {
             return Err(StoreError::new(StoreErrorKind::Unavailable, "down"));
         }
-        match self.random.below(48) {
+        match self.random.below(self.calm) {
             0 => return Err(lost()),
             1 => {
                 if let Some(late) = late.filter(|_| self.random.one_in(2)) {
@@ -96,7 +100,7 @@ impl Node {
         }
         let answer = call.await;
         turn().await;
-        match self.random.below(48) {
+        match self.random.below(self.calm) {
             0 => Err(lost()),
             1 => {
                 tokio::time::sleep(RESPONSE_TIMEOUT).await;

@@ -89,7 +89,7 @@ async fn step(world: &Arc<World>, tasks: &mut Vec<(Option<MigrationMode>, Task)>
                 world.note("time has passed");
             }
         }
-        3 => {
+        3 | 5 | 6 => {
             let passed = Duration::from_millis(500 + random.below(3_000));
             tokio::time::advance(passed).await;
             if plan.lapses == Lapses::Any {

@@ -1,0 +1,202 @@
+//! One pass of `purge --all` over the records: which are meant, and how many of them are removed at once.
+
+use std::collections::BTreeMap;
+use std::time::SystemTime;
+
+use idempotent_core::engine::Inspection;
+use idempotent_core::store::Unreadable;
+use idempotent_core::{Error, Idempotency};
+use tokio::task::JoinSet;
+
+use crate::args::{Filter, StateName};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::{Progress, grouped};
+use crate::store::{Connected, Pace, Pages};
+
+/// What a pass over the records found and did.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) matched: u64,
+    pub(super) purged: u64,
+    pub(super) changed: u64,
+    /// Records that match, but whose state is not one of those to remove.
+    pub(super) kept: BTreeMap<&'static str, u64>,
+    /// Records that have no scope, or do not say which.
+    pub(super) without_scope: u64,
+    /// Records of other scopes that begin with this one's text and a slash: those of several parts, as tenant and user.
+    pub(super) longer_scope: u64,
+    /// What cannot be read, and may be one of them.
+    pub(super) unreadable: u64,
+    pub(super) is_complete: bool,
+}
+
+impl Tally {
+    /// Whoever is to be forgotten is not, as long as something cannot be read.
+    pub(super) const fn exit(&self) -> Exit {
+        if self.unreadable > 0 { Exit::Unreadable } else { Exit::Done }
+    }
+
+    /// Counts a record of another scope.
+    fn count_other(&mut self, wanted: &str, scope: Option<&str>) {
+        match scope {
+            None => self.without_scope += 1,
+            Some(scope) => {
+                let rest = scope.strip_prefix(wanted);
+                self.longer_scope += u64::from(rest.is_some_and(|rest| rest.starts_with('/')));
+            }
+        }
+    }
+}
+
+/// Which records are meant, and how they are read.
+pub(super) struct Pass<'a> {
+    pub(super) store: &'a Connected,
+    pub(super) filter: &'a Filter,
+    pub(super) states: &'a [StateName],
+    pub(super) pace: Pace,
+}
+
+impl Pass<'_> {
+    /// Counts what there is to remove.
+    pub(super) async fn count(&self, context: &Context) -> Result<Tally, Failure> {
+        let mut tally = Tally::default();
+        self.walk(context, &mut tally, None).await.map(|()| tally)
+    }
+
+    /// Removes it, and tells how far it came, also if it fails.
+    pub(super) async fn remove(&self, context: &Context) -> (Tally, Option<Failure>) {
+        let (mut tally, mut removals) = (Tally::default(), Removals::new(self.pace));
+        let ended = self.walk(context, &mut tally, Some(&mut removals)).await;
+        // What has begun is ended, so that it is known what became of it.
+        let rest = removals.end(&mut tally).await;
+        let failure = ended.and(rest).err();
+        tally.is_complete = failure.is_none();
+        (tally, failure)
+    }
+
+    async fn walk(
+        &self,
+        context: &Context,
+        tally: &mut Tally,
+        mut removals: Option<&mut Removals>,
+    ) -> Result<(), Failure> {
+        let progress = Progress::until_the_end(context.is_json());
+        let scan = self.filter.scan();
+        let mut pages = Pages::new(&self.store.engine, &context.interrupt, self.pace, scan);
+        let ended = loop {
+            let page = match pages.next().await {
+                Ok(Some(page)) => page,
+                Ok(None) => break Ok(()),
+                Err(failure) => break Err(failure),
+            };
+            let now = SystemTime::now();
+            let unreadable = page.unreadable.iter().filter(|it| self.may_be_meant(it));
+            tally.unreadable += unreadable.count() as u64;
+            let meant = page.entries.into_iter().filter(|seen| self.is_meant(seen, now, tally));
+            let meant: Vec<_> = meant.collect();
+            tally.matched += meant.len() as u64;
+            let begun = match &mut removals {
+                Some(removals) => removals.begin(self, context, meant, tally).await,
+                None => Ok(()),
+            };
+            if begun.is_err() {
+                break begun;
+            }
+            let matched = grouped(tally.matched);
+            match removals.is_some() {
+                true => {
+                    progress.say(format_args!("{} of {matched} removed", grouped(tally.purged)))
+                }
+                false => progress.say(format_args!("{matched} to remove")),
+            }
+        };
+        progress.clear();
+        tally.is_complete = ended.is_ok();
+        ended
+    }
+
+    /// Whether a record is to be removed. Counts it, if it matches and is not, or is nearly one of them.
+    fn is_meant(&self, seen: &Inspection, now: SystemTime, tally: &mut Tally) -> bool {
+        if let Some(scope) = &self.filter.scope {
+            tally.count_other(scope, seen.scope());
+        }
+        if !self.filter.matches(seen, now) {
+            return false;
+        }
+        let state = StateName::of(seen.state());
+        let is_meant = state.is_some_and(|state| self.states.contains(&state));
+        if !is_meant {
+            *tally.kept.entry(state.map_or("unknown", StateName::as_str)).or_default() += 1;
+        }
+        is_meant
+    }
+
+    /// Whether what cannot be read may be a record to remove: its scope is not known, and its operation only sometimes.
+    fn may_be_meant(&self, found: &Unreadable) -> bool {
+        match (&self.filter.operation, &found.id) {
+            (Some(operation), Some(id)) => id.operation() == operation,
+            _ => true,
+        }
+    }
+}
+
+/// Removals that are under way. Each waits for the store, and most of them for the moment at which the record expires.
+struct Removals {
+    tasks: JoinSet<Result<bool, Error>>,
+    at_once: usize,
+}
+
+impl Removals {
+    fn new(pace: Pace) -> Self {
+        let at_once = match pace {
+            Pace::Gentle => 4,
+            Pace::Fast => 64,
+        };
+        Self { tasks: JoinSet::new(), at_once }
+    }
+
+    /// Removes these, some of which may still be under way when it returns. Once Ctrl-C is pressed, no other begins.
+    async fn begin(
+        &mut self,
+        pass: &Pass<'_>,
+        context: &Context,
+        records: Vec<Inspection>,
+        tally: &mut Tally,
+    ) -> Result<(), Failure> {
+        for seen in records {
+            if context.interrupt.is_pressed() {
+                return Err(Failure::interrupted());
+            }
+            while self.tasks.len() >= self.at_once {
+                self.end_one(tally).await?;
+            }
+            let engine: Idempotency = pass.store.engine.clone();
+            self.tasks.spawn(async move { engine.purge_if_unchanged(&seen).await });
+        }
+        Ok(())
+    }
+
+    async fn end(mut self, tally: &mut Tally) -> Result<(), Failure> {
+        let mut ended = Ok(());
+        while !self.tasks.is_empty() {
+            ended = ended.and(self.end_one(tally).await);
+        }
+        ended
+    }
+
+    async fn end_one(&mut self, tally: &mut Tally) -> Result<(), Failure> {
+        match self.tasks.join_next().await {
+            None => {}
+            Some(Ok(removed)) => match removed? {
+                true => tally.purged += 1,
+                false => tally.changed += 1,
+            },
+            Some(Err(error)) => {
+                let text = format!("a record could not be removed: {error}");
+                return Err(Failure::new(Exit::Failed, text));
+            }
+        }
+        Ok(())
+    }
+}
