@@ -4,7 +4,6 @@ use std::future::Future;
 use std::ops::ControlFlow;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::task::yield_now;
 use tokio::time::Instant;
@@ -20,7 +19,7 @@ use crate::engine::background::FinishInBackground;
 use crate::engine::journal::{Arrival, FirstArrival, Poison};
 use crate::engine::lease::{CurrentCall, StepScope};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Guarantee, StepEntry, StepStatus};
+use crate::model::{Guarantee, ResultTypes, StepEntry, StepStatus};
 
 /// What a step may do now. Refusals are errors.
 pub(crate) enum AcquiredStep {
@@ -51,6 +50,14 @@ impl RecordedStep {
 /// A step that waits before it may run: for the store, or for others.
 pub(crate) type AcquiringStep = Pin<Box<dyn Future<Output = Result<AcquiredStep, Error>> + Send>>;
 
+/// How a step begins.
+#[derive(Clone, Copy)]
+struct Begins {
+    guarantee: Guarantee,
+    /// What it returns, for whoever may have to say what it did.
+    types: Option<ResultTypes<'static>>,
+}
+
 const LAPSED: &str = "the lease of its call may have lapsed before it could start";
 
 const DOUBT: &str = "it began and nobody knows what it did; resolve the step once you know";
@@ -61,6 +68,7 @@ pub(crate) fn acquire_step(
     caller: Option<CurrentCall>,
 ) -> ControlFlow<Result<AcquiredStep, Error>, AcquiringStep> {
     let (guarantee, accept) = (request.operation.guarantee, request.operation.accept);
+    let begins = Begins { guarantee, types: request.result_types };
     let ArrivedStep { engine, scope, found } = match arrive(request, caller) {
         Ok(arrived) => arrived,
         Err(error) => return ControlFlow::Break(Err(error)),
@@ -71,13 +79,13 @@ pub(crate) fn acquire_step(
     };
     let mut held = HeldStep::new(engine, scope);
     if !is_loaded {
-        return ControlFlow::Continue(Box::pin(load_and_admit(held, guarantee, accept)));
+        return ControlFlow::Continue(Box::pin(load_and_admit(held, begins, accept)));
     }
     let may_wait = held.scope.journal.is_resumed || guarantee != Guarantee::AtLeastOnce;
     let admitted = match look(&mut held, stored.as_ref(), accept) {
         Ok(Some(recorded)) => return ControlFlow::Break(Ok(recorded)),
         Ok(None) if may_wait => {
-            return ControlFlow::Continue(Box::pin(admit(held, stored, guarantee)));
+            return ControlFlow::Continue(Box::pin(admit(held, stored, begins)));
         }
         Ok(None) if stored.is_none() => has_room(&held, size),
         admitted => admitted.map(drop),
@@ -91,7 +99,7 @@ pub(crate) fn acquire_step(
 /// The first step of a run that resumes, and those that are asked for before its journal is there.
 async fn load_and_admit(
     mut held: HeldStep,
-    guarantee: Guarantee,
+    begins: Begins,
     accept: (u32, u32),
 ) -> Result<AcquiredStep, Error> {
     if let Err(error) = load(&held.engine, &held.scope).await {
@@ -100,7 +108,7 @@ async fn load_and_admit(
     let stored = held.scope.journal.stored(&held.scope.id);
     match look(&mut held, stored.as_ref(), accept) {
         Ok(Some(recorded)) => Ok(recorded),
-        Ok(None) => admit(held, stored, guarantee).await,
+        Ok(None) => admit(held, stored, begins).await,
         Err(error) => Err(held.refuse(error)),
     }
 }
@@ -109,17 +117,17 @@ async fn load_and_admit(
 async fn admit(
     mut held: HeldStep,
     stored: Option<StepEntry>,
-    guarantee: Guarantee,
+    begins: Begins,
 ) -> Result<AcquiredStep, Error> {
     if let Err(error) = wait_for_turn(&mut held, stored.is_none()).await {
         return Err(held.refuse(error));
     }
-    if guarantee == Guarantee::AtLeastOnce {
+    if begins.guarantee == Guarantee::AtLeastOnce {
         return Ok(AcquiredStep::Run(held));
     }
     let previous = stored.map_or(Previous::Nothing, Previous::Entry);
     // If this is dropped meanwhile, the beginning is written and then taken back.
-    let mut held = FinishInBackground::new(begin(held, previous)).await?;
+    let mut held = FinishInBackground::new(begin(held, previous, begins.types)).await?;
     has_time(&mut held)?;
     Ok(AcquiredStep::Run(held))
 }
@@ -165,8 +173,12 @@ fn look(
 }
 
 /// Writes that a step begins that is *at most once*.
-async fn begin(mut held: HeldStep, previous: Previous) -> Result<HeldStep, Error> {
-    let entry = held.scope.head().entry(StepStatus::Begun, Duration::ZERO, b"");
+async fn begin(
+    mut held: HeldStep,
+    previous: Previous,
+    types: Option<ResultTypes<'static>>,
+) -> Result<HeldStep, Error> {
+    let entry = held.scope.head().begun(types);
     let entry = write::sealed(&held.engine, &held.scope, &held.scope.id, entry);
     // From here on the journal may say so.
     held.begun = Some(entry.clone());

@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::id::StepId;
 use super::layout::{
-    FINGERPRINT_BYTES, FLAGS, HEADER, KEY_LENGTH, LAYOUT, MAC_BYTES, NAME_LENGTH, flag,
+    FINGERPRINT_BYTES, FLAGS, HEADER, KEY_LENGTH, LAYOUT, MAC_BYTES, NAME_LENGTH, TYPES_LENGTH,
+    flag,
 };
 use super::status::{StepStatus, code, status};
 use crate::model::key::{KeyParts, clip};
 use crate::model::record::{
-    Fingerprint, Mac, MacKey, MalformedRecord, NotKept, RecordBytes, Scratch, Token,
+    Fingerprint, Mac, MacKey, MalformedRecord, NotKept, RecordBytes, ResultTypes, Scratch, Token,
 };
 
 /// What a journal says of one step: an opaque value, cheap to clone.
@@ -56,6 +57,15 @@ impl StepHead<'_> {
             bytes[1] = code(StepStatus::NotKept(NotKept::TooLarge));
         }
         Ok(StepEntry(bytes[..].into()))
+    }
+
+    /// The entry of a step that begins, with the names of what it may return.
+    pub(crate) fn begun(&self, types: Option<ResultTypes<'_>>) -> StepEntry {
+        let mut bytes = self.start(StepStatus::Begun, Duration::ZERO);
+        if let Some(types) = types {
+            types.write(&mut bytes);
+        }
+        StepEntry(bytes[..].into())
     }
 
     /// Everything before the result.
@@ -104,12 +114,12 @@ impl StepEntry {
             return Err(MalformedRecord::Broken);
         }
         let entry = Self(bytes.into());
-        let texts = entry.0.get(entry.name_at()..entry.result_at());
+        let texts = entry.0.get(entry.name_at()..entry.key_end());
         let is_text = texts.is_some_and(|texts| {
             let (name, key) = texts.split_at(entry.name_len());
             std::str::from_utf8(name).is_ok() && std::str::from_utf8(key).is_ok()
         });
-        let is_whole = entry.result_at() + entry.mac_len() <= entry.0.len();
+        let is_whole = entry.result_at().is_some_and(|at| at + entry.mac_len() <= entry.0.len());
         if is_text && is_whole { Ok(entry) } else { Err(MalformedRecord::Broken) }
     }
 
@@ -174,30 +184,64 @@ impl StepEntry {
     /// The key's text, if the step has a key and the engine does not redact keys.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
-        let key = &self.0[self.name_at() + self.name_len()..self.result_at()];
+        let key = &self.0[self.name_at() + self.name_len()..self.key_end()];
         std::str::from_utf8(key).ok().filter(|key| !key.is_empty())
     }
 
-    /// The same for a step that did not happen after all. It has no MAC.
-    pub(crate) fn taken_back(&self) -> Self {
-        let mut bytes = self.0[..self.result_at()].to_vec();
-        bytes[1] = code(StepStatus::Tried);
-        bytes[FLAGS] &= !flag::MAC;
-        Self(bytes.into())
+    /// Whether it is what somebody [said](crate::Idempotency::resolve_step) the step did, who was not its owner. Such an entry
+    /// can be [corrected](crate::Idempotency::correct_step).
+    #[must_use]
+    pub fn is_resolved(&self) -> bool {
+        self.0[FLAGS] & flag::RESOLVED != 0
     }
 
-    /// The same for a step that turned out to have this result. It has no MAC.
+    /// The names of the types that the step may return, as its own process named them: those of a step that is *at most
+    /// once*, while it is [begun](StepStatus::Begun), and once it was [resolved](Self::is_resolved).
+    #[must_use]
+    pub fn result_types(&self) -> Option<ResultTypes<'_>> {
+        let end = match (self.is_resolved(), self.status()) {
+            (true, _) => self.result_at()?,
+            (false, StepStatus::Begun) => self.0.len() - self.mac_len(),
+            _ => return None,
+        };
+        let start = self.key_end() + if self.is_resolved() { TYPES_LENGTH } else { 0 };
+        let text = std::str::from_utf8(self.0.get(start..end)?).ok()?;
+        (!text.is_empty()).then(|| ResultTypes::read(text))
+    }
+
+    /// The same for a step of which somebody says that it did not happen after all. It has no MAC.
+    pub(crate) fn taken_back(&self) -> Self {
+        self.resolved(StepStatus::Tried, b"")
+    }
+
+    /// The same for a step of which somebody says that it had this result. It has no MAC.
     pub(crate) fn found_out(&self, result: &[u8]) -> Self {
-        let mut bytes = self.0[..self.result_at()].to_vec();
-        bytes[1] = code(StepStatus::Recorded);
+        self.resolved(StepStatus::Recorded, result)
+    }
+
+    fn resolved(&self, status: StepStatus, result: &[u8]) -> Self {
+        let mut types = Vec::new();
+        if let Some(known) = self.result_types() {
+            known.write(&mut types);
+        }
+        let mut bytes = self.0[..self.key_end()].to_vec();
+        bytes[1] = code(status);
         bytes[FLAGS] &= !flag::MAC;
+        bytes[FLAGS] |= flag::RESOLVED;
+        bytes.extend_from_slice(&(types.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(&types);
         bytes.extend_from_slice(result);
         Self(bytes.into())
     }
 
     /// The encoded result, which is empty unless the step is [recorded](StepStatus::Recorded).
     pub(crate) fn result(&self) -> &[u8] {
-        &self.0[self.result_at()..self.0.len() - self.mac_len()]
+        let end = self.0.len() - self.mac_len();
+        let start = match self.status() {
+            StepStatus::Begun => end,
+            _ => self.result_at().unwrap_or(end),
+        };
+        self.0.get(start..end).unwrap_or_default()
     }
 
     /// This entry with its MAC, as an entry of this step in the journal of this name.
@@ -241,8 +285,18 @@ impl StepEntry {
         usize::from(u16::from_le_bytes(self.array(NAME_LENGTH)))
     }
 
-    fn result_at(&self) -> usize {
+    fn key_end(&self) -> usize {
         self.name_at() + self.name_len() + usize::from(u16::from_le_bytes(self.array(KEY_LENGTH)))
+    }
+
+    /// Where the result begins; `None` if the entry is too short for what comes before it.
+    fn result_at(&self) -> Option<usize> {
+        let at = self.key_end();
+        if !self.is_resolved() {
+            return Some(at);
+        }
+        let length: [u8; TYPES_LENGTH] = self.0.get(at..at + TYPES_LENGTH)?.try_into().ok()?;
+        Some(at + TYPES_LENGTH + usize::from(u16::from_le_bytes(length)))
     }
 
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {
@@ -314,10 +368,48 @@ mod tests {
                 Err(MalformedRecord::Broken)
             );
         }
-        for (at, value) in [(0, 2), (1, 99), (2, 4), (66, 255)] {
+        for (at, value) in [(0, 2), (1, 99), (2, 4), (2, 8), (66, 255)] {
             let mut bytes = entry.as_bytes().to_vec();
             bytes[at] = value;
             assert_eq!(StepEntry::from_bytes(&bytes), Err(MalformedRecord::Broken), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_step_that_is_begun_names_what_it_returns_and_so_does_what_is_said_of_it() {
+        let head = StepHead {
+            part_of: call(),
+            name: "charge",
+            key: None,
+            attempt: Token::from_bytes([9; 16]),
+            version: 0,
+            fingerprint: None,
+        };
+        let types = ResultTypes::new("shop::Payment", Some("shop::Declined"));
+        let mac = MacKey::derive(&Secret([1; 32]));
+        let (journal, step) = (Token::from_bytes([5; 16]), call().step("charge", None));
+        let begun = head.begun(Some(types)).sealed(journal, &step, &mac);
+        let said = [begun.clone(), begun.taken_back(), begun.found_out(b"1")];
+        let said = [said[0].clone(), said[1].clone(), said[2].clone(), said[2].found_out(b"22")];
+        let found = said.map(|entry| {
+            let sealed = if entry.has_mac() { entry } else { entry.sealed(journal, &step, &mac) };
+            let read = StepEntry::from_bytes(sealed.as_bytes()).unwrap();
+            assert_eq!(read.result_types(), Some(types));
+            assert_eq!(read.verify(journal, &step, &mac), Mac::Authentic);
+            (read.status(), read.is_resolved(), read.result().to_vec())
+        });
+        let expected = [
+            (StepStatus::Begun, false, b"".to_vec()),
+            (StepStatus::Tried, true, b"".to_vec()),
+            (StepStatus::Recorded, true, b"1".to_vec()),
+            (StepStatus::Recorded, true, b"22".to_vec()),
+        ];
+        assert_eq!(found, expected);
+        let untyped = head.begun(None);
+        assert_eq!((untyped.result_types(), untyped.taken_back().result_types()), (None, None));
+        let cut = begun.taken_back();
+        for length in HEADER..cut.as_bytes().len() {
+            assert!(StepEntry::from_bytes(&cut.as_bytes()[..length]).is_err(), "{length}");
         }
     }
 
