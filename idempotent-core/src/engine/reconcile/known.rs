@@ -6,12 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::subject::Subject;
+use super::subject::{Name, Subject};
 use crate::engine::admin::Inspection;
-use crate::model::Token;
-
-/// What a call or a step is told apart by: its id, and the token of its attempt. The same one may come in doubt again.
-pub(super) type Name = ([u8; 32], Token);
 
 /// What is known of all calls and steps.
 #[derive(Debug, Default)]

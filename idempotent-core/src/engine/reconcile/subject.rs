@@ -1,11 +1,13 @@
 //! [`Subject`]: what a question is about, a call or one of its steps.
 
-use super::known::Name;
 use crate::engine::admin::{Inspection, Resolution};
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
-use crate::model::{StepEntry, StepId, StepStatus};
+use crate::model::{StepEntry, StepId, Token};
 use crate::store::State;
+
+/// What a call or a step is told apart by: its id, and the token of its attempt. The same one may come in doubt again.
+pub(super) type Name = ([u8; 32], Token);
 
 /// What a question is about.
 #[derive(Clone, Debug)]
@@ -52,9 +54,8 @@ impl Subject {
 
 /// Whether nobody knows what this attempt of a step did.
 fn is_in_doubt(now: &Inspection, step: &StepId, asked: &StepEntry) -> bool {
-    let of_attempt = |entry: &StepEntry| entry.attempt() == asked.attempt();
     let mut doubts = now.steps_in_doubt();
-    doubts.any(|(id, entry)| id == step && of_attempt(entry) && entry.status() == StepStatus::Begun)
+    doubts.any(|(id, entry)| id == step && entry.attempt() == asked.attempt())
 }
 
 fn changed(seen: &Inspection) -> Result<(), Error> {

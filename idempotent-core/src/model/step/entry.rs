@@ -20,7 +20,7 @@ use crate::model::record::{
 /// A store writes [`as_bytes`](Self::as_bytes) unchanged and reads them back with
 /// [`from_bytes`](Self::from_bytes). It compares whole values, and looks into none.
 #[derive(Clone, PartialEq, Eq)]
-pub struct StepEntry(Arc<[u8]>);
+pub struct StepEntry(pub(super) Arc<[u8]>);
 
 /// What entries of one step have in common.
 #[derive(Clone, Copy, Debug)]
@@ -188,52 +188,6 @@ impl StepEntry {
         std::str::from_utf8(key).ok().filter(|key| !key.is_empty())
     }
 
-    /// Whether it is what somebody [said](crate::Idempotency::resolve_step) the step did, who was not its owner. Such an entry
-    /// can be [corrected](crate::Idempotency::correct_step).
-    #[must_use]
-    pub fn is_resolved(&self) -> bool {
-        self.0[FLAGS] & flag::RESOLVED != 0
-    }
-
-    /// The names of the types that the step may return, as its own process named them: those of a step that is *at most
-    /// once*, while it is [begun](StepStatus::Begun), and once it was [resolved](Self::is_resolved).
-    #[must_use]
-    pub fn result_types(&self) -> Option<ResultTypes<'_>> {
-        let end = match (self.is_resolved(), self.status()) {
-            (true, _) => self.result_at()?,
-            (false, StepStatus::Begun) => self.0.len() - self.mac_len(),
-            _ => return None,
-        };
-        let start = self.key_end() + if self.is_resolved() { TYPES_LENGTH } else { 0 };
-        let text = std::str::from_utf8(self.0.get(start..end)?).ok()?;
-        (!text.is_empty()).then(|| ResultTypes::read(text))
-    }
-
-    /// The same for a step of which somebody says that it did not happen after all. It has no MAC.
-    pub(crate) fn taken_back(&self) -> Self {
-        self.resolved(StepStatus::Tried, b"")
-    }
-
-    /// The same for a step of which somebody says that it had this result. It has no MAC.
-    pub(crate) fn found_out(&self, result: &[u8]) -> Self {
-        self.resolved(StepStatus::Recorded, result)
-    }
-
-    fn resolved(&self, status: StepStatus, result: &[u8]) -> Self {
-        let mut types = Vec::new();
-        if let Some(known) = self.result_types() {
-            known.write(&mut types);
-        }
-        let mut bytes = self.0[..self.key_end()].to_vec();
-        bytes[1] = code(status);
-        bytes[FLAGS] &= !flag::MAC;
-        bytes[FLAGS] |= flag::RESOLVED;
-        bytes.extend_from_slice(&(types.len() as u16).to_le_bytes());
-        bytes.extend_from_slice(&types);
-        bytes.extend_from_slice(result);
-        Self(bytes.into())
-    }
-
     /// The encoded result, which is empty unless the step is [recorded](StepStatus::Recorded).
     pub(crate) fn result(&self) -> &[u8] {
         let end = self.0.len() - self.mac_len();
@@ -273,7 +227,7 @@ impl StepEntry {
         self.0[FLAGS] & flag::MAC != 0
     }
 
-    fn mac_len(&self) -> usize {
+    pub(super) fn mac_len(&self) -> usize {
         if self.has_mac() { MAC_BYTES } else { 0 }
     }
 
@@ -285,14 +239,14 @@ impl StepEntry {
         usize::from(u16::from_le_bytes(self.array(NAME_LENGTH)))
     }
 
-    fn key_end(&self) -> usize {
+    pub(super) fn key_end(&self) -> usize {
         self.name_at() + self.name_len() + usize::from(u16::from_le_bytes(self.array(KEY_LENGTH)))
     }
 
     /// Where the result begins; `None` if the entry is too short for what comes before it.
-    fn result_at(&self) -> Option<usize> {
+    pub(super) fn result_at(&self) -> Option<usize> {
         let at = self.key_end();
-        if !self.is_resolved() {
+        if self.0[FLAGS] & flag::RESOLVED == 0 {
             return Some(at);
         }
         let length: [u8; TYPES_LENGTH] = self.0.get(at..at + TYPES_LENGTH)?.try_into().ok()?;
@@ -372,44 +326,6 @@ mod tests {
             let mut bytes = entry.as_bytes().to_vec();
             bytes[at] = value;
             assert_eq!(StepEntry::from_bytes(&bytes), Err(MalformedRecord::Broken), "{at}");
-        }
-    }
-
-    #[test]
-    fn a_step_that_is_begun_names_what_it_returns_and_so_does_what_is_said_of_it() {
-        let head = StepHead {
-            part_of: call(),
-            name: "charge",
-            key: None,
-            attempt: Token::from_bytes([9; 16]),
-            version: 0,
-            fingerprint: None,
-        };
-        let types = ResultTypes::new("shop::Payment", Some("shop::Declined"));
-        let mac = MacKey::derive(&Secret([1; 32]));
-        let (journal, step) = (Token::from_bytes([5; 16]), call().step("charge", None));
-        let begun = head.begun(Some(types)).sealed(journal, &step, &mac);
-        let said = [begun.clone(), begun.taken_back(), begun.found_out(b"1")];
-        let said = [said[0].clone(), said[1].clone(), said[2].clone(), said[2].found_out(b"22")];
-        let found = said.map(|entry| {
-            let sealed = if entry.has_mac() { entry } else { entry.sealed(journal, &step, &mac) };
-            let read = StepEntry::from_bytes(sealed.as_bytes()).unwrap();
-            assert_eq!(read.result_types(), Some(types));
-            assert_eq!(read.verify(journal, &step, &mac), Mac::Authentic);
-            (read.status(), read.is_resolved(), read.result().to_vec())
-        });
-        let expected = [
-            (StepStatus::Begun, false, b"".to_vec()),
-            (StepStatus::Tried, true, b"".to_vec()),
-            (StepStatus::Recorded, true, b"1".to_vec()),
-            (StepStatus::Recorded, true, b"22".to_vec()),
-        ];
-        assert_eq!(found, expected);
-        let untyped = head.begun(None);
-        assert_eq!((untyped.result_types(), untyped.taken_back().result_types()), (None, None));
-        let cut = begun.taken_back();
-        for length in HEADER..cut.as_bytes().len() {
-            assert!(StepEntry::from_bytes(&cut.as_bytes()[..length]).is_err(), "{length}");
         }
     }
 
