@@ -60,6 +60,10 @@ pub(crate) enum Command {
     ResolveStep(ResolveStep),
     /// Replaces what a call was resolved to, if that was wrong.
     Correct(Correct),
+    /// Replaces what was said of a step, if that was wrong.
+    CorrectStep(ResolveStep),
+    /// Has a call go on that recovery has parked, or that waits for its next caller.
+    Resume(Resume),
     /// Frees the key of a running call whose owner is dead, before its lease lapses.
     Release(Release),
     /// Removes records: the next call with their keys runs its body again.
@@ -153,7 +157,7 @@ pub(crate) struct Resolve {
     pub(crate) consent: Consent,
 }
 
-/// Arguments of `resolve-step`.
+/// Arguments of `resolve-step` and `correct-step`.
 #[derive(Args, Debug)]
 #[command(group = clap::ArgGroup::new("said").required(true).args(["happened", "never_happened_and_owner_is_dead"]))]
 pub(crate) struct ResolveStep {
@@ -188,6 +192,15 @@ pub(crate) struct Correct {
     /// How long retries replay it, from now on [default: 24h]
     #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub(crate) keep_for: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
+}
+
+/// Arguments of `resume`.
+#[derive(Args, Debug)]
+pub(crate) struct Resume {
+    #[command(flatten)]
+    pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }

@@ -12,6 +12,9 @@ pub(crate) struct Filter {
     /// Only records in these states.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "STATE")]
     pub(crate) state: Vec<StateName>,
+    /// Only calls about which somebody must say something: the indeterminate ones, and suspended ones with a step in doubt.
+    #[arg(long, conflicts_with = "state")]
+    pub(crate) in_doubt: bool,
     /// Only records of this operation.
     #[arg(long, value_name = "NAME")]
     pub(crate) operation: Option<String>,
@@ -82,8 +85,11 @@ impl StateName {
 impl Filter {
     /// The scan that finds these records, and others that [`matches`](Self::matches) drops.
     pub(crate) fn scan(&self) -> Scan {
-        let mut scan = Scan::all();
-        scan.states = self.state.iter().map(|name| name.state()).collect();
+        let mut scan = Scan::in_doubt();
+        if !self.in_doubt {
+            scan = Scan::all();
+            scan.states = self.state.iter().map(|name| name.state()).collect();
+        }
         scan.operation = self.operation.clone();
         scan
     }

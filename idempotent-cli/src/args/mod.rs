@@ -11,7 +11,7 @@ mod target;
 
 pub(crate) use self::cli::{
     Cli, Command, Correct, Doctor, Ending, List, Migrate, Outbox, OutboxAction, Purge, Release,
-    Resolve, ResolveStep, Show, Stats,
+    Resolve, ResolveStep, Resume, Show, Stats,
 };
 pub(crate) use self::consent::Consent;
 pub(crate) use self::filter::{Filter, StateName};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::{fs, io};
 
 use idempotent_core::engine::{Inspection, Resolution};
+use idempotent_core::model::StepEntry;
 
 use super::response;
 use crate::args::Ending;
@@ -42,7 +43,7 @@ pub(crate) fn resolution(
             (resolution, ResultDocument::response(&response))
         } else {
             let value = parse(&json)?;
-            if let Some(problem) = expected.and_then(|name| mismatch(name, &value)) {
+            if let Some(problem) = expected.and_then(|name| mismatch("operation", name, &value)) {
                 return Err(Failure::usage(problem));
             }
             let result = ResultDocument::value(value.clone(), is_error);
@@ -65,13 +66,17 @@ pub(crate) fn resolution(
     Ok(Some(Said { resolution, name, result: Some(result) }))
 }
 
-/// The resolution of a step that happened with this result, or never did. Nothing is known of the result's type.
-pub(crate) fn step_resolution(happened: Option<&str>) -> Result<Said, Failure> {
+/// The resolution of a step that happened with this result, or never did.
+pub(crate) fn step_resolution(step: &StepEntry, happened: Option<&str>) -> Result<Said, Failure> {
     let Some(text) = happened else {
         let resolution = Resolution::never_happened_and_owner_is_dead();
         return Ok(Said { resolution, name: "never_happened_and_owner_is_dead", result: None });
     };
     let value = parse(&read(text)?)?;
+    let types = step.result_types();
+    if let Some(problem) = types.and_then(|types| mismatch("step", types.ok, &value)) {
+        return Err(Failure::usage(problem));
+    }
     let result = Some(ResultDocument::value(value.clone(), false));
     let resolution = Resolution::completed(value).of_any_type();
     Ok(Said { resolution, name: "happened", result })
@@ -105,7 +110,7 @@ fn read(text: &str) -> Result<String, Failure> {
 }
 
 /// What is wrong with a value, if its type is one whose JSON is known.
-fn mismatch(name: &str, value: &Value) -> Option<String> {
+fn mismatch(whose: &str, name: &str, value: &Value) -> Option<String> {
     let is_number = matches!(value, Value::Signed(_) | Value::Unsigned(_));
     let (fits, wanted) = match name {
         "alloc::string::String" | "char" => (matches!(value, Value::Text(_)), "a text in quotes"),
@@ -119,5 +124,5 @@ fn mismatch(name: &str, value: &Value) -> Option<String> {
         _ if name.starts_with("alloc::vec::Vec<") => (matches!(value, Value::List(_)), "a list"),
         _ => return None,
     };
-    (!fits).then(|| format!("the operation returns a `{name}`, so its JSON has to be {wanted}"))
+    (!fits).then(|| format!("the {whose} returns a `{name}`, so its JSON has to be {wanted}"))
 }

@@ -15,6 +15,7 @@ mod purge_pass;
 mod release;
 mod resolve;
 mod resolve_step;
+mod resume;
 mod settle;
 mod show;
 mod stats;
@@ -36,6 +37,8 @@ pub(crate) async fn run(command: Command, mut context: Context) -> Result<Exit, 
         Command::Bench(arguments) => bench::run(arguments, context).await,
         Command::Resolve(arguments) => resolve::run(arguments, context).await,
         Command::ResolveStep(arguments) => resolve_step::run(arguments, context).await,
+        Command::CorrectStep(arguments) => resolve_step::correct(arguments, context).await,
+        Command::Resume(arguments) => resume::run(arguments, context).await,
         Command::Correct(arguments) => correct::run(arguments, context).await,
         Command::Release(arguments) => release::run(arguments, context).await,
         Command::Purge(arguments) => purge::run(arguments, context).await,

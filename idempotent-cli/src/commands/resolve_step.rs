@@ -1,4 +1,4 @@
-//! `resolve-step`: saying what a step turned out to be of which nobody knows what it did.
+//! `resolve-step`: saying what a step turned out to be of which nobody knows what it did; `correct-step`: replacing that.
 
 use idempotent_core::engine::Inspection;
 use idempotent_core::model::{StepEntry, StepId, StepStatus};
@@ -12,6 +12,55 @@ use crate::failure::{Exit, Failure};
 use crate::output::{StepName, StepReference};
 
 pub(super) async fn run(arguments: ResolveStep, context: &mut Context) -> Result<Exit, Failure> {
+    say(arguments, context, Kind::Resolve).await
+}
+
+/// `correct-step`: replacing what was said of a step.
+pub(super) async fn correct(
+    arguments: ResolveStep,
+    context: &mut Context,
+) -> Result<Exit, Failure> {
+    say(arguments, context, Kind::Correct).await
+}
+
+/// Whether something is said of a step for the first time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Resolve,
+    Correct,
+}
+
+impl Kind {
+    const fn command(self) -> &'static str {
+        match self {
+            Self::Resolve => "resolve-step",
+            Self::Correct => "correct-step",
+        }
+    }
+
+    /// Why nothing can be said of a step, if nothing can.
+    fn why_not(self, entry: &StepEntry, says_never: bool) -> Option<&'static str> {
+        match (self, entry.status()) {
+            (Self::Correct, _) if entry.is_resolved() => None,
+            (Self::Correct, _) => Some(
+                "only what was said of a step by hand can be corrected, and of this one nothing was said",
+            ),
+            (Self::Resolve, StepStatus::Begun) => None,
+            (Self::Resolve, _) if entry.is_resolved() => {
+                Some("somebody has said what the step did; `idempotent correct-step` replaces that")
+            }
+            (Self::Resolve, StepStatus::NotKept(_)) => {
+                says_never.then_some("the step has run, though its result was not kept")
+            }
+            (Self::Resolve, StepStatus::Tried) => {
+                Some("nobody doubts what the step did: it did not happen")
+            }
+            (Self::Resolve, _) => Some("nobody doubts what the step did: it has ended"),
+        }
+    }
+}
+
+async fn say(arguments: ResolveStep, context: &mut Context, kind: Kind) -> Result<Exit, Failure> {
     check(&arguments.consent)?;
     let store = context.connect().await?;
     let seen = look(context, &store, &arguments.target).await?;
@@ -21,12 +70,10 @@ pub(super) async fn run(arguments: ResolveStep, context: &mut Context) -> Result
             "the call runs, and may know itself; if its owner is dead, release it first",
         );
     }
-    match entry.status() {
-        StepStatus::Begun => {}
-        StepStatus::Tried => return refused("nobody doubts what the step did: it did not happen"),
-        _ => return refused("nobody doubts what the step did: it has ended, or was resolved"),
+    if let Some(why) = kind.why_not(entry, arguments.happened.is_none()) {
+        return refused(why);
     }
-    let Said { resolution, name, result } = step_resolution(arguments.happened.as_deref())?;
+    let Said { resolution, name, result } = step_resolution(entry, arguments.happened.as_deref())?;
     let id = seen.id();
     let label = StepName::new(step, entry, seen.steps()).to_string();
     let (question, done) = match name {
@@ -42,6 +89,10 @@ pub(super) async fn run(arguments: ResolveStep, context: &mut Context) -> Result
             "never happened: the next run runs it",
         ),
     };
+    let question = match kind {
+        Kind::Resolve => question,
+        Kind::Correct => format!("{question} What was done since with what was said stands."),
+    };
     let others = seen.steps().iter().filter(|(other, _)| other != step);
     let left = others.filter(|(_, entry)| entry.status() == StepStatus::Begun).count();
     let goes_on = match (left, seen.has_input()) {
@@ -50,7 +101,7 @@ pub(super) async fn run(arguments: ResolveStep, context: &mut Context) -> Result
         _ => "; another step is still in doubt",
     };
     let change = Change {
-        command: "resolve-step",
+        command: kind.command(),
         consent: &arguments.consent,
         question,
         step: Some(StepReference::new(step, entry)),
@@ -59,7 +110,12 @@ pub(super) async fn run(arguments: ResolveStep, context: &mut Context) -> Result
         names_key: true,
         done: format!("step {label} of {id} {done}{goes_on}"),
     };
-    let act = store.engine.resolve_step(&seen, step, resolution);
+    let act = async {
+        match kind {
+            Kind::Resolve => store.engine.resolve_step(&seen, step, resolution).await,
+            Kind::Correct => store.engine.correct_step(&seen, step, resolution).await,
+        }
+    };
     let exit = settle(context, &store, &seen, change, act).await?;
     store.close().await;
     Ok(exit)

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant, SystemTime};
 
+use idempotent_core::ErrorKind;
 use idempotent_core::engine::Inspection;
 use idempotent_core::model::Token;
-use idempotent_core::store::Scan;
+use idempotent_core::store::{Scan, State};
 
 use crate::args::{StateName, Watch};
 use crate::context::Context;
@@ -30,6 +31,8 @@ const STATES: [StateName; 4] =
 struct Look {
     at: SystemTime,
     counts: BTreeMap<&'static str, u64>,
+    /// Those of them about which somebody must say something.
+    in_doubt: u64,
     unreadable: u64,
     /// The oldest first.
     oldest: Vec<Inspection>,
@@ -130,6 +133,7 @@ async fn look(arguments: &Watch, context: &Context, store: &Connected) -> Result
     let mut look = Look {
         at: SystemTime::now(),
         counts: STATES.iter().map(|state| (state.as_str(), 0)).collect(),
+        in_doubt: 0,
         unreadable: 0,
         oldest: Vec::new(),
         followed: Some(HashSet::new()),
@@ -138,15 +142,34 @@ async fn look(arguments: &Watch, context: &Context, store: &Connected) -> Result
     while let Some(page) = pages.next().await? {
         look.unreadable += page.unreadable.len() as u64;
         for seen in page.entries {
-            look.add(seen);
+            let (is_doubted, seen) = is_in_doubt(store, context, seen).await?;
+            look.add(seen, is_doubted);
         }
     }
     look.took = start.elapsed();
     Ok(look)
 }
 
+/// Whether somebody must say something about a call: of a suspended one its steps say so, which a scan does not load.
+async fn is_in_doubt(
+    store: &Connected,
+    context: &Context,
+    seen: Inspection,
+) -> Result<(bool, Inspection), Failure> {
+    if seen.state() != State::Suspended || !seen.has_journal() {
+        return Ok((seen.is_in_doubt(), seen));
+    }
+    let now = store.engine.inspect(seen.id());
+    match context.interrupt.unless_pressed(now).await? {
+        Ok(now) => Ok((now.is_some_and(|now| now.is_in_doubt()), seen)),
+        // `list` and `show` say what is wrong with it.
+        Err(error) if error.kind() != ErrorKind::Store => Ok((true, seen)),
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl Look {
-    fn add(&mut self, seen: Inspection) {
+    fn add(&mut self, seen: Inspection, is_in_doubt: bool) {
         let Some(state) = StateName::of(seen.state()) else { return };
         // A scan may return a record twice.
         if let Some(followed) = &mut self.followed {
@@ -158,6 +181,7 @@ impl Look {
             }
         }
         *self.counts.entry(state.as_str()).or_default() += 1;
+        self.in_doubt += u64::from(is_in_doubt);
         let at = self.oldest.partition_point(|other| other.created() <= seen.created());
         if at < LISTED {
             self.oldest.insert(at, seen);
@@ -187,6 +211,7 @@ fn document(look: &Look, rates: Option<Rates>) -> Document {
     Document::Watch {
         at: timestamp(look.at),
         states: look.counts.clone(),
+        in_doubt: look.in_doubt,
         unreadable: look.unreadable,
         began_per_second: rates.map(|rates| rates.began),
         ended_per_second: rates.map(|rates| rates.ended),
@@ -208,6 +233,9 @@ fn line(look: &Look, rates: Option<Rates>) -> String {
     let mut line = timestamp(look.at);
     for state in STATES {
         line += &format!("  {} {}", name(state), look.count(state));
+    }
+    if look.in_doubt > 0 {
+        line += &format!("  in doubt {}", look.in_doubt);
     }
     if look.unreadable > 0 {
         line += &format!("  unreadable {}", look.unreadable);
@@ -257,6 +285,10 @@ fn frame(
         let name = output.styled(style, format_args!("{:13}", name(state)));
         output.line(format_args!("{name}  {:>9}", grouped(count)))?;
     }
+    if look.in_doubt > 0 {
+        let name = output.styled(Style::Red, "in doubt     ");
+        output.line(format_args!("{name}  {:>9}", grouped(look.in_doubt)))?;
+    }
     if look.unreadable > 0 {
         let name = output.styled(Style::Red, "unreadable   ");
         output.line(format_args!("{name}  {:>9}", grouped(look.unreadable)))?;
@@ -267,8 +299,9 @@ fn frame(
     output.line("")?;
     let table = RecordTable::new(output);
     let lines = table.lines_of_a_record();
-    // Twelve lines are above, and the cursor has the last one.
-    let room = height.saturating_sub(12 + lines) / lines;
+    // Twelve lines are above, and those that are not always there, and the cursor has the last one.
+    let above = 12 + usize::from(look.in_doubt > 0) + usize::from(look.unreadable > 0);
+    let room = height.saturating_sub(above + lines) / lines;
     if look.oldest.is_empty() {
         return output.line("nothing is unfinished");
     }

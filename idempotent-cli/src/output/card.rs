@@ -4,7 +4,7 @@ use idempotent_core::engine::Inspection;
 
 use super::derived::derived_lines;
 use super::document::{RecordDocument, ResultDocument};
-use super::steps::{in_doubt_lines, journal_lines};
+use super::steps::{in_doubt_lines, journal_lines, parked_lines};
 use super::text::{clean, lasting};
 use super::writer::{Output, Style};
 use crate::args::StateName;
@@ -31,6 +31,7 @@ pub(crate) fn card(
     let state_text = match record.tombstone {
         Some(why) => format!("{}, without its result ({why})", record.state),
         None if record.resolved => format!("{}, resolved by hand", record.state),
+        None if seen.is_parked() => format!("{}, parked by a recovery", record.state),
         None => record.state.to_owned(),
     };
     let types = record.result_types.as_ref().map(|types| match &types.err {
@@ -67,6 +68,9 @@ pub(crate) fn card(
         if state != Some(StateName::Reserved) {
             in_doubt_lines(output, seen)?;
         }
+    }
+    if seen.is_parked() {
+        parked_lines(output, seen)?;
     }
     match &record.result {
         Some(result) => {

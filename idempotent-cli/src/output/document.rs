@@ -43,7 +43,7 @@ pub(crate) enum Document {
     Change {
         command: &'static str,
         id: String,
-        /// Only of `resolve-step`.
+        /// Only of `resolve-step` and `correct-step`.
         #[serde(skip_serializing_if = "Option::is_none")]
         step: Option<StepReference>,
         done: bool,
@@ -94,6 +94,8 @@ pub(crate) enum Document {
     Watch {
         at: String,
         states: BTreeMap<&'static str, u64>,
+        /// Those of them about which somebody must say something.
+        in_doubt: u64,
         unreadable: u64,
         began_per_second: Option<f64>,
         ended_per_second: Option<f64>,

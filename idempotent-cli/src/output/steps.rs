@@ -28,6 +28,8 @@ pub(crate) struct StepDocument {
     pub(crate) name: String,
     pub(crate) key: Option<String>,
     pub(crate) status: &'static str,
+    /// Whether that is what somebody said of it, who was not its owner.
+    pub(crate) resolved: bool,
     /// Why a step that has run has no result.
     pub(crate) tombstone: Option<&'static str>,
     pub(crate) written: String,
@@ -66,6 +68,7 @@ impl StepDocument {
             name: entry.name().to_owned(),
             key: entry.key().map(str::to_owned),
             status,
+            resolved: entry.is_resolved(),
             tombstone,
             written: timestamp(entry.written()),
             took_seconds: seconds(entry.took()),
@@ -110,6 +113,13 @@ pub(super) fn journal_lines(output: &mut Output, journal: &JournalDocument) -> R
         ))?;
     }
     Ok(())
+}
+
+/// Prints of a call that recovery has given up what to type once the cause is mended.
+pub(super) fn parked_lines(output: &mut Output, seen: &Inspection) -> Result<(), Failure> {
+    fact(output, "parked", "mend what the last error says, and have the call go on:")?;
+    output.line("  idempotent resume \\")?;
+    output.line(format_args!("    {}", seen.id()))
 }
 
 /// Prints of each step in doubt what to type once somebody knows what it did.

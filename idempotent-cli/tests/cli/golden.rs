@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::run::{command, read};
-use crate::shop::{fill, in_doubt, quote};
+use crate::shop::{fill, in_doubt, parked, quote};
 use crate::stores::TestStore;
 
 /// Compares with a file.
@@ -83,10 +83,21 @@ async fn a_call_with_a_step_in_doubt_is_printed_as_the_files_say() {
         let by = ["--operation", "shop.refund", "--key", "order 7"];
         let show = printed(&store, columns, &[&["show"], &by[..]].concat()).await;
         golden(&format!("show-in-doubt-{size}.txt"), &show);
-        let step = ["resolve-step", "--step", "refund", "--happened", "\"receipt 7\"", "--dry-run"];
+        let step = ["resolve-step", "--step", "refund", "--happened", "7", "--dry-run"];
         let dry = printed(&store, columns, &[&step, &by[..]].concat()).await;
         golden(&format!("resolve-step-{size}.txt"), &dry);
     }
+}
+
+#[tokio::test]
+async fn a_call_that_is_parked_is_printed_as_the_files_say() {
+    let store = TestStore::sqlite().await;
+    parked(&store.engine).await;
+    let by = ["--operation", "shop.import", "--key", "7"];
+    let show = printed(&store, Some("80"), &[&["show"], &by[..]].concat()).await;
+    golden("show-parked-80.txt", &show);
+    let dry = printed(&store, Some("80"), &[&["resume", "--dry-run"], &by[..]].concat()).await;
+    golden("resume-80.txt", &dry);
 }
 
 #[tokio::test]
@@ -102,6 +113,8 @@ async fn help_fits_on_a_screen_and_completions_and_a_page_are_there() {
         ".TH idempotent",
         "IDEMPOTENT RESOLVE",
         "IDEMPOTENT RESOLVE-STEP",
+        "IDEMPOTENT CORRECT-STEP",
+        "IDEMPOTENT RESUME",
         "IDEMPOTENT MOVE",
         "IDEMPOTENT WATCH",
         "IDEMPOTENT BENCH",

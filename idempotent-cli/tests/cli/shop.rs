@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use idempotent_core::call::BeginOutcome;
-use idempotent_core::engine::Inspection;
+use idempotent_core::engine::{Inspection, Recovery, with_engine};
 use idempotent_core::{Disposition, Error, Guarantee, Idempotency, Operation, Reservation, step};
 use serde::{Deserialize, Serialize};
 
@@ -101,6 +101,22 @@ impl From<Error> for Failure {
 
 /// A call of two steps, the second of which is at most once and may be cut off by its gateway.
 pub(crate) async fn checkout(engine: &Idempotency, answers: bool) -> Result<u32, Failure> {
+    let answer = if answers { Ok(7) } else { Err(Failure::TimedOut) };
+    checkout_with(engine, || std::future::ready(answer)).await
+}
+
+/// The same, with a gateway that never answers.
+pub(crate) async fn hanging_checkout(engine: &Idempotency) -> Result<u32, Failure> {
+    checkout_with(engine, std::future::pending).await
+}
+
+async fn checkout_with<Fut>(
+    engine: &Idempotency,
+    charge_card: impl FnOnce() -> Fut,
+) -> Result<u32, Failure>
+where
+    Fut: Future<Output = Result<u32, Failure>>,
+{
     let call = Operation::new("shop.checkout").lease(Duration::from_secs(600)).key("order 7");
     let call = call.engine(engine).returning::<Result<u32, Failure>>();
     let run = call.run(|| async move {
@@ -108,7 +124,7 @@ pub(crate) async fn checkout(engine: &Idempotency, answers: bool) -> Result<u32,
         let charge = Operation::new("charge").guarantee(Guarantee::AtMostOnce).step();
         let charge = charge.key("card 9").returning::<Result<u32, Failure>>();
         let charge = charge.on_error(|_| Disposition::Unknown);
-        charge.run(|| async move { if answers { Ok(7) } else { Err(Failure::TimedOut) } }).await
+        charge.run(charge_card).await
     });
     run.await
 }
@@ -123,4 +139,38 @@ pub(crate) async fn in_doubt(engine: &Idempotency) {
         refund.run(|| async { Err(Failure::TimedOut) }).await
     });
     refunded.await.expect_err("nobody knows");
+}
+
+/// An operation whose calls a recovery resumes.
+pub(crate) const IMPORT: Operation = Operation::new("shop.import").lease(Duration::from_secs(600));
+
+/// A call that a recovery has given up, since its runs panic.
+pub(crate) async fn parked(engine: &Idempotency) -> Inspection {
+    let recovery = Recovery::new(engine).poll_every(Duration::from_millis(10)).max_attempts(1);
+    let recovery =
+        recovery.operation("shop.import", |batch: u32| async move { import(batch, true).await });
+    let first = engine.clone();
+    let begun = tokio::spawn(with_engine(first, import(7, true))).await;
+    assert!(begun.is_err(), "it panics");
+    let recovery = recovery.start().expect("it starts");
+    let id = engine.record_id("shop.import", None, &7).expect("an id");
+    let parked = loop {
+        let seen = engine.inspect(&id).await.expect("the store answers").expect("it is there");
+        if seen.is_parked() {
+            break seen;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    recovery.stop().await;
+    parked
+}
+
+/// A call whose body may panic.
+pub(crate) async fn import(batch: u32, panics: bool) -> Result<u32, Error> {
+    let call = IMPORT.key(&batch).resume(&batch).returning::<Result<u32, Error>>();
+    call.run(|| async move {
+        assert!(!panics, "the batch cannot be imported");
+        Ok(batch)
+    })
+    .await
 }

@@ -3,11 +3,12 @@
 use std::future::pending;
 use std::time::Duration;
 
+use idempotent_core::engine::with_engine;
 use idempotent_core::{Error, Idempotency, Operation, step};
 use serde_json::json;
 
 use crate::run::{Ran, audit, command, one, read, run};
-use crate::shop::{checkout, in_doubt};
+use crate::shop::{checkout, hanging_checkout, import, in_doubt, parked};
 use crate::stores::{TestStore, on_every_store};
 
 /// A call that is dropped in its second step.
@@ -47,6 +48,9 @@ on_every_store! {
     a_call_is_shown_with_its_steps,
     a_step_in_doubt_is_resolved_by_what_show_prints,
     a_step_that_never_happened_runs_again,
+    what_was_said_of_a_step_is_corrected,
+    a_parked_call_is_resumed_by_what_show_prints,
+    a_step_in_doubt_of_a_suspended_call_is_listed_and_watched,
 }
 
 const BY: [&str; 4] = ["--operation", "shop.checkout", "--key", "order 7"];
@@ -128,4 +132,90 @@ async fn a_dry_run_refuses_what_would_be_refused() {
     let ran = run(&store.url, &never).await;
     let says = "nobody knows what step refund did: first say what became of it";
     assert!(ran.code == 4 && ran.stderr.contains(says), "{}{}", ran.stdout, ran.stderr);
+}
+
+async fn what_was_said_of_a_step_is_corrected(store: TestStore) {
+    checkout(&store.engine, false).await.expect_err("nobody knows");
+    let say = |command, arguments: &[&'static str]| {
+        [&[command], &BY[..], &["--step", "charge/card 9"], arguments, &YES].concat()
+    };
+    let (refused, code) = one(&store.url, &say("correct-step", &["--happened", "5"])).await;
+    assert_eq!((code, &refused["code"]), (4, &json!("refused")), "nothing was said yet");
+    let ran = run(&store.url, &say("resolve-step", &["--happened", "\"receipt 7\""])).await;
+    assert!(ran.code == 2 && ran.stderr.contains("the step returns a `u32`"), "{}", ran.stderr);
+    let (_, code) = one(&store.url, &say("resolve-step", &["--never-happened"])).await;
+    assert_eq!(code, 0);
+    let again = run(&store.url, &say("resolve-step", &["--happened", "5"])).await;
+    assert!(
+        again.code == 4 && again.stderr.contains("idempotent correct-step"),
+        "{}",
+        again.stderr
+    );
+    let (done, code) = one(&store.url, &say("correct-step", &["--happened", "5"])).await;
+    assert_eq!((code, &done["done"], &done["command"]), (0, &json!(true), &json!("correct-step")));
+    assert_eq!(checkout(&store.engine, true).await.expect("it goes on"), 5, "it was not run again");
+}
+
+async fn a_parked_call_is_resumed_by_what_show_prints(store: TestStore) {
+    let parked = parked(&store.engine).await;
+    let id = parked.id().to_string();
+    let log = store.file("audit.jsonl");
+    let log_option = ["--audit-log", log.to_str().expect("UTF-8")];
+    let resume = [&["resume", &id], &YES[..], &log_option].concat();
+    let (refused, code) = one(&store.url, &[&resume[..], &["--seen", "0123"]].concat()).await;
+    assert_eq!((code, &refused["code"]), (4, &json!("refused")));
+    let (dry, code) = one(&store.url, &[&resume[..], &["--dry-run"]].concat()).await;
+    assert_eq!((code, &dry["done"], &dry["dry_run"]), (0, &json!(false), &json!(true)));
+    assert!(!log.exists(), "nothing was changed so far");
+    let retry =
+        with_engine(store.engine.clone(), import(7, false)).await.expect_err("it is parked");
+    assert!(retry.to_string().contains("it is parked"), "{retry}");
+
+    let (done, code) = one(&store.url, &resume).await;
+    assert_eq!((code, &done["done"], &done["command"]), (0, &json!(true), &json!("resume")));
+    assert_eq!(
+        (&done["before"]["state"], &done["after"]["state"]),
+        (&json!("indeterminate"), &json!("suspended"))
+    );
+    let lines = audit(&log);
+    assert_eq!((lines.len(), &lines[0]["command"]), (2, &json!("resume")));
+    let done = with_engine(store.engine.clone(), import(7, false)).await;
+    assert_eq!(done.expect("it goes on"), 7);
+    let (refused, code) = one(&store.url, &resume).await;
+    assert_eq!((code, &refused["code"]), (4, &json!("refused")), "it is completed");
+}
+
+async fn a_step_in_doubt_of_a_suspended_call_is_listed_and_watched(store: TestStore) {
+    let dies = in_the_charge(&store).await;
+    let (found, code) = one(&store.url, &["list", "--in-doubt"]).await;
+    assert_eq!((code, &found["id"], &found["state"]), (0, &json!(dies), &json!("suspended")));
+    let none = run(&store.url, &["list", "--state", "indeterminate"]).await;
+    assert!(none.stdout.is_empty(), "{}", none.stdout);
+    let (look, code) = one(&store.url, &["watch", "--looks", "1"]).await;
+    assert_eq!((code, &look["in_doubt"], &look["states"]["suspended"]), (0, &json!(1), &json!(1)));
+    let line = run(&store.url, &["watch", "--looks", "1"]).await.stdout;
+    assert!(line.contains("  in doubt 1"), "{line}");
+    let (stats, _) = one(&store.url, &["stats", "--in-doubt"]).await;
+    assert_eq!(stats["records"], json!(1));
+    // It is settled before anybody has resumed the call.
+    let ran = run(&store.url, &resolve_step(&["--step", "charge/card 9", "--happened", "5"])).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(run(&store.url, &["list", "--in-doubt"]).await.stdout, "");
+    assert_eq!(checkout(&store.engine, true).await.expect("it goes on"), 5);
+}
+
+/// A call that hangs while it charges and that an operator has released, whose owner is thought to be dead; its id.
+async fn in_the_charge(store: &TestStore) -> String {
+    let (owner, engine) = (store.engine.clone(), &store.engine);
+    let id = engine.record_id("shop.checkout", None, "order 7").expect("an id");
+    tokio::spawn(async move { hanging_checkout(&owner).await });
+    let seen = loop {
+        let seen = engine.inspect(&id).await.expect("the store answers");
+        match seen.filter(|seen| seen.steps().len() == 2) {
+            Some(seen) => break seen,
+            None => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    engine.release(&seen).await.expect("it is released");
+    id.to_string()
 }

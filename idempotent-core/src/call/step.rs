@@ -1,5 +1,6 @@
 //! [`Step`]: a part of a call that is recorded by itself, so that a run after a crash does not repeat it.
 
+use std::any;
 use std::fmt;
 use std::future::Future;
 
@@ -30,6 +31,7 @@ impl<T, E> Step<T, E> {
         E: MemoizableError,
     {
         self.policy.memoize_errors();
+        self.keeps_errors();
         self
     }
 
@@ -39,6 +41,7 @@ impl<T, E> Step<T, E> {
         E: MemoizableError,
     {
         self.policy.memoize(disposition);
+        self.keeps_errors();
         self
     }
 
@@ -46,6 +49,12 @@ impl<T, E> Step<T, E> {
     pub fn on_error(mut self, disposition: fn(&E) -> Disposition) -> Self {
         self.policy.on_error(disposition);
         self
+    }
+
+    fn keeps_errors(&mut self) {
+        if let Some(types) = &mut self.request.result_types {
+            types.err = Some(any::type_name::<E>());
+        }
     }
 
     /// See [`Call::comparing`](crate::Call::comparing).

@@ -1,5 +1,7 @@
 //! [`StepBuilder`]: a step's options, and then the type of its result.
 
+use std::any;
+
 use serde::Serialize;
 
 use super::bounds::{FromError, Memoizable};
@@ -10,7 +12,7 @@ use super::step::Step;
 use crate::codec;
 use crate::engine::{CallSpan, StepRequest};
 use crate::error::Error;
-use crate::model::{Key, KeyParts, Operation};
+use crate::model::{Key, KeyParts, Operation, ResultTypes};
 
 impl Operation {
     /// Starts a step of the call around it. Of the operation's options it has the name, the
@@ -74,7 +76,8 @@ impl StepBuilder {
         R::step(self.step(Policy::new(map_error)))
     }
 
-    fn step<T, E>(self, policy: Policy<T, E>) -> Step<T, E> {
+    fn step<T, E>(mut self, policy: Policy<T, E>) -> Step<T, E> {
+        self.request.result_types = Some(ResultTypes::new(any::type_name::<T>(), None));
         let span = CallSpan::of_step(self.request.name);
         Step { request: self.request, policy, span }
     }

@@ -68,7 +68,7 @@ pub(crate) use self::limits::{CallLimits, Limiter};
 pub use self::outcome_listener::{OutcomeOf, outcome_of};
 pub use self::outcome_observer::CallEnd;
 pub(crate) use self::outcome_observer::ObservedCall;
-pub use self::reconcile::{Doubtful, Finding, Reconciler, Reconciliation};
+pub use self::reconcile::{Doubtful, DoubtfulStep, Finding, Reconciler, Reconciliation};
 pub use self::recovery::{Recovery, RunningRecovery};
 pub(crate) use self::settle::{
     HeldReservation, ReservationRef, Settlement, SuspendEnd, TransactionReservation, UnknownEnd,

@@ -187,6 +187,8 @@ pub struct Scan {
     pub states: Vec<State>,
     /// Only records of this operation.
     pub operation: Option<String>,
+    /// Of suspended calls, only those with a step in doubt. An engine sees to it, by their journals; a store may ignore it.
+    pub in_doubt: bool,
     /// About how many records a page has at most. Default: 100.
     pub limit: usize,
     /// Where the previous page ended.
@@ -280,7 +282,7 @@ impl Scan {
     /// A scan of every record.
     #[must_use]
     pub const fn all() -> Self {
-        Self { states: Vec::new(), operation: None, limit: 100, cursor: None }
+        Self { states: Vec::new(), operation: None, in_doubt: false, limit: 100, cursor: None }
     }
 
     /// A scan for a reconciliation job: reservations that are running, lapsed or indeterminate.
@@ -292,10 +294,33 @@ impl Scan {
         }
     }
 
-    /// A scan for records that somebody must [resolve](crate::Idempotency::resolve).
+    /// A scan for indeterminate records, which somebody must [resolve](crate::Idempotency::resolve). A suspended call one
+    /// of whose steps is in doubt is not among them: see [`in_doubt`](Self::in_doubt).
     #[must_use]
     pub fn indeterminate() -> Self {
         Self { states: vec![State::Indeterminate], ..Self::all() }
+    }
+
+    /// A scan for all calls about which somebody must say something: those that are
+    /// [indeterminate](State::Indeterminate), and [suspended](State::Suspended) ones with a step in doubt, which their next
+    /// run will find and stop at. [`Idempotency::scan`](crate::Idempotency::scan) loads the journals of suspended calls to
+    /// tell these apart, one after the other, and so the steps of what it returns.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore, store::Scan};
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// for call in engine.scan(&Scan::in_doubt()).await?.entries {
+    ///     for (_, step) in call.steps_in_doubt() {
+    ///         println!("{}: nobody knows what step {} did", call.id(), step.name());
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn in_doubt() -> Self {
+        let states = vec![State::Indeterminate, State::Suspended];
+        Self { states, in_doubt: true, ..Self::all() }
     }
 
     /// Restricts the scan to one operation.

@@ -19,6 +19,11 @@ pub(super) fn check(options: &Options, function: &Function, errors: &mut Errors)
     let has_self = function.signature.receiver().is_some();
     if let Some(key) = options.key.as_ref().filter(|key| !is_none(key)) {
         match (constant(key), &options.singleton) {
+            (Some(constant), None) if options.step.is_some() => errors.at(
+                constant.at,
+                "this key is the same for every use of the step, which is told from other steps by its name already",
+                help_of_step(constant.text.as_deref(), &names, has_self),
+            ),
             (Some(constant), None) if options.is_missing("singleton") => errors.at(
                 constant.at,
                 "this key is the same for every call, so that all of them would get the first one's result",
@@ -104,7 +109,27 @@ fn is_constant_macro(call: &ExprMacro) -> bool {
 
 /// What to write instead of a key that is always the same.
 fn help(text: Option<&str>, arguments: &[String], has_self: bool) -> String {
-    let instead = match text.map(|text| (text, correct(text, arguments))) {
+    match instead(text, arguments, has_self) {
+        Some(instead) => {
+            format!("write {instead}; if one key for all calls is meant, add `singleton`")
+        }
+        None => "if one key for all calls is meant, add `singleton`".to_owned(),
+    }
+}
+
+/// The same for a step, which needs no key where its call uses it once.
+fn help_of_step(text: Option<&str>, arguments: &[String], has_self: bool) -> String {
+    match instead(text, arguments, has_self) {
+        Some(instead) => {
+            format!("write {instead}; if a call uses the step only once, remove `key`")
+        }
+        None => "if a call uses the step only once, remove `key`".to_owned(),
+    }
+}
+
+/// A key that differs from call to call.
+fn instead(text: Option<&str>, arguments: &[String], has_self: bool) -> Option<String> {
+    match text.map(|text| (text, correct(text, arguments))) {
         Some((text, Correction::Expression { argument })) => {
             let expr = text.replace(['{', '}'], "");
             Some(format!("`key = {expr}` or `key = \"{argument}:{{{expr}}}\"`"))
@@ -117,12 +142,6 @@ fn help(text: Option<&str>, arguments: &[String], has_self: bool) -> String {
                 None => format!("`key = {argument}`"),
             }
         }),
-    };
-    match instead {
-        Some(instead) => {
-            format!("write {instead}; if one key for all calls is meant, add `singleton`")
-        }
-        None => "if one key for all calls is meant, add `singleton`".to_owned(),
     }
 }
 

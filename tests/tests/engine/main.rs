@@ -25,6 +25,7 @@ mod nested;
 mod observer;
 mod reconcile;
 mod reconcile_on_servers;
+mod reconcile_steps;
 mod renewal;
 mod results;
 mod runtimes;

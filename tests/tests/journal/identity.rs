@@ -186,3 +186,24 @@ async fn the_attribute_makes_steps() {
     assert_eq!(test.run(checkout(7)).await.unwrap(), 117);
     assert_eq!(testing::in_call(ship(1, 2)).await.unwrap(), 3);
 }
+
+/// It is the body's fault: the client has sent the call's key, and no other.
+#[tokio::test]
+async fn a_step_whose_key_is_empty_or_missing_is_no_fault_of_the_client() {
+    let shop = Shop::new();
+    let refused = |step: idempotent_core::call::StepBuilder| {
+        let step = step.returning::<Result<u32, Error>>();
+        shop.call(|| step.run(|| async { Ok(1) }))
+    };
+    let ship = || Operation::new("ship").step();
+    let long = "x".repeat(300);
+    for (step, why) in [
+        (ship().key(""), "is empty"),
+        (ship().key(&None::<u32>), "is `None`"),
+        (ship().key(&long), "the limit is 255"),
+    ] {
+        let refused = refused(step).await.unwrap_err();
+        assert_eq!((refused.kind(), refused.kind().status()), (ErrorKind::Misconfigured, 500));
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
+}

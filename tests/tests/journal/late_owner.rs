@@ -9,7 +9,7 @@ use idempotent_core::store::{Scan, State, StoreErrorKind};
 use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation, Store};
 use idempotent_servers::{Postgres, Redis, Server, require};
-use idempotent_tests::Runs;
+use idempotent_tests::{Log, Runs};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -110,6 +110,7 @@ async fn a_late_owner_that_settles_its_step_has_the_call_go_on_that_waits_for_it
 
 #[tokio::test(start_paused = true)]
 async fn a_late_owner_that_settles_its_step_before_its_doubt_is_written_leaves_none() {
+    let (log, _listening) = Log::listen();
     let shop = Shop::new();
     let sleeper = Sleeper::fall_asleep(&shop).await;
     let (found, go_on) = (Notify::new(), Notify::new());
@@ -127,6 +128,10 @@ async fn a_late_owner_that_settles_its_step_before_its_doubt_is_written_leaves_n
     };
     let (doubtful, ()) = tokio::join!(doubtful, settled);
     assert_eq!(doubtful.unwrap_err().kind(), ErrorKind::Indeterminate);
+    // What its span and the metrics say became of the key.
+    let calls = log.calls();
+    let ends: Vec<_> = calls.iter().map(|call| call.field("disposition")).collect();
+    assert!(ends.contains(&"suspended") && !ends.contains(&"indeterminate"), "{ends:?}");
     assert_goes_on_by_itself(&shop).await;
 }
 

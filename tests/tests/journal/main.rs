@@ -5,10 +5,13 @@
 
 mod at_most_once;
 mod crashes;
+mod doubts;
+mod doubts_on_stores;
 mod identity;
 mod joined;
 mod late_owner;
 mod lost_results;
+mod memory;
 mod nested;
 mod older_builds;
 mod operating;
@@ -20,3 +23,4 @@ mod renamed;
 mod resuming;
 mod shop;
 mod stores;
+mod unrecorded;

@@ -1,10 +1,12 @@
 //! Runs that may not go on.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use idempotent_core::store::StoreErrorKind;
+use idempotent_core::store::{Scan, StoreErrorKind};
 use idempotent_core::testing::{Fault, StoreMethod, When};
-use idempotent_core::{Error, ErrorKind, Operation};
+use idempotent_core::{Error, ErrorKind, Operation, current};
+use tokio::sync::Notify;
 
 use crate::shop::{Shop, failure};
 
@@ -139,4 +141,70 @@ async fn a_fenced_owner_runs_no_further_step() {
     assert_eq!(late.await.unwrap_err().kind(), ErrorKind::InProgress);
     assert_eq!((shop.ledger.count("charge"), shop.ledger.count("more")), (1, 0));
     assert_eq!(shop.call(|| body(shop.clone())).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_step_that_another_ones_error_dropped_says_so_and_nobody_has_waited_for_a_call() {
+    let shop = Shop::new();
+    let refused = shop.call(|| async {
+        let slow = Operation::new("slow").step().returning::<Result<u32, Error>>();
+        let failing = Operation::new("failing").step().returning::<Result<u32, Error>>();
+        let both = async {
+            tokio::try_join!(
+                biased;
+                slow.run(std::future::pending),
+                failing.run(|| async { Err(failure().await) }),
+            )
+        };
+        let (one, other) = both.await?;
+        Ok(one + other)
+    });
+    let refused = refused.await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::OwnerFailed);
+    let text = refused.to_string();
+    assert!(text.contains("the call was interrupted and is suspended"), "{text}");
+    assert!(text.contains("step `slow`: it was dropped") && text.contains("`try_join!`"), "{text}");
+    assert!(!text.contains("waited for"), "{text}");
+}
+
+#[tokio::test]
+async fn a_call_whose_body_returned_an_error_says_so_to_whoever_inspects_it() {
+    let shop = Shop::new();
+    let refused = shop.call(|| async {
+        shop.step("hold").await?;
+        Err(failure().await)
+    });
+    refused.await.unwrap_err();
+    let engine = shop.test.engine();
+    let seen = engine.scan(&Scan::unfinished()).await.unwrap().entries.remove(0);
+    assert_eq!(
+        seen.last_error(),
+        Some("its body returned what is not recorded, as an `Err` by default")
+    );
+}
+
+#[tokio::test]
+async fn a_step_that_is_still_running_when_its_call_ends_is_told_so() {
+    let shop = Shop::new();
+    let (go_on, running) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (wait, begun) = (Arc::clone(&go_on), Arc::clone(&running));
+    let (send, receive) = tokio::sync::oneshot::channel();
+    let call = shop.call(|| async {
+        shop.step("hold").await?;
+        let late = Operation::new("late").step().returning::<Result<u32, Error>>();
+        let late = late.run(|| async move {
+            begun.notify_one();
+            wait.notified().await;
+            Ok(1)
+        });
+        let late = tokio::spawn(current().unwrap().scope(late));
+        running.notified().await;
+        send.send(late).ok();
+        Ok(1)
+    });
+    assert_eq!(call.await.unwrap(), 1);
+    go_on.notify_one();
+    let refused = receive.await.unwrap().await.unwrap().unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Misconfigured);
+    assert!(refused.to_string().contains("its call has ended while it ran"), "{refused}");
 }

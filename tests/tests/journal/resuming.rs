@@ -209,7 +209,7 @@ async fn a_call_without_fingerprint_does_not_resume_one_that_has_it() {
 }
 
 #[tokio::test]
-async fn ten_thousand_steps_resume() {
+async fn ten_thousand_steps_resume_and_none_is_written_again() {
     let shop = Shop::new();
     let all = |fails: bool| {
         let shop = &shop;

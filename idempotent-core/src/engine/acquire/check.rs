@@ -27,6 +27,12 @@ const OWNER_LOST: &str =
 const ENDED_UNKNOWN: &str = "it ended without knowing whether it took effect; resolve the record \
                              once you know";
 
+const PARKED: &str = "it is parked: recovery could not finish it, and nothing goes on with it until somebody resumes it, \
+                      with `Idempotency::resume` or the command `idempotent resume`";
+
+const WAITS_FOR_STEPS: &str = "a step of it is in doubt; resolve the step once you know what it did, with \
+                               `Idempotency::resolve_step` or the command `idempotent resolve-step`";
+
 impl Prepared {
     /// What an entry of the store means for this call.
     pub(super) fn check(&self, entry: Entry) -> Result<Found, Error> {
@@ -47,6 +53,8 @@ impl Prepared {
         match state {
             State::Indeterminate => {
                 let why = match record.owner_state() {
+                    _ if record.is_parked() => PARKED,
+                    _ if record.waits_for_steps() => WAITS_FOR_STEPS,
                     OwnerState::Abandoned => ENDED_UNKNOWN,
                     OwnerState::Running | OwnerState::Held => OWNER_LOST,
                 };

@@ -1,4 +1,4 @@
-//! Counting the indeterminate records of a store, for the gauge of that name.
+//! Counting the calls of a store that somebody must say something about, for the gauges.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -7,15 +7,17 @@ use crate::engine::telemetry::Telemetry;
 use crate::error::Error;
 use crate::store::Scan;
 
-/// How many records are asked for at a time.
-const PAGE: usize = 1000;
+/// How many records are asked for at a time. Those that are found have their steps with them.
+const PAGE: usize = 200;
 
 impl Idempotency {
-    /// Counts the store's indeterminate records by operation, and sets the gauge `idempotent_indeterminate_records`
-    /// to that, if the feature `metrics` is on. Somebody must [resolve](Self::resolve) each of them.
+    /// Counts the calls [in doubt](Scan::in_doubt) by operation: indeterminate ones, which somebody must
+    /// [resolve](Self::resolve), and suspended ones with a step in doubt, which somebody must
+    /// [resolve](Self::resolve_step) as well. With the feature `metrics` it sets the gauge
+    /// `idempotent_indeterminate_records` to that.
     ///
-    /// It scans the store, so call it every minute or so, in one process of a fleet, or where your reconciliation job
-    /// runs anyway. An operation that had such records and has none any more is set to 0. The count is not exact
+    /// It scans the store and loads the journals of its suspended calls, so call it every minute or so, in one process of a
+    /// fleet, or where your reconciliation job runs anyway. An operation that had such records and has none any more is set to 0. The count is not exact
     /// while records come and go.
     ///
     /// ```
@@ -34,7 +36,7 @@ impl Idempotency {
     /// [`ErrorKind::Store`](crate::ErrorKind::Store) if the store fails; the gauge is then left as it was.
     pub async fn count_indeterminate(&self) -> Result<BTreeMap<String, u64>, Error> {
         let (mut counts, mut seen) = (BTreeMap::new(), HashSet::new());
-        let mut scan = Scan::indeterminate().limit(PAGE);
+        let mut scan = Scan::in_doubt().limit(PAGE);
         loop {
             let page = self.scan(&scan).await?;
             for found in page.entries {

@@ -32,8 +32,9 @@ impl Inspection {
         &self.id
     }
 
-    /// Whether the call has a journal of steps, loaded or not.
-    pub(in crate::engine) fn has_journal(&self) -> bool {
+    /// Whether the call has a journal of steps, [loaded](Self::steps) or not.
+    #[must_use]
+    pub fn has_journal(&self) -> bool {
         self.entry.record.has_journal()
     }
 
@@ -68,6 +69,13 @@ impl Inspection {
         self.entry.record.has_input()
     }
 
+    /// Whether a [`Recovery`](crate::engine::Recovery) has given the call up, and nothing goes on with it before somebody
+    /// [resumes](Idempotency::resume) or [resolves](Idempotency::resolve) it. Its [last error](Self::last_error) says why.
+    #[must_use]
+    pub fn is_parked(&self) -> bool {
+        self.state() == State::Indeterminate && self.entry.record.is_parked()
+    }
+
     /// What the owner of the reservation last said about itself.
     #[must_use]
     pub fn owner_state(&self) -> OwnerState {
@@ -86,10 +94,10 @@ impl Inspection {
         self.entry.record.attempts()
     }
 
-    /// The [steps](crate::guide::calls_of_several_effects) that the call's journal knows, in the order in which they were
-    /// written: what each is called, its key, how far it has come, when that was written and how long it ran. What an
-    /// interrupted run missed is in its [last error](Self::last_error). A [scan](Idempotency::scan) does not load them:
-    /// inspect the record.
+    /// The [steps](crate::guide::calls_of_several_effects) that the call's journal knows, in the order in which they began, as
+    /// far as their owners' clocks tell milliseconds apart: what each is called, its key, how far it has come, when that was written and how long it ran. What an
+    /// interrupted run missed is in its [last error](Self::last_error). A [scan](Idempotency::scan) does not load them, unless
+    /// it is one for [what is in doubt](Scan::in_doubt): inspect the record.
     #[must_use]
     pub fn steps(&self) -> &[(StepId, StepEntry)] {
         &self.steps
@@ -268,7 +276,11 @@ impl Idempotency {
             match self.find_forgery(&id, &entry.record) {
                 None => {
                     let (steps, due_in) = (Vec::new(), None);
-                    entries.push(Inspection { id, entry, steps, due_in });
+                    let found = Inspection { id, entry, steps, due_in };
+                    match scan.in_doubt {
+                        true => self.keep_in_doubt(found, &mut entries, &mut unreadable).await?,
+                        false => entries.push(found),
+                    }
                 }
                 Some(why) => {
                     let key = id.to_string();
@@ -284,7 +296,7 @@ impl Idempotency {
     }
 
     /// The steps of a call, the first first.
-    async fn steps_of(
+    pub(super) async fn steps_of(
         &self,
         id: &RecordId,
         record: &Record,
@@ -299,7 +311,7 @@ impl Idempotency {
                 return Err(Error::of(ErrorKind::NotAuthentic, id).detail(why));
             }
         }
-        steps.sort_by_key(|(step, entry)| (entry.written(), *step));
+        steps.sort_by_key(|(step, entry)| (began(entry), entry.written(), *step));
         Ok(steps)
     }
 
@@ -316,6 +328,11 @@ impl Idempotency {
             Error::of(kind, id).detail(error.to_string()).caused_by(error)
         })
     }
+}
+
+/// When a step began, by its owner's clock.
+fn began(step: &StepEntry) -> SystemTime {
+    step.written().checked_sub(step.took()).unwrap_or(step.written())
 }
 
 /// One page of a scan.

@@ -1,6 +1,7 @@
 //! The operator's side: inspecting, releasing and purging records (`inspect`, with `recorded_result` and `purge`), saying what a
-//! call turned out to be (`resolve`, by a `resolution`; `resolve_step` for one of its steps, `suspend` for one that is to go on, and `moved_on` is the error of all), and counting the calls of which nobody has said that (`indeterminate`).
+//! call turned out to be (`resolve`, by a `resolution`; `resolve_step` for one of its steps, `suspend` for one that is to go on, and `moved_on` is the error of all), and finding the calls of which nobody has said that (`in_doubt`) and counting them (`indeterminate`).
 
+mod in_doubt;
 mod indeterminate;
 mod inspect;
 mod moved_on;

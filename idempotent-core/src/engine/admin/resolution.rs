@@ -165,7 +165,9 @@ impl Ending {
                 record.version()
             )));
         }
-        if let Some(wrong) = record.result_types().and_then(|types| self.find_mismatch(types)) {
+        if let Some(wrong) =
+            record.result_types().and_then(|types| self.find_mismatch(types, "operation"))
+        {
             return Err(not_applied(ErrorKind::Encode, id).detail(wrong));
         }
         self.payload.map_err(|error| {
@@ -173,7 +175,7 @@ impl Ending {
         })
     }
 
-    /// The same for a step, whose type no record knows.
+    /// The same for a step.
     pub(super) fn payload_of_step(
         self,
         id: &RecordId,
@@ -186,13 +188,18 @@ impl Ending {
                 step.version()
             )));
         }
+        if let Some(wrong) = step.result_types().and_then(|types| self.find_mismatch(types, "step"))
+        {
+            let why = format!("step `{}`: {wrong}", step.name());
+            return Err(not_applied(ErrorKind::Encode, id).detail(why));
+        }
         self.payload.map_err(|error| {
             not_applied(ErrorKind::Encode, id).detail("it cannot be encoded").caused_by(error)
         })
     }
 
     /// What is wrong with the type, if anything.
-    fn find_mismatch(&self, types: ResultTypes<'_>) -> Option<String> {
+    fn find_mismatch(&self, types: ResultTypes<'_>, whose: &str) -> Option<String> {
         let (side, expected) =
             if self.is_error { ("Err", types.err) } else { ("Ok", Some(types.ok)) };
         let constructor = expected.and_then(|expected| binary_constructor(expected, self.is_error));
@@ -201,9 +208,9 @@ impl Ending {
             return None;
         }
         let Some(expected) = expected else {
-            return Some(
-                "the operation does not memoize errors, so no retry could replay this one".into(),
-            );
+            return Some(format!(
+                "the {whose} does not memoize errors, so no retry could replay this one"
+            ));
         };
         let own = self.type_name;
         (is_misencoded || !ResultTypes::is_name(expected, own)).then(|| {
@@ -211,7 +218,7 @@ impl Ending {
                 Some(constructor) => format!("use `Resolution::{constructor}`"),
                 None => "see `of_any_type`".to_owned(),
             };
-            format!("the operation's `{side}` is a `{expected}`, and this is a `{own}`: {advice}")
+            format!("the {whose}'s `{side}` is a `{expected}`, and this is a `{own}`: {advice}")
         })
     }
 }

@@ -23,10 +23,12 @@ impl Idempotency {
     ///
     /// * [`ErrorKind::InProgress`] if another attempt has taken the key.
     /// * [`ErrorKind::Indeterminate`] if the record has changed otherwise: inspect it again. Also if the call is said to
-    ///   have never happened and one of its steps is in doubt: [resolve the step](Self::resolve_step) first.
+    ///   have never happened and one of its steps is in doubt, or has run without a result that was kept: [resolve the
+    ///   step](Self::resolve_step) first.
     /// * [`ErrorKind::Encode`] if the value has another type than the operation's result, cannot be encoded or exceeds
     ///   the engine's limit; or if it is an error, and the operation does not memoize errors.
-    /// * [`ErrorKind::Incompatible`] if the resolution is [of another version](Resolution::of_version).
+    /// * [`ErrorKind::Incompatible`] if the resolution is [of another version](Resolution::of_version), or if the call is said
+    ///   to have never happened and its journal is lost, so that nothing can go on.
     /// * [`ErrorKind::Store`] if the store fails.
     ///
     /// ```
@@ -144,7 +146,7 @@ impl Idempotency {
         let record = &seen.entry.record;
         if record.has_progress() || record.has_input() {
             // A step in doubt needs its own answer: whoever was asked about the call may not know of it.
-            self.check_no_doubt(seen).await?;
+            self.check_can_go_on(seen).await?;
             return self.make_resumable(seen).await;
         }
         let request = Release::new(&seen.id, &seen.entry.record).including_indeterminate();

@@ -1,4 +1,4 @@
-//! Saying what a step turned out to be of which nobody knows what it did.
+//! Saying what a step turned out to be of which nobody knows what it did, and correcting what was said.
 
 use std::time::Duration;
 
@@ -11,24 +11,23 @@ use crate::model::{Guarantee, Record, StepEntry, StepId, StepStatus, Token};
 use crate::store::{State, Suspend};
 
 impl Idempotency {
-    /// Says what a step turned out to be that began and of which nobody knows what it did: a step that is *at most once*.
-    /// Once no step of the call is in doubt, the call is suspended, and goes on from there.
+    /// Says what a step turned out to be of which nobody knows what it did: one that is *at most once* and began; or what a
+    /// step returned that has run and whose result was not kept. Once no step of the call is in doubt, the call is suspended,
+    /// and goes on from there.
     ///
     /// The resolution says that the step [returned a value](Resolution::completed), which the next run gets in the place
     /// of running it; or that it [did not happen](Resolution::never_happened_and_owner_is_dead), so that the next run runs
     /// it. It acts only on what was [inspected](Self::inspect): a step that has changed since, for example because its
-    /// late owner has settled it, stays as it is.
+    /// late owner has settled it, stays as it is. A value of another type than the step's is refused, by its
+    /// [name](StepEntry::result_types); what was said wrongly is [corrected](Self::correct_step).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # use idempotent_core::{Idempotency, backends::MemoryStore, engine::Resolution};
-    /// use idempotent_core::model::StepStatus;
-    /// # use idempotent_core::store::Scan;
+    /// use idempotent_core::store::Scan;
     /// # let engine = Idempotency::new(MemoryStore::new());
-    /// for found in engine.scan(&Scan::indeterminate()).await?.entries {
-    ///     let Some(seen) = engine.inspect(found.id()).await? else { continue };
-    ///     let in_doubt = seen.steps().iter().find(|(_, step)| step.status() == StepStatus::Begun);
-    ///     if let Some((step, entry)) = in_doubt {
+    /// for seen in engine.scan(&Scan::in_doubt()).await?.entries {
+    ///     if let Some((step, entry)) = seen.steps_in_doubt().next() {
     ///         let resolution = match ask_the_gateway(entry.key()) {
     ///             Some(receipt) => Resolution::completed(receipt),
     ///             None => Resolution::never_happened_and_owner_is_dead(),
@@ -42,10 +41,12 @@ impl Idempotency {
     ///
     /// # Errors
     ///
-    /// * [`ErrorKind::Misconfigured`] if the inspection has no such step, or one that is not in doubt.
+    /// * [`ErrorKind::Misconfigured`] if the inspection has no such step, or one whose result is known; or if a step is said
+    ///   not to have happened whose result was not kept.
     /// * [`ErrorKind::InProgress`] if the call runs.
     /// * [`ErrorKind::Indeterminate`] if the record or the step has changed since it was inspected.
-    /// * [`ErrorKind::Encode`] if the value cannot be encoded or exceeds the engine's limit.
+    /// * [`ErrorKind::Encode`] if the value has another type than the step's result, cannot be encoded or exceeds the
+    ///   engine's limit; or if it is an error, and the step does not memoize errors.
     /// * [`ErrorKind::Incompatible`] if the resolution is [of another version](Resolution::of_version) than the step.
     /// * [`ErrorKind::Store`] if the store fails.
     pub async fn resolve_step(
@@ -54,17 +55,80 @@ impl Idempotency {
         step: &StepId,
         resolution: Resolution,
     ) -> Result<(), Error> {
-        let (id, record) = (&seen.id, &seen.entry.record);
-        let refused = |kind, why: &'static str| Err(not_applied(kind, id).detail(why));
-        let found = seen.steps.iter().find(|(known, _)| known == step);
-        let (Some(journal), Some((_, entry))) = (record.journal(), found) else {
-            return refused(ErrorKind::Misconfigured, "the inspection has no such step");
-        };
-        if entry.status() != StepStatus::Begun {
-            return refused(ErrorKind::Misconfigured, "nobody doubts what the step did");
+        match self.find_step(seen, step)?.status() {
+            StepStatus::Begun => {}
+            StepStatus::NotKept(_) if resolution.says_never_happened() => {
+                return Err(refused(seen, "the step has run, though its result was not kept"));
+            }
+            StepStatus::NotKept(_) => {}
+            _ => return Err(refused(seen, "nobody doubts what the step did")),
         }
+        self.say_of_step(seen, step, resolution).await
+    }
+
+    /// Replaces what somebody [said](Self::resolve_step) of a step, if that was wrong, or if the code cannot read it.
+    ///
+    /// It acts only on what was [inspected](Self::inspect), on a call that nobody runs, and on a step that was
+    /// [resolved](StepEntry::is_resolved): what a step itself has recorded is final. **What was done since stands**: a run
+    /// that got the wrong result has gone on with it, and one that was told that the step did not happen may have run it.
+    /// Once no step of the call is in doubt, the call is suspended, and goes on from there.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore};
+    /// # use idempotent_core::engine::Resolution;
+    /// # use idempotent_core::store::Scan;
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    /// for found in engine.scan(&Scan::unfinished()).await?.entries {
+    ///     let Some(seen) = engine.inspect(found.id()).await? else { continue };
+    ///     if let Some((step, _)) = seen.steps().iter().find(|(_, entry)| entry.is_resolved()) {
+    ///         engine.correct_step(&seen, step, Resolution::completed("receipt 7")).await?;
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Misconfigured`] if the inspection has no such step, or one that was not resolved; the others are those of
+    /// [`resolve_step`](Self::resolve_step).
+    pub async fn correct_step(
+        &self,
+        seen: &Inspection,
+        step: &StepId,
+        resolution: Resolution,
+    ) -> Result<(), Error> {
+        if !self.find_step(seen, step)?.is_resolved() {
+            let why =
+                "only what was said of a step can be corrected, and of this one nothing was said";
+            return Err(refused(seen, why));
+        }
+        self.say_of_step(seen, step, resolution).await
+    }
+
+    fn find_step<'a>(&self, seen: &'a Inspection, step: &StepId) -> Result<&'a StepEntry, Error> {
+        let found = seen.steps.iter().find(|(known, _)| known == step);
+        let found = found.filter(|_| seen.has_journal());
+        found
+            .map(|(_, entry)| entry)
+            .ok_or_else(|| refused(seen, "the inspection has no such step"))
+    }
+
+    /// Writes what somebody says of a step, and has the call go on if no other step of it is in doubt.
+    async fn say_of_step(
+        &self,
+        seen: &Inspection,
+        step: &StepId,
+        resolution: Resolution,
+    ) -> Result<(), Error> {
+        let (id, record) = (&seen.id, &seen.entry.record);
+        let entry = self.find_step(seen, step)?;
+        let Some(journal) = record.journal() else {
+            return Err(refused(seen, "the call has no journal"));
+        };
         if !matches!(seen.state(), State::Indeterminate | State::Suspended) {
-            return refused(ErrorKind::InProgress, "the call runs, and may know itself");
+            let why = "the call runs, and may know itself";
+            return Err(not_applied(ErrorKind::InProgress, id).detail(why));
         }
         let said = self.said_of_step(seen, entry, resolution)?;
         let said = match self.0.authenticity.sealing_key() {
@@ -75,7 +139,10 @@ impl Idempotency {
         let is_last = others.into_iter().all(|(_, entry)| entry.status() != StepStatus::Begun);
         let next = if is_last { self.free_of_doubt(seen) } else { record.clone() };
         let settles = [(*step, entry.clone(), said.clone())];
-        let due_in = if is_last { Some(Duration::ZERO) } else { seen.due_in() };
+        // What waits for its caller alone goes on waiting, if nobody was in doubt about it.
+        let was_stopped =
+            entry.status() == StepStatus::Begun || seen.state() == State::Indeterminate;
+        let due_in = if is_last && was_stopped { Some(Duration::ZERO) } else { seen.due_in() };
         let request = Suspend::new(id, record, &next).settling(&settles).due_in(due_in);
         self.admin_call(id, self.journals(seen)?.suspend(&request)).await?;
         let now = self.check_said(seen, journal, step, &said).await?;
@@ -132,4 +199,8 @@ impl Idempotency {
             now => Err(moved_on(seen, now.as_ref().map(|now| &now.entry))),
         }
     }
+}
+
+fn refused(seen: &Inspection, why: &'static str) -> Error {
+    not_applied(ErrorKind::Misconfigured, &seen.id).detail(why)
 }

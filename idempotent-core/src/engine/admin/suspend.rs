@@ -21,7 +21,9 @@ impl Idempotency {
     ///
     /// * [`ErrorKind::Misconfigured`] if the call cannot be resumed: it has neither an input nor a recorded step, or it is
     ///   not indeterminate or suspended.
-    /// * [`ErrorKind::Indeterminate`] if a step is in doubt, or if the record has changed since it was inspected.
+    /// * [`ErrorKind::Indeterminate`] if a step is in doubt or has run without a result that was kept, or if the record has
+    ///   changed since it was inspected.
+    /// * [`ErrorKind::Incompatible`] if its journal is lost, so that nothing can go on.
     /// * [`ErrorKind::InProgress`] if somebody has taken the call since.
     /// * [`ErrorKind::Store`] if the store fails.
     pub async fn resume(&self, seen: &Inspection) -> Result<(), Error> {
@@ -35,29 +37,39 @@ impl Idempotency {
             let why = "only a call that nobody runs can be resumed: it must be indeterminate or suspended";
             return refused(ErrorKind::Misconfigured, why.to_owned());
         }
-        self.check_no_doubt(seen).await?;
+        self.check_can_go_on(seen).await?;
         self.make_resumable(seen).await
     }
 
-    /// Refuses to have a call go on one of whose steps is in doubt.
-    pub(super) async fn check_no_doubt(&self, seen: &Inspection) -> Result<(), Error> {
+    /// Refuses to have a call go on that cannot: one of its steps is in doubt or has run without a result that was kept, or its
+    /// journal is lost.
+    pub(super) async fn check_can_go_on(&self, seen: &Inspection) -> Result<(), Error> {
         let Some(journal) = seen.entry.record.journal() else { return Ok(()) };
         let call = self.journals(seen)?.load_steps(&seen.id, journal);
         let steps = self.admin_call(&seen.id, call).await?;
-        match steps.iter().find(|(_, entry)| entry.status() == StepStatus::Begun) {
-            None => Ok(()),
-            Some((_, begun)) => {
-                let first = match seen.state() {
-                    State::Reserved => "if its owner is dead, release the call first, and then ",
-                    _ => "first ",
-                };
-                let why = format!(
-                    "nobody knows what step `{}` did: {first}say what became of it, with `Idempotency::resolve_step` or the command `idempotent resolve-step`",
-                    begun.name()
-                );
-                Err(Error::of(ErrorKind::Indeterminate, &seen.id).detail(why))
-            }
+        if steps.is_empty() {
+            let why = "its journal is lost, and no run can go on without it: find out what was done, and resolve the call to \
+                       its result, or purge it";
+            return Err(Error::of(ErrorKind::Incompatible, &seen.id).detail(why));
         }
+        let first = match seen.state() {
+            State::Reserved => "if its owner is dead, release the call first, and then ",
+            _ => "first ",
+        };
+        let how = "with `Idempotency::resolve_step` or the command `idempotent resolve-step`";
+        let stops = |wanted: fn(StepStatus) -> bool| {
+            steps.iter().find(|(_, entry)| wanted(entry.status())).map(|(_, entry)| entry.name())
+        };
+        let why = if let Some(begun) = stops(|status| status == StepStatus::Begun) {
+            format!("nobody knows what step `{begun}` did: {first}say what became of it, {how}")
+        } else if let Some(lost) = stops(|status| matches!(status, StepStatus::NotKept(_))) {
+            format!(
+                "step `{lost}` has run, and its result was not kept, so every run ends there: {first}say what it returned, {how}"
+            )
+        } else {
+            return Ok(());
+        };
+        Err(Error::of(ErrorKind::Indeterminate, &seen.id).detail(why))
     }
 
     /// Suspends a call that was inspected.

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use crate::error::{Error, ErrorKind};
 use crate::model::RecordId;
 
+const INTERRUPTED: &str = "the call was interrupted and is suspended: its next run goes on";
+
 /// Why no further step of a run starts, and why its call is not recorded.
 #[derive(Clone, Debug)]
 pub(in crate::engine) struct Poison {
@@ -26,7 +28,12 @@ impl Poison {
 
     /// The error of whoever meets it.
     pub(in crate::engine) fn error(&self, id: &RecordId) -> Error {
-        Error::of(self.kind, id).detail(self.why.clone())
+        let error = Error::of(self.kind, id).detail(self.why.clone());
+        match self.kind {
+            // Nobody has waited for another call, and the key is not held by one.
+            ErrorKind::OwnerFailed | ErrorKind::Held => error.summarized(INTERRUPTED),
+            _ => error,
+        }
     }
 
     /// Whether the run counts as an attempt that failed: not if it could not help it, or if another process may do better.

@@ -43,6 +43,8 @@ struct State {
     arrivals: u64,
     /// Steps that the next write names: they ran, and have no result.
     unnamed: Vec<(StepId, StepEntry)>,
+    /// Steps that ended without a result, and how many had been asked for by then.
+    failures: Vec<(StepId, usize)>,
     /// Whether anything was sent to the store.
     is_written: bool,
     /// Whether the store has said that it has the journal.
@@ -90,6 +92,7 @@ impl RunJournal {
             last_arrival: began.0,
             arrivals: 0,
             unnamed: Vec::new(),
+            failures: Vec::new(),
             is_written: is_resumed,
             is_marked: is_resumed,
             bytes: 0,
@@ -159,7 +162,7 @@ impl RunJournal {
             Place::Occupied(mut place) => match (place.get().phase, &place.get().stored) {
                 (StepPhase::Arrived | StepPhase::Running, _) => {
                     return misconfigured(
-                        " is already running in this call: give each use a key of its own, as in `key = line.id`",
+                        " is already running in this call: give each use a key of its own, as in `key = line.id`, and two functions of one name a `name` each",
                     );
                 }
                 (StepPhase::Succeeded, Some(entry)) if is_keyed => {
@@ -167,7 +170,7 @@ impl RunJournal {
                 }
                 (StepPhase::Succeeded, _) => {
                     return misconfigured(
-                        " has already succeeded in this call: give each use a key of its own, as in `key = line.id`",
+                        " has already succeeded in this call: give each use a key of its own, as in `key = line.id`, and two functions of one name a `name` each",
                     );
                 }
                 (phase @ (StepPhase::Expected | StepPhase::Failed), stored) => {
@@ -337,9 +340,27 @@ impl RunJournal {
 
     /// Takes note that a step has ended without a result.
     pub(in crate::engine) fn failed(&self, step: &StepId) {
-        if let Some(step) = self.state().steps.get_mut(step) {
-            step.phase = StepPhase::Failed;
+        let mut state = self.state();
+        let asked_for = state.steps.len();
+        if let Some(failed) = state.steps.get_mut(step) {
+            failed.phase = StepPhase::Failed;
+            state.failures.push((*step, asked_for));
         }
+    }
+
+    /// The label of a step that has ended without a result, and has none by now, although the body has gone on to another one:
+    /// perhaps to make up for it.
+    pub(in crate::engine) fn gone_on_from(&self) -> Option<String> {
+        let state = self.state();
+        let (step, _) = state.failures.iter().find(|(step, asked_for)| {
+            let phase = state.steps.get(step).map(|step| step.phase);
+            phase == Some(StepPhase::Failed) && state.steps.len() > *asked_for
+        })?;
+        let stored = state.steps.get(step).and_then(|step| step.stored.as_ref());
+        let mut unnamed = state.unnamed.iter();
+        let entry =
+            stored.or_else(|| unnamed.find(|(id, _)| id == step).map(|(_, entry)| entry))?;
+        Some(label(entry.name(), entry.key()))
     }
 
     /// Takes note that a step has a result.

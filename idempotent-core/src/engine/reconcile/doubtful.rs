@@ -16,7 +16,8 @@ pub struct Doubtful {
 impl Doubtful {
     /// The key that the call has sent to the system called `label`, if its body had it from
     /// [`CurrentCall::derive`](crate::engine::CurrentCall::derive): what to ask that system by. A
-    /// [step](crate::guide::calls_of_several_effects) of the call sends another key, of its own.
+    /// [step](crate::guide::calls_of_several_effects) of the call sends another key, of its own: see
+    /// [`DoubtfulStep`](super::DoubtfulStep).
     #[must_use]
     pub fn derive(&self, label: &str) -> DerivedKey {
         self.seen.id().derive(label)

@@ -26,19 +26,20 @@ pub enum Finding {
     /// The other system knows nothing of it. That counts once it has said so twice, the
     /// [settle time](super::Reconciler::settle) apart: the request may be on its way. Of a call with
     /// [steps](crate::guide::calls_of_several_effects) it counts as [`Unknown`](Self::Unknown), since each step sends a key
-    /// of its own: [resolve the step](crate::Idempotency::resolve_step).
+    /// of its own: [ask about the step](super::Reconciler::step). The next run then runs it.
     NeverHappened,
     /// The other system cannot say: it is asked again later.
     Unknown,
 }
 
 impl Finding {
-    /// The effect happened: retries replay this `Ok`. Its type must be that of the operation.
+    /// The effect happened: retries replay this `Ok`, and a call gets it in the place of running the step that was asked
+    /// about. Its type must be that of the operation or the step.
     pub fn happened<T: Serialize>(value: T) -> Self {
         Self::Ended(Resolution::completed(value))
     }
 
-    /// The call failed for good: retries replay this `Err`. The operation must memoize errors.
+    /// The call failed for good: retries replay this `Err`. The operation or the step must memoize errors.
     pub fn failed<E: Serialize>(error: E) -> Self {
         Self::Ended(Resolution::failed(error))
     }

@@ -6,17 +6,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::subject::{Name, Subject};
 use crate::engine::admin::Inspection;
-use crate::model::Token;
 
-/// What is known of all calls.
+/// What is known of all calls and steps.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    calls: HashMap<([u8; 32], Token), Call>,
+    calls: HashMap<Name, Call>,
     pass: u64,
 }
 
-/// What is known of one call.
+/// What is known of one call or step.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Call {
     first_seen: Instant,
@@ -41,37 +41,39 @@ impl Known {
         self.calls.retain(|_, call| call.pass == pass);
     }
 
-    /// What is known of a call that was just seen, and for how long it has been in doubt.
-    pub(super) fn see(&mut self, seen: &Inspection) -> (Call, Duration) {
+    /// What is known of what was just seen, and for how long it has been in doubt.
+    pub(super) fn see(&mut self, seen: &Inspection, subject: &Subject) -> (Call, Duration) {
         let now = Instant::now();
         let fresh = Call { first_seen: now, asked: 0, never_at: None, next: None, pass: self.pass };
         let in_doubt_for =
             seen.remaining().map(|remaining| seen.retention().saturating_sub(remaining));
-        let call = match (self.calls.get_mut(&key(seen)), in_doubt_for) {
+        let name = subject.name(seen);
+        let call = match (self.calls.get_mut(&name), in_doubt_for) {
             (Some(call), _) => {
                 call.pass = self.pass;
                 *call
             }
-            // There is nothing to remember, since the store tells how old it is.
-            (None, Some(_)) => fresh,
-            (None, None) => *self.calls.entry(key(seen)).or_insert(fresh),
+            // There is nothing to remember, since the store tells how old it is. A step is older than the run that has last
+            // stopped at it.
+            (None, Some(_)) if matches!(subject, Subject::Call) => fresh,
+            (None, _) => *self.calls.entry(name).or_insert(fresh),
         };
-        (call, in_doubt_for.unwrap_or_else(|| call.first_seen.elapsed()))
+        let known_for = call.first_seen.elapsed();
+        let in_doubt_for = match subject {
+            Subject::Call => in_doubt_for.unwrap_or(known_for),
+            Subject::Step(..) => in_doubt_for.unwrap_or_default().max(known_for),
+        };
+        (call, in_doubt_for)
     }
 
     /// Remembers an answer.
-    pub(super) fn remember(&mut self, seen: &Inspection, call: Call) {
+    pub(super) fn remember(&mut self, name: Name, call: Call) {
         let call = Call { pass: self.pass, ..call };
-        self.calls.insert(key(seen), call);
+        self.calls.insert(name, call);
     }
 
-    /// Forgets a call that is settled.
-    pub(super) fn forget(&mut self, seen: &Inspection) {
-        self.calls.remove(&key(seen));
+    /// Forgets what is settled.
+    pub(super) fn forget(&mut self, name: &Name) {
+        self.calls.remove(name);
     }
-}
-
-/// The same key may come in doubt again, under another token.
-fn key(seen: &Inspection) -> ([u8; 32], Token) {
-    (*seen.id().hash(), seen.token())
 }

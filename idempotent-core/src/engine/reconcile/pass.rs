@@ -1,4 +1,4 @@
-//! One look at all calls in doubt: which are due, what became of them, and resolving them to that.
+//! One look at all calls and steps in doubt: which are due, what became of them, and resolving them to that.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -8,23 +8,26 @@ use tokio::task::{Id, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use super::doubtful::Doubtful;
+use super::doubtful_step::DoubtfulStep;
 use super::finding::Finding;
 use super::known::{Call, Known};
-use super::reconciler::Reconciler;
+use super::reconciler::{Answer, Reconciler};
 use super::report::Reconciliation;
+use super::subject::Subject;
 use crate::engine::admin::{Inspection, Resolution};
 use crate::engine::telemetry::Telemetry;
 use crate::error::{Error, ErrorKind};
 use crate::store::poll::jittered;
 use crate::store::{Scan, State};
 
-/// How many records are read at a time.
-const PAGE: usize = 1000;
+/// How many records are read at a time. Those that are found have their steps with them.
+const PAGE: usize = 200;
 
-/// A call that is due.
+/// A call or a step that is due.
 #[derive(Debug)]
 struct Due {
     seen: Inspection,
+    subject: Subject,
     call: Call,
     in_doubt_for: Duration,
 }
@@ -55,7 +58,7 @@ impl Reconciler {
         }
     }
 
-    /// The calls that are due, as many as the budget allows.
+    /// The calls and steps that are due, as many as the budget allows.
     async fn find(
         &self,
         known: &mut Known,
@@ -63,9 +66,12 @@ impl Reconciler {
     ) -> Result<Vec<Due>, Error> {
         let (mut due, mut counted) = (Vec::new(), HashSet::new());
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-        let mut oldest: HashMap<&str, Duration> =
-            self.operations.keys().map(|name| (name.as_str(), Duration::ZERO)).collect();
-        let mut scan = Scan::indeterminate().limit(PAGE);
+        let of_steps = self.steps.keys();
+        let mut oldest: HashMap<&str, Duration> = of_steps
+            .chain(self.operations.keys())
+            .map(|name| (name.as_str(), Duration::ZERO))
+            .collect();
+        let mut scan = Scan::in_doubt().limit(PAGE);
         loop {
             let page = self.engine.scan(&scan).await?;
             for seen in page.entries {
@@ -74,19 +80,21 @@ impl Reconciler {
                     continue;
                 }
                 *counts.entry(seen.operation().to_owned()).or_insert(0) += 1;
-                let Some(oldest) = oldest.get_mut(seen.operation()) else {
-                    report.of_others += 1;
-                    continue;
-                };
-                report.found += 1;
-                let (call, in_doubt_for) = known.see(&seen);
-                *oldest = (*oldest).max(in_doubt_for);
-                if in_doubt_for < self.settle_time(&seen) {
-                    report.settling += 1;
-                } else if call.next.is_some_and(|next| Instant::now() < next) {
-                    report.waiting += 1;
-                } else {
-                    due.push(Due { seen, call, in_doubt_for });
+                let subjects = self.subjects(&seen);
+                report.of_others += u64::from(subjects.is_empty());
+                for subject in subjects {
+                    report.found += 1;
+                    let (call, in_doubt_for) = known.see(&seen, &subject);
+                    if let Some(oldest) = oldest.get_mut(seen.operation()) {
+                        *oldest = (*oldest).max(in_doubt_for);
+                    }
+                    if in_doubt_for < self.settle_time(&seen) {
+                        report.settling += 1;
+                    } else if call.next.is_some_and(|next| Instant::now() < next) {
+                        report.waiting += 1;
+                    } else {
+                        due.push(Due { seen: seen.clone(), subject, call, in_doubt_for });
+                    }
                 }
             }
             // At most one page more than the budget is in memory.
@@ -116,15 +124,45 @@ impl Reconciler {
         self.settle.max(seen.lease())
     }
 
+    /// What is asked about of a call in doubt: those of its steps that are, or the call itself.
+    fn subjects(&self, seen: &Inspection) -> Vec<Subject> {
+        if let Some(steps) = self.steps.get(seen.operation()) {
+            let doubts =
+                seen.steps_in_doubt().filter(|(_, entry)| steps.contains_key(entry.name()));
+            let doubts = doubts.map(|(step, entry)| Subject::Step(*step, entry.clone()));
+            let doubts: Vec<Subject> = doubts.collect();
+            if !doubts.is_empty() {
+                return doubts;
+            }
+        }
+        let is_call =
+            seen.state() == State::Indeterminate && self.operations.contains_key(seen.operation());
+        if is_call { vec![Subject::Call] } else { Vec::new() }
+    }
+
     fn ask(&self, questions: &mut Questions, due: Due) {
-        let Some(ask) = self.operations.get(due.seen.operation()).map(Arc::clone) else { return };
-        let Due { seen, call, in_doubt_for } = &due;
-        let call = Doubtful { seen: seen.clone(), asked: call.asked, in_doubt_for: *in_doubt_for };
+        let Some(answer) = self.question(&due) else { return };
         let limit = self.ask_timeout;
         let task = questions
             .answers
-            .spawn(async move { timeout(limit, ask(call)).await.unwrap_or(Finding::Unknown) });
+            .spawn(async move { timeout(limit, answer()).await.unwrap_or(Finding::Unknown) });
         questions.calls.insert(task.id(), due);
+    }
+
+    /// Asks once it is called, in a task, since it may panic.
+    fn question(&self, due: &Due) -> Option<Box<dyn FnOnce() -> Answer + Send>> {
+        let (seen, asked, in_doubt_for) = (due.seen.clone(), due.call.asked, due.in_doubt_for);
+        match &due.subject {
+            Subject::Call => {
+                let ask = Arc::clone(self.operations.get(seen.operation())?);
+                Some(Box::new(move || ask(Doubtful { seen, asked, in_doubt_for })))
+            }
+            Subject::Step(step, entry) => {
+                let ask = self.steps.get(seen.operation())?.get(entry.name())?;
+                let (ask, step, entry) = (Arc::clone(ask), *step, entry.clone());
+                Some(Box::new(move || ask(DoubtfulStep { seen, step, entry, asked, in_doubt_for })))
+            }
+        }
     }
 
     /// Makes of an answer what is to be made of it.
@@ -135,11 +173,12 @@ impl Reconciler {
         finding: Finding,
         report: &mut Reconciliation,
     ) -> Result<(), Error> {
-        let Due { seen, mut call, .. } = due;
+        let Due { seen, subject, mut call, .. } = due;
+        let name = subject.name(&seen);
         call.asked = call.asked.saturating_add(1);
         let now = Instant::now();
         let settle = self.settle_time(&seen);
-        let resolution = match believed(&seen, finding) {
+        let resolution = match believed(&seen, &subject, finding) {
             Finding::Ended(resolution) if !resolution.says_never_happened() => resolution,
             Finding::Ended(_) | Finding::NeverHappened => match call.never_at {
                 Some(first) if now.duration_since(first) >= settle => {
@@ -150,7 +189,7 @@ impl Reconciler {
                     call.next = call.never_at.and_then(|first| first.checked_add(settle));
                     report.never_once += u64::from(first.is_none());
                     self.count(&seen, "never_once");
-                    known.remember(&seen, call);
+                    known.remember(name, call);
                     return Ok(());
                 }
             },
@@ -158,14 +197,14 @@ impl Reconciler {
                 call.next = now.checked_add(jittered(self.backoff.ceiling(call.asked)));
                 report.unknown += 1;
                 self.count(&seen, "unknown");
-                known.remember(&seen, call);
+                known.remember(name, call);
                 return Ok(());
             }
         };
         let never_happened = resolution.says_never_happened();
         let resolved = match self.is_dry {
             true => Ok(()),
-            false => self.resolve(&seen, resolution).await,
+            false => subject.resolve(&self.engine, &seen, resolution).await,
         };
         match resolved {
             Ok(()) if never_happened => {
@@ -189,27 +228,17 @@ impl Reconciler {
                 report.refused += 1;
                 self.count(&seen, "refused");
                 call.next = now.checked_add(self.backoff.longest);
-                known.remember(&seen, call);
+                known.remember(name, call);
                 return Ok(());
             }
         }
         if self.is_dry {
             call.next = now.checked_add(self.backoff.longest);
-            known.remember(&seen, call);
+            known.remember(name, call);
         } else {
-            known.forget(&seen);
+            known.forget(&name);
         }
         Ok(())
-    }
-
-    async fn resolve(&self, seen: &Inspection, resolution: Resolution) -> Result<(), Error> {
-        // The question took its time: what is settled meanwhile is another's doing, also if that says the same.
-        match self.engine.inspect(seen.id()).await? {
-            Some(now) if now.state() == State::Indeterminate && now.token() == seen.token() => {
-                self.engine.resolve(seen, resolution).await
-            }
-            _ => Err(Error::of(ErrorKind::Indeterminate, seen.id())),
-        }
     }
 
     fn count(&self, seen: &Inspection, outcome: &'static str) {
@@ -217,15 +246,14 @@ impl Reconciler {
     }
 }
 
-/// What an answer is worth. A step sends keys of its own, so whoever was asked by the call's key may know nothing of it
-/// and yet have done what the step asked for: of a call with steps it does not count that nothing happened.
-fn believed(seen: &Inspection, finding: Finding) -> Finding {
+/// What an answer is worth.
+fn believed(seen: &Inspection, subject: &Subject, finding: Finding) -> Finding {
     let is_never = match &finding {
         Finding::Ended(resolution) => resolution.says_never_happened(),
         Finding::NeverHappened => true,
         Finding::Unknown => false,
     };
-    if is_never && seen.has_journal() { Finding::Unknown } else { finding }
+    if is_never && subject.ignores_never(seen) { Finding::Unknown } else { finding }
 }
 
 impl Questions {

@@ -12,6 +12,7 @@ use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use super::doubtful::Doubtful;
+use super::doubtful_step::DoubtfulStep;
 use super::finding::Finding;
 use super::known::Known;
 use super::report::Reconciliation;
@@ -27,10 +28,11 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(30);
 const ASKS_PER_PASS: usize = 100;
 const CONCURRENCY: usize = 4;
 
-/// Settles calls whose outcome nobody knows, by asking the other side.
+/// Settles calls whose outcome nobody knows, and steps, by asking the other side.
 ///
 /// It finds the indeterminate records of its operations, asks what became of each, and
-/// [resolves](Idempotency::resolve) it to that: fenced, so a late owner that completes meanwhile wins or loses cleanly.
+/// [resolves](Idempotency::resolve) it to that: fenced, so a late owner that completes meanwhile wins or loses cleanly. It does
+/// the same for [steps](Self::step) in doubt, also of calls that are suspended and that nobody has resumed yet.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
@@ -82,6 +84,8 @@ const CONCURRENCY: usize = 4;
 pub struct Reconciler {
     pub(super) engine: Idempotency,
     pub(super) operations: HashMap<String, Ask>,
+    /// By the operation's name, and then the step's.
+    pub(super) steps: HashMap<String, HashMap<String, AskOfStep>>,
     pub(super) settle: Duration,
     pub(super) backoff: Backoff,
     pub(super) ask_timeout: Duration,
@@ -95,6 +99,9 @@ pub struct Reconciler {
 /// Asks what became of a call.
 pub(super) type Ask = Arc<dyn Fn(Doubtful) -> Answer + Send + Sync>;
 
+/// Asks what became of a step.
+pub(super) type AskOfStep = Arc<dyn Fn(DoubtfulStep) -> Answer + Send + Sync>;
+
 pub(super) type Answer = Pin<Box<dyn Future<Output = Finding> + Send>>;
 
 impl Reconciler {
@@ -103,6 +110,7 @@ impl Reconciler {
         Self {
             engine: engine.clone(),
             operations: HashMap::new(),
+            steps: HashMap::new(),
             settle: SETTLE,
             backoff: Backoff { first: FIRST_PAUSE, longest: LONGEST_PAUSE },
             ask_timeout: ASK_TIMEOUT,
@@ -121,6 +129,41 @@ impl Reconciler {
         Fut: Future<Output = Finding> + Send + 'static,
     {
         self.operations.insert(name.into(), Arc::new(move |call| Box::pin(ask(call))));
+        self
+    }
+
+    /// Adds a step of an operation's calls, both by their names, and how to ask what became of it: by the key that the step
+    /// itself has sent. While a call has steps in doubt that are asked about, it is not asked about itself. The steps are
+    /// [resolved](Idempotency::resolve_step), and once none is in doubt, the call goes on.
+    ///
+    /// ```
+    /// # use idempotent_core::{Idempotency, backends::MemoryStore};
+    /// use idempotent_core::engine::{DoubtfulStep, Finding, Reconciler};
+    /// # use idempotent_core::model::DerivedKey;
+    /// # async fn find_charge(key: DerivedKey) -> Result<Option<String>, std::io::Error> { Ok(None) }
+    /// # let engine = Idempotency::new(MemoryStore::new());
+    ///
+    /// let reconciler =
+    ///     Reconciler::new(&engine).step("shop.checkout", "charge", |step: DoubtfulStep| async move {
+    ///         match find_charge(step.derive("stripe")).await {
+    ///             Ok(Some(receipt)) => Finding::happened(receipt), // of the step's own type
+    ///             Ok(None) => Finding::NeverHappened,
+    ///             Err(_) => Finding::Unknown,
+    ///         }
+    ///     });
+    /// ```
+    pub fn step<F, Fut>(
+        mut self,
+        operation: impl Into<String>,
+        step: impl Into<String>,
+        ask: F,
+    ) -> Self
+    where
+        F: Fn(DoubtfulStep) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Finding> + Send + 'static,
+    {
+        let steps = self.steps.entry(operation.into()).or_default();
+        steps.insert(step.into(), Arc::new(move |step| Box::pin(ask(step))));
         self
     }
 
@@ -163,7 +206,7 @@ impl Reconciler {
         self
     }
 
-    /// Looks at all calls in doubt once. It may be dropped at any time.
+    /// Looks at all calls and steps in doubt once. It may be dropped at any time.
     ///
     /// # Errors
     ///
@@ -216,6 +259,7 @@ impl fmt::Debug for Reconciler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reconciler")
             .field("operations", &self.operations.keys())
+            .field("operations_with_steps", &self.steps.keys())
             .field("settle", &self.settle)
             .field("is_dry", &self.is_dry)
             .finish_non_exhaustive()

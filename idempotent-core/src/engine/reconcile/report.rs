@@ -7,7 +7,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reconciliation {
-    /// Calls of its operations whose outcome nobody knew.
+    /// Calls of its operations whose outcome nobody knew, and steps that it asks about. A step counts as a call does below.
     pub found: u64,
     /// Of these, those that were not asked about yet, since their request may be on its way.
     pub settling: u64,
@@ -29,7 +29,8 @@ pub struct Reconciliation {
     pub changed: u64,
     /// Those whose resolution was refused, for instance as one of a wrong type. Each is logged at `ERROR`.
     pub refused: u64,
-    /// Indeterminate calls of operations that it does not ask about.
+    /// Calls [in doubt](crate::store::Scan::in_doubt) that it does not ask about: neither about their operation nor about a
+    /// step of theirs.
     pub of_others: u64,
     /// For how long the oldest of its calls that is not settled has been in doubt.
     pub oldest: Option<Duration>,

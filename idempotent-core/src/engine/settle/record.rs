@@ -14,7 +14,7 @@ use crate::engine::background::FinishInBackground;
 use crate::engine::telemetry::{CallReport, KeyEnd, Telemetry, Transition};
 use crate::model::{Guarantee, Record};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Release, StoreError, Suspend, WithoutJournal,
+    Abandon, Complete, CompleteOutcome, Release, State, StoreError, Suspend, WithoutJournal,
 };
 
 /// The tries that the caller waits for, as divisors of a store call's timeout. A try that hangs
@@ -225,7 +225,11 @@ async fn record_once(
             let call = journal.suspend(&request);
             engine.0.transition(task, Transition::Suspend, limit, call).await?;
             let is_released = unjournaled.is_none() && !journaled.has_progress();
-            Ok(if is_released { KeyEnd::Released } else { KeyEnd::of(journaled) })
+            match (is_released, journaled.waits_for_steps()) {
+                (true, _) => Ok(KeyEnd::Released),
+                (false, false) => Ok(KeyEnd::of(journaled)),
+                (false, true) => Ok(end_of_waiting(held, journaled, limit).await),
+            }
         }
         End::Complete { record, ttl } => {
             let request = Complete::new(id, held.written(), record, *ttl);
@@ -233,6 +237,19 @@ async fn record_once(
             let outcome = engine.0.transition(task, Transition::Complete, limit, call).await?;
             Ok(report_outcome(held, record, &outcome))
         }
+    }
+}
+
+/// What became of the key of a call that waits for its steps. If these were settled by the time the store was told, it has
+/// the call go on.
+async fn end_of_waiting(held: &HeldReservation, record: &Record, limit: Duration) -> KeyEnd {
+    let (engine, id) = (&held.engine, held.id());
+    let call = engine.0.call(Transition::Look, limit, engine.store().load(id));
+    match call.await {
+        Ok(Some(now)) if now.record.token() == record.token() && now.state == State::Suspended => {
+            KeyEnd::Suspended
+        }
+        _ => KeyEnd::of(record),
     }
 }
 

@@ -11,6 +11,9 @@ use crate::error::{Error, ErrorKind};
 use crate::model::{Guarantee, Record, Runs, StepId};
 use crate::store::backoff::Backoff;
 
+/// The last error of a call whose body has returned what is not recorded. What it was may be confidential.
+const NOT_RECORDED: &str = "its body returned what is not recorded, as an `Err` by default";
+
 impl HeldReservation {
     /// Why the caller may not have this end's result, if it may not: a step was not recorded, or one that an earlier
     /// run has begun was not asked for.
@@ -87,7 +90,12 @@ impl HeldReservation {
             Settlement::Suspend(end) => {
                 SuspendEnd { doubt: Doubt::of_call(is_at_most_once), ..end }
             }
-            Settlement::Release => SuspendEnd::default(),
+            Settlement::Release => {
+                if let Some(step) = journal.and_then(RunJournal::gone_on_from) {
+                    Telemetry::gone_on(self.id(), &step);
+                }
+                SuspendEnd { error: Some(NOT_RECORDED.to_owned()), ..SuspendEnd::default() }
+            }
             Settlement::Unknown(end) => SuspendEnd {
                 doubt: Doubt::of_call(is_at_most_once || end.needs_resolving),
                 error: end.error.map(std::borrow::Cow::into_owned),

@@ -53,7 +53,7 @@ pub(super) fn arrive(
     if let Some(key) = key.as_ref().filter(|key| key.len() > settings.max_key_bytes) {
         let limit = settings.max_key_bytes;
         let why = format!("its key has {} bytes, but the limit is {limit}", key.len());
-        return Err(refusal::of(ErrorKind::KeyTooLong, id, name, &why).limited_to(limit));
+        return Err(refusal::of(ErrorKind::Misconfigured, id, name, &why).limited_to(limit));
     }
     let fingerprint = match request.digest.map(|digest| *digest) {
         None => None,
@@ -106,11 +106,12 @@ fn begin_journal(engine: &Idempotency, lease: &Lease) -> RunJournal {
     RunJournal::new(name, record, false)
 }
 
+/// The fault is the body's and not the client's, whose key is that of the call.
 fn of_key(problem: KeyProblem, lease: &Lease, name: &str) -> Error {
     let (kind, why) = match problem {
-        KeyProblem::Missing => (ErrorKind::MissingKey, "its key, or a part of it, is `None`"),
-        KeyProblem::Empty => (ErrorKind::InvalidKey, "its key, or a part of it, is empty"),
-        KeyProblem::Guessable => (ErrorKind::InvalidKey, "its key could be guessed"),
+        KeyProblem::Missing => (ErrorKind::Misconfigured, "its key, or a part of it, is `None`"),
+        KeyProblem::Empty => (ErrorKind::Misconfigured, "its key, or a part of it, is empty"),
+        KeyProblem::Guessable => (ErrorKind::Misconfigured, "its key could be guessed"),
         KeyProblem::Unserializable => {
             (ErrorKind::Encode, "the payload that its key is made of cannot be serialized")
         }

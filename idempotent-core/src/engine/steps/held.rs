@@ -115,8 +115,8 @@ impl Drop for HeldStep {
 }
 
 fn dropped_early(scope: &StepScope) -> Poison {
-    let how = "it was dropped before it started, as by `tokio::time::timeout` or `select!` around it: put the timeout \
-               inside the step";
+    let how = "it was dropped before it started, as by `tokio::time::timeout`, `select!` or `try_join!` around it: put the \
+               timeout inside the step, and await every step that was started";
     Poison::new(ErrorKind::OwnerFailed, format!("step `{}`: {how}", scope.label()))
 }
 
@@ -125,8 +125,8 @@ fn dropped(scope: &StepScope, panics: bool, in_doubt: bool) -> Poison {
     let how = if panics {
         "it panicked"
     } else {
-        "it was dropped while it ran, as by `tokio::time::timeout` or `select!` around it, so nobody knows what it did: \
-         put the timeout inside the step"
+        "it was dropped while it ran, as by `tokio::time::timeout`, `select!` or `try_join!` around it, so nobody knows \
+         what it did: put the timeout inside the step, and await every step that was started"
     };
     Poison::new(kind, format!("step `{}`: {how}", scope.label())).in_doubt(in_doubt)
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::codec::Digest;
-use crate::model::{Guarantee, KeyParts, KeyProblem, Operation};
+use crate::model::{Guarantee, KeyParts, KeyProblem, Operation, ResultTypes};
 
 /// A step's options: few, so that they need no allocation. It borrows nothing.
 pub(crate) struct StepRequest {
@@ -13,13 +13,15 @@ pub(crate) struct StepRequest {
     pub(crate) accept: (u32, u32),
     pub(crate) key: Option<Result<Box<KeyParts>, KeyProblem>>,
     pub(crate) digest: Option<Box<Result<Digest, rmp_serde::encode::Error>>>,
+    /// The names of what it may return, for whoever has to say what it did.
+    pub(crate) result_types: Option<ResultTypes<'static>>,
 }
 
 impl StepRequest {
     /// A step of this operation, without a key or a payload.
     pub(crate) const fn new(operation: &Operation) -> Self {
         let Operation { name, guarantee, version, accept, .. } = *operation;
-        Self { name, guarantee, version, accept, key: None, digest: None }
+        Self { name, guarantee, version, accept, key: None, digest: None, result_types: None }
     }
 }
 

@@ -18,6 +18,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 const FENCED: &str = "another run has taken the call, so this one may not write its result";
 
+const OUTLIVED: &str = "its call has ended while it ran, so its result is recorded nowhere: await every step before the body \
+                        ends";
+
 const CONFLICT: &str = "the journal says something else of this step than this run has written";
 
 /// What is written of one step.
@@ -153,6 +156,9 @@ fn conclude(
             Telemetry::journal_bytes(&scope.lease.id, bytes);
             scope.journal.after_write(scope.id, entry, also);
             Ok(())
+        }
+        WriteStepOutcome::Fenced if scope.lease.is_ending() => {
+            Err(scope.refusal(ErrorKind::Misconfigured, OUTLIVED))
         }
         WriteStepOutcome::Fenced => Err(scope.refusal(ErrorKind::InProgress, FENCED)),
         WriteStepOutcome::Conflict => Err(scope.refusal(ErrorKind::Incompatible, CONFLICT)),

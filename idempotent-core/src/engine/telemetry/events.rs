@@ -164,6 +164,24 @@ impl Telemetry {
         count("idempotent_poisoned_total", id);
     }
 
+    /// A body that went on after a step's `Err` and returned one itself, neither of which is recorded. Logged once for each
+    /// operation and name of a step.
+    pub(in crate::engine) fn gone_on(id: &RecordId, step: &str) {
+        static LOGGED: Mutex<BTreeSet<(String, String)>> = Mutex::new(BTreeSet::new());
+        // Keys are without number.
+        let name = step.split('[').next().unwrap_or(step);
+        let pair = (id.operation().to_owned(), name.to_owned());
+        if LOGGED.lock().unwrap_or_else(PoisonError::into_inner).insert(pair) {
+            tracing::warn!(
+                operation = id.operation(),
+                step = name,
+                "a body went on to other steps after an `Err` of this one and then returned an `Err` itself, and neither is \
+                 recorded: its next run tries the step again, also if the body has made up for it. Record what is final, \
+                 with `memoize = all` at the step or the call"
+            );
+        }
+    }
+
     /// Steps that were written to a journal.
     pub(in crate::engine) fn journal_bytes(_id: &RecordId, _bytes: usize) {
         #[cfg(feature = "metrics")]

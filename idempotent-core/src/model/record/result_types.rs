@@ -28,7 +28,7 @@ impl<'a> ResultTypes<'a> {
         Self { ok, err }
     }
 
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(in crate::model) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(shortened(self.ok).as_bytes());
         if let Some(err) = self.err {
             out.push(SEPARATOR as u8);
@@ -36,7 +36,7 @@ impl<'a> ResultTypes<'a> {
         }
     }
 
-    pub(super) fn read(text: &'a str) -> Self {
+    pub(in crate::model) fn read(text: &'a str) -> Self {
         match text.split_once(SEPARATOR) {
             Some((ok, err)) => Self { ok, err: Some(err) },
             None => Self { ok: text, err: None },

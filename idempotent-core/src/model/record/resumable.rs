@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::lapse_code::guarantee_code;
 use super::layout::{FLAGS, JOURNAL_BYTES, RUNS_BYTES, flag};
-use super::owner::RUNNING;
+use super::owner::{OwnerState, RUNNING};
 use super::{Record, Token};
 
 /// What recovery knows of a call that was interrupted before.
@@ -37,6 +37,17 @@ impl Record {
     #[must_use]
     pub fn attempts(&self) -> u32 {
         self.runs().attempts
+    }
+
+    /// Whether this is a reservation that a [`Recovery`](crate::engine::Recovery) has given up: once it has lapsed, its call is
+    /// indeterminate until somebody [resumes](crate::Idempotency::resume) it.
+    #[must_use]
+    pub fn is_parked(&self) -> bool {
+        self.has_input()
+            && self.attempts() > 0
+            && !self.suspends()
+            && !self.waits_for_steps()
+            && self.owner_state() == OwnerState::Abandoned
     }
 
     /// The call's encoded input.

@@ -6,12 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::id::StepId;
 use super::layout::{
-    FINGERPRINT_BYTES, FLAGS, HEADER, KEY_LENGTH, LAYOUT, MAC_BYTES, NAME_LENGTH, flag,
+    FINGERPRINT_BYTES, FLAGS, HEADER, KEY_LENGTH, LAYOUT, MAC_BYTES, NAME_LENGTH, TYPES_LENGTH,
+    flag,
 };
 use super::status::{StepStatus, code, status};
 use crate::model::key::{KeyParts, clip};
 use crate::model::record::{
-    Fingerprint, Mac, MacKey, MalformedRecord, NotKept, RecordBytes, Scratch, Token,
+    Fingerprint, Mac, MacKey, MalformedRecord, NotKept, RecordBytes, ResultTypes, Scratch, Token,
 };
 
 /// What a journal says of one step: an opaque value, cheap to clone.
@@ -19,7 +20,7 @@ use crate::model::record::{
 /// A store writes [`as_bytes`](Self::as_bytes) unchanged and reads them back with
 /// [`from_bytes`](Self::from_bytes). It compares whole values, and looks into none.
 #[derive(Clone, PartialEq, Eq)]
-pub struct StepEntry(Arc<[u8]>);
+pub struct StepEntry(pub(super) Arc<[u8]>);
 
 /// What entries of one step have in common.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +59,15 @@ impl StepHead<'_> {
             bytes[1] = code(StepStatus::NotKept(NotKept::TooLarge));
         }
         Ok(StepEntry(bytes[..].into()))
+    }
+
+    /// The entry of a step that begins, with the names of what it may return.
+    pub(crate) fn begun(&self, types: Option<ResultTypes<'_>>) -> StepEntry {
+        let mut bytes = self.start(StepStatus::Begun, Duration::ZERO);
+        if let Some(types) = types {
+            types.write(&mut bytes);
+        }
+        StepEntry(bytes[..].into())
     }
 
     /// Everything before the result.
@@ -105,12 +115,12 @@ impl StepEntry {
             return Err(MalformedRecord::Broken);
         }
         let entry = Self(bytes.into());
-        let texts = entry.0.get(entry.name_at()..entry.result_at());
+        let texts = entry.0.get(entry.name_at()..entry.key_end());
         let is_text = texts.is_some_and(|texts| {
             let (name, key) = texts.split_at(entry.name_len());
             std::str::from_utf8(name).is_ok() && std::str::from_utf8(key).is_ok()
         });
-        let is_whole = entry.result_at() + entry.mac_len() <= entry.0.len();
+        let is_whole = entry.result_at().is_some_and(|at| at + entry.mac_len() <= entry.0.len());
         if is_text && is_whole { Ok(entry) } else { Err(MalformedRecord::Broken) }
     }
 
@@ -176,30 +186,18 @@ impl StepEntry {
     /// The key's text, if the step has a key and the engine does not redact keys.
     #[must_use]
     pub fn key(&self) -> Option<&str> {
-        let key = &self.0[self.name_at() + self.name_len()..self.result_at()];
+        let key = &self.0[self.name_at() + self.name_len()..self.key_end()];
         std::str::from_utf8(key).ok().filter(|key| !key.is_empty())
-    }
-
-    /// The same for a step that did not happen after all. It has no MAC.
-    pub(crate) fn taken_back(&self) -> Self {
-        let mut bytes = self.0[..self.result_at()].to_vec();
-        bytes[1] = code(StepStatus::Tried);
-        bytes[FLAGS] &= !flag::MAC;
-        Self(bytes.into())
-    }
-
-    /// The same for a step that turned out to have this result. It has no MAC.
-    pub(crate) fn found_out(&self, result: &[u8]) -> Self {
-        let mut bytes = self.0[..self.result_at()].to_vec();
-        bytes[1] = code(StepStatus::Recorded);
-        bytes[FLAGS] &= !flag::MAC;
-        bytes.extend_from_slice(result);
-        Self(bytes.into())
     }
 
     /// The encoded result, which is empty unless the step is [recorded](StepStatus::Recorded).
     pub(crate) fn result(&self) -> &[u8] {
-        &self.0[self.result_at()..self.0.len() - self.mac_len()]
+        let end = self.0.len() - self.mac_len();
+        let start = match self.status() {
+            StepStatus::Begun => end,
+            _ => self.result_at().unwrap_or(end),
+        };
+        self.0.get(start..end).unwrap_or_default()
     }
 
     /// This entry with its MAC, as an entry of this step in the journal of this name.
@@ -231,7 +229,7 @@ impl StepEntry {
         self.0[FLAGS] & flag::MAC != 0
     }
 
-    fn mac_len(&self) -> usize {
+    pub(super) fn mac_len(&self) -> usize {
         if self.has_mac() { MAC_BYTES } else { 0 }
     }
 
@@ -243,8 +241,18 @@ impl StepEntry {
         usize::from(u16::from_le_bytes(self.array(NAME_LENGTH)))
     }
 
-    fn result_at(&self) -> usize {
+    pub(super) fn key_end(&self) -> usize {
         self.name_at() + self.name_len() + usize::from(u16::from_le_bytes(self.array(KEY_LENGTH)))
+    }
+
+    /// Where the result begins; `None` if the entry is too short for what comes before it.
+    pub(super) fn result_at(&self) -> Option<usize> {
+        let at = self.key_end();
+        if self.0[FLAGS] & flag::RESOLVED == 0 {
+            return Some(at);
+        }
+        let length: [u8; TYPES_LENGTH] = self.0.get(at..at + TYPES_LENGTH)?.try_into().ok()?;
+        Some(at + TYPES_LENGTH + usize::from(u16::from_le_bytes(length)))
     }
 
     fn array<const N: usize>(&self, at: usize) -> [u8; N] {
@@ -317,7 +325,7 @@ mod tests {
                 Err(MalformedRecord::Broken)
             );
         }
-        for (at, value) in [(0, 2), (1, 99), (2, 4), (66, 255)] {
+        for (at, value) in [(0, 2), (1, 99), (2, 4), (2, 8), (66, 255)] {
             let mut bytes = entry.as_bytes().to_vec();
             bytes[at] = value;
             assert_eq!(StepEntry::from_bytes(&bytes), Err(MalformedRecord::Broken), "{at}");

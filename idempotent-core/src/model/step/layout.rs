@@ -14,7 +14,8 @@
 //! 69  fingerprint   32 bytes, if flagged
 //!     name
 //!     key
-//!     result
+//!     types         u16 length in bytes and text, if it was resolved: what the step returns
+//!     result        of a step that is begun: the text of the types, without a length
 //!     MAC           32 bytes, if flagged: always the last
 //! ```
 //!
@@ -34,8 +35,12 @@ pub(super) const NAME_LENGTH: usize = 65;
 
 pub(super) const KEY_LENGTH: usize = 67;
 
+pub(super) const TYPES_LENGTH: usize = 2;
+
 pub(super) mod flag {
     pub(in super::super) const FINGERPRINT: u8 = 1;
     pub(in super::super) const MAC: u8 = 1 << 1;
-    pub(in super::super) const KNOWN: u8 = FINGERPRINT | MAC;
+    /// What it says is an operator's word, not its owner's.
+    pub(in super::super) const RESOLVED: u8 = 1 << 2;
+    pub(in super::super) const KNOWN: u8 = FINGERPRINT | MAC | RESOLVED;
 }

@@ -52,6 +52,8 @@ async fn a_call_that_kills_every_process_is_parked_and_resumes_when_told() {
     assert!(why.contains("claimed 2 times"), "{why}");
     let refused = shop.test.run(checkout(&ORDER).run(|| async { Ok(1) })).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Indeterminate);
+    assert!(refused.to_string().contains("it is parked"), "{refused}");
+    assert!(parked.is_parked());
     look_around(&shop).await;
     assert_eq!(shop.ledger.count("charge"), 0, "nobody has said so");
 

@@ -66,6 +66,38 @@ async fn by_ifeq_a_journal_lives_exactly_as_long_as_its_record() {
     both_keys_end_together(&Behind::new(Flavor::Valkey91).await).await;
 }
 
+/// As many as a lease of thirty seconds has, by an owner that knows of the journal and by one that does not yet.
+async fn a_day_of_renewals_leaves_both_keys_as_long_as_each_other(at: &Behind) {
+    const RENEWALS: usize = 24 * 60 * 6;
+    let direct = RedisStore::connect(at.server.url()).await.unwrap();
+    let run = Run::with_a_step(&direct).await;
+    for renewal in 1..=RENEWALS {
+        let reservation = [&run.plain, &run.record][renewal % 2];
+        let renewed = run.attempt.renew(&direct, reservation).await.unwrap();
+        assert_eq!(renewed, RenewOutcome::Renewed);
+        if renewal % (RENEWALS / 12) == 0 {
+            at.assert_left(&run, Attempt::LEASE, "two hours of renewals").await;
+        }
+    }
+    run.suspend(&direct).await.unwrap();
+    at.assert_left(&run, Duration::ZERO, "suspended").await;
+    assert_eq!(run.steps(&direct).await, [(run.step("charge"), entry(RECORDED, 1))]);
+}
+
+#[tokio::test]
+async fn by_script_a_journal_lives_as_long_as_its_record_after_a_day_of_renewals() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    a_day_of_renewals_leaves_both_keys_as_long_as_each_other(&at).await;
+}
+
+#[tokio::test]
+async fn by_ifeq_a_journal_lives_as_long_as_its_record_after_a_day_of_renewals() {
+    require!(Server::Valkey91);
+    let at = Behind::new(Flavor::Valkey91).await;
+    a_day_of_renewals_leaves_both_keys_as_long_as_each_other(&at).await;
+}
+
 /// The renewal is held up by the proxy, and the step goes past it.
 async fn a_late_renewal_shortens_nothing(at: &Behind, command: &str) {
     let direct = RedisStore::connect(at.server.url()).await.unwrap();
