@@ -179,9 +179,9 @@ has_servers_of() {
     case "$1" in
         fleet | chaos | redis_streams) command -v redis-server ;;
         transfer) compgen -G "/usr/lib/postgresql/*/bin/postgres" ;;
-        consume) command -v nats-server ;;
+        consume | jetstream) command -v nats-server ;;
         orders) [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] ;;
-        outbox) compgen -G "/usr/lib/postgresql/*/bin/postgres" && command -v nats-server ;;
+        outbox | pipeline) compgen -G "/usr/lib/postgresql/*/bin/postgres" && command -v nats-server ;;
     esac >/dev/null
 }
 
