@@ -42,7 +42,7 @@ Orders that go from a request to the last message while everything on the way is
 Usage: pipeline [--requests <NUMBER>] [--seed <NUMBER>]
 
 Options:
-  --requests <NUMBER>  how many orders there are [default: 300]
+  --requests <NUMBER>  how many orders there are [default: 200]
   --seed <NUMBER>      decides who sends a request again, and what is killed when [default: 1]
   --help               print this
 
@@ -58,7 +58,7 @@ struct Options {
 
 impl Options {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, Failure> {
-        let mut options = Self { requests: 300, seed: 1 };
+        let mut options = Self { requests: 200, seed: 1 };
         while let Some(word) = words.next() {
             let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
             match word.as_str() {

@@ -72,7 +72,7 @@ impl Saboteur {
     /// Each target as often as the others, in an order and at moments that the seed decides.
     pub(crate) fn new(requests: u32, seed: u64) -> Self {
         let (mut chance, mut plan) = (Chance::new(seed), Vec::new());
-        let rounds = u64::from(requests / 250).max(2);
+        let rounds = u64::from(requests / 250).max(1);
         let distance = u64::from(requests) / (rounds * TARGETS.len() as u64 + 1);
         for _ in 0..rounds {
             let mut targets = TARGETS.to_vec();
