@@ -9,6 +9,7 @@ mod contract;
 mod dead_letters;
 mod effects;
 mod flaws_found;
+mod gate;
 mod handlers;
 mod inbox;
 mod inbox_groups;
