@@ -30,4 +30,5 @@ mod redis_losses;
 mod redis_server;
 mod redis_streams;
 mod stopping;
+mod traps;
 mod workers;
