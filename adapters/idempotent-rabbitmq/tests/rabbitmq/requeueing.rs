@@ -1,5 +1,7 @@
 //! What the broker counts, and where it puts what is given back: facts of the table in the README, by the client alone.
 
+use std::time::Duration;
+
 use idempotent_rabbitmq::lapin::message::Delivery;
 use idempotent_rabbitmq::lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions,
@@ -100,23 +102,27 @@ async fn consumer(channel: &Channel, queue: &str, tag: &str) -> Consumer {
     channel.basic_consume(queue.into(), tag.into(), options, FieldTable::default()).await.unwrap()
 }
 
-async fn next(consumer: &mut Consumer) -> Option<Delivery> {
+async fn next(consumer: &mut Consumer, within: Duration) -> Option<Delivery> {
     use futures_core::Stream as _;
     let next = std::future::poll_fn(|cx| std::pin::Pin::new(&mut *consumer).poll_next(cx));
-    tokio::time::timeout(secs(2), next).await.ok()?.map(Result::unwrap)
+    tokio::time::timeout(within, next).await.ok()?.map(Result::unwrap)
 }
 
 /// What the second consumer of a queue with a single active one gets when the first is cancelled with a message in hand.
-async fn behind_one_that_is_cancelled(name: &'static str, kind: &str) -> Option<Vec<u8>> {
+async fn behind_one_that_is_cancelled(
+    name: &'static str,
+    kind: &str,
+    within: Duration,
+) -> Option<Vec<u8>> {
     let single = Some(("x-single-active-consumer", AMQPValue::Boolean(true)));
     let (connection, channel) = queue(name, kind, single).await;
     let mut active = consumer(&channel, name, "active").await;
-    let in_hand = next(&mut active).await.unwrap();
+    let in_hand = next(&mut active, secs(30)).await.unwrap();
     assert_eq!(in_hand.data, b"1");
     let other = connection.create_channel().await.unwrap();
     let mut waiting = consumer(&other, name, "waiting").await;
     channel.basic_cancel("active".into(), BasicCancelOptions::default()).await.unwrap();
-    let got = next(&mut waiting).await.map(|delivery| delivery.data);
+    let got = next(&mut waiting, within).await.map(|delivery| delivery.data);
     assert!(in_hand.acker.ack(BasicAckOptions::default()).await.unwrap());
     got
 }
@@ -125,8 +131,8 @@ async fn behind_one_that_is_cancelled(name: &'static str, kind: &str) -> Option<
 async fn behind_a_single_active_consumer_that_is_cancelled_a_quorum_queue_does_not_wait() {
     require!(Server::RabbitMq);
     let (quorum, classic) = tokio::join!(
-        behind_one_that_is_cancelled("single-quorum", QUORUM),
-        behind_one_that_is_cancelled("single-classic", CLASSIC),
+        behind_one_that_is_cancelled("single-quorum", QUORUM, secs(30)),
+        behind_one_that_is_cancelled("single-classic", CLASSIC, secs(2)),
     );
     assert_eq!((quorum.as_deref(), classic), (Some(&b"2"[..]), None));
 }
