@@ -148,7 +148,9 @@ async fn consumes_until_sigterm_when_another_test_starts_it() {
     );
     let source = JetStreamSource::new(context(broker).await, "ORDERS", "billing");
     let _listening = std::net::TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
-    let shutdown = async { drop(terminated.recv().await) };
+    let shutdown = async {
+        let _ = terminated.recv().await;
+    };
     consumer.run(source.dead_letters("dead.orders"), shutdown).await.unwrap();
 }
 
