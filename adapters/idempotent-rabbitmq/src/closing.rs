@@ -8,10 +8,10 @@ use tokio::time::sleep;
 
 const LOOKED_EVERY: Duration = Duration::from_millis(50);
 
-/// Closes a connection in a task of its own, if it is one that comes back.
+/// Closes a connection in a task of its own, once it has come back if it is being recovered.
 ///
-/// The client closes a connection that is dropped, but not while that one is being recovered: it would come back,
-/// with a consumer whose deliveries nobody receives and the broker keeps for whoever does.
+/// The client closes a connection that is dropped while it is connected or connecting, and says nothing of one that is
+/// being recovered just then. If it came back with its consumer, nobody would receive that one's deliveries.
 pub(crate) fn close(connection: Arc<Connection>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
     runtime.spawn(async move {
