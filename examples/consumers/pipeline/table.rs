@@ -15,9 +15,11 @@ use crate::process::Said;
 use crate::shop::OrderPlaced;
 use crate::warehouse::OrderShipped;
 
-/// Rows of a name, a number, and what the number must be.
+/// A name, a number, and what the number must be, with the reason.
+type Row = (String, u64, Option<(u64, &'static str)>);
+
 #[derive(Default)]
-pub(crate) struct Table(Vec<(String, u64, Option<(u64, &'static str)>)>);
+pub(crate) struct Table(Vec<Row>);
 
 impl Table {
     fn told(&mut self, name: &str, number: u64) {
