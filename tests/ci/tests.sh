@@ -55,7 +55,7 @@ step_harness() {
 # Compiles everything that the tests and the examples run, once and with one set of features.
 step_build() {
     cargo build --workspace --all-features --bins --tests --examples
-    CARGO_TARGET_DIR="$target" cargo build --locked --manifest-path adapters/Cargo.toml --workspace --tests --examples
+    CARGO_TARGET_DIR="$target" cargo build --locked --manifest-path adapters/Cargo.toml --workspace --all-features --tests --examples
 }
 
 # Every test and doctest but those of `harness`. Chaos and the adapters mostly wait, for leases that lapse and servers that
@@ -95,7 +95,7 @@ step_https() {
 # The sources of consumers that are packages of their own: a workspace with a lock of its own. Most of the time of its
 # tests is waiting.
 step_adapters() {
-    CARGO_TARGET_DIR="$target" cargo_test --locked --manifest-path adapters/Cargo.toml --workspace -- --test-threads 8
+    CARGO_TARGET_DIR="$target" cargo_test --locked --manifest-path adapters/Cargo.toml --workspace --all-features -- --test-threads 8
 }
 
 # What processes share does not depend on the features that Cargo unites: builds with and without each
@@ -157,7 +157,7 @@ step_examples() {
     has_servers_of orders || missing "a server of the example orders" || return 0
     echo "--- orders"
     CARGO_TARGET_DIR="$target" cargo run --quiet --locked --manifest-path adapters/Cargo.toml \
-        -p idempotent-rabbitmq --example orders
+        -p idempotent-rabbitmq --all-features --example orders
 }
 
 # The first thing that a newcomer runs, as a newcomer runs it.
@@ -181,9 +181,9 @@ has_servers_of() {
     case "$1" in
         fleet | chaos | redis_streams) command -v redis-server ;;
         transfer) compgen -G "/usr/lib/postgresql/*/bin/postgres" ;;
-        consume) command -v nats-server ;;
+        consume | jetstream) command -v nats-server ;;
         orders) [[ -x /usr/lib/rabbitmq/bin/rabbitmq-server ]] ;;
-        outbox) compgen -G "/usr/lib/postgresql/*/bin/postgres" && command -v nats-server ;;
+        outbox | pipeline) compgen -G "/usr/lib/postgresql/*/bin/postgres" && command -v nats-server ;;
     esac >/dev/null
 }
 

@@ -35,6 +35,11 @@
 //! **When a connection or a channel is lost**, the broker takes back what was in hand, and the source connects again.
 //! So it does after the queue was deleted, once it is declared anew.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "rustls")]
+mod certificates;
+mod closing;
 mod connector;
 mod copies;
 mod delay_queues;

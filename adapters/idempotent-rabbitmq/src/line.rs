@@ -1,11 +1,13 @@
 //! [`Line`]: a connection for publishing, and its channels.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
+
+use crate::closing::close;
 
 /// How many copies are under way at most. Further ones wait for one of them.
 const MOST_CHANNELS: u16 = 256;
@@ -16,7 +18,7 @@ const MOST_CHANNELS: u16 = 256;
 /// whichever confirmation comes next on the channel: of two copies under way, the one that no queue takes could count
 /// as taken.
 pub(crate) struct Line {
-    connection: Connection,
+    connection: Arc<Connection>,
     /// Nothing is under way on them.
     idle: Mutex<Vec<Channel>>,
     room: Semaphore,
@@ -30,7 +32,7 @@ impl Line {
             allowed => (allowed / 2).clamp(1, MOST_CHANNELS),
         };
         let room = Semaphore::new(most.into());
-        Self { connection, idle: Mutex::default(), room }
+        Self { connection: Arc::new(connection), idle: Mutex::default(), room }
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -85,5 +87,13 @@ impl Line {
 
     fn idle(&self) -> MutexGuard<'_, Vec<Channel>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.connection.status().reconnecting() {
+            close(Arc::clone(&self.connection));
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! [`Link`]: the connection and the channel that deliveries come through.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lapin::options::BasicCancelOptions;
 use lapin::types::ShortString;
 use lapin::{Channel, Connection};
 use tokio::time::Instant;
+
+use crate::closing::close;
 
 /// A channel for deliveries. It stays open while one of them is in hand.
 ///
@@ -14,7 +16,7 @@ use tokio::time::Instant;
 /// publish, and would not read their acknowledgements either.
 #[derive(Debug)]
 pub(crate) struct Link {
-    _connection: Connection,
+    connection: Arc<Connection>,
     pub(crate) channel: Channel,
     pub(crate) opened_at: Instant,
     in_hand: AtomicUsize,
@@ -28,7 +30,8 @@ impl Link {
         let channel = connection.create_channel().await?;
         let (opened_at, in_hand) = (Instant::now(), AtomicUsize::new(0));
         let (consumers, has_ended) = (Mutex::default(), AtomicBool::new(false));
-        Ok(Self { _connection: connection, channel, opened_at, in_hand, consumers, has_ended })
+        let connection = Arc::new(connection);
+        Ok(Self { connection, channel, opened_at, in_hand, consumers, has_ended })
     }
 
     fn consumers(&self) -> MutexGuard<'_, Vec<ShortString>> {
@@ -76,6 +79,11 @@ impl Link {
         self.has_ended.load(Ordering::Relaxed)
     }
 
+    /// Lets go of the connection, which has failed or whose channel has: what is in hand was taken back.
+    pub(crate) fn abandon(&self) {
+        close(Arc::clone(&self.connection));
+    }
+
     /// How many deliveries were handed out and are not settled.
     pub(crate) fn in_hand(&self) -> usize {
         self.in_hand.load(Ordering::Relaxed)
@@ -87,5 +95,13 @@ impl Link {
 
     pub(crate) fn settled(&self) {
         self.in_hand.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if self.connection.status().reconnecting() {
+            self.abandon();
+        }
     }
 }

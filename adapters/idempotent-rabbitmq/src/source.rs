@@ -71,7 +71,7 @@ const SHORT_LIFE: Duration = Duration::from_secs(1);
 /// `max_run` is longer is refused.
 #[must_use = "a source does nothing until a consumer runs with it"]
 pub struct RabbitMqSource {
-    connector: Connector,
+    pub(crate) connector: Connector,
     settings: Settings,
     started: Option<Started>,
 }
@@ -87,14 +87,18 @@ struct Started {
 
 impl RabbitMqSource {
     /// Reads the queue with this name at the broker with this URI, such as `amqp://user:password@host:5672/vhost`. The
-    /// default virtual host is `%2f`. `amqps` needs the feature `rustls`.
+    /// default virtual host is `%2f`. `amqps` is TLS, and needs the feature `rustls`: without it, it is refused, since the
+    /// client would speak without TLS.
     pub fn new(uri: impl Into<String>, queue: impl Into<String>) -> Self {
         Self::with(Connector::to_uri(uri), queue.into())
     }
 
     /// The same with connections of your own, for instance with certificates of your own, or to the nodes of a cluster in
-    /// turn. The function is called for two connections, and whenever one is lost. Automatic recovery must be
-    /// off in it, as it is by default.
+    /// turn. The function is called for two connections, and whenever one is lost.
+    ///
+    /// Leave the client's automatic recovery off in it, as it is by default: what was in hand has another delivery after
+    /// it, and acknowledgements from before are dropped. The client does not say whether it is on. Once a
+    /// connection is found that recovers, that is logged as an error, and the connection is closed and replaced.
     ///
     /// ```no_run
     /// use idempotent_rabbitmq::RabbitMqSource;
@@ -335,6 +339,7 @@ impl Source for RabbitMqSource {
                 }
                 Err(Ended::Broken(error)) => {
                     started.subscription = None;
+                    link.abandon();
                     if link.opened_at.elapsed() < SHORT_LIFE {
                         return Err(SourceError::unavailable(error));
                     }

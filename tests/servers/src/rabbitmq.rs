@@ -13,6 +13,7 @@ use crate::folder::Folder;
 use crate::port::{BUS, Port};
 use crate::process::{Process, blocking};
 use crate::server::Server;
+use crate::tls::{self, Certificate};
 
 const ANSWER: Duration = Duration::from_secs(5);
 const GREETING: &[u8; 8] = b"AMQP\0\0\x09\x01";
@@ -35,6 +36,7 @@ pub struct RabbitMq {
     environment: Arc<Vec<(&'static str, String)>>,
     program: PathBuf,
     port: Port,
+    tls: Option<Port>,
     _names: Port,
 }
 
@@ -45,17 +47,32 @@ impl RabbitMq {
     ///
     /// When the server is missing or does not answer, with its log.
     pub async fn start() -> RabbitMq {
-        blocking(RabbitMq::start_blocking).await
+        blocking(|| RabbitMq::start_blocking(false)).await
     }
 
-    fn start_blocking() -> Result<RabbitMq, String> {
+    /// The same with TLS on a port of its own, beside the one without. There it demands a certificate of the client from
+    /// the authority in [`tls_folder`](RabbitMq::tls_folder), from which its own one is, too. Needs [`Server::OpenSsl`].
+    ///
+    /// # Panics
+    ///
+    /// As [`start`](RabbitMq::start).
+    pub async fn start_with_tls() -> RabbitMq {
+        blocking(|| RabbitMq::start_blocking(true)).await
+    }
+
+    fn start_blocking(has_tls: bool) -> Result<RabbitMq, String> {
         let program = Server::RabbitMq.path()?;
         let folder = Folder::new()?;
         let (port, names) = (Port::reserve()?, Port::reserve()?);
-        let settings = format!(
+        let mut settings = format!(
             "listeners.tcp.1 = 127.0.0.1:{}\nlog.console = true\nlog.file = false\n",
             port.number()
         );
+        let tls = if has_tls { Some(Port::reserve()?) } else { None };
+        if let Some(tls) = &tls {
+            let folder = tls::create(folder.path(), Certificate::Valid)?;
+            settings.push_str(&tls_settings(folder, tls.number()));
+        }
         std::fs::write(folder.path().join("rabbitmq.conf"), settings)
             .map_err(|error| format!("cannot write rabbitmq.conf: {error}"))?;
         let environment = environment(folder.path(), &port, &names);
@@ -66,7 +83,7 @@ impl RabbitMq {
         command.extend(["sh".into(), "-c".into(), script.into(), program.clone().into()]);
         let process = Arc::new(Process::new("rabbitmq-server", folder, &command)?);
         let environment = Arc::new(environment);
-        let rabbitmq = RabbitMq { process, environment, program, port, _names: names };
+        let rabbitmq = RabbitMq { process, environment, program, port, tls, _names: names };
         start(&rabbitmq.process, rabbitmq.address())?;
         Ok(rabbitmq)
     }
@@ -75,6 +92,24 @@ impl RabbitMq {
     #[must_use]
     pub fn url(&self) -> String {
         format!("amqp://guest:guest@{}/%2f", self.address())
+    }
+
+    /// Where clients with TLS find it: `amqps://guest:guest@127.0.0.1:21001/%2f`. At 127.0.0.2 it is there, too, and its
+    /// certificate is not for that.
+    ///
+    /// # Panics
+    ///
+    /// If it was started without.
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        let port = self.tls.as_ref().expect("the server was started without TLS").number();
+        format!("amqps://guest:guest@127.0.0.1:{port}/%2f")
+    }
+
+    /// Where the certificates are: `ca.crt` is that of the authority, `client.crt` and `client.key` are a client's.
+    #[must_use]
+    pub fn tls_folder(&self) -> &Path {
+        self.process.folder()
     }
 
     /// The address in [`url`](RabbitMq::url). It stays the same over restarts.
@@ -119,6 +154,16 @@ impl RabbitMq {
     }
 
     controls!(|rabbitmq| rabbitmq.process);
+}
+
+fn tls_settings(folder: &Path, port: u16) -> String {
+    let folder = folder.display();
+    format!(
+        "listeners.ssl.1 = 127.0.0.1:{port}\nlisteners.ssl.2 = 127.0.0.2:{port}\n\
+         ssl_options.cacertfile = {folder}/ca.crt\nssl_options.certfile = {folder}/server.crt\n\
+         ssl_options.keyfile = {folder}/server.key\nssl_options.verify = verify_peer\n\
+         ssl_options.fail_if_no_peer_cert = true\n"
+    )
 }
 
 /// What makes a node of its own: its name, its folders, and its daemon for names.

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use idempotent_core::Guarantee;
-use idempotent_core::Idempotency;
 use idempotent_core::backends::{MemoryStore, PostgresStore, SqliteStore};
 use idempotent_core::consumer::{
     self, Consumer, ConsumerBuilder, ConsumerError, DeliveryOutcome, InboxTransaction, Message,
     ParkReason, Verdict,
 };
 use idempotent_core::testing::sources::TestBroker;
+use idempotent_core::{Guarantee, Idempotency};
 use idempotent_servers::{Postgres as Server, require};
 use idempotent_tests::{millis, secs};
 use sqlx::postgres::PgPoolOptions;
@@ -28,8 +27,7 @@ pub(crate) async fn postgres_database() -> String {
     let server = SERVER.get_or_init(Server::start).await;
     let name = format!("inbox_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
     server.sql(&format!("CREATE DATABASE {name}")).await;
-    let url = server.url();
-    format!("{}{name}", url.trim_end_matches("postgres"))
+    format!("{}{name}", server.url().trim_end_matches("postgres"))
 }
 
 /// Records and effects in one database.
@@ -42,8 +40,11 @@ pub(crate) struct Shop<P> {
 const TABLES: &str = "CREATE TABLE effects (id TEXT NOT NULL)";
 
 pub(crate) async fn postgres_shop() -> Shop<PgPool> {
-    let options = PgPoolOptions::new().max_connections(16);
-    let pool = options.connect(&postgres_database().await).await.unwrap();
+    postgres_shop_in(&postgres_database().await).await
+}
+
+pub(crate) async fn postgres_shop_in(database: &str) -> Shop<PgPool> {
+    let pool = PgPoolOptions::new().max_connections(16).connect(database).await.unwrap();
     let store = PostgresStore::connect(pool.clone()).await.unwrap();
     sqlx::query(TABLES).execute(&pool).await.unwrap();
     Shop { engine: Idempotency::new(store), pool, _folder: None }

@@ -12,52 +12,13 @@ use idempotent_core::testing::sources::TestBroker;
 use idempotent_servers::require;
 use idempotent_tests::{millis, secs};
 use sqlx::{PgPool, Postgres, Sqlite, SqlitePool};
-use tokio::sync::Semaphore;
 
 use crate::effects::{Effects, Ends, Running, attempts, until};
+use crate::gate::Gate;
 use crate::inbox::{Shop, postgres_shop, sqlite_shop};
 
 /// Longer than any of these handlers runs.
 const LONG: Duration = Duration::from_secs(300);
-
-/// Messages whose handlers wait, so that those which come meanwhile form a group.
-#[derive(Clone)]
-pub(crate) struct Gate {
-    opened: Arc<Semaphore>,
-    arrived: Effects,
-}
-
-impl Gate {
-    pub(crate) fn new() -> Self {
-        Self { opened: Arc::new(Semaphore::new(0)), arrived: Effects::default() }
-    }
-
-    /// As many as there are groups at once, and then these.
-    pub(crate) async fn publish_behind<P: InboxPool>(&self, broker: &TestBroker, ids: &[&str]) {
-        for gate in 0..P::GROUPS {
-            broker.publish(format!("gate-{gate}"), format!("gate-{gate}"));
-        }
-        for id in ids {
-            broker.publish(*id, (*id).to_owned());
-        }
-    }
-
-    /// Lets them go on, once all others wait behind them.
-    pub(crate) async fn open<P: InboxPool>(&self, broker: &TestBroker, deliveries: usize) {
-        until(|| self.arrived.all().len() == P::GROUPS).await;
-        broker.until_delivered((P::GROUPS + deliveries) as u64).await;
-        tokio::time::sleep(millis(50)).await;
-        self.opened.add_permits(Semaphore::MAX_PERMITS / 2);
-    }
-
-    /// For handlers.
-    pub(crate) async fn pass(&self, id: &str) {
-        if id.starts_with("gate") {
-            self.arrived.add(id);
-            let _ = self.opened.acquire().await;
-        }
-    }
-}
 
 /// How the deliveries of each message ended, without those of the gates.
 fn by_message(ends: &Ends) -> BTreeMap<String, Vec<DeliveryOutcome>> {
@@ -101,7 +62,7 @@ macro_rules! rules_on {
             let (shop, broker, ends) = ($open().await, TestBroker::new(), Ends::default());
             let (gate, runs) = (Gate::new(), Effects::default());
             let (own_gate, ran) = (gate.clone(), runs.clone());
-            let builder = ends.watch(builder(&shop, 2)).max_run(max_run);
+            let builder = ends.watch(gate.watch(builder(&shop, 2))).max_run(max_run);
             let consumer = builder.within(shop.pool.clone()).group(50).handler(
                 move |id: String, mut tx: Tx| {
                     let gate = own_gate.clone();
@@ -115,7 +76,7 @@ macro_rules! rules_on {
             );
             gate.publish_behind::<$pool>(&broker, &["1", "2", "bad", "3", "4"]).await;
             let running = Running::start(&consumer, broker.source());
-            gate.open::<$pool>(&broker, 5).await;
+            gate.open::<$pool>(5).await;
             let settled = broker.until_settled(5 + <$pool>::GROUPS);
             tokio::time::timeout(secs(60), settled).await.unwrap();
             running.stop().await.unwrap();
@@ -182,7 +143,7 @@ macro_rules! rules_on {
             let (shop, broker, ends) = ($open().await, TestBroker::new(), Ends::default());
             let (gate, runs) = (Gate::new(), Effects::default());
             let (own_gate, ran) = (gate.clone(), runs.clone());
-            let builder = ends.watch(builder(&shop, 3));
+            let builder = ends.watch(gate.watch(builder(&shop, 3)));
             let consumer = builder.within(shop.pool.clone()).group(50).handler(
                 move |id: String, mut tx: Tx, message: Message| {
                     let gate = own_gate.clone();
@@ -197,7 +158,7 @@ macro_rules! rules_on {
             gate.publish_behind::<$pool>(&broker, &["7", "8", "7"]).await;
             broker.publish("8", "another payload");
             let running = Running::start(&consumer, broker.source());
-            gate.open::<$pool>(&broker, 4).await;
+            gate.open::<$pool>(4).await;
             let settled = broker.until_settled(4 + <$pool>::GROUPS);
             tokio::time::timeout(secs(60), settled).await.unwrap();
             running.stop().await.unwrap();
@@ -216,7 +177,7 @@ macro_rules! rules_on {
             let (shop, broker, ends) = ($open().await, TestBroker::new(), Ends::default());
             let (gate, going_on) = (Gate::new(), Gate::new());
             let (own_gate, second) = (gate.clone(), going_on.clone());
-            let consumer = ends.watch(builder(&shop, 3)).within(shop.pool.clone()).group(50).handler(
+            let consumer = ends.watch(gate.watch(builder(&shop, 3))).within(shop.pool.clone()).group(50).handler(
                 move |id: String, mut tx: Tx| {
                     let (gate, second) = (own_gate.clone(), second.clone());
                     async move {
@@ -231,7 +192,7 @@ macro_rules! rules_on {
             );
             gate.publish_behind::<$pool>(&broker, &["1", "2", "3"]).await;
             let mut running = Running::start(&consumer, broker.source());
-            gate.open::<$pool>(&broker, 3).await;
+            gate.open::<$pool>(3).await;
             until(|| going_on.arrived.of("gate") == 1).await;
             running.tell_to_stop();
             tokio::time::sleep(millis(50)).await;
@@ -254,7 +215,7 @@ macro_rules! rules_on {
             let (shop, broker, ends) = ($open().await, TestBroker::new(), Ends::default());
             let gate = Gate::new();
             let own_gate = gate.clone();
-            let consumer = ends.watch(builder(&shop, 3)).within(shop.pool.clone()).group(50).handler(
+            let consumer = ends.watch(gate.watch(builder(&shop, 3))).within(shop.pool.clone()).group(50).handler(
                 move |id: String, mut tx: Tx| {
                     let gate = own_gate.clone();
                     async move {
@@ -266,9 +227,7 @@ macro_rules! rules_on {
             );
             gate.publish_behind::<$pool>(&broker, &["1", "2"]).await;
             let mut running = Running::start(&consumer, broker.source());
-            until(|| gate.arrived.all().len() == <$pool>::GROUPS).await;
-            broker.until_delivered((<$pool>::GROUPS + 2) as u64).await;
-            tokio::time::sleep(millis(50)).await;
+            gate.until_shut::<$pool>(2).await;
             running.tell_to_stop();
             // While those that have the turn still run.
             until(|| ends.count(DeliveryOutcome::GivenBack) == 2).await;
@@ -286,7 +245,7 @@ macro_rules! rules_on {
             let (gate, runs) = (Gate::new(), Effects::default());
             let (own_gate, ran) = (gate.clone(), runs.clone());
             // One attempt, so that none of them may be counted.
-            let builder = ends.watch(builder(&shop, 1)).stop_within(millis(100));
+            let builder = ends.watch(gate.watch(builder(&shop, 1))).stop_within(millis(100));
             let consumer = builder.within(shop.pool.clone()).group(50).handler(
                 move |id: String, mut tx: Tx| {
                     let (gate, ran) = (own_gate.clone(), ran.clone());
@@ -302,7 +261,7 @@ macro_rules! rules_on {
             );
             gate.publish_behind::<$pool>(&broker, &["1", "2", "3"]).await;
             let running = Running::start(&consumer, broker.source());
-            gate.open::<$pool>(&broker, 3).await;
+            gate.open::<$pool>(3).await;
             until(|| runs.of("2") == 1).await;
             running.stop().await.unwrap();
             let by_message = by_message(&ends);
@@ -322,7 +281,7 @@ macro_rules! rules_on {
             let (shop, broker, gate) = ($open().await, TestBroker::new(), Gate::new());
             let ran = Arc::new(Mutex::new(Vec::new()));
             let (own_gate, order, pool) = (gate.clone(), Arc::clone(&ran), shop.pool.clone());
-            let builder = builder(&shop, 3).ordered_by(|message: &Message| {
+            let builder = gate.watch(builder(&shop, 3)).ordered_by(|message: &Message| {
                 let is_ordered = !message.id().starts_with("gate");
                 is_ordered.then(|| message.id()[..1].to_owned())
             });
@@ -343,7 +302,8 @@ macro_rules! rules_on {
             let ids = ["a1", "b1", "a2", "b2", "c1", "a3", "b3", "c2"];
             gate.publish_behind::<$pool>(&broker, &ids).await;
             let running = Running::start(&consumer, broker.source());
-            gate.open::<$pool>(&broker, ids.len()).await;
+            // The first of each key.
+            gate.open::<$pool>(3).await;
             let settled = broker.until_settled(ids.len() + <$pool>::GROUPS);
             tokio::time::timeout(secs(60), settled).await.unwrap();
             running.stop().await.unwrap();

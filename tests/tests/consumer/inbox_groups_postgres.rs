@@ -12,8 +12,8 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection as _, PgConnection, PgPool, Postgres};
 
 use crate::effects::{Effects, Ends, Running, attempts, until};
-use crate::inbox::postgres_shop;
-use crate::inbox_groups::Gate;
+use crate::gate::Gate;
+use crate::inbox::{Shop, postgres_shop};
 use crate::inbox_postgres::{through_a_proxy, until_waited_for};
 
 type Tx = InboxTransaction<Postgres>;
@@ -37,10 +37,15 @@ fn once<const N: usize>(ids: [&str; N]) -> BTreeMap<String, i64> {
 #[tokio::test]
 async fn messages_that_wait_share_a_transaction() {
     require!(Server::Postgres);
-    let (shop, broker, gate) = (postgres_shop().await, TestBroker::new(), Gate::new());
+    shares_transactions(postgres_shop().await).await;
+}
+
+pub(crate) async fn shares_transactions(shop: Shop<PgPool>) {
+    let (broker, gate) = (TestBroker::new(), Gate::new());
     sqlx::query("CREATE TABLE seen (id text, transaction xid8)").execute(&shop.pool).await.unwrap();
     let own_gate = gate.clone();
-    let consumer = Consumer::builder("shop.ship", &shop.engine)
+    let consumer = gate
+        .watch(Consumer::builder("shop.ship", &shop.engine))
         .concurrency(64)
         .within(shop.pool.clone())
         .group(3)
@@ -55,7 +60,7 @@ async fn messages_that_wait_share_a_transaction() {
         });
     gate.publish_behind::<PgPool>(&broker, &["1", "2", "3", "4", "5", "6", "7"]).await;
     let running = Running::start(&consumer, broker.source());
-    gate.open::<PgPool>(&broker, 7).await;
+    gate.open::<PgPool>(7).await;
     tokio::time::timeout(secs(60), broker.until_settled(7 + GROUPS)).await.unwrap();
     running.stop().await.unwrap();
     let sizes: Vec<i64> = sqlx::query_scalar(
@@ -83,7 +88,8 @@ async fn a_group_whose_commit_has_no_answer_is_found_out_and_nothing_happens_twi
     let (broker, ends, runs) = (TestBroker::new(), Ends::default(), Effects::default());
     let (gate, ran) = (Gate::new(), runs.clone());
     let own_gate = gate.clone();
-    let builder = ends.watch(Consumer::builder("shop.ship", &engine)).attempts(attempts(1));
+    let builder =
+        ends.watch(gate.watch(Consumer::builder("shop.ship", &engine))).attempts(attempts(1));
     let consumer = builder.within(pool).group(50).handler(move |id: String, mut tx: Tx| {
         let gate = own_gate.clone();
         ran.add(&id);
@@ -95,7 +101,7 @@ async fn a_group_whose_commit_has_no_answer_is_found_out_and_nothing_happens_twi
     });
     gate.publish_behind::<PgPool>(&broker, &["1", "2", "3"]).await;
     let running = Running::start(&consumer, broker.source());
-    gate.open::<PgPool>(&broker, 3).await;
+    gate.open::<PgPool>(3).await;
     until_waited_for(&mut direct, 44).await;
     until(|| ends.all().len() == GROUPS).await;
     proxy.stall_replies();
@@ -126,7 +132,8 @@ async fn a_database_that_goes_away_while_a_group_runs_pauses_and_costs_no_attemp
     let (broker, ends, runs) = (TestBroker::new(), Ends::default(), Effects::default());
     let (gate, ran) = (Gate::new(), runs.clone());
     let own_gate = gate.clone();
-    let builder = ends.watch(Consumer::builder("shop.ship", &engine)).attempts(attempts(1));
+    let builder =
+        ends.watch(gate.watch(Consumer::builder("shop.ship", &engine))).attempts(attempts(1));
     let consumer = builder.within(pool).group(50).handler(move |id: String, mut tx: Tx| {
         let gate = own_gate.clone();
         ran.add(&id);
@@ -139,7 +146,7 @@ async fn a_database_that_goes_away_while_a_group_runs_pauses_and_costs_no_attemp
     });
     gate.publish_behind::<PgPool>(&broker, &["1", "2", "3"]).await;
     let running = Running::start(&consumer, broker.source());
-    gate.open::<PgPool>(&broker, 3).await;
+    gate.open::<PgPool>(3).await;
     until_waited_for(&mut direct, 45).await;
     until(|| ends.all().len() == GROUPS).await;
     proxy.refuse();
@@ -168,7 +175,7 @@ async fn a_statement_that_waits_for_a_lock_holds_up_no_other_message_of_its_grou
     sqlx::query("UPDATE stock SET sold = 7").execute(&mut *idle).await.unwrap();
     let (ends, own_gate) = (Ends::default(), gate.clone());
     let consumer = ends
-        .watch(Consumer::builder("shop.ship", &shop.engine))
+        .watch(gate.watch(Consumer::builder("shop.ship", &shop.engine)))
         .attempts(attempts(1))
         .max_run(secs(5))
         .within(shop.pool.clone())
@@ -184,7 +191,7 @@ async fn a_statement_that_waits_for_a_lock_holds_up_no_other_message_of_its_grou
         });
     gate.publish_behind::<PgPool>(&broker, &["1", "2", "stuck", "3"]).await;
     let running = Running::start(&consumer, broker.source());
-    gate.open::<PgPool>(&broker, 4).await;
+    gate.open::<PgPool>(4).await;
     tokio::time::timeout(secs(60), broker.until_settled(4 + GROUPS)).await.unwrap();
     running.stop().await.unwrap();
     drop(idle);
@@ -194,13 +201,14 @@ async fn a_statement_that_waits_for_a_lock_holds_up_no_other_message_of_its_grou
 }
 
 /// The `statement_timeout` in a group that has 20 seconds, in milliseconds, where sessions have this one.
-async fn limit_in_a_group(session: &str) -> i64 {
-    let (shop, broker, gate) = (postgres_shop().await, TestBroker::new(), Gate::new());
+pub(crate) async fn limit_in_a_group(shop: Shop<PgPool>, session: &str) -> i64 {
+    let (broker, gate) = (TestBroker::new(), Gate::new());
     let options = (*shop.pool.connect_options()).clone().options([("statement_timeout", session)]);
     let pool = PgPoolOptions::new().max_connections(16).connect_with(options).await.unwrap();
     let (own_gate, seen) = (gate.clone(), Arc::new(Mutex::new(BTreeMap::new())));
     let shown = Arc::clone(&seen);
-    let consumer = Consumer::builder("shop.ship", &shop.engine)
+    let consumer = gate
+        .watch(Consumer::builder("shop.ship", &shop.engine))
         .max_run(secs(20))
         .within(pool)
         .group(50)
@@ -217,7 +225,7 @@ async fn limit_in_a_group(session: &str) -> i64 {
         });
     gate.publish_behind::<PgPool>(&broker, &["1", "2"]).await;
     let running = Running::start(&consumer, broker.source());
-    gate.open::<PgPool>(&broker, 2).await;
+    gate.open::<PgPool>(2).await;
     tokio::time::timeout(secs(60), broker.until_settled(2 + GROUPS)).await.unwrap();
     running.stop().await.unwrap();
     let seen = seen.lock().unwrap();
@@ -229,23 +237,28 @@ async fn limit_in_a_group(session: &str) -> i64 {
 async fn a_statement_of_a_group_has_the_groups_time_or_what_the_session_says_if_that_is_shorter() {
     require!(Server::Postgres);
     for session in ["0", "1min"] {
-        let limit = limit_in_a_group(session).await;
+        let limit = limit_in_a_group(postgres_shop().await, session).await;
         assert!((10_000..=20_000).contains(&limit), "{session}: {limit}");
     }
-    assert_eq!(limit_in_a_group("700ms").await, 700);
-    assert_eq!(limit_in_a_group("9s").await, 9_000);
+    assert_eq!(limit_in_a_group(postgres_shop().await, "700ms").await, 700);
+    assert_eq!(limit_in_a_group(postgres_shop().await, "9s").await, 9_000);
 }
 
 #[tokio::test]
 async fn a_constraint_that_fails_at_the_commit_of_a_group_parks_one_message() {
     require!(Server::Postgres);
-    let (shop, broker, gate) = (postgres_shop().await, TestBroker::new(), Gate::new());
+    parks_what_fails_at_the_commit(postgres_shop().await).await;
+}
+
+pub(crate) async fn parks_what_fails_at_the_commit(shop: Shop<PgPool>) {
+    let (broker, gate) = (TestBroker::new(), Gate::new());
     let deferred =
         "ALTER TABLE effects ADD CONSTRAINT once UNIQUE (id) DEFERRABLE INITIALLY DEFERRED";
     sqlx::query(deferred).execute(&shop.pool).await.unwrap();
     sqlx::query("INSERT INTO effects VALUES ('there')").execute(&shop.pool).await.unwrap();
     let own_gate = gate.clone();
-    let consumer = Consumer::builder("shop.ship", &shop.engine)
+    let consumer = gate
+        .watch(Consumer::builder("shop.ship", &shop.engine))
         .attempts(attempts(2))
         .within(shop.pool.clone())
         .group(50)
@@ -259,7 +272,7 @@ async fn a_constraint_that_fails_at_the_commit_of_a_group_parks_one_message() {
         });
     gate.publish_behind::<PgPool>(&broker, &["1", "there", "2"]).await;
     let running = Running::start(&consumer, broker.source());
-    gate.open::<PgPool>(&broker, 3).await;
+    gate.open::<PgPool>(3).await;
     tokio::time::timeout(secs(60), broker.until_settled(3 + GROUPS)).await.unwrap();
     running.stop().await.unwrap();
     let parked = broker.parked();
@@ -271,9 +284,14 @@ async fn a_constraint_that_fails_at_the_commit_of_a_group_parks_one_message() {
 #[tokio::test]
 async fn messages_of_the_outbox_are_those_of_the_handlers_that_succeeded() {
     require!(Server::Postgres);
-    let (shop, broker, gate) = (postgres_shop().await, TestBroker::new(), Gate::new());
+    publishes_what_succeeds(postgres_shop().await).await;
+}
+
+pub(crate) async fn publishes_what_succeeds(shop: Shop<PgPool>) {
+    let (broker, gate) = (TestBroker::new(), Gate::new());
     let own_gate = gate.clone();
-    let consumer = Consumer::builder("shop.ship", &shop.engine)
+    let consumer = gate
+        .watch(Consumer::builder("shop.ship", &shop.engine))
         .attempts(attempts(1))
         .within(shop.pool.clone())
         .group(50)
@@ -289,7 +307,7 @@ async fn messages_of_the_outbox_are_those_of_the_handlers_that_succeeded() {
         });
     gate.publish_behind::<PgPool>(&broker, &["1", "bad", "2", "2"]).await;
     let running = Running::start(&consumer, broker.source());
-    gate.open::<PgPool>(&broker, 4).await;
+    gate.open::<PgPool>(4).await;
     tokio::time::timeout(secs(60), broker.until_settled(4 + GROUPS)).await.unwrap();
     running.stop().await.unwrap();
     assert_eq!(Outbox::new(shop.pool.clone()).backlog().await.unwrap().pending, 2);
@@ -303,7 +321,7 @@ async fn a_group_that_takes_longer_than_the_deadline_is_kept_alive_as_a_whole() 
     let (gate, ends) = (Gate::new(), Ends::default());
     let own_gate = gate.clone();
     let consumer = ends
-        .watch(Consumer::builder("shop.ship", &shop.engine))
+        .watch(gate.watch(Consumer::builder("shop.ship", &shop.engine)))
         .within(shop.pool.clone())
         .group(50)
         .handler(move |id: String, mut tx: Tx| {
@@ -317,7 +335,7 @@ async fn a_group_that_takes_longer_than_the_deadline_is_kept_alive_as_a_whole() 
         });
     gate.publish_behind::<PgPool>(&broker, &["1", "2", "3", "4"]).await;
     let running = Running::start(&consumer, broker.source());
-    gate.open::<PgPool>(&broker, 4).await;
+    gate.open::<PgPool>(4).await;
     tokio::time::timeout(secs(60), broker.until_settled(4 + GROUPS)).await.unwrap();
     running.stop().await.unwrap();
     assert_eq!(broker.deliveries(), (4 + GROUPS) as u64);
@@ -331,7 +349,7 @@ async fn a_message_that_was_delivered_before_has_a_transaction_of_its_own() {
     let (ends, runs) = (Ends::default(), Effects::default());
     let (own_gate, ran) = (gate.clone(), runs.clone());
     let consumer = ends
-        .watch(Consumer::builder("shop.ship", &shop.engine))
+        .watch(gate.watch(Consumer::builder("shop.ship", &shop.engine)))
         .within(shop.pool.clone())
         .group(50)
         .handler(move |id: String, mut tx: Tx| {
@@ -350,7 +368,7 @@ async fn a_message_that_was_delivered_before_has_a_transaction_of_its_own() {
     // It does not wait for those that have the turn.
     until(|| ends.count(DeliveryOutcome::Executed) == 1).await;
     assert_eq!((runs.of("1"), runs.of("2"), runs.of("3")), (0, 1, 0));
-    gate.open::<PgPool>(&broker, 4).await;
+    gate.open::<PgPool>(4).await;
     until(|| ends.all().len() == GROUPS + 4).await;
     running.stop().await.unwrap();
     assert_eq!(ends.count(DeliveryOutcome::Replayed), 1);

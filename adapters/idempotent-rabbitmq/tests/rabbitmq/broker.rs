@@ -14,7 +14,7 @@ use idempotent_rabbitmq::lapin::options::{
 use idempotent_rabbitmq::lapin::types::{AMQPValue, FieldTable};
 use idempotent_rabbitmq::lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
 use idempotent_rabbitmq::{RabbitMqSource, lapin};
-use idempotent_servers::RabbitMq;
+use idempotent_servers::{RabbitMq, Server};
 use tokio::sync::OnceCell;
 
 use crate::effects::{millis, secs};
@@ -29,7 +29,15 @@ pub(crate) const QUORUM: &str = "quorum";
 const DEADLINE: Duration = secs(4);
 
 pub(crate) async fn shared() -> Arc<RabbitMq> {
-    Arc::clone(SHARED.get_or_init(|| async { Arc::new(RabbitMq::start().await) }).await)
+    Arc::clone(SHARED.get_or_init(|| async { Arc::new(start().await) }).await)
+}
+
+/// With TLS beside, where certificates can be made.
+async fn start() -> RabbitMq {
+    match Server::OpenSsl.find() {
+        Some(_) => RabbitMq::start_with_tls().await,
+        None => RabbitMq::start().await,
+    }
 }
 
 /// Queues of one test.
@@ -152,10 +160,18 @@ impl Brokered {
 
     /// How many messages wait to be delivered.
     pub(crate) async fn ready(&self) -> u32 {
+        self.declared().await.message_count()
+    }
+
+    /// How many consumers the queue has.
+    pub(crate) async fn consumers(&self) -> u32 {
+        self.declared().await.consumer_count()
+    }
+
+    async fn declared(&self) -> lapin::Queue {
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let name = self.queue.as_str().into();
-        let queue = self.channel.queue_declare(name, options, FieldTable::default()).await.unwrap();
-        queue.message_count()
+        self.channel.queue_declare(name, options, FieldTable::default()).await.unwrap()
     }
 
     /// How many messages are ready, and how many in hand: in the queue, and in those where its messages wait.

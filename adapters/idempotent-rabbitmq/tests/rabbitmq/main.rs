@@ -8,6 +8,10 @@ mod counting;
 mod effects;
 mod outages;
 mod parking;
+mod recovery;
+mod requeueing;
 mod retries;
 mod start;
+#[cfg(feature = "rustls")]
+mod tls;
 mod workers;

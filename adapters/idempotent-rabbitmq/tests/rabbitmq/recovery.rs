@@ -1,0 +1,97 @@
+//! Connections that recover by themselves, which a source does not want.
+
+use std::sync::Arc;
+
+use idempotent_core::consumer::Consumer;
+use idempotent_rabbitmq::RabbitMqSource;
+use idempotent_rabbitmq::lapin::options::{BasicAckOptions, BasicGetOptions};
+use idempotent_rabbitmq::lapin::{Connection, ConnectionProperties};
+use idempotent_servers::{Server, TcpProxy, require};
+use tokio::sync::Semaphore;
+
+use crate::broker::{Brokered, CLASSIC};
+use crate::effects::{Effects, Running, attempts, engine, millis, secs, until};
+
+fn recovering() -> ConnectionProperties {
+    ConnectionProperties::default().enable_auto_recover()
+}
+
+/// The URL of the broker behind a proxy.
+fn url(proxy: &TcpProxy) -> String {
+    format!("amqp://guest:guest@{}/%2f", proxy.address())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_acknowledgement_from_before_a_recovery_is_dropped_and_says_so() {
+    require!(Server::RabbitMq);
+    let brokered = Brokered::start(CLASSIC).await;
+    brokered.publish("order-7", "tea").await;
+    let proxy = TcpProxy::start(brokered.server.address()).await;
+    let connection = Connection::connect(&url(&proxy), recovering()).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let queue = || brokered.queue.as_str().into();
+    let got = channel.basic_get(queue(), BasicGetOptions::default()).await.unwrap().unwrap();
+    proxy.cut();
+    let again = async {
+        loop {
+            match channel.basic_get(queue(), BasicGetOptions::default()).await {
+                Ok(Some(got)) => return got,
+                _ => tokio::time::sleep(millis(20)).await,
+            }
+        }
+    };
+    let again = tokio::time::timeout(secs(60), again).await.expect("the channel recovers");
+    assert!(!got.acker.ack(BasicAckOptions::default()).await.unwrap());
+    assert!(got.acker.poisoned() && again.redelivered);
+    assert!(again.acker.ack(BasicAckOptions::default()).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_recovers_is_replaced_and_keeps_no_messages() {
+    require!(Server::RabbitMq);
+    let brokered = Brokered::start(CLASSIC).await;
+    for number in 0..8 {
+        brokered.publish(&format!("order-{number}"), &number.to_string()).await;
+    }
+    let proxy = TcpProxy::start(brokered.server.address()).await;
+    let (begun, effects, gate) =
+        (Effects::default(), Effects::default(), Arc::new(Semaphore::new(0)));
+    let (starting, counted, open) = (begun.clone(), effects.clone(), Arc::clone(&gate));
+    let consumer = Consumer::builder("shop.ship", &engine())
+        .concurrency(4)
+        .attempts(attempts(3))
+        .handler(move |payload: String| {
+            starting.add(&payload);
+            let (counted, open) = (counted.clone(), Arc::clone(&open));
+            async move {
+                drop(open.acquire().await);
+                counted.add(&payload);
+                Ok::<_, String>(())
+            }
+        });
+    let through = url(&proxy);
+    let source = RabbitMqSource::connecting(
+        move || {
+            let through = through.clone();
+            async move { Connection::connect(&through, recovering()).await }
+        },
+        brokered.queue.as_str(),
+    );
+    let running = Running::start(&consumer, source.dead_letters(brokered.dead()));
+    until(|| begun.all().len() == 4).await;
+    proxy.cut();
+    gate.add_permits(1000);
+    until(|| effects.all().len() == 8).await;
+    // The one that has come back would be a second one, with messages that nobody receives.
+    let alone = async {
+        let mut times = 0;
+        while times < 20 {
+            times = if brokered.consumers().await == 1 { times + 1 } else { 0 };
+            tokio::time::sleep(millis(50)).await;
+        }
+    };
+    tokio::time::timeout(secs(60), alone).await.expect("there is one consumer");
+    running.stop().await;
+    assert_eq!(brokered.ready().await, 0);
+    assert!(effects.all().iter().all(|(_, count)| *count == 1), "{:?}", effects.all());
+}
