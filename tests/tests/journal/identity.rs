@@ -1,8 +1,10 @@
 //! Which step is which, and what it may not be.
 
-use idempotent_core::{Error, ErrorKind, Operation, current, idempotent, testing};
+use idempotent_core::model::{StepEntry, StepStatus};
+use idempotent_core::store::Scan;
+use idempotent_core::{Error, ErrorKind, Idempotency, Operation, current, idempotent, testing};
 
-use crate::shop::{Ledger, Shop, failure};
+use crate::shop::{LEASE, Shop, failure};
 
 #[tokio::test]
 async fn a_second_use_of_a_step_without_a_key_is_refused_after_it_succeeded() {
@@ -76,20 +78,12 @@ async fn keys_are_derived_for_the_step_and_counted_within_it() {
 #[tokio::test]
 async fn a_recorded_step_with_another_payload_is_refused_by_name() {
     let shop = Shop::new();
-    let charge = |cents: u32| {
-        let step = Operation::new("charge").step().fingerprint(&cents);
-        let ledger = shop.ledger.clone();
-        step.returning::<Result<u32, Error>>().run(move || async move {
-            ledger.note("charge");
-            Ok(cents)
-        })
-    };
     shop.interrupted(|| async {
-        charge(1).await?;
+        charge_cents(&shop, 1).await?;
         Err(failure().await)
     })
     .await;
-    let refused = shop.call(|| charge(2)).await.unwrap_err();
+    let refused = shop.call(|| charge_cents(&shop, 2)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Incompatible);
     assert!(refused.to_string().contains("step `charge`"), "{refused}");
     assert_eq!(shop.ledger.count("charge"), 1);
@@ -120,14 +114,6 @@ async fn a_recorded_step_of_another_version_is_refused_by_name_and_runs_nothing(
 #[tokio::test]
 async fn a_recorded_step_whose_result_type_has_changed_runs_nothing_again() {
     let shop = Shop::new();
-    let charge = |ledger: Ledger| async move {
-        let step = Operation::new("charge").step().returning::<Result<Receipt, Error>>();
-        let charged = step.run(|| async {
-            ledger.note("charge");
-            Ok(Receipt { number: 7, cents: 1990 })
-        });
-        Ok(charged.await?.cents)
-    };
     shop.interrupted(|| async {
         shop.step("hold").await?;
         charge_of_an_older_version(&shop).await?;
@@ -137,7 +123,7 @@ async fn a_recorded_step_whose_result_type_has_changed_runs_nothing_again() {
     for _ in 0..2 {
         let refused = shop.call(|| async {
             shop.step("hold").await?;
-            let charged = charge(shop.ledger.clone()).await?;
+            let charged = charge_of_a_newer_version(&shop).await?;
             Ok(charged + shop.step("ship").await?)
         });
         let refused = refused.await.unwrap_err();
@@ -154,10 +140,139 @@ async fn a_recorded_step_whose_result_type_has_changed_runs_nothing_again() {
     assert_eq!(finished.await.unwrap(), 1990);
 }
 
+#[tokio::test]
+async fn a_step_around_one_with_another_payload_has_no_result_whatever_its_body_says() {
+    let shop = Shop::new();
+    let old = || pay(charge_cents(&shop, 1));
+    interrupted_in(&shop, charge_cents(&shop, 1)).await;
+    let refused = swallowed(&shop, charge_cents(&shop, 2)).await;
+    assert_eq!(refused.kind(), ErrorKind::Incompatible, "{refused}");
+    assert_eq!(entry_of(&shop, "pay").await.status(), StepStatus::Tried);
+    assert_eq!(shop.call(old).await.unwrap(), 1);
+    assert_eq!(shop.ledger.count("charge"), 1);
+}
+
+#[tokio::test]
+async fn a_step_around_one_that_cannot_be_decoded_has_no_result_whatever_its_body_says() {
+    let shop = Shop::new();
+    let old = || pay(charge_of_an_older_version(&shop));
+    interrupted_in(&shop, charge_of_an_older_version(&shop)).await;
+    let refused = swallowed(&shop, charge_of_a_newer_version(&shop)).await;
+    assert_eq!(refused.kind(), ErrorKind::Decode, "{refused}");
+    assert_eq!(entry_of(&shop, "pay").await.status(), StepStatus::Tried);
+    assert_eq!(shop.call(old).await.unwrap(), 1990);
+    assert_eq!(shop.ledger.count("charge"), 1);
+}
+
+/// A step around others.
+async fn pay(body: impl Future<Output = Result<u32, Error>>) -> Result<u32, Error> {
+    Operation::new("pay").step().returning::<Result<u32, Error>>().run(|| body).await
+}
+
+/// A run that ends within `pay`, behind this step of it.
+async fn interrupted_in(shop: &Shop, charge: impl Future<Output = Result<u32, Error>>) {
+    shop.interrupted(|| {
+        pay(async {
+            charge.await?;
+            Err(failure().await)
+        })
+    })
+    .await;
+}
+
+/// The error of a call whose `pay` goes on from the error of this step.
+async fn swallowed(shop: &Shop, charge: impl Future<Output = Result<u32, Error>>) -> Error {
+    let call = shop.call(|| {
+        pay(async {
+            charge.await.unwrap_err();
+            Ok(0)
+        })
+    });
+    call.await.unwrap_err()
+}
+
+/// What the journal of the only call says of a step.
+async fn entry_of(shop: &Shop, name: &str) -> StepEntry {
+    let engine = shop.test.engine();
+    let page = engine.scan(&Scan::unfinished()).await.unwrap();
+    let call = engine.inspect(page.entries[0].id()).await.unwrap().unwrap();
+    let entry = call.steps().iter().find(|(_, entry)| entry.name() == name);
+    entry.unwrap().1.clone()
+}
+
+/// Stores tell them apart by that, and so does whoever settles a late one.
+#[tokio::test]
+async fn attempts_of_a_step_in_two_runs_differ() {
+    let shop = Shop::new();
+    let fail = || async {
+        let step = Operation::new("ship").step().key(&3).returning::<Result<u32, Error>>();
+        step.run(|| async { Err(failure().await) }).await.unwrap_err();
+    };
+    shop.interrupted(|| async {
+        shop.step("hold").await?;
+        fail().await;
+        shop.step("note").await?;
+        Err(failure().await)
+    })
+    .await;
+    let first = entry_of(&shop, "ship").await;
+    shop.interrupted(|| async {
+        shop.step("hold").await?;
+        shop.keyed_step("ship", 3).await?;
+        Err(failure().await)
+    })
+    .await;
+    let second = entry_of(&shop, "ship").await;
+    assert_eq!((first.status(), second.status()), (StepStatus::Tried, StepStatus::Recorded));
+    assert_ne!(first.attempt(), second.attempt(), "each is the second of its run");
+}
+
+#[tokio::test]
+async fn a_refusal_by_an_engine_that_redacts_keys_does_not_show_one_that_was_recorded() {
+    let shop = Shop::new();
+    let charge = |version| {
+        let step = Operation::new("charge").version(version).step().key("card 4242");
+        step.returning::<Result<u32, Error>>().run(|| async { Ok(1) })
+    };
+    shop.interrupted(|| async {
+        charge(1).await?;
+        Err(failure().await)
+    })
+    .await;
+    let shown = shop.call(|| charge(2)).await.unwrap_err();
+    assert!(shown.to_string().contains("`charge[card 4242]`"), "{shown}");
+    let redacting = Idempotency::builder(shop.store().clone()).redact_keys().build();
+    let call = Operation::new("checkout").lease(LEASE).key("order 7").engine(&redacting);
+    let redacted = call.returning::<Result<u32, Error>>().run(|| charge(2)).await.unwrap_err();
+    assert_eq!(redacted.kind(), ErrorKind::Incompatible, "{redacted}");
+    assert!(redacted.to_string().contains("`charge`"), "{redacted}");
+    assert!(!format!("{redacted:?} {redacted}").contains("4242"), "{redacted:?}");
+}
+
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Receipt {
     number: u32,
     cents: u32,
+}
+
+async fn charge_of_a_newer_version(shop: &Shop) -> Result<u32, Error> {
+    let step = Operation::new("charge").step().returning::<Result<Receipt, Error>>();
+    let charged = step.run(|| async {
+        shop.ledger.note("charge");
+        Ok(Receipt { number: 7, cents: 1990 })
+    });
+    Ok(charged.await?.cents)
+}
+
+/// A step whose payload this is.
+async fn charge_cents(shop: &Shop, cents: u32) -> Result<u32, Error> {
+    let step = Operation::new("charge").step().fingerprint(&cents);
+    let step = step.returning::<Result<u32, Error>>();
+    step.run(|| async {
+        shop.ledger.note("charge");
+        Ok(cents)
+    })
+    .await
 }
 
 async fn charge_of_an_older_version(shop: &Shop) -> Result<u32, Error> {

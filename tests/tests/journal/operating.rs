@@ -1,6 +1,6 @@
 //! What operators do with calls that have steps.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use idempotent_core::engine::Resolution;
 use idempotent_core::model::StepStatus;
@@ -52,6 +52,55 @@ async fn a_call_with_a_step_in_doubt_is_not_resolved_as_never_happened() {
     assert_eq!(now.state(), State::Indeterminate);
     assert!(now.steps().iter().any(|(_, step)| step.status() == StepStatus::Begun));
     assert_eq!(shop.ledger.count("charge"), 1);
+}
+
+/// All of them in the same millisecond.
+#[tokio::test]
+async fn quick_steps_are_shown_in_the_order_in_which_they_were_asked_for() {
+    let shop = Shop::new();
+    let names = ["hold", "charge", "label", "ship", "note", "mail", "close", "archive"];
+    shop.interrupted(|| async {
+        for name in names {
+            shop.step(name).await?;
+        }
+        Err(failure().await)
+    })
+    .await;
+    let engine = shop.test.engine();
+    let page = engine.scan(&Scan::unfinished()).await.unwrap();
+    let call = engine.inspect(page.entries[0].id()).await.unwrap().unwrap();
+    let shown: Vec<_> = call.steps().iter().map(|(_, step)| step.name()).collect();
+    assert_eq!(shown, names);
+}
+
+/// The two clocks of this test differ by as long as the step takes.
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_step_that_is_at_most_once_has_the_wall_time() {
+    let shop = Shop::new();
+    let charge = || async {
+        let step = Operation::new("charge").guarantee(Guarantee::AtMostOnce).step();
+        let step = step.returning::<Result<u32, Error>>();
+        step.run(|| async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            Ok(1)
+        })
+        .await
+    };
+    let before = SystemTime::now() - Duration::from_millis(1);
+    shop.interrupted(|| async {
+        shop.step("hold").await?;
+        charge().await?;
+        Err(failure().await)
+    })
+    .await;
+    let after = SystemTime::now();
+    let engine = shop.test.engine();
+    let page = engine.scan(&Scan::unfinished()).await.unwrap();
+    let call = engine.inspect(page.entries[0].id()).await.unwrap().unwrap();
+    let step = call.steps().iter().find(|(_, step)| step.name() == "charge").unwrap();
+    assert_eq!(step.1.status(), StepStatus::Recorded);
+    assert!(step.1.took() >= Duration::from_secs(5), "{:?}", step.1.took());
+    assert!((before..=after).contains(&step.1.written()), "{:?}", step.1.written());
 }
 
 #[tokio::test]

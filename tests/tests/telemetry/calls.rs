@@ -176,6 +176,33 @@ async fn a_body_without_a_record_is_unrecorded() {
     captured.assert_body_is_inside();
 }
 
+#[tokio::test]
+async fn the_span_of_a_step_says_how_it_began_and_closes() {
+    let captured = Captured::start();
+    let engine = Idempotency::new(MemoryStore::new());
+    let run = |fails: bool| {
+        let call = CHARGE.key("k").engine(&engine).returning::<Result<u8, Error>>();
+        call.run(move || async move {
+            idempotent_core::step("hold", || async { Ok::<u8, Error>(1) }).await?;
+            let key = if fails { "" } else { "line" };
+            let ship = Operation::new("ship").step().key(key).returning::<Result<u8, Error>>();
+            ship.run(|| async { Ok(1) }).await
+        })
+    };
+    run(true).await.unwrap_err();
+    run(false).await.unwrap();
+    let spans = captured.log().spans("step");
+    assert!(spans.iter().all(|span| span.closed), "{spans:?}");
+    let began = spans.iter().map(|span| (span.field("name"), span.field("outcome")));
+    let expected = [
+        ("hold", "executed"),
+        ("ship", "misconfigured"),
+        ("hold", "replayed"),
+        ("ship", "executed"),
+    ];
+    assert_eq!(began.collect::<Vec<_>>(), expected);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_call_in_steps_is_open_until_its_reservation_ends() {
     let captured = Captured::start();

@@ -23,8 +23,8 @@ use super::warnings;
 /// A shard with fewer slots is not worth sweeping.
 const MIN_SWEPT_SLOTS: usize = 64;
 
-/// For so many steps a journal has room at first.
-const USUAL_STEPS: usize = 14;
+/// For so many steps a journal has room at first: as many as fit into eight places of a table, some 400 bytes.
+const USUAL_STEPS: usize = 7;
 
 /// The pause between two sweeps of all shards, for each slot of the cap: a store that is full of
 /// live reservations spends a few percent of one core on finding nothing to sweep.

@@ -101,7 +101,7 @@ impl Keys {
 
 /// The key of a record's journal.
 pub(super) fn journal_of(key: &str) -> String {
-    // Everything before the hash, which only a name without a colon lacks.
+    // The prefix and the operation, with the colon behind them, which every record's key has.
     let operation = key.rfind(':').map_or("", |colon| &key[..=colon]);
     let mut journal = String::with_capacity(operation.len() + key.len() + 2);
     for part in [operation, "{", key, "}"] {

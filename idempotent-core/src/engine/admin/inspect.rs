@@ -311,7 +311,8 @@ impl Idempotency {
                 return Err(Error::of(ErrorKind::NotAuthentic, id).detail(why));
             }
         }
-        steps.sort_by_key(|(step, entry)| (began(entry), entry.written(), *step));
+        // Of quick ones that are at least once, the attempts tell the order in which their run asked for them.
+        steps.sort_by_key(|(id, step)| (began(step), step.written(), step.attempt().number(), *id));
         Ok(steps)
     }
 

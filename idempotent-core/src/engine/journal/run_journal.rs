@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, OnceCell};
 use tokio::time::Instant;
 
+use super::arrival::{Arrival, FirstArrival};
 use super::poison::Poison;
-use super::run_step::{RunStep, StepPhase};
+use super::run_step::{Asked, RunStep, StepPhase, has_result};
 use crate::error::{Error, ErrorKind};
-use crate::model::{IdHasher, Record, RecordId, StepEntry, StepId, StepStatus, Token};
+use crate::model::{IdHasher, Record, RecordId, StepEntry, StepId, Token};
 
 /// For so many steps a run has room at first.
 const USUAL_STEPS: usize = 14;
@@ -24,7 +25,7 @@ pub(in crate::engine) struct RunJournal {
     pub(in crate::engine) record: Record,
     /// Whether an earlier run has written steps.
     pub(in crate::engine) is_resumed: bool,
-    /// When it was first asked for a step, and the wall time then.
+    /// When it was opened, and the wall time then.
     began: (Instant, Duration),
     state: Mutex<State>,
     /// Somebody may go on: a step has arrived, or the run is poisoned.
@@ -39,7 +40,7 @@ struct State {
     /// How many steps of which scope are expected.
     expected: HashMap<StepId, usize, IdHasher>,
     last_arrival: Instant,
-    /// How many steps were asked for that had no result.
+    /// How often a step was asked for that had no result yet: the number of the last one.
     arrivals: u64,
     /// Steps that the next write names: they ran, and have no result.
     unnamed: Vec<(StepId, StepEntry)>,
@@ -50,26 +51,6 @@ struct State {
     /// Whether the store has said that it has the journal.
     is_marked: bool,
     bytes: usize,
-}
-
-/// What a step finds when it is asked for.
-pub(in crate::engine) enum Arrival {
-    /// It runs, unless the journal has its result.
-    First(FirstArrival),
-    /// It has a result: one of this run or, if what earlier runs have written was there, one of theirs.
-    Recorded(StepEntry),
-}
-
-/// What is known when a step is asked for that has no result in this run.
-pub(in crate::engine) struct FirstArrival {
-    /// What the journal surely says of it, if that is loaded.
-    pub(in crate::engine) stored: Option<StepEntry>,
-    /// Whether what earlier runs have written was there by then.
-    pub(in crate::engine) is_loaded: bool,
-    /// How many were asked for that had no result, this one included.
-    pub(in crate::engine) nth: u64,
-    /// How many steps there are, this one included, and the bytes of their entries.
-    pub(in crate::engine) size: (usize, usize),
 }
 
 /// What a write is to know of its journal.
@@ -83,8 +64,7 @@ pub(in crate::engine) struct WriteContext {
 impl RunJournal {
     pub(in crate::engine) fn new(name: Token, record: Record, is_resumed: bool) -> Self {
         let hasher = IdHasher::random();
-        let wall_time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let began = (Instant::now(), wall_time);
+        let began = (Instant::now(), wall_clock());
         let state = State {
             poison: None,
             steps: HashMap::with_capacity_and_hasher(USUAL_STEPS, hasher.clone()),
@@ -105,8 +85,10 @@ impl RunJournal {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The wall time at a moment that was just read from the other clock, as time since 1970. It is for people, and one
-    /// clock is enough for each step.
+    /// The wall time at a moment that was just read from the other clock, as time since 1970: that when the journal was
+    /// opened, and what the other clock counted since then. What sets the wall clock within a run is not in it, nor is,
+    /// on some systems, a time for which the machine was suspended. It is for people, and one clock is enough for each
+    /// step.
     pub(in crate::engine) fn wall_time(&self, now: Instant) -> Duration {
         let (began, wall_time) = self.began;
         wall_time + now.saturating_duration_since(began)
@@ -148,40 +130,23 @@ impl RunJournal {
         if let Some(poison) = &state.poison {
             return Err(poison.error(record));
         }
-        let misconfigured = |why: &str| {
-            let why = format!("step `{}`{why}", label());
-            Err(Error::of(ErrorKind::Misconfigured, record).detail(why))
-        };
-        let (mut was_expected, mut is_recorded) = (false, false);
-        let stored = match state.steps.entry(step) {
+        let asked = match state.steps.entry(step) {
             Place::Vacant(place) => {
-                let phase = StepPhase::Arrived;
-                place.insert(RunStep { part_of, stored: None, phase });
-                None
+                place.insert(RunStep::arrived(part_of));
+                Asked::Anew { was_expected: false, is_recorded: false, stored: None }
             }
-            Place::Occupied(mut place) => match (place.get().phase, &place.get().stored) {
-                (StepPhase::Arrived | StepPhase::Running, _) => {
-                    return misconfigured(
-                        " is already running in this call: give each use a key of its own, as in `key = line.id`, and two functions of one name a `name` each",
-                    );
-                }
-                (StepPhase::Succeeded, Some(entry)) if is_keyed => {
-                    return Ok(Arrival::Recorded(entry.clone()));
-                }
-                (StepPhase::Succeeded, _) => {
-                    return misconfigured(
-                        " has already succeeded in this call: give each use a key of its own, as in `key = line.id`, and two functions of one name a `name` each",
-                    );
-                }
-                (phase @ (StepPhase::Expected | StepPhase::Failed), stored) => {
-                    was_expected = phase == StepPhase::Expected;
-                    let stored = stored.clone();
-                    is_recorded = is_loaded && stored.as_ref().is_some_and(has_result);
-                    place.get_mut().phase =
-                        if is_recorded { StepPhase::Succeeded } else { StepPhase::Arrived };
-                    stored
-                }
-            },
+            Place::Occupied(mut place) => {
+                place.get_mut().ask(is_keyed, is_loaded).map_err(|why| {
+                    let why = format!("step `{}` {why}", label());
+                    Error::of(ErrorKind::Misconfigured, record).detail(why)
+                })?
+            }
+        };
+        let (was_expected, is_recorded, stored) = match asked {
+            Asked::Again(entry) => return Ok(Arrival::Recorded(entry)),
+            Asked::Anew { was_expected, is_recorded, stored } => {
+                (was_expected, is_recorded, stored)
+            }
         };
         if was_expected {
             state.one_less(part_of);
@@ -388,9 +353,9 @@ impl State {
     }
 }
 
-/// Whether a step does not run again.
-fn has_result(entry: &StepEntry) -> bool {
-    matches!(entry.status(), StepStatus::Recorded | StepStatus::NotKept(_))
+/// The wall time now, as time since 1970.
+pub(in crate::engine) fn wall_clock() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 /// A step, for people.

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::lease_state::Lease;
 use super::outer_call::{Nesting, OuterCall};
-use crate::engine::journal::{Poison, RunJournal};
+use crate::engine::journal::{Poison, RunJournal, wall_clock};
 use crate::model::{Fingerprint, KeyParts, RecordId, StepHead, StepId, Token};
 
 /// A step that the body of a call has asked for.
@@ -48,6 +48,11 @@ impl StepScope {
             version: self.version,
             fingerprint: self.fingerprint,
         }
+    }
+
+    /// The same of what is rare and may be late, such as what an operator looks for: it has the wall clock's own time.
+    pub(in crate::engine) fn head_by_wall_clock(&self) -> StepHead<'_> {
+        StepHead { written: wall_clock(), ..self.head(Instant::now()) }
     }
 
     /// Ends the run, and marks every step that this one is a part of.

@@ -159,7 +159,7 @@ async fn begin(
     previous: Previous,
     types: Option<ResultTypes<'static>>,
 ) -> Result<HeldStep, Error> {
-    let entry = held.scope.head(Instant::now()).begun(types);
+    let entry = held.scope.head_by_wall_clock().begun(types);
     let entry = write::sealed(&held.engine, &held.scope, &held.scope.id, entry);
     // From here on the journal may say so.
     held.begun = Some(entry.clone());

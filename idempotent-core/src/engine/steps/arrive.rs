@@ -13,7 +13,7 @@ use crate::engine::idempotency::Idempotency;
 use crate::engine::journal::{Arrival, FirstArrival, RunJournal};
 use crate::engine::lease::{CurrentCall, Lease, Nesting, OuterCall as _, StepScope};
 use crate::error::{Error, ErrorKind};
-use crate::model::{Guarantee, KeyProblem, StepId, Token, name_fault};
+use crate::model::{Guarantee, KeyParts, KeyProblem, StepId, Token, name_fault};
 
 /// The shortest time for which a call with steps is kept once its owner is lost.
 const SHORTEST_RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -36,25 +36,9 @@ pub(super) fn arrive(
     let Some((lease, outer)) = caller.steps() else {
         return Err(refusal::unrecorded(caller.record_id(), name));
     };
-    let id = &lease.id;
-    let engine = Idempotency::from_ref(&lease.engine);
-    let Some(engine) = engine else { return Err(refusal::unrecorded(id, name)) };
-    if lease.is_ending() {
-        return Err(refusal::outlived(id, name));
-    }
-    if engine.store().journal().is_none() {
-        return Err(refusal::without_journals(&engine, id, name));
-    }
-    if let Some(fault) = name_fault(name) {
-        return Err(refusal::of(ErrorKind::Misconfigured, id, name, fault));
-    }
-    let key = request.key.transpose().map_err(|problem| of_key(problem, lease, name))?;
+    let (id, engine) = (&lease.id, engine_of(lease, name)?);
     let settings = engine.settings();
-    if let Some(key) = key.as_ref().filter(|key| key.len() > settings.max_key_bytes) {
-        let limit = settings.max_key_bytes;
-        let why = format!("its key has {} bytes, but the limit is {limit}", key.len());
-        return Err(refusal::of(ErrorKind::Misconfigured, id, name, &why).limited_to(limit));
-    }
+    let key = checked_key(request.key, lease, name, settings.max_key_bytes)?;
     let fingerprint = match request.digest.map(|digest| *digest) {
         None => None,
         Some(Ok(digest)) => Some(fingerprint_of(digest, settings.secret.as_ref())),
@@ -76,8 +60,7 @@ pub(super) fn arrive(
         }
     };
     let attempt = match request.guarantee {
-        // Nothing compares it, so it need not be guarded against a clock or a fork.
-        Guarantee::AtLeastOnce => lease.reservation.token().nth(first.nth),
+        Guarantee::AtLeastOnce => first.attempt(lease.reservation.token()),
         _ => Token::random(),
     };
     let (lease, journal, outer) = (Arc::clone(lease), Arc::clone(journal), outer.cloned());
@@ -99,11 +82,46 @@ pub(super) fn arrive(
     Ok(ArrivedStep::First(HeldStep::new(engine, Arc::new(scope)), first))
 }
 
+/// The engine of a call that may have a step of this name.
+fn engine_of(lease: &Lease, name: &str) -> Result<Idempotency, Error> {
+    let id = &lease.id;
+    let engine = Idempotency::from_ref(&lease.engine);
+    let Some(engine) = engine else { return Err(refusal::unrecorded(id, name)) };
+    if lease.is_ending() {
+        return Err(refusal::outlived(id, name));
+    }
+    if engine.store().journal().is_none() {
+        return Err(refusal::without_journals(&engine, id, name));
+    }
+    match name_fault(name) {
+        Some(fault) => Err(refusal::of(ErrorKind::Misconfigured, id, name, fault)),
+        None => Ok(engine),
+    }
+}
+
 fn begin_journal(engine: &Idempotency, lease: &Lease) -> RunJournal {
     let name = lease.reservation.token();
     let retention = engine.settings().retention.max(lease.ttl).max(SHORTEST_RETENTION);
     let record = engine.seal(lease.id(), &lease.reservation.with_journal(name, retention));
     RunJournal::new(name, record, false)
+}
+
+/// The key of a step that has one, which may be so long.
+fn checked_key(
+    key: Option<Result<Box<KeyParts>, KeyProblem>>,
+    lease: &Lease,
+    name: &str,
+    max_bytes: usize,
+) -> Result<Option<Box<KeyParts>>, Error> {
+    let key = key.transpose().map_err(|problem| of_key(problem, lease, name))?;
+    match key.as_ref().map(|key| key.len()).filter(|length| *length > max_bytes) {
+        Some(length) => {
+            let why = format!("its key has {length} bytes, but the limit is {max_bytes}");
+            let error = refusal::of(ErrorKind::Misconfigured, &lease.id, name, &why);
+            Err(error.limited_to(max_bytes))
+        }
+        None => Ok(key),
+    }
 }
 
 /// The fault is the body's and not the client's, whose key is that of the call.

@@ -12,7 +12,7 @@ use crate::engine::journal::Poison;
 use crate::engine::lease::{CurrentCall, OuterCall as _, StepScope};
 use crate::engine::settle::ReservationRef;
 use crate::error::{Error, ErrorKind};
-use crate::model::{StepEntry, StepStatus};
+use crate::model::{StepEntry, StepHead, StepStatus};
 
 /// A step that may run.
 pub(crate) struct HeldStep {
@@ -66,6 +66,11 @@ impl HeldStep {
     /// How long its body has run at that moment.
     pub(super) fn took(&self, now: Instant) -> Duration {
         self.start.map_or(Duration::ZERO, |start| now.saturating_duration_since(start))
+    }
+
+    /// What the entry of its end at that moment has.
+    pub(super) fn head(&self, now: Instant) -> StepHead<'_> {
+        if self.begun.is_some() { self.scope.head_by_wall_clock() } else { self.scope.head(now) }
     }
 
     /// The step, for its body.
@@ -136,7 +141,7 @@ fn dropped(scope: &StepScope, panics: bool, in_doubt: bool) -> Poison {
 fn take_back(engine: Idempotency, scope: Arc<StepScope>, begun: StepEntry) {
     let Ok(runtime) = Handle::try_current() else { return };
     runtime.spawn(async move {
-        let entry = scope.head(Instant::now()).entry(StepStatus::Tried, Duration::ZERO, b"");
+        let entry = scope.head_by_wall_clock().entry(StepStatus::Tried, Duration::ZERO, b"");
         let write = StepWrite { entry, replaces: Previous::Entry(begun), begins: false };
         if let Err(error) = write::write(&engine, &scope, write).await {
             tracing::debug!(

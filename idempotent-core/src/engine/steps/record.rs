@@ -42,13 +42,13 @@ impl HeldStep {
         encode: impl FnOnce(&mut RecordBytes) -> Result<(), E>,
     ) -> Result<StepEntry, E> {
         let (now, max_bytes) = (Instant::now(), self.engine.settings().max_result_bytes);
-        self.scope.head(now).recorded(self.took(now), max_bytes, encode)
+        self.head(now).recorded(self.took(now), max_bytes, encode)
     }
 
     /// The entry of a step whose result is not kept.
     pub(crate) fn not_kept(&self, why: NotKept) -> StepEntry {
         let now = Instant::now();
-        self.scope.head(now).entry(StepStatus::NotKept(why), self.took(now), b"")
+        self.head(now).entry(StepStatus::NotKept(why), self.took(now), b"")
     }
 
     /// Ends the step: at once if there is nothing to write or its store answers at once, and otherwise once that is
@@ -72,7 +72,7 @@ impl HeldStep {
             (Some(entry), Some(begun)) => (entry, Previous::Entry(begun.clone())),
             (None, Some(begun)) => {
                 let now = Instant::now();
-                let entry = self.scope.head(now).entry(StepStatus::Tried, self.took(now), b"");
+                let entry = self.head(now).entry(StepStatus::Tried, self.took(now), b"");
                 (entry, Previous::Entry(begun.clone()))
             }
             (None, None) => {

@@ -49,6 +49,11 @@ impl Token {
         Self(u128::from_ne_bytes(self.0).wrapping_add(nth.into()).to_ne_bytes())
     }
 
+    /// A number whose order is that of the tokens that follow from one.
+    pub(crate) const fn number(self) -> u128 {
+        u128::from_ne_bytes(self.0)
+    }
+
     /// Makes a token from its bytes.
     #[must_use]
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {

@@ -28,7 +28,7 @@ pub(crate) struct StepHead<'a> {
     pub(crate) part_of: StepId,
     pub(crate) name: &'a str,
     pub(crate) key: Option<&'a KeyParts>,
-    /// Since 1970.
+    /// Since 1970; see [`StepEntry::written`].
     pub(crate) written: Duration,
     pub(crate) attempt: Token,
     pub(crate) version: u32,
@@ -148,8 +148,12 @@ impl StepEntry {
         StepId::from_bytes(self.array(19))
     }
 
-    /// When it was written: when its run asked for its first step, by its owner's clock, and the time since then. This is for
-    /// people; no decision depends on it.
+    /// When it was written, by its owner's clocks: the wall time when its run opened the journal, and what the monotonic
+    /// clock counted since then, in milliseconds. So a wall clock that was set within the run does not show, nor does,
+    /// on some systems, a time for which the machine was suspended. The beginning and the end of a step that is *at most
+    /// once* have the wall time itself.
+    ///
+    /// This is for people; no decision depends on it.
     #[must_use]
     pub fn written(&self) -> SystemTime {
         let mut millis = [0; 8];
@@ -313,6 +317,7 @@ mod tests {
             assert_eq!((read.result(), read.took()), (&b"result"[..], Duration::from_millis(12)));
             assert_eq!(read.fingerprint(), Some(Fingerprint::from_bytes([7; 32])));
             assert_eq!(read.attempt(), Token::from_bytes([9; 16]));
+            assert_eq!(read.written(), UNIX_EPOCH + Duration::from_millis(1_790_000_000_000));
         }
     }
 

@@ -6,7 +6,8 @@
 //!  2  flags         u8    which fields follow
 //!  3  attempt       16 bytes, no two the same: which attempt of the step wrote it; random where it is at most once
 //! 19  part of       32 bytes: the id of the call or the step around it
-//! 51  ended         u48   milliseconds since 1970, by the writer's clock; for people only
+//! 51  written       u48   milliseconds since 1970: the wall time when the run opened the journal, and monotonic time since
+//!                         then; of a step that is at most once, the wall time. For people only
 //! 57  took          u32   milliseconds
 //! 61  version       u32
 //! 65  name          u16   length of the step's name in bytes

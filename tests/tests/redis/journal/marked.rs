@@ -7,7 +7,7 @@ use idempotent_core::store::{
 use idempotent_servers::{Flavor, Server, require};
 use idempotent_tests::Runs;
 
-use super::run::{BEGUN, Behind, RECORDED, Run, call, entry, step};
+use super::run::{BEGUN, Behind, RECORDED, RETENTION, Run, call, entry, step};
 
 impl Run {
     /// Records a step, by an owner who knows that the journal is there.
@@ -71,6 +71,58 @@ async fn a_journal_that_belongs_to_no_record_is_begun_anew() {
     run.expect_written(&at.store, "charge", &own).await;
     assert_eq!(run.steps(&at.store).await, [(run.step("charge"), own)]);
     assert_eq!(at.number(&["HLEN", &journal]).await, 2, "its name and its step");
+}
+
+/// Which is kept for less time than the record.
+#[tokio::test]
+async fn a_journal_of_no_record_that_has_the_same_step_is_begun_anew_and_kept_with_the_record() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let lost = Run::with_a_step(&at.store).await;
+    lost.expect_written(&at.store, "ship", &entry(RECORDED, 2)).await;
+    let (record, journal) = lost.keys();
+    at.server.cli(&["PEXPIRE", &journal, "60000"]).await;
+    at.server.cli(&["DEL", &record]).await;
+    let plain = lost.attempt.win(&at.store).await;
+    let marked = plain.with_journal(plain.token(), RETENTION);
+    let run = Run { attempt: lost.attempt.clone(), plain, record: marked };
+    let own = entry(RECORDED, 3);
+    run.expect_written(&at.store, "charge", &own).await;
+    assert_eq!(run.steps(&at.store).await, [(run.step("charge"), own)]);
+    assert_eq!(at.number(&["HLEN", &journal]).await, 2, "its name and its step");
+    let ends = at.number(&["PEXPIRETIME", &journal]).await;
+    assert_eq!(at.number(&["PEXPIRETIME", &record]).await, ends);
+}
+
+#[tokio::test]
+async fn a_value_that_is_no_journal_is_an_error_and_stays() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let run = Run::begin(&at.store).await;
+    let (record, journal) = run.keys();
+    at.server.cli(&["SET", &journal, "of somebody else"]).await;
+    let refused = run.write(&at.store, "charge", &entry(RECORDED, 1)).await.unwrap_err();
+    assert_eq!(refused.kind(), StoreErrorKind::Malformed, "{refused}");
+    assert_eq!(at.server.cli(&["GET", &journal]).await.to_string(), "of somebody else");
+    let stored = at.store.load(&run.attempt.id).await.unwrap().unwrap();
+    assert_eq!(stored.record, run.plain, "it has no journal");
+    at.server.cli(&["DEL", &journal]).await;
+    run.expect_written(&at.store, "charge", &entry(RECORDED, 1)).await;
+    assert_eq!(at.number(&["EXISTS", &record, &journal]).await, 2);
+}
+
+#[tokio::test]
+async fn the_first_step_is_five_commands_for_the_server() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let run = Run::begin(&at.store).await;
+    at.server.cli(&["CONFIG", "RESETSTAT"]).await;
+    run.expect_written(&at.store, "charge", &entry(RECORDED, 1)).await;
+    let mut calls = Vec::new();
+    for command in ["getrange", "hset", "pttl", "set", "pexpire", "unlink", "hmget", "hsetnx"] {
+        calls.push(at.calls_of(command).await);
+    }
+    assert_eq!(calls, [1, 1, 1, 1, 1, 0, 0, 0]);
 }
 
 #[tokio::test]

@@ -42,7 +42,9 @@ if begins_journal then
   if may_replace == '2' then
     return 2
   end
-  -- All at once. Where a journal stands that its record did not take along when the server lost it, its name is not new.
+  -- A journal is never without its name: it is begun with it, and no command removes a field. So where the name and the
+  -- step are both new, there was no journal. Otherwise one stands there that belongs to no record, as where the server lost
+  -- the record that had it. A value of another type is none of ours: the command fails before anything is written.
   if redis.call('HSET', KEYS[2], 'name', name, step, entry) ~= 2 then
     redis.call('UNLINK', KEYS[2])
     redis.call('HSET', KEYS[2], 'name', name, step, entry)
