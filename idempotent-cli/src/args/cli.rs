@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{Bench, Consent, Filter, Move, Options, Target, Watch};
+use super::{Bench, Consent, Filter, Move, Options, Runs, Target, Watch};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -154,6 +154,8 @@ pub(crate) struct Resolve {
     #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub(crate) keep_for: Option<Duration>,
     #[command(flatten)]
+    pub(crate) runs: Runs,
+    #[command(flatten)]
     pub(crate) consent: Consent,
 }
 
@@ -211,6 +213,8 @@ pub(crate) struct Release {
     #[command(flatten)]
     pub(crate) target: Target,
     #[command(flatten)]
+    pub(crate) runs: Runs,
+    #[command(flatten)]
     pub(crate) consent: Consent,
 }
 
@@ -230,9 +234,14 @@ pub(crate) struct Purge {
     /// With --all: the states of the records to remove.
     #[arg(long, value_enum, value_delimiter = ',', requires = "all", value_name = "STATE")]
     pub(crate) state: Vec<super::StateName>,
+    /// With --all and --yes: the most records that may be removed. If more match, none is.
+    #[arg(long, requires = "all", value_name = "COUNT")]
+    pub(crate) expect: Option<u64>,
     /// With --all: reads as fast as the store answers, at the expense of those who use it meanwhile.
     #[arg(long, requires = "all")]
     pub(crate) fast: bool,
+    #[command(flatten)]
+    pub(crate) runs: Runs,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }

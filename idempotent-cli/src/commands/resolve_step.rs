@@ -105,6 +105,7 @@ async fn say(arguments: ResolveStep, context: &mut Context, kind: Kind) -> Resul
         consent: &arguments.consent,
         question,
         step: Some(StepReference::new(step, entry)),
+        owner: None,
         said: Some(name.to_owned()),
         result,
         names_key: true,

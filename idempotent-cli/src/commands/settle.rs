@@ -22,6 +22,8 @@ pub(super) struct Change<'a> {
     pub(super) question: String,
     /// The step that it is about, if it is about one.
     pub(super) step: Option<StepReference>,
+    /// What was seen of the call's owner, if the call runs.
+    pub(super) owner: Option<String>,
     /// What the operator says of the record, for the audit line.
     pub(super) said: Option<String>,
     /// The result that it gets.
@@ -51,6 +53,10 @@ pub(super) async fn settle<E: Into<Failure>>(
 ) -> Result<Exit, Failure> {
     let before = RecordDocument::new(seen, SystemTime::now());
     let id = seen.id().to_string();
+    let question = match &change.owner {
+        Some(owner) => format!("{} {owner}", change.question),
+        None => change.question.clone(),
+    };
     if change.consent.dry_run {
         let document = Document::Change {
             command: change.command,
@@ -67,7 +73,7 @@ pub(super) async fn settle<E: Into<Failure>>(
         } else {
             show(&mut context.output, seen, &before, change.result.as_ref())?;
             // The id is above, and too long for a line of text.
-            let question = change.question.replace(&id, "this call");
+            let question = question.replace(&id, "this call");
             let text = format!("dry run: nothing was changed; it would ask: {question}");
             paragraph(&mut context.output, &text)?;
         }
@@ -77,7 +83,11 @@ pub(super) async fn settle<E: Into<Failure>>(
         show(&mut context.output, seen, &before, change.result.as_ref())?;
         context.output.flush()?;
     }
-    let reason = agree(context, change.consent, &change.question).await?;
+    if let Some(owner) = change.owner.as_ref().filter(|_| change.consent.yes && !context.is_json())
+    {
+        eprintln!("{owner}");
+    }
+    let reason = agree(context, change.consent, &question).await?;
     let mut stood = before.clone();
     if !change.names_key {
         (stood.key, stood.scope) = (None, None);
@@ -86,6 +96,7 @@ pub(super) async fn settle<E: Into<Failure>>(
         command: change.command,
         subject: id.clone(),
         step: change.step.clone(),
+        owner: change.owner,
         said: change.said,
         result: change.result.filter(|_| context.audits_results()),
         before: Some(stood),

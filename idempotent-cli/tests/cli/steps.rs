@@ -12,6 +12,9 @@ use crate::shop::{checkout, hanging_checkout, import, in_doubt, parked};
 use crate::stores::{TestStore, on_every_store};
 
 /// A call that is dropped in its second step.
+/// A token of no record.
+const OTHER: &str = "01230123012301230123012301230123";
+
 async fn interrupted(engine: &Idempotency) {
     let checkout = Operation::new("shop.checkout").lease(Duration::from_secs(600));
     let call = checkout.key("order 7").engine(engine).returning::<Result<u32, Error>>();
@@ -90,7 +93,7 @@ async fn a_step_that_never_happened_runs_again(store: TestStore) {
     let log = store.file("audit.jsonl");
     let log_option = ["--audit-log", log.to_str().expect("UTF-8")];
     let never = resolve_step(&["--step", "charge/card 9", "--never-happened"]);
-    let (refused, code) = one(&store.url, &[&never[..], &["--seen", "0123"]].concat()).await;
+    let (refused, code) = one(&store.url, &[&never[..], &["--seen", OTHER]].concat()).await;
     assert_eq!((code, &refused["code"]), (4, &json!("refused")));
     let (dry, code) = one(&store.url, &[&never[..], &["--dry-run"]].concat()).await;
     assert_eq!((code, &dry["done"], &dry["dry_run"]), (0, &json!(false), &json!(true)));
@@ -162,7 +165,7 @@ async fn a_parked_call_is_resumed_by_what_show_prints(store: TestStore) {
     let log = store.file("audit.jsonl");
     let log_option = ["--audit-log", log.to_str().expect("UTF-8")];
     let resume = [&["resume", &id], &YES[..], &log_option].concat();
-    let (refused, code) = one(&store.url, &[&resume[..], &["--seen", "0123"]].concat()).await;
+    let (refused, code) = one(&store.url, &[&resume[..], &["--seen", OTHER]].concat()).await;
     assert_eq!((code, &refused["code"]), (4, &json!("refused")));
     let (dry, code) = one(&store.url, &[&resume[..], &["--dry-run"]].concat()).await;
     assert_eq!((code, &dry["done"], &dry["dry_run"]), (0, &json!(false), &json!(true)));
