@@ -69,7 +69,11 @@ pub(crate) enum Command {
     /// Removes records: the next call with their keys runs its body again.
     Purge(Purge),
     /// Creates or migrates the store's tables.
-    #[command(about = "Creates or migrates the tables of PostgreSQL or SQLite")]
+    #[command(
+        about = "Creates or migrates the tables of PostgreSQL or SQLite",
+        long_about = "Creates or migrates the tables of PostgreSQL or SQLite. With --dry-run it prints the SQL of the \
+                            versions that have not run yet"
+    )]
     Migrate(Migrate),
     /// Copies results to another store, while both are in use, and says what is left.
     #[command(name = "move")]
@@ -249,9 +253,8 @@ pub(crate) struct Purge {
 /// Arguments of `migrate`.
 #[derive(Args, Debug)]
 pub(crate) struct Migrate {
-    /// Prints the SQL of the versions that have not run yet, and runs none.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
 }
 
 /// Arguments of `outbox`.

@@ -127,7 +127,7 @@ fn report(
         matched: tally.matched,
         states: std::mem::take(&mut tally.states),
         scopes: tally.scopes.len() as u64,
-        newest_seconds: newest(tally).map(|age| seconds(age)),
+        newest_seconds: newest(tally).map(seconds),
         purged: tally.purged,
         changed: tally.changed,
         kept: std::mem::take(&mut tally.kept),

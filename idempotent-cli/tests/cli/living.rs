@@ -44,7 +44,7 @@ async fn a_call_whose_owner_renews_its_lease_is_left_alone(store: TestStore) {
         change(&["purge"]),
     );
     running.complete(&Ok("paid".to_owned())).await;
-    let id = store.engine.record_id("shop.pay", None, &"7").expect("an id");
+    let id = store.engine.record_id("shop.pay", None, "7").expect("an id");
     let seen = store.engine.inspect(&id).await.expect("it answers").expect("it is there");
     assert!(!seen.is_resolved(), "the result is the call's own");
 }

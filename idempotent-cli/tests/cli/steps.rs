@@ -53,6 +53,7 @@ on_every_store! {
     a_step_that_never_happened_runs_again,
     what_was_said_of_a_step_is_corrected,
     a_parked_call_is_resumed_by_what_show_prints,
+    a_parked_call_has_the_guarantee_of_its_operation_also_once_it_is_resolved,
     a_step_in_doubt_of_a_suspended_call_is_listed_and_watched,
 }
 
@@ -186,6 +187,19 @@ async fn a_parked_call_is_resumed_by_what_show_prints(store: TestStore) {
     assert_eq!(done.expect("it goes on"), 7);
     let (refused, code) = one(&store.url, &resume).await;
     assert_eq!((code, &refused["code"]), (4, &json!("refused")), "it is completed");
+}
+
+async fn a_parked_call_has_the_guarantee_of_its_operation_also_once_it_is_resolved(
+    store: TestStore,
+) {
+    let id = parked(&store.engine).await.id().to_string();
+    let resolve = [&["resolve", &id, "--happened", "7"], &YES[..]].concat();
+    let (done, code) = one(&store.url, &resolve).await;
+    assert_eq!((code, &done["done"]), (0, &json!(true)));
+    let (before, after) = (&done["before"], &done["after"]);
+    assert_eq!(before["guarantee"], json!("at_least_once"));
+    assert_eq!(after["guarantee"], json!("at_least_once"));
+    assert_eq!((&after["state"], &after["owner"]), (&json!("completed"), &json!("none")));
 }
 
 async fn a_step_in_doubt_of_a_suspended_call_is_listed_and_watched(store: TestStore) {
