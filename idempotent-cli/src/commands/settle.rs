@@ -104,7 +104,10 @@ pub(super) async fn settle<E: Into<Failure>>(
     let server = store.server();
     let audit = Audit::begin(context, change.consent, &reason, &server, &subject)?;
     // From here on Ctrl-C waits: what was begun has an end that is known.
-    let ((), audit) = audit.around(act).await?;
+    let audit = match audit.around(act).await {
+        Ok(((), audit)) => audit,
+        Err(failure) => return Err(as_it_is_now(store, seen, failure).await),
+    };
     let after = store.engine.inspect(seen.id()).await?;
     let after = after.map(|seen| Box::new(RecordDocument::new(&seen, SystemTime::now())));
     let document = Document::Change {
@@ -122,6 +125,24 @@ pub(super) async fn settle<E: Into<Failure>>(
         false => context.output.line(change.done)?,
     }
     Ok(Exit::Done)
+}
+
+/// A refusal with what the record is now, if it is not what was seen.
+async fn as_it_is_now(store: &Connected, seen: &Inspection, failure: Failure) -> Failure {
+    if failure.exit() != Exit::Refused {
+        return failure;
+    }
+    let Ok(now) = store.engine.inspect(seen.id()).await else { return failure };
+    let is = match now {
+        None => "there is no such record any more".to_owned(),
+        Some(now) if now.state() == seen.state() && now.token() == seen.token() => return failure,
+        Some(now) => {
+            let now = RecordDocument::new(&now, SystemTime::now());
+            let by_hand = if now.resolved { ", resolved by hand" } else { "" };
+            format!("it is now {}{by_hand}, with the token {}", now.state, now.token)
+        }
+    };
+    Failure::new(Exit::Refused, format!("{}; {is}", failure.message()))
 }
 
 /// Shows the record with its result, and the result that it gets.

@@ -81,22 +81,22 @@ async fn a_purge_of_many_says_what_it_removes_and_wants_the_count_for_a_yes() {
     let _running = fill(&store.engine).await;
     quotes(&store.engine, 20).await;
     let purge = "purge --all --operation shop.quote";
-    for wrong in ["y\n", "yes\n", "20\n"] {
+    for wrong in ["y\n", "yes\n", "21\n"] {
         let shown = typed(&store, purge, wrong, &[]).await;
         assert_eq!(shown.code, 6, "{}", shown.stdout);
-        for says in ["21 completed: their effects have happened", "the newest is", "keys such as"] {
+        for says in ["20 completed: their effects have happened", "the newest is", "keys such as"] {
             assert!(shown.stdout.contains(says), "{says}: {}", shown.stdout);
         }
-        assert!(shown.stdout.contains("type 21 to go on"), "{}", shown.stdout);
+        assert!(shown.stdout.contains("type 20 to go on"), "{}", shown.stdout);
     }
     let log = store.file("audit.jsonl");
     let purge = format!("--audit-log {} {purge}", log.display());
-    let done = typed(&store, &purge, "21\nticket 42\n", &[]).await;
+    let done = typed(&store, &purge, "20\nticket 42\n", &[]).await;
     assert_eq!(done.code, 0, "{}", done.stdout);
     let lines = audit(&log);
     let ids = lines.iter().filter_map(|line| line["ids"].as_array()).flatten();
     let ids: std::collections::BTreeSet<_> = ids.filter_map(|id| id.as_str()).collect();
-    assert_eq!(ids.len(), 21, "{lines:#?}");
+    assert_eq!(ids.len(), 20, "{lines:#?}");
     assert!(ids.iter().all(|id| id.starts_with("shop.quote:")), "{ids:?}");
 }
 
