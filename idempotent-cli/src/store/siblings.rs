@@ -24,7 +24,7 @@ const IN_SQLITE: &str = "\
 /// A store, by the options that name it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Sibling {
-    /// `None` in SQLite.
+    /// `None` in `SQLite`.
     schema: Option<String>,
     table: String,
 }
