@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{Bench, Consent, Filter, Move, Options, Target, Watch};
+use super::{Bench, Consent, Filter, Move, Options, Runs, Target, Watch};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -69,7 +69,11 @@ pub(crate) enum Command {
     /// Removes records: the next call with their keys runs its body again.
     Purge(Purge),
     /// Creates or migrates the store's tables.
-    #[command(about = "Creates or migrates the tables of PostgreSQL or SQLite")]
+    #[command(
+        about = "Creates or migrates the tables of PostgreSQL or SQLite",
+        long_about = "Creates or migrates the tables of PostgreSQL or SQLite. With --dry-run it prints the SQL of the \
+                            versions that have not run yet"
+    )]
     Migrate(Migrate),
     /// Copies results to another store, while both are in use, and says what is left.
     #[command(name = "move")]
@@ -154,6 +158,8 @@ pub(crate) struct Resolve {
     #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub(crate) keep_for: Option<Duration>,
     #[command(flatten)]
+    pub(crate) runs: Runs,
+    #[command(flatten)]
     pub(crate) consent: Consent,
 }
 
@@ -211,6 +217,8 @@ pub(crate) struct Release {
     #[command(flatten)]
     pub(crate) target: Target,
     #[command(flatten)]
+    pub(crate) runs: Runs,
+    #[command(flatten)]
     pub(crate) consent: Consent,
 }
 
@@ -230,9 +238,14 @@ pub(crate) struct Purge {
     /// With --all: the states of the records to remove.
     #[arg(long, value_enum, value_delimiter = ',', requires = "all", value_name = "STATE")]
     pub(crate) state: Vec<super::StateName>,
+    /// With --all and --yes: the most records that may be removed. If more match, none is.
+    #[arg(long, requires = "all", value_name = "COUNT")]
+    pub(crate) expect: Option<u64>,
     /// With --all: reads as fast as the store answers, at the expense of those who use it meanwhile.
     #[arg(long, requires = "all")]
     pub(crate) fast: bool,
+    #[command(flatten)]
+    pub(crate) runs: Runs,
     #[command(flatten)]
     pub(crate) consent: Consent,
 }
@@ -240,9 +253,8 @@ pub(crate) struct Purge {
 /// Arguments of `migrate`.
 #[derive(Args, Debug)]
 pub(crate) struct Migrate {
-    /// Prints the SQL of the versions that have not run yet, and runs none.
-    #[arg(long)]
-    pub(crate) dry_run: bool,
+    #[command(flatten)]
+    pub(crate) consent: Consent,
 }
 
 /// Arguments of `outbox`.

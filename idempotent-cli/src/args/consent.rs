@@ -18,3 +18,12 @@ pub(crate) struct Consent {
     #[arg(long, env = "IDEMPOTENT_OPERATOR", hide_env_values = true, value_name = "NAME")]
     pub(crate) operator: Option<String>,
 }
+
+/// What comes with changes of calls that may run.
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct Runs {
+    /// Goes on although the call runs, or may: without it the record is looked at a second time, and if its owner has
+    /// renewed its lease meanwhile, nothing is changed.
+    #[arg(long)]
+    pub(crate) although_it_runs: bool,
+}

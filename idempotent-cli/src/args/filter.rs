@@ -24,7 +24,8 @@ pub(crate) struct Filter {
     /// Only records with this text in their key.
     #[arg(long, value_name = "TEXT")]
     pub(crate) matching: Option<String>,
-    /// Only records that were reserved longer ago than this, by their owners' clocks: 15m, 2h, 3days.
+    /// Only records that were reserved longer ago than this, by their owners' clocks: 15m, 2h, 3days. A recovery that resumes
+    /// a call reserves it anew.
     #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub(crate) older_than: Option<Duration>,
     /// Only records that were reserved within this time.

@@ -13,7 +13,7 @@ pub(crate) use self::cli::{
     Cli, Command, Correct, Doctor, Ending, List, Migrate, Outbox, OutboxAction, Purge, Release,
     Resolve, ResolveStep, Resume, Show, Stats,
 };
-pub(crate) use self::consent::Consent;
+pub(crate) use self::consent::{Consent, Runs};
 pub(crate) use self::filter::{Filter, StateName};
 pub(crate) use self::load::{Bench, Watch};
 pub(crate) use self::migration::{Move, MoveTarget};

@@ -21,6 +21,15 @@ pub(crate) struct Target {
     pub(crate) key: Vec<String>,
     /// Goes on only if the record has this token, which `show` prints: for scripts that have looked before. The token
     /// tells attempts apart, not resolutions: `correct` leaves it as it is.
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_parser = token, value_name = "TOKEN")]
     pub(crate) seen: Option<String>,
+}
+
+/// A token as `show` prints it.
+fn token(text: &str) -> Result<String, String> {
+    let is_one = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    match is_one {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err("a token is 32 hex digits, as `show` prints it".to_owned()),
+    }
 }

@@ -24,6 +24,8 @@ pub(crate) struct Subject {
     pub(crate) subject: String,
     /// The step of the call, if it is about one.
     pub(crate) step: Option<StepReference>,
+    /// What was seen of the owner of a call that runs.
+    pub(crate) owner: Option<String>,
     /// What the operator says of it.
     pub(crate) said: Option<String>,
     /// The result that it gets, if audit lines are to have results.
@@ -40,6 +42,8 @@ pub(crate) struct Audit {
     command: &'static str,
     operator: String,
     file: Option<(File, PathBuf)>,
+    /// Whether its lines are in the log too: if there is no file, or more is to be said than usual.
+    is_logged: bool,
 }
 
 #[derive(Serialize)]
@@ -55,6 +59,9 @@ struct Line<'a> {
     store: Option<&'a str>,
     #[serde(flatten)]
     subject: Option<SubjectFields<'a>>,
+    /// Of the lines between the two: records that are about to be removed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    ids: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'a str>,
 }
@@ -64,6 +71,8 @@ struct SubjectFields<'a> {
     subject: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     step: Option<&'a StepReference>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
     said: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     result: Option<&'a ResultDocument>,
@@ -89,6 +98,7 @@ impl Audit {
             command: subject.command,
             operator: operator(consent, context.configured_operator()),
             file: file.transpose()?,
+            is_logged: false,
         };
         let (id, operator) = (audit.id.clone(), audit.operator.clone());
         audit.write(&Line {
@@ -102,12 +112,25 @@ impl Audit {
             subject: Some(SubjectFields {
                 subject: &subject.subject,
                 step: subject.step.as_ref(),
+                owner: subject.owner.as_deref(),
                 said: subject.said.as_deref(),
                 result: subject.result.as_ref(),
                 before: subject.before.as_ref(),
             }),
+            ids: Vec::new(),
             outcome: None,
         })?;
+        if audit.file.is_some() && !context.is_verbose() {
+            return Ok(audit);
+        }
+        if audit.file.is_none() {
+            tracing::warn!(
+                target: AUDIT,
+                "no audit log is set, so nothing that lasts says who changed this and why: name one with --audit-log FILE, or \
+                 as audit-log in the configuration file"
+            );
+        }
+        audit.is_logged = true;
         tracing::info!(
             target: AUDIT,
             change = audit.id,
@@ -119,6 +142,30 @@ impl Audit {
             subject.command
         );
         Ok(audit)
+    }
+
+    /// Writes a line with the ids of records that are about to be changed, if there are any.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be written. Then they may not be changed.
+    pub(crate) fn names(&mut self, ids: Vec<String>) -> Result<(), Failure> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let (id, operator) = (self.id.clone(), self.operator.clone());
+        self.write(&Line {
+            time: timestamp(SystemTime::now()),
+            change: &id,
+            phase: "records",
+            command: self.command,
+            operator: &operator,
+            reason: None,
+            store: None,
+            subject: None,
+            ids,
+            outcome: None,
+        })
     }
 
     /// Writes the line after a change, and returns the change's id.
@@ -137,9 +184,14 @@ impl Audit {
             reason: None,
             store: None,
             subject: None,
+            ids: Vec::new(),
             outcome: Some(outcome),
         })?;
-        tracing::info!(target: AUDIT, change = self.id, outcome, "{} ends", self.command);
+        if self.is_logged {
+            // Why it failed, the command's own error says.
+            let outcome = if outcome.starts_with("failed: ") { "failed" } else { outcome };
+            tracing::info!(target: AUDIT, change = self.id, outcome, "{} ends", self.command);
+        }
         Ok(id)
     }
 

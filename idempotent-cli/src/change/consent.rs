@@ -40,6 +40,11 @@ pub(crate) async fn agree(
     if !matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         return Err(Failure::new(Exit::Declined, "nothing was changed"));
     }
+    reason(context, consent).await
+}
+
+/// The reason, which is asked for unless it was given.
+async fn reason(context: &Context, consent: &Consent) -> Result<String, Failure> {
     let reason = match &consent.reason {
         Some(reason) => reason.clone(),
         None => ask(context, "Why, for the audit line? ").await?,
@@ -48,6 +53,28 @@ pub(crate) async fn agree(
         return Err(Failure::new(Exit::Declined, "without a reason nothing was changed"));
     }
     Ok(reason.trim().to_owned())
+}
+
+/// Asks to type how many records are changed, unless it was said that so many may be, and returns the reason.
+///
+/// # Errors
+///
+/// If that is not the answer. Then nothing was changed.
+pub(crate) async fn agree_to_count(
+    context: &Context,
+    consent: &Consent,
+    question: &str,
+    count: u64,
+) -> Result<String, Failure> {
+    if consent.yes {
+        return Ok(consent.reason.clone().unwrap_or_default());
+    }
+    let question = format!("{question} This cannot be undone: type {count} to go on: ");
+    let answer = ask(context, &question).await?;
+    if answer.trim().replace(',', "") != count.to_string() {
+        return Err(Failure::new(Exit::Declined, "nothing was changed"));
+    }
+    reason(context, consent).await
 }
 
 /// Asks on stderr, so that stdout has nothing but the answer's documents.

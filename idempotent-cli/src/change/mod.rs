@@ -7,5 +7,5 @@ mod ending;
 mod response;
 
 pub(crate) use self::audit::{Audit, Subject};
-pub(crate) use self::consent::{agree, check};
+pub(crate) use self::consent::{agree, agree_to_count, check};
 pub(crate) use self::ending::{Said, resolution, step_resolution};

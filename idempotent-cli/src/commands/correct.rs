@@ -25,6 +25,7 @@ pub(super) async fn run(arguments: Correct, context: &mut Context) -> Result<Exi
         command: "correct",
         consent: &arguments.consent,
         step: None,
+        owner: None,
         question: format!(
             "Replace what {id} was resolved to? Whoever got the old result still has it, and is not told."
         ),

@@ -194,6 +194,7 @@ async fn decide(
             command,
             subject: id.clone(),
             step: None,
+            owner: None,
             said: Some(parked.reason.clone()),
             result: None,
             before: None,

@@ -3,6 +3,7 @@
 use idempotent_core::engine::Inspection;
 use idempotent_core::model::RecordId;
 
+use super::owner::{Looked, look_again};
 use super::purge_all;
 use super::settle::{Change, settle};
 use crate::args::{Purge, StateName};
@@ -13,16 +14,16 @@ use crate::output::Document;
 use crate::store::{Connected, Located, WHICH, locate};
 
 pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit, Failure> {
-    check(&arguments.consent)?;
     if arguments.all {
         return purge_all::run(arguments, context).await;
     }
     if arguments.target.record.is_none() && arguments.target.key.is_empty() {
         return Err(Failure::usage(format!("{WHICH}; or add --all, with --operation or --scope")));
     }
+    check(&arguments.consent)?;
     let store = context.connect().await?;
     let exit = match locate(&store, &arguments.target, &context.interrupt).await? {
-        Located::Record(seen) => one(&arguments, context, &store, &seen).await?,
+        Located::Record(seen) => one(&arguments, context, &store, seen).await?,
         Located::Unreadable(found) => {
             let Some(id) = found.id else {
                 return Err(Failure::new(
@@ -54,11 +55,13 @@ async fn one(
     arguments: &Purge,
     context: &mut Context,
     store: &Connected,
-    seen: &Inspection,
+    seen: Box<Inspection>,
 ) -> Result<Exit, Failure> {
+    let although = arguments.runs.although_it_runs;
+    let Looked { seen, owner } = look_again(context, store, seen, although).await?;
     let id = seen.id();
     let danger = match StateName::of(seen.state()) {
-        Some(StateName::Reserved) => " It is RESERVED: if its owner runs, the body will run twice.",
+        Some(StateName::Reserved) => " If its owner runs, the body will run twice.",
         Some(StateName::Indeterminate) => {
             " NOBODY KNOWS what it did: if its effect has happened, it may happen twice."
         }
@@ -72,6 +75,7 @@ async fn one(
         command: "purge",
         consent: &arguments.consent,
         step: None,
+        owner,
         question: format!(
             "Remove the record of {id}, so that the next call with its key runs?{danger}"
         ),
@@ -81,7 +85,7 @@ async fn one(
         done: format!("{id} is removed"),
     };
     let act = async {
-        match store.engine.purge_if_unchanged(seen).await {
+        match store.engine.purge_if_unchanged(&seen).await {
             Ok(true) => Ok(()),
             Ok(false) => {
                 Err(Failure::new(Exit::Refused, format!("{id} has changed since it was looked at")))
@@ -89,7 +93,7 @@ async fn one(
             Err(error) => Err(error.into()),
         }
     };
-    settle(context, store, seen, change, act).await
+    settle(context, store, &seen, change, act).await
 }
 
 /// There is nothing to compare, so this one is removed whatever it is by then.
@@ -123,6 +127,7 @@ async fn unreadable(
         command: "purge",
         subject: id.to_string(),
         step: None,
+        owner: None,
         said,
         result: None,
         before: None,

@@ -1,11 +1,14 @@
 //! `purge --all`: removing all records of an operation or a scope.
 
+use std::time::{Duration, SystemTime};
+
+use super::names::near_names;
 use super::purge_pass::{Pass, Tally};
 use crate::args::{Filter, Purge, StateName};
-use crate::change::{Audit, Subject, agree};
+use crate::change::{Audit, Subject, agree_to_count, check};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::{Document, grouped};
+use crate::output::{Document, age, clean, grouped, lasting, seconds};
 use crate::store::Pace;
 
 /// All records of an operation or of a scope: counted first, and removed in a second pass, each only if it is what that
@@ -20,6 +23,13 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
     if scope.is_none() && operation.is_none() {
         return Err(Failure::usage("--all of what? Add --operation, --scope or both"));
     }
+    let consent = &arguments.consent;
+    check(consent)?;
+    if consent.yes && !consent.dry_run && arguments.expect.is_none() {
+        return Err(Failure::usage(
+            "--all with --yes needs --expect COUNT, the most records that may be removed: --dry-run counts them",
+        ));
+    }
     let states = match arguments.state.as_slice() {
         [] => vec![StateName::Completed, StateName::Lapsed],
         states => states.to_vec(),
@@ -33,34 +43,47 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
     let pace = Pace::new(arguments.fast);
     let store = context.connect_to(None).await?;
     let pass = Pass { store: &store, filter: &filter, states: &states, pace };
-    let consent = &arguments.consent;
     let mut counted = pass.count(context).await?;
     if counted.matched == 0 || consent.dry_run {
+        let hint = hint(context, &pass, &counted).await?;
+        details(context, &counted)?;
         let text = match consent.dry_run {
-            true => format!("{} of {what} would be removed", records(counted.matched)),
-            false => format!("nothing of {what} to remove"),
+            true => format!("{} of {what} would be removed{hint}", records(counted.matched)),
+            false => format!("nothing of {what} to remove{hint}"),
         };
         report(context, &filter, &mut counted, consent.dry_run, None, &text)?;
         store.close().await;
         return Ok(counted.exit());
+    }
+    if let Some(expected) = arguments.expect.filter(|expected| counted.matched > *expected) {
+        let (found, expected) = (records(counted.matched), grouped(expected));
+        let text = format!(
+            "{found} of {what} would be removed, and --expect allows {expected}: nothing was removed"
+        );
+        return Err(Failure::new(Exit::Refused, text));
+    }
+    if !consent.yes {
+        details(context, &counted)?;
+        context.output.flush()?;
     }
     let question = format!(
         "Remove {} of {what}, so that retries of these calls run again?{}",
         records(counted.matched),
         rest(&filter, &counted)
     );
-    let reason = agree(context, consent, &question).await?;
+    let reason = agree_to_count(context, consent, &question, counted.matched).await?;
     // What is to be forgotten is not written down again: of a scope the line has the digest alone.
     let subject = Subject {
         command: "purge --all",
         subject: subject(&filter),
         step: None,
+        owner: None,
         said: None,
         result: None,
         before: None,
     };
-    let audit = Audit::begin(context, consent, &reason, &store.server(), &subject)?;
-    let (mut tally, failure) = pass.remove(context).await;
+    let mut audit = Audit::begin(context, consent, &reason, &store.server(), &subject)?;
+    let (mut tally, failure) = pass.remove(context, &mut audit).await;
     let audit = audit.end(&outcome(&tally, failure.as_ref()))?;
     if let Some(failure) = failure.as_ref().filter(|it| it.exit() != Exit::Interrupted) {
         let (exit, removed) = (failure.exit(), records(tally.purged));
@@ -102,6 +125,9 @@ fn report(
     }
     let document = Document::Purge {
         matched: tally.matched,
+        states: std::mem::take(&mut tally.states),
+        scopes: tally.scopes.len() as u64,
+        newest_seconds: newest(tally).map(seconds),
         purged: tally.purged,
         changed: tally.changed,
         kept: std::mem::take(&mut tally.kept),
@@ -113,6 +139,53 @@ fn report(
         audit,
     };
     context.output.line(document.to_line())
+}
+
+/// What is to be removed, for whoever is asked: a line a fact.
+fn details(context: &mut Context, counted: &Tally) -> Result<(), Failure> {
+    if context.is_json() || counted.matched == 0 {
+        return Ok(());
+    }
+    for (state, count) in &counted.states {
+        let means = match *state {
+            "completed" => ": their effects have happened, and retries make them happen again",
+            "reserved" => ": if their owners run, the bodies will run twice",
+            "indeterminate" => {
+                ": NOBODY KNOWS what they did, and if it was done, it may be done twice"
+            }
+            "suspended" => ": their steps go with them, and retries repeat them all",
+            _ => "",
+        };
+        context.output.line(format_args!("{} {state}{means}", grouped(*count)))?;
+    }
+    if let Some(age) = newest(counted) {
+        context.output.line(format_args!("the newest is {} old", lasting(age)))?;
+    }
+    if !counted.scopes.is_empty() {
+        context.output.line(format_args!("scopes: {}", grouped(counted.scopes.len() as u64)))?;
+    }
+    if !counted.keys.is_empty() {
+        let keys = clean(&counted.keys.join(", ")).to_string();
+        context.output.line(format_args!("keys such as {keys}"))?;
+    }
+    Ok(())
+}
+
+fn newest(tally: &Tally) -> Option<Duration> {
+    tally.newest.map(|newest| age(newest, SystemTime::now()))
+}
+
+/// Names that are like the operation's, if there is nothing of it.
+async fn hint(context: &Context, pass: &Pass<'_>, counted: &Tally) -> Result<String, Failure> {
+    let asked = pass.filter.operation.as_ref();
+    let Some(asked) = asked.filter(|_| counted.matched == 0 && counted.kept.is_empty()) else {
+        return Ok(String::new());
+    };
+    let names = near_names(pass.store, &context.interrupt, asked).await?;
+    if names.is_empty() {
+        return Ok(String::new());
+    }
+    Ok(format!("; is it --operation {}?", clean(&names.join(" or "))))
 }
 
 /// What is left, and why.

@@ -1,6 +1,6 @@
 //! One pass of `purge --all` over the records: which are meant, and how many of them are removed at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::SystemTime;
 
 use idempotent_core::engine::Inspection;
@@ -9,15 +9,27 @@ use idempotent_core::{Error, Idempotency};
 use tokio::task::JoinSet;
 
 use crate::args::{Filter, StateName};
+use crate::change::Audit;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Progress, grouped};
 use crate::store::{Connected, Pace, Pages};
 
+/// So many keys are shown of what is to be removed.
+const EXAMPLES: usize = 3;
+
 /// What a pass over the records found and did.
 #[derive(Default)]
 pub(super) struct Tally {
     pub(super) matched: u64,
+    /// In which states those are that match and are to be removed.
+    pub(super) states: BTreeMap<&'static str, u64>,
+    /// Their scopes.
+    pub(super) scopes: HashSet<String>,
+    /// When the last of them was reserved.
+    pub(super) newest: Option<SystemTime>,
+    /// A few of their keys.
+    pub(super) keys: Vec<String>,
     pub(super) purged: u64,
     pub(super) changed: u64,
     /// Records that match, but whose state is not one of those to remove.
@@ -35,6 +47,18 @@ impl Tally {
     /// Whoever is to be forgotten is not, as long as something cannot be read.
     pub(super) const fn exit(&self) -> Exit {
         if self.unreadable > 0 { Exit::Unreadable } else { Exit::Done }
+    }
+
+    /// Counts a record that is to be removed.
+    fn count_meant(&mut self, seen: &Inspection, state: &'static str) {
+        *self.states.entry(state).or_default() += 1;
+        if let Some(scope) = seen.scope().filter(|scope| !self.scopes.contains(*scope)) {
+            self.scopes.insert(scope.to_owned());
+        }
+        self.newest = self.newest.max(Some(seen.created()));
+        if let Some(key) = seen.key().filter(|_| self.keys.len() < EXAMPLES) {
+            self.keys.push(key.to_owned());
+        }
     }
 
     /// Counts a record of another scope.
@@ -64,9 +88,13 @@ impl Pass<'_> {
         self.walk(context, &mut tally, None).await.map(|()| tally)
     }
 
-    /// Removes it, and tells how far it came, also if it fails.
-    pub(super) async fn remove(&self, context: &Context) -> (Tally, Option<Failure>) {
-        let (mut tally, mut removals) = (Tally::default(), Removals::new(self.pace));
+    /// Removes it, and tells how far it came, also if it fails. The audit log gets the ids first.
+    pub(super) async fn remove(
+        &self,
+        context: &Context,
+        audit: &mut Audit,
+    ) -> (Tally, Option<Failure>) {
+        let (mut tally, mut removals) = (Tally::default(), Removals::new(self.pace, audit));
         let ended = self.walk(context, &mut tally, Some(&mut removals)).await;
         // What has begun is ended, so that it is known what became of it.
         let rest = removals.end(&mut tally).await;
@@ -79,7 +107,7 @@ impl Pass<'_> {
         &self,
         context: &Context,
         tally: &mut Tally,
-        mut removals: Option<&mut Removals>,
+        mut removals: Option<&mut Removals<'_>>,
     ) -> Result<(), Failure> {
         let progress = Progress::until_the_end(context.is_json());
         let scan = self.filter.scan();
@@ -106,7 +134,7 @@ impl Pass<'_> {
             let matched = grouped(tally.matched);
             match removals.is_some() {
                 true => {
-                    progress.say(format_args!("{} of {matched} removed", grouped(tally.purged)))
+                    progress.say(format_args!("{} of {matched} removed", grouped(tally.purged)));
                 }
                 false => progress.say(format_args!("{matched} to remove")),
             }
@@ -126,8 +154,11 @@ impl Pass<'_> {
         }
         let state = StateName::of(seen.state());
         let is_meant = state.is_some_and(|state| self.states.contains(&state));
-        if !is_meant {
-            *tally.kept.entry(state.map_or("unknown", StateName::as_str)).or_default() += 1;
+        let state = state.map_or("unknown", StateName::as_str);
+        if is_meant {
+            tally.count_meant(seen, state);
+        } else {
+            *tally.kept.entry(state).or_default() += 1;
         }
         is_meant
     }
@@ -142,18 +173,19 @@ impl Pass<'_> {
 }
 
 /// Removals that are under way. Each waits for the store, and most of them for the moment at which the record expires.
-struct Removals {
+struct Removals<'a> {
+    audit: &'a mut Audit,
     tasks: JoinSet<Result<bool, Error>>,
     at_once: usize,
 }
 
-impl Removals {
-    fn new(pace: Pace) -> Self {
+impl<'a> Removals<'a> {
+    fn new(pace: Pace, audit: &'a mut Audit) -> Self {
         let at_once = match pace {
             Pace::Gentle => 4,
             Pace::Fast => 64,
         };
-        Self { tasks: JoinSet::new(), at_once }
+        Self { audit, tasks: JoinSet::new(), at_once }
     }
 
     /// Removes these, some of which may still be under way when it returns. Once Ctrl-C is pressed, no other begins.
@@ -164,6 +196,7 @@ impl Removals {
         records: Vec<Inspection>,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
+        self.audit.names(records.iter().map(|seen| seen.id().to_string()).collect())?;
         for seen in records {
             if context.interrupt.is_pressed() {
                 return Err(Failure::interrupted());

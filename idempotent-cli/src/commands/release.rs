@@ -2,6 +2,7 @@
 
 use idempotent_core::Guarantee;
 
+use super::owner::{Looked, look_again};
 use super::settle::{Change, look, settle};
 use crate::args::{Release, StateName};
 use crate::change::check;
@@ -12,7 +13,6 @@ pub(super) async fn run(arguments: Release, context: &mut Context) -> Result<Exi
     check(&arguments.consent)?;
     let store = context.connect().await?;
     let seen = look(context, &store, &arguments.target).await?;
-    let id = seen.id();
     match StateName::of(seen.state()) {
         Some(StateName::Reserved) => {}
         Some(StateName::Indeterminate) => {
@@ -23,6 +23,9 @@ pub(super) async fn run(arguments: Release, context: &mut Context) -> Result<Exi
         }
         _ => return refused("nobody holds its key"),
     }
+    let although = arguments.runs.although_it_runs;
+    let Looked { seen, owner } = look_again(context, &store, seen, although).await?;
+    let id = seen.id();
     let once = match seen.guarantee() {
         Guarantee::AtLeastOnce => "",
         _ => " It is at most once: if its effect has happened, it will happen twice.",
@@ -31,6 +34,7 @@ pub(super) async fn run(arguments: Release, context: &mut Context) -> Result<Exi
         command: "release",
         consent: &arguments.consent,
         step: None,
+        owner,
         question: format!("The owner of {id} is dead, and a retry may run it at once?{once}"),
         said: None,
         result: None,

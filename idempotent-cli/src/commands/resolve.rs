@@ -3,6 +3,7 @@
 use idempotent_core::engine::{Inspection, Resolution};
 use idempotent_core::model::StepStatus;
 
+use super::owner::{Looked, look_again};
 use super::settle::{Change, look, settle};
 use crate::args::{Resolve, StateName};
 use crate::change::{Said, check, resolution};
@@ -36,23 +37,21 @@ pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exi
     if result.is_none() {
         say_steps_first(&seen)?;
     }
+    let although = arguments.runs.although_it_runs;
+    let Looked { seen, owner } = look_again(context, &store, seen, although).await?;
     let id = seen.id();
-    let running = match state {
-        Some(StateName::Reserved) => " It is still RESERVED: its owner may be running.",
-        _ => "",
-    };
     let (question, done) = match name {
         "happened" => (
-            format!("The effect of {id} happened, and retries replay this result?{running}"),
+            format!("The effect of {id} happened, and retries replay this result?"),
             format!("{id} is resolved: retries replay the result"),
         ),
         "failed" => (
-            format!("{id} failed for good, and retries replay this error?{running}"),
+            format!("{id} failed for good, and retries replay this error?"),
             format!("{id} is resolved: retries replay the error"),
         ),
         _ => (
             format!(
-                "The effect of {id} never happened, its owner is dead, and a retry may run it?{running}"
+                "The effect of {id} never happened, its owner is dead, and a retry may run it?"
             ),
             match (seen.has_input(), seen.steps().is_empty()) {
                 (true, _) => format!("{id} is resolved: a recovery or the next caller runs it"),
@@ -67,6 +66,7 @@ pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exi
         command: "resolve",
         consent: &arguments.consent,
         step: None,
+        owner,
         question,
         said: Some(name.to_owned()),
         result,

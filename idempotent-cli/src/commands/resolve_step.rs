@@ -79,8 +79,8 @@ async fn say(arguments: ResolveStep, context: &mut Context, kind: Kind) -> Resul
     let (question, done) = match name {
         "happened" => (
             format!(
-                "Step {label} of {id} happened, and the call goes on with this result? It has to be what the step returns, and \
-                 cannot be corrected."
+                "Step {label} of {id} happened, and the call goes on with this result? It has to be what the step returns: \
+                 a run that has gone on with it cannot be called back."
             ),
             "happened: the next run gets the result",
         ),
@@ -105,6 +105,7 @@ async fn say(arguments: ResolveStep, context: &mut Context, kind: Kind) -> Resul
         consent: &arguments.consent,
         question,
         step: Some(StepReference::new(step, entry)),
+        owner: None,
         said: Some(name.to_owned()),
         result,
         names_key: true,

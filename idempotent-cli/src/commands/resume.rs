@@ -29,6 +29,7 @@ pub(super) async fn run(arguments: Resume, context: &mut Context) -> Result<Exit
         command: "resume",
         consent: &arguments.consent,
         step: None,
+        owner: None,
         question: format!("{why}, and {who} may go on with {id}?"),
         said: None,
         result: None,

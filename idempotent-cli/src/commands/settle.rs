@@ -22,6 +22,8 @@ pub(super) struct Change<'a> {
     pub(super) question: String,
     /// The step that it is about, if it is about one.
     pub(super) step: Option<StepReference>,
+    /// What was seen of the call's owner, if the call runs.
+    pub(super) owner: Option<String>,
     /// What the operator says of the record, for the audit line.
     pub(super) said: Option<String>,
     /// The result that it gets.
@@ -51,6 +53,10 @@ pub(super) async fn settle<E: Into<Failure>>(
 ) -> Result<Exit, Failure> {
     let before = RecordDocument::new(seen, SystemTime::now());
     let id = seen.id().to_string();
+    let question = match &change.owner {
+        Some(owner) => format!("{} {owner}", change.question),
+        None => change.question.clone(),
+    };
     if change.consent.dry_run {
         let document = Document::Change {
             command: change.command,
@@ -67,7 +73,7 @@ pub(super) async fn settle<E: Into<Failure>>(
         } else {
             show(&mut context.output, seen, &before, change.result.as_ref())?;
             // The id is above, and too long for a line of text.
-            let question = change.question.replace(&id, "this call");
+            let question = question.replace(&id, "this call");
             let text = format!("dry run: nothing was changed; it would ask: {question}");
             paragraph(&mut context.output, &text)?;
         }
@@ -77,7 +83,11 @@ pub(super) async fn settle<E: Into<Failure>>(
         show(&mut context.output, seen, &before, change.result.as_ref())?;
         context.output.flush()?;
     }
-    let reason = agree(context, change.consent, &change.question).await?;
+    if let Some(owner) = change.owner.as_ref().filter(|_| change.consent.yes && !context.is_json())
+    {
+        eprintln!("{owner}");
+    }
+    let reason = agree(context, change.consent, &question).await?;
     let mut stood = before.clone();
     if !change.names_key {
         (stood.key, stood.scope) = (None, None);
@@ -86,6 +96,7 @@ pub(super) async fn settle<E: Into<Failure>>(
         command: change.command,
         subject: id.clone(),
         step: change.step.clone(),
+        owner: change.owner,
         said: change.said,
         result: change.result.filter(|_| context.audits_results()),
         before: Some(stood),
@@ -93,7 +104,10 @@ pub(super) async fn settle<E: Into<Failure>>(
     let server = store.server();
     let audit = Audit::begin(context, change.consent, &reason, &server, &subject)?;
     // From here on Ctrl-C waits: what was begun has an end that is known.
-    let ((), audit) = audit.around(act).await?;
+    let audit = match audit.around(act).await {
+        Ok(((), audit)) => audit,
+        Err(failure) => return Err(as_it_is_now(store, seen, failure).await),
+    };
     let after = store.engine.inspect(seen.id()).await?;
     let after = after.map(|seen| Box::new(RecordDocument::new(&seen, SystemTime::now())));
     let document = Document::Change {
@@ -111,6 +125,24 @@ pub(super) async fn settle<E: Into<Failure>>(
         false => context.output.line(change.done)?,
     }
     Ok(Exit::Done)
+}
+
+/// A refusal with what the record is now, if it is not what was seen.
+async fn as_it_is_now(store: &Connected, seen: &Inspection, failure: Failure) -> Failure {
+    if failure.exit() != Exit::Refused {
+        return failure;
+    }
+    let Ok(now) = store.engine.inspect(seen.id()).await else { return failure };
+    let is = match now {
+        None => "there is no such record any more".to_owned(),
+        Some(now) if now.state() == seen.state() && now.token() == seen.token() => return failure,
+        Some(now) => {
+            let now = RecordDocument::new(&now, SystemTime::now());
+            let by_hand = if now.resolved { ", resolved by hand" } else { "" };
+            format!("it is now {}{by_hand}, with the token {}", now.state, now.token)
+        }
+    };
+    Failure::new(Exit::Refused, format!("{}; {is}", failure.message()))
 }
 
 /// Shows the record with its result, and the result that it gets.

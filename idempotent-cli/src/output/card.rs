@@ -38,13 +38,15 @@ pub(crate) fn card(
         Some(err) => format!("{} or {err}", types.ok),
         None => types.ok.clone(),
     });
+    // A recovery reserves a call anew each time, and a record has no other beginning.
+    let reserved = if seen.attempts() > 0 { "last try" } else { "reserved" };
     let facts = [
         ("id", Some(record.id.clone())),
         ("state", Some(state_text)),
         ("operation", Some(record.operation.clone())),
         ("key", record.key.clone()),
         ("scope", record.scope.clone()),
-        ("reserved", Some(format!("{} ({age} ago)", record.created))),
+        (reserved, Some(format!("{} ({age} ago)", record.created))),
         (ends, left),
         ("lease", Some(lasting(seen.lease()))),
         ("guarantee", Some(record.guarantee.to_owned())),

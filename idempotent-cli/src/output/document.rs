@@ -55,6 +55,9 @@ pub(crate) enum Document {
     /// What became of many records.
     Purge {
         matched: u64,
+        states: BTreeMap<&'static str, u64>,
+        scopes: u64,
+        newest_seconds: Option<f64>,
         purged: u64,
         changed: u64,
         kept: BTreeMap<&'static str, u64>,
@@ -287,8 +290,8 @@ impl RecordDocument {
             resolved: seen.is_resolved(),
             guarantee: seen.guarantee().as_str(),
             owner: match seen.owner_state() {
-                // A suspended call has none, whatever the last one said.
-                _ if seen.state() == State::Suspended => "none",
+                // Nobody runs these, whatever the last owner said.
+                _ if matches!(seen.state(), State::Suspended | State::Completed) => "none",
                 OwnerState::Running => "running",
                 OwnerState::Held => "held",
                 OwnerState::Abandoned => "abandoned",

@@ -11,7 +11,7 @@ use idempotent_core::store::{Scan, Unreadable};
 use super::connected::Connected;
 use super::pages::{Pace, Pages};
 use super::secret::hex;
-use crate::args::Target;
+use crate::args::{StateName, Target};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupt;
 
@@ -70,7 +70,11 @@ pub(crate) async fn locate(
     match (&target.seen, &found) {
         (Some(token), Located::Record(seen)) if seen.token().to_string() != *token => {
             let id = seen.id();
-            let message = format!("{id} has another token than {token}: it has changed since");
+            let (now, state) = (seen.token(), StateName::of(seen.state()));
+            let state = state.map_or("unknown", StateName::as_str);
+            let message = format!(
+                "{id} has another token than {token}: it has changed since, and is now {state}, with the token {now}"
+            );
             Err(Failure::new(Exit::Refused, message))
         }
         _ => Ok(found),

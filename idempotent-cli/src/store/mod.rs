@@ -10,6 +10,7 @@ mod plain;
 mod reachability;
 mod secret;
 mod settings;
+mod siblings;
 
 pub(crate) use self::address::Address;
 pub(crate) use self::connected::{Backend, Connected};

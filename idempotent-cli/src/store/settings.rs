@@ -16,6 +16,7 @@ use super::connected::{Backend, Connected};
 use super::plain::{Plain, PlainSettings};
 use super::reachability::{in_words, refuse_closed_port, without_tls};
 use super::secret::{self, Password};
+use super::siblings::{Sibling, siblings};
 use crate::args::{MoveTarget, Options};
 use crate::config::Config;
 use crate::failure::{Exit, Failure};
@@ -111,7 +112,7 @@ impl Settings {
             Address::Postgres(url) => {
                 let builder = self.postgres()?;
                 refuse_closed_port(url, self.timeout).await?;
-                Backend::Postgres(named(builder.connect().await)?)
+                Backend::Postgres(self.known(builder.connect().await).await?)
             }
             Address::Sqlite(path) => {
                 let builder = self.sqlite()?;
@@ -122,7 +123,7 @@ impl Settings {
                         format!("sqlite file {path}: there is no such file"),
                     ));
                 }
-                Backend::Sqlite(named(builder.connect().await)?)
+                Backend::Sqlite(self.known(builder.connect().await).await?)
             }
             address => match self.redis().await? {
                 Err(error) if timed_out(&error) => {
@@ -140,6 +141,44 @@ impl Settings {
         let place = (self.prefix.clone(), self.schema.clone(), self.table.clone());
         let secrets = (self.secret.map(|it| it.0), self.authentication_secret.map(|it| it.0));
         Ok(Connected::new(backend, secrets, place, self.timeout))
+    }
+
+    /// An opened store. If its tables are missing, and those of another one are there, that is the hint, and not to create
+    /// a second store.
+    async fn known<T>(&self, opened: Result<T, StoreError>) -> Result<T, Failure> {
+        let Err(error) = &opened else { return named(opened) };
+        let text = error.to_string();
+        let Some((server, _)) = text.split_once(MISSING) else { return named(opened) };
+        let siblings = siblings(self, self.timeout).await;
+        let schema = self.schema.as_deref().unwrap_or("idempotent");
+        if siblings.is_empty() || siblings.iter().any(|it| it.is(schema, self.table.as_deref())) {
+            return named(opened);
+        }
+        let options: Vec<_> = siblings.iter().map(Sibling::options).collect();
+        let options = options.join(", or ");
+        let text =
+            format!("{server}: there is no such store, though there are others: is it {options}?");
+        Err(Failure::new(Exit::Unavailable, text))
+    }
+
+    /// The login beside the URL, as it is now.
+    pub(super) fn login(&self) -> (Option<String>, Option<String>) {
+        let password = self.password.as_ref().and_then(|password| password.read().ok());
+        (self.username.clone(), password)
+    }
+
+    /// Where the tables are, for people.
+    pub(crate) fn place(&self) -> String {
+        let table = |default| self.table.as_deref().unwrap_or(default).to_owned();
+        match &self.address {
+            Address::Sqlite(path) => {
+                format!("sqlite file {}, table {}", path.display(), table("idempotent_records"))
+            }
+            _ => {
+                let schema = self.schema.as_deref().unwrap_or("idempotent");
+                format!("schema {schema}, table {}", table("records"))
+            }
+        }
     }
 
     /// Connections of their own, for plain commands about records of this operation.
@@ -270,6 +309,9 @@ impl Settings {
     }
 }
 
+/// What the library says of tables that are not there.
+const MISSING: &str = ": the tables of the store are missing or too old";
+
 /// Whether nobody answered. A cluster's client says so in its text alone.
 fn timed_out(error: &StoreError) -> bool {
     error.kind() == StoreErrorKind::Timeout || error.to_string().contains("timed out")
@@ -291,7 +333,7 @@ fn named<T>(opened: Result<T, StoreError>) -> Result<T, Failure> {
         if let Some(words) = in_words(&text) {
             return Failure::new(Exit::Unavailable, words);
         }
-        match text.find(": the tables of the store are missing or too old") {
+        match text.find(MISSING) {
             Some(at) => Failure::new(
                 Exit::Unavailable,
                 format!(

@@ -178,7 +178,7 @@ async fn ctrl_c_ends_a_purge_between_two_records_and_says_how_many_it_has_remove
         quote(&store.engine, &format!("basket {number}")).await;
     }
     let mut purge = command(&["--json", "purge", "--all", "--operation", "shop.quote"]);
-    purge.args(["--yes", "--reason", "r"]).env("IDEMPOTENT_STORE", &store.url);
+    purge.args(["--expect", "300", "--yes", "--reason", "r"]).env("IDEMPOTENT_STORE", &store.url);
     let mut child = purge.spawn().expect("it starts");
     while redis.cli(&["DBSIZE"]).await == Reply::Int(300) {
         assert_runs(&mut child);

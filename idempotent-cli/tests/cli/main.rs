@@ -11,6 +11,7 @@ mod hints;
 mod large;
 mod large_each;
 mod listing;
+mod living;
 mod memory;
 mod migrating;
 mod moving;

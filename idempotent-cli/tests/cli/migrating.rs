@@ -4,7 +4,7 @@ use idempotent_servers::{Postgres, Server, require};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::run::{one, run};
+use crate::run::{audit, one, run};
 
 async fn tables_are_created_once(url: &str) {
     let (error, code) = one(url, &["list"]).await;
@@ -17,12 +17,29 @@ async fn tables_are_created_once(url: &str) {
     let sql = run(url, &["migrate", "--dry-run"]).await.stdout;
     assert!(sql.starts_with("-- version 1\n") && sql.contains("CREATE TABLE"), "{sql}");
 
-    let (ran, code) = one(url, &["migrate"]).await;
+    let (declined, code) = one(url, &["migrate"]).await;
+    assert_eq!((code, &declined["code"]), (6, &json!("declined")), "nobody can be asked");
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let path = log.path().to_str().expect("UTF-8");
+    let migrate = ["migrate", "--yes", "--reason", "ticket 42", "--audit-log", path];
+    let (ran, code) = one(url, &migrate).await;
+    let lines = audit(log.path());
+    assert_eq!((lines.len(), &lines[0]["command"]), (2, &json!("migrate")));
+    assert_eq!((&lines[0]["reason"], &lines[1]["outcome"]), (&json!("ticket 42"), &json!("done")));
     assert_eq!((code, &ran["ran"]), (0, &Value::Array(missing)));
     let (again, code) = one(url, &["migrate"]).await;
     assert_eq!((code, &again["ran"]), (0, &json!([])));
     assert_eq!(run(url, &["migrate"]).await.stdout, "the tables are up to date\n");
     assert_eq!(run(url, &["list"]).await.code, 0);
+
+    let typo = run(url, &["--table", "foo", "list"]).await;
+    assert_eq!(typo.code, 5, "{}", typo.stderr);
+    assert!(typo.stderr.contains("there is no such store, though"), "{}", typo.stderr);
+    assert!(
+        typo.stderr.contains("records?") && !typo.stderr.contains("migrate"),
+        "{}",
+        typo.stderr
+    );
 }
 
 #[tokio::test]

@@ -9,8 +9,17 @@ use crate::shop::{fill, lost, quotes};
 use crate::stores::{TestServer, TestStore, on_every_store};
 use crate::terminal::typed;
 
-const PURGE: [&str; 7] =
-    ["purge", "--all", "--operation", "shop.quote", "--yes", "--reason", "ticket 42"];
+const PURGE: [&str; 9] = [
+    "purge",
+    "--all",
+    "--operation",
+    "shop.quote",
+    "--expect",
+    "400",
+    "--yes",
+    "--reason",
+    "ticket 42",
+];
 
 async fn all_records_of_an_operation_are_removed_at_either_pace_and_no_other(store: TestStore) {
     let _running = fill(&store.engine).await;
@@ -48,7 +57,7 @@ async fn a_purge_whose_store_fails_says_how_many_it_has_removed() {
     let says = error["message"].as_str().expect("a message");
     assert!(says.ends_with(" of operation shop.quote removed before"), "{says}");
     let lines = audit(&log);
-    let outcome = lines[1]["outcome"].as_str().expect("an outcome");
+    let outcome = lines[lines.len() - 1]["outcome"].as_str().expect("an outcome");
     assert!(outcome.starts_with("failed: ") && outcome.ends_with(" removed"), "{outcome}");
     assert!(!outcome.contains(": 0 records"), "{outcome}");
 }
@@ -64,4 +73,45 @@ async fn counts_are_on_the_terminal_and_not_behind_a_pipe_whose_reader_may_have_
         let piped = typed(&store, &format!("{what} | cat"), "", &[]).await;
         assert!(piped.code == 0 && !piped.stdout.contains(says), "{}", piped.stdout);
     }
+}
+
+#[tokio::test]
+async fn a_purge_of_many_says_what_it_removes_and_wants_the_count_for_a_yes() {
+    let store = TestStore::sqlite().await;
+    let _running = fill(&store.engine).await;
+    quotes(&store.engine, 20).await;
+    let purge = "purge --all --operation shop.quote";
+    for wrong in ["y\n", "yes\n", "21\n"] {
+        let shown = typed(&store, purge, wrong, &[]).await;
+        assert_eq!(shown.code, 6, "{}", shown.stdout);
+        for says in ["20 completed: their effects have happened", "the newest is", "keys such as"] {
+            assert!(shown.stdout.contains(says), "{says}: {}", shown.stdout);
+        }
+        assert!(shown.stdout.contains("type 20 to go on"), "{}", shown.stdout);
+    }
+    let log = store.file("audit.jsonl");
+    let purge = format!("--audit-log {} {purge}", log.display());
+    let done = typed(&store, &purge, "20\nticket 42\n", &[]).await;
+    assert_eq!(done.code, 0, "{}", done.stdout);
+    let lines = audit(&log);
+    let ids = lines.iter().filter_map(|line| line["ids"].as_array()).flatten();
+    let ids: std::collections::BTreeSet<_> = ids.filter_map(|id| id.as_str()).collect();
+    assert_eq!(ids.len(), 20, "{lines:#?}");
+    assert!(ids.iter().all(|id| id.starts_with("shop.quote:")), "{ids:?}");
+}
+
+#[tokio::test]
+async fn a_purge_of_many_that_does_not_ask_removes_no_more_than_was_expected() {
+    let store = TestStore::sqlite().await;
+    quotes(&store.engine, 5).await;
+    let purge = ["purge", "--all", "--operation", "shop.quote", "--yes", "--reason", "r"];
+    let without = run(&store.url, &purge).await;
+    assert!(without.code == 2 && without.stderr.contains("--expect COUNT"), "{}", without.stderr);
+    let fewer = run(&store.url, &[&purge[..], &["--expect", "4"]].concat()).await;
+    assert!(fewer.code == 4 && fewer.stderr.contains("5 records"), "{}", fewer.stderr);
+    assert_eq!(run(&store.url, &["list"]).await.stdout.lines().count(), 6, "a header, and five");
+    let typo = run(&store.url, &["purge", "--all", "--operation", "shop.quoet", "--dry-run"]).await;
+    assert!(typo.stdout.contains("is it --operation shop.quote?"), "{}", typo.stdout);
+    let as_many = run(&store.url, &[&purge[..], &["--expect", "5"]].concat()).await;
+    assert_eq!(as_many.code, 0, "{}", as_many.stderr);
 }

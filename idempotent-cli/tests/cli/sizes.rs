@@ -74,7 +74,8 @@ async fn every_command_works_on_none_one_and_a_thousand_records(store: TestStore
     let move_all = [&["move", "--to", &target.url, "--fast"][..], &YES].concat();
     let (moved, code) = one(url, &move_all).await;
     assert_eq!((&moved["copied"], code), (&json!(1000), 0), "{moved}");
-    let purge = [&["purge", "--all", "--operation", "shop.quote", "--fast"][..], &YES].concat();
+    let purge = ["purge", "--all", "--operation", "shop.quote", "--fast", "--expect", "1000"];
+    let purge = [&purge[..], &YES].concat();
     let (purged, code) = one(url, &purge).await;
     assert_eq!((&purged["purged"], code), (&json!(1000), 0), "{purged}");
     assert_eq!(all(url, &["list"]).await.0.len(), 0);

@@ -12,6 +12,9 @@ use crate::shop::{checkout, hanging_checkout, import, in_doubt, parked};
 use crate::stores::{TestStore, on_every_store};
 
 /// A call that is dropped in its second step.
+/// A token of no record.
+const OTHER: &str = "01230123012301230123012301230123";
+
 async fn interrupted(engine: &Idempotency) {
     let checkout = Operation::new("shop.checkout").lease(Duration::from_secs(600));
     let call = checkout.key("order 7").engine(engine).returning::<Result<u32, Error>>();
@@ -50,6 +53,7 @@ on_every_store! {
     a_step_that_never_happened_runs_again,
     what_was_said_of_a_step_is_corrected,
     a_parked_call_is_resumed_by_what_show_prints,
+    a_parked_call_has_the_guarantee_of_its_operation_also_once_it_is_resolved,
     a_step_in_doubt_of_a_suspended_call_is_listed_and_watched,
 }
 
@@ -90,7 +94,7 @@ async fn a_step_that_never_happened_runs_again(store: TestStore) {
     let log = store.file("audit.jsonl");
     let log_option = ["--audit-log", log.to_str().expect("UTF-8")];
     let never = resolve_step(&["--step", "charge/card 9", "--never-happened"]);
-    let (refused, code) = one(&store.url, &[&never[..], &["--seen", "0123"]].concat()).await;
+    let (refused, code) = one(&store.url, &[&never[..], &["--seen", OTHER]].concat()).await;
     assert_eq!((code, &refused["code"]), (4, &json!("refused")));
     let (dry, code) = one(&store.url, &[&never[..], &["--dry-run"]].concat()).await;
     assert_eq!((code, &dry["done"], &dry["dry_run"]), (0, &json!(false), &json!(true)));
@@ -162,7 +166,7 @@ async fn a_parked_call_is_resumed_by_what_show_prints(store: TestStore) {
     let log = store.file("audit.jsonl");
     let log_option = ["--audit-log", log.to_str().expect("UTF-8")];
     let resume = [&["resume", &id], &YES[..], &log_option].concat();
-    let (refused, code) = one(&store.url, &[&resume[..], &["--seen", "0123"]].concat()).await;
+    let (refused, code) = one(&store.url, &[&resume[..], &["--seen", OTHER]].concat()).await;
     assert_eq!((code, &refused["code"]), (4, &json!("refused")));
     let (dry, code) = one(&store.url, &[&resume[..], &["--dry-run"]].concat()).await;
     assert_eq!((code, &dry["done"], &dry["dry_run"]), (0, &json!(false), &json!(true)));
@@ -183,6 +187,19 @@ async fn a_parked_call_is_resumed_by_what_show_prints(store: TestStore) {
     assert_eq!(done.expect("it goes on"), 7);
     let (refused, code) = one(&store.url, &resume).await;
     assert_eq!((code, &refused["code"]), (4, &json!("refused")), "it is completed");
+}
+
+async fn a_parked_call_has_the_guarantee_of_its_operation_also_once_it_is_resolved(
+    store: TestStore,
+) {
+    let id = parked(&store.engine).await.id().to_string();
+    let resolve = [&["resolve", &id, "--happened", "7"], &YES[..]].concat();
+    let (done, code) = one(&store.url, &resolve).await;
+    assert_eq!((code, &done["done"]), (0, &json!(true)));
+    let (before, after) = (&done["before"], &done["after"]);
+    assert_eq!(before["guarantee"], json!("at_least_once"));
+    assert_eq!(after["guarantee"], json!("at_least_once"));
+    assert_eq!((&after["state"], &after["owner"]), (&json!("completed"), &json!("none")));
 }
 
 async fn a_step_in_doubt_of_a_suspended_call_is_listed_and_watched(store: TestStore) {

@@ -4,7 +4,7 @@ use std::process::Stdio;
 
 use idempotent_core::engine::Resolution;
 use idempotent_core::store::State;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 
 use crate::run::{Ran, command, read};
 use crate::shop::{lost, seen};
@@ -65,6 +65,24 @@ async fn a_change_asks_and_takes_only_yes_for_yes() {
     let yes = typed(&store, &resolve, "y\nticket 42\n", &[]).await;
     assert_eq!(yes.code, 0, "{}", yes.stdout);
     assert!(seen(&store.engine, "7").await.is_none());
+}
+
+#[tokio::test]
+async fn whoever_is_slower_to_agree_is_told_what_the_record_is_by_then() {
+    let store = TestStore::sqlite().await;
+    let lost = lost(&store.engine, "7").await;
+    let mut script = on_terminal(&store, &format!("resolve {BY} --happened '\"receipt 8\"'"), &[]);
+    let mut child = script.spawn().expect("util-linux has `script`");
+    let mut shown = BufReader::new(child.stdout.take().expect("a pipe"));
+    shown.read_until(b'?', &mut Vec::new()).await.expect("it asks");
+    store.engine.resolve(&lost, Resolution::completed("receipt 7")).await.expect("it is resolved");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(b"y\nticket 42\n").await.expect("it is typed");
+    let mut said = String::new();
+    shown.read_to_string(&mut said).await.expect("it ends");
+    assert!(said.contains("it is now completed, resolved by hand, with the token"), "{said}");
+    assert_eq!(child.wait().await.expect("it ends").code(), Some(4));
+    drop(stdin);
 }
 
 #[tokio::test]

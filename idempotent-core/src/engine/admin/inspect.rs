@@ -116,10 +116,16 @@ impl Inspection {
         self.entry.record.token()
     }
 
-    /// What happens when its reservation lapses.
+    /// The guarantee of its operation. A call that [is parked](Self::is_parked), or waits until a step in doubt is settled, is
+    /// indeterminate though its operation is *at least once*: recorded steps stay recorded, and the rest may run again.
     #[must_use]
     pub fn guarantee(&self) -> Guarantee {
-        self.entry.record.guarantee()
+        let record = &self.entry.record;
+        // Both are written over *at least once* alone, to stay indeterminate.
+        if record.waits_for_steps() || record.is_parked() {
+            return Guarantee::AtLeastOnce;
+        }
+        record.guarantee()
     }
 
     /// The digest of its payload, if it has one.

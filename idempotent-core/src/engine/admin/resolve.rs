@@ -132,7 +132,12 @@ impl Idempotency {
     fn resolved_record(&self, seen: &Inspection, ending: Ending) -> Result<Record, Error> {
         let payload = ending.payload_for(&seen.id, &seen.entry.record)?;
         let limit = self.settings().max_result_bytes;
-        let record = seen.entry.record.completed_with(limit, |out| {
+        // A parked call has the guarantee of its operation again.
+        let reserved = match seen.is_parked() {
+            true => seen.entry.record.with_guarantee(seen.guarantee()),
+            false => seen.entry.record.clone(),
+        };
+        let record = reserved.completed_with(limit, |out| {
             out.extend_from_slice(&payload);
             Ok::<_, Error>(())
         })?;

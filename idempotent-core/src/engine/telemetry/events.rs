@@ -50,7 +50,8 @@ impl Telemetry {
     pub(in crate::engine) fn lost_lease(id: &RecordId) {
         tracing::warn!(
             record = %id,
-            "a running call lost its lease: another caller may run the body at the same time"
+            "a running call lost its lease: another caller took it over, or somebody released, resolved or purged it, so the body \
+             may run a second time meanwhile"
         );
         count("idempotent_lost_leases_total", id);
     }

@@ -1,0 +1,76 @@
+//! Changes of a call that runs: whether its owner is alive.
+
+use std::time::Duration;
+
+use idempotent_core::call::BeginOutcome;
+use idempotent_core::{Error, Guarantee, Idempotency, Operation, Reservation};
+use serde_json::json;
+
+use crate::run::{audit, run};
+use crate::stores::{TestStore, on_every_store};
+
+on_every_store!(
+    a_call_whose_owner_renews_its_lease_is_left_alone,
+    a_call_whose_owner_renews_no_more_is_released,
+);
+
+const BY: [&str; 4] = ["--operation", "shop.pay", "--key", "7"];
+const YES: [&str; 3] = ["--yes", "--reason", "ticket 42"];
+const PAY: Operation =
+    Operation::new("shop.pay").guarantee(Guarantee::AtMostOnce).lease(Duration::from_secs(9));
+
+async fn begin(engine: &Idempotency, pay: Operation) -> Reservation<String, Error> {
+    let call = pay.key("7").engine(engine).returning::<Result<String, Error>>();
+    match call.begin().await.expect("it begins") {
+        BeginOutcome::Reserved(reservation) => reservation,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn a_call_whose_owner_renews_its_lease_is_left_alone(store: TestStore) {
+    let running = begin(&store.engine, PAY).await;
+    let change = async |change: &[&str]| {
+        let ran = run(&store.url, &[change, &BY[..], &YES].concat()).await;
+        assert_eq!(ran.code, 4, "{change:?}: {}{}", ran.stdout, ran.stderr);
+        assert!(ran.stderr.contains("looking again in"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("it is ALIVE"), "{}", ran.stderr);
+        assert!(ran.stderr.contains("--although-it-runs"), "{}", ran.stderr);
+    };
+    tokio::join!(
+        change(&["resolve", "--happened", "\"x\""]),
+        change(&["resolve", "--never-happened-and-owner-is-dead"]),
+        change(&["release"]),
+        change(&["release", "--dry-run"]),
+        change(&["purge"]),
+    );
+    running.complete(&Ok("paid".to_owned())).await;
+    let id = store.engine.record_id("shop.pay", None, "7").expect("an id");
+    let seen = store.engine.inspect(&id).await.expect("it answers").expect("it is there");
+    assert!(!seen.is_resolved(), "the result is the call's own");
+}
+
+/// A run that has reached its `max_run` renews no more, as one whose process has died.
+async fn a_call_whose_owner_renews_no_more_is_released(store: TestStore) {
+    let log = store.file("audit.jsonl");
+    let log_option = ["--audit-log", log.to_str().expect("UTF-8")];
+    let dead = begin(&store.engine, PAY.max_run(Duration::from_millis(1))).await;
+    let ran = run(&store.url, &[&["release"], &BY[..], &YES, &log_option].concat()).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stderr.contains("its owner seems dead"), "{}", ran.stderr);
+    let owner = audit(&log)[0]["owner"].to_string();
+    assert!(owner.contains("seems dead"), "{owner}");
+    drop(dead);
+}
+
+#[tokio::test]
+async fn a_lease_whose_renewal_is_far_off_tells_nothing_and_whoever_knows_better_says_so() {
+    let store = TestStore::sqlite().await;
+    let running = begin(&store.engine, PAY.lease(Duration::from_secs(600))).await;
+    let refused = run(&store.url, &[&["release"], &BY[..], &YES].concat()).await;
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    assert!(refused.stderr.contains("only then can be seen"), "{}", refused.stderr);
+    let although = ["release", "--although-it-runs"];
+    let (done, code) = crate::run::one(&store.url, &[&although, &BY[..], &YES].concat()).await;
+    assert_eq!((code, &done["done"]), (0, &json!(true)));
+    drop(running);
+}
