@@ -106,7 +106,7 @@ impl Pass<'_> {
             let matched = grouped(tally.matched);
             match removals.is_some() {
                 true => {
-                    progress.say(format_args!("{} of {matched} removed", grouped(tally.purged)))
+                    progress.say(format_args!("{} of {matched} removed", grouped(tally.purged)));
                 }
                 false => progress.say(format_args!("{matched} to remove")),
             }
