@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use idempotent_core::engine::Inspection;
 use idempotent_core::model::{AnyKey, Key, KeyParts, RecordId};
-use idempotent_core::store::{Scan, Unreadable};
+use idempotent_core::store::{HashPrefix, Scan, Unreadable};
 
 use super::connected::Connected;
 use super::pages::{Pace, Pages};
@@ -204,6 +204,7 @@ async fn search(
     let mut found: BTreeMap<String, Located> = BTreeMap::new();
     let mut scan = Scan::all();
     scan.operation = operation.clone();
+    scan.hash_prefix = HashPrefix::new(digits);
     let mut pages = Pages::new(&store.engine, interrupt, Pace::Gentle, scan);
     while let Some(page) = pages.next().await? {
         let records = page.entries.into_iter().filter(|seen| begins(seen.id()));

@@ -73,6 +73,8 @@ pub(crate) struct Ran {
     /// The most memory that it had, in MiB.
     pub(crate) peak: f64,
     pub(crate) bytes: u64,
+    /// The machine's load average of the last minute, when it ended.
+    pub(crate) load: f64,
 }
 
 /// The most memory that a process has had, in KiB.
@@ -80,6 +82,11 @@ fn peak(pid: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().trim_end_matches(" kB").parse().ok()
+}
+
+fn load() -> f64 {
+    let averages = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    averages.split_whitespace().next().and_then(|load| load.parse().ok()).unwrap_or_default()
 }
 
 /// Runs the command to its end, or for so long, and reads what it prints.
@@ -111,7 +118,7 @@ pub(crate) async fn run(url: &str, arguments: &[&str], limit: Duration) -> Ran {
     };
     let took = start.elapsed();
     let bytes = reader.await.expect("it reads");
-    Ran { code: status, took, peak: most as f64 / 1024.0, bytes }
+    Ran { code: status, took, peak: most as f64 / 1024.0, bytes, load: load() }
 }
 
 /// The 99th percentile of what a reservation and its completion take, of calls that come at a fixed rate.
@@ -154,7 +161,9 @@ async fn measure<S: Store + Clone>(
     read_plainly: impl AsyncFn() -> Duration,
 ) {
     println!("\n{name}, {} records\n", records());
-    println!("| command | took | thousand records a second | peak MiB |\n|---|---|---|---|");
+    println!(
+        "| command | took | thousand records a second | peak MiB | load |\n|---|---|---|---|---|"
+    );
     let parts = std::env::var("IDEMPOTENT_LARGE_PARTS").unwrap_or_else(|_| PARTS.to_owned());
     for part in parts.split_whitespace() {
         match part {
@@ -175,7 +184,7 @@ fn row(what: &str, ran: &Ran) {
     assert!(ran.peak <= 64.0, "{what}: {ran:?}");
     let seconds = ran.took.as_secs_f64();
     let rate = records() as f64 / seconds / 1000.0;
-    println!("| {what} | {seconds:.2} s | {rate:.0} | {:.0} |", ran.peak);
+    println!("| {what} | {seconds:.2} s | {rate:.0} | {:.0} | {:.1} |", ran.peak, ran.load);
 }
 
 /// The plain reader and `list --fast` take turns, so that what else the machine does hits both.

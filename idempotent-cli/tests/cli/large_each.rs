@@ -58,6 +58,8 @@ pub(crate) async fn each(url: &str, engine: &Idempotency) -> Vec<(String, Ran)> 
         id_of(engine, "dead").await,
     ];
     go(&["show", &lost], &[0]).await;
+    let digits = lost.rsplit_once(':').map_or("", |(_, hash)| &hash[..8]);
+    go(&["show", digits], &[0]).await;
     go(&["list", "--fast", "--matching", "lost", "--limit", "2"], &[0]).await;
     let never = "--never-happened-and-owner-is-dead";
     go(&[&["resolve", &unlost, never][..], &SAID].concat(), &[0]).await;

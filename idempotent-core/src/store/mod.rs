@@ -10,7 +10,7 @@
 //! waiting (`local`), the steps of calls (`journal`, with `journal_request` and `journal_answer`), which calls
 //! are to be resumed (`due`), what it says about itself (`health`), calls in the caller's transaction (`transaction`,
 //! `running_call`), and reports
-//! of purges (`observer`). `recent_ids` tells whoever scans what came twice. `clock` is the time of embedded stores, `poll` the default way to wait, and
+//! of purges (`observer`). `hash_prefix` is the beginning of an id, `recent_ids` tells whoever scans what came twice. `clock` is the time of embedded stores, `poll` the default way to wait, and
 //! `backoff` the pause before a retry.
 //!
 //! The stores that come with this crate are in [`backends`](crate::backends).
@@ -21,6 +21,7 @@ mod clock;
 mod contract;
 mod due;
 mod error;
+mod hash_prefix;
 mod health;
 mod journal;
 mod journal_answer;
@@ -42,6 +43,7 @@ pub use self::clock::{Clock, Sleep, TokioClock};
 pub use self::contract::Store;
 pub use self::due::{Due, DueCall, DueCalls};
 pub use self::error::{StoreError, StoreErrorKind};
+pub use self::hash_prefix::HashPrefix;
 pub use self::health::{Degradation, StoreHealth};
 pub use self::journal::Journal;
 pub use self::journal_answer::{ResumeOutcome, WriteStepOutcome};

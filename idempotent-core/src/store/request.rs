@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
+use super::hash_prefix::HashPrefix;
 use super::state::State;
 use crate::model::{Envelope, MacKey, OwnerState, Record, RecordId, Token};
 
@@ -187,6 +188,8 @@ pub struct Scan {
     pub states: Vec<State>,
     /// Only records of this operation.
     pub operation: Option<String>,
+    /// Only records whose id's hash begins so. An engine sees to it; a store may use it to read fewer records.
+    pub hash_prefix: Option<HashPrefix>,
     /// Of suspended calls, only those with a step in doubt. An engine sees to it, by their journals; a store may ignore it.
     pub in_doubt: bool,
     /// About how many records a page has at most. Default: 100.
@@ -282,7 +285,14 @@ impl Scan {
     /// A scan of every record.
     #[must_use]
     pub const fn all() -> Self {
-        Self { states: Vec::new(), operation: None, in_doubt: false, limit: 100, cursor: None }
+        Self {
+            states: Vec::new(),
+            operation: None,
+            hash_prefix: None,
+            in_doubt: false,
+            limit: 100,
+            cursor: None,
+        }
     }
 
     /// A scan for a reconciliation job: reservations that are running, lapsed or indeterminate.
@@ -327,6 +337,14 @@ impl Scan {
     #[must_use]
     pub fn operation(mut self, name: impl Into<String>) -> Self {
         self.operation = Some(name.into());
+        self
+    }
+
+    /// Restricts the scan to ids whose hash begins so. A database goes there at once; Redis looks at all keys, and reads
+    /// none of the others.
+    #[must_use]
+    pub fn hash_prefix(mut self, prefix: HashPrefix) -> Self {
+        self.hash_prefix = Some(prefix);
         self
     }
 

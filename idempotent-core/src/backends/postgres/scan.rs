@@ -8,7 +8,7 @@ use super::entry::EntryRow;
 use super::error::store_error;
 use super::inner::Inner;
 use super::query::Query;
-use crate::backends::shared::sql::{cursor_after, cursor_id};
+use crate::backends::shared::sql::{next, start};
 use crate::model::RecordId;
 use crate::store::{Page, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
@@ -19,7 +19,7 @@ const MAX_ROWS: usize = 5_000;
 const MAX_RECORDS: usize = 1_000;
 
 pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreError> {
-    let after = cursor_id(request.cursor.as_ref())?;
+    let after = start(request)?;
     let limit = request.limit.clamp(1, MAX_RECORDS);
     let count = |rows: usize| i64::try_from(rows).unwrap_or(i64::MAX);
     if request.operation.is_none() && request.states.is_empty() {
@@ -81,7 +81,7 @@ fn page(request: &Scan, limit: usize, rows: &[PgRow]) -> Result<Page, StoreError
             }
         }
     }
-    Ok(Page::new(entries, last.map(cursor_after)).with_unreadable(unreadable))
+    Ok(Page::new(entries, last.and_then(|last| next(request, last))).with_unreadable(unreadable))
 }
 
 /// The id of a row, if it is valid.

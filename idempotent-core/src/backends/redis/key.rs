@@ -10,6 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::model::RecordId;
+use crate::store::HashPrefix;
 #[cfg(feature = "redis-cluster")]
 use crate::store::{StoreError, StoreErrorKind};
 
@@ -86,13 +87,22 @@ impl Keys {
         RecordId::from_hash(operation.to_owned(), bytes).ok()
     }
 
-    /// A glob that matches every key of an operation, or of all operations, and few others.
-    pub(super) fn glob(&self, operation: Option<&str>) -> String {
+    /// A glob that matches every key of an operation, or of all operations, and few others; and of these those whose hash
+    /// begins so.
+    pub(super) fn glob(&self, operation: Option<&str>, hash: Option<&HashPrefix>) -> String {
         let mut glob = String::new();
         push_literally(&mut glob, &self.prefix);
         if let Some(operation) = operation {
             push_literally(&mut glob, operation);
             glob.push(':');
+        }
+        if let Some(hash) = hash {
+            if operation.is_none() {
+                glob.push_str("*:");
+            }
+            // A character is six bits, and the last one may have bits that are not known.
+            let characters = URL_SAFE_NO_PAD.encode(hash.bytes());
+            push_literally(&mut glob, &characters[..hash.digits().len() * 4 / 6]);
         }
         glob.push('*');
         glob
@@ -176,9 +186,24 @@ mod tests {
     }
 
     #[test]
+    fn a_glob_has_as_much_of_a_hash_as_its_digits_tell() {
+        // 0xFB 0xEF 0xBE is `----`, and 0xFF is `_w`.
+        let glob = |operation, digits| keys().glob(operation, HashPrefix::new(digits).as_ref());
+        assert_eq!(glob(Some("a"), "fbef"), r"idem:a:\-\-*");
+        assert_eq!(glob(None, "fbefbe"), r"idem:*:\-\-\-\-*");
+        assert_eq!(glob(None, "ff"), "idem:*:_*");
+        assert_eq!(glob(None, "f"), "idem:*:*");
+        let whole = RecordId::of("a", None, &42).unwrap();
+        let digits = whole.to_string().rsplit_once(':').unwrap().1.to_owned();
+        let characters = URL_SAFE_NO_PAD.encode(whole.hash());
+        let literal = characters[..42].replace('-', r"\-");
+        assert_eq!(glob(Some("a"), &digits), format!("idem:a:{literal}*"));
+    }
+
+    #[test]
     fn a_glob_takes_names_and_prefixes_literally() {
         let keys = Keys::new("a[1]:".to_owned());
-        assert_eq!(keys.glob(None), r"a\[1\]:*");
-        assert_eq!(keys.glob(Some(r"b*\c")), r"a\[1\]:b\*\\c:*");
+        assert_eq!(keys.glob(None, None), r"a\[1\]:*");
+        assert_eq!(keys.glob(Some(r"b*\c"), None), r"a\[1\]:b\*\\c:*");
     }
 }

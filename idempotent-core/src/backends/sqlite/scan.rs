@@ -8,7 +8,7 @@ use super::entry::{Found, read};
 use super::error::store_error;
 use super::inner::Inner;
 use super::query::query;
-use crate::backends::shared::sql::{cursor_after, cursor_id};
+use crate::backends::shared::sql::{next, start};
 use crate::model::RecordId;
 use crate::store::{Entry, Page, Scan, State, StoreError, StoreErrorKind, Unreadable};
 
@@ -16,7 +16,7 @@ use crate::store::{Entry, Page, Scan, State, StoreError, StoreErrorKind, Unreada
 const MAX_ROWS: usize = 1000;
 
 pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreError> {
-    let after = cursor_id(request.cursor.as_ref())?;
+    let after = start(request)?;
     let limit = request.limit.clamp(1, MAX_ROWS);
     let statement = if wants_completed(request) {
         &store.statements.scan
@@ -35,11 +35,11 @@ pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreErr
             Looked::Entry(..) | Looked::Nothing => {}
         }
     }
-    let next = match rows.last() {
-        Some(last) if rows.len() == limit => Some(cursor_after(id(last)?)),
+    let cursor = match rows.last() {
+        Some(last) if rows.len() == limit => next(request, id(last)?),
         _ => None,
     };
-    Ok(Page::new(entries, next).with_unreadable(unreadable))
+    Ok(Page::new(entries, cursor).with_unreadable(unreadable))
 }
 
 fn wants_completed(request: &Scan) -> bool {

@@ -277,8 +277,11 @@ impl Idempotency {
         let page = page.map_err(|error| {
             Error::new(ErrorKind::Store, "scan").detail(error.to_string()).caused_by(error)
         })?;
+        let wants =
+            |id: &RecordId| scan.hash_prefix.as_ref().is_none_or(|prefix| prefix.matches(id));
         let (mut entries, mut unreadable) = (Vec::new(), page.unreadable);
-        for (id, entry) in page.entries {
+        unreadable.retain(|found| found.id.as_ref().is_none_or(wants));
+        for (id, entry) in page.entries.into_iter().filter(|(id, _)| wants(id)) {
             match self.find_forgery(&id, &entry.record) {
                 None => {
                     let (steps, due_in) = (Vec::new(), None);

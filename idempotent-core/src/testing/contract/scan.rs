@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::model::{Guarantee, RecordId, Token};
-use crate::store::{Entry, Scan, State, StoreErrorKind};
+use crate::store::{Entry, HashPrefix, Scan, State, StoreErrorKind};
 
 use super::fixture::{Fixture, expect_answer, fresh_id};
 use super::subject::Lapsed;
@@ -109,6 +109,13 @@ pub(super) async fn a_scan_tells_each_record_as_load_does(fixture: Fixture) {
     done.expect_recorded(&done_owner, b"result").await;
     let owner = fixture.reserve_at_least_once().await;
     let found = found(&fixture, Scan::all().operation(fixture.id.operation())).await;
+    let id = fixture.id.to_string();
+    let (_, digits) = id.rsplit_once(':').expect("a name and a hash");
+    for length in [1, 8, 9, 64] {
+        let prefix = HashPrefix::new(&digits[..length]).expect("digits");
+        let begin_so = self::found(&fixture, Scan::all().hash_prefix(prefix)).await;
+        assert!(begin_so.contains_key(&id), "by its first {length} digits");
+    }
     let told = |fixture: &Fixture| {
         let entry = &found[&fixture.id.to_string()];
         (entry.state, entry.record.clone())

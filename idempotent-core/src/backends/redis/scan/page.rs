@@ -33,7 +33,7 @@ pub(in crate::backends::redis) async fn scan(
 ) -> Result<Page, StoreError> {
     let primaries = store.client.primaries().await.map_err(store_error)?;
     let position = ScanPosition::new(request.cursor.as_ref(), primaries)?;
-    let glob = store.keys.glob(request.operation.as_deref());
+    let glob = store.keys.glob(request.operation.as_deref(), request.hash_prefix.as_ref());
     let mut count = request.limit.clamp(SMALLEST_STEP, LARGEST_STEP);
     let mut found = Page::new(Vec::new(), None);
     let mut step = take_step(store, request, &glob, count, position).await?;
@@ -76,6 +76,7 @@ async fn take_step(
 fn keys_of_records(store: &Shared, request: &Scan, keys: Vec<Vec<u8>>) -> Vec<Key> {
     let wanted = |id: &RecordId| {
         request.operation.as_deref().is_none_or(|operation| operation == id.operation())
+            && request.hash_prefix.as_ref().is_none_or(|prefix| prefix.matches(id))
     };
     keys.into_iter()
         .filter_map(|key| store.keys.id(&key).filter(wanted).map(|id| (key, id)))

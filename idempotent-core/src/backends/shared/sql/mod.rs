@@ -19,7 +19,7 @@ pub use self::conflict::is_conflict;
 pub(in crate::backends) use self::conflict::is_postgres_conflict;
 #[cfg(feature = "sqlite")]
 pub(in crate::backends) use self::conflict::is_sqlite_conflict;
-pub(in crate::backends) use self::cursor::{cursor_after, cursor_id};
+pub(in crate::backends) use self::cursor::{next, start};
 pub(in crate::backends) use self::names::{check_name, statement};
 #[cfg(feature = "sqlite")]
 pub(in crate::backends) use self::savepoint::ROLLED_BACK;
