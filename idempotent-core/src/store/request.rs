@@ -187,7 +187,8 @@ pub struct Scan {
     pub states: Vec<State>,
     /// Only records of this operation.
     pub operation: Option<String>,
-    /// Of suspended calls, only those with a step in doubt. An engine sees to it, by their journals; a store may ignore it.
+    /// Of suspended calls, only those with a step in doubt. An engine sees to it, by their journals; a store may
+    /// ignore it, or leave out those of whose steps none is in doubt.
     pub in_doubt: bool,
     /// About how many records a page has at most. Default: 100.
     pub limit: usize,
