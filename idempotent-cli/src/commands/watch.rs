@@ -308,7 +308,8 @@ fn frame(
         let name = output.styled(style, format_args!("{:13}", name(state)));
         output.line(format_args!("{name}  {:>9}", grouped(count)))?;
     }
-    if look.doubts() > 0 {
+    // Otherwise they are the indeterminate ones.
+    if look.suspended_in_doubt > 0 {
         let name = output.styled(Style::Red, "in doubt     ");
         output.line(format_args!("{name}  {:>9}", grouped(look.doubts())))?;
     }
@@ -323,7 +324,7 @@ fn frame(
     let table = RecordTable::new(output);
     let lines = table.lines_of_a_record();
     // Twelve lines are above, and those that are not always there, and the cursor has the last one.
-    let above = 12 + usize::from(look.doubts() > 0) + usize::from(look.unreadable > 0);
+    let above = 12 + usize::from(look.suspended_in_doubt > 0) + usize::from(look.unreadable > 0);
     let room = height.saturating_sub(above + lines) / lines;
     if look.oldest.is_empty() {
         return output.line("nothing is unfinished");
