@@ -1,7 +1,7 @@
 //! `resolve-step`: saying what a step turned out to be of which nobody knows what it did; `correct-step`: replacing that.
 
 use idempotent_core::engine::Inspection;
-use idempotent_core::model::{StepEntry, StepId, StepStatus};
+use idempotent_core::model::{NotKept, StepEntry, StepId, StepStatus};
 use idempotent_core::store::State;
 
 use super::settle::{Change, look, settle};
@@ -23,6 +23,8 @@ pub(super) async fn correct(
     say(arguments, context, Kind::Correct).await
 }
 
+const HAS_RUN: &str = "the step has run, though its result was not kept";
+
 /// Whether something is said of a step for the first time.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -41,7 +43,9 @@ impl Kind {
     /// Why nothing can be said of a step, if nothing can.
     fn why_not(self, entry: &StepEntry, says_never: bool) -> Option<&'static str> {
         match (self, entry.status()) {
-            (Self::Correct, _) if entry.is_resolved() => None,
+            (Self::Correct, _) if entry.is_resolved() => {
+                (says_never && entry.has_run()).then_some(HAS_RUN)
+            }
             (Self::Correct, _) => Some(
                 "only what was said of a step by hand can be corrected, and of this one nothing was said",
             ),
@@ -49,9 +53,11 @@ impl Kind {
             (Self::Resolve, _) if entry.is_resolved() => {
                 Some("somebody has said what the step did; `idempotent correct-step` replaces that")
             }
-            (Self::Resolve, StepStatus::NotKept(_)) => {
-                says_never.then_some("the step has run, though its result was not kept")
-            }
+            (Self::Resolve, StepStatus::NotKept(NotKept::NotMemoized | NotKept::Withheld)) => Some(
+                "the step has ended with what it keeps to itself, as an `Err` that is final: `idempotent resolve` says what \
+                 became of the call",
+            ),
+            (Self::Resolve, StepStatus::NotKept(_)) => says_never.then_some(HAS_RUN),
             (Self::Resolve, StepStatus::Tried) => {
                 Some("nobody doubts what the step did: it did not happen")
             }
@@ -91,15 +97,12 @@ async fn say(arguments: ResolveStep, context: &mut Context, kind: Kind) -> Resul
     };
     let question = match kind {
         Kind::Resolve => question,
-        Kind::Correct => format!("{question} What was done since with what was said stands."),
+        Kind::Correct => format!(
+            "{question} What was done since with what was said stands, and an owner that still lives is not stopped, also not \
+             by a release."
+        ),
     };
-    let others = seen.steps().iter().filter(|(other, _)| other != step);
-    let left = others.filter(|(_, entry)| entry.status() == StepStatus::Begun).count();
-    let goes_on = match (left, seen.has_input()) {
-        (0, true) => "; a recovery or the next caller goes on with the call",
-        (0, false) => "; the next caller goes on with the call",
-        _ => "; another step is still in doubt",
-    };
+    let goes_on = goes_on(&seen, step, entry);
     let change = Change {
         command: kind.command(),
         consent: &arguments.consent,
@@ -120,6 +123,21 @@ async fn say(arguments: ResolveStep, context: &mut Context, kind: Kind) -> Resul
     let exit = settle(context, &store, &seen, change, act).await?;
     store.close().await;
     Ok(exit)
+}
+
+/// What becomes of the call then.
+fn goes_on(seen: &Inspection, step: &StepId, entry: &StepEntry) -> &'static str {
+    if seen.steps_in_doubt().any(|(other, _)| other != step) {
+        return "; another step is still in doubt";
+    }
+    if seen.is_itself_in_doubt() {
+        return "; nobody knows what the call did beside its steps: `idempotent resolve` says what became of it";
+    }
+    let was_stopped = entry.status() == StepStatus::Begun || seen.state() == State::Indeterminate;
+    match seen.has_input() && (was_stopped || seen.due_in().is_some()) {
+        true => "; a recovery or the next caller goes on with the call",
+        false => "; the next caller goes on with the call",
+    }
 }
 
 /// The step of this name, of this name and key, or of an id with these first digits.

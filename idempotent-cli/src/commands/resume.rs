@@ -49,9 +49,10 @@ fn why_not(seen: &Inspection) -> Option<String> {
             if !(seen.has_input() || seen.has_journal()) {
                 "it has neither an input nor a recorded step, so nothing can go on: `idempotent resolve` says what became of it"
             } else {
-                let wanted = |status| matches!(status, StepStatus::Begun | StepStatus::NotKept(_));
-                let stops = seen.steps().iter().find(|(_, entry)| wanted(entry.status()));
-                let (_, entry) = stops?;
+                let is_lost = |status| matches!(status, StepStatus::NotKept(_));
+                let lost = seen.steps().iter().find(|(_, entry)| is_lost(entry.status()));
+                let stops = seen.steps_in_doubt().next().or(lost);
+                let Some((_, entry)) = stops else { return why_in_doubt(seen) };
                 let (name, what) = match entry.status() {
                     StepStatus::Begun => (entry.name(), "nobody knows what it did"),
                     _ => (entry.name(), "it has run, and its result was not kept"),
@@ -68,4 +69,10 @@ fn why_not(seen: &Inspection) -> Option<String> {
         _ => "nobody holds its key, and its next caller runs it",
     };
     Some(why.to_owned())
+}
+
+/// Why a call whose steps are all known cannot go on.
+fn why_in_doubt(seen: &Inspection) -> Option<String> {
+    let why = "nobody knows what the call did beside its steps: find that out, and `idempotent resolve` says it";
+    seen.is_itself_in_doubt().then(|| why.to_owned())
 }

@@ -23,6 +23,9 @@ const LISTED: usize = 10;
 /// Beyond so many unfinished calls, how fast they come and go is not told: that takes memory.
 const MOST_FOLLOWED: usize = 100_000;
 
+/// Every so many looks the suspended calls in doubt are counted: that loads the steps of each.
+const LOOKS_PER_COUNT: u64 = 10;
+
 /// The states that are counted, in the order in which they are shown.
 const STATES: [StateName; 4] =
     [StateName::Reserved, StateName::Suspended, StateName::Lapsed, StateName::Indeterminate];
@@ -31,8 +34,10 @@ const STATES: [StateName; 4] =
 struct Look {
     at: SystemTime,
     counts: BTreeMap<&'static str, u64>,
-    /// Those of them about which somebody must say something.
+    /// Those of them, apart from suspended ones, about which somebody must say something.
     in_doubt: u64,
+    /// Suspended ones with a step in doubt, as they were last counted.
+    suspended_in_doubt: u64,
     unreadable: u64,
     /// The oldest first.
     oldest: Vec<Inspection>,
@@ -70,10 +75,11 @@ async fn looks(
     screen: &mut Screen,
 ) -> Result<(), Failure> {
     let mut before: Option<(Option<HashSet<Token>>, Instant)> = None;
-    let mut done = 0;
+    let (mut done, mut suspended_in_doubt) = (0, 0);
     loop {
         let begin = Instant::now();
-        let look = match look(arguments, context, store).await {
+        let known = (done % LOOKS_PER_COUNT != 0).then_some(suspended_in_doubt);
+        let look = match look(arguments, context, store, known).await {
             Ok(look) => look,
             // The store may come back: whoever watches wants to see that. It never was there if the first look fails.
             Err(failure) if failure.exit() == Exit::Unavailable && done > 0 => {
@@ -105,6 +111,7 @@ async fn looks(
             return Ok(());
         }
         before = Some((look.followed, begin));
+        suspended_in_doubt = look.suspended_in_doubt;
         // At least as long as the look took, so that the store has a rest.
         let pause = arguments.every.saturating_sub(look.took).max(look.took);
         context.interrupt.unless_pressed(tokio::time::sleep(pause)).await?;
@@ -124,7 +131,13 @@ fn say_failure(context: &mut Context, screen: &Screen, failure: &Failure) -> Res
     context.output.flush()
 }
 
-async fn look(arguments: &Watch, context: &Context, store: &Connected) -> Result<Look, Failure> {
+/// One look. How many suspended calls are in doubt is known, or counted.
+async fn look(
+    arguments: &Watch,
+    context: &Context,
+    store: &Connected,
+    suspended_in_doubt: Option<u64>,
+) -> Result<Look, Failure> {
     let mut scan = Scan::unfinished();
     scan.operation = arguments.operation.clone();
     let pace = Pace::new(arguments.fast);
@@ -134,6 +147,7 @@ async fn look(arguments: &Watch, context: &Context, store: &Connected) -> Result
         at: SystemTime::now(),
         counts: STATES.iter().map(|state| (state.as_str(), 0)).collect(),
         in_doubt: 0,
+        suspended_in_doubt: suspended_in_doubt.unwrap_or(0),
         unreadable: 0,
         oldest: Vec::new(),
         followed: Some(HashSet::new()),
@@ -142,7 +156,11 @@ async fn look(arguments: &Watch, context: &Context, store: &Connected) -> Result
     while let Some(page) = pages.next().await? {
         look.unreadable += page.unreadable.len() as u64;
         for seen in page.entries {
-            let (is_doubted, seen) = is_in_doubt(store, context, seen).await?;
+            let is_suspended = seen.state() == State::Suspended;
+            let is_doubted = match is_suspended && seen.has_journal() {
+                true => suspended_in_doubt.is_none() && is_in_doubt(store, context, &seen).await?,
+                false => seen.is_in_doubt(),
+            };
             look.add(seen, is_doubted);
         }
     }
@@ -150,20 +168,17 @@ async fn look(arguments: &Watch, context: &Context, store: &Connected) -> Result
     Ok(look)
 }
 
-/// Whether somebody must say something about a call: of a suspended one its steps say so, which a scan does not load.
+/// Whether somebody must say something about a suspended call: its steps say so, which a scan does not load.
 async fn is_in_doubt(
     store: &Connected,
     context: &Context,
-    seen: Inspection,
-) -> Result<(bool, Inspection), Failure> {
-    if seen.state() != State::Suspended || !seen.has_journal() {
-        return Ok((seen.is_in_doubt(), seen));
-    }
+    seen: &Inspection,
+) -> Result<bool, Failure> {
     let now = store.engine.inspect(seen.id());
     match context.interrupt.unless_pressed(now).await? {
-        Ok(now) => Ok((now.is_some_and(|now| now.is_in_doubt()), seen)),
+        Ok(now) => Ok(now.is_some_and(|now| now.is_in_doubt())),
         // `list` and `show` say what is wrong with it.
-        Err(error) if error.kind() != ErrorKind::Store => Ok((true, seen)),
+        Err(error) if error.kind() != ErrorKind::Store => Ok(true),
         Err(error) => Err(error.into()),
     }
 }
@@ -181,12 +196,20 @@ impl Look {
             }
         }
         *self.counts.entry(state.as_str()).or_default() += 1;
-        self.in_doubt += u64::from(is_in_doubt);
+        match state {
+            StateName::Suspended => self.suspended_in_doubt += u64::from(is_in_doubt),
+            _ => self.in_doubt += u64::from(is_in_doubt),
+        }
         let at = self.oldest.partition_point(|other| other.created() <= seen.created());
         if at < LISTED {
             self.oldest.insert(at, seen);
             self.oldest.truncate(LISTED);
         }
+    }
+
+    /// How many calls somebody must say something about.
+    const fn doubts(&self) -> u64 {
+        self.in_doubt + self.suspended_in_doubt
     }
 
     fn count(&self, state: StateName) -> u64 {
@@ -211,7 +234,7 @@ fn document(look: &Look, rates: Option<Rates>) -> Document {
     Document::Watch {
         at: timestamp(look.at),
         states: look.counts.clone(),
-        in_doubt: look.in_doubt,
+        in_doubt: look.doubts(),
         unreadable: look.unreadable,
         began_per_second: rates.map(|rates| rates.began),
         ended_per_second: rates.map(|rates| rates.ended),
@@ -234,8 +257,8 @@ fn line(look: &Look, rates: Option<Rates>) -> String {
     for state in STATES {
         line += &format!("  {} {}", name(state), look.count(state));
     }
-    if look.in_doubt > 0 {
-        line += &format!("  in doubt {}", look.in_doubt);
+    if look.doubts() > 0 {
+        line += &format!("  in doubt {}", look.doubts());
     }
     if look.unreadable > 0 {
         line += &format!("  unreadable {}", look.unreadable);
@@ -285,9 +308,10 @@ fn frame(
         let name = output.styled(style, format_args!("{:13}", name(state)));
         output.line(format_args!("{name}  {:>9}", grouped(count)))?;
     }
-    if look.in_doubt > 0 {
+    // Otherwise they are the indeterminate ones.
+    if look.suspended_in_doubt > 0 {
         let name = output.styled(Style::Red, "in doubt     ");
-        output.line(format_args!("{name}  {:>9}", grouped(look.in_doubt)))?;
+        output.line(format_args!("{name}  {:>9}", grouped(look.doubts())))?;
     }
     if look.unreadable > 0 {
         let name = output.styled(Style::Red, "unreadable   ");
@@ -300,7 +324,7 @@ fn frame(
     let table = RecordTable::new(output);
     let lines = table.lines_of_a_record();
     // Twelve lines are above, and those that are not always there, and the cursor has the last one.
-    let above = 12 + usize::from(look.in_doubt > 0) + usize::from(look.unreadable > 0);
+    let above = 12 + usize::from(look.suspended_in_doubt > 0) + usize::from(look.unreadable > 0);
     let room = height.saturating_sub(above + lines) / lines;
     if look.oldest.is_empty() {
         return output.line("nothing is unfinished");

@@ -125,7 +125,7 @@ pub(super) fn parked_lines(output: &mut Output, seen: &Inspection) -> Result<(),
 /// Prints of each step in doubt what to type once somebody knows what it did.
 pub(super) fn in_doubt_lines(output: &mut Output, seen: &Inspection) -> Result<(), Failure> {
     let all = seen.steps();
-    for (step, entry) in all.iter().filter(|(_, entry)| entry.status() == StepStatus::Begun) {
+    for (step, entry) in seen.steps_in_doubt() {
         let name = StepName::new(step, entry, all);
         fact(output, "in doubt", &format!("find out what step {name} did, and say so:"))?;
         for said in ["--happened 'JSON'", "--never-happened"] {

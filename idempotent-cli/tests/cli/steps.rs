@@ -4,11 +4,11 @@ use std::future::pending;
 use std::time::Duration;
 
 use idempotent_core::engine::with_engine;
-use idempotent_core::{Error, Idempotency, Operation, step};
+use idempotent_core::{Disposition, Error, Guarantee, Idempotency, Operation, step};
 use serde_json::json;
 
 use crate::run::{Ran, audit, command, one, read, run};
-use crate::shop::{checkout, hanging_checkout, import, in_doubt, parked};
+use crate::shop::{Failure, checkout, hanging_checkout, import, in_doubt, parked};
 use crate::stores::{TestStore, on_every_store};
 
 /// A call that is dropped in its second step.
@@ -135,6 +135,28 @@ async fn a_dry_run_refuses_what_would_be_refused() {
     let never = [&never[..], &["--never-happened-and-owner-is-dead", "--dry-run"]].concat();
     let ran = run(&store.url, &never).await;
     let says = "nobody knows what step refund did: first say what became of it";
+    assert!(ran.code == 4 && ran.stderr.contains(says), "{}{}", ran.stdout, ran.stderr);
+}
+
+/// What it did beside its step nobody knows.
+#[tokio::test]
+async fn a_call_that_is_itself_in_doubt_does_not_go_on_with_its_last_step() {
+    let store = TestStore::sqlite().await;
+    let strict = Operation::new("shop.strict").guarantee(Guarantee::AtMostOnce).key("order 7");
+    let strict = strict.engine(&store.engine).returning::<Result<u32, Failure>>();
+    let doubtful = strict.run(|| async {
+        let charge = Operation::new("charge").guarantee(Guarantee::AtMostOnce).step();
+        let charge = charge.returning::<Result<u32, Failure>>().on_error(|_| Disposition::Unknown);
+        charge.run(|| async { Err(Failure::TimedOut) }).await
+    });
+    doubtful.await.expect_err("nobody knows");
+    let by = ["--operation", "shop.strict", "--key", "order 7"];
+    let say = ["--step", "charge", "--happened", "5"];
+    let ran = run(&store.url, &[&["resolve-step"], &by[..], &say, &YES].concat()).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert!(ran.stdout.contains("`idempotent resolve` says what became of it"), "{}", ran.stdout);
+    let ran = run(&store.url, &[&["resume"], &by[..], &YES].concat()).await;
+    let says = "nobody knows what the call did beside its steps";
     assert!(ran.code == 4 && ran.stderr.contains(says), "{}{}", ran.stdout, ran.stderr);
 }
 

@@ -190,7 +190,8 @@ pub struct Scan {
     pub operation: Option<String>,
     /// Only records whose id's hash begins so. An engine sees to it; a store may use it to read fewer records.
     pub hash_prefix: Option<HashPrefix>,
-    /// Of suspended calls, only those with a step in doubt. An engine sees to it, by their journals; a store may ignore it.
+    /// Of suspended calls, only those with a step in doubt. An engine sees to it, by their journals; a store may
+    /// ignore it, or leave out those of whose steps none is in doubt.
     pub in_doubt: bool,
     /// About how many records a page has at most. Default: 100.
     pub limit: usize,

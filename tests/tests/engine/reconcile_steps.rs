@@ -199,3 +199,30 @@ async fn a_step_that_nobody_asks_about_is_counted_among_those_of_others() {
     let report = pass(&of_calls).await;
     assert_eq!((report.found, report.of_others, report.asked), (0, 1, 0));
 }
+
+/// What a call at most once did beside its steps nobody knows, so no answer about a step has it run again.
+#[tokio::test(start_paused = true)]
+async fn a_call_at_most_once_does_not_run_again_once_its_step_is_settled() {
+    let engine = engine();
+    let strict = |answers: bool| {
+        let call = Operation::new("shop.strict").guarantee(Guarantee::AtMostOnce).lease(LEASE);
+        let call = call.key("order 7").engine(&engine).returning::<Result<u32, Error>>();
+        call.run(move || async move {
+            let charge = Operation::new("charge").guarantee(Guarantee::AtMostOnce).step();
+            let charge = charge.returning::<Result<u32, Error>>();
+            charge.run(|| async move { if answers { Ok(1) } else { pending().await } }).await
+        })
+    };
+    tokio::time::timeout(secs(1), strict(false)).await.unwrap_err();
+    advance(LEASE + secs(1)).await;
+    let reconciler = Reconciler::new(&engine).settle(SETTLE).step(
+        "shop.strict",
+        "charge",
+        |_: DoubtfulStep| async { Finding::happened(9_u32) },
+    );
+    pass(&reconciler).await;
+    advance(SETTLE).await;
+    assert_eq!(pass(&reconciler).await.ended, 1);
+    assert_eq!(state(&engine).await, State::Indeterminate);
+    strict(true).await.unwrap_err();
+}

@@ -1,12 +1,42 @@
 //! What operators see of steps in doubt, and how they take back what they said.
 
+use std::sync::Arc;
+
 use idempotent_core::engine::{Inspection, Resolution};
 use idempotent_core::model::{StepId, StepStatus};
 use idempotent_core::store::{Scan, State};
-use idempotent_core::testing::TestEngine;
+use idempotent_core::testing::{self, TestEngine};
 use idempotent_core::{Error, ErrorKind, Guarantee, Operation};
+use tokio::sync::Notify;
 
 use crate::shop::{Ledger, Shop, failure};
+
+/// A checkout of two steps, the second of which never ends if somebody is to be told that it has begun.
+async fn checkout(shop: &Shop, hangs: Option<Arc<Notify>>) -> Result<u32, Error> {
+    let call = shop.call(|| async {
+        let held = shop.step("hold").await?;
+        let step = Operation::new("charge").guarantee(Guarantee::AtMostOnce).step();
+        let step = step.returning::<Result<u32, Error>>();
+        let charged = step.run(|| async {
+            shop.ledger.note("charge");
+            let Some(begun) = &hangs else { return Ok(1) };
+            begun.notify_one();
+            std::future::pending().await
+        });
+        Ok(held + charged.await?)
+    });
+    call.await
+}
+
+/// A process that dies in its second step. Nobody resumes the call.
+async fn die_in_the_charge(shop: &Shop) {
+    let begun = Arc::new(Notify::new());
+    let (here, told) = (shop.clone(), Arc::clone(&begun));
+    let process = async move { checkout(&here, Some(told)).await };
+    let died = testing::crash(process).when(async move { begun.notified().await });
+    assert!(died.await.is_none());
+    shop.let_lease_lapse();
+}
 
 async fn in_doubt(shop: &Shop) -> Vec<Inspection> {
     shop.test.engine().scan(&Scan::in_doubt()).await.unwrap().entries
@@ -20,6 +50,56 @@ async fn inspect(shop: &Shop) -> Inspection {
 
 fn step(seen: &Inspection, name: &str) -> StepId {
     seen.steps().iter().find(|(_, step)| step.name() == name).unwrap().0
+}
+
+#[tokio::test]
+async fn a_step_that_was_resolved_wrongly_is_corrected_before_the_call_goes_on() {
+    let shop = Shop::new();
+    die_in_the_charge(&shop).await;
+    let engine = shop.test.engine();
+    let seen = in_doubt(&shop).await.remove(0);
+    let id = step(&seen, "charge");
+    let untouched = engine.correct_step(&seen, &id, Resolution::completed(9_u32)).await;
+    assert_eq!(untouched.unwrap_err().kind(), ErrorKind::Misconfigured);
+    let recorded = step(&seen, "hold");
+    let is_final = engine.correct_step(&seen, &recorded, Resolution::completed(9_u32)).await;
+    assert_eq!(is_final.unwrap_err().kind(), ErrorKind::Misconfigured);
+    // That it never happened was wrong: the next run would charge again.
+    let never = Resolution::never_happened_and_owner_is_dead();
+    engine.resolve_step(&seen, &id, never).await.unwrap();
+    let seen = inspect(&shop).await;
+    assert!(seen.steps().iter().any(|(_, step)| step.is_resolved()));
+    let typed = engine.correct_step(&seen, &id, Resolution::completed("receipt 7")).await;
+    assert_eq!(typed.unwrap_err().kind(), ErrorKind::Encode);
+    engine.correct_step(&seen, &id, Resolution::completed(8_u32)).await.unwrap();
+    let stale = engine.correct_step(&seen, &id, Resolution::completed(7_u32)).await;
+    assert_eq!(stale.unwrap_err().kind(), ErrorKind::Indeterminate);
+    let seen = inspect(&shop).await;
+    engine.correct_step(&seen, &id, Resolution::completed(9_u32)).await.unwrap();
+    assert_eq!(checkout(&shop, None).await.unwrap(), 10);
+    assert_eq!(shop.ledger.count("charge"), 1, "it was not run again");
+}
+
+#[tokio::test]
+async fn a_step_whose_value_no_run_can_read_is_corrected_and_the_call_goes_on() {
+    let shop = Shop::new();
+    die_in_the_charge(&shop).await;
+    let engine = shop.test.engine();
+    let seen = in_doubt(&shop).await.remove(0);
+    let id = step(&seen, "charge");
+    for wrong in [Resolution::completed("receipt 7"), Resolution::failed(7_u32)] {
+        let refused = engine.resolve_step(&seen, &id, wrong).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Encode);
+        assert!(refused.to_string().contains("step `charge`"), "{refused}");
+    }
+    let said = Resolution::completed("receipt 7").of_any_type();
+    engine.resolve_step(&seen, &id, said).await.unwrap();
+    assert_eq!(checkout(&shop, None).await.unwrap_err().kind(), ErrorKind::Decode);
+    let seen = inspect(&shop).await;
+    let again = engine.resolve_step(&seen, &id, Resolution::completed(9_u32)).await;
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::Misconfigured);
+    engine.correct_step(&seen, &id, Resolution::completed(9_u32)).await.unwrap();
+    assert_eq!(checkout(&shop, None).await.unwrap(), 10);
 }
 
 #[tokio::test]

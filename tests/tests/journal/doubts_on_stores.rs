@@ -2,17 +2,19 @@
 //! reconciler, and corrected.
 
 use std::future::ready;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use idempotent_core::backends::{MemoryStore, RedisStore, SqliteStore};
+use idempotent_core::backends::{MemoryStore, PostgresStore, RedisStore, SqliteStore};
 use idempotent_core::engine::{DoubtfulStep, Finding, Inspection, Reconciler, Resolution};
 use idempotent_core::store::{Scan, State, Store};
 use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation, step, testing};
-use idempotent_servers::{Redis, Server, require};
+use idempotent_servers::{Postgres, Redis, Server, require};
 use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
+use tokio::sync::Notify;
 
 use crate::shop::failure;
 
@@ -22,16 +24,23 @@ const LEASE: Duration = Duration::from_secs(2);
 /// Longer than any machine takes.
 const LONG: Duration = Duration::from_secs(120);
 
-/// A checkout of two steps, the second of which may never end.
-async fn checkout(engine: &Idempotency, key: &str, ends: bool) -> Result<u32, Error> {
-    let lease = if ends { LONG } else { LEASE };
+/// A checkout of two steps, the second of which never ends if somebody is to be told that it has begun.
+async fn checkout(
+    engine: &Idempotency,
+    key: &str,
+    hangs: Option<Arc<Notify>>,
+) -> Result<u32, Error> {
+    let lease = if hangs.is_none() { LONG } else { LEASE };
     let call = Operation::new("checkout").lease(lease).key(key).engine(engine);
     let run = call.returning::<Result<u32, Error>>().run(|| async move {
         let held = step("hold", || async { Ok::<u32, Error>(1) }).await?;
         let charge = Operation::new("charge").guarantee(Guarantee::AtMostOnce).step();
         let charge = charge.returning::<Result<u32, Error>>();
-        let paid =
-            charge.run(|| async move { if ends { Ok(100) } else { std::future::pending().await } });
+        let paid = charge.run(|| async move {
+            let Some(begun) = hangs else { return Ok(100) };
+            begun.notify_one();
+            std::future::pending().await
+        });
         Ok(held + paid.await?)
     });
     run.await
@@ -42,30 +51,23 @@ async fn inspect(engine: &Idempotency, key: &str) -> Inspection {
     engine.inspect(&id).await.unwrap().unwrap()
 }
 
-async fn has_begun(engine: &Idempotency, key: &str) {
-    let id = engine.record_id("checkout", None, key).unwrap();
-    loop {
-        let seen = engine.inspect(&id).await.unwrap();
-        if seen.is_some_and(|seen| seen.steps().len() == 2) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-}
-
 type Connect<S> = Box<dyn Fn() -> BoxFuture<'static, S>>;
 
 /// A process that dies while it charges. Nobody resumes its call.
 async fn die_in_the_charge<S: Store>(connect: &Connect<S>, engine: &Idempotency, key: &str) {
     // What dies takes its connections with it.
     let (own, order) = (connect(), key.to_owned());
-    let process = async move { checkout(&Idempotency::new(own.await), &order, false).await };
-    let (seen, order) = (engine.clone(), key.to_owned());
-    let died = testing::crash(process).when(async move { has_begun(&seen, &order).await });
+    let begun = Arc::new(Notify::new());
+    let told = Arc::clone(&begun);
+    let process = async move { checkout(&Idempotency::new(own.await), &order, Some(told)).await };
+    let died = testing::crash(process).when(async move { begun.notified().await });
     assert!(died.await.is_none());
-    while inspect(engine, key).await.state() == State::Reserved {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let lapses = async {
+        while inspect(engine, key).await.state() == State::Reserved {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(LONG, lapses).await.unwrap();
 }
 
 async fn keys_in_doubt(engine: &Idempotency) -> Vec<String> {
@@ -115,7 +117,7 @@ async fn a_step_in_doubt_is_found_settled_and_corrected<S: Store>(connect: Conne
     engine.correct_step(&seen, &charge, unreadable).await.unwrap();
     let seen = inspect(&engine, "corrected").await;
     engine.correct_step(&seen, &charge, Resolution::completed(41_u32)).await.unwrap();
-    assert_eq!(checkout(&engine, "corrected", true).await.unwrap(), 42);
+    assert_eq!(checkout(&engine, "corrected", None).await.unwrap(), 42);
 
     let charged = inspect(&engine, "charged").await;
     let (charge, _) = charged.steps_in_doubt().next().unwrap();
@@ -128,12 +130,15 @@ async fn a_step_in_doubt_is_found_settled_and_corrected<S: Store>(connect: Conne
             async move { if is_known { Finding::happened(9_u32) } else { Finding::NeverHappened } }
         },
     );
-    while !keys_in_doubt(&engine).await.is_empty() {
-        reconciler.pass().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(checkout(&engine, "charged", true).await.unwrap(), 10);
-    assert_eq!(checkout(&engine, "not charged", true).await.unwrap(), 101);
+    let settled = async {
+        while !keys_in_doubt(&engine).await.is_empty() {
+            reconciler.pass().await.unwrap();
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(LONG, settled).await.unwrap();
+    assert_eq!(checkout(&engine, "charged", None).await.unwrap(), 10);
+    assert_eq!(checkout(&engine, "not charged", None).await.unwrap(), 101);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -150,6 +155,18 @@ async fn a_step_in_doubt_on_sqlite_is_found_settled_and_corrected() {
     let connect = Box::new(move || {
         let path = path.clone();
         async move { SqliteStore::connect(path).await.unwrap() }.boxed()
+    });
+    a_step_in_doubt_is_found_settled_and_corrected(connect).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_in_doubt_on_postgres_is_found_settled_and_corrected() {
+    require!(Server::Postgres);
+    let server = Postgres::builder().start().await;
+    let url = server.url();
+    let connect = Box::new(move || {
+        let url = url.clone();
+        async move { PostgresStore::connect(url).await.unwrap() }.boxed()
     });
     a_step_in_doubt_is_found_settled_and_corrected(connect).await;
 }
@@ -188,5 +205,5 @@ async fn a_call_whose_journal_is_lost_is_not_said_to_go_on() {
         assert!(refused.to_string().contains("its journal is lost"), "{refused}");
     }
     engine.resolve(&seen, Resolution::completed(3_u32)).await.unwrap();
-    assert_eq!(checkout(&engine, "order 7", true).await.unwrap(), 3);
+    assert_eq!(checkout(&engine, "order 7", None).await.unwrap(), 3);
 }

@@ -3,6 +3,7 @@
 // Clippy knows tests by their attribute, and so not the functions that they share.
 #![allow(clippy::unwrap_used)]
 
+mod answers;
 mod at_most_once;
 mod crashes;
 mod doubts;

@@ -33,7 +33,7 @@ pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreErr
         &store.statements.scan_unfinished
     };
     let query = || {
-        Query::new(statement)
+        let query = Query::new(statement)
             .bind(&after[..])
             .bind(count(MAX_ROWS.max(limit)))
             .bind(count(limit))
@@ -42,7 +42,9 @@ pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreErr
             .bind(wants(State::Lapsed))
             // Which of the two it is, its record says.
             .bind(wants(State::Indeterminate) || wants(State::Suspended))
-            .bind(wants(State::Completed))
+            .bind(wants(State::Completed));
+        // What is completed has no steps.
+        if wants(State::Completed) { query } else { query.bind(request.in_doubt) }
     };
     page(request, limit, &store.connection.fetch(query, Retry::Yes).await?)
 }

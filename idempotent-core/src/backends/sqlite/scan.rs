@@ -18,12 +18,12 @@ const MAX_ROWS: usize = 1000;
 pub(super) async fn scan(store: &Inner, request: &Scan) -> Result<Page, StoreError> {
     let after = start(request)?;
     let limit = request.limit.clamp(1, MAX_ROWS);
-    let statement = if wants_completed(request) {
-        &store.statements.scan
-    } else {
-        &store.statements.scan_unfinished
+    let of =
+        |statement| query(statement).bind(after).bind(limit as i64).bind(request.operation.clone());
+    let query = match wants_completed(request) {
+        true => of(&store.statements.scan),
+        false => of(&store.statements.scan_unfinished).bind(request.in_doubt),
     };
-    let query = query(statement).bind(after).bind(limit as i64).bind(request.operation.clone());
     let rows = store.connection.read(query).await?;
     let (mut entries, mut unreadable) = (Vec::new(), Vec::new());
     for row in &rows {

@@ -22,6 +22,7 @@ pub struct Inspection {
     pub(super) id: RecordId,
     pub(super) entry: Entry,
     pub(super) steps: Vec<(StepId, StepEntry)>,
+    pub(super) steps_unread: Option<String>,
     due_in: Option<Duration>,
 }
 
@@ -216,11 +217,24 @@ impl Idempotency {
         };
         self.authenticate(id, &entry.record)?;
         let steps = self.steps_of(id, &entry.record).await?;
-        let due_in = match self.store().due_calls().filter(|_| entry.record.has_input()) {
-            Some(index) => self.admin_call(id, index.due_in(id)).await?,
-            None => None,
+        let steps_unread = match &steps {
+            Some(_) => None,
+            None => Some("the store keeps no journals".to_owned()),
         };
-        Ok(Some(Inspection { id: id.clone(), entry, steps, due_in }))
+        let (steps, due_in) = (steps.unwrap_or_default(), self.due_in(id, &entry.record).await?);
+        Ok(Some(Inspection { id: id.clone(), entry, steps, steps_unread, due_in }))
+    }
+
+    /// In how long a recovery resumes the call, if one does.
+    pub(super) async fn due_in(
+        &self,
+        id: &RecordId,
+        record: &Record,
+    ) -> Result<Option<Duration>, Error> {
+        match self.store().due_calls().filter(|_| record.has_input()) {
+            Some(index) => self.admin_call(id, index.due_in(id)).await,
+            None => Ok(None),
+        }
     }
 
     /// Removes the record of an id, whatever its state, and returns whether there was one. The next
@@ -284,10 +298,10 @@ impl Idempotency {
         for (id, entry) in page.entries.into_iter().filter(|(id, _)| wants(id)) {
             match self.find_forgery(&id, &entry.record) {
                 None => {
-                    let (steps, due_in) = (Vec::new(), None);
-                    let found = Inspection { id, entry, steps, due_in };
+                    let (steps, steps_unread, due_in) = (Vec::new(), None, None);
+                    let found = Inspection { id, entry, steps, steps_unread, due_in };
                     match scan.in_doubt {
-                        true => self.keep_in_doubt(found, &mut entries, &mut unreadable).await?,
+                        true => self.keep_in_doubt(found, &mut entries).await?,
                         false => entries.push(found),
                     }
                 }
@@ -304,15 +318,14 @@ impl Idempotency {
         Ok(InspectionPage { entries, unreadable, next: page.next })
     }
 
-    /// The steps of a call, the first first.
+    /// The steps of a call, the first first; `None` if the store keeps none.
     pub(super) async fn steps_of(
         &self,
         id: &RecordId,
         record: &Record,
-    ) -> Result<Vec<(StepId, StepEntry)>, Error> {
-        let Some((store, journal)) = self.store().journal().zip(record.journal()) else {
-            return Ok(Vec::new());
-        };
+    ) -> Result<Option<Vec<(StepId, StepEntry)>>, Error> {
+        let Some(journal) = record.journal() else { return Ok(Some(Vec::new())) };
+        let Some(store) = self.store().journal() else { return Ok(None) };
         let mut steps = self.admin_call(id, store.load_steps(id, journal)).await?;
         for (step, entry) in &steps {
             if let Err(why) = self.0.authenticity.check_step(journal, step, entry) {
@@ -322,7 +335,7 @@ impl Idempotency {
         }
         // Of quick ones that are at least once, the attempts tell the order in which their run asked for them.
         steps.sort_by_key(|(id, step)| (began(step), step.written(), step.attempt().number(), *id));
-        Ok(steps)
+        Ok(Some(steps))
     }
 
     pub(super) async fn admin_call<T>(

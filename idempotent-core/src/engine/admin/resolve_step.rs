@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
+use super::in_doubt::asked_for;
 use super::inspect::Inspection;
 use super::moved_on::moved_on;
 use super::resolution::{Resolution, Said, not_applied};
+use super::suspend::with_no_attempts;
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Guarantee, Record, StepEntry, StepId, StepStatus, Token};
+use crate::model::{Guarantee, NotKept, Record, StepEntry, StepId, StepStatus, Token};
 use crate::store::{State, Suspend};
 
 impl Idempotency {
     /// Says what a step turned out to be of which nobody knows what it did: one that is *at most once* and began; or what a
-    /// step returned that has run and whose result was not kept. Once no step of the call is in doubt, the call is suspended,
-    /// and goes on from there.
+    /// step returned that has run and whose result was too large or could not be written. Once no step of the call is in
+    /// doubt, the call is suspended, and goes on from there: unless it is [itself in doubt](Inspection::is_itself_in_doubt),
+    /// as one that is *at most once* is whose owner was lost. What it did beside its steps would be done twice, so it waits
+    /// until it is [resolved](Self::resolve).
     ///
     /// The resolution says that the step [returned a value](Resolution::completed), which the next run gets in the place
     /// of running it; or that it [did not happen](Resolution::never_happened_and_owner_is_dead), so that the next run runs
@@ -42,7 +46,8 @@ impl Idempotency {
     /// # Errors
     ///
     /// * [`ErrorKind::Misconfigured`] if the inspection has no such step, or one whose result is known; or if a step is said
-    ///   not to have happened whose result was not kept.
+    ///   not to have happened that [has run](StepEntry::has_run); or if its result was an error that is not memoized, or was
+    ///   withheld: [resolve the call](Self::resolve).
     /// * [`ErrorKind::InProgress`] if the call runs.
     /// * [`ErrorKind::Indeterminate`] if the record or the step has changed since it was inspected.
     /// * [`ErrorKind::Encode`] if the value has another type than the step's result, cannot be encoded or exceeds the
@@ -55,14 +60,16 @@ impl Idempotency {
         step: &StepId,
         resolution: Resolution,
     ) -> Result<(), Error> {
-        match self.find_step(seen, step)?.status() {
-            StepStatus::Begun => {}
-            StepStatus::NotKept(_) if resolution.says_never_happened() => {
-                return Err(refused(seen, "the step has run, though its result was not kept"));
+        let entry = self.find_step(seen, step)?;
+        match entry.status() {
+            StepStatus::NotKept(NotKept::NotMemoized | NotKept::Withheld) => {
+                let why = "the step has ended with what it keeps to itself, as an `Err` that is final: resolve the call";
+                return Err(refused(seen, why));
             }
-            StepStatus::NotKept(_) => {}
+            StepStatus::Begun | StepStatus::NotKept(_) => {}
             _ => return Err(refused(seen, "nobody doubts what the step did")),
         }
+        check_never(seen, entry, &resolution)?;
         self.say_of_step(seen, step, resolution).await
     }
 
@@ -71,7 +78,8 @@ impl Idempotency {
     /// It acts only on what was [inspected](Self::inspect), on a call that nobody runs, and on a step that was
     /// [resolved](StepEntry::is_resolved): what a step itself has recorded is final. **What was done since stands**: a run
     /// that got the wrong result has gone on with it, and one that was told that the step did not happen may have run it.
-    /// Once no step of the call is in doubt, the call is suspended, and goes on from there.
+    /// Nor does it stop an owner that was taken for dead and lives: that one may still complete the call by what it was told.
+    /// Once no step of the call is in doubt, the call goes on, as with [`resolve_step`](Self::resolve_step).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
@@ -90,7 +98,8 @@ impl Idempotency {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Misconfigured`] if the inspection has no such step, or one that was not resolved; the others are those of
+    /// [`ErrorKind::Misconfigured`] if the inspection has no such step, or one that was not resolved, or if one is said not to
+    /// have happened that [has run](StepEntry::has_run); the others are those of
     /// [`resolve_step`](Self::resolve_step).
     pub async fn correct_step(
         &self,
@@ -98,11 +107,13 @@ impl Idempotency {
         step: &StepId,
         resolution: Resolution,
     ) -> Result<(), Error> {
-        if !self.find_step(seen, step)?.is_resolved() {
+        let entry = self.find_step(seen, step)?;
+        if !entry.is_resolved() {
             let why =
                 "only what was said of a step can be corrected, and of this one nothing was said";
             return Err(refused(seen, why));
         }
+        check_never(seen, entry, &resolution)?;
         self.say_of_step(seen, step, resolution).await
     }
 
@@ -135,22 +146,25 @@ impl Idempotency {
             Some(key) => said.sealed(journal, step, key),
             None => said,
         };
-        let others = seen.steps.iter().filter(|(known, _)| known != step);
-        let is_last = others.into_iter().all(|(_, entry)| entry.status() != StepStatus::Begun);
-        let next = if is_last { self.free_of_doubt(seen) } else { record.clone() };
+        let is_last = !is_in_doubt_after(seen, step, &said);
+        let goes_on = is_last && !seen.is_itself_in_doubt();
+        let next = if goes_on { self.free_of_doubt(seen) } else { record.clone() };
         let settles = [(*step, entry.clone(), said.clone())];
-        // What waits for its caller alone goes on waiting, if nobody was in doubt about it.
         let was_stopped =
             entry.status() == StepStatus::Begun || seen.state() == State::Indeterminate;
-        let due_in = if is_last && was_stopped { Some(Duration::ZERO) } else { seen.due_in() };
+        // What waits for its caller alone goes on waiting, if nobody was in doubt about it. A scan does not know.
+        let due_in = match goes_on && was_stopped {
+            true => Some(Duration::ZERO),
+            false => self.due_in(id, record).await?,
+        };
         let request = Suspend::new(id, record, &next).settling(&settles).due_in(due_in);
         self.admin_call(id, self.journals(seen)?.suspend(&request)).await?;
         let now = self.check_said(seen, journal, step, &said).await?;
         // Others may have been resolved since this was inspected: then nobody else sees that it was the last.
-        let in_doubt = now.steps.iter().any(|(_, entry)| entry.status() == StepStatus::Begun);
         let waits = matches!(now.state(), State::Indeterminate | State::Suspended);
-        let goes_on = is_last && now.state() == State::Suspended;
-        if in_doubt || !waits || goes_on {
+        let has_gone_on = goes_on && now.state() == State::Suspended;
+        let is_stopped = now.steps_in_doubt().next().is_some() || now.is_itself_in_doubt();
+        if is_stopped || !waits || has_gone_on {
             return Ok(());
         }
         match self.make_resumable(&now).await {
@@ -179,6 +193,8 @@ impl Idempotency {
 
     fn free_of_doubt(&self, seen: &Inspection) -> Record {
         let record = seen.entry.record.with_guarantee(Guarantee::AtLeastOnce).abandoned();
+        // The next attempt would park it again. What was not parked keeps its attempts, so that one that fails each time is.
+        let record = if seen.is_parked() { with_no_attempts(record) } else { record };
         self.seal(&seen.id, &record)
     }
 
@@ -198,6 +214,23 @@ impl Idempotency {
             Some(now) if is_said(&now) => Ok(now),
             now => Err(moved_on(seen, now.as_ref().map(|now| &now.entry))),
         }
+    }
+}
+
+/// Whether a step of the call is still in doubt once that is said of one.
+fn is_in_doubt_after(seen: &Inspection, step: &StepId, said: &StepEntry) -> bool {
+    let mut steps = seen.steps.clone();
+    if let Some((_, entry)) = steps.iter_mut().find(|(known, _)| known == step) {
+        *entry = said.clone();
+    }
+    asked_for(&steps).any(|(_, entry)| entry.status() == StepStatus::Begun)
+}
+
+/// Refuses to have a step run again that is known to have run.
+fn check_never(seen: &Inspection, entry: &StepEntry, said: &Resolution) -> Result<(), Error> {
+    match said.says_never_happened() && entry.has_run() {
+        true => Err(refused(seen, "the step has run, though its result was not kept")),
+        false => Ok(()),
     }
 }
 

@@ -2,18 +2,20 @@
 
 use std::time::Duration;
 
+use super::in_doubt::asked_for;
 use super::inspect::Inspection;
 use super::moved_on::moved_on;
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Guarantee, Runs, StepStatus};
+use crate::model::{Guarantee, Record, Runs, StepStatus};
 use crate::store::{Journal, State, Suspend, WithoutJournal};
 
 impl Idempotency {
     /// Has a call go on that was parked, because recovery could not finish it, or that waits for its next caller: a
     /// [`Recovery`](crate::engine::Recovery) resumes it soon if it has an input, and its next caller does at once. Its
     /// attempts begin anew. Steps in doubt stay in doubt: say of each what became of it, with
-    /// [`resolve_step`](Self::resolve_step).
+    /// [`resolve_step`](Self::resolve_step). A call that is [itself in doubt](Inspection::is_itself_in_doubt) is refused:
+    /// [resolve](Self::resolve) it.
     ///
     /// It acts only on the record that was inspected.
     ///
@@ -21,7 +23,7 @@ impl Idempotency {
     ///
     /// * [`ErrorKind::Misconfigured`] if the call cannot be resumed: it has neither an input nor a recorded step, or it is
     ///   not indeterminate or suspended.
-    /// * [`ErrorKind::Indeterminate`] if a step is in doubt or has run without a result that was kept, or if the record has
+    /// * [`ErrorKind::Indeterminate`] if nobody knows what the call did; if a step is in doubt or has run without a result that was kept, or if the record has
     ///   changed since it was inspected.
     /// * [`ErrorKind::Incompatible`] if its journal is lost, so that nothing can go on.
     /// * [`ErrorKind::InProgress`] if somebody has taken the call since.
@@ -38,6 +40,11 @@ impl Idempotency {
             return refused(ErrorKind::Misconfigured, why.to_owned());
         }
         self.check_can_go_on(seen).await?;
+        if seen.is_itself_in_doubt() {
+            let why = "nobody knows what the call did: find that out, and say it with `Idempotency::resolve` or the command \
+                       `idempotent resolve`";
+            return refused(ErrorKind::Indeterminate, why.to_owned());
+        }
         self.make_resumable(seen).await
     }
 
@@ -58,7 +65,8 @@ impl Idempotency {
         };
         let how = "with `Idempotency::resolve_step` or the command `idempotent resolve-step`";
         let stops = |wanted: fn(StepStatus) -> bool| {
-            steps.iter().find(|(_, entry)| wanted(entry.status())).map(|(_, entry)| entry.name())
+            let mut steps = asked_for(&steps);
+            steps.find(|(_, entry)| wanted(entry.status())).map(|(_, entry)| entry.name())
         };
         let why = if let Some(begun) = stops(|status| status == StepStatus::Begun) {
             format!("nobody knows what step `{begun}` did: {first}say what became of it, {how}")
@@ -76,12 +84,7 @@ impl Idempotency {
     pub(super) async fn make_resumable(&self, seen: &Inspection) -> Result<(), Error> {
         let (id, record) = (&seen.id, &seen.entry.record);
         let store = self.journals(seen)?;
-        let suspended = record.with_guarantee(Guarantee::AtLeastOnce).abandoned();
-        // Recovery begins anew.
-        let suspended = match record.runs() {
-            Runs { attempts: 0, .. } => suspended,
-            runs => suspended.with_runs(Runs { attempts: 0, ..runs }),
-        };
+        let suspended = with_no_attempts(record.with_guarantee(Guarantee::AtLeastOnce).abandoned());
         let suspended = self.seal(id, &suspended);
         let request = Suspend::new(id, record, &suspended)
             .otherwise(WithoutJournal::Abandon(&suspended))
@@ -107,5 +110,13 @@ impl Idempotency {
         self.store().journal().ok_or_else(|| {
             Error::of(ErrorKind::Misconfigured, &seen.id).detail("its store keeps no journals")
         })
+    }
+}
+
+/// The record of a call with which recovery begins anew.
+pub(super) fn with_no_attempts(record: Record) -> Record {
+    match record.runs() {
+        Runs { attempts: 0, .. } => record,
+        runs => record.with_runs(Runs { attempts: 0, ..runs }),
     }
 }

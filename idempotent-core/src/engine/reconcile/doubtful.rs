@@ -1,5 +1,6 @@
 //! [`Doubtful`]: a call whose outcome nobody knows, as a question to another system.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::admin::Inspection;
@@ -8,7 +9,7 @@ use crate::model::{DerivedKey, RecordId};
 /// A call whose outcome nobody knows. A [`Reconciler`](super::Reconciler) asks what became of it.
 #[derive(Clone, Debug)]
 pub struct Doubtful {
-    pub(super) seen: Inspection,
+    pub(super) seen: Arc<Inspection>,
     pub(super) asked: u32,
     pub(super) in_doubt_for: Duration,
 }
@@ -56,7 +57,7 @@ impl Doubtful {
 
     /// All that its record says.
     #[must_use]
-    pub const fn inspection(&self) -> &Inspection {
+    pub fn inspection(&self) -> &Inspection {
         &self.seen
     }
 }

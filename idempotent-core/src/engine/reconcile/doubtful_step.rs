@@ -1,5 +1,6 @@
 //! [`DoubtfulStep`]: a step of which nobody knows what it did, as a question to another system.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::engine::admin::Inspection;
@@ -9,7 +10,7 @@ use crate::model::{DerivedKey, RecordId, StepEntry, StepId};
 /// [`Reconciler`](super::Reconciler) asks what became of it.
 #[derive(Clone, Debug)]
 pub struct DoubtfulStep {
-    pub(super) seen: Inspection,
+    pub(super) seen: Arc<Inspection>,
     pub(super) step: StepId,
     pub(super) entry: StepEntry,
     pub(super) asked: u32,
@@ -64,7 +65,7 @@ impl DoubtfulStep {
 
     /// All that the call's record says, with its other steps.
     #[must_use]
-    pub const fn inspection(&self) -> &Inspection {
+    pub fn inspection(&self) -> &Inspection {
         &self.seen
     }
 }

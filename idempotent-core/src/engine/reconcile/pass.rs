@@ -26,7 +26,7 @@ const PAGE: usize = 200;
 /// A call or a step that is due.
 #[derive(Debug)]
 struct Due {
-    seen: Inspection,
+    seen: Arc<Inspection>,
     subject: Subject,
     call: Call,
     in_doubt_for: Duration,
@@ -80,7 +80,7 @@ impl Reconciler {
                     continue;
                 }
                 *counts.entry(seen.operation().to_owned()).or_insert(0) += 1;
-                let subjects = self.subjects(&seen);
+                let (subjects, seen) = (self.subjects(&seen), Arc::new(seen));
                 report.of_others += u64::from(subjects.is_empty());
                 for subject in subjects {
                     report.found += 1;
@@ -93,7 +93,7 @@ impl Reconciler {
                     } else if call.next.is_some_and(|next| Instant::now() < next) {
                         report.waiting += 1;
                     } else {
-                        due.push(Due { seen: seen.clone(), subject, call, in_doubt_for });
+                        due.push(Due { seen: Arc::clone(&seen), subject, call, in_doubt_for });
                     }
                 }
             }
@@ -151,7 +151,7 @@ impl Reconciler {
 
     /// Asks once it is called, in a task, since it may panic.
     fn question(&self, due: &Due) -> Option<Box<dyn FnOnce() -> Answer + Send>> {
-        let (seen, asked, in_doubt_for) = (due.seen.clone(), due.call.asked, due.in_doubt_for);
+        let (seen, asked, in_doubt_for) = (Arc::clone(&due.seen), due.call.asked, due.in_doubt_for);
         match &due.subject {
             Subject::Call => {
                 let ask = Arc::clone(self.operations.get(seen.operation())?);

@@ -12,6 +12,7 @@ use super::state::Worker;
 use crate::engine::acquire::without_index;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::runtime::current_runtime;
+use crate::engine::telemetry::Telemetry;
 use crate::error::{Error, ErrorKind};
 
 /// Resumes calls that were interrupted and that nobody retries: those of operations with
@@ -142,6 +143,7 @@ impl Recovery {
             Ok(runtime) => runtime,
             Err(error) => return refused(error.to_string()),
         };
+        self.operations.keys().for_each(|operation| Telemetry::may_park(operation));
         let worker = Worker::new(
             self.engine,
             self.operations,

@@ -58,6 +58,7 @@ pub(crate) fn acquire_step(
         }
         Err(error) => return ControlFlow::Break(Err(error)),
     };
+    held.types = types;
     if !is_loaded {
         return ControlFlow::Continue(Box::pin(load_and_admit(held, begins, accept)));
     }

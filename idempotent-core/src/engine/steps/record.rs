@@ -42,13 +42,17 @@ impl HeldStep {
         encode: impl FnOnce(&mut RecordBytes) -> Result<(), E>,
     ) -> Result<StepEntry, E> {
         let (now, max_bytes) = (Instant::now(), self.engine.settings().max_result_bytes);
-        self.head(now).recorded(self.took(now), max_bytes, encode)
+        let entry = self.head(now).recorded(self.took(now), max_bytes, encode)?;
+        // One that is too large is not among them.
+        let is_kept = entry.status() == StepStatus::Recorded;
+        Ok(if is_kept { entry } else { entry.returning(self.types) })
     }
 
     /// The entry of a step whose result is not kept.
     pub(crate) fn not_kept(&self, why: NotKept) -> StepEntry {
         let now = Instant::now();
-        self.head(now).entry(StepStatus::NotKept(why), self.took(now), b"")
+        let entry = self.head(now).entry(StepStatus::NotKept(why), self.took(now), b"");
+        entry.returning(self.types)
     }
 
     /// Ends the step: at once if there is nothing to write or its store answers at once, and otherwise once that is

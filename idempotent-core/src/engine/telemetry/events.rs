@@ -159,6 +159,13 @@ impl Telemetry {
         count("idempotent_parked_total", id);
     }
 
+    /// A recovery begins, so that the first call of an operation that it parks is an increase.
+    pub(in crate::engine) fn may_park(_operation: &str) {
+        #[cfg(feature = "metrics")]
+        metrics::counter!("idempotent_parked_total", "operation" => _operation.to_owned())
+            .increment(0);
+    }
+
     /// A run that may not go on.
     pub(in crate::engine) fn poisoned(id: &RecordId, why: &str) {
         tracing::warn!(record = %id, why, "a run may not go on: its call is suspended");

@@ -104,15 +104,14 @@ impl StepEntry {
     ///
     /// # Errors
     ///
-    /// [`MalformedRecord`] if the bytes were cut short or changed, or have a layout that this version does not
-    /// know. Such an entry is never a reason to run a step.
+    /// [`MalformedRecord::Broken`] if the bytes were cut short or changed, [`MalformedRecord::Newer`] if they have a
+    /// layout, a status or a flag that this version does not know. Such an entry is never a reason to run a step.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, MalformedRecord> {
-        let known = bytes.len() >= HEADER
-            && bytes[0] == LAYOUT
-            && status(bytes[1]).is_some()
-            && bytes[FLAGS] & !flag::KNOWN == 0;
-        if !known {
+        if bytes.len() < HEADER || bytes[0] < LAYOUT {
             return Err(MalformedRecord::Broken);
+        }
+        if bytes[0] > LAYOUT || status(bytes[1]).is_none() || bytes[FLAGS] & !flag::KNOWN != 0 {
+            return Err(MalformedRecord::Newer);
         }
         let entry = Self(bytes.into());
         let texts = entry.0.get(entry.name_at()..entry.key_end());
@@ -198,7 +197,7 @@ impl StepEntry {
     pub(crate) fn result(&self) -> &[u8] {
         let end = self.0.len() - self.mac_len();
         let start = match self.status() {
-            StepStatus::Begun => end,
+            StepStatus::Begun | StepStatus::NotKept(_) => end,
             _ => self.result_at().unwrap_or(end),
         };
         self.0.get(start..end).unwrap_or_default()
@@ -304,17 +303,18 @@ mod tests {
 
     #[test]
     fn every_field_survives() {
+        // Without a result, types stand in its place.
         let kinds = [
-            StepStatus::Begun,
-            StepStatus::Tried,
-            StepStatus::Recorded,
-            StepStatus::NotKept(NotKept::TooLarge),
+            (StepStatus::Begun, &b""[..]),
+            (StepStatus::Tried, b"result"),
+            (StepStatus::Recorded, b"result"),
+            (StepStatus::NotKept(NotKept::TooLarge), b""),
         ];
-        for reached in kinds {
+        for (reached, result) in kinds {
             let read = StepEntry::from_bytes(entry(reached, b"result").as_bytes()).unwrap();
             assert_eq!((read.status(), read.name(), read.key()), (reached, "ship", Some("line:3")));
             assert_eq!((read.part_of(), read.version()), (call(), 3));
-            assert_eq!((read.result(), read.took()), (&b"result"[..], Duration::from_millis(12)));
+            assert_eq!((read.result(), read.took()), (result, Duration::from_millis(12)));
             assert_eq!(read.fingerprint(), Some(Fingerprint::from_bytes([7; 32])));
             assert_eq!(read.attempt(), Token::from_bytes([9; 16]));
             assert_eq!(read.written(), UNIX_EPOCH + Duration::from_millis(1_790_000_000_000));
@@ -330,10 +330,19 @@ mod tests {
                 Err(MalformedRecord::Broken)
             );
         }
-        for (at, value) in [(0, 2), (1, 99), (2, 4), (2, 8), (66, 255)] {
+        let (broken, newer) = (MalformedRecord::Broken, MalformedRecord::Newer);
+        let changes = [
+            (0, 0, broken),
+            (0, 2, newer),
+            (1, 99, newer),
+            (2, 4, broken),
+            (2, 16, newer),
+            (66, 255, broken),
+        ];
+        for (at, value, expected) in changes {
             let mut bytes = entry.as_bytes().to_vec();
             bytes[at] = value;
-            assert_eq!(StepEntry::from_bytes(&bytes), Err(MalformedRecord::Broken), "{at}");
+            assert_eq!(StepEntry::from_bytes(&bytes), Err(expected), "{at}");
         }
     }
 

@@ -16,7 +16,7 @@
 //!     name
 //!     key
 //!     types         u16 length in bytes and text, if it was resolved: what the step returns
-//!     result        of a step that is begun: the text of the types, without a length
+//!     result        of a step that is begun, or whose result was not kept: the text of the types, without a length
 //!     MAC           32 bytes, if flagged: always the last
 //! ```
 //!
@@ -43,5 +43,7 @@ pub(super) mod flag {
     pub(in super::super) const MAC: u8 = 1 << 1;
     /// What it says is an operator's word, not its owner's.
     pub(in super::super) const RESOLVED: u8 = 1 << 2;
-    pub(in super::super) const KNOWN: u8 = FINGERPRINT | MAC | RESOLVED;
+    /// The step has run, whatever an operator says of it: its result was not kept.
+    pub(in super::super) const HAS_RUN: u8 = 1 << 3;
+    pub(in super::super) const KNOWN: u8 = FINGERPRINT | MAC | RESOLVED | HAS_RUN;
 }

@@ -13,13 +13,23 @@ impl StepEntry {
         self.0[FLAGS] & flag::RESOLVED != 0
     }
 
+    /// Whether the step has surely run, though its result was [not kept](StepStatus::NotKept). It stays so whatever somebody
+    /// [says](crate::Idempotency::resolve_step) of it: such a step never runs again.
+    #[must_use]
+    pub fn has_run(&self) -> bool {
+        self.0[FLAGS] & flag::HAS_RUN != 0
+            || matches!(self.status(), StepStatus::NotKept(_))
+            || (self.status() == StepStatus::Recorded && !self.is_resolved())
+    }
+
     /// The names of the types that the step may return, as its own process named them: those of a step that is *at most
-    /// once*, while it is [begun](StepStatus::Begun), and once it was [resolved](Self::is_resolved).
+    /// once*, while it is [begun](StepStatus::Begun); of one whose result was [not kept](StepStatus::NotKept); and of one that
+    /// was [resolved](Self::is_resolved). `None` for all others, and for entries that are older than this.
     #[must_use]
     pub fn result_types(&self) -> Option<ResultTypes<'_>> {
         let end = match (self.is_resolved(), self.status()) {
             (true, _) => self.result_at()?,
-            (false, StepStatus::Begun) => self.0.len() - self.mac_len(),
+            (false, StepStatus::Begun | StepStatus::NotKept(_)) => self.0.len() - self.mac_len(),
             _ => return None,
         };
         let start = self.key_end() + if self.is_resolved() { TYPES_LENGTH } else { 0 };
@@ -37,6 +47,16 @@ impl StepEntry {
         self.resolved(StepStatus::Recorded, result)
     }
 
+    /// The same for a step whose result is not kept, with the names of what it may return. It has no MAC.
+    pub(crate) fn returning(&self, types: Option<ResultTypes<'_>>) -> Self {
+        let Some(types) = types.filter(|_| matches!(self.status(), StepStatus::NotKept(_))) else {
+            return self.clone();
+        };
+        let mut bytes = self.0[..self.key_end()].to_vec();
+        types.write(&mut bytes);
+        Self(bytes.into())
+    }
+
     fn resolved(&self, status: StepStatus, result: &[u8]) -> Self {
         let mut types = Vec::new();
         if let Some(known) = self.result_types() {
@@ -46,6 +66,9 @@ impl StepEntry {
         bytes[1] = code(status);
         bytes[FLAGS] &= !flag::MAC;
         bytes[FLAGS] |= flag::RESOLVED;
+        if matches!(self.status(), StepStatus::NotKept(_)) {
+            bytes[FLAGS] |= flag::HAS_RUN;
+        }
         bytes.extend_from_slice(&(types.len() as u16).to_le_bytes());
         bytes.extend_from_slice(&types);
         bytes.extend_from_slice(result);
