@@ -303,4 +303,7 @@ pub(crate) struct Doctor {
     /// Compares how long results are kept, by a sample of them, with how late the same message or request may come again.
     #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
     pub(crate) redelivery: Option<Duration>,
+    /// The longest time for which nobody calls: if the newest record is older, the store may have been restored from a backup.
+    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+    pub(crate) newest: Option<Duration>,
 }

@@ -1,5 +1,5 @@
-//! `doctor`: what is no setting of the server: a clock that is not its own, a file that is on another machine, and results that
-//! are not kept for long enough.
+//! `doctor`: what is no setting of the server: a clock that is not its own, a file that is on another machine, results that are
+//! not kept for long enough, and records that are all too old.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
@@ -122,4 +122,25 @@ async fn results_that_are_forgotten_before_their_call_may_come_again_are_found(s
     assert_eq!(code, 8);
 }
 
-on_every_store! { results_that_are_forgotten_before_their_call_may_come_again_are_found }
+/// As one is that was restored from a backup.
+async fn a_store_without_the_calls_of_late_is_found(store: TestStore) {
+    let found = async |newest: &str| {
+        let (found, _) = all(&store.url, &["doctor", "--newest", newest]).await;
+        let mut found = found.into_iter();
+        let found = found.find(|finding| finding["code"] == json!("restored-backup"));
+        found.map(|finding| finding["what"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(found("1h").await.as_deref(), Some("there is no record"));
+    quote(&store.engine, "basket 10").await;
+    assert_eq!(found("1h").await, None);
+    tokio::time::sleep(Duration::from_millis(1_100)).await;
+    let what = found("1s").await.expect("it is found");
+    assert!(what.starts_with("the newest record was reserved "), "{what}");
+    let (_, code) = all(&store.url, &["doctor", "--newest", "1s"]).await;
+    assert_eq!(code, 8);
+}
+
+on_every_store! {
+    a_store_without_the_calls_of_late_is_found,
+    results_that_are_forgotten_before_their_call_may_come_again_are_found
+}

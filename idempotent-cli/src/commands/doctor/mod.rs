@@ -1,7 +1,8 @@
 //! `doctor`: looking for what makes the store's guarantees weaker than they seem. `checkup` collects what the checks of
-//! `redis`, `postgres` and `sqlite` find; `retention` looks at the records themselves.
+//! `redis`, `postgres` and `sqlite` find; `retention` and `freshness` look at the records themselves.
 
 mod checkup;
+mod freshness;
 mod network_file_system;
 mod postgres;
 mod redis;
@@ -38,6 +39,9 @@ pub(super) async fn run(arguments: Doctor, context: &mut Context) -> Result<Exit
     checkup.takes_calls(&store.server(), health.error.as_ref());
     if let Some(redelivery) = arguments.redelivery {
         retention::check(&mut checkup, &store, &context.interrupt, redelivery).await?;
+    }
+    if let Some(newest) = arguments.newest {
+        freshness::check(&mut checkup, &store, &context.interrupt, newest).await?;
     }
     report(context, &checkup)?;
     store.close().await;
