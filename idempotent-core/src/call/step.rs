@@ -11,7 +11,7 @@ use super::policy::Policy;
 use super::run::Run;
 use crate::codec::Comparison;
 use crate::engine::{CallSpan, StepRequest};
-use crate::model::Disposition;
+use crate::model::{Disposition, ResultTypes};
 
 /// A step that is ready to run. [`StepBuilder::returning`](super::StepBuilder::returning) makes it.
 ///
@@ -52,9 +52,8 @@ impl<T, E> Step<T, E> {
     }
 
     fn keeps_errors(&mut self) {
-        if let Some(types) = &mut self.request.result_types {
-            types.err = Some(any::type_name::<E>());
-        }
+        self.request.result_types =
+            Some(|| ResultTypes::new(any::type_name::<T>(), Some(any::type_name::<E>())));
     }
 
     /// See [`Call::comparing`](crate::Call::comparing).

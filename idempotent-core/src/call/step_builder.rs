@@ -77,7 +77,7 @@ impl StepBuilder {
     }
 
     fn step<T, E>(mut self, policy: Policy<T, E>) -> Step<T, E> {
-        self.request.result_types = Some(ResultTypes::new(any::type_name::<T>(), None));
+        self.request.result_types = Some(|| ResultTypes::new(any::type_name::<T>(), None));
         let span = CallSpan::of_step(self.request.name);
         Step { request: self.request, policy, span }
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::lease_state::Lease;
 use super::outer_call::{Nesting, OuterCall};
 use crate::engine::journal::{Poison, RunJournal, wall_clock};
-use crate::model::{Fingerprint, KeyParts, RecordId, StepHead, StepId, Token};
+use crate::model::{Fingerprint, KeyParts, RecordId, ResultTypes, StepHead, StepId, Token};
 
 /// A step that the body of a call has asked for.
 pub(in crate::engine) struct StepScope {
@@ -23,6 +23,8 @@ pub(in crate::engine) struct StepScope {
     pub(in crate::engine) redacts: bool,
     pub(in crate::engine) version: u32,
     pub(in crate::engine) fingerprint: Option<Fingerprint>,
+    /// The names of what it may return, for whoever has to say what it did.
+    pub(in crate::engine) result_types: Option<fn() -> ResultTypes<'static>>,
     pub(in crate::engine) attempt: Token,
     /// The step around it.
     pub(in crate::engine) outer: Option<Arc<StepScope>>,

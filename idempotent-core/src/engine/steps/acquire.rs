@@ -19,7 +19,7 @@ use crate::engine::background::FinishInBackground;
 use crate::engine::journal::{FirstArrival, Poison};
 use crate::engine::lease::CurrentCall;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Guarantee, ResultTypes, StepEntry, StepStatus};
+use crate::model::{Guarantee, StepEntry, StepStatus};
 
 /// What a step may do now. Refusals are errors.
 pub(crate) enum AcquiredStep {
@@ -32,14 +32,6 @@ pub(crate) enum AcquiredStep {
 /// A step that waits before it may run: for the store, or for others.
 pub(crate) type AcquiringStep = Pin<Box<dyn Future<Output = Result<AcquiredStep, Error>> + Send>>;
 
-/// How a step begins.
-#[derive(Clone, Copy)]
-struct Begins {
-    guarantee: Guarantee,
-    /// What it returns, for whoever may have to say what it did.
-    types: Option<ResultTypes<'static>>,
-}
-
 const LAPSED: &str = "the lease of its call may have lapsed before it could start";
 
 const DOUBT: &str = "it began and nobody knows what it did; resolve the step once you know";
@@ -49,8 +41,7 @@ pub(crate) fn acquire_step(
     request: StepRequest,
     caller: Option<CurrentCall>,
 ) -> ControlFlow<Result<AcquiredStep, Error>, AcquiringStep> {
-    let StepRequest { guarantee, accept, result_types: types, .. } = request;
-    let begins = Begins { guarantee, types };
+    let (guarantee, accept) = (request.guarantee, request.accept);
     let (mut held, FirstArrival { stored, is_loaded, size, .. }) = match arrive(request, caller) {
         Ok(ArrivedStep::First(held, first)) => (held, first),
         Ok(ArrivedStep::Recorded(recorded)) => {
@@ -58,15 +49,14 @@ pub(crate) fn acquire_step(
         }
         Err(error) => return ControlFlow::Break(Err(error)),
     };
-    held.types = types;
     if !is_loaded {
-        return ControlFlow::Continue(Box::pin(load_and_admit(held, begins, accept)));
+        return ControlFlow::Continue(Box::pin(load_and_admit(held, guarantee, accept)));
     }
     let may_wait = held.scope.journal.is_resumed || guarantee != Guarantee::AtLeastOnce;
     let admitted = match look(&mut held, stored.as_ref(), accept) {
         Ok(Some(recorded)) => return ControlFlow::Break(Ok(recorded)),
         Ok(None) if may_wait => {
-            return ControlFlow::Continue(Box::pin(admit(held, stored, begins)));
+            return ControlFlow::Continue(Box::pin(admit(held, stored, guarantee)));
         }
         Ok(None) if stored.is_none() => has_room(&held, size),
         admitted => admitted.map(drop),
@@ -80,7 +70,7 @@ pub(crate) fn acquire_step(
 /// The first step of a run that resumes, and those that are asked for before its journal is there.
 async fn load_and_admit(
     mut held: HeldStep,
-    begins: Begins,
+    guarantee: Guarantee,
     accept: (u32, u32),
 ) -> Result<AcquiredStep, Error> {
     if let Err(error) = load(&held.engine, &held.scope).await {
@@ -89,7 +79,7 @@ async fn load_and_admit(
     let stored = held.scope.journal.stored(&held.scope.id);
     match look(&mut held, stored.as_ref(), accept) {
         Ok(Some(recorded)) => Ok(recorded),
-        Ok(None) => admit(held, stored, begins).await,
+        Ok(None) => admit(held, stored, guarantee).await,
         Err(error) => Err(held.refuse(error)),
     }
 }
@@ -98,17 +88,17 @@ async fn load_and_admit(
 async fn admit(
     mut held: HeldStep,
     stored: Option<StepEntry>,
-    begins: Begins,
+    guarantee: Guarantee,
 ) -> Result<AcquiredStep, Error> {
     if let Err(error) = wait_for_turn(&mut held, stored.is_none()).await {
         return Err(held.refuse(error));
     }
-    if begins.guarantee == Guarantee::AtLeastOnce {
+    if guarantee == Guarantee::AtLeastOnce {
         return Ok(AcquiredStep::Run(held));
     }
     let previous = stored.map_or(Previous::Nothing, Previous::Entry);
     // If this is dropped meanwhile, the beginning is written and then taken back.
-    let mut held = FinishInBackground::new(begin(held, previous, begins.types)).await?;
+    let mut held = FinishInBackground::new(begin(held, previous)).await?;
     has_time(&mut held)?;
     Ok(AcquiredStep::Run(held))
 }
@@ -155,11 +145,8 @@ fn look(
 }
 
 /// Writes that a step begins that is *at most once*.
-async fn begin(
-    mut held: HeldStep,
-    previous: Previous,
-    types: Option<ResultTypes<'static>>,
-) -> Result<HeldStep, Error> {
+async fn begin(mut held: HeldStep, previous: Previous) -> Result<HeldStep, Error> {
+    let types = held.scope.result_types.map(|types| types());
     let entry = held.scope.head_by_wall_clock().begun(types);
     let entry = write::sealed(&held.engine, &held.scope, &held.scope.id, entry);
     // From here on the journal may say so.

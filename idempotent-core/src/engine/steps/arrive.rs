@@ -31,7 +31,7 @@ pub(super) fn arrive(
     request: StepRequest,
     caller: Option<CurrentCall>,
 ) -> Result<ArrivedStep, Error> {
-    let StepRequest { name, version, accept, .. } = request;
+    let StepRequest { name, version, accept, result_types, .. } = request;
     let Some(caller) = caller else { return Err(refusal::outside(name)) };
     let Some((lease, outer)) = caller.steps() else {
         return Err(refusal::unrecorded(caller.record_id(), name));
@@ -74,6 +74,7 @@ pub(super) fn arrive(
         redacts,
         version,
         fingerprint,
+        result_types,
         attempt,
         outer,
         nesting: Nesting::new(Some(caller.into_outer_call())),

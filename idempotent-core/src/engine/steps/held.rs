@@ -12,7 +12,7 @@ use crate::engine::journal::Poison;
 use crate::engine::lease::{CurrentCall, OuterCall as _, StepScope};
 use crate::engine::settle::ReservationRef;
 use crate::error::{Error, ErrorKind};
-use crate::model::{ResultTypes, StepEntry, StepHead, StepStatus};
+use crate::model::{StepEntry, StepHead, StepStatus};
 
 /// A step that may run.
 pub(crate) struct HeldStep {
@@ -20,8 +20,6 @@ pub(crate) struct HeldStep {
     pub(super) scope: Arc<StepScope>,
     /// What the journal says while it runs, if it is *at most once*.
     pub(super) begun: Option<StepEntry>,
-    /// The names of what it may return, if its result is not kept.
-    pub(super) types: Option<ResultTypes<'static>>,
     /// When it was last found that it may run.
     start: Option<Instant>,
     phase: Phase,
@@ -38,7 +36,7 @@ enum Phase {
 
 impl HeldStep {
     pub(super) fn new(engine: Idempotency, scope: Arc<StepScope>) -> Self {
-        Self { engine, scope, begun: None, types: None, start: None, phase: Phase::Unstarted }
+        Self { engine, scope, begun: None, start: None, phase: Phase::Unstarted }
     }
 
     /// Marks that the body may have effects from now on.

@@ -13,7 +13,7 @@ use crate::engine::background::FinishInBackground;
 use crate::engine::journal::Poison;
 use crate::engine::lease::StepScope;
 use crate::error::{Error, ErrorKind};
-use crate::model::{NotKept, RecordBytes, StepEntry, StepStatus};
+use crate::model::{NotKept, RecordBytes, ResultTypes, StepEntry, StepStatus};
 
 /// What the end of a step's body means.
 pub(crate) enum StepEnd {
@@ -45,14 +45,18 @@ impl HeldStep {
         let entry = self.head(now).recorded(self.took(now), max_bytes, encode)?;
         // One that is too large is not among them.
         let is_kept = entry.status() == StepStatus::Recorded;
-        Ok(if is_kept { entry } else { entry.returning(self.types) })
+        Ok(if is_kept { entry } else { entry.returning(self.types()) })
     }
 
     /// The entry of a step whose result is not kept.
     pub(crate) fn not_kept(&self, why: NotKept) -> StepEntry {
         let now = Instant::now();
         let entry = self.head(now).entry(StepStatus::NotKept(why), self.took(now), b"");
-        entry.returning(self.types)
+        entry.returning(self.types())
+    }
+
+    fn types(&self) -> Option<ResultTypes<'static>> {
+        self.scope.result_types.map(|types| types())
     }
 
     /// Ends the step: at once if there is nothing to write or its store answers at once, and otherwise once that is

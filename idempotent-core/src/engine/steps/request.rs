@@ -14,7 +14,7 @@ pub(crate) struct StepRequest {
     pub(crate) key: Option<Result<Box<KeyParts>, KeyProblem>>,
     pub(crate) digest: Option<Box<Result<Digest, rmp_serde::encode::Error>>>,
     /// The names of what it may return, for whoever has to say what it did.
-    pub(crate) result_types: Option<ResultTypes<'static>>,
+    pub(crate) result_types: Option<fn() -> ResultTypes<'static>>,
 }
 
 impl StepRequest {

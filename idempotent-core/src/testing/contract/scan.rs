@@ -113,7 +113,8 @@ pub(super) async fn a_scan_tells_each_record_as_load_does(fixture: Fixture) {
     let (_, digits) = id.rsplit_once(':').expect("a name and a hash");
     for length in [1, 8, 9, 64] {
         let prefix = HashPrefix::new(&digits[..length]).expect("digits");
-        let begin_so = self::found(&fixture, Scan::all().hash_prefix(prefix)).await;
+        let scan = Scan::all().operation(fixture.id.operation()).hash_prefix(prefix);
+        let begin_so = self::found(&fixture, scan).await;
         assert!(begin_so.contains_key(&id), "by its first {length} digits");
     }
     let told = |fixture: &Fixture| {
