@@ -128,9 +128,9 @@ const RABBITMQ: &[Layer] = &[
     Layer { name: "messages", files: &["received.rs", "copies.rs"], imports: Only(&["settings"]) },
     // What is open at the broker.
     Layer { name: "connections", files: &[
-        "connector.rs", "line.rs", "link.rs", "subscription.rs", "delay_queues.rs", "publisher.rs",
+        "connector.rs", "closing.rs", "line.rs", "link.rs", "subscription.rs", "delay_queues.rs", "publisher.rs",
     ], imports: Only(&["settings"]) },
-    Layer { name: "source", files: &["start.rs", "verdict.rs", "source.rs"], imports: Only(&[
+    Layer { name: "source", files: &["start.rs", "verdict.rs", "source.rs", "certificates.rs"], imports: Only(&[
         "settings", "messages", "connections",
     ]) },
     Layer { name: "lib", files: &["lib.rs"], imports: Everything },
