@@ -48,6 +48,7 @@ impl HashPrefix {
     }
 
     /// The digits as bytes, the last one with a zero behind it if their number is odd.
+    #[cfg(any(feature = "postgres", feature = "redis", feature = "sqlite", test))]
     pub(crate) fn bytes(&self) -> Vec<u8> {
         let nibbles: Vec<_> = self.nibbles().collect();
         nibbles.chunks(2).map(|pair| (pair[0] << 4) | pair.get(1).unwrap_or(&0)).collect()
