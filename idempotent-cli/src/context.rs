@@ -37,8 +37,11 @@ impl Context {
 
     /// Connects to the store of this URL, or to the usual one without it.
     pub(crate) async fn connect_to(&self, url: Option<String>) -> Result<Connected, Failure> {
-        let options =
-            Options { store: url.or_else(|| self.options.store.clone()), ..self.options.clone() };
+        let mut options = self.options.clone();
+        if url.is_some() {
+            options.store = url;
+            options.is_store_from_environment = false;
+        }
         let settings = Settings::new(&options, &self.config)?.with_connections(8);
         self.interrupt.unless_pressed(settings.connect()).await?
     }

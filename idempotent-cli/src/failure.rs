@@ -86,7 +86,7 @@ impl Failure {
             | ErrorKind::Encode => Exit::Refused,
             _ => Exit::Failed,
         };
-        Self::new(exit, error.to_string())
+        Self::new(exit, in_plain_words(&error.to_string()))
     }
 
     pub(crate) fn interrupted() -> Self {
@@ -138,12 +138,63 @@ impl From<Error> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::new(Exit::Unavailable, error.to_string())
+        Self::new(Exit::Unavailable, in_plain_words(&error.to_string()))
     }
 }
 
 impl From<OutboxError> for Failure {
     fn from(error: OutboxError) -> Self {
-        Self::new(Exit::Unavailable, error.to_string())
+        Self::new(Exit::Unavailable, in_plain_words(&error.to_string()))
+    }
+}
+
+/// What the client of a database puts around the server's own text, and what the library says to programs. An operator has
+/// no use for the line of the server's source, and is not to create what is missing.
+const NOISE: [(&str, &str); 3] = [
+    ("error returned from database: ", ""),
+    ("error communicating with database: ", ""),
+    (
+        "there is no such database: create it, or name another one",
+        "there is no such database: is its name right?",
+    ),
+];
+
+/// An error's text without its noise.
+pub(crate) fn in_plain_words(text: &str) -> String {
+    let is_of_database = text.contains(NOISE[0].0);
+    let mut plain = text.to_owned();
+    for (noise, words) in NOISE {
+        plain = plain.replace(noise, words);
+    }
+    let Some((before, line)) = plain.rsplit_once(" at line ").filter(|_| is_of_database) else {
+        return plain;
+    };
+    let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+    let is_number =
+        rest.len() < line.len() && (rest.is_empty() || rest.starts_with([';', ':', ',']));
+    if is_number { format!("{before}{rest}") } else { plain }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_the_servers_source_is_left_out() {
+        for (text, plain) in [
+            (
+                "postgres: it refused: error returned from database: role \"x\" does not exist at line 768",
+                "postgres: it refused: role \"x\" does not exist",
+            ),
+            ("error returned from database: a at line 7; b", "a; b"),
+            ("error returned from database: look at line seven", "look at line seven"),
+            ("invalid type at line 1 column 3", "invalid type at line 1 column 3"),
+            (
+                "there is no such database: create it, or name another one: error returned from database: database \"x\" does not exist at line 948",
+                "there is no such database: is its name right?: database \"x\" does not exist",
+            ),
+        ] {
+            assert_eq!(in_plain_words(text), plain);
+        }
     }
 }

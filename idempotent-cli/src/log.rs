@@ -24,6 +24,8 @@ pub(crate) fn install(verbose: u8) {
         .with_target("idempotent_core::backends::redis::server_check", durability)
         // What it warns of, the command's own error says.
         .with_target("redis", durability)
+        // A slow statement is all of its SQL.
+        .with_target("sqlx", durability)
         .with_default(level)
         .with_target(AUDIT, Level::INFO);
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(false);

@@ -17,14 +17,12 @@ mod store;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 use self::args::Cli;
 use self::context::Context;
 use self::failure::{Exit, Failure};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_command_line();
     let is_json = cli.options.json;
     let ended = start(cli);
     match ended {

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use clap_complete::Shell;
 
-use super::{Bench, Consent, Filter, Move, Options, Runs, Target, Watch};
+use super::{Bench, Consent, Doctor, Filter, Move, Options, Runs, Target, Watch};
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -42,6 +43,18 @@ Exit codes:
     4  refused: it has changed,      8  doctor found something
        or its state does not            or move has left something
        allow it                    130  interrupted";
+
+impl Cli {
+    /// Reads it, or ends the process with what is wrong with it.
+    pub(crate) fn from_command_line() -> Self {
+        let matches = Self::command().get_matches();
+        let mut cli = Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let is_from = |option, source| matches.value_source(option) == Some(source);
+        cli.options.is_store_from_environment = is_from("store", ValueSource::EnvVariable)
+            && is_from("config", ValueSource::CommandLine);
+        cli
+    }
+}
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -99,7 +112,7 @@ pub(crate) struct List {
     #[command(flatten)]
     pub(crate) filter: Filter,
     /// Stops after so many records.
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) limit: Option<u64>,
     /// Reads as fast as the store answers, at the expense of those who use it meanwhile.
     #[arg(long)]
@@ -155,7 +168,7 @@ pub(crate) struct Resolve {
     #[arg(long)]
     pub(crate) response: bool,
     /// How long retries replay it, from now on [default: 24h]
-    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+    #[arg(long, value_parser = super::duration, value_name = "DURATION")]
     pub(crate) keep_for: Option<Duration>,
     #[command(flatten)]
     pub(crate) runs: Runs,
@@ -196,7 +209,7 @@ pub(crate) struct Correct {
     #[arg(long)]
     pub(crate) response: bool,
     /// How long retries replay it, from now on [default: 24h]
-    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+    #[arg(long, value_parser = super::duration, value_name = "DURATION")]
     pub(crate) keep_for: Option<Duration>,
     #[command(flatten)]
     pub(crate) consent: Consent,
@@ -270,7 +283,7 @@ pub(crate) enum OutboxAction {
     /// Lists the parked messages, in the order in which they were published, after a line on the backlog.
     List {
         /// Stops after so many messages.
-        #[arg(short = 'n', long, value_name = "COUNT")]
+        #[arg(short = 'n', long, value_name = "COUNT", value_parser = clap::value_parser!(u64).range(1..))]
         limit: Option<u64>,
     },
     /// Shows one parked message with its headers and its payload.
@@ -292,18 +305,4 @@ pub(crate) enum OutboxAction {
         #[command(flatten)]
         consent: Consent,
     },
-}
-
-/// Arguments of `doctor`.
-#[derive(Args, Debug)]
-pub(crate) struct Doctor {
-    /// Ends with code 8 for notes too, and if the server does not tell all: for deployments.
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// Compares how long results are kept, by a sample of them, with how late the same message or request may come again.
-    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
-    pub(crate) redelivery: Option<Duration>,
-    /// The longest time for which nobody calls: if the newest record is older, the store may have been restored from a backup.
-    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
-    pub(crate) newest: Option<Duration>,
 }

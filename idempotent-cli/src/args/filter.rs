@@ -26,10 +26,10 @@ pub(crate) struct Filter {
     pub(crate) matching: Option<String>,
     /// Only records that were reserved longer ago than this, by their owners' clocks: 15m, 2h, 3days. A recovery that resumes
     /// a call reserves it anew.
-    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+    #[arg(long, value_parser = super::duration, value_name = "DURATION")]
     pub(crate) older_than: Option<Duration>,
     /// Only records that were reserved within this time.
-    #[arg(long, value_parser = humantime::parse_duration, value_name = "DURATION")]
+    #[arg(long, value_parser = super::duration, value_name = "DURATION")]
     pub(crate) newer_than: Option<Duration>,
 }
 
@@ -93,6 +93,17 @@ impl Filter {
         }
         scan.operation = self.operation.clone();
         scan
+    }
+
+    /// Whether it is about fewer than all records.
+    pub(crate) const fn is_given(&self) -> bool {
+        !self.state.is_empty()
+            || self.in_doubt
+            || self.operation.is_some()
+            || self.scope.is_some()
+            || self.matching.is_some()
+            || self.older_than.is_some()
+            || self.newer_than.is_some()
     }
 
     /// Whether it is about this record.

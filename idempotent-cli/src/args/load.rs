@@ -25,7 +25,7 @@ pub(crate) struct Watch {
     #[arg(long, value_name = "NAME")]
     pub(crate) operation: Option<String>,
     /// Looks so often; less often if one look takes longer.
-    #[arg(long, default_value = "2s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    #[arg(long, default_value = "2s", value_parser = super::duration, value_name = "DURATION")]
     pub(crate) every: Duration,
     /// Ends after so many looks.
     #[arg(short = 'n', long, value_name = "COUNT")]

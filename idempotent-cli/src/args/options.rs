@@ -18,6 +18,9 @@ pub(crate) struct Options {
         hide_env_values = true
     )]
     pub(crate) store: Option<String>,
+    /// Whether the store is from the environment, although somebody has named a configuration file.
+    #[arg(skip)]
+    pub(crate) is_store_from_environment: bool,
     /// Reads options from this file, in TOML, under the same names [default: ~/.config/idempotent/config.toml]
     #[arg(
         long,
@@ -102,7 +105,7 @@ pub(crate) struct Options {
     )]
     pub(crate) table: Option<String>,
     /// The longest that one request to the store may take.
-    #[arg(long, global = true, default_value = "5s", value_parser = humantime::parse_duration, value_name = "DURATION")]
+    #[arg(long, global = true, default_value = "5s", value_parser = super::duration, value_name = "DURATION")]
     pub(crate) timeout: Duration,
     /// Appends an audit line for each change to this file.
     #[arg(

@@ -2,7 +2,7 @@
 //! that none is without: if the first cannot be written, nothing is changed.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
@@ -80,6 +80,26 @@ struct SubjectFields<'a> {
 }
 
 impl Audit {
+    /// What would be written where, for a dry run.
+    pub(crate) fn preview(
+        context: &Context,
+        consent: &Consent,
+        command: &str,
+        said: Option<&str>,
+    ) -> String {
+        let place = match context.audit_log() {
+            Some(path) => format!("the audit log {} would get", path.display()),
+            None => "no audit log is set, so the log alone would get".to_owned(),
+        };
+        let said = said.map_or_else(String::new, |said| format!(", said {said}"));
+        let operator = operator(consent, context.configured_operator());
+        let reason = match &consent.reason {
+            Some(reason) => format!("the reason {:?}", reason.trim()),
+            None => "the reason that you give".to_owned(),
+        };
+        format!("{place}: {command}{said}, by {operator}, with {reason}.")
+    }
+
     /// Writes the line before a change.
     ///
     /// # Errors
@@ -201,7 +221,16 @@ impl Audit {
         change: impl Future<Output = Result<T, E>>,
     ) -> Result<(T, String), Failure> {
         match change.await {
-            Ok(value) => Ok((value, self.end("done")?)),
+            Ok(value) => match self.end("done") {
+                Ok(id) => Ok((value, id)),
+                Err(failure) => {
+                    let text = format!(
+                        "the change WAS MADE, but its end is not in the log: {}",
+                        failure.message()
+                    );
+                    Err(Failure::new(failure.exit(), text))
+                }
+            },
             Err(error) => {
                 let failure: Failure = error.into();
                 self.end(&format!("failed: {}", failure.message()))?;
@@ -225,7 +254,24 @@ fn open(path: &Path) -> Result<File, Failure> {
     options.create(true).append(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path).map_err(|error| unwritable(path, &error))
+    let mut file = options.open(path).map_err(|error| unwritable(path, &error))?;
+    if is_torn(path) {
+        file.write_all(b"\n").map_err(|error| unwritable(path, &error))?;
+    }
+    Ok(file)
+}
+
+/// Whether the last line has no end, since the disk was full or the machine failed: the next one must not continue it.
+fn is_torn(path: &Path) -> bool {
+    let last = || {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last).map(|()| last[0])
+    };
+    let last: std::io::Result<u8> = last();
+    // One that is empty, or that may only be appended to, is taken as it is.
+    last.is_ok_and(|last| last != b'\n')
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {

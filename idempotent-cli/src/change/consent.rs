@@ -85,7 +85,11 @@ async fn ask(context: &Context, question: &str) -> Result<String, Failure> {
         let mut line = String::new();
         io::stdin().read_line(&mut line).map(|_| line)
     });
-    let line = context.interrupt.unless_pressed(read).await?;
+    let line = context
+        .interrupt
+        .unless_pressed(read)
+        .await
+        .map_err(|failure| Failure::new(failure.exit(), "interrupted: nothing was changed"))?;
     match line {
         Ok(Ok(line)) => Ok(line),
         Ok(Err(error)) => Err(Failure::new(Exit::Failed, format!("no answer: {error}"))),

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::failure::Failure;
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object")]
 struct Written {
     status: u16,
     #[serde(default)]
@@ -20,7 +20,7 @@ struct Written {
 
 /// A map, or a list of pairs, as `show` prints them.
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "the headers are neither an object of texts nor a list of pairs")]
 enum Headers {
     Map(std::collections::BTreeMap<String, String>),
     Lines(Vec<(String, String)>),

@@ -1,15 +1,23 @@
 //! `correct`: replacing what a call was resolved to.
 
 use super::settle::{Change, look, settle};
-use crate::args::Correct;
+use crate::args::{Correct, StateName};
 use crate::change::{Said, check, resolution};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::store::require_named;
 
 pub(super) async fn run(arguments: Correct, context: &mut Context) -> Result<Exit, Failure> {
+    require_named(&arguments.target)?;
     check(&arguments.consent)?;
     let store = context.connect().await?;
     let seen = look(context, &store, &arguments.target).await?;
+    if StateName::of(seen.state()) == Some(StateName::Indeterminate) {
+        return Err(Failure::new(
+            Exit::Refused,
+            "nobody has said yet what it did: `idempotent resolve` says so",
+        ));
+    }
     if !seen.is_resolved() {
         return Err(Failure::new(
             Exit::Refused,

@@ -5,12 +5,11 @@ use std::time::SystemTime;
 
 use idempotent_core::engine::Inspection;
 
-use super::names::{PROPOSED, near_names};
 use crate::args::List;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Document, Progress, RecordTable, clean, grouped};
-use crate::store::{Pace, Pages};
+use crate::store::{PROPOSED, Pace, Pages, no_such_operation};
 
 pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, Failure> {
     let store = context.connect().await?;
@@ -59,16 +58,11 @@ pub(super) async fn run(arguments: List, context: &mut Context) -> Result<Exit, 
     progress.clear();
     match ended {
         Ok(_) if shown == 0 && unreadable == 0 && !is_json => {
-            let names = match &arguments.filter.operation {
-                Some(asked) => near_names(&store, &context.interrupt, asked).await?,
-                None => Vec::new(),
-            };
+            let operation = arguments.filter.operation.as_deref();
+            let hint = no_such_operation(&store, &context.interrupt, operation).await?;
             let hint = match arguments.filter.matching {
-                _ if !names.is_empty() => {
-                    format!("; is it --operation {}?", clean(&names.join(" or ")))
-                }
-                Some(_) => searched.hint(),
-                None => String::new(),
+                Some(_) if hint.is_empty() => searched.hint(),
+                _ => hint,
             };
             eprintln!("no such records in {}{hint}", clean(&store.place()));
         }

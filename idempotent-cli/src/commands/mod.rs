@@ -8,7 +8,6 @@ mod doctor;
 mod list;
 mod migrate;
 mod move_records;
-mod names;
 mod outbox;
 mod owner;
 mod purge;

@@ -10,7 +10,7 @@ use crate::args::{Purge, StateName};
 use crate::change::{Audit, Subject, agree, check};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::Document;
+use crate::output::{Document, Progress};
 use crate::store::{Connected, Located, WHICH, locate};
 
 pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit, Failure> {
@@ -22,7 +22,9 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
     }
     check(&arguments.consent)?;
     let store = context.connect().await?;
-    let exit = match locate(&store, &arguments.target, &context.interrupt).await? {
+    let progress = Progress::until_the_end(context.is_json());
+    let found = locate(&store, &arguments.target, &context.interrupt, progress).await?;
+    let exit = match found {
         Located::Record(seen) => one(&arguments, context, &store, seen).await?,
         Located::Unreadable(found) => {
             let Some(id) = found.id else {
@@ -60,6 +62,12 @@ async fn one(
     let although = arguments.runs.although_it_runs;
     let Looked { seen, owner } = look_again(context, store, seen, although).await?;
     let id = seen.id();
+    let recorded = seen.steps().iter().filter(|(_, entry)| entry.has_run()).count();
+    let steps = match recorded {
+        0 => String::new(),
+        1 => " 1 of its steps HAS RUN, and a retry runs it again.".to_owned(),
+        count => format!(" {count} of its steps HAVE RUN, and a retry runs them again."),
+    };
     let danger = match StateName::of(seen.state()) {
         Some(StateName::Reserved) => " If its owner runs, the body will run twice.",
         Some(StateName::Indeterminate) => {
@@ -77,7 +85,7 @@ async fn one(
         step: None,
         owner,
         question: format!(
-            "Remove the record of {id}, so that the next call with its key runs?{danger}"
+            "Remove the record of {id}, so that the next call with its key runs?{danger}{steps}"
         ),
         said: None,
         result: None,
@@ -119,7 +127,8 @@ async fn unreadable(
         return print(context, &document(false, None), &format!("dry run: {id} would be removed"));
     }
     let question = format!(
-        "{id} cannot be read ({reason}). Remove it, so that the next call with its key runs?"
+        "{id} cannot be read ({reason}). Remove it, so that the next call with its key runs? NOBODY KNOWS what its call did: what has \
+         happened may happen twice."
     );
     let why = agree(context, consent, &question).await?;
     let said = Some(format!("unreadable: {reason}"));

@@ -2,14 +2,13 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::names::near_names;
 use super::purge_pass::{Pass, Tally};
 use crate::args::{Filter, Purge, StateName};
 use crate::change::{Audit, Subject, agree_to_count, check};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Document, age, clean, grouped, lasting, seconds};
-use crate::store::Pace;
+use crate::store::{Pace, no_such_operation};
 
 /// All records of an operation or of a scope: counted first, and removed in a second pass, each only if it is what that
 /// pass saw.
@@ -24,6 +23,14 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
         return Err(Failure::usage("--all of what? Add --operation, --scope or both"));
     }
     let consent = &arguments.consent;
+    let although_they_run = arguments.runs.although_it_runs;
+    if arguments.state.contains(&StateName::Reserved) && !although_they_run {
+        return Err(Failure::usage(
+            "calls that are reserved may run, and --all looks at none of them twice: wait until the leases of dead owners \
+             have lapsed, or purge them one by one; if you know that none runs, add --although-it-runs: a body that does \
+             runs twice at once",
+        ));
+    }
     check(consent)?;
     if consent.yes && !consent.dry_run && arguments.expect.is_none() {
         return Err(Failure::usage(
@@ -42,10 +49,14 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
     let filter = Filter { operation, scope, ..Filter::default() };
     let pace = Pace::new(arguments.fast);
     let store = context.connect_to(None).await?;
+    let place = clean(&store.place()).into_owned();
     let pass = Pass { store: &store, filter: &filter, states: &states, pace };
     let mut counted = pass.count(context).await?;
     if counted.matched == 0 || consent.dry_run {
         let hint = hint(context, &pass, &counted).await?;
+        if !context.is_json() {
+            context.output.line(format_args!("in {place}:"))?;
+        }
         details(context, &counted)?;
         let text = match consent.dry_run {
             true => format!("{} of {what} would be removed{hint}", records(counted.matched)),
@@ -67,7 +78,7 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
         context.output.flush()?;
     }
     let question = format!(
-        "Remove {} of {what}, so that retries of these calls run again?{}",
+        "Remove {} of {what} from {place}, so that retries of these calls run again?{}",
         records(counted.matched),
         rest(&filter, &counted)
     );
@@ -77,7 +88,9 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
         command: "purge --all",
         subject: subject(&filter),
         step: None,
-        owner: None,
+        owner: counted.states.contains_key("reserved").then(|| {
+            "Some are RESERVED, and nobody looked whether their owners are alive.".to_owned()
+        }),
         said: None,
         result: None,
         before: None,
@@ -175,17 +188,16 @@ fn newest(tally: &Tally) -> Option<Duration> {
     tally.newest.map(|newest| age(newest, SystemTime::now()))
 }
 
-/// Names that are like the operation's, if there is nothing of it.
+/// Names that are like the scope's or the operation's, if there is nothing of it.
 async fn hint(context: &Context, pass: &Pass<'_>, counted: &Tally) -> Result<String, Failure> {
-    let asked = pass.filter.operation.as_ref();
-    let Some(asked) = asked.filter(|_| counted.matched == 0 && counted.kept.is_empty()) else {
-        return Ok(String::new());
-    };
-    let names = near_names(pass.store, &context.interrupt, asked).await?;
-    if names.is_empty() {
+    if counted.matched > 0 || !counted.kept.is_empty() {
         return Ok(String::new());
     }
-    Ok(format!("; is it --operation {}?", clean(&names.join(" or "))))
+    let scopes: Vec<_> = counted.near_scopes.iter().map(String::as_str).collect();
+    if !scopes.is_empty() {
+        return Ok(format!("; is it --scope {}?", clean(&scopes.join(" or "))));
+    }
+    no_such_operation(pass.store, &context.interrupt, pass.filter.operation.as_deref()).await
 }
 
 /// What is left, and why.

@@ -1,6 +1,6 @@
 //! One pass of `purge --all` over the records: which are meant, and how many of them are removed at once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::SystemTime;
 
 use idempotent_core::engine::Inspection;
@@ -17,6 +17,9 @@ use crate::store::{Connected, Pace, Pages};
 
 /// So many keys are shown of what is to be removed.
 const EXAMPLES: usize = 3;
+
+/// How like scopes are one of which may be meant for the other.
+const NEAR: f64 = 0.9;
 
 /// What a pass over the records found and did.
 #[derive(Default)]
@@ -38,6 +41,8 @@ pub(super) struct Tally {
     pub(super) without_scope: u64,
     /// Records of other scopes that begin with this one's text and a slash: those of several parts, as tenant and user.
     pub(super) longer_scope: u64,
+    /// Scopes that are written nearly as the one that is asked for, a few of them.
+    pub(super) near_scopes: BTreeSet<String>,
     /// What cannot be read, and may be one of them.
     pub(super) unreadable: u64,
     pub(super) is_complete: bool,
@@ -68,6 +73,12 @@ impl Tally {
             Some(scope) => {
                 let rest = scope.strip_prefix(wanted);
                 self.longer_scope += u64::from(rest.is_some_and(|rest| rest.starts_with('/')));
+                let is_near = scope != wanted
+                    && (scope.eq_ignore_ascii_case(wanted.trim_end_matches('/'))
+                        || strsim::jaro_winkler(wanted, scope) > NEAR);
+                if is_near && self.near_scopes.len() < EXAMPLES {
+                    self.near_scopes.insert(scope.to_owned());
+                }
             }
         }
     }

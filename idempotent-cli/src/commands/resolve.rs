@@ -10,8 +10,10 @@ use crate::change::{Said, check, resolution};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::StepName;
+use crate::store::require_named;
 
 pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exit, Failure> {
+    require_named(&arguments.target)?;
     check(&arguments.consent)?;
     let store = context.connect().await?;
     let seen = look(context, &store, &arguments.target).await?;
@@ -61,6 +63,20 @@ pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exi
                 (false, true) => format!("{id} is resolved: its key is free, and a retry runs it"),
             },
         ),
+    };
+    let question = match seen.steps_in_doubt().next() {
+        Some((step, entry)) => {
+            let label = StepName::new(step, entry, seen.steps());
+            let doubt = format!(
+                "Step {label} is IN DOUBT, and neither it nor the steps behind it will ever run: \
+                 `idempotent resolve-step` has the call go on instead."
+            );
+            if arguments.consent.yes && !context.is_json() {
+                eprintln!("{doubt}");
+            }
+            format!("{question} {doubt}")
+        }
+        None => question,
     };
     let change = Change {
         command: "resolve",

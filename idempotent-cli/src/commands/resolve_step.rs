@@ -10,6 +10,7 @@ use crate::change::{Said, check, step_resolution};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{StepName, StepReference};
+use crate::store::require_named;
 
 pub(super) async fn run(arguments: ResolveStep, context: &mut Context) -> Result<Exit, Failure> {
     say(arguments, context, Kind::Resolve).await
@@ -67,6 +68,7 @@ impl Kind {
 }
 
 async fn say(arguments: ResolveStep, context: &mut Context, kind: Kind) -> Result<Exit, Failure> {
+    require_named(&arguments.target)?;
     check(&arguments.consent)?;
     let store = context.connect().await?;
     let seen = look(context, &store, &arguments.target).await?;
@@ -91,7 +93,9 @@ async fn say(arguments: ResolveStep, context: &mut Context, kind: Kind) -> Resul
             "happened: the next run gets the result",
         ),
         _ => (
-            format!("Step {label} of {id} never happened, and the next run may run it?"),
+            format!(
+                "Step {label} of {id} never happened, and the next run may run it? Once it has, that cannot be taken back."
+            ),
             "never happened: the next run runs it",
         ),
     };
@@ -150,6 +154,10 @@ fn find<'a>(seen: &'a Inspection, asked: &str) -> Result<(&'a StepId, &'a StepEn
     let mut found = all.iter().filter(|(step, entry)| fits(step, entry));
     match (found.next(), found.next()) {
         (Some((step, entry)), None) => Ok((step, entry)),
+        (None, _) if seen.state() == State::Completed => Err(Failure::new(
+            Exit::Refused,
+            "the call has completed, and its steps are gone: if something wrong was said of one, look for its effect twice",
+        )),
         (None, _) => Err(Failure::new(
             Exit::NotFound,
             format!("the call has no step {asked:?}; those in doubt: {}", in_doubt(all)),

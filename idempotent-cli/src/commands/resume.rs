@@ -8,8 +8,10 @@ use crate::args::{Resume, StateName};
 use crate::change::check;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::store::require_named;
 
 pub(super) async fn run(arguments: Resume, context: &mut Context) -> Result<Exit, Failure> {
+    require_named(&arguments.target)?;
     check(&arguments.consent)?;
     let store = context.connect().await?;
     let seen = look(context, &store, &arguments.target).await?;

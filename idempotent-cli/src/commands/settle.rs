@@ -10,7 +10,8 @@ use crate::change::{Audit, Subject, agree};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{
-    Document, Output, RecordDocument, ResultDocument, StepReference, card, new_result, paragraph,
+    Document, Output, Progress, RecordDocument, ResultDocument, StepReference, card, clean,
+    new_result, paragraph,
 };
 use crate::store::{Connected, locate};
 
@@ -40,7 +41,8 @@ pub(super) async fn look(
     store: &Connected,
     target: &Target,
 ) -> Result<Box<Inspection>, Failure> {
-    locate(store, target, &context.interrupt).await?.readable()
+    let progress = Progress::until_the_end(context.is_json());
+    locate(store, target, &context.interrupt, progress).await?.readable()
 }
 
 /// Shows the record, asks, and makes the change.
@@ -53,10 +55,12 @@ pub(super) async fn settle<E: Into<Failure>>(
 ) -> Result<Exit, Failure> {
     let before = RecordDocument::new(seen, SystemTime::now());
     let id = seen.id().to_string();
-    let question = match &change.owner {
-        Some(owner) => format!("{} {owner}", change.question),
-        None => change.question.clone(),
-    };
+    let mut question = change.question.clone();
+    if let Some(owner) = &change.owner {
+        question = format!("{question} {owner}");
+    }
+    // Whoever means another order, or another store, sees it here.
+    question = format!("{question} ({})", which(store, &before));
     if change.consent.dry_run {
         let document = Document::Change {
             command: change.command,
@@ -74,8 +78,14 @@ pub(super) async fn settle<E: Into<Failure>>(
             show(&mut context.output, seen, &before, change.result.as_ref())?;
             // The id is above, and too long for a line of text.
             let question = question.replace(&id, "this call");
-            let text = format!("dry run: nothing was changed; it would ask: {question}");
+            let after = change.done.replace(&id, "this call");
+            let text = format!(
+                "dry run: nothing was changed; it would ask: {question} After a yes: {after}."
+            );
             paragraph(&mut context.output, &text)?;
+            let line =
+                Audit::preview(context, change.consent, change.command, change.said.as_deref());
+            paragraph(&mut context.output, &line)?;
         }
         return Ok(Exit::Done);
     }
@@ -127,6 +137,14 @@ pub(super) async fn settle<E: Into<Failure>>(
     Ok(Exit::Done)
 }
 
+/// The record's key and scope, and where it is, for whoever is asked.
+fn which(store: &Connected, before: &RecordDocument) -> String {
+    let key = before.key.as_ref().map(|key| format!("key {key}, "));
+    let scope = before.scope.as_ref().map(|scope| format!("scope {scope}, "));
+    let (key, scope) = (key.unwrap_or_default(), scope.unwrap_or_default());
+    clean(&format!("{key}{scope}{}", store.place())).into_owned()
+}
+
 /// A refusal with what the record is now, if it is not what was seen.
 async fn as_it_is_now(store: &Connected, seen: &Inspection, failure: Failure) -> Failure {
     if failure.exit() != Exit::Refused {
@@ -134,7 +152,8 @@ async fn as_it_is_now(store: &Connected, seen: &Inspection, failure: Failure) ->
     }
     let Ok(now) = store.engine.inspect(seen.id()).await else { return failure };
     let is = match now {
-        None => "there is no such record any more".to_owned(),
+        None => "there is no such record any more: its key is free, and a retry runs its body"
+            .to_owned(),
         Some(now) if now.state() == seen.state() && now.token() == seen.token() => return failure,
         Some(now) => {
             let now = RecordDocument::new(&now, SystemTime::now());

@@ -5,12 +5,14 @@ use std::time::SystemTime;
 use crate::args::Show;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::{DerivedDocument, Document, RecordDocument, card};
-use crate::store::{Located, locate};
+use crate::output::{DerivedDocument, Document, Progress, RecordDocument, card};
+use crate::store::{Located, locate, require_named};
 
 pub(super) async fn run(arguments: Show, context: &mut Context) -> Result<Exit, Failure> {
+    require_named(&arguments.target)?;
     let store = context.connect().await?;
-    let located = locate(&store, &arguments.target, &context.interrupt).await?;
+    let progress = Progress::until_the_end(context.is_json());
+    let located = locate(&store, &arguments.target, &context.interrupt, progress).await?;
     let seen = match located {
         Located::Record(seen) => seen,
         Located::Unreadable(found) => {

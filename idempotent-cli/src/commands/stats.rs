@@ -11,7 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::output::{
     Document, OperationDocument, Output, Progress, Style, age, clean, grouped, lasting, seconds,
 };
-use crate::store::{Pace, Pages};
+use crate::store::{Pace, Pages, no_such_operation};
 
 /// What was counted of one operation.
 #[derive(Default)]
@@ -53,6 +53,14 @@ pub(super) async fn run(arguments: Stats, context: &mut Context) -> Result<Exit,
     if is_complete || ended.as_ref().is_err_and(|failure| failure.exit() == Exit::Interrupted) {
         if context.output.is_json() {
             context.output.line(document(&operations, unreadable, is_complete).to_line())?;
+        } else if is_complete && records == 0 && unreadable == 0 && arguments.filter.is_given() {
+            let hint = no_such_operation(
+                &store,
+                &context.interrupt,
+                arguments.filter.operation.as_deref(),
+            )
+            .await?;
+            eprintln!("no such records in {}{hint}", clean(&store.place()));
         } else {
             print(&mut context.output, &operations, unreadable)?;
         }

@@ -4,7 +4,7 @@ use idempotent_core::engine::Inspection;
 
 use super::derived::derived_lines;
 use super::document::{RecordDocument, ResultDocument};
-use super::steps::{in_doubt_lines, journal_lines, parked_lines};
+use super::steps::{in_doubt_lines, indeterminate_lines, journal_lines, parked_lines};
 use super::text::{clean, lasting};
 use super::writer::{Output, Style};
 use crate::args::StateName;
@@ -73,6 +73,8 @@ pub(crate) fn card(
     }
     if seen.is_parked() {
         parked_lines(output, seen)?;
+    } else if state == Some(StateName::Indeterminate) && seen.steps_in_doubt().next().is_none() {
+        indeterminate_lines(output, seen)?;
     }
     match &record.result {
         Some(result) => {
@@ -104,7 +106,7 @@ fn owner(
             "none: suspended, until a recovery resumes it, or its next caller"
         }
         (Some(StateName::Suspended), ..) => "none: suspended, until its next caller resumes it",
-        (Some(StateName::Indeterminate), "running", _) => "never ended; its lease has lapsed",
+        (_, "lapsed", _) => "never ended; its lease has lapsed",
         (_, said, _) => said,
     }
 }
@@ -154,7 +156,7 @@ mod tests {
     #[test]
     fn the_owner_of_a_call_that_nobody_runs_is_not_said_to_run() {
         let in_doubt = Some(StateName::Indeterminate);
-        assert_eq!(owner(in_doubt, "running", None), "never ended; its lease has lapsed");
+        assert_eq!(owner(in_doubt, "lapsed", None), "never ended; its lease has lapsed");
         assert_eq!(owner(in_doubt, "abandoned", None), "abandoned");
         assert_eq!(owner(Some(StateName::Reserved), "running", None), "running");
         let suspended = Some(StateName::Suspended);

@@ -292,6 +292,7 @@ impl RecordDocument {
             owner: match seen.owner_state() {
                 // Nobody runs these, whatever the last owner said.
                 _ if matches!(seen.state(), State::Suspended | State::Completed) => "none",
+                OwnerState::Running if seen.state() != State::Reserved => "lapsed",
                 OwnerState::Running => "running",
                 OwnerState::Held => "held",
                 OwnerState::Abandoned => "abandoned",

@@ -122,12 +122,27 @@ pub(super) fn parked_lines(output: &mut Output, seen: &Inspection) -> Result<(),
     output.line(format_args!("    {}", seen.id()))
 }
 
+/// Prints of a call in doubt what to type once somebody knows what it did.
+pub(super) fn indeterminate_lines(output: &mut Output, seen: &Inspection) -> Result<(), Failure> {
+    fact(output, "in doubt", "find out what the call did, and say so:")?;
+    for said in ["--happened 'JSON'", "--never-happened-and-owner-is-dead"] {
+        output.line("  idempotent resolve \\")?;
+        output.line(format_args!("    {} \\", seen.id()))?;
+        output.line(format_args!("    {said}"))?;
+    }
+    Ok(())
+}
+
 /// Prints of each step in doubt what to type once somebody knows what it did.
 pub(super) fn in_doubt_lines(output: &mut Output, seen: &Inspection) -> Result<(), Failure> {
     let all = seen.steps();
     for (step, entry) in seen.steps_in_doubt() {
         let name = StepName::new(step, entry, all);
-        fact(output, "in doubt", &format!("find out what step {name} did, and say so:"))?;
+        let returns = entry
+            .result_types()
+            .map_or_else(String::new, |types| format!(" It returns a {}.", clean(types.ok)));
+        let text = format!("find out what step {name} did, and say so.{returns}");
+        fact(output, "in doubt", &text)?;
         for said in ["--happened 'JSON'", "--never-happened"] {
             output.line("  idempotent resolve-step \\")?;
             output.line(format_args!("    {} \\", seen.id()))?;

@@ -1,6 +1,7 @@
 //! Finding one record, by whatever somebody has of it.
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,11 +10,13 @@ use idempotent_core::model::{AnyKey, Key, KeyParts, RecordId};
 use idempotent_core::store::{HashPrefix, Scan, Unreadable};
 
 use super::connected::Connected;
+use super::names::no_such_operation;
 use super::pages::{Pace, Pages};
 use super::secret::hex;
 use crate::args::{StateName, Target};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupt;
+use crate::output::{Progress, clean};
 
 /// So many hex digits of an id are enough, if no other id begins with them.
 const FEWEST_DIGITS: usize = 8;
@@ -50,23 +53,33 @@ impl Key for Parts<'_> {
     }
 }
 
+/// Fails unless a command names a record: that is said before anything is asked of anybody.
+pub(crate) fn require_named(target: &Target) -> Result<(), Failure> {
+    let is_named =
+        target.record.is_some() || (target.operation.is_some() && !target.key.is_empty());
+    if is_named { Ok(()) } else { Err(Failure::usage(WHICH)) }
+}
+
 /// Finds the record that a command names, as it is now.
 pub(crate) async fn locate(
     store: &Connected,
     target: &Target,
     interrupt: &Interrupt,
+    progress: Progress,
 ) -> Result<Located, Failure> {
     let found = match reference(store, target)? {
         Reference::Id(id) => inspect(store, &id, interrupt).await?,
         Reference::Digits(operation, digits) => {
-            match search(store, operation, &digits, interrupt).await? {
+            let found = search(store, operation, &digits, interrupt, progress).await;
+            progress.clear();
+            match found? {
                 // A page of a scan has records without their steps.
                 Some(Located::Record(seen)) => inspect(store, seen.id(), interrupt).await?,
                 found => found,
             }
         }
     };
-    let Some(found) = found else { return Err(not_found(target)) };
+    let Some(found) = found else { return Err(not_found(store, target, interrupt).await) };
     match (&target.seen, &found) {
         (Some(token), Located::Record(seen)) if seen.token().to_string() != *token => {
             let id = seen.id();
@@ -103,18 +116,35 @@ async fn inspect(
     }
 }
 
-fn not_found(target: &Target) -> Failure {
-    // The first part is often a text of the key string, which all keys of the operation have.
-    let hint = match (&target.operation, target.key.last()) {
-        (Some(operation), Some(key)) => format!(
-            ". Perhaps its key has several parts, or it has a scope: \
-             idempotent list --operation {} --matching {}",
-            quoted(operation),
-            quoted(key)
-        ),
-        _ => String::new(),
-    };
-    Failure::new(Exit::NotFound, format!("there is no such record{hint}"))
+async fn not_found(store: &Connected, target: &Target, interrupt: &Interrupt) -> Failure {
+    let mut text = format!("there is no such record in {}", clean(&store.place()));
+    if let Some(asked) = &target.record {
+        // Order numbers may consist of digits, too.
+        text += &match asked.rsplit_once(':') {
+            None if digits(asked).is_some() => format!(
+                "; no id begins with {asked}. If that is a key: idempotent list --matching {asked}"
+            ),
+            Some((operation, hash)) if hash.len() < 64 && digits(hash).is_some() => format!(
+                "; no id of {} begins with {hash}. Of any operation: idempotent show {hash}",
+                clean(operation)
+            ),
+            _ => String::new(),
+        };
+    }
+    if let (Some(operation), Some(key)) = (&target.operation, target.key.last()) {
+        text += &match no_such_operation(store, interrupt, Some(operation)).await {
+            // The first part is often a text of the key string, which all keys of the operation have.
+            Ok(hint) if hint.is_empty() => format!(
+                ". Perhaps its key has several parts, it has a scope, or the application has a secret: \
+                 idempotent list --operation {} --matching {}",
+                quoted(operation),
+                quoted(key)
+            ),
+            Ok(hint) => hint,
+            Err(failure) => return failure,
+        };
+    }
+    Failure::new(Exit::NotFound, text)
 }
 
 /// What to write in the place of a text that names no record.
@@ -152,8 +182,10 @@ fn reference(store: &Connected, target: &Target) -> Result<Reference, Failure> {
 
 /// Reads an id in any of its printed forms.
 fn parse(store: &Connected, text: &str) -> Option<Reference> {
-    // As log lines have it.
+    // As log lines have it, and as pages and tables cut it.
+    let text = text.trim().trim_start_matches(['(', '"', '`']);
     let text = text.strip_prefix("record=").unwrap_or(text);
+    let text = text.trim_end_matches(['…', '.', ',', ';', ':', ')', '"', '`']);
     if let Ok(id) = text.parse() {
         return Some(Reference::Id(id));
     }
@@ -194,6 +226,7 @@ async fn search(
     operation: Option<String>,
     digits: &str,
     interrupt: &Interrupt,
+    progress: Progress,
 ) -> Result<Option<Located>, Failure> {
     let begins = |id: &RecordId| {
         operation.as_deref().is_none_or(|operation| id.operation() == operation)
@@ -206,7 +239,10 @@ async fn search(
     scan.operation = operation.clone();
     scan.hash_prefix = HashPrefix::new(digits);
     let mut pages = Pages::new(&store.engine, interrupt, Pace::Gentle, scan);
+    let begun = Instant::now();
     while let Some(page) = pages.next().await? {
+        let seconds = begun.elapsed().as_secs();
+        progress.say(format_args!("looking for the id that begins with {digits}: {seconds}s"));
         let records = page.entries.into_iter().filter(|seen| begins(seen.id()));
         let records = records.map(|seen| Located::Record(Box::new(seen)));
         let broken = page.unreadable.into_iter().filter(|it| it.id.as_ref().is_some_and(begins));

@@ -13,8 +13,10 @@ use tokio::time::timeout;
 use super::address::Address;
 use crate::failure::{Exit, Failure};
 
+const NO_REDIS: &str = "what answers there is no Redis or Valkey: is that its port?";
+
 /// What clients say, and what an operator can do about it.
-const IN_WORDS: [(&str, &str); 5] = [
+const IN_WORDS: [(&str, &str); 7] = [
     (
         "Address does not point to a sentinel node",
         "no sentinel answers there: name the sentinels, whose port is 26379 unless it was changed, or write redis:// for \
@@ -27,6 +29,8 @@ const IN_WORDS: [(&str, &str); 5] = [
         "Failed to create initial connections - Io: Connection refused",
         "none of the nodes can be reached: connection refused",
     ),
+    ("Failed to create initial connections - Io: broken pipe", NO_REDIS),
+    ("the answer is not one of Redis", NO_REDIS),
 ];
 
 /// The same error in an operator's words, if there are any for it.
@@ -57,6 +61,41 @@ pub(super) async fn refuse_closed_port(url: &str, limit: Duration) -> Result<(),
         _ => Ok(()),
     }
 }
+
+/// Fails if what answers where PostgreSQL should is something else. PostgreSQL says at once whether it speaks TLS; others do
+/// not know the question, and answer once its line has an end, or once they are asked in their own words.
+pub(super) async fn refuse_other_server(url: &str) -> Result<(), Failure> {
+    let Ok(options) = url.parse::<PgConnectOptions>() else { return Ok(()) };
+    let (host, port) = (options.get_host(), options.get_port());
+    if options.get_socket().is_some() || host.starts_with('/') {
+        return Ok(());
+    }
+    let ask = async {
+        let mut first = [0];
+        // Redis takes what begins with a null for a line that has no end yet.
+        for words in [&SSL_REQUEST[..], b"PING\r\n\r\n"] {
+            let mut stream = TcpStream::connect((host, port)).await.ok()?;
+            stream.write_all(words).await.ok()?;
+            if let Ok(read) = timeout(GREETING, stream.read_exact(&mut first)).await {
+                return read.ok().map(|_| first[0]);
+            }
+        }
+        None
+    };
+    match timeout(GREETING * 3, ask).await {
+        // Yes, no, or an error of versions that do not know the question.
+        Ok(Some(b'S' | b'N' | b'E') | None) | Err(_) => Ok(()),
+        Ok(Some(_)) => Err(Failure::new(
+            Exit::Unavailable,
+            format!(
+                "postgres at {host}:{port}: what answers there is no PostgreSQL: is that its port?"
+            ),
+        )),
+    }
+}
+
+/// Its length, and the number of the question whether the server speaks TLS.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 /// The server of an address with TLS that answers without it. To a TLS greeting such a server says nothing at all: it waits
 /// for the end of a line.

@@ -14,12 +14,12 @@ use idempotent_core::store::{StoreError, StoreErrorKind};
 use super::address::Address;
 use super::connected::{Backend, Connected};
 use super::plain::{Plain, PlainSettings};
-use super::reachability::{in_words, refuse_closed_port, without_tls};
+use super::reachability::{in_words, refuse_closed_port, refuse_other_server, without_tls};
 use super::secret::{self, Password};
 use super::siblings::{Sibling, siblings};
 use crate::args::{MoveTarget, Options};
 use crate::config::Config;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, in_plain_words};
 
 /// A command sends one request at a time, and the outbox has connections of its own.
 const CONNECTIONS: u32 = 2;
@@ -53,6 +53,12 @@ impl Settings {
         let path = |given: &Option<PathBuf>, configured: &Option<PathBuf>| {
             given.clone().or_else(|| configured.clone())
         };
+        let configured = config.store.as_ref().filter(|_| options.is_store_from_environment);
+        if configured.is_some_and(|configured| options.store.as_ref() != Some(configured)) {
+            return Err(Failure::usage(
+                "which store? $IDEMPOTENT_STORE names another one than the file of --config: unset it, or add --store URL",
+            ));
+        }
         let Some(url) = text(&options.store, &config.store) else {
             return Err(Failure::usage(
                 "which store? Name it with --store URL, $IDEMPOTENT_STORE or `store` in the configuration file; \
@@ -112,7 +118,11 @@ impl Settings {
             Address::Postgres(url) => {
                 let builder = self.postgres()?;
                 refuse_closed_port(url, self.timeout).await?;
-                Backend::Postgres(self.known(builder.connect().await).await?)
+                let opened = builder.connect().await;
+                if opened.as_ref().is_err_and(is_unreachable) {
+                    refuse_other_server(url).await?;
+                }
+                Backend::Postgres(self.known(opened).await?)
             }
             Address::Sqlite(path) => {
                 let builder = self.sqlite()?;
@@ -317,10 +327,15 @@ fn timed_out(error: &StoreError) -> bool {
     error.kind() == StoreErrorKind::Timeout || error.to_string().contains("timed out")
 }
 
+/// Whether nobody answered, or not as a server of this kind does.
+fn is_unreachable(error: &StoreError) -> bool {
+    timed_out(error) || error.kind() == StoreErrorKind::Unavailable
+}
+
 fn named<T>(opened: Result<T, StoreError>) -> Result<T, Failure> {
     opened.map_err(|error| {
         // The library speaks to programs.
-        let text = error.to_string();
+        let text = in_plain_words(&error.to_string());
         if text.contains(" the user name or the password") {
             let text = text.replace(BUILDERS_ADVICE, "");
             return Failure::new(

@@ -281,7 +281,12 @@ async fn each_weakness_of_a_postgres_is_found_and_gone_once_it_is_mended() {
         postgres.sql(sound).await;
         postgres.sql(reload).await;
     }
+    // Short for a store that waits for longer.
+    postgres.sql("ALTER ROLE app SET statement_timeout = '2s'").await;
     assert_eq!(doctor(&postgres.url()).await, (set(&[]), 0, 0));
+    let patient = ["doctor", "--response-timeout", "3s"];
+    let (found, code) = documents(&postgres.url(), &patient).await;
+    assert_eq!((code, found.len(), &found[0]["code"]), (8, 2, &json!("role-timeout")));
 }
 
 /// Older versions do not have it.

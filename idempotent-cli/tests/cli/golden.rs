@@ -43,7 +43,9 @@ fn timeless(text: &str) -> String {
 
 async fn printed(store: &TestStore, columns: Option<&str>, arguments: &[&str]) -> String {
     let mut command = command(arguments);
-    command.env("IDEMPOTENT_STORE", &store.url);
+    // The same file and person on every machine.
+    command.current_dir(store.folder.path()).env("IDEMPOTENT_STORE", "sqlite:calls.db");
+    command.env("IDEMPOTENT_OPERATOR", "ada@example.com");
     if let Some(columns) = columns {
         command.env("COLUMNS", columns);
     }

@@ -74,3 +74,19 @@ async fn a_lease_whose_renewal_is_far_off_tells_nothing_and_whoever_knows_better
     assert_eq!((code, &done["done"]), (0, &json!(true)));
     drop(running);
 }
+
+#[tokio::test]
+async fn a_call_whose_owner_has_died_is_not_said_to_run_nor_in_the_audit_log() {
+    let store = TestStore::sqlite().await;
+    let log = store.file("audit.jsonl");
+    let dies = PAY.lease(Duration::from_millis(500)).max_run(Duration::from_millis(1));
+    let dead = begin(&store.engine, dies).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (shown, _) = crate::run::one(&store.url, &[&["show"], &BY[..]].concat()).await;
+    assert_eq!((&shown["state"], &shown["owner"]), (&json!("indeterminate"), &json!("lapsed")));
+    let option = ["--happened", "\"x\"", "--audit-log", log.to_str().expect("UTF-8")];
+    let ran = run(&store.url, &[&["resolve"], &BY[..], &YES, &option].concat()).await;
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+    assert_eq!(audit(&log)[0]["before"]["owner"], json!("lapsed"));
+    drop(dead);
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 use idempotent_servers::{Reply, Server, require};
 
 use crate::run::{assert_runs, audit, command, documents, read, run};
-use crate::shop::{fill, lost, quotes};
+use crate::shop::{begin, fill, lost, quotes, seen};
 use crate::stores::{TestServer, TestStore, on_every_store};
 use crate::terminal::typed;
 
@@ -60,6 +60,29 @@ async fn a_purge_whose_store_fails_says_how_many_it_has_removed() {
     let outcome = lines[lines.len() - 1]["outcome"].as_str().expect("an outcome");
     assert!(outcome.starts_with("failed: ") && outcome.ends_with(" removed"), "{outcome}");
     assert!(!outcome.contains(": 0 records"), "{outcome}");
+}
+
+#[tokio::test]
+async fn a_purge_of_many_leaves_calls_that_may_run_to_whoever_knows_that_they_do_not() {
+    let store = TestStore::sqlite().await;
+    let log = store.file("audit.jsonl");
+    let running = begin(&store.engine, "7").await;
+    let audit_log = ["--audit-log", log.to_str().expect("UTF-8")];
+    let purge = ["purge", "--all", "--operation", "shop.charge", "--state", "reserved,completed"];
+    let yes = ["--yes", "--reason", "r", "--expect", "1"];
+    for how in [&yes[..], &["--dry-run"]] {
+        let refused = run(&store.url, &[&purge[..], how].concat()).await;
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        assert!(refused.stderr.contains("--although-it-runs"), "{}", refused.stderr);
+    }
+    assert!(seen(&store.engine, "7").await.is_some());
+    let although = [&purge[..], &yes, &audit_log, &["--although-it-runs"]].concat();
+    let done = run(&store.url, &although).await;
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert!(seen(&store.engine, "7").await.is_none());
+    let owner = audit(&log)[0]["owner"].to_string();
+    assert!(owner.contains("nobody looked"), "{owner}");
+    drop(running);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! On a terminal: questions, and colours. `script` of util-linux makes one.
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use idempotent_core::engine::Resolution;
 use idempotent_core::store::State;
@@ -42,7 +43,9 @@ pub(crate) async fn typed(
     let mut child = script.spawn().expect("util-linux has `script`");
     let mut stdin = child.stdin.take().expect("a pipe");
     stdin.write_all(typed.as_bytes()).await.expect("it is typed");
-    let ran = read(child.wait_with_output().await.expect("it ends"));
+    // It asks for more than was typed, or never ends, if this takes longer.
+    let ended = tokio::time::timeout(Duration::from_secs(60), child.wait_with_output()).await;
+    let ran = read(ended.expect("it asks for more than was typed").expect("it ends"));
     drop(stdin);
     ran
 }

@@ -22,6 +22,9 @@ async fn a_record_that_cannot_be_read_hides_no_other(store: TestStore) {
     let kinds: Vec<_> = listed.iter().map(|it| it["kind"].as_str().expect("a kind")).collect();
     assert!(kinds.contains(&"record") && kinds.contains(&"unreadable"), "{kinds:?}");
 
+    let (found, _) = documents(&store.url, &["doctor"]).await;
+    assert!(found.iter().any(|it| it["code"] == json!("unreadable-records")), "{found:#?}");
+
     let id = broken.id().to_string();
     let (shown, code) = documents(&store.url, &["show", &id]).await;
     assert_eq!((code, &shown[0]["kind"]), (7, &json!("unreadable")));

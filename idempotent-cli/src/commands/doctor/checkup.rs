@@ -44,8 +44,8 @@ pub(super) struct Checkup {
     pub(super) findings: Vec<Finding>,
     pub(super) servers: Vec<String>,
     pub(super) checks: u64,
-    /// What was looked for.
-    pub(super) codes: BTreeSet<&'static str>,
+    /// What was looked for, and at which server.
+    pub(super) looked_for: BTreeSet<(String, &'static str)>,
     /// What a server does not tell.
     pub(super) unknown: Vec<String>,
 }
@@ -63,8 +63,8 @@ impl Checkup {
         means: &'static str,
         mend: impl Into<String>,
     ) {
-        self.checks += 1;
-        self.codes.insert(code);
+        let is_new = self.looked_for.insert((server.to_owned(), code));
+        self.checks += u64::from(is_new);
         if let Some(what) = weak {
             let (server, mend) = (server.to_owned(), mend.into());
             self.findings.push(Finding { code, severity, server, what, means, mend });

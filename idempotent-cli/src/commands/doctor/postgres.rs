@@ -1,18 +1,19 @@
 //! What makes a store in PostgreSQL weaker.
 
+use std::time::Duration;
+
 use idempotent_core::backends::ServerSettings;
 
 use super::checkup::Checkup;
 use super::checkup::Severity::{Error, Note, Warning};
 
-/// A step of a store may take this long by default, so a server that ends it earlier makes calls fail.
-const RESPONSE_TIMEOUT_MILLIS: u64 = 1_000;
-
-pub(super) fn check(checkup: &mut Checkup, server: &ServerSettings) {
+/// A step of the application's store may take as long as `response_timeout`, so a server that ends it earlier makes calls
+/// fail.
+pub(super) fn check(checkup: &mut Checkup, server: &ServerSettings, response_timeout: Duration) {
     checkup.servers.push(server.server.clone());
     durability(checkup, server);
     replication(checkup, server);
-    roles(checkup, server);
+    roles(checkup, server, response_timeout);
     upkeep(checkup, server);
     checkup.clock(server);
 }
@@ -79,7 +80,7 @@ fn replication(checkup: &mut Checkup, server: &ServerSettings) {
 }
 
 /// What is set for a role or a database holds for the application's sessions, and not for others.
-fn roles(checkup: &mut Checkup, server: &ServerSettings) {
+fn roles(checkup: &mut Checkup, server: &ServerSettings, response_timeout: Duration) {
     let at = server.server.as_str();
     let of_roles = || {
         server.values.iter().filter_map(|(name, value)| {
@@ -120,14 +121,14 @@ fn roles(checkup: &mut Checkup, server: &ServerSettings) {
     );
     for setting in ["statement_timeout", "lock_timeout", "transaction_timeout"] {
         let short = find(setting, &|value| {
-            millis(value).is_some_and(|millis| millis > 0 && millis < RESPONSE_TIMEOUT_MILLIS)
+            millis(value).is_some_and(|it| it > 0 && Duration::from_millis(it) < response_timeout)
         });
         let mend = reset(&short, setting);
         checkup.check(
             at,
             ("role-timeout", Warning),
             short.map(|(_, what)| what),
-            "The server ends a step before the store's response_timeout of a second: calls fail that would have worked.",
+            "The server ends a step before the store's response_timeout: calls fail that would have worked.",
             mend,
         );
     }

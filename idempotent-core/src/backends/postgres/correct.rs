@@ -1,6 +1,7 @@
 //! Correcting: one statement, which also tells those who keep copies.
 
 use sqlx::Row;
+use tokio::time::Instant;
 
 use super::connection::Retry;
 use super::error::{store_error, unexpected};
@@ -12,6 +13,7 @@ use crate::store::{Correct, CorrectOutcome, StoreError};
 pub(super) async fn correct(
     store: &Inner,
     request: &Correct<'_>,
+    deadline: Instant,
 ) -> Result<CorrectOutcome, StoreError> {
     let query = || {
         Query::new(&store.statements.correct)
@@ -21,7 +23,8 @@ pub(super) async fn correct(
             .bind(ceil_micros(request.ttl))
             .bind(store.channel())
     };
-    let rows = store.connection.fetch(query, Retry::Yes).await?;
+    let rows =
+        store.connection.fetch_until(query, Retry::Yes, deadline).await.map_err(store_error)?;
     let row = rows.first().ok_or_else(|| store_error(unexpected("a correction without a row")))?;
     match row.try_get("done").map_err(store_error)? {
         true => Ok(CorrectOutcome::Corrected),

@@ -10,11 +10,24 @@ use crate::backends::shared::server_settings::ServerSettings;
 use crate::store::StoreError;
 
 /// Names and values, as texts. The settings are those that a new session has, whatever the store's own has set. Of roles and
-/// databases these are `role name of database name: setting`.
+/// databases these are `role name of database name: setting`. Limits of connections are those of the database and of roles
+/// that may write records, and hold for no superuser. This session's own connection is not counted.
 const SETTINGS: &str = r#"
+WITH clients AS MATERIALIZED (
+    SELECT datid, usesysid FROM pg_stat_activity
+    WHERE datid IS NOT NULL AND usesysid IS NOT NULL AND pid <> pg_backend_pid()
+        AND coalesce(backend_type, 'client backend') = 'client backend'
+), limits AS MATERIALIZED (
+    SELECT 'database ' || datname AS whose, datconnlimit AS most,
+        (SELECT count(*) FROM clients WHERE datid = d.oid) AS used
+    FROM pg_database AS d WHERE datname = current_database() AND datconnlimit >= 0
+    UNION ALL SELECT 'role ' || rolname, rolconnlimit, (SELECT count(*) FROM clients WHERE usesysid = r.oid)
+    FROM pg_roles AS r WHERE rolcanlogin AND NOT rolsuper AND rolconnlimit >= 0
+        AND has_table_privilege(r.oid, '"idempotent"."records"', 'INSERT')
+)
 SELECT name, coalesce(reset_val, '') FROM pg_settings WHERE name IN (
-    'autovacuum', 'data_checksums', 'default_transaction_isolation', 'fsync', 'full_page_writes', 'server_version',
-    'synchronous_standby_names'
+    'autovacuum', 'data_checksums', 'default_transaction_isolation', 'fsync', 'full_page_writes', 'max_connections',
+    'reserved_connections', 'server_version', 'superuser_reserved_connections', 'synchronous_standby_names'
 )
 UNION ALL SELECT name, coalesce(reset_val, '') FROM pg_settings WHERE name = 'synchronous_commit'
 UNION ALL SELECT 'in_recovery', pg_is_in_recovery()::text
@@ -29,6 +42,9 @@ UNION ALL SELECT 'table_autovacuum', coalesce((
 UNION ALL SELECT 'expired_records', count(*)::text FROM (
     SELECT FROM "idempotent"."records" WHERE expires_at < clock_timestamp() - interval '10 minutes' LIMIT 10000
 ) AS expired
+UNION ALL SELECT 'connections', count(*)::text FROM clients
+UNION ALL SELECT whose || ': connection_limit', most::text FROM limits
+UNION ALL SELECT whose || ': connections', used::text FROM limits
 UNION ALL SELECT
     CASE WHEN s.setrole = 0 THEN '' ELSE 'role ' || r.rolname || CASE WHEN s.setdatabase = 0 THEN '' ELSE ' of ' END END
         || CASE WHEN s.setdatabase = 0 THEN '' ELSE 'database ' || current_database() END

@@ -12,7 +12,7 @@ use super::error::store_error;
 use super::inner::Inner;
 use super::table_names::TableNames;
 use super::{
-    check, correct, due, groups, journal, load, notify, release, scan, schema, scope_use, settings,
+    check, due, groups, journal, load, notify, release, scan, schema, scope_use, settings,
 };
 use crate::backends::shared::server_settings::ServerSettings;
 use crate::backends::shared::sql::sweep_all;
@@ -307,7 +307,7 @@ impl Store for PostgresStore {
 
     async fn correct(&self, request: &Correct<'_>) -> Result<CorrectOutcome, StoreError> {
         self.0.ready().await?;
-        let outcome = self.0.named(correct::correct(&self.0, request).await);
+        let outcome = self.0.named(groups::correct(&self.0, request).await);
         // Even if the answer was lost.
         self.0.notifications.notifier.purged(request.id.hash());
         outcome

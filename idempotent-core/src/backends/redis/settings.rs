@@ -12,11 +12,12 @@ use crate::backends::shared::server_settings::ServerSettings;
 use crate::store::StoreError;
 
 /// The settings that matter to records.
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 7] = [
     "save",
     "appendfsync",
     "maxmemory",
     "min-replicas-to-write",
+    "cluster-node-timeout",
     "cluster-replica-validity-factor",
     "replica-serve-stale-data",
 ];

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::change::Change;
+use super::correction::Correction;
 use super::look::Look;
 use super::queue::Queue;
 
@@ -23,6 +24,8 @@ pub(in crate::backends::postgres) struct Lanes {
     pub(super) changes: Arc<Queue<Change>>,
     /// Leases that lapse if they are not renewed in time.
     pub(super) renewals: Arc<Queue<Change>>,
+    /// Completed records that an operator replaces or purges.
+    pub(super) corrections: Arc<Queue<Correction>>,
     /// For reserves that may wait for a transaction of a caller, on a connection of their own: they leave half of
     /// the connections to others.
     pub(super) waiting: Semaphore,
@@ -48,6 +51,7 @@ impl Lanes {
             looks: Arc::new(Queue::new(slow_after, max_alone)),
             changes: Arc::new(Queue::new(slow_after, max_alone)),
             renewals: Arc::new(Queue::new(slow_after, max_alone)),
+            corrections: Arc::new(Queue::new(slow_after, max_alone)),
             waiting: Semaphore::new((options.connections as usize / 2).max(1)),
             is_on: AtomicBool::new(options.is_on),
         }

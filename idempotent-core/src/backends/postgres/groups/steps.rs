@@ -4,19 +4,19 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, timeout_at};
 
-use super::change::{Change, Changed};
+use super::correction::Correction;
 use super::look::Look;
-use super::member::Verdict;
-use super::queue::Queue;
+use super::member::{Member, Verdict};
+use super::queue::{Queue, Sender};
 use super::record_change::RecordChange;
 use super::step_change::StepChange;
 use crate::backends::postgres::error::{store_error, timed_out};
 use crate::backends::postgres::inner::Inner;
-use crate::backends::postgres::{abandon, complete, journal, release, renew, reserve};
+use crate::backends::postgres::{abandon, complete, correct, journal, release, renew, reserve};
 use crate::backends::shared::retention::retention_ended;
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Release, Renew, RenewOutcome, Reserve, ReserveOutcome,
-    StoreError, WriteStep, WriteStepOutcome,
+    Abandon, Complete, CompleteOutcome, Correct, CorrectOutcome, Release, Renew, RenewOutcome,
+    Reserve, ReserveOutcome, StoreError, WriteStep, WriteStepOutcome,
 };
 
 pub(in crate::backends::postgres) async fn reserve(
@@ -92,6 +92,24 @@ pub(in crate::backends::postgres) async fn release(
     release::release(store, request, deadline).await
 }
 
+pub(in crate::backends::postgres) async fn correct(
+    store: &Arc<Inner>,
+    request: &Correct<'_>,
+) -> Result<CorrectOutcome, StoreError> {
+    let (deadline, lane) = (store.connection.deadline(), &store.lanes.corrections);
+    let is_long = RecordChange::is_long(request.seen) || RecordChange::is_long(request.record);
+    if store.lanes.is_on() && !is_long {
+        if let Some(_alone) = lane.alone() {
+            return correct::correct(store, request, deadline).await;
+        }
+        let correction = Correction::new(request);
+        if let Some(outcome) = submit(lane, store, correction, deadline).await? {
+            return Ok(outcome);
+        }
+    }
+    correct::correct(store, request, deadline).await
+}
+
 pub(in crate::backends::postgres) async fn renew(
     store: &Arc<Inner>,
     request: &Renew<'_>,
@@ -143,12 +161,15 @@ pub(in crate::backends::postgres) async fn write_step(
 }
 
 /// Changes something with others; `None` if it has to be asked for alone, for which there is time.
-async fn submit(
-    lane: &Arc<Queue<Change>>,
+async fn submit<M: Member>(
+    lane: &Arc<Queue<M>>,
     store: &Arc<Inner>,
-    change: impl Into<Change>,
+    change: impl Into<M>,
     deadline: Instant,
-) -> Result<Option<Changed>, StoreError> {
+) -> Result<Option<M::Answer>, StoreError>
+where
+    Inner: Sender<M>,
+{
     match lane.submit(store, change.into(), deadline).await {
         Verdict::Answer(changed) => Ok(Some(changed)),
         Verdict::Singly if Instant::now() < deadline => Ok(None),

@@ -4,18 +4,20 @@ use std::collections::BTreeSet;
 
 use idempotent_core::store::Scan;
 
+use super::connected::Connected;
+use super::pages::{Pace, Pages};
 use crate::failure::Failure;
 use crate::interrupt::Interrupt;
-use crate::store::{Connected, Pace, Pages};
+use crate::output::clean;
 
 /// So many pages are read to find out which operations there are.
 const PAGES_FOR_NAMES: usize = 10;
 
 /// So many names are proposed.
-pub(super) const PROPOSED: usize = 3;
+pub(crate) const PROPOSED: usize = 3;
 
 /// Names of operations that are there and are like one that is not, the likest first.
-pub(super) async fn near_names(
+async fn near_names(
     store: &Connected,
     interrupt: &Interrupt,
     asked: &str,
@@ -27,6 +29,20 @@ pub(super) async fn near_names(
         names.extend(page.entries.iter().map(|seen| seen.operation().to_owned()));
     }
     Ok(likest(asked, names))
+}
+
+/// A question to whoever asked for an operation that is not there, if there is one that is like it.
+pub(crate) async fn no_such_operation(
+    store: &Connected,
+    interrupt: &Interrupt,
+    operation: Option<&str>,
+) -> Result<String, Failure> {
+    let Some(asked) = operation else { return Ok(String::new()) };
+    let names = near_names(store, interrupt, asked).await?;
+    Ok(match names.as_slice() {
+        [] => String::new(),
+        names => format!("; is it --operation {}?", clean(&names.join(" or "))),
+    })
 }
 
 fn likest(asked: &str, names: BTreeSet<String>) -> Vec<String> {
