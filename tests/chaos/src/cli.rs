@@ -209,6 +209,9 @@ fn describe(outcome: &Outcome) -> String {
     if let Some(recovery) = verdict.recovery {
         lines.push(format!("  usable again {} ms after a server's fault", recovery.as_millis()));
     }
+    if let Some(largest) = outcome.largest_group {
+        lines.push(format!("  at most {largest} records changed by one transaction"));
+    }
     let Disturbance { cancelled, left_open, held } = verdict.disturbance;
     if verdict.disturbance != Disturbance::default() {
         lines.push(format!(

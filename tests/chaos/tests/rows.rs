@@ -95,6 +95,13 @@ async fn a_primary_that_is_read_only_for_a_while_costs_nothing_at_most_once() {
 }
 
 #[tokio::test]
+async fn groups_of_a_hundred_and_killed_workers_cost_nothing_at_most_once() {
+    idempotent_servers::require!(idempotent_servers::Server::Postgres);
+    let outcome = keeps_its_promises_in_short("killed/postgres-in-groups/at_most_once", 6).await;
+    assert!(outcome.largest_group > Some(50), "{:?}", outcome.largest_group);
+}
+
+#[tokio::test]
 async fn dropped_transactions_beside_a_store_on_sqlite_cost_nothing() {
     keeps_its_promises_in_short("cancelled-begins/sqlite/at_most_once", 4).await;
 }

@@ -275,7 +275,7 @@ fn start(process: &Process, address: SocketAddr) -> Result<(), String> {
 }
 
 // PostgreSQL refuses to run as root: root runs it as Debian's user, who then owns the folder.
-fn as_user(folder: &Path) -> Result<Vec<OsString>, String> {
+pub(crate) fn as_user(folder: &Path) -> Result<Vec<OsString>, String> {
     if !rustix::process::geteuid().is_root() {
         return Ok(Vec::new());
     }

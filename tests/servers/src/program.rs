@@ -78,6 +78,20 @@ impl Program {
         self.process.folder()
     }
 
+    /// `kill -9` if it runs, then starts it again on the same port with its files, and waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started or ends at once, with its log.
+    pub async fn restart(&self) {
+        let (process, address) = (Arc::clone(&self.process), self.address());
+        blocking(move || {
+            process.kill()?;
+            process.start(|| TcpStream::connect(address).is_ok())
+        })
+        .await;
+    }
+
     /// Starts it again whenever it has ended, until the future is dropped. That it listens is not
     /// waited for: who reaches it first may be who ends it.
     ///

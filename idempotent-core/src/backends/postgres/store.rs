@@ -92,10 +92,11 @@ use crate::store::{
 ///   unless replication is synchronous.
 /// * Leases are measured by the server's wall clock. Setting it back extends them, setting it forward ends
 ///   them early.
-/// * A proxy such as `PgBouncer` must share connections between sessions, not between transactions.
-///   Otherwise give the store a [pool](super::PostgresSource) that uses nothing the proxy cannot
-///   handle, and switch [`notify`](super::PostgresStoreBuilder::notify) off. A proxy that prepares statements
-///   on several servers makes the first use on each fail a check, after which another connection is tried.
+/// * A proxy such as `PgBouncer` may share connections between sessions. If it shares them between transactions
+///   (`pool_mode = transaction`), it has to carry prepared statements, as `PgBouncer` does from 1.21 with
+///   `max_prepared_statements`. Give the store a [pool](super::PostgresSource) for it, since connections of the
+///   store's own come with settings of a session, and switch [`notify`](super::PostgresStoreBuilder::notify) off. The
+///   first use of a statement on each server fails a check, after which another connection is tried.
 /// * For TLS, add `sqlx` to your dependencies with one of its `tls` features.
 /// * Each record is a row that contains the result, so the table has about as many rows as there are calls
 ///   within their `ttl`. Autovacuum must keep up with as many deletions as there are calls.

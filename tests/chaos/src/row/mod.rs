@@ -67,6 +67,8 @@ pub enum Topology {
     },
     /// One PostgreSQL. Each worker's store is on the pool of its application.
     Postgres,
+    /// The same, which counts the records that a transaction changes.
+    PostgresInGroups,
     /// One file, opened by every worker. Each worker's store is beside the pool of its application.
     Sqlite,
 }
@@ -163,6 +165,7 @@ impl Topology {
                 format!("cluster-3+{}{}{guarded}", 3 * replicas, aof(persistence))
             }
             Self::Postgres => "postgres".to_owned(),
+            Self::PostgresInGroups => "postgres-in-groups".to_owned(),
             Self::Sqlite => "sqlite".to_owned(),
         }
     }
@@ -171,7 +174,8 @@ impl Topology {
     #[must_use]
     pub fn replicas(self) -> u8 {
         match self {
-            Self::Redis(_) | Self::Proxied | Self::Valkey(_) | Self::Postgres | Self::Sqlite => 0,
+            Self::Redis(_) | Self::Proxied | Self::Valkey(_) => 0,
+            Self::Postgres | Self::PostgresInGroups | Self::Sqlite => 0,
             Self::Sentinel => 2,
             Self::Cluster { replicas, .. } => replicas,
         }

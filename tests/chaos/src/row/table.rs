@@ -155,6 +155,8 @@ fn postgres(guarantee: Guarantee) -> Vec<Row> {
     use ServerFault::{DemotePrimary, Restart};
     use WorkerFault::{CancelBegins, ExhaustPool, Kill};
     let row = |faults: &str| Row::new(faults, Topology::Postgres, guarantee).database();
+    let in_groups =
+        |faults: &str| Row::new(faults, Topology::PostgresInGroups, guarantee).database().crowd();
     vec![
         row("cancelled-begins").workers(8, CancelBegins),
         row("exhausted-pool").long_bodies().workers(3, ExhaustPool),
@@ -167,6 +169,11 @@ fn postgres(guarantee: Guarantee) -> Vec<Row> {
             .workers(4, CancelBegins)
             .workers(2, ExhaustPool)
             .workers(2, Kill)
+            .promise(owners_cut_off(guarantee)),
+        in_groups("killed").workers(6, Kill).promise(owners_lost(guarantee)),
+        in_groups("restarted")
+            .servers(&[Restart; 2])
+            .workers(3, Kill)
             .promise(owners_cut_off(guarantee)),
     ]
 }
@@ -213,6 +220,14 @@ impl Row {
         self.keys = 400;
         self.tasks = 16;
         self.load = Duration::from_secs(9);
+        self
+    }
+
+    /// So many callers at once that changes wait for each other's commit, and leave together.
+    fn crowd(mut self) -> Self {
+        self.operations = 16_000;
+        self.keys = 4_000;
+        self.tasks = 256;
         self
     }
 

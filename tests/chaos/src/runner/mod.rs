@@ -45,6 +45,8 @@ pub struct Outcome {
     pub seed: u64,
     /// What the checker says.
     pub verdict: Verdict,
+    /// The most records that one transaction of PostgreSQL changed, in rows that count them.
+    pub largest_group: Option<u64>,
     /// How long it took.
     pub took: Duration,
     /// Where its ledgers are, if they are kept.
@@ -88,13 +90,15 @@ pub async fn run(
     let servers = Servers::start(row.topology, folder.path()).await?;
     tell("starting workers");
     let history = carry_out(row, seed, &schedule, settings, (&servers, folder.path()), &tell).await;
+    let largest_group = servers.largest_group().await;
     drop(servers);
     let ledgers = settings.keep.then(|| folder.keep());
     let kept = ledgers.as_deref().map_or_else(String::new, |at| format!(" in {}", at.display()));
     let history = history.with_context(|| format!("{} with seed {seed}{kept}", row.name))?;
     tell("checking");
     let verdict = check(&history, &rules(row, settings));
-    Ok(Outcome { row: row.name.clone(), seed, verdict, took: began.elapsed(), ledgers })
+    let (row, took, largest_group) = (row.name.clone(), began.elapsed(), largest_group?);
+    Ok(Outcome { row, seed, verdict, largest_group, took, ledgers })
 }
 
 fn rules(row: &Row, settings: &Settings) -> Rules {

@@ -61,6 +61,7 @@ impl Servers {
                 ClusterServers::start(replicas, persistence, validity, namespace).await?,
             ),
             Topology::Postgres => Self::Postgres(PostgresServer::start().await?),
+            Topology::PostgresInGroups => Self::Postgres(PostgresServer::start_counting().await?),
             Topology::Sqlite => Self::File(folder.join("records.db")),
         })
     }
@@ -81,6 +82,14 @@ impl Servers {
         match self {
             Self::Cluster(cluster) => cluster.command(program),
             _ => Command::new(program),
+        }
+    }
+
+    /// The most records that one transaction changed, where that is counted.
+    pub(crate) async fn largest_group(&self) -> Result<Option<u64>> {
+        match self {
+            Self::Postgres(server) => server.largest_group().await,
+            _ => Ok(None),
         }
     }
 

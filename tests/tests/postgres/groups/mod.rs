@@ -6,5 +6,5 @@ mod failures;
 mod fairness;
 mod journals;
 mod plans;
-mod setup;
+pub(crate) mod setup;
 mod together;

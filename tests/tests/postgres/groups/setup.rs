@@ -21,7 +21,7 @@ pub(super) async fn started() -> (Postgres, PostgresStore) {
     (server, store)
 }
 
-pub(super) fn attempts(count: usize) -> Vec<Attempt> {
+pub(crate) fn attempts(count: usize) -> Vec<Attempt> {
     (0..count).map(|_| Attempt::new()).collect()
 }
 
@@ -30,12 +30,12 @@ pub(super) fn is_won(outcome: &Result<ReserveOutcome, StoreError>) -> bool {
 }
 
 /// Reserves all at once, and panics unless all are won.
-pub(super) async fn win_all(store: &PostgresStore, attempts: &[Attempt]) -> Vec<Record> {
+pub(crate) async fn win_all(store: &PostgresStore, attempts: &[Attempt]) -> Vec<Record> {
     join_all(attempts.iter().map(|attempt| attempt.win(store))).await
 }
 
 /// Completes all at once, and panics unless all are recorded.
-pub(super) async fn record_all(
+pub(crate) async fn record_all(
     store: &PostgresStore,
     attempts: &[Attempt],
     reservations: &[Record],
@@ -46,7 +46,7 @@ pub(super) async fn record_all(
 }
 
 /// How many transactions wrote the records as they are.
-pub(super) async fn transactions(server: &Postgres) -> usize {
+pub(crate) async fn transactions(server: &Postgres) -> usize {
     number(server, "SELECT count(DISTINCT xmin::text) FROM idempotent.records").await
 }
 
