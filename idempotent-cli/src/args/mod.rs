@@ -1,6 +1,8 @@
 //! The command line: `cli` is the whole of it, `options` are those of all commands, `filter` says which records, `target`
-//! which one, and `consent` what comes with every change. `load` and `migration` are arguments of single commands.
+//! which one, and `consent` what comes with every change, which
+//! `agreed` finds. `load` and `migration` are arguments of single commands.
 
+mod agreed;
 mod cli;
 mod consent;
 mod filter;
