@@ -238,7 +238,7 @@ async fn it_names_the_store_and_loads_it_only_after_a_yes() {
 #[tokio::test]
 async fn what_a_killed_benchmark_leaves_is_purged_by_its_operation() {
     let store = TestStore::sqlite().await;
-    let mut bench = command(&["bench", "--yes", "--tasks", "2", "--seconds", "30"]);
+    let mut bench = command(&["bench", "--yes", "--tasks", "2", "--seconds", "10"]);
     let mut child = bench.env("IDEMPOTENT_STORE", &store.url).spawn().expect("it starts");
     while store.engine.scan(&Scan::all()).await.expect("it answers").entries.is_empty() {
         assert_runs(&mut child);
