@@ -113,6 +113,11 @@ async fn a_log_whose_folder_is_missing_is_found_before_the_question() {
     assert!(asked.stdout.contains("; nothing was changed"), "{}", asked.stdout);
     assert!(!asked.stdout.contains("[y/N]"), "{}", asked.stdout);
 
+    let all = purge.replace(&id, "--all --operation shop.charge --state indeterminate");
+    let asked = typed(&store, &all, "1\nticket 42\n", &[("COLUMNS", "500")]).await;
+    assert!(asked.code == 1 && asked.stdout.contains(&folder), "{}", asked.stdout);
+    assert!(!asked.stdout.contains("type 1 to go on"), "{}", asked.stdout);
+
     let words: Vec<_> = purge.split(' ').chain(["--dry-run"]).collect();
     let dry = run(&store.url, &words).await;
     assert!(dry.code == 0 && dry.stderr.contains(&folder), "{}", dry.stderr);
