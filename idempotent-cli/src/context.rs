@@ -1,6 +1,8 @@
 //! What every command needs: the options, and how to print and to stop.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use crate::args::{MoveTarget, Options};
 use crate::config::Config;
@@ -13,6 +15,8 @@ use crate::store::{Connected, Settings};
 pub(crate) struct Context {
     pub(crate) output: Output,
     pub(crate) interrupt: Interrupt,
+    /// Whether a change was made: what fails after that must not read as if nothing had been changed.
+    pub(crate) has_changed: Arc<AtomicBool>,
     options: Options,
     config: Config,
 }
@@ -21,7 +25,8 @@ impl Context {
     pub(crate) fn new(options: Options) -> Result<Self, Failure> {
         let config = Config::read(options.config.as_deref())?;
         let output = Output::new(options.json, options.color);
-        Ok(Self { output, interrupt: Interrupt::listen(), options, config })
+        let has_changed = Arc::default();
+        Ok(Self { output, interrupt: Interrupt::listen(), has_changed, options, config })
     }
 
     /// What the store is, from the command line, the environment and the file, in this order.

@@ -1,5 +1,6 @@
 //! What the process ends with: exit codes, and the errors that lead to them.
 
+use std::error::Error as StdError;
 use std::io;
 use std::process::ExitCode;
 
@@ -29,6 +30,8 @@ pub(crate) enum Exit {
     Unreadable = 7,
     /// `doctor` found something, or `move` has left something.
     Findings = 8,
+    /// A change was made, or may have been, and what was to say so could not be written: the audit log, or the output.
+    Changed = 9,
     /// Ctrl-C.
     Interrupted = 130,
 }
@@ -39,6 +42,17 @@ pub(crate) struct Failure {
     exit: Exit,
     /// Empty if there is nothing to say.
     message: String,
+    about: About,
+}
+
+/// What it is about, for those who must know more than its code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum About {
+    /// The store did not answer: what it was asked may have been done.
+    Outage,
+    /// The output could not be written.
+    Output,
+    Other,
 }
 
 impl Exit {
@@ -53,6 +67,7 @@ impl Exit {
             Self::Declined => "declined",
             Self::Unreadable => "unreadable",
             Self::Findings => "findings",
+            Self::Changed => "changed",
             Self::Interrupted => "interrupted",
         }
     }
@@ -66,7 +81,7 @@ impl From<Exit> for ExitCode {
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self { exit, message: message.into(), about: About::Other }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Self {
@@ -86,7 +101,7 @@ impl Failure {
             | ErrorKind::Encode => Exit::Refused,
             _ => Exit::Failed,
         };
-        Self::new(exit, in_plain_words(&error.to_string()))
+        Self::new(exit, in_plain_words(&error.to_string())).about(source_of(error))
     }
 
     pub(crate) fn interrupted() -> Self {
@@ -99,6 +114,34 @@ impl Failure {
 
     pub(crate) fn message(&self) -> &str {
         &self.message
+    }
+
+    fn about(mut self, error: Option<&StoreError>) -> Self {
+        if error.is_some_and(StoreError::is_outage) {
+            self.about = About::Outage;
+        }
+        self
+    }
+
+    /// Whether the store did not answer, so that nobody knows whether it did what it was asked.
+    pub(crate) fn is_without_answer(&self) -> bool {
+        self.about == About::Outage
+    }
+
+    /// The same failure, with what is to be known beside it.
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        self.message = format!("{}; {more}", self.message);
+        self
+    }
+
+    /// The failure of what came after a change, which was made all the same.
+    pub(crate) fn after_a_change(self) -> Self {
+        match self.about {
+            About::Outage | About::Output => {
+                Self::new(Exit::Changed, format!("the change was made, but then {}", self.message))
+            }
+            About::Other => self,
+        }
     }
 
     /// Says it on stderr: with `--json` as a document.
@@ -125,7 +168,10 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::BrokenPipe => Self::new(Exit::Done, ""),
-            _ => Self::new(Exit::Failed, format!("the output cannot be written: {error}")),
+            _ => Self {
+                about: About::Output,
+                ..Self::new(Exit::Failed, format!("the output cannot be written: {error}"))
+            },
         }
     }
 }
@@ -138,14 +184,28 @@ impl From<Error> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::new(Exit::Unavailable, in_plain_words(&error.to_string()))
+        Self::new(Exit::Unavailable, in_plain_words(&error.to_string())).about(Some(&error))
     }
 }
 
 impl From<OutboxError> for Failure {
     fn from(error: OutboxError) -> Self {
-        Self::new(Exit::Unavailable, in_plain_words(&error.to_string()))
+        let mut failure = Self::new(Exit::Unavailable, in_plain_words(&error.to_string()));
+        let source = error.source().and_then(|source| source.downcast_ref());
+        // What the database said of it is an answer.
+        if !matches!(source, Some(sqlx::Error::Database(_))) {
+            failure.about = About::Outage;
+        }
+        failure
     }
+}
+
+/// The store's error below another one.
+fn source_of<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a StoreError> {
+    let mut errors = std::iter::successors(Some(error), |error: &&'a (dyn StdError + 'static)| {
+        (*error).source()
+    });
+    errors.find_map(|error| error.downcast_ref())
 }
 
 /// What the client of a database puts around the server's own text, and what the library says to programs. An operator has

@@ -27,7 +27,7 @@
 //! [transactions and the outbox](guide::transactions_and_outbox),
 //! [calls of several effects](guide::calls_of_several_effects), [consumers](guide::consumers), [testing](guide::testing),
 //! [production](guide::production), [calls in doubt](guide::when_a_call_is_in_doubt), the
-//! [runbook](guide::runbook), [moving from a hand-written `SET NX`](guide::moving_from_set_nx), and
+//! [runbook](guide::runbook) and [that of messages](guide::runbook_of_messages), [moving from a hand-written `SET NX`](guide::moving_from_set_nx), and
 //! [moving to another store](guide::moving_to_another_store).
 //!
 //! # The parts

@@ -42,7 +42,9 @@ Exit codes:
     3  not found                        or is not authentic
     4  refused: it has changed,      8  doctor found something
        or its state does not            or move has left something
-       allow it                    130  interrupted";
+       allow it                      9  it may be changed: audit log
+                                        or output failed
+                                   130  interrupted";
 
 impl Cli {
     /// Reads it, or ends the process with what is wrong with it.

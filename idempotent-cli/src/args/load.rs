@@ -16,6 +16,9 @@ pub(crate) struct Bench {
     /// How large the results are, in bytes.
     #[arg(long, default_value_t = 200, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
     pub(crate) result_bytes: u32,
+    /// Does not ask whether the store may be loaded.
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 /// Arguments of `watch`.

@@ -1,7 +1,8 @@
 //! The command line: `cli` is the whole of it, `options` are those of all commands, `filter` says which records, `target`
-//! which one, and `consent` what comes with every change. `doctor`, `load` and `migration` are arguments of
-//! single commands; `duration` reads times.
+//! which one, and `consent` what comes with every change, which `agreed` finds. `doctor`, `load` and `migration` are
+//! arguments of single commands; `duration` reads times.
 
+mod agreed;
 mod cli;
 mod consent;
 mod doctor;

@@ -1,15 +1,16 @@
 //! Audit lines: who changed what, when, why, and what stood there. Each change has two, one before it and one after, so
 //! that none is without: if the first cannot be written, nothing is changed.
 
-use std::fs::{File, OpenOptions};
-use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use idempotent_core::model::Token;
 use serde::Serialize;
 
+use super::audit_log::{AuditLog, nothing_changed, obstacle};
 use crate::args::Consent;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -41,7 +42,9 @@ pub(crate) struct Audit {
     id: String,
     command: &'static str,
     operator: String,
-    file: Option<(File, PathBuf)>,
+    log: Option<AuditLog>,
+    /// Whether a change was made, for what fails after it.
+    has_changed: Arc<AtomicBool>,
     /// Whether its lines are in the log too: if there is no file, or more is to be said than usual.
     is_logged: bool,
 }
@@ -112,16 +115,16 @@ impl Audit {
         store: &str,
         subject: &Subject,
     ) -> Result<Self, Failure> {
-        let file = context.audit_log().map(|path| open(&path).map(|file| (file, path)));
         let mut audit = Self {
             id: Token::random().to_string(),
             command: subject.command,
             operator: operator(consent, context.configured_operator()),
-            file: file.transpose()?,
+            log: context.audit_log().map(AuditLog::open).transpose()?,
+            has_changed: Arc::clone(&context.has_changed),
             is_logged: false,
         };
         let (id, operator) = (audit.id.clone(), audit.operator.clone());
-        audit.write(&Line {
+        let written = audit.write(&Line {
             time: timestamp(SystemTime::now()),
             change: &id,
             phase: "begin",
@@ -139,16 +142,10 @@ impl Audit {
             }),
             ids: Vec::new(),
             outcome: None,
-        })?;
-        if audit.file.is_some() && !context.is_verbose() {
+        });
+        written.map_err(|error| nothing_changed(&audit.unwritten(&error)))?;
+        if audit.log.is_some() && !context.is_verbose() {
             return Ok(audit);
-        }
-        if audit.file.is_none() {
-            tracing::warn!(
-                target: AUDIT,
-                "no audit log is set, so nothing that lasts says who changed this and why: name one with --audit-log FILE, or \
-                 as audit-log in the configuration file"
-            );
         }
         audit.is_logged = true;
         tracing::info!(
@@ -174,7 +171,7 @@ impl Audit {
             return Ok(());
         }
         let (id, operator) = (self.id.clone(), self.operator.clone());
-        self.write(&Line {
+        let written = self.write(&Line {
             time: timestamp(SystemTime::now()),
             change: &id,
             phase: "records",
@@ -185,7 +182,8 @@ impl Audit {
             subject: None,
             ids,
             outcome: None,
-        })
+        });
+        written.map_err(|error| Failure::new(Exit::Failed, self.unwritten(&error)))
     }
 
     /// Writes the line after a change, and returns the change's id.
@@ -194,8 +192,43 @@ impl Audit {
     ///
     /// If it cannot be written; the change stands.
     pub(crate) fn end(mut self, outcome: &str) -> Result<String, Failure> {
+        let is_done = outcome.starts_with("done");
+        if is_done {
+            self.has_changed.store(true, Ordering::Relaxed);
+        }
+        self.write_end(outcome).map_err(|without| {
+            let made =
+                if is_done { "the change was made" } else { "the change may have been made" };
+            Failure::new(Exit::Changed, format!("{made} ({outcome}), but {without}"))
+        })?;
+        Ok(self.id)
+    }
+
+    /// Makes a change, and writes the line after it, also if it fails.
+    pub(crate) async fn around<T, E: Into<Failure>>(
+        mut self,
+        change: impl Future<Output = Result<T, E>>,
+    ) -> Result<(T, String), Failure> {
+        let failure: Failure = match change.await {
+            Ok(value) => return Ok((value, self.end("done")?)),
+            Err(error) => error.into(),
+        };
+        if failure.is_without_answer() {
+            self.end(&format!("unknown: {}", failure.message()))?;
+            return Err(
+                failure.and("nobody knows whether the change was made: look before you try again")
+            );
+        }
+        match self.write_end(&format!("failed: {}", failure.message())) {
+            Ok(()) => Err(failure),
+            Err(without) => Err(failure.and(&without)),
+        }
+    }
+
+    /// Writes the line after a change, or says what the log has without it.
+    fn write_end(&mut self, outcome: &str) -> Result<(), String> {
         let (id, operator) = (self.id.clone(), self.operator.clone());
-        self.write(&Line {
+        let written = self.write(&Line {
             time: timestamp(SystemTime::now()),
             change: &id,
             phase: "end",
@@ -206,79 +239,62 @@ impl Audit {
             subject: None,
             ids: Vec::new(),
             outcome: Some(outcome),
-        })?;
+        });
+        if let Err(error) = written {
+            let why = self.unwritten(&error);
+            return Err(format!("the audit log has change {id} without its end: {why}"));
+        }
         if self.is_logged {
             // Why it failed, the command's own error says.
-            let outcome = if outcome.starts_with("failed: ") { "failed" } else { outcome };
+            let outcome = match outcome.split_once(": ") {
+                Some((word @ ("failed" | "unknown"), _)) => word,
+                _ => outcome,
+            };
             tracing::info!(target: AUDIT, change = self.id, outcome, "{} ends", self.command);
         }
-        Ok(id)
+        Ok(())
     }
 
-    /// Makes a change, and writes the line after it, also if it fails.
-    pub(crate) async fn around<T, E: Into<Failure>>(
-        self,
-        change: impl Future<Output = Result<T, E>>,
-    ) -> Result<(T, String), Failure> {
-        match change.await {
-            Ok(value) => match self.end("done") {
-                Ok(id) => Ok((value, id)),
-                Err(failure) => {
-                    let text = format!(
-                        "the change WAS MADE, but its end is not in the log: {}",
-                        failure.message()
-                    );
-                    Err(Failure::new(failure.exit(), text))
-                }
-            },
-            Err(error) => {
-                let failure: Failure = error.into();
-                self.end(&format!("failed: {}", failure.message()))?;
-                Err(failure)
-            }
+    fn write(&mut self, line: &Line<'_>) -> io::Result<()> {
+        let Some(log) = &mut self.log else { return Ok(()) };
+        log.append(serde_json::to_string(line)?)
+    }
+
+    fn unwritten(&self, error: &io::Error) -> String {
+        let path = self.log.as_ref().map(|log| log.path().display().to_string());
+        format!("the audit log {} cannot be written: {error}", path.unwrap_or_default())
+    }
+}
+
+/// Finds before anybody is asked that no audit line could be written, and says if nobody wants one.
+///
+/// # Errors
+///
+/// If the audit log cannot be opened. Then nothing may be changed.
+pub(super) fn look_at_log(context: &Context) -> Result<(), Failure> {
+    match context.audit_log() {
+        Some(path) => AuditLog::open(path).map(drop),
+        None => {
+            tracing::warn!(
+                target: AUDIT,
+                "no audit log is set, so nothing that lasts says who changes this and why: name one with --audit-log FILE, or \
+                 as audit-log in the configuration file"
+            );
+            Ok(())
         }
     }
+}
 
-    fn write(&mut self, line: &Line<'_>) -> Result<(), Failure> {
-        let Some((file, path)) = &mut self.file else { return Ok(()) };
-        let mut text = serde_json::to_string(line).unwrap_or_default();
-        text.push('\n');
-        // One write each, so that lines of several processes do not mix.
-        let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_data());
-        written.map_err(|error| unwritable(path, &error))
+/// Warns of the same where nothing is to be changed yet. Creates no file.
+pub(crate) fn warn_of_log(context: &Context) {
+    match context.audit_log() {
+        Some(path) => {
+            if let Some(why) = obstacle(&path) {
+                tracing::warn!(target: AUDIT, "{why}; without the dry run nothing would be changed");
+            }
+        }
+        None => drop(look_at_log(context)),
     }
-}
-
-fn open(path: &Path) -> Result<File, Failure> {
-    let mut options = OpenOptions::new();
-    options.create(true).append(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(|error| unwritable(path, &error))?;
-    if is_torn(path) {
-        file.write_all(b"\n").map_err(|error| unwritable(path, &error))?;
-    }
-    Ok(file)
-}
-
-/// Whether the last line has no end, since the disk was full or the machine failed: the next one must not continue it.
-fn is_torn(path: &Path) -> bool {
-    let last = || {
-        let mut file = File::open(path)?;
-        file.seek(SeekFrom::End(-1))?;
-        let mut last = [0];
-        file.read_exact(&mut last).map(|()| last[0])
-    };
-    let last: std::io::Result<u8> = last();
-    // One that is empty, or that may only be appended to, is taken as it is.
-    last.is_ok_and(|last| last != b'\n')
-}
-
-fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(
-        Exit::Failed,
-        format!("the audit log {} cannot be written: {error}", path.display()),
-    )
 }
 
 /// Who it is: whoever they say, or the user of this machine, also behind sudo.

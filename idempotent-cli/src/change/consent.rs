@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use super::audit::look_at_log;
 use crate::args::Consent;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -23,24 +24,35 @@ pub(crate) fn check(consent: &Consent) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Asks whether to go on, unless that was said, and returns the reason.
+/// Asks whether to go on, unless that was said, and returns the reason. Whether there will be an audit line is known before.
 ///
 /// # Errors
 ///
-/// If the answer is not yes. Then nothing was changed.
+/// If the answer is not yes, or the audit log cannot be opened. Then nothing was changed.
 pub(crate) async fn agree(
     context: &Context,
     consent: &Consent,
     question: &str,
 ) -> Result<String, Failure> {
+    look_at_log(context)?;
     if consent.yes {
         return Ok(consent.reason.clone().unwrap_or_default());
     }
-    let answer = ask(context, &format!("{question} [y/N] ")).await?;
-    if !matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
-        return Err(Failure::new(Exit::Declined, "nothing was changed"));
-    }
+    confirm(context, question).await?;
     reason(context, consent).await
+}
+
+/// Asks whether to go on.
+///
+/// # Errors
+///
+/// If the answer is not yes.
+pub(crate) async fn confirm(context: &Context, question: &str) -> Result<(), Failure> {
+    let answer = ask(context, &format!("{question} [y/N] ")).await?;
+    match answer.trim().to_ascii_lowercase().as_str() {
+        "y" | "yes" => Ok(()),
+        _ => Err(Failure::new(Exit::Declined, "nothing was changed")),
+    }
 }
 
 /// The reason, which is asked for unless it was given.
@@ -59,13 +71,14 @@ async fn reason(context: &Context, consent: &Consent) -> Result<String, Failure>
 ///
 /// # Errors
 ///
-/// If that is not the answer. Then nothing was changed.
+/// If that is not the answer, or the audit log cannot be opened. Then nothing was changed.
 pub(crate) async fn agree_to_count(
     context: &Context,
     consent: &Consent,
     question: &str,
     count: u64,
 ) -> Result<String, Failure> {
+    look_at_log(context)?;
     if consent.yes {
         return Ok(consent.reason.clone().unwrap_or_default());
     }

@@ -1,6 +1,8 @@
 //! `bench`: what calls cost on this store, from this machine, beside the plain commands that somebody would send by hand.
-//! It has an operation of its own, and purges what it wrote.
+//! It has an operation of its own, and purges what it wrote. It changes nobody's records, so it asks because of the load
+//! alone, and has no audit line.
 
+use std::io::{self, IsTerminal as _};
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,12 +15,13 @@ use tokio::task::JoinSet;
 
 use super::bench_report::{Row, Samples, report};
 use crate::args::Bench;
+use crate::change::confirm;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::grouped;
+use crate::output::{clean, grouped};
 use crate::store::Plain;
 
-/// The operation of its records. No application's has this name, and no other command purges by it.
+/// The operation of its records. No application's has this name, so whatever has it may be purged.
 pub(super) const OPERATION: &str = "idempotent.bench";
 
 /// How long its records stay if nobody can purge them: it was killed, or the store failed.
@@ -53,8 +56,17 @@ const PHASES: [Phase; 5] =
 
 pub(super) async fn run(arguments: Bench, context: &mut Context) -> Result<Exit, Failure> {
     let tasks = arguments.tasks;
+    if !arguments.yes && !io::stdin().is_terminal() {
+        return Err(Failure::new(
+            Exit::Declined,
+            "nobody can be asked whether the store may be loaded, since stdin is no terminal: add --yes",
+        ));
+    }
     let settings = context.settings()?.with_connections(u32::from(tasks).min(16));
     let store = context.interrupt.unless_pressed(settings.clone().connect()).await??;
+    if !arguments.yes {
+        confirm(context, &question(&arguments, &store.place())).await?;
+    }
     let plain = context.interrupt.unless_pressed(settings.connect_plain(OPERATION)).await??;
     let backend = store.backend.store();
     let asked = context.interrupt.unless_pressed(backend.check()).await??.asked.into_owned();
@@ -94,11 +106,21 @@ pub(super) async fn run(arguments: Bench, context: &mut Context) -> Result<Exit,
     store.close().await;
     if left > 0 {
         let left = grouped(left);
-        let text =
-            format!("{left} records of {OPERATION} could not be purged; they expire in 10 minutes");
+        let text = format!(
+            "{left} records of {OPERATION} could not be purged; they expire in 10 minutes, or go with \
+                 `idempotent purge --all --operation {OPERATION}`"
+        );
         return Err(Failure::new(Exit::Unavailable, text));
     }
     failure.map_or(Ok(Exit::Done), Err)
+}
+
+fn question(arguments: &Bench, place: &str) -> String {
+    let (tasks, seconds) = (arguments.tasks, arguments.seconds);
+    format!(
+        "Load {} for {seconds} s with {tasks} tasks, which write records of {OPERATION} and purge them?",
+        clean(place)
+    )
 }
 
 impl Run {

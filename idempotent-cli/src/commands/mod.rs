@@ -22,13 +22,19 @@ mod show;
 mod stats;
 mod watch;
 
+use std::sync::atomic::Ordering;
+
 use crate::args::Command;
+use crate::change::warn_of_log;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 
 /// Runs a command to its end.
 pub(crate) async fn run(command: Command, mut context: Context) -> Result<Exit, Failure> {
     let context = &mut context;
+    if command.consent().is_some_and(|consent| consent.dry_run) {
+        warn_of_log(context);
+    }
     let ended = match command {
         Command::List(arguments) => list::run(arguments, context).await,
         Command::Show(arguments) => show::run(arguments, context).await,
@@ -50,6 +56,9 @@ pub(crate) async fn run(command: Command, mut context: Context) -> Result<Exit, 
         Command::Man => completions::man(context),
     };
     let flushed = context.output.flush();
-    let exit = ended?;
-    flushed.map(|()| exit)
+    let ended = ended.and_then(|exit| flushed.map(|()| exit));
+    match context.has_changed.load(Ordering::Relaxed) {
+        true => ended.map_err(Failure::after_a_change),
+        false => ended,
+    }
 }

@@ -199,7 +199,7 @@ async fn decide(
             result: None,
             before: None,
         };
-        let audit = Audit::begin(context, consent, &reason, &store.server(), &subject)?;
+        let audit = Audit::begin(context, consent, &reason, &store.place(), &subject)?;
         let act = async {
             let was_parked = match decision {
                 Decision::Retry => outbox.retry(&parked).await,

@@ -141,7 +141,7 @@ async fn unreadable(
         result: None,
         before: None,
     };
-    let audit = Audit::begin(context, consent, &why, &store.server(), &subject)?;
+    let audit = Audit::begin(context, consent, &why, &store.place(), &subject)?;
     let (was_there, audit) = audit.around(store.engine.purge(id)).await?;
     if !was_there {
         return Err(Failure::new(Exit::NotFound, format!("{id} is not there any more")));

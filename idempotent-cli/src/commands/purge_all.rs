@@ -95,7 +95,7 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
         result: None,
         before: None,
     };
-    let mut audit = Audit::begin(context, consent, &reason, &store.server(), &subject)?;
+    let mut audit = Audit::begin(context, consent, &reason, &store.place(), &subject)?;
     let (mut tally, failure) = pass.remove(context, &mut audit).await;
     let audit = audit.end(&outcome(&tally, failure.as_ref()))?;
     if let Some(failure) = failure.as_ref().filter(|it| it.exit() != Exit::Interrupted) {

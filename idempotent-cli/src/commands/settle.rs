@@ -111,8 +111,8 @@ pub(super) async fn settle<E: Into<Failure>>(
         result: change.result.filter(|_| context.audits_results()),
         before: Some(stood),
     };
-    let server = store.server();
-    let audit = Audit::begin(context, change.consent, &reason, &server, &subject)?;
+    let place = store.place();
+    let audit = Audit::begin(context, change.consent, &reason, &place, &subject)?;
     // From here on Ctrl-C waits: what was begun has an end that is known.
     let audit = match audit.around(act).await {
         Ok(((), audit)) => audit,

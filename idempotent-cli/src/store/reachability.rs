@@ -43,6 +43,19 @@ pub(super) fn in_words(error: &str) -> Option<String> {
 /// How long a server has to answer a plain greeting.
 const GREETING: Duration = Duration::from_secs(1);
 
+/// The server of a URL of PostgreSQL, as an open store names it.
+pub(super) fn server_at(url: &str) -> Option<String> {
+    let options = url.parse::<PgConnectOptions>().ok()?;
+    let database = options.get_database().unwrap_or(options.get_username());
+    let port = options.get_port();
+    let at = match (options.get_socket(), options.get_host()) {
+        (Some(folder), _) => format!("the socket in {}, port {port}", folder.display()),
+        (None, folder) if folder.starts_with('/') => format!("the socket in {folder}, port {port}"),
+        (None, host) => format!("{host}:{port}"),
+    };
+    Some(format!("postgres at {at}, database {database}"))
+}
+
 /// Fails if nobody listens where PostgreSQL should. A pool of connections tries that again and again until its time is up.
 pub(super) async fn refuse_closed_port(url: &str, limit: Duration) -> Result<(), Failure> {
     let Ok(options) = url.parse::<PgConnectOptions>() else { return Ok(()) };

@@ -14,7 +14,9 @@ use idempotent_core::store::{StoreError, StoreErrorKind};
 use super::address::Address;
 use super::connected::{Backend, Connected};
 use super::plain::{Plain, PlainSettings};
-use super::reachability::{in_words, refuse_closed_port, refuse_other_server, without_tls};
+use super::reachability::{
+    in_words, refuse_closed_port, refuse_other_server, server_at, without_tls,
+};
 use super::secret::{self, Password};
 use super::siblings::{Sibling, siblings};
 use crate::args::{MoveTarget, Options};
@@ -184,9 +186,14 @@ impl Settings {
             Address::Sqlite(path) => {
                 format!("sqlite file {}, table {}", path.display(), table("idempotent_records"))
             }
-            _ => {
+            address => {
                 let schema = self.schema.as_deref().unwrap_or("idempotent");
-                format!("schema {schema}, table {}", table("records"))
+                let part = format!("schema {schema}, table {}", table("records"));
+                let server = match address {
+                    Address::Postgres(url) => server_at(url),
+                    _ => None,
+                };
+                server.map_or_else(|| part.clone(), |server| format!("{server}, {part}"))
             }
         }
     }

@@ -15,11 +15,13 @@ use tokio::time::{sleep, timeout};
 use crate::run::{assert_runs, command, documents, json as all, one, read, run};
 use crate::shop::{fill, quote};
 use crate::stores::{TestStore, on_every_store};
+use crate::terminal::typed;
 
 async fn every_request_is_measured_and_nothing_is_left(store: TestStore) {
     let _running = fill(&store.engine).await;
     let before = all(&store.url, &["list"]).await.0.len();
-    let (document, code) = one(&store.url, &["bench", "--tasks", "4", "--seconds", "1"]).await;
+    let (document, code) =
+        one(&store.url, &["bench", "--yes", "--tasks", "4", "--seconds", "1"]).await;
     assert_eq!(code, 0, "{document}");
     assert_measured(&document);
     assert_eq!(all(&store.url, &["list"]).await.0.len(), before);
@@ -78,7 +80,7 @@ fn sockets(child: &Child, port: u16) -> BTreeMap<u64, bool> {
 async fn no_connection_to_redis_holds_small_commands_back() {
     require!(Server::Redis);
     let redis = Redis::start().await;
-    let mut bench = command(&["bench", "--tasks", "4", "--seconds", "2"]);
+    let mut bench = command(&["bench", "--yes", "--tasks", "4", "--seconds", "2"]);
     bench.env("IDEMPOTENT_STORE", redis.url());
     let mut child = bench.spawn().expect("it starts");
     let mut seen = BTreeMap::new();
@@ -93,7 +95,7 @@ async fn no_connection_to_redis_holds_small_commands_back() {
 
 /// Measures a store of Redis that is not one server at an open port.
 async fn measures(url: &str, options: &[&str]) {
-    let arguments = [options, &["bench", "--tasks", "4", "--seconds", "1"]].concat();
+    let arguments = [options, &["bench", "--yes", "--tasks", "4", "--seconds", "1"]].concat();
     let (document, code) = one(url, &arguments).await;
     assert_eq!(code, 0, "{document}");
     assert_measured(&document);
@@ -132,7 +134,7 @@ async fn a_server_with_tls_is_measured() {
 async fn ctrl_c_ends_it_and_its_records_are_purged() {
     let store = TestStore::sqlite().await;
     // The first fifth of the time is for what writes nothing.
-    let mut bench = command(&["--json", "bench", "--tasks", "2", "--seconds", "12"]);
+    let mut bench = command(&["--json", "bench", "--yes", "--tasks", "2", "--seconds", "12"]);
     let mut child = bench.env("IDEMPOTENT_STORE", &store.url).spawn().expect("it starts");
     let pid = Pid::from_raw(i32::try_from(child.id().expect("it runs")).expect("a pid"));
     while store.engine.scan(&Scan::all()).await.expect("it answers").entries.is_empty() {
@@ -150,7 +152,8 @@ async fn ctrl_c_ends_it_and_its_records_are_purged() {
 
 /// A benchmark whose store hangs once it has records, each of which would have to time out.
 async fn hanging_benchmark(redis: &Redis, limit: &str) -> Child {
-    let mut bench = command(&["--timeout", limit, "bench", "--tasks", "4", "--seconds", "30"]);
+    let mut bench =
+        command(&["--timeout", limit, "bench", "--yes", "--tasks", "4", "--seconds", "30"]);
     let mut child = bench.env("IDEMPOTENT_STORE", redis.url()).spawn().expect("it starts");
     while redis.cli(&["DBSIZE"]).await == Reply::Int(0) {
         assert_runs(&mut child);
@@ -201,7 +204,7 @@ async fn a_second_ctrl_c_ends_it_at_once() {
 async fn a_table_fits_the_screen_and_bounds_are_kept() {
     let store = TestStore::sqlite().await;
     for (columns, header) in [("80", "P95 MS"), ("40", "P99 MS")] {
-        let mut bench = command(&["bench", "--tasks", "1", "--seconds", "1"]);
+        let mut bench = command(&["bench", "--yes", "--tasks", "1", "--seconds", "1"]);
         bench.env("IDEMPOTENT_STORE", &store.url).env("COLUMNS", columns);
         let ran = read(bench.output().await.expect("it starts"));
         assert!(ran.code == 0 && ran.stdout.contains(header), "{}", ran.stdout);
@@ -211,7 +214,42 @@ async fn a_table_fits_the_screen_and_bounds_are_kept() {
         assert_eq!(table.filter(|line| line.starts_with("re")).count(), 2, "{}", ran.stdout);
     }
     for wrong in [["--tasks", "0"], ["--tasks", "1000"], ["--seconds", "0"]] {
-        let ran = run(&store.url, &[&["bench"], &wrong[..]].concat()).await;
+        let ran = run(&store.url, &[&["bench", "--yes"], &wrong[..]].concat()).await;
         assert_eq!(ran.code, 2, "{wrong:?}");
     }
+}
+
+#[tokio::test]
+async fn it_names_the_store_and_loads_it_only_after_a_yes() {
+    let store = TestStore::sqlite().await;
+    let piped = run(&store.url, &["bench"]).await;
+    assert!(piped.code == 6 && piped.stderr.contains("add --yes"), "{}", piped.stderr);
+    let bench = "bench --tasks 2 --seconds 1";
+    let no = typed(&store, bench, "n\n", &[]).await;
+    assert_eq!(no.code, 6, "{}", no.stdout);
+    let question =
+        format!("Load {}, table idempotent_records for 1 s", store.url.replacen(':', " file ", 1));
+    assert!(no.stdout.contains(&question), "{question}: {}", no.stdout);
+    assert!(!no.stdout.contains("audit log") && !no.stdout.contains("P99"), "{}", no.stdout);
+    let yes = typed(&store, bench, "y\n", &[]).await;
+    assert!(yes.code == 0 && yes.stdout.contains("P99"), "{}", yes.stdout);
+}
+
+#[tokio::test]
+async fn what_a_killed_benchmark_leaves_is_purged_by_its_operation() {
+    let store = TestStore::sqlite().await;
+    let mut bench = command(&["bench", "--yes", "--tasks", "2", "--seconds", "10"]);
+    let mut child = bench.env("IDEMPOTENT_STORE", &store.url).spawn().expect("it starts");
+    while store.engine.scan(&Scan::all()).await.expect("it answers").entries.is_empty() {
+        assert_runs(&mut child);
+        sleep(Duration::from_millis(20)).await;
+    }
+    sleep(Duration::from_millis(300)).await;
+    child.kill().await.expect("it is killed");
+    let purge = "purge --all --operation idempotent.bench --yes --expect 1000000 --reason killed";
+    let words: Vec<_> = purge.split(' ').collect();
+    let (purged, code) = one(&store.url, &words).await;
+    assert!(code == 0 && purged["purged"].as_u64() > Some(0), "{purged}");
+    // What was reserved and not completed lapses with its lease.
+    assert!(all(&store.url, &["list"]).await.0.len() <= 2);
 }

@@ -72,7 +72,7 @@ pub(crate) async fn each(url: &str, engine: &Idempotency) -> Vec<(String, Ran)> 
     go(&["doctor"], &[0, 8]).await;
     go(&["outbox", "list"], &[0, 2]).await;
     go(&["migrate", "--dry-run"], &[0, 2]).await;
-    go(&["bench", "--seconds", "10", "--tasks", "8"], &[0]).await;
+    go(&["bench", "--yes", "--seconds", "10", "--tasks", "8"], &[0]).await;
     let by_scope = ["purge", "--all", "--scope", "tenant 7", "--fast", "--expect", MOST];
     go(&[&by_scope[..], &SAID].concat(), &[0]).await;
     let by_operation = ["purge", "--all", "--operation", "shop.ship", "--fast", "--expect", MOST];

@@ -1,5 +1,6 @@
 //! The command as an operator and a script use it: the program itself, against real servers.
 
+mod audit_log;
 mod benchmark;
 mod changes;
 mod doctor;

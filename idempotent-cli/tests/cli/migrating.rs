@@ -6,7 +6,7 @@ use tempfile::TempDir;
 
 use crate::run::{audit, one, run};
 
-async fn tables_are_created_once(url: &str) {
+async fn tables_are_created_once(url: &str, server: &str) {
     let (error, code) = one(url, &["list"]).await;
     assert_eq!((code, &error["code"]), (5, &json!("unavailable")));
 
@@ -27,6 +27,8 @@ async fn tables_are_created_once(url: &str) {
     assert_eq!((lines.len(), &lines[0]["command"]), (2, &json!("migrate")));
     assert_eq!((&lines[0]["reason"], &lines[1]["outcome"]), (&json!("ticket 42"), &json!("done")));
     assert_eq!((code, &ran["ran"]), (0, &Value::Array(missing)));
+    let place = lines[0]["store"].as_str().expect("a text");
+    assert!(place.starts_with(server), "{place}");
     let (again, code) = one(url, &["migrate"]).await;
     assert_eq!((code, &again["ran"]), (0, &json!([])));
     assert_eq!(run(url, &["migrate"]).await.stdout, "the tables are up to date\n");
@@ -46,14 +48,14 @@ async fn tables_are_created_once(url: &str) {
 async fn tables_of_postgres_are_created_once() {
     require!(Server::Postgres);
     let postgres = Postgres::start().await;
-    tables_are_created_once(&postgres.url()).await;
+    tables_are_created_once(&postgres.url(), "postgres at ").await;
 }
 
 #[tokio::test]
 async fn tables_of_sqlite_are_created_once() {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("calls.db");
-    tables_are_created_once(&format!("sqlite:{}", file.display())).await;
+    tables_are_created_once(&format!("sqlite:{}", file.display()), "sqlite file ").await;
     assert!(file.exists());
 }
 

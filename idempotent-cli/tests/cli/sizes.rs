@@ -69,7 +69,7 @@ async fn every_command_works_on_none_one_and_a_thousand_records(store: TestStore
         let checkup = found.last().expect("a checkup");
         assert_eq!((&checkup["kind"], &checkup["unknown"]), (&json!("checkup"), &json!([])));
     }
-    let (measured, code) = one(url, &["bench", "--tasks", "2", "--seconds", "1"]).await;
+    let (measured, code) = one(url, &["bench", "--yes", "--tasks", "2", "--seconds", "1"]).await;
     assert_eq!((&measured["left"], code), (&json!(0), 0), "{measured}");
     let move_all = [&["move", "--to", &target.url, "--fast"][..], &YES].concat();
     let (moved, code) = one(url, &move_all).await;

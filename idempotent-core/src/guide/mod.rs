@@ -14,7 +14,7 @@
 //! | How do I test my handlers? | [`testing`] |
 //! | What do I watch and set in production? | [`production`] |
 //! | Nobody knows what a call did. How does it end? | [`when_a_call_is_in_doubt`] |
-//! | An alert fires. What do I do? | [`runbook`] |
+//! | An alert fires. What do I do? | [`runbook`], and for messages [`runbook_of_messages`] |
 //! | I have a `SET NX` already. How do I move? | [`moving_from_set_nx`] |
 //! | How do I move from one store to another, while calls go on? | [`moving_to_another_store`] |
 //!
@@ -58,6 +58,9 @@ pub mod when_a_call_is_in_doubt {}
 
 #[doc = include_str!("runbook.md")]
 pub mod runbook {}
+
+#[doc = include_str!("runbook_of_messages.md")]
+pub mod runbook_of_messages {}
 
 #[doc = include_str!("moving_from_set_nx.md")]
 pub mod moving_from_set_nx {}

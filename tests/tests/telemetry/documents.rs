@@ -167,6 +167,50 @@ fn the_guide_has_the_rules_of_the_example() {
     assert!(read("idempotent-core/src/guide/production.md").contains(rules));
 }
 
+/// The sections of the runbook's pages, each from its heading to the next one.
+fn sections_of_the_runbook() -> Vec<String> {
+    let pages = ["runbook.md", "runbook_of_messages.md"];
+    let pages = pages.map(|page| read(&format!("idempotent-core/src/guide/{page}")));
+    pages
+        .iter()
+        .flat_map(|page| page.split("\n# ").map(str::to_owned).collect::<Vec<_>>())
+        .collect()
+}
+
+#[test]
+fn each_alert_has_a_section_that_ends_with_what_to_type_and_to_look_for() {
+    let rules = read("examples/observability/alerts.yml");
+    let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
+    let sections = sections_of_the_runbook();
+    for alert in alerts {
+        let heading = format!("`{alert}`");
+        let section = sections.iter().find(|it| it.lines().next().unwrap().contains(&heading));
+        let section = section.unwrap_or_else(|| panic!("the runbook has no section for {alert}"));
+        let (_, after) = section.split_once("Afterwards").unwrap_or_else(|| panic!("{alert}"));
+        assert!(after.contains("```sh\n"), "{alert}: what is to be looked at afterwards?");
+    }
+}
+
+#[test]
+fn what_the_runbook_has_in_a_block_can_be_pasted() {
+    let pages = ["runbook.md", "runbook_of_messages.md", "when_a_call_is_in_doubt.md"];
+    for page in pages {
+        let text = read(&format!("idempotent-core/src/guide/{page}"));
+        let blocks: Vec<_> = text.split("```sh\n").skip(1).collect();
+        assert!(!blocks.is_empty(), "{page}");
+        for block in blocks {
+            let (block, _) = block.split_once("```").expect("it ends");
+            let lines = block.lines().map(str::trim_start);
+            let wrong: Vec<_> =
+                lines.filter(|line| line.starts_with("$ ") || line.contains('…')).collect();
+            assert!(wrong.is_empty(), "{page}: {wrong:?}");
+            // Whether a shell understands it.
+            let parsed = Command::new("sh").args(["-n", "-c", block]).status().expect("a shell");
+            assert!(parsed.success(), "{page}: {block}");
+        }
+    }
+}
+
 #[test]
 fn the_rules_look_for_outcomes_and_dispositions_that_exist() {
     let text = read("examples/observability/alerts.yml") + &expressions().join("\n");
