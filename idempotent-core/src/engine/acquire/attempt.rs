@@ -57,6 +57,7 @@ impl Busy {
 
 /// Starts a call. With a store that answers locally, this is the whole attempt; otherwise it
 /// continues with what it takes to ask the store.
+#[inline]
 pub(super) fn start(
     request: Box<Request>,
     engine: Idempotency,
@@ -276,6 +277,7 @@ impl Answer {
 }
 
 /// What the store's answer means for the call.
+#[inline]
 #[inline]
 fn conclude(
     prepared: Prepared,
