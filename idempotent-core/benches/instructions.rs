@@ -47,7 +47,8 @@ fn count(side: &str, what: &str, tasks: u64) -> Result<f64, Box<dyn Error>> {
         valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
         valgrind.arg(std::env::current_exe()?).args([side, what]);
         valgrind.args([tasks.to_string(), calls.to_string()]);
-        let output = valgrind.output()?;
+        let output =
+            valgrind.output().map_err(|error| format!("valgrind did not start: {error}"))?;
         let said = String::from_utf8_lossy(&output.stderr);
         let counted = said.split("Collected : ").nth(1).and_then(|it| it.lines().next());
         *count = counted.ok_or("valgrind counted nothing")?.trim().parse()?;

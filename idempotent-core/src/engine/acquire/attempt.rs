@@ -278,7 +278,6 @@ impl Answer {
 
 /// What the store's answer means for the call.
 #[inline]
-#[inline]
 fn conclude(
     prepared: Prepared,
     task: Arc<RenewalTask>,
