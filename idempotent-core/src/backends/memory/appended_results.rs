@@ -102,6 +102,9 @@ impl AppendedResults {
             self.places -= first.results.len();
             self.chunks.pop_front();
         }
+        if self.chunks.is_empty() {
+            self.last_end = None;
+        }
         if self.gaps > self.places / 2 {
             let chunks = std::mem::take(self).chunks;
             chunks

@@ -146,3 +146,29 @@ impl fmt::Debug for Completed {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{Envelope, Token};
+
+    #[test]
+    fn ids_that_hash_alike_have_records_of_their_own() {
+        let completed = Completed::new(1 << 20, IdHasher::random());
+        let (one, mut other) = ([7; 32], [7; 32]);
+        other[31] = 8; // beyond what `IdHasher` looks at
+        let (now, end) = (Moment::of(Duration::ZERO), Moment::of(Duration::from_secs(60)));
+        let record = || Record::reserved(&Envelope::new("test"), Token::random()).completed(b"x");
+        let records = [(one, record()), (other, record())];
+        for (id, record) in &records {
+            assert!(completed.insert(id, record, end, None));
+        }
+        for (id, record) in &records {
+            assert_eq!(completed.get(id, now).expect("it is there").record, *record);
+        }
+        completed.remove(&one);
+        assert!(completed.get(&one, now).is_none() && completed.get(&other, now).is_some());
+    }
+}

@@ -174,6 +174,8 @@ mod tests {
             assert_eq!(queue.len(), left);
         }
         assert_eq!(queue.appended.room().0, 0);
+        queue.push(result(0, 1));
+        assert_eq!(queue.appended.len(), 1, "whatever was there before");
     }
 
     #[test]
