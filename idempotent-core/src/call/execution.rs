@@ -329,6 +329,8 @@ impl<T, E> Execution<T, E> {
 }
 
 /// Starts a call. Its engine is chosen here, at the first poll, in the task that runs it.
+// Compiled once, and not again for every type of result.
+#[inline(never)]
 fn start(
     mut request: Box<Request>,
     span: &CallSpan,

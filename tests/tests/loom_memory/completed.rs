@@ -7,7 +7,7 @@ use loom::sync::{Arc, Mutex, MutexGuard};
 use super::crate_items::{Entry, Hash, Record, ScopeId};
 use super::moment::Moment;
 use super::records::CompletedMap;
-use super::stored_result::StoredResult;
+use super::stored_result::{ScopeNumber, StoredResult};
 
 #[derive(Debug, Default)]
 pub(super) struct Completed(Mutex<HashMap<Hash, Arc<StoredResult>>>);
@@ -25,7 +25,11 @@ impl Completed {
         false
     }
 
-    pub(super) fn take_overflow(&self, _: &Hash, _: Moment) -> Vec<Arc<StoredResult>> {
+    pub(super) fn take_overflow(
+        &self,
+        _: &Hash,
+        _: Moment,
+    ) -> Vec<(Arc<StoredResult>, Option<ScopeId>)> {
         Vec::new()
     }
 
@@ -46,8 +50,8 @@ impl CompletedMap for Completed {
         self.get(id, now)
     }
 
-    fn insert(&self, id: &Hash, record: &Record, until: Moment, scope: Option<ScopeId>) -> bool {
-        let result = StoredResult::new(*id, record.clone(), until, scope);
+    fn insert(&self, id: &Hash, record: &Record, until: Moment, _: Option<ScopeId>) -> bool {
+        let result = StoredResult::new(*id, record.clone(), until, ScopeNumber::default());
         self.lock().insert(*id, Arc::new(result));
         true
     }

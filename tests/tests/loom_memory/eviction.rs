@@ -27,7 +27,7 @@ fn an_evicted_result_leaves_no_moment_without_itself_or_its_mark() {
         let result = taken(&records);
         let evicting = {
             let records = records.clone();
-            thread::spawn(move || records.evict(&result, AfterEviction::Refuse, second(0)))
+            thread::spawn(move || records.evict(&result, None, AfterEviction::Refuse, second(0)))
         };
         let reader = {
             let records = records.clone();
@@ -50,7 +50,7 @@ fn an_eviction_that_comes_late_leaves_the_next_result_alone() {
         let result = taken(&records);
         let evicting = {
             let records = records.clone();
-            thread::spawn(move || records.evict(&result, AfterEviction::Refuse, second(0)))
+            thread::spawn(move || records.evict(&result, None, AfterEviction::Refuse, second(0)))
         };
         records.purge(&id(), second(0));
         call(&records, &effects);

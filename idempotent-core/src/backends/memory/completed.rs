@@ -8,7 +8,8 @@ use moka::sync::Cache;
 
 use super::moment::Moment;
 use super::records::CompletedMap;
-use super::result_ledger::{ResultLedger, weight};
+use super::result_ledger::ResultLedger;
+use super::stored_key::StoredKey;
 use super::stored_result::StoredResult;
 use super::warnings;
 use crate::backends::shared::cache::Hash;
@@ -19,7 +20,7 @@ use crate::store::{Entry, ScopeUse};
 /// Completed records. The cache itself evicts nothing: what goes, and what it leaves behind, is decided
 /// by `evict`.
 pub(super) struct Completed {
-    records: Cache<Hash, Arc<StoredResult>, IdHasher>,
+    records: Cache<StoredKey, Arc<StoredResult>, IdHasher>,
     ledger: ResultLedger,
     is_overfull: AtomicBool,
     warned: AtomicBool,
@@ -45,7 +46,7 @@ impl Completed {
     /// Every record that has not expired, in no order.
     pub(super) fn iter(&self, now: Moment) -> impl Iterator<Item = (Hash, Entry)> + '_ {
         let entries = self.records.iter();
-        entries.filter_map(move |(id, result)| Some((*id, result.entry(now)?)))
+        entries.filter_map(move |(_, result)| Some((result.id, result.entry(now)?)))
     }
 
     pub(super) const fn capacity_bytes(&self) -> u64 {
@@ -74,7 +75,11 @@ impl Completed {
     }
 
     /// What must go because the store has too many results, though not the record under `fresh`.
-    pub(super) fn take_overflow(&self, fresh: &Hash, now: Moment) -> Vec<Arc<StoredResult>> {
+    pub(super) fn take_overflow(
+        &self,
+        fresh: &Hash,
+        now: Moment,
+    ) -> Vec<(Arc<StoredResult>, Option<ScopeId>)> {
         self.ledger.take_overflow(fresh, now)
     }
 
@@ -116,12 +121,10 @@ impl CompletedMap for Completed {
     }
 
     fn insert(&self, id: &Hash, record: &Record, until: Moment, scope: Option<ScopeId>) -> bool {
-        let result = Arc::new(StoredResult::new(*id, record.clone(), until, scope));
-        if weight(&result) > self.capacity_bytes() {
-            return false;
-        }
-        self.records.insert(*id, Arc::clone(&result));
-        if self.ledger.add(result) {
+        // Whoever evicts it meanwhile has to wait for the id's lock.
+        let Some(added) = self.ledger.add(id, record, until, scope) else { return false };
+        self.records.insert(StoredKey(Arc::clone(&added.result)), added.result);
+        if added.is_overfull {
             self.is_overfull.store(true, Ordering::Relaxed);
         }
         true
@@ -141,5 +144,31 @@ impl fmt::Debug for Completed {
             .field("records", &self.count())
             .field("capacity_bytes", &self.capacity_bytes())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{Envelope, Token};
+
+    #[test]
+    fn ids_that_hash_alike_have_records_of_their_own() {
+        let completed = Completed::new(1 << 20, IdHasher::random());
+        let (one, mut other) = ([7; 32], [7; 32]);
+        other[31] = 8; // beyond what `IdHasher` looks at
+        let (now, end) = (Moment::of(Duration::ZERO), Moment::of(Duration::from_secs(60)));
+        let record = || Record::reserved(&Envelope::new("test"), Token::random()).completed(b"x");
+        let records = [(one, record()), (other, record())];
+        for (id, record) in &records {
+            assert!(completed.insert(id, record, end, None));
+        }
+        for (id, record) in &records {
+            assert_eq!(completed.get(id, now).expect("it is there").record, *record);
+        }
+        completed.remove(&one);
+        assert!(completed.get(&one, now).is_none() && completed.get(&other, now).is_some());
     }
 }

@@ -1,7 +1,7 @@
 //! Evicting results when the store has too many, and what they leave behind.
 
 use super::completed::Completed;
-use super::crate_items::{Hash, NotKept, Outcome};
+use super::crate_items::{Hash, NotKept, Outcome, ScopeId};
 use super::moment::Moment;
 use super::records::Records;
 use super::slot::Slot;
@@ -27,13 +27,19 @@ impl Records<Completed> {
 
     #[cold]
     fn make_room(&self, fresh: &Hash, after: AfterEviction, now: Moment) {
-        for result in self.completed.take_overflow(fresh, now) {
-            self.evict(&result, after, now);
+        for (result, scope) in self.completed.take_overflow(fresh, now) {
+            self.evict(&result, scope, after, now);
         }
     }
 
-    /// Evicts a result that the ledger has forgotten. The caller holds no lock.
-    pub(super) fn evict(&self, result: &StoredResult, after: AfterEviction, now: Moment) {
+    /// Evicts a result of a scope that the ledger has forgotten. The caller holds no lock.
+    pub(super) fn evict(
+        &self,
+        result: &StoredResult,
+        scope: Option<ScopeId>,
+        after: AfterEviction,
+        now: Moment,
+    ) {
         let mut locked = self.unfinished.lock(&result.id);
         // Another result may be under the id by now.
         if result.is_removed() {
@@ -49,7 +55,7 @@ impl Records<Completed> {
                     Outcome::NotKept(_) => result.record.clone(),
                     _ => result.record.tombstone(NotKept::Evicted),
                 };
-                locked.put_tombstone(Slot::tombstone(mark, result.until, result.scope), now);
+                locked.put_tombstone(Slot::tombstone(mark, result.until, scope), now);
             }
         }
         // After the tombstone, so that the id is not vacant in between.

@@ -1,8 +1,9 @@
 //! [`ExpiryQueue`]: the results of one scope, in the order in which they end.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::appended_results::AppendedResults;
 use super::moment::Moment;
 use super::stored_result::StoredResult;
 use crate::backends::shared::cache::Hash;
@@ -13,16 +14,8 @@ use crate::backends::shared::cache::Hash;
 /// into a tree beside them.
 #[derive(Default)]
 pub(super) struct ExpiryQueue {
-    appended: VecDeque<Appended>,
-    /// How many of `appended` are no longer there.
-    gaps: usize,
+    appended: AppendedResults,
     sorted: BTreeMap<(Moment, Hash), Arc<StoredResult>>,
-}
-
-struct Appended {
-    until: Moment,
-    /// Nothing in place of a result that was removed.
-    result: Option<Arc<StoredResult>>,
 }
 
 /// What becomes of a result.
@@ -36,7 +29,7 @@ pub(super) enum Choice {
 
 impl ExpiryQueue {
     pub(super) fn len(&self) -> usize {
-        self.appended.len() - self.gaps + self.sorted.len()
+        self.appended.len() + self.sorted.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -45,7 +38,7 @@ impl ExpiryQueue {
 
     /// When the first result ends.
     pub(super) fn first_end(&self) -> Option<Moment> {
-        let appended = self.appended.front().map(|it| it.until);
+        let appended = self.appended.first_end();
         let sorted = self.sorted.first_key_value().map(|(key, _)| key.0);
         [appended, sorted].into_iter().flatten().min()
     }
@@ -53,8 +46,8 @@ impl ExpiryQueue {
     #[inline]
     pub(super) fn push(&mut self, result: Arc<StoredResult>) {
         let until = result.until;
-        if self.appended.back().is_none_or(|last| last.until <= until) {
-            self.appended.push_back(Appended { until, result: Some(result) });
+        if self.appended.may_append(until) {
+            self.appended.push(result);
         } else {
             self.sorted.insert((until, result.id), result);
         }
@@ -65,16 +58,7 @@ impl ExpiryQueue {
         if self.sorted.remove(&(result.until, result.id)).is_some() {
             return true;
         }
-        let start = self.appended.partition_point(|it| it.until < result.until);
-        let mut equal = self.appended.range_mut(start..).take_while(|it| it.until == result.until);
-        let Some(found) = equal.find(|it| it.result.as_ref().is_some_and(|it| it.id == result.id))
-        else {
-            return false;
-        };
-        found.result = None;
-        self.gaps += 1;
-        self.close_gaps();
-        true
+        self.appended.remove(result)
     }
 
     /// Takes out the results that are chosen, from the first that ends on.
@@ -83,19 +67,22 @@ impl ExpiryQueue {
         mut choose: impl FnMut(&StoredResult) -> Choice,
     ) -> Vec<Arc<StoredResult>> {
         let mut taken = Vec::new();
-        let mut sorted_taken = Vec::new();
-        let mut appended = self.appended.iter_mut().filter(|it| it.result.is_some()).peekable();
+        let (mut sorted_taken, mut appended_taken) = (Vec::new(), 0);
+        let mut appended = self.appended.places().peekable();
         let mut sorted = self.sorted.iter().peekable();
         loop {
             let end = sorted.peek().map(|(key, _)| key.0);
-            let first = appended.next_if(|it| end.is_none_or(|end| it.until <= end));
-            if let Some(Appended { result, .. }) = first {
-                match result.as_deref().map_or(Choice::Keep, &mut choose) {
+            let first = appended.next_if(|place| {
+                let until = place.as_ref().map(|it| it.until);
+                end.is_none_or(|end| until.is_some_and(|until| until <= end))
+            });
+            if let Some(place) = first {
+                match place.as_deref().map_or(Choice::Keep, &mut choose) {
                     Choice::Stop => break,
                     Choice::Keep => {}
                     Choice::Take => {
-                        taken.extend(result.take());
-                        self.gaps += 1;
+                        taken.extend(place.take());
+                        appended_taken += 1;
                     }
                 }
             } else if let Some((key, result)) = sorted.next() {
@@ -114,21 +101,9 @@ impl ExpiryQueue {
         for key in sorted_taken {
             self.sorted.remove(&key);
         }
-        self.close_gaps();
+        drop(appended);
+        self.appended.taken(appended_taken);
         taken
-    }
-
-    /// Closes the gaps at the front, and all of them if they are more than the results.
-    fn close_gaps(&mut self) {
-        while self.appended.front().is_some_and(|first| first.result.is_none()) {
-            self.appended.pop_front();
-            self.gaps -= 1;
-        }
-        if self.gaps > self.appended.len() / 2 {
-            self.appended.retain(|it| it.result.is_some());
-            self.appended.shrink_to(self.appended.len() * 2);
-            self.gaps = 0;
-        }
     }
 }
 
@@ -137,6 +112,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::backends::memory::stored_result::ScopeNumber;
     use crate::model::{Envelope, Record, Token};
 
     fn moment(seconds: u64) -> Moment {
@@ -146,7 +122,7 @@ mod tests {
     fn result(id: u8, until: u64) -> Arc<StoredResult> {
         let envelope = Envelope::new("test");
         let record = Record::reserved(&envelope, Token::random());
-        Arc::new(StoredResult::new([id; 32], record, moment(until), None))
+        Arc::new(StoredResult::new([id; 32], record, moment(until), ScopeNumber::default()))
     }
 
     fn ids(taken: &[Arc<StoredResult>]) -> Vec<u8> {
@@ -189,6 +165,20 @@ mod tests {
     }
 
     #[test]
+    fn results_are_found_that_end_when_the_next_chunk_begins() {
+        let mut queue = ExpiryQueue::default();
+        let results: Vec<_> = (0..80).map(|n| result(n, if n < 20 { 5 } else { 7 })).collect();
+        results.iter().for_each(|it| queue.push(Arc::clone(it)));
+        for (left, it) in results.iter().enumerate().rev() {
+            assert!(queue.remove(it), "{}", it.id[0]);
+            assert_eq!(queue.len(), left);
+        }
+        assert_eq!(queue.appended.room().0, 0);
+        queue.push(result(0, 1));
+        assert_eq!(queue.appended.len(), 1, "whatever was there before");
+    }
+
+    #[test]
     fn what_was_removed_takes_no_room() {
         let mut queue = ExpiryQueue::default();
         queue.push(result(0, 1));
@@ -197,7 +187,7 @@ mod tests {
             queue.push(Arc::clone(&next));
             assert!(queue.remove(&next));
         }
-        assert!(queue.appended.len() < 10, "{}", queue.appended.len());
-        assert!(queue.appended.capacity() < 100, "{}", queue.appended.capacity());
+        let (places, room) = queue.appended.room();
+        assert!(places < 10 && room < 100, "{places} places, room for {room}");
     }
 }

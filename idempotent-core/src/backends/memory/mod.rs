@@ -2,11 +2,12 @@
 //! moka cache.
 //!
 //! [`store`] answers the engine. The transitions, a file each, act on [`records`]: [`unfinished`]
-//! keeps a [`slot`] for each running call, [`completed`] the records that may be evicted. What each scope
-//! has is counted in [`slot_counts`] and [`result_ledger`], and [`evict`] makes room. [`wait`] waits until a
+//! keeps a [`slot`] for each running call, [`completed`] the records that may be evicted, found by [`stored_key`]. What
+//! each scope has is counted in [`slot_counts`] and [`result_ledger`], and [`evict`] makes room. [`wait`] waits until a
 //! reservation ends, [`scan`] pages through everything, and [`due`] finds the calls to resume by [`due_index`].
 
 mod abandon;
+mod appended_results;
 mod builder;
 mod complete;
 mod completed;
@@ -27,6 +28,7 @@ mod scan;
 mod slot;
 mod slot_counts;
 mod store;
+mod stored_key;
 mod stored_result;
 mod sync;
 #[cfg(test)]

@@ -116,7 +116,7 @@ impl MemoryStore {
         let Records { unfinished, completed } = self.records();
         let (results, expired) = completed.scope_use(scope, up_to, now);
         for result in expired {
-            self.records().evict(&result, self.0.after_eviction, now);
+            self.records().evict(&result, Some(*scope), self.0.after_eviction, now);
         }
         let mut slots = unfinished.counts().of(scope);
         if slots.slots + results.records >= up_to {

@@ -1,8 +1,12 @@
 //! [`StoredResult`]: a completed record in the store.
 
-use super::crate_items::{Entry, Hash, Record, ScopeId, State};
+use super::crate_items::{Entry, Hash, Record, State};
 use super::moment::Moment;
 use super::sync::{AtomicBool, Ordering};
+
+/// The number by which the ledger knows a scope, as long as it has results of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct ScopeNumber(pub(super) u32);
 
 /// A completed record, and what its eviction depends on.
 #[derive(Debug)]
@@ -10,7 +14,7 @@ pub(super) struct StoredResult {
     pub(super) id: Hash,
     pub(super) record: Record,
     pub(super) until: Moment,
-    pub(super) scope: Option<ScopeId>,
+    pub(super) scope: ScopeNumber,
     /// Whether it was read since an eviction last passed over it.
     was_read: AtomicBool,
     /// Whether it was taken out of the store. Changes only while its id is locked.
@@ -18,7 +22,7 @@ pub(super) struct StoredResult {
 }
 
 impl StoredResult {
-    pub(super) fn new(id: Hash, record: Record, until: Moment, scope: Option<ScopeId>) -> Self {
+    pub(super) fn new(id: Hash, record: Record, until: Moment, scope: ScopeNumber) -> Self {
         let (was_read, is_removed) = (AtomicBool::new(false), AtomicBool::new(false));
         Self { id, record, until, scope, was_read, is_removed }
     }

@@ -35,6 +35,7 @@ enum Phase {
 
 impl Acquisition {
     /// Starts a call. Breaks with the outcome if it is known without waiting.
+    #[inline]
     pub(crate) fn start(
         request: Box<Request>,
         engine: Idempotency,
@@ -78,6 +79,7 @@ impl Acquisition {
 }
 
 /// What an attempt means for its call: the outcome, or a wait for the owner.
+#[inline]
 fn conclude(attempt: Result<Attempt, Error>, span: &CallSpan) -> ControlFlow<Outcome, Waiting> {
     match attempt {
         Ok(Attempt::Acquired(acquired)) => ControlFlow::Break(Ok(acquired)),

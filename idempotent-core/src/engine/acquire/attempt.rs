@@ -57,6 +57,7 @@ impl Busy {
 
 /// Starts a call. With a store that answers locally, this is the whole attempt; otherwise it
 /// continues with what it takes to ask the store.
+#[inline]
 pub(super) fn start(
     request: Box<Request>,
     engine: Idempotency,

@@ -35,6 +35,7 @@ const WAITS_FOR_STEPS: &str = "a step of it is in doubt; resolve the step once y
 
 impl Prepared {
     /// What an entry of the store means for this call.
+    #[inline]
     pub(super) fn check(&self, entry: Entry) -> Result<Found, Error> {
         let Entry { record, state, remaining } = entry;
         self.engine.authenticate(&self.id, &record)?;
@@ -83,6 +84,7 @@ impl Prepared {
     }
 
     /// What a completed record in this process's memory means for this call.
+    #[inline]
     pub(super) fn check_local(&self, entry: Entry) -> Result<CompletedRecord, Error> {
         match self.check(entry)? {
             Found::Completed(completed) => Ok(completed),

@@ -36,6 +36,8 @@ pub(super) struct Prepared {
 }
 
 impl Request {
+    // Inlined, as what calls it is, so that what it returns is made in its place.
+    #[inline]
     pub(super) fn prepare(mut self: Box<Self>, engine: Idempotency) -> Result<Prepared, Error> {
         let operation = &self.operation;
         let name = operation.name;

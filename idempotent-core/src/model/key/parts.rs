@@ -1,5 +1,6 @@
 //! [`KeyParts`]: a key as bytes, each part prefixed with its length.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::inline_bytes::InlineBytes;
@@ -100,7 +101,9 @@ impl KeyParts {
         let mut rest = self.encoded();
         let mut touches = false;
         while let Some((part, mut tail)) = split_prefixed(rest) {
-            let mut part = String::from_utf8_lossy(part);
+            // Hardly any part is anything else than a text.
+            let text = std::str::from_utf8(part).map(Cow::Borrowed);
+            let mut part = text.unwrap_or_else(|_| String::from_utf8_lossy(part));
             if part.is_empty() {
                 part = CONTENT.into();
                 tail = split_prefixed(tail).map_or(tail, |(_digest, tail)| tail);

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::lapse_code::code_of;
-use super::layout::{LAYOUT, flag};
+use super::layout::{FLAGS, HEADER, LAYOUT, NAME_LENGTH, flag};
 use super::outcome::RESERVED;
 use super::owner::RUNNING;
 use super::{Fingerprint, ResultTypes, Token};
@@ -158,14 +158,17 @@ impl<'a> Envelope<'a> {
             | if self.trace_parent.is_some() { flag::TRACE_PARENT } else { 0 }
             | if self.input.is_some() { flag::INPUT } else { 0 };
         let guarantee = code_of(self.guarantee, self.input.is_some());
-        bytes.extend_from_slice(&[LAYOUT, RESERVED, guarantee, RUNNING]);
-        bytes.extend_from_slice(token.as_bytes());
-        bytes.extend_from_slice(&(created.as_millis() as u64).to_le_bytes()[..6]);
-        bytes.extend_from_slice(&saturate(self.lease.as_millis()).to_le_bytes());
-        bytes.extend_from_slice(&saturate(u128::from(self.retention.as_secs())).to_le_bytes());
-        bytes.extend_from_slice(&self.version.to_le_bytes());
-        bytes.extend_from_slice(&flags.to_le_bytes());
-        bytes.extend_from_slice(&(name.len() as u16).to_le_bytes());
+        // In one piece, since every piece is asked whether there is room for it.
+        let mut header = [0; HEADER];
+        header[..4].copy_from_slice(&[LAYOUT, RESERVED, guarantee, RUNNING]);
+        header[4..20].copy_from_slice(token.as_bytes());
+        header[20..26].copy_from_slice(&(created.as_millis() as u64).to_le_bytes()[..6]);
+        header[26..30].copy_from_slice(&saturate(self.lease.as_millis()).to_le_bytes());
+        header[30..34].copy_from_slice(&saturate(self.retention.as_secs().into()).to_le_bytes());
+        header[34..38].copy_from_slice(&self.version.to_le_bytes());
+        header[FLAGS..FLAGS + 2].copy_from_slice(&flags.to_le_bytes());
+        header[NAME_LENGTH..].copy_from_slice(&(name.len() as u16).to_le_bytes());
+        bytes.extend_from_slice(&header);
         if let Some(fingerprint) = &self.fingerprint {
             bytes.extend_from_slice(fingerprint.as_bytes());
         }
