@@ -272,40 +272,6 @@ async fn nothing_is_changed_if_the_audit_line_cannot_be_written() {
     assert!(seen(&store.engine, "7").await.is_some());
 }
 
-/// As a disk that was full leaves it.
-#[tokio::test]
-async fn a_line_that_was_cut_off_is_not_continued_and_a_change_whose_end_cannot_be_written_was_made()
- {
-    let store = TestStore::sqlite().await;
-    let log = store.file("audit.jsonl");
-    std::fs::write(&log, "{\"time\": \"2026-").expect("it is ours");
-    let option = ["--audit-log", log.to_str().expect("UTF-8")];
-    let id = lost(&store.engine, "7").await.id().to_string();
-    let purge = ["purge", &id, "--yes", "--reason", "r"];
-    assert_eq!(run(&store.url, &[&purge[..], &option].concat()).await.code, 0);
-    let text = std::fs::read_to_string(&log).expect("a log");
-    let lines: Vec<_> = text.lines().collect();
-    assert_eq!((lines.len(), lines[0]), (3, "{\"time\": \"2026-"), "{text}");
-    assert!(lines[1].starts_with('{') && lines[2].ends_with('}'), "{text}");
-
-    // Room for the first line, and not for the second.
-    const MOST: usize = 4 << 20;
-    let id = lost(&store.engine, "8").await.id().to_string();
-    let full = MOST - lines[1].len() - 100;
-    std::fs::write(&log, "x".repeat(full - 1) + "\n").expect("it is ours");
-    let (program, file) = (env!("CARGO_BIN_EXE_idempotent"), log.display());
-    let purge = format!("exec {program} purge {id} --yes --reason r --audit-log {file}");
-    let limited = format!("trap '' XFSZ; ulimit -f {}; {purge}", MOST / 1024);
-    let usual = command(&[]);
-    let variables = usual.as_std().get_envs().filter_map(|(name, value)| Some((name, value?)));
-    let mut shell = tokio::process::Command::new("bash");
-    shell.args(["-c", &limited]).env_clear().envs(variables).env("IDEMPOTENT_STORE", &store.url);
-    let ran = read(shell.output().await.expect("it starts"));
-    assert_eq!(ran.code, 1, "{}", ran.stderr);
-    assert!(ran.stderr.contains("the change WAS MADE"), "{}", ran.stderr);
-    assert!(seen(&store.engine, "8").await.is_none());
-}
-
 #[tokio::test]
 async fn every_change_is_in_the_log_too() {
     let store = TestStore::sqlite().await;
