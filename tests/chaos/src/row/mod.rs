@@ -174,10 +174,9 @@ impl Topology {
     #[must_use]
     pub fn replicas(self) -> u8 {
         match self {
-            Self::Redis(_) | Self::Proxied | Self::Valkey(_) => 0,
-            Self::Postgres | Self::PostgresInGroups | Self::Sqlite => 0,
             Self::Sentinel => 2,
             Self::Cluster { replicas, .. } => replicas,
+            _ => 0,
         }
     }
 }
