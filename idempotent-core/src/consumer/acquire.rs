@@ -50,6 +50,7 @@ impl Context {
             let reservation = match begun {
                 Ok(BeginOutcome::Reserved(reservation)) => reservation,
                 Ok(BeginOutcome::Replayed(_)) => {
+                    self.telemetry.replayed(message);
                     return Acquired::Ended((DeliveryOutcome::Replayed, Verdict::Completed));
                 }
                 Err(error) if error.kind() == ErrorKind::Overloaded => {
@@ -128,6 +129,9 @@ impl Context {
             let reason = ParkReason::AttemptsUsedUp;
             let verdict = Verdict::Parked { reason, error, attempts: noted };
             return Ok(Err((DeliveryOutcome::Refused, verdict)));
+        }
+        if noted == 0 && message.delivery_count().is_some() {
+            self.telemetry.runs_again(message);
         }
         // Before it runs: it may take the process down.
         self.attempts.note(message, noted + 1).await?;
