@@ -62,7 +62,12 @@ impl Context {
             if let Some(KeyEnd::Kept | KeyEnd::Tombstone) = end.get() {
                 return EXECUTED;
             }
+            let was_known = end.get().is_some();
             let found = self.outage.ask(&self.telemetry, || self.settings.engine.inspect(id)).await;
+            if !was_known && end.get().is_some() {
+                // What was found may be from before.
+                continue;
+            }
             match found {
                 Ok(Some(record)) => match record.state() {
                     State::Completed => return EXECUTED,

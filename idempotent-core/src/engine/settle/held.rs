@@ -90,6 +90,14 @@ impl HeldReservation {
         self.listener.as_ref().is_some_and(|listener| Arc::strong_count(listener) > 1)
     }
 
+    /// Tells who waits that nobody tries to record the end any more.
+    pub(super) fn give_up(&self) {
+        #[cfg(feature = "consumer")]
+        if let Some(listener) = &self.listener {
+            let _ = listener.set(KeyEnd::Lost);
+        }
+    }
+
     /// Nobody can ask without consumers.
     #[cfg(not(feature = "consumer"))]
     pub(super) const fn is_awaited(&self) -> bool {

@@ -91,6 +91,8 @@ async fn record(mut held: HeldReservation, settlement: Settlement) {
     }
     if let (Ok(runtime), false) = (Handle::try_current(), end.comes_by_itself()) {
         runtime.spawn(keep_trying(held, end, pause).in_current_span());
+    } else {
+        held.give_up();
     }
 }
 
@@ -188,7 +190,6 @@ async fn keep_trying(mut held: HeldReservation, end: End, mut pause: Duration) {
             // No later try would do, so who waits has to look at what is there.
             Err(error) if is_late && error.kind() == StoreErrorKind::Malformed => {
                 report_failed_try(&held, &error);
-                held.recorded(KeyEnd::Lost);
                 break;
             }
             Err(error) if is_late => tracing::debug!(
@@ -199,6 +200,7 @@ async fn keep_trying(mut held: HeldReservation, end: End, mut pause: Duration) {
             Err(error) => report_failed_try(&held, &error),
         }
     }
+    held.give_up();
     if is_result {
         Telemetry::lost_result(held.id());
     }
