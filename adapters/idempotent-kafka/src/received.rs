@@ -50,10 +50,10 @@ impl Reading {
             headers = headers.insert(header);
         }
         let is_retry = self.retry_topic.as_deref() == Some(record.topic());
-        let (id, fault) = match self.id(&headers) {
-            Ok(Some(id)) => (id.to_owned(), None),
-            Ok(None) => (place.clone(), None),
-            Err(fault) => (String::new(), Some(fault)),
+        let (id, has_own_id, fault) = match self.id(&headers) {
+            Ok(Some(id)) => (id.to_owned(), true, None),
+            Ok(None) => (place.clone(), false, None),
+            Err(fault) => (String::new(), true, Some(fault)),
         };
         let of_retry = |name| text(&headers, name).filter(|_| is_retry);
         let topic = of_retry(TOPIC).unwrap_or_else(|| record.topic().to_owned());
@@ -64,6 +64,9 @@ impl Reading {
         let payload = record.payload();
         let payload_or_nothing = Bytes::copy_from_slice(payload.unwrap_or_default());
         let mut message = Message::new(id, topic, payload_or_nothing).at(position);
+        if !has_own_id {
+            message = message.without_own_id();
+        }
         for header in headers.iter().filter(|header| !is_ours(header.key)) {
             if let Some(Ok(value)) = header.value.map(std::str::from_utf8) {
                 message = message.with_header(header.key, value);

@@ -108,7 +108,8 @@ impl<T, E> Reservation<T, E> {
         InCurrentCall { call: self.current_call(), span: self.span(), future: work }
     }
 
-    /// Where it is written what became of the key, once the store has said so; `None` if there is no record.
+    /// Where it is written what became of the key, once the store has said so; `None` if there is no record. The result is
+    /// tried to be recorded for as long as this lives, and while the lease lasts.
     #[cfg(feature = "consumer")]
     pub(crate) fn listen(&mut self) -> Option<std::sync::Arc<std::sync::OnceLock<KeyEnd>>> {
         self.held.as_mut().map(HeldReservation::listen)

@@ -50,6 +50,7 @@ impl Context {
             let reservation = match begun {
                 Ok(BeginOutcome::Reserved(reservation)) => reservation,
                 Ok(BeginOutcome::Replayed(_)) => {
+                    self.telemetry.replayed(message);
                     return Acquired::Ended((DeliveryOutcome::Replayed, Verdict::Completed));
                 }
                 Err(error) if error.kind() == ErrorKind::Overloaded => {
@@ -129,6 +130,9 @@ impl Context {
             let verdict = Verdict::Parked { reason, error, attempts: noted };
             return Ok(Err((DeliveryOutcome::Refused, verdict)));
         }
+        if noted == 0 && message.delivery_count().is_some() {
+            self.telemetry.runs_again(message);
+        }
         // Before it runs: it may take the process down.
         self.attempts.note(message, noted + 1).await?;
         Ok(Ok(Attempt { number: noted + 1, is_noted: true }))
@@ -182,7 +186,7 @@ impl Context {
                 (DeliveryOutcome::Busy, Verdict::Busy { after: wait() })
             }
             ErrorKind::FingerprintMismatch => park(ParkReason::Mismatch),
-            ErrorKind::Indeterminate => park(ParkReason::Indeterminate),
+            ErrorKind::Indeterminate => self.indeterminate(message, error).await,
             ErrorKind::MissingKey
             | ErrorKind::InvalidKey
             | ErrorKind::KeyTooLong
@@ -195,6 +199,15 @@ impl Context {
             // The record is another version's, or not authentic: somebody may put that right.
             _ => self.refused_for_now(message, error).await,
         }
+    }
+
+    /// Nobody knows what the last attempt did, so there was one at least.
+    async fn indeterminate(&self, message: &Message, error: &Error) -> End {
+        self.telemetry.refused(message, error);
+        let limit = self.settings.attempts.limit().unwrap_or(u32::MAX);
+        let attempts = self.attempts.noted(message, limit).await.unwrap_or(0).max(1);
+        let (reason, error) = (ParkReason::Indeterminate, error.to_string());
+        (DeliveryOutcome::Refused, Verdict::Parked { reason, error, attempts })
     }
 
     /// A refusal counts as an attempt.

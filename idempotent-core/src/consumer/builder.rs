@@ -60,6 +60,12 @@ impl Consumer {
     /// The name is that of the [operation](Operation::new) of its calls, and keeps the ids of its messages apart from
     /// those of others: two consumers with one name share their messages, and two with different names each handle
     /// all of theirs. At most 119 bytes.
+    ///
+    /// **Give each service, each group of workers and each kind of effect a name of its own.** Two services that read the
+    /// same messages under one name, with one store, take each other's messages for replays: each message is handled by one of
+    /// them, and by the other never. Neither subject, stream nor group is part of the key. The topic is not either, so if one
+    /// consumer reads several types of message whose ids may be equal, put the type into the [key](ConsumerBuilder::key), and the
+    /// tenant into the [scope](ConsumerBuilder::scope).
     #[track_caller]
     pub fn builder<E: AsEngine + ?Sized>(name: &'static str, engine: &E) -> ConsumerBuilder {
         let key = |message: &Message, operation: Operation| operation.key(message.id());
@@ -67,6 +73,7 @@ impl Consumer {
             engine: engine.as_engine().clone(),
             operation: Operation::new(name),
             key: Arc::new(key),
+            is_keyed_by_id: true,
             scope: None,
             order: None,
             compares_payloads: true,
@@ -107,6 +114,7 @@ impl ConsumerBuilder {
     /// ```
     pub fn key<K: Key>(mut self, key: impl Fn(&Message) -> K + Send + Sync + 'static) -> Self {
         self.0.key = Arc::new(move |message, operation| operation.key(&key(message)));
+        self.0.is_keyed_by_id = false;
         self
     }
 
@@ -212,7 +220,8 @@ impl ConsumerBuilder {
 
     /// Sets what happens to a message whose worker died while its handler ran. Default:
     /// [`AtLeastOnce`](Guarantee::AtLeastOnce), it runs again. Under [`AtMostOnce`](Guarantee::AtMostOnce) it is
-    /// [parked](super::ParkReason::Indeterminate). [`ExactlyOnce`](Guarantee::ExactlyOnce) is refused at the start,
+    /// [parked](super::ParkReason::Indeterminate), and so is one whose handler panics or hangs; but an error means that nothing
+    /// happened, and has the handler run again, unless [`handler_with`](Self::handler_with) says [`Failure::Unknown`]. [`ExactlyOnce`](Guarantee::ExactlyOnce) is refused at the start,
     /// unless the handler runs within a transaction (`within`, with the features `postgres` and `sqlite`).
     pub fn guarantee(mut self, guarantee: Guarantee) -> Self {
         self.0.operation = self.0.operation.guarantee(guarantee);
@@ -240,15 +249,18 @@ impl ConsumerBuilder {
         self
     }
 
-    /// The consumer, whose handler is this function. Every error of it means [`Failure::Retry`].
+    /// The consumer, whose handler is this function. Every error of it means [`Failure::Retry`]: that nothing happened. That
+    /// is so under [`AtMostOnce`](Guarantee::AtMostOnce), too, and warned of at the start: a handler that may fail after it has
+    /// taken effect needs [`handler_with`](Self::handler_with) there.
     ///
     /// Inside it, [`current`](crate::current) is the message's call, so derived keys, steps and the outbox work as in
     /// every call.
     pub fn handler<A: 'static>(self, handler: impl Handler<A>) -> Consumer {
-        self.handler_with(handler, |_| Failure::Retry)
+        self.into_consumer(Arc::new(Handling::<_, A>::retrying(handler)))
     }
 
-    /// The same with a function that says what an error means. If it panics, that is [`Failure::Unknown`].
+    /// The same with a function that says what an error means. If it panics, that is [`Failure::Unknown`]. Errors after which
+    /// nobody knows whether the handler took effect, such as a timeout of what it asks, are [`Failure::Unknown`], too.
     ///
     /// ```
     /// # use idempotent_core::{Idempotency, backends::MemoryStore};

@@ -151,7 +151,7 @@ pub enum ConsumerError {
 impl fmt::Display for ConsumerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Source(_) => f.write_str("the source cannot be read"),
+            Self::Source(error) => write!(f, "the source cannot be read: {error}"),
             Self::Misconfigured(text) => write!(f, "the consumer is misconfigured: {text}"),
         }
     }
@@ -160,7 +160,8 @@ impl fmt::Display for ConsumerError {
 impl StdError for ConsumerError {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Source(error) => Some(error),
+            // Its own text is in this one's.
+            Self::Source(error) => error.source(),
             Self::Misconfigured(_) => None,
         }
     }

@@ -82,6 +82,7 @@ impl Context {
                 (DeliveryOutcome::TimedOut, self.timed_out(&failed).await)
             }
             Ran::Halted => {
+                self.telemetry.interrupted(message);
                 reservation.hold_for_lease().await;
                 (DeliveryOutcome::Interrupted, Verdict::Retry { after: self.lease })
             }

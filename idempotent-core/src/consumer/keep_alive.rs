@@ -108,7 +108,9 @@ impl KeepAlive {
             }
             if now >= entry.due {
                 entry.due = now + entry.every;
-                due.push((Arc::clone(&entry.broker), entry.every));
+                if !entry.may_be_anothers() {
+                    due.push((Arc::clone(&entry.broker), entry.every));
+                }
             }
             next = Some(next.map_or(entry.due, |next| next.min(entry.due)));
         }
@@ -129,15 +131,21 @@ impl Entries {
 }
 
 impl Entry {
-    /// Whether the message may be another's by now, or its handler runs for too long.
+    /// Whether its handler runs for too long.
     fn is_over(&self, now: Instant) -> bool {
-        let Some((call, until)) = &self.running else { return false };
-        now >= *until || call.as_ref().is_some_and(CurrentCall::has_lost_its_lease)
+        self.running.as_ref().is_some_and(|(_, until)| now >= *until)
+    }
+
+    /// Whether the message may be another's by now: its lease is lost. Not while the store is away, since the message is kept
+    /// alive, so that no other worker has it when the store is back.
+    fn may_be_anothers(&self) -> bool {
+        let Some((Some(call), _)) = &self.running else { return false };
+        call.has_lost_its_lease() && !call.is_cut_off()
     }
 }
 
 impl Kept {
-    /// Stops once this call has lost its lease, or has run for that long.
+    /// Stops once this call has lost its lease to somebody, or has run for that long.
     pub(super) fn while_runs(&self, call: CurrentCall, max_run: Duration) {
         self.0.set_running(Some(call), ends_at(max_run));
     }

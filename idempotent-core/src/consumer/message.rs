@@ -37,6 +37,7 @@ struct Parts {
     published_at: Option<SystemTime>,
     delivery_count: Option<u64>,
     behind: Option<u64>,
+    has_own_id: bool,
 }
 
 impl Message {
@@ -64,6 +65,7 @@ impl Message {
             published_at: None,
             delivery_count: None,
             behind: None,
+            has_own_id: true,
         }))
     }
 
@@ -76,6 +78,14 @@ impl Message {
     #[must_use]
     pub fn at(mut self, position: impl Into<String>) -> Self {
         self.parts().position = position.into();
+        self
+    }
+
+    /// Says that its producer gave it no id, so that its id is that of the place where the broker keeps it: what the
+    /// producer sends a second time has another one. A consumer that goes by such ids warns of it.
+    #[must_use]
+    pub fn without_own_id(mut self) -> Self {
+        self.parts().has_own_id = false;
         self
     }
 
@@ -125,6 +135,12 @@ impl Message {
     #[must_use]
     pub fn id(&self) -> &str {
         &self.0.id
+    }
+
+    /// Whether its id is the producer's: see [`without_own_id`](Self::without_own_id).
+    #[must_use]
+    pub fn has_own_id(&self) -> bool {
+        self.0.has_own_id
     }
 
     /// Where the broker keeps it: see [`at`](Self::at).

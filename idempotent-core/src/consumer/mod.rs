@@ -45,11 +45,11 @@
 //! |---|---|
 //! | the handler has run, or ran before | [`Completed`](Verdict::Completed) |
 //! | another delivery of the message is being handled | [`Busy`](Verdict::Busy): deliver it again, at the latest when the lease is over |
-//! | the handler failed, panicked, or ran for too long, and attempts are left | [`Retry`](Verdict::Retry), after the [backoff](Attempts::backoff) |
+//! | the handler failed, which means that nothing happened unless you [say otherwise](Failure::Unknown), panicked, or ran for too long, and attempts are left | [`Retry`](Verdict::Retry), after the [backoff](Attempts::backoff) |
 //! | the same, and none is left; or the error is [permanent](Failure::Permanent) | [`Parked`](Verdict::Parked), after the key is released |
 //! | the message cannot be decoded, has no usable key, or has the id of another payload | [`Parked`](Verdict::Parked); no record is touched |
 //! | the call is [indeterminate](crate::ErrorKind::Indeterminate) | [`Parked`](Verdict::Parked); the record stays until it is [resolved](crate::Idempotency::resolve) |
-//! | the store does not answer | nothing yet: the message stays in hand, and is kept alive |
+//! | the store does not answer | nothing yet: the message stays in hand, and is kept alive; so does a result that is not recorded yet |
 //! | the lease was lost, and the store does not say that the call is completed | nothing: [`Left`](Verdict::Left) |
 //! | the consumer stops before the handler starts | [`GivenBack`](Verdict::GivenBack) |
 //!
@@ -58,7 +58,8 @@
 //!
 //! **While the store is away**, a consumer pauses: as many messages as its [concurrency](ConsumerBuilder::concurrency)
 //! are in hand and are kept alive, no more are received, no attempt is counted, and one of them at a time asks the
-//! store again, every 2 seconds at the longest.
+//! store again, every 2 seconds at the longest. A handler that has run does not run again because of that: its result is kept,
+//! and recorded once the store is back, after its lease as well, unless another worker has taken the key.
 //!
 //! **Exactly once in a database.** With the features `postgres` and `sqlite`, `ConsumerBuilder::within` runs the handler
 //! within a transaction, which commits the record with what the handler writes there.
@@ -92,6 +93,7 @@
 //! | `idempotent_consumer_trimmed_total` | counter, of messages that a Redis stream has dropped before they were settled, those that were parked included | `consumer` |
 
 mod acquire;
+mod announce;
 mod attempt_log;
 mod attempts;
 mod builder;

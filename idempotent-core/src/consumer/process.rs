@@ -32,6 +32,11 @@ pub(super) trait Process: Send + Sync + 'static {
     /// Whether its calls are exactly once.
     fn is_transactional(&self) -> bool;
 
+    /// Whether somebody says what the handler's errors mean.
+    fn is_judged(&self) -> bool {
+        true
+    }
+
     /// What is wrong with its options.
     fn check(&self) -> Result<(), &'static str> {
         Ok(())
@@ -50,12 +55,18 @@ pub(super) trait Process: Send + Sync + 'static {
 pub(super) struct Handling<H: Handler<A>, A> {
     handler: H,
     judge: fn(&H::Err) -> Failure,
+    is_judged: bool,
     arguments: PhantomData<fn(A)>,
 }
 
 impl<H: Handler<A>, A> Handling<H, A> {
     pub(super) fn new(handler: H, judge: fn(&H::Err) -> Failure) -> Self {
-        Self { handler, judge, arguments: PhantomData }
+        Self { handler, judge, is_judged: true, arguments: PhantomData }
+    }
+
+    /// A handler whose errors all mean that nothing happened.
+    pub(super) fn retrying(handler: H) -> Self {
+        Self { is_judged: false, ..Self::new(handler, |_| Failure::Retry) }
     }
 
     async fn try_handle(
@@ -103,6 +114,10 @@ impl<H: Handler<A>, A: 'static> Process for Handling<H, A> {
         false
     }
 
+    fn is_judged(&self) -> bool {
+        self.is_judged
+    }
+
     fn for_run(self: Arc<Self>) -> Arc<dyn Process> {
         self
     }
@@ -116,6 +131,9 @@ pub(super) async fn process(
     place: Result<Option<Place>, Unplaceable>,
 ) {
     context.telemetry.received(delivery);
+    if context.settings.is_keyed_by_id && !delivery.message().has_own_id() {
+        context.telemetry.without_own_id(delivery.message());
+    }
     let span = context.telemetry.span(&context.settings.engine, delivery.message());
     // One that is past its deadline may be another's by now.
     let is_late = delivery.is_past_its_deadline();

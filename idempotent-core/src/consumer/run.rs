@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
+use super::announce::announce;
 use super::attempt_log::SUFFIX;
 use super::builder::Consumer;
 use super::context::{Context, Stage};
@@ -75,9 +76,7 @@ impl Consumer {
         };
         let lease = lease(settings, &terms)?;
         let telemetry = Telemetry::new(settings.operation.name, terms.clone());
-        if let Some(keeps_for) = terms.keeps_for.filter(|keeps_for| *keeps_for > settings.ttl()) {
-            telemetry.short_retention(settings.ttl(), keeps_for);
-        }
+        announce(settings, &terms, lease, self.process.is_judged());
         let mut fitting = settings.clone();
         fitting.operation.max_run = Some(max_run(settings, &terms, self.process.turns())?);
         let context = Arc::new(Context::new(fitting, lease, telemetry));
@@ -241,7 +240,14 @@ fn check(settings: &Settings, process: &dyn Process) -> Result<(), ConsumerError
 /// The lease of the consumer's calls: at most half of the broker's deadline, so that the reservation of a worker that
 /// died has lapsed when its message comes again.
 fn lease(settings: &Settings, terms: &Terms) -> Result<Duration, ConsumerError> {
-    let lease = settings.lease();
+    let (lease, ttl) = (settings.lease(), settings.ttl());
+    if let Some(deadline) = terms.deadline.filter(|deadline| *deadline > ttl) {
+        let text = format!(
+            "a `ttl` of {ttl:?} is shorter than the {deadline:?} after which the broker delivers a message again, which would \
+             then always run again: write at least {deadline:?}, and more than the broker can be away"
+        );
+        return Err(ConsumerError::Misconfigured(text.into()));
+    }
     let Some(most) = terms.deadline.map(|deadline| deadline / 2) else { return Ok(lease) };
     match settings.operation.lease {
         Some(asked) if asked > most => {

@@ -24,6 +24,8 @@ pub(super) struct Settings {
     pub(super) engine: Idempotency,
     pub(super) operation: Operation,
     pub(super) key: KeyOf,
+    /// Whether that is the message's id.
+    pub(super) is_keyed_by_id: bool,
     pub(super) scope: Option<ScopeOf>,
     pub(super) order: Option<OrderOf>,
     pub(super) compares_payloads: bool,

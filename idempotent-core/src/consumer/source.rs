@@ -147,6 +147,8 @@ pub struct Terms {
     pub longest_run: Option<Duration>,
     /// How much later than it is told to the broker may deliver a message again. Zero if it is prompt.
     pub lateness: Duration,
+    /// Whether its messages are gone once the process ends, as those of a broker in memory are.
+    pub is_in_process: bool,
 }
 
 impl Terms {
@@ -160,6 +162,7 @@ impl Terms {
             keeps_for: None,
             longest_run: None,
             lateness: Duration::ZERO,
+            is_in_process: false,
         }
     }
 
@@ -182,6 +185,13 @@ impl Terms {
     #[must_use]
     pub fn longest_run(mut self, longest_run: Duration) -> Self {
         self.longest_run = Some(longest_run);
+        self
+    }
+
+    /// Says that messages are gone once the process ends. A consumer warns of a store in the process where they are not.
+    #[must_use]
+    pub fn in_process(mut self) -> Self {
+        self.is_in_process = true;
         self
     }
 

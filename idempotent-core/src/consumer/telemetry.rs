@@ -1,6 +1,7 @@
 //! Spans, log lines and metrics of a consumer. The page of [`consumer`](super) lists them.
 
 use std::error::Error as StdError;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tracing::Span;
@@ -14,16 +15,19 @@ use super::source::Terms;
 use super::verdict::Verdict;
 use crate::engine::Idempotency;
 use crate::error::Error;
+use crate::model::RecordId;
 
 /// What a consumer reports, under its name.
 pub(super) struct Telemetry {
     consumer: &'static str,
     terms: Terms,
+    /// Set once it was said that messages have no id of their own.
+    has_warned_of_ids: AtomicBool,
 }
 
 impl Telemetry {
     pub(super) fn new(consumer: &'static str, terms: Terms) -> Self {
-        Self { consumer, terms }
+        Self { consumer, terms, has_warned_of_ids: AtomicBool::new(false) }
     }
 
     pub(super) fn terms(&self) -> &Terms {
@@ -65,6 +69,52 @@ impl Telemetry {
                 .set(behind as f64);
         }
         let _ = delivery;
+    }
+
+    /// A message has the id of its place. That is said once.
+    pub(super) fn without_own_id(&self, message: &Message) {
+        if self.has_warned_of_ids.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        tracing::warn!(
+            consumer = self.consumer,
+            position = message.position(),
+            "a message has no id of its own, so what its producer sends a second time is another message and runs again: let \
+             producers send an id, or set `key`. This is said once"
+        );
+    }
+
+    /// A message runs again of which no failed attempt is known.
+    pub(super) fn runs_again(&self, message: &Message) {
+        tracing::info!(
+            consumer = self.consumer,
+            message_id = message.id(),
+            delivery_count = message.delivery_count(),
+            "a message runs that was delivered before and has not failed: its worker died or gave it back, or was cut off"
+        );
+    }
+
+    /// A message is replayed in its first delivery.
+    pub(super) fn replayed(&self, message: &Message) {
+        if message.delivery_count() == Some(1) {
+            tracing::debug!(
+                consumer = self.consumer,
+                message_id = message.id(),
+                position = message.position(),
+                "a message is replayed that was not delivered before: its producer has sent it twice, or another message or \
+                 consumer has its key"
+            );
+        }
+    }
+
+    /// The consumer stops, and a handler that still ran is dropped.
+    pub(super) fn interrupted(&self, message: &Message) {
+        tracing::warn!(
+            consumer = self.consumer,
+            message_id = message.id(),
+            "a handler is interrupted, since it did not end within `stop_within`: when its message is delivered again, it runs \
+             again, or is parked, as the guarantee says"
+        );
     }
 
     fn in_hand(&self, _change: f64) {
@@ -155,6 +205,25 @@ impl Telemetry {
         );
     }
 
+    /// A handler has run, and the store answers but does not take its result.
+    pub(super) fn not_recorded(&self, record: &RecordId) {
+        tracing::warn!(
+            consumer = self.consumer,
+            record = %record,
+            "the store answers, but does not take the result of a handler that has run: its message stays in hand until it does"
+        );
+    }
+
+    /// The same, until the consumer stops.
+    pub(super) fn stopped_unrecorded(&self, record: &RecordId) {
+        tracing::warn!(
+            consumer = self.consumer,
+            record = %record,
+            "the consumer stops before the store has taken the result of a handler that has run: when its message is \
+             delivered again, the handler runs again, or the message is parked, as the guarantee says"
+        );
+    }
+
     /// The store does not answer, and consumption pauses.
     pub(super) fn paused(&self, error: &Error) {
         self.set_paused(1.0);
@@ -181,16 +250,6 @@ impl Telemetry {
             error,
             pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
             "the broker cannot be read"
-        );
-    }
-
-    pub(super) fn short_retention(&self, ttl: Duration, keeps_for: Duration) {
-        tracing::warn!(
-            consumer = self.consumer,
-            ttl_secs = ttl.as_secs(),
-            broker_keeps_for_secs = keeps_for.as_secs(),
-            "the broker keeps messages for longer than their records are kept: a message that is delivered again \
-             after that runs again; raise `ttl`"
         );
     }
 }

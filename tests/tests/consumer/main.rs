@@ -2,6 +2,7 @@
 //! the broker in memory, on broken ones, and on real servers.
 #![allow(clippy::unwrap_used)]
 
+mod announcing;
 mod attempts;
 mod broken_source;
 mod cloud_events;
@@ -19,6 +20,7 @@ mod inbox_postgres;
 mod inbox_turns;
 mod inbox_workers;
 mod jetstream;
+mod late_results;
 mod leases;
 mod nats_server;
 mod observing;
@@ -26,6 +28,7 @@ mod options;
 mod ordering;
 mod outage;
 mod parking;
+mod redis_ids;
 mod redis_losses;
 mod redis_server;
 mod redis_streams;

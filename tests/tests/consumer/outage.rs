@@ -116,23 +116,6 @@ async fn a_result_whose_confirmation_was_lost_is_looked_up_and_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_result_that_is_lost_for_good_is_delivered_again_and_never_acknowledged() {
-    let (store, engine) = store();
-    let (broker, effects, ends) = (TestBroker::new(), Effects::default(), Ends::default());
-    store.inject(StoreMethod::Complete, When::Always, Fault::Fail);
-    // And so the lease lapses, and the engine gives up.
-    store.inject(StoreMethod::Renew, When::Always, Fault::Fail);
-    broker.publish("7", "tea");
-    let running = Running::start(&consumer(&engine, &effects, &ends), broker.source());
-    tokio::time::sleep(secs(120)).await;
-    assert_eq!(broker.completed().len(), 0);
-    store.heal();
-    broker.until_settled(1).await;
-    running.stop().await.unwrap();
-    assert!(effects.of("tea") >= 2, "it is recorded by a later run");
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_call_inside_the_handler_that_the_store_refuses_is_no_attempt() {
     use idempotent_core::{Error, idempotent};
 

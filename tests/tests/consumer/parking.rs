@@ -242,7 +242,8 @@ async fn at_most_once_a_message_whose_worker_died_is_parked_and_does_not_run_aga
     running.crash().await;
     consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
     assert_eq!(effects.of("tea"), 1);
-    assert_eq!(broker.parked()[0].reason, ParkReason::Indeterminate);
+    let parked = &broker.parked()[0];
+    assert_eq!((parked.reason, parked.attempts), (ParkReason::Indeterminate, 1));
 }
 
 #[tokio::test]

@@ -51,11 +51,18 @@ impl Streams {
     }
 
     pub(crate) fn source(&self) -> RedisStreamSource {
-        RedisStreamSource::new(&self.store, &self.stream, GROUP)
+        self.source_of(Some(ID))
+    }
+
+    fn source_of(&self, id_field: Option<&str>) -> RedisStreamSource {
+        let source = RedisStreamSource::new(&self.store, &self.stream, GROUP)
             .create_group(StartAt::Oldest)
             .min_idle(self.min_idle)
-            .id_field(ID)
-            .dead_letters(&self.dead)
+            .dead_letters(&self.dead);
+        match id_field {
+            Some(name) => source.id_field(name),
+            None => source,
+        }
     }
 
     /// Where the server of its own is.
@@ -153,11 +160,12 @@ pub(crate) fn field<'a>(fields: &'a Fields, name: &str) -> &'a str {
 #[async_trait::async_trait]
 impl SourceSubject for Streams {
     async fn connect(&self) -> Box<dyn Source> {
-        Box::new(self.source())
+        // Messages without an id are parked where a field is named.
+        Box::new(self.source_of(None))
     }
 
     async fn publish(&self, id: Option<&str>, payload: &[u8]) {
-        let id = id.map(|id| (ID, id.as_bytes()));
+        let id = id.map(|id| (MESSAGE_ID, id.as_bytes()));
         let fields: Vec<_> = id.into_iter().chain([("payload", payload)]).collect();
         self.add(&fields).await;
     }

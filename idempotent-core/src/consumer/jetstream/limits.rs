@@ -10,6 +10,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::consumer::Needs;
+
 /// How long a message is delayed at most while too many are.
 const SHORT: Duration = Duration::from_secs(1);
 
@@ -42,6 +44,20 @@ impl DelayedNaks {
             until.push(Reverse(at));
         }
         granted
+    }
+}
+
+/// Warns of a server that delivers fewer messages at once than the consumer would handle at once.
+pub(super) fn warn_if_low(needs: &Needs, max_ack_pending: i64) {
+    let most = usize::try_from(max_ack_pending).ok().filter(|most| *most > 0);
+    if let Some(max_ack_pending) = most.filter(|most| *most < needs.concurrency) {
+        tracing::warn!(
+            consumer = needs.consumer.as_str(),
+            concurrency = needs.concurrency,
+            max_ack_pending,
+            "the server delivers fewer messages at once than the consumer handles: raise `max_ack_pending` to at least \
+             twice the concurrency of all workers"
+        );
     }
 }
 

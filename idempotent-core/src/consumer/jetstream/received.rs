@@ -27,8 +27,11 @@ pub(super) fn read(stream: &StreamName, message: &jetstream::Message) -> Option<
     };
     // A dead letter may have an id of its own, and then that of its message in a header of ours.
     let id = header(MESSAGE_ID).or_else(|| header(NATS_MESSAGE_ID));
-    let id = id.unwrap_or_else(|| position.clone());
-    let mut read = Message::new(id, message.subject.as_str(), message.payload.clone()).at(position);
+    let (topic, payload) = (message.subject.as_str(), message.payload.clone());
+    let mut read = match id {
+        Some(id) => Message::new(id, topic, payload).at(position),
+        None => Message::new(position, topic, payload).without_own_id(),
+    };
     for (name, values) in message.headers.iter().flat_map(|headers| headers.iter()) {
         let name: &str = name.as_ref();
         for value in values.iter().filter(|_| !name.starts_with(PREFIX)) {

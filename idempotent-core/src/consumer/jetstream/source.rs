@@ -11,7 +11,7 @@ use async_nats::jetstream::{self, Context};
 use async_trait::async_trait;
 
 use super::dead_letter::DeadLetters;
-use super::limits::DelayedNaks;
+use super::limits::{self, DelayedNaks};
 use super::pull::Pull;
 use super::received::{self, StreamName};
 use super::start::{Deadlines, Started, start};
@@ -150,6 +150,7 @@ impl Source for JetStreamSource {
         let started = start(&self.context, names, &self.dead_letters).await?;
         let Started { consumer, stream, terms, deadlines } = started;
         let max_ack_pending = consumer.cached_info().config.max_ack_pending;
+        limits::warn_if_low(needs, max_ack_pending);
         let shared = Shared {
             context: self.context.clone(),
             client: self.context.client(),

@@ -21,6 +21,7 @@ mod acknowledge;
 mod dead_letter;
 mod field_names;
 mod group;
+mod pending;
 mod progress;
 mod pull;
 mod received;

@@ -56,13 +56,15 @@ impl Entry {
     pub(super) fn read(&self, stream: &str, names: &Fields) -> Message {
         let position = format!("{stream}/{}", self.id);
         let id = self.text(MESSAGE_ID).or_else(|| self.text(names.id.as_deref()?));
-        let id = match (id, published_at(&self.id)) {
-            (Some(id), _) => id.to_owned(),
-            (None, Some(_)) => position.clone(),
+        let payload = self.payload(&names.payload);
+        let mut message = match (id, published_at(&self.id)) {
+            (Some(id), _) => Message::new(id, stream, payload).at(position),
+            (None, Some(_)) if names.id.is_none() => {
+                Message::new(position, stream, payload).without_own_id()
+            }
             // Refused as a key.
-            (None, None) => String::new(),
+            _ => Message::new("", stream, payload).at(position),
         };
-        let mut message = Message::new(id, stream, self.payload(&names.payload)).at(position);
         for (name, value) in self.fields.iter() {
             let (Some(name), Some(value)) = (text(name), text(value)) else { continue };
             if name != names.payload && !name.starts_with(PREFIX) {
@@ -130,7 +132,7 @@ mod tests {
         assert_eq!(read("5-1", &fields[..2], Some("order")).id(), "7");
         let (server, position) = ("1526919030474-55", "orders/1526919030474-55");
         assert_eq!(read(server, &fields[..2], None).id(), position);
-        assert_eq!(read(server, &[("order", "")], Some("order")).id(), position);
+        assert!(!read(server, &fields[..2], None).has_own_id());
         assert_eq!(read("5-1", &fields, None).position(), "orders/5-1");
     }
 
@@ -138,6 +140,14 @@ mod tests {
     fn an_entry_that_its_producer_numbers_has_no_id_of_its_own() {
         assert_eq!(read("5-1", &[("payload", "tea")], None).id(), "");
         assert_eq!(read("5-1", &[("order", "")], Some("order")).id(), "");
+    }
+
+    #[test]
+    fn an_entry_without_the_field_that_is_named_has_no_id() {
+        let server = "1526919030474-55";
+        for fields in [[("order", "")], [("payload", "tea")]] {
+            assert_eq!(read(server, &fields, Some("order")).id(), "");
+        }
     }
 
     #[test]

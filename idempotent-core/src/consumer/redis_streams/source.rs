@@ -53,7 +53,7 @@ const SHORTEST_CLAIM_PAUSE: Duration = Duration::from_millis(1);
 ///
 /// # The id of a message
 ///
-/// The field `Idempotent-Message-Id`, which dead letters have; else the [field that you name](Self::id_field); else the
+/// The field `Idempotent-Message-Id`, which dead letters have; else the [field that you name](Self::id_field); if you name none, the
 /// key of the stream and the id of the entry. The latter is the same in every delivery of a message, but not in what its
 /// producer adds a second time: let producers send an id. Of two, the first counts.
 ///
@@ -181,8 +181,9 @@ impl RedisStreamSource {
         self
     }
 
-    /// Sets which field of an entry is the message's id, as its producer sends it. Default: none. Entries in which it is
-    /// missing or empty have the id of the entry.
+    /// Sets which field of an entry is the message's id, as its producer sends it. Default: none, and the id is that of the
+    /// entry, which is another one in what the producer sends a second time. Entries in which the field is missing, empty, or no
+    /// UTF-8 are [parked](crate::consumer::ParkReason::InvalidKey).
     #[must_use]
     pub fn id_field(mut self, name: impl Into<String>) -> Self {
         self.fields.id = Some(name.into());

@@ -6,7 +6,8 @@ pub(super) fn report_lost(consumer: &str, stream: &str, id: &str) {
         consumer,
         stream,
         id,
-        "a message was trimmed away before it was settled, and is lost: let the stream keep more messages"
+        "a message was trimmed away before it was settled, and is lost, unless the worker that has it in hand still \
+         completes or parks it: let the stream keep more messages"
     );
     count(consumer);
 }

@@ -8,8 +8,9 @@ use async_trait::async_trait;
 
 use super::acknowledge::acknowledge;
 use super::dead_letter::{Parked, Parking, settle_copied};
+use super::pending::is_pending;
 use super::progress::progress;
-use super::received::Entry;
+use super::received::{Entry, published_at};
 use super::redeliver::{Held, redeliver_after};
 use super::shared::Shared;
 use super::trimmed;
@@ -42,8 +43,24 @@ impl RedisDelivery {
         let held = redeliver_after(&self.shared.group, &self.entry, after).await?;
         if self.is_trimmed(held) {
             self.park_trimmed().await?;
+        } else if held == Held::NotOurs {
+            self.report_if_settled().await;
         }
         Ok(())
+    }
+
+    /// What nobody has pending is not delivered again.
+    async fn report_if_settled(&self) {
+        let Shared { group, consumer, .. } = &*self.shared;
+        if let Ok(false) = is_pending(group, &self.entry.id).await {
+            tracing::warn!(
+                consumer = consumer.as_str(),
+                stream = group.stream.as_str(),
+                id = self.entry.id.as_str(),
+                "a message that was to be delivered again was acknowledged meanwhile, and is not: by another worker that had \
+                 taken it over and completed it, or by an `XACK` of your own, and then it is lost"
+            );
+        }
     }
 
     /// Whether the message was trimmed away, by what the server says now or said before.
@@ -82,6 +99,9 @@ impl RedisDelivery {
     /// What went wrong, for people: the core does not know why a message has no id.
     fn error<'a>(&self, reason: ParkReason, error: &'a str) -> &'a str {
         if reason == ParkReason::InvalidKey && self.read.id().is_empty() {
+            if published_at(&self.entry.id).is_some() {
+                return "it has no id: the field that `id_field` names is missing, empty, or no UTF-8; let the producer send it";
+            }
             return "it has no id: its producer numbers entries, and another stream may have that number as well; let the \
                     producer send an id, and name its field with `id_field`";
         }

@@ -162,6 +162,15 @@ impl CurrentCall {
         }
     }
 
+    /// Whether it has lost its lease because the store does not answer.
+    #[cfg(feature = "consumer")]
+    pub(crate) fn is_cut_off(&self) -> bool {
+        match &self.0 {
+            Call::Leased(lease) => lease.is_unanswered(),
+            Call::Step(_) | Call::Unleased(_) => false,
+        }
+    }
+
     /// Reports that the call is recorded for so long, to those whose bodies make it.
     pub(in crate::engine) fn report_recorded(&self, ttl: Duration) {
         let call = self.as_outer_call();

@@ -28,6 +28,8 @@ pub(in crate::engine) struct Lease {
     stops_at: Option<Instant>,
     times: Mutex<Times>,
     lost: AtomicBool,
+    /// The store has not answered since it was last renewed.
+    unanswered: AtomicBool,
     /// The body has ended: if a renewal finds a change, the call itself may have made it.
     ending: AtomicBool,
     /// The owner no longer needs the lease.
@@ -72,6 +74,7 @@ impl Lease {
             stops_at: sent.checked_add(max_run),
             times: Mutex::new(times),
             lost: AtomicBool::new(false),
+            unanswered: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         }
@@ -141,6 +144,7 @@ impl Lease {
         let mut times = self.times();
         times.expires_at = sent + self.duration;
         times.due = Some(sent + self.duration / 3);
+        self.unanswered.store(false, Ordering::Relaxed);
     }
 
     /// Schedules another renewal soon, unless the lease may have lapsed already.
@@ -148,6 +152,8 @@ impl Lease {
         let now = Instant::now();
         let mut times = self.times();
         if now < times.expires_at {
+            // A process that was frozen until its lease was over asks for the first time after that.
+            self.unanswered.store(true, Ordering::Relaxed);
             times.due = Some(now + (self.duration / 10).min(Duration::from_secs(1)));
         } else {
             drop(times);
@@ -155,7 +161,13 @@ impl Lease {
         }
     }
 
-    pub(super) fn lose(&self) {
+    /// The store says that the reservation is gone.
+    pub(super) fn was_taken(&self) {
+        self.unanswered.store(false, Ordering::Relaxed);
+        self.lose();
+    }
+
+    fn lose(&self) {
         if self.ending.load(Ordering::Relaxed) {
             return;
         }
@@ -174,6 +186,12 @@ impl Lease {
 
     pub(in crate::engine) fn is_lost(&self) -> bool {
         self.lost.load(Ordering::Relaxed)
+    }
+
+    /// Whether the store was asked in time and did not answer, so that nobody is known to have taken it.
+    #[cfg(feature = "consumer")]
+    pub(super) fn is_unanswered(&self) -> bool {
+        self.unanswered.load(Ordering::Relaxed)
     }
 
     /// How long the reservation surely holds unless it is renewed.

@@ -160,7 +160,7 @@ impl RenewalTask {
         timer.stop(answer.as_ref().err());
         match answer {
             Ok(RenewOutcome::Renewed) => lease.renewed(sent),
-            Ok(RenewOutcome::Lost) => lease.lose(),
+            Ok(RenewOutcome::Lost) => lease.was_taken(),
             Err(_) => lease.failed(),
         }
         drop(renewal_store);

@@ -78,10 +78,30 @@ impl HeldReservation {
     }
 
     /// Where it is written what became of the key, once the store has said so. It stays empty as long as the store
-    /// does not answer.
+    /// does not answer. A result is tried to be recorded for as long as somebody else has this, also after the lease.
     #[cfg(feature = "consumer")]
     pub(crate) fn listen(&mut self) -> Arc<OnceLock<KeyEnd>> {
         Arc::clone(self.listener.get_or_insert_default())
+    }
+
+    /// Whether somebody still wants to know what became of the key.
+    #[cfg(feature = "consumer")]
+    pub(super) fn is_awaited(&self) -> bool {
+        self.listener.as_ref().is_some_and(|listener| Arc::strong_count(listener) > 1)
+    }
+
+    /// Tells who waits that nobody tries to record the end any more.
+    pub(super) fn give_up(&self) {
+        #[cfg(feature = "consumer")]
+        if let Some(listener) = &self.listener {
+            let _ = listener.set(KeyEnd::Lost);
+        }
+    }
+
+    /// Nobody can ask without consumers.
+    #[cfg(not(feature = "consumer"))]
+    pub(super) const fn is_awaited(&self) -> bool {
+        false
     }
 
     /// Reports what the store says became of the key.

@@ -1,5 +1,5 @@
 //! Recording a call's end: a few tries while the caller waits, then more in a task while the lease
-//! lasts.
+//! lasts, and a result for as long as somebody waits to hear of it.
 
 use std::time::Duration;
 
@@ -14,7 +14,8 @@ use crate::engine::background::FinishInBackground;
 use crate::engine::telemetry::{CallReport, KeyEnd, Telemetry, Transition};
 use crate::model::{Guarantee, Record};
 use crate::store::{
-    Abandon, Complete, CompleteOutcome, Release, State, StoreError, Suspend, WithoutJournal,
+    Abandon, Complete, CompleteOutcome, Release, State, StoreError, StoreErrorKind, Suspend,
+    WithoutJournal,
 };
 
 /// The tries that the caller waits for, as divisors of a store call's timeout. A try that hangs
@@ -90,6 +91,8 @@ async fn record(mut held: HeldReservation, settlement: Settlement) {
     }
     if let (Ok(runtime), false) = (Handle::try_current(), end.comes_by_itself()) {
         runtime.spawn(keep_trying(held, end, pause).in_current_span());
+    } else {
+        held.give_up();
     }
 }
 
@@ -170,17 +173,35 @@ impl End {
     }
 }
 
-/// Keeps trying while the lease lasts; after that the result is lost.
+/// Keeps trying while the lease lasts, and after that while somebody waits for the result to be recorded: the store takes
+/// it as long as nobody else has the key. Otherwise the result is lost.
 async fn keep_trying(mut held: HeldReservation, end: End, mut pause: Duration) {
-    while !held.lease.remaining().is_zero() {
-        sleep(pause.min(held.lease.remaining())).await;
+    let is_result = matches!(end, End::Complete { .. });
+    loop {
+        let remaining = held.lease.remaining();
+        let is_late = remaining.is_zero();
+        if is_late && !(is_result && held.is_awaited()) {
+            break;
+        }
+        sleep(if is_late { pause } else { pause.min(remaining) }).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
         match record_once(&held, &end, Duration::MAX).await {
             Ok(end) => return held.recorded(end),
+            // No later try would do, so who waits has to look at what is there.
+            Err(error) if is_late && error.kind() == StoreErrorKind::Malformed => {
+                report_failed_try(&held, &error);
+                break;
+            }
+            Err(error) if is_late => tracing::debug!(
+                record = %held.id(),
+                error = &error as &dyn std::error::Error,
+                "the end of a call whose lease is over could not be recorded yet"
+            ),
             Err(error) => report_failed_try(&held, &error),
         }
     }
-    if matches!(end, End::Complete { .. }) {
+    held.give_up();
+    if is_result {
         Telemetry::lost_result(held.id());
     }
 }

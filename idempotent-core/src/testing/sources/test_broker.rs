@@ -78,7 +78,7 @@ impl TestBroker {
     /// Publishes a message without an id: it gets one of its position.
     pub fn publish_without_id(&self, payload: impl Into<Bytes>) {
         let payload = payload.into();
-        let message = |position| Message::new(position, TOPIC, payload);
+        let message = |position| Message::new(position, TOPIC, payload).without_own_id();
         self.change(|queue| queue.publish(message, Duration::ZERO));
     }
 

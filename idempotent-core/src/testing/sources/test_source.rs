@@ -55,7 +55,7 @@ impl TestSource {
 impl Source for TestSource {
     async fn start(&mut self, _: &Needs) -> Result<Terms, SourceError> {
         let deadline = self.broker.queue().deadline;
-        Ok(Terms::new("test", "test").deadline(deadline))
+        Ok(Terms::new("test", "test").deadline(deadline).in_process())
     }
 
     async fn next(&mut self, _: NonZeroUsize) -> Result<Delivery, SourceError> {
