@@ -1,5 +1,6 @@
 //! Whether the owner of a call that runs is alive. Owners renew a lease once a third of it is over, and dead ones do not, so
-//! that a second look tells.
+//! that a second look tells one that is alive. One that was only held up, by a machine that stood still for instance, looks
+//! dead meanwhile: so a lease that soon lapses is waited for, which ends the ownership of either.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +14,13 @@ use crate::output::lasting;
 use crate::store::Connected;
 
 /// Nobody waits longer than this for a second look: a third of the default lease, and some more.
-const LONGEST_WAIT: Duration = Duration::from_secs(12);
+const LONGEST_WAIT: Duration = Duration::from_secs(15);
+
+/// Nor longer than this for a lease that is not renewed to lapse: what is left of the default one by then.
+const LONGEST_LAPSE: Duration = Duration::from_secs(20);
+
+/// Clocks of servers and of this machine differ by less.
+const LAPSED_BY: Duration = Duration::from_millis(200);
 
 /// A record that was looked at twice if it runs, and what that says of its owner.
 pub(super) struct Looked {
@@ -59,25 +66,62 @@ pub(super) async fn look_again(
     if !context.is_json() {
         eprintln!("it runs: looking again in {}, to see whether its owner is alive", brief(wait));
     }
-    context.interrupt.unless_pressed(tokio::time::sleep(wait)).await?;
-    let asked = Instant::now();
-    let now = context.interrupt.unless_pressed(store.engine.inspect(seen.id())).await??;
-    let Some(now) = now.filter(|now| (now.state(), now.token()) == (seen.state(), seen.token()))
-    else {
-        let why = "it has changed while it was looked at: look at it again";
-        return Err(Failure::new(Exit::Refused, why));
+    let asked_after = async |wait| -> Result<(Option<Box<Inspection>>, Instant), Failure> {
+        context.interrupt.unless_pressed(tokio::time::sleep(wait)).await?;
+        let asked = Instant::now();
+        let now = context.interrupt.unless_pressed(store.engine.inspect(seen.id())).await??;
+        Ok((now.map(Box::new), asked))
     };
-    let remaining = now.remaining().unwrap_or_default();
-    let second = Lease { lease: now.lease(), remaining, at: asked };
-    let since = brief(second.since_renewal());
-    if second.is_renewed_since(&first) {
-        return Err(refused(&format!("its owner renewed the lease {since} ago: it is ALIVE")));
+    let (now, asked) = asked_after(wait).await?;
+    let now = now.filter(|now| is_same_run(now, &seen)).ok_or_else(changed)?;
+    let second =
+        Lease { lease: now.lease(), remaining: now.remaining().unwrap_or_default(), at: asked };
+    if now.state() == State::Reserved && second.is_renewed_since(&first) {
+        return Err(alive(&second));
     }
-    let due = brief(second.lease / 3);
-    let owner = format!(
-        "It is RESERVED, and its owner seems dead: owners renew this lease every {due}, and it did not for {since}."
-    );
-    Ok(Looked { seen: Box::new(now), owner: Some(owner) })
+    if now.state() == State::Reserved && second.remaining > LONGEST_LAPSE {
+        let (due, since) = (brief(second.lease / 3), brief(second.since_renewal()));
+        let owner = format!(
+            "It is RESERVED, and its owner seems dead, or was held up for long: owners renew this lease every {due}, and it \
+             did not for {since}."
+        );
+        return Ok(Looked { seen: now, owner: Some(owner) });
+    }
+    if !context.is_json() {
+        eprintln!("it was not renewed: its lease lapses in {}", brief(second.remaining));
+    }
+    let (now, asked) = asked_after(second.remaining + LAPSED_BY).await?;
+    let Some(now) = now else {
+        return Err(Failure::new(
+            Exit::Refused,
+            "its lease has lapsed and its key is free: a retry runs it",
+        ));
+    };
+    if !is_same_run(&now, &seen) {
+        return Err(changed());
+    }
+    if now.state() == State::Reserved {
+        let remaining = now.remaining().unwrap_or_default();
+        return Err(alive(&Lease { lease: now.lease(), remaining, at: asked }));
+    }
+    let owner = "Its owner let the lease lapse: it is dead, or has lost the call.".to_owned();
+    Ok(Looked { seen: now, owner: Some(owner) })
+}
+
+/// Whether it is still the run that was looked at first.
+fn is_same_run(now: &Inspection, seen: &Inspection) -> bool {
+    now.token() == seen.token() && now.state() != State::Completed
+}
+
+fn changed() -> Failure {
+    Failure::new(Exit::Refused, "it has changed while it was looked at: look at it again")
+}
+
+fn alive(lease: &Lease) -> Failure {
+    refused(&format!(
+        "its owner renewed the lease {} ago: it is ALIVE",
+        brief(lease.since_renewal())
+    ))
 }
 
 /// A lease as it was at a moment.

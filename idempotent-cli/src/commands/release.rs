@@ -1,6 +1,7 @@
 //! `release`: freeing the key of a call whose owner is dead, before its lease lapses.
 
 use idempotent_core::Guarantee;
+use idempotent_core::engine::Inspection;
 
 use super::owner::{Looked, look_again};
 use super::settle::{Change, look, settle};
@@ -15,18 +16,10 @@ pub(super) async fn run(arguments: Release, context: &mut Context) -> Result<Exi
     check(&arguments.consent)?;
     let store = context.connect().await?;
     let seen = look(context, &store, &arguments.target).await?;
-    match StateName::of(seen.state()) {
-        Some(StateName::Reserved) => {}
-        Some(StateName::Indeterminate) => {
-            return refused("nobody knows what it did: `idempotent resolve` says so");
-        }
-        Some(StateName::Completed) => {
-            return refused("it is completed: retries get its result, and nobody holds its key");
-        }
-        _ => return refused("nobody holds its key"),
-    }
+    require_reserved(&seen)?;
     let although = arguments.runs.although_it_runs;
     let Looked { seen, owner } = look_again(context, &store, seen, although).await?;
+    require_reserved(&seen)?;
     let id = seen.id();
     let once = match seen.guarantee() {
         Guarantee::AtLeastOnce => "",
@@ -63,6 +56,15 @@ pub(super) async fn run(arguments: Release, context: &mut Context) -> Result<Exi
     Ok(exit)
 }
 
-fn refused(why: &str) -> Result<Exit, Failure> {
+fn require_reserved(seen: &Inspection) -> Result<(), Failure> {
+    let why = match StateName::of(seen.state()) {
+        Some(StateName::Reserved) => return Ok(()),
+        Some(StateName::Indeterminate) => "nobody knows what it did: `idempotent resolve` says so",
+        Some(StateName::Completed) => {
+            "it is completed: retries get its result, and nobody holds its key"
+        }
+        Some(StateName::Lapsed) => "its lease has lapsed and its key is free: a retry runs it",
+        _ => "nobody holds its key",
+    };
     Err(Failure::new(Exit::Refused, why))
 }

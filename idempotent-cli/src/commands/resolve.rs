@@ -41,6 +41,9 @@ pub(super) async fn run(arguments: Resolve, context: &mut Context) -> Result<Exi
     }
     let although = arguments.runs.although_it_runs;
     let Looked { seen, owner } = look_again(context, &store, seen, although).await?;
+    if StateName::of(seen.state()) == Some(StateName::Lapsed) {
+        return refused("its lease has lapsed and its key is free: a retry runs it");
+    }
     let id = seen.id();
     let (question, done) = match name {
         "happened" => (

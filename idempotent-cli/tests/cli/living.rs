@@ -11,7 +11,8 @@ use crate::stores::{TestStore, on_every_store};
 
 on_every_store!(
     a_call_whose_owner_renews_its_lease_is_left_alone,
-    a_call_whose_owner_renews_no_more_is_released,
+    of_a_call_whose_owner_renews_no_more_the_lease_is_waited_for,
+    a_call_whose_long_lease_is_not_renewed_is_released,
 );
 
 const BY: [&str; 4] = ["--operation", "shop.pay", "--key", "7"];
@@ -50,10 +51,30 @@ async fn a_call_whose_owner_renews_its_lease_is_left_alone(store: TestStore) {
 }
 
 /// A run that has reached its `max_run` renews no more, as one whose process has died.
-async fn a_call_whose_owner_renews_no_more_is_released(store: TestStore) {
+const DIES: Duration = Duration::from_millis(1);
+
+/// An owner that is held up looks the same, so the end of the lease is waited for.
+async fn of_a_call_whose_owner_renews_no_more_the_lease_is_waited_for(store: TestStore) {
     let log = store.file("audit.jsonl");
     let log_option = ["--audit-log", log.to_str().expect("UTF-8")];
-    let dead = begin(&store.engine, PAY.max_run(Duration::from_millis(1))).await;
+    let dead = begin(&store.engine, PAY.max_run(DIES)).await;
+    let release = async || run(&store.url, &[&["release"], &BY[..], &YES].concat()).await;
+    let happened = ["resolve", "--happened", "\"x\""];
+    let resolve = [&happened, &BY[..], &YES, &log_option].concat();
+    let (released, resolved) = tokio::join!(release(), run(&store.url, &resolve));
+    assert_eq!(released.code, 4, "{}", released.stderr);
+    assert!(released.stderr.contains("its lease lapses in"), "{}", released.stderr);
+    assert_eq!(resolved.code, 0, "{}", resolved.stderr);
+    let owner = audit(&log)[0]["owner"].to_string();
+    assert!(owner.contains("let the lease lapse"), "{owner}");
+    drop(dead);
+}
+
+async fn a_call_whose_long_lease_is_not_renewed_is_released(store: TestStore) {
+    let log = store.file("audit.jsonl");
+    let log_option = ["--audit-log", log.to_str().expect("UTF-8")];
+    let long = PAY.lease(Duration::from_secs(36)).max_run(DIES);
+    let dead = begin(&store.engine, long).await;
     let ran = run(&store.url, &[&["release"], &BY[..], &YES, &log_option].concat()).await;
     assert_eq!(ran.code, 0, "{}", ran.stderr);
     assert!(ran.stderr.contains("its owner seems dead"), "{}", ran.stderr);
