@@ -65,8 +65,8 @@ pub trait Journal: Send + Sync {
     async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError>;
 
     /// Ends a run that its owner does not complete. If the record of that token has a journal, it is replaced by
-    /// [`Suspend::suspended`], and otherwise [`Suspend::otherwise`] says what becomes of it. Never touches a completed
-    /// record. If the new record [waits for its steps](crate::model::Record::waits_for_steps) and the journal has none that is
+    /// [`Suspend::suspended`], whose token is the record's from then on, and otherwise [`Suspend::otherwise`] says what becomes
+    /// of it. Never touches a completed record. If the new record [waits for its steps](crate::model::Record::waits_for_steps) and the journal has none that is
     /// begun, since they were settled before or [are now](Suspend::settles), it waits for nothing, as in
     /// [`write_step`](Self::write_step).
     ///

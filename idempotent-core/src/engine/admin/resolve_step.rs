@@ -78,8 +78,8 @@ impl Idempotency {
     /// It acts only on what was [inspected](Self::inspect), on a call that nobody runs, and on a step that was
     /// [resolved](StepEntry::is_resolved): what a step itself has recorded is final. **What was done since stands**: a run
     /// that got the wrong result has gone on with it, and one that was told that the step did not happen may have run it.
-    /// Nor does it stop an owner that was taken for dead and lives: that one may still complete the call by what it was told.
-    /// Once no step of the call is in doubt, the call goes on, as with [`resolve_step`](Self::resolve_step).
+    /// An owner that was taken for dead and lives is fenced: it no longer records a step or completes the call by what it was
+    /// told, although what it has under way still happens. It may still settle a step that it began itself. Once no step of the call is in doubt, the call goes on, as with [`resolve_step`](Self::resolve_step).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
@@ -149,6 +149,11 @@ impl Idempotency {
         let is_last = !is_in_doubt_after(seen, step, &said);
         let goes_on = is_last && !seen.is_itself_in_doubt();
         let next = if goes_on { self.free_of_doubt(seen) } else { record.clone() };
+        // Whoever runs the call after all has gone on with what was said before.
+        let next = match entry.is_resolved() {
+            true => self.seal(id, &next.of_token(Token::random())),
+            false => next,
+        };
         let settles = [(*step, entry.clone(), said.clone())];
         let was_stopped =
             entry.status() == StepStatus::Begun || seen.state() == State::Indeterminate;

@@ -187,6 +187,13 @@ impl Journal for BrokenStore {
                 asked.settles = &[];
                 self.store.suspend(&asked).await
             }
+            Flaw::SuspendKeepsTheToken => {
+                let mut bytes = request.suspended.as_bytes().to_vec();
+                bytes[4..20].copy_from_slice(request.reservation.token().as_bytes());
+                let kept = Record::from_bytes(&bytes).expect("it has another token");
+                asked.suspended = &kept;
+                self.store.suspend(&asked).await
+            }
             Flaw::SuspendIgnoresTheDueTime => {
                 self.store.suspend(&request.due_in(Some(Duration::ZERO))).await
             }
