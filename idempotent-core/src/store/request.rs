@@ -314,8 +314,8 @@ impl Scan {
 
     /// A scan for all calls about which somebody must say something: those that are
     /// [indeterminate](State::Indeterminate), and [suspended](State::Suspended) ones with a step in doubt, which their next
-    /// run will find and stop at. [`Idempotency::scan`](crate::Idempotency::scan) loads the journals of suspended calls to
-    /// tell these apart, one after the other, and so the steps of what it returns.
+    /// run will find and stop at. Its stores tell these apart, and [`Idempotency::scan`](crate::Idempotency::scan) loads the
+    /// journals of what they found one after the other. Of each it returns the steps that have no result.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {

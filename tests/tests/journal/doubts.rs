@@ -5,7 +5,7 @@ use std::sync::Arc;
 use idempotent_core::engine::{Inspection, Resolution};
 use idempotent_core::model::{StepId, StepStatus};
 use idempotent_core::store::{Scan, State};
-use idempotent_core::testing::{self, TestEngine};
+use idempotent_core::testing::{self, StoreMethod, TestEngine};
 use idempotent_core::{Error, ErrorKind, Guarantee, Operation};
 use tokio::sync::Notify;
 
@@ -61,8 +61,9 @@ async fn a_step_that_was_resolved_wrongly_is_corrected_before_the_call_goes_on()
     let id = step(&seen, "charge");
     let untouched = engine.correct_step(&seen, &id, Resolution::completed(9_u32)).await;
     assert_eq!(untouched.unwrap_err().kind(), ErrorKind::Misconfigured);
-    let recorded = step(&seen, "hold");
-    let is_final = engine.correct_step(&seen, &recorded, Resolution::completed(9_u32)).await;
+    let all = inspect(&shop).await;
+    let is_final =
+        engine.correct_step(&all, &step(&all, "hold"), Resolution::completed(9_u32)).await;
     assert_eq!(is_final.unwrap_err().kind(), ErrorKind::Misconfigured);
     // That it never happened was wrong: the next run would charge again.
     let never = Resolution::never_happened_and_owner_is_dead();
@@ -113,6 +114,25 @@ async fn a_suspended_call_without_a_step_in_doubt_is_not_in_doubt() {
     assert_eq!(inspect(&shop).await.state(), State::Suspended);
     assert_eq!(in_doubt(&shop).await.len(), 0);
     assert!(shop.test.engine().count_indeterminate().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_scan_for_doubts_loads_the_journals_that_have_some_and_keeps_no_results() {
+    let shop = Shop::new();
+    let refused = shop.call(|| async {
+        shop.step("hold").await?;
+        Err(failure().await)
+    });
+    refused.await.unwrap_err();
+    let loaded = shop.store().calls(StoreMethod::LoadSteps);
+    assert_eq!(in_doubt(&shop).await.len(), 0);
+    assert_eq!(shop.store().calls(StoreMethod::LoadSteps), loaded);
+
+    die_in_the_charge(&shop).await;
+    let found = in_doubt(&shop).await.remove(0);
+    let names: Vec<_> = found.steps().iter().map(|(_, step)| step.name()).collect();
+    assert_eq!(names, ["charge"], "what `hold` returned may be large");
+    assert_eq!(inspect(&shop).await.steps().len(), 2);
 }
 
 #[tokio::test]

@@ -45,6 +45,17 @@ impl Inspection {
     }
 }
 
+impl Inspection {
+    /// Keeps of a call that was found what others may have to say something about, so that a page of them has no journals'
+    /// results. Of a step that is recorded, and of those within it, nobody does.
+    fn forget_results(&mut self) {
+        let is_final =
+            |step: &StepEntry| step.status() == StepStatus::Recorded && !step.is_resolved();
+        let kept = asked_for(&self.steps).filter(|(_, step)| !is_final(step));
+        self.steps = kept.cloned().collect();
+    }
+}
+
 /// The steps that a run may still ask for: those that are within no other that has ended.
 pub(super) fn asked_for(
     steps: &[(StepId, StepEntry)],
@@ -89,6 +100,7 @@ impl Idempotency {
         if !found.is_in_doubt() {
             return Ok(());
         }
+        found.forget_results();
         // Whoever has taken it since runs the steps that the journal says have begun.
         let now = self.admin_call(&found.id, self.store().load(&found.id)).await?;
         let is_as_found = now

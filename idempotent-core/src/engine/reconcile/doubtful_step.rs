@@ -63,7 +63,8 @@ impl DoubtfulStep {
         self.in_doubt_for
     }
 
-    /// All that the call's record says, with its other steps.
+    /// All that the call's record says, with its other steps that have no result: [inspect](crate::Idempotency::inspect) it for
+    /// all of them.
     #[must_use]
     pub fn inspection(&self) -> &Inspection {
         &self.seen
