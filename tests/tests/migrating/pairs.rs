@@ -305,7 +305,14 @@ async fn calls_with_steps_are_served_by_old_and_refused_by_both_and_new() {
     assert_eq!(checkout(&fleet.engine(Old)).await.unwrap(), 7);
     for mode in [Both, New] {
         let fleet = Fleet::new();
-        assert!(checkout(&fleet.engine(mode)).await.is_err(), "{mode}");
+        let engine = fleet.engine(mode);
+        let refused = checkout(&engine).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Misconfigured, "{mode}: {refused}");
+        assert!(refused.to_string().contains("keeps no journals of steps"), "{mode}: {refused}");
+        // Nothing has happened, so its key is free, and the old store's processes make the call.
+        let id = engine.record_id("shop.checkout", None, &7).unwrap();
+        assert!(fleet.process(mode).load(&id).await.unwrap().is_none(), "{mode}");
+        assert_eq!(checkout(&fleet.engine(Old)).await.unwrap(), 7);
         assert!(fleet.process(mode).journal().is_none() && fleet.process(mode).tables().is_none());
         assert!(fleet.process(mode).due_calls().is_none());
     }
