@@ -65,10 +65,27 @@ impl Engine {
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let limit = limit.min(self.settings.store_timeout);
-        let store_keeps_limit =
-            self.store.response_timeout().is_some_and(|longest| longest <= limit);
-        let timer = if store_keeps_limit { Timer::Unneeded } else { Timer::OnRuntimeOf(task) };
+        let timer =
+            if self.store_keeps(limit) { Timer::Unneeded } else { Timer::OnRuntimeOf(task) };
         self.bounded(timer, transition, limit, call).await
+    }
+
+    /// Makes one store call of a step, with a timeout as for [`call`](Self::call): the store's own, if it enforces one that
+    /// is short enough.
+    pub(in crate::engine) async fn call_of_step<T>(
+        &self,
+        transition: Transition,
+        limit: Duration,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let limit = limit.min(self.settings.store_timeout);
+        let timer = if self.store_keeps(limit) { Timer::Unneeded } else { Timer::Needed };
+        self.bounded(timer, transition, limit, call).await
+    }
+
+    /// Whether the store itself answers within that time.
+    fn store_keeps(&self, limit: Duration) -> bool {
+        self.store.response_timeout().is_some_and(|longest| longest <= limit)
     }
 
     async fn bounded<T>(
