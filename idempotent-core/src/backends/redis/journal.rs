@@ -64,13 +64,13 @@ async fn record_step(
     let answer =
         store.run_known(script, keys, &arguments, is_written).await.map_err(store_error)?;
     let is_known = answer.is_some();
-    if let Some(outcome) = answer.map(recorded).transpose()?.flatten() {
+    if let Some(outcome) = answer.as_ref().map(recorded).transpose()?.flatten() {
         return Ok(outcome);
     }
     let rest = async {
         if !is_known {
             let answer = store.run_replicated(script, keys, &arguments, is_written).await;
-            if let Some(outcome) = recorded(answer.map_err(store_error)?)? {
+            if let Some(outcome) = recorded(&answer.map_err(store_error)?)? {
                 return Ok(outcome);
             }
         }
@@ -80,12 +80,12 @@ async fn record_step(
 }
 
 /// `None` if the record turns out to be another one, and the other script must decide.
-fn recorded(answer: Value) -> Result<Option<WriteStepOutcome>, StoreError> {
+fn recorded(answer: &Value) -> Result<Option<WriteStepOutcome>, StoreError> {
     match answer {
         Value::Int(1) => Ok(Some(WriteStepOutcome::Written)),
         Value::Int(3) => Err(missing()),
         Value::Int(4) => Ok(None),
-        answer => Err(store_error(unexpected(&answer))),
+        answer => Err(store_error(unexpected(answer))),
     }
 }
 
