@@ -279,6 +279,14 @@ impl Store for RedisStore {
 
 #[async_trait]
 impl Journal for RedisStore {
+    fn response_timeout(&self) -> Option<Duration> {
+        self.0.response_timeout()
+    }
+
+    fn fences_by_suspend(&self) -> bool {
+        true
+    }
+
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         self.0.ready().await?;
         self.0.named(journal::write_step(&self.0, request).await)

@@ -66,6 +66,10 @@ impl BrokenStore {
 
 #[async_trait::async_trait]
 impl Journal for BrokenStore {
+    fn fences_by_suspend(&self) -> bool {
+        true
+    }
+
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         let store = &self.store;
         let before = self.stored(request.id);
