@@ -79,7 +79,11 @@ impl Idempotency {
     /// [resolved](StepEntry::is_resolved): what a step itself has recorded is final. **What was done since stands**: a run
     /// that got the wrong result has gone on with it, and one that was told that the step did not happen may have run it.
     /// An owner that was taken for dead and lives is fenced: it no longer records a step or completes the call by what it was
-    /// told, although what it has under way still happens. It may still settle a step that it began itself. Once no step of the call is in doubt, the call goes on, as with [`resolve_step`](Self::resolve_step).
+    /// told, although what it has under way still happens. It may still settle a step that it began itself. A store whose
+    /// [journal](crate::store::Journal::fences_by_suspend) cannot fence it lets it complete the call. Once no step of the call is
+    /// in doubt, the call goes on, as with [`resolve_step`](Self::resolve_step). To a
+    /// [`Reconciler`](crate::engine::Reconciler) that asks about the call itself it is another one from then on: the time that
+    /// it has been in doubt, and the answers so far, count anew.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
@@ -149,8 +153,9 @@ impl Idempotency {
         let is_last = !is_in_doubt_after(seen, step, &said);
         let goes_on = is_last && !seen.is_itself_in_doubt();
         let next = if goes_on { self.free_of_doubt(seen) } else { record.clone() };
+        let journals = self.journals(seen)?;
         // Whoever runs the call after all has gone on with what was said before.
-        let next = match entry.is_resolved() {
+        let next = match entry.is_resolved() && journals.fences_by_suspend() {
             true => self.seal(id, &next.of_token(Token::random())),
             false => next,
         };
@@ -163,7 +168,7 @@ impl Idempotency {
             false => self.due_in(id, record).await?,
         };
         let request = Suspend::new(id, record, &next).settling(&settles).due_in(due_in);
-        self.admin_call(id, self.journals(seen)?.suspend(&request)).await?;
+        self.admin_call(id, journals.suspend(&request)).await?;
         let now = self.check_said(seen, journal, step, &said).await?;
         // Others may have been resolved since this was inspected: then nobody else sees that it was the last.
         let waits = matches!(now.state(), State::Indeterminate | State::Suspended);
