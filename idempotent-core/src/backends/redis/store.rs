@@ -98,7 +98,7 @@ use crate::store::{
 /// The key of a record is `{prefix}{operation}:{hash}`, and that of its journal has it in braces in the place of the hash:
 /// `idem:shop.charge:{idem:shop.charge:5c83…}`. Both are in the same slot of a cluster, and a pattern of an ACL such as
 /// `~idem:*` covers both. A call with steps needs the commands `HSET`, `HSETNX`, `HGET`, `HMGET`, `HGETALL` and `UNLINK` in
-/// addition, and a scan for what is [in doubt](crate::store::Scan::in_doubt) `HSCAN`: without it all journals of suspended
+/// addition, and a scan for what is [in doubt](crate::store::Scan::in_doubt) `HLEN` and `HSCAN`: without these all journals of suspended
 /// calls are sent.
 ///
 /// # Calls that recovery resumes

@@ -4,7 +4,7 @@
 use redis::Pipeline;
 
 use super::ahead::{Ahead, begin};
-use super::in_doubt::leave_out_settled;
+use super::in_doubt::{Looked, leave_out_settled};
 use crate::backends::redis::connection::Node;
 use crate::backends::redis::entry::{self, StoredValue};
 use crate::backends::redis::error::store_error;
@@ -47,11 +47,12 @@ pub(super) async fn load(
     request: &Scan,
     keys: Vec<Key>,
     page: &mut Page,
+    looked: &mut Looked,
 ) -> Result<(), StoreError> {
     let before = page.entries.len();
     load_all(store, node, request, keys, page).await?;
     if request.in_doubt {
-        leave_out_settled(store, node, &mut page.entries, before).await?;
+        leave_out_settled(store, node, &mut page.entries, before, looked).await?;
     }
     Ok(())
 }
