@@ -1,5 +1,6 @@
 -- Whether a scan for what is in doubt must show the call of a journal. KEYS: the journal.
--- Returns 1 if a step of it is in doubt, or an entry is of another version; or if it is missing. 0 otherwise.
+-- Returns 0 if no step of it is in doubt and every entry has a layout, a status and flags that this version knows. 1
+-- otherwise, also if it is missing: whoever loads it then sees what is the matter.
 local cursor, is_missing = '0', true
 repeat
   local page = redis.call('HSCAN', KEYS[1], cursor, 'COUNT', '500')
@@ -9,7 +10,7 @@ repeat
     is_missing = false
     if fields[at] ~= 'name' then
       local layout, status, flags = string.byte(fields[at + 1], 1, 3)
-      if layout ~= 1 or status == 0 or flags > 15 then
+      if layout ~= 1 or status == 0 or (status > 6 and status ~= 128) or flags > 15 then
         return 1
       end
     end
