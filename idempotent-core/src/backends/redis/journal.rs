@@ -210,7 +210,8 @@ pub(super) async fn resume(
     }
 }
 
-/// A write that a failover undoes costs nothing but time: the reservation lapses with its lease.
+/// A write that a failover undoes costs nothing but time: the reservation lapses with its lease. Not so what somebody says of
+/// a step, and whom that fences.
 pub(super) async fn suspend(store: &Shared, request: &Suspend<'_>) -> Result<(), StoreError> {
     let key = store.keys.of(request.id);
     let token = request.reservation.token();
@@ -232,7 +233,13 @@ pub(super) async fn suspend(store: &Shared, request: &Suspend<'_>) -> Result<(),
     }
     let journal = journal_of(&key);
     let keys = ScriptKeys::with(&key, Some(&journal), due.as_deref());
-    let answer = store.run(&store.scripts.suspend, keys, &arguments, Retry::Once).await;
+    let script = &store.scripts.suspend;
+    let is_said = !request.settles.is_empty() || request.suspended.token() != token;
+    let answer = if is_said {
+        store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1)).await
+    } else {
+        store.run(script, keys, &arguments, Retry::Once).await
+    };
     match answer.map_err(store_error)? {
         Value::Int(_) => Ok(()),
         answer => Err(store_error(unexpected(&answer))),

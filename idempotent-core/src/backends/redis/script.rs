@@ -87,6 +87,7 @@ impl Scripts {
             suspend: script!(
                 " flags=allow-oom",
                 "record.lua",
+                "write_again.lua",
                 "now.lua",
                 "in_doubt.lua",
                 "suspend.lua"
