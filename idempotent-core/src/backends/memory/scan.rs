@@ -74,6 +74,10 @@ fn unfinished(
 ) -> Option<Part> {
     let mut first = FirstEntries::new(room, after);
     let shard_exists = records.unfinished.for_each_in(shard, |id, slot| {
+        // Its steps were looked at for an earlier page.
+        if first.is_before(id) {
+            return;
+        }
         let entry = slot.entry(now).filter(|entry| request.wants(entry.state, &entry.record));
         if let Some(entry) = entry.filter(|it| !request.in_doubt || may_be_in_doubt(slot, it)) {
             first.offer(*id, entry);
@@ -116,8 +120,13 @@ impl FirstEntries {
         Self { room, after, found: BTreeMap::new(), more: false }
     }
 
+    /// Whether an entry is of an earlier page.
+    fn is_before(&self, id: &Hash) -> bool {
+        self.after.is_some_and(|after| *id <= after)
+    }
+
     fn offer(&mut self, id: Hash, entry: Entry) {
-        if self.after.is_some_and(|after| id <= after) {
+        if self.is_before(&id) {
             return;
         }
         self.found.insert(id, entry);
