@@ -315,7 +315,9 @@ impl Scan {
     /// A scan for all calls about which somebody must say something: those that are
     /// [indeterminate](State::Indeterminate), and [suspended](State::Suspended) ones with a step in doubt, which their next
     /// run will find and stop at. Its stores tell these apart, and [`Idempotency::scan`](crate::Idempotency::scan) loads the
-    /// journals of what they found one after the other. Of each it returns the steps that have no result.
+    /// journals of what they found one after the other. It returns the steps of each, without what they returned. A
+    /// suspended call that has no step in doubt, and an entry that is [not authentic](crate::ErrorKind::NotAuthentic), is not
+    /// found: inspect the record.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {

@@ -217,6 +217,24 @@ async fn a_call_whose_steps_are_resolved_as_a_scan_found_them_stays_due() {
     }
 }
 
+/// A scan has not what the step was said to have returned.
+#[tokio::test]
+async fn a_step_is_corrected_as_a_scan_found_it_unless_it_was_corrected_since() {
+    let shop = Shop::new();
+    die_in_two_steps(&shop).await;
+    let engine = shop.test.engine();
+    let seen = in_doubt(&shop).await.remove(0);
+    let (charge, refund) = (step(&seen, "charge"), step(&seen, "refund"));
+    engine.resolve_step(&seen, &charge, Resolution::completed(5_u32)).await.unwrap();
+    let seen = in_doubt(&shop).await.remove(0);
+    engine.correct_step(&seen, &charge, Resolution::completed(6_u32)).await.unwrap();
+    let stale = engine.correct_step(&seen, &charge, Resolution::completed(7_u32)).await;
+    assert_eq!(stale.unwrap_err().kind(), ErrorKind::Indeterminate);
+    let seen = in_doubt(&shop).await.remove(0);
+    engine.resolve_step(&seen, &refund, Resolution::completed(1_u32)).await.unwrap();
+    assert_eq!(pay_twice(&shop, &Notify::new()).await.unwrap(), 7);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_parked_call_whose_step_is_resolved_begins_its_attempts_anew() {
     let shop = Shop::new();

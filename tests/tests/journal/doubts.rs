@@ -61,9 +61,8 @@ async fn a_step_that_was_resolved_wrongly_is_corrected_before_the_call_goes_on()
     let id = step(&seen, "charge");
     let untouched = engine.correct_step(&seen, &id, Resolution::completed(9_u32)).await;
     assert_eq!(untouched.unwrap_err().kind(), ErrorKind::Misconfigured);
-    let all = inspect(&shop).await;
-    let is_final =
-        engine.correct_step(&all, &step(&all, "hold"), Resolution::completed(9_u32)).await;
+    let recorded = step(&seen, "hold");
+    let is_final = engine.correct_step(&seen, &recorded, Resolution::completed(9_u32)).await;
     assert_eq!(is_final.unwrap_err().kind(), ErrorKind::Misconfigured);
     // That it never happened was wrong: the next run would charge again.
     let never = Resolution::never_happened_and_owner_is_dead();
@@ -130,9 +129,20 @@ async fn a_scan_for_doubts_loads_the_journals_that_have_some_and_keeps_no_result
 
     die_in_the_charge(&shop).await;
     let found = in_doubt(&shop).await.remove(0);
-    let names: Vec<_> = found.steps().iter().map(|(_, step)| step.name()).collect();
-    assert_eq!(names, ["charge"], "what `hold` returned may be large");
-    assert_eq!(inspect(&shop).await.steps().len(), 2);
+    let heads = |seen: &Inspection| -> Vec<_> {
+        let steps = seen.steps().iter();
+        steps.map(|(id, step)| (*id, step.name().to_owned(), step.status(), step.took())).collect()
+    };
+    let whole = inspect(&shop).await;
+    assert_eq!(heads(&found), heads(&whole));
+    let bytes = |seen: &Inspection| -> Vec<_> {
+        seen.steps().iter().map(|(_, step)| step.as_bytes().len()).collect()
+    };
+    let (hold, charge) = (bytes(&whole)[0], bytes(&whole)[1]);
+    // What an entry has before its result.
+    let head = 69 + "hold".len();
+    assert!(hold > head);
+    assert_eq!(bytes(&found), [head, charge], "`hold`, `charge`");
 }
 
 #[tokio::test]

@@ -46,13 +46,11 @@ impl Inspection {
 }
 
 impl Inspection {
-    /// Keeps of a call that was found what others may have to say something about, so that a page of them has no journals'
-    /// results. Of a step that is recorded, and of those within it, nobody does.
+    /// Keeps of the steps of a call that was found all but what they returned, which may be large: a page has many calls.
     fn forget_results(&mut self) {
-        let is_final =
-            |step: &StepEntry| step.status() == StepStatus::Recorded && !step.is_resolved();
-        let kept = asked_for(&self.steps).filter(|(_, step)| !is_final(step));
-        self.steps = kept.cloned().collect();
+        for (_, step) in &mut self.steps {
+            *step = step.without_result();
+        }
     }
 }
 
@@ -101,7 +99,8 @@ impl Idempotency {
             return Ok(());
         }
         found.forget_results();
-        // Whoever has taken it since runs the steps that the journal says have begun.
+        // Whoever has taken it since runs the steps that the journal says have begun. A call of which another step was
+        // corrected meanwhile is not as it was found, either: the next scan has it.
         let now = self.admin_call(&found.id, self.store().load(&found.id)).await?;
         let is_as_found = now
             .is_some_and(|now| now.state == found.state() && now.record.token() == found.token());

@@ -7,7 +7,7 @@ use crate::engine::telemetry::Telemetry;
 use crate::error::Error;
 use crate::store::Scan;
 
-/// How many records are asked for at a time. Those that are found have their steps without a result with them.
+/// How many records are asked for at a time. Those that are found have their steps with them, without results.
 const PAGE: usize = 200;
 
 impl Idempotency {

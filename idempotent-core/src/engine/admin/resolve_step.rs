@@ -118,7 +118,29 @@ impl Idempotency {
             return Err(refused(seen, why));
         }
         check_never(seen, entry, &resolution)?;
-        self.say_of_step(seen, step, resolution).await
+        let whole = self.with_result(seen, step, entry).await?;
+        self.say_of_step(whole.as_ref().unwrap_or(seen), step, resolution).await
+    }
+
+    /// The inspection with what the step is said to have returned, if it may lack that because it is of a scan.
+    async fn with_result(
+        &self,
+        seen: &Inspection,
+        step: &StepId,
+        entry: &StepEntry,
+    ) -> Result<Option<Inspection>, Error> {
+        if entry.status() != StepStatus::Recorded || !entry.result().is_empty() {
+            return Ok(None);
+        }
+        let is_seen = |now: &Inspection| {
+            let mut steps = now.steps.iter();
+            let is_same = steps.any(|(known, it)| known == step && it.without_result() == *entry);
+            is_same && now.token() == seen.token() && now.state() == seen.state()
+        };
+        match self.inspect(&seen.id).await? {
+            Some(now) if is_seen(&now) => Ok(Some(now)),
+            now => Err(moved_on(seen, now.as_ref().map(|now| &now.entry))),
+        }
     }
 
     fn find_step<'a>(&self, seen: &'a Inspection, step: &StepId) -> Result<&'a StepEntry, Error> {

@@ -7,10 +7,14 @@ use idempotent_core::store::{Journal as _, Scan, WriteStep, WriteStepOutcome};
 use idempotent_servers::{Flavor, Server, require};
 
 use super::run::{BEGUN, Behind, RECORDED, Run, entry};
+use crate::support::calls;
 
 /// Together nearly as much as a journal may have.
 const STEPS: usize = 9_990;
 const RESULT_BYTES: usize = 1_500;
+
+/// Suspended calls of which none is in doubt.
+const SETTLED: usize = 300;
 
 /// For the record, its key and the answers about both.
 const FEW_BYTES: u64 = 4_096;
@@ -79,16 +83,46 @@ async fn ten_thousand_steps_without_a_doubt_are_not_sent() {
     let (mut found, sent) = at.in_doubt().await;
     assert!(sent > (STEPS * RESULT_BYTES) as u64, "{sent} bytes");
     let steps = found.remove(0).steps().to_vec();
-    let statuses: Vec<_> = steps.iter().map(|(_, step)| step.status()).collect();
-    assert_eq!((found.len(), statuses), (0, vec![StepStatus::Begun]));
+    let begun = steps.iter().filter(|(_, step)| step.status() == StepStatus::Begun).count();
+    // With `charge` and `pay`.
+    assert_eq!((found.len(), steps.len(), begun), (0, STEPS + 2, 1));
+    let bytes: usize = steps.iter().map(|(_, step)| step.as_bytes().len()).sum();
+    assert!(bytes < 100 * STEPS, "{bytes} bytes, and each step returned {RESULT_BYTES}");
+}
+
+/// Each page has the time of one store call, and the next goes on where it ends.
+#[tokio::test]
+async fn a_page_ends_after_a_few_journals_though_none_of_them_is_in_doubt() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    for _ in 0..SETTLED {
+        Run::with_a_step(&at.store).await.suspend(&at.store).await.unwrap();
+    }
+    let looked = async || calls(&at.server, "eval").await + calls(&at.server, "evalsha").await;
+    let engine = Idempotency::new(at.store.clone());
+    let (before, measured) = (looked().await, calls(&at.server, "hlen").await);
+    let page = engine.scan(&Scan::in_doubt().limit(10)).await.unwrap();
+    assert_eq!(page.entries.len(), 0);
+    let scan = Scan::in_doubt().limit(10).after(page.next.expect("it ends early"));
+    let of_a_page = looked().await - before;
+    assert!((10..40).contains(&of_a_page), "{of_a_page}");
+
+    let (mut scan, mut pages) = (scan, 1);
+    while let Some(next) = engine.scan(&scan).await.unwrap().next {
+        (scan, pages) = (scan.after(next), pages + 1);
+    }
+    assert!(pages > SETTLED / 40, "{pages}");
+    let all = looked().await - before;
+    assert!(all >= SETTLED, "{all}");
+    assert_eq!(calls(&at.server, "hlen").await - measured, all, "each is measured first");
 }
 
 #[tokio::test]
 async fn a_journal_of_a_newer_version_is_in_doubt() {
     require!(Server::Redis);
     let at = Behind::new(Flavor::Redis).await;
-    // A layout, and a flag.
-    for (at_byte, value) in [("1", "2"), ("3", "16")] {
+    // A layout, statuses, and a flag.
+    for (at_byte, value) in [("1", "2"), ("2", "7"), ("2", "129"), ("3", "16")] {
         let run = Run::with_a_step(&at.store).await;
         run.suspend(&at.store).await.unwrap();
         assert_eq!(at.in_doubt().await.0.len(), 0);
