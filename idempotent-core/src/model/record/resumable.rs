@@ -42,8 +42,9 @@ impl Record {
     /// Whether this is a reservation that a [`Recovery`](crate::engine::Recovery) has given up: once it has lapsed, its call is
     /// indeterminate until somebody [resumes](crate::Idempotency::resume) it.
     // No flag says so, and none is needed, whatever the limit of attempts was then and is now: a call with an input is at least
-    // once, since another is refused, and a recovery counts an attempt before it gives up. So nothing but parking writes
-    // another guarantee there.
+    // once, since another is refused, and a recovery counts an attempt before it gives up. Otherwise only a run that ends in
+    // doubt about its steps writes another guarantee there, if it has no journal; but the write of a step that is begun was
+    // acknowledged, so it has one.
     #[must_use]
     pub fn is_parked(&self) -> bool {
         self.has_input()
