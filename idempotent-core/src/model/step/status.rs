@@ -43,7 +43,7 @@ mod tests {
     use super::super::layout::{LAYOUT, flag};
     use super::*;
 
-    /// Whoever adds one changes them: `is_in_doubt.lua`, and `scan_unfinished.sql` of PostgreSQL and of SQLite. What they
+    /// Whoever adds one changes them: `is_in_doubt.lua`, and `scan_unfinished.sql` of both databases. What they
     /// do not know they take for an entry of a later version, which is in doubt.
     #[test]
     fn the_stores_scans_for_doubts_know_every_layout_status_and_flag() {
