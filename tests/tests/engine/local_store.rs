@@ -198,7 +198,7 @@ async fn a_correction_leaves_the_token_to_a_journal_that_does_not_fence_by_it() 
         let call = call.returning::<Result<usize, Error>>();
         let run = call.run(|| async {
             let step = CHARGE.guarantee(Guarantee::AtMostOnce).step();
-            step.returning::<Result<usize, Error>>().run(|| std::future::pending()).await
+            step.returning::<Result<usize, Error>>().run(std::future::pending).await
         });
         tokio::time::timeout(secs(1), run).await
     };
