@@ -102,8 +102,8 @@ async fn say(arguments: ResolveStep, context: &mut Context, kind: Kind) -> Resul
     let question = match kind {
         Kind::Resolve => question,
         Kind::Correct => format!(
-            "{question} What was done since with what was said stands, and an owner that still lives is not stopped, also not \
-             by a release."
+            "{question} What was done since with what was said stands, and an owner that still lives can no longer complete the \
+             call."
         ),
     };
     let goes_on = goes_on(&seen, step, entry);

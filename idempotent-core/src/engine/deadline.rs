@@ -11,7 +11,7 @@ use super::idempotency::Engine;
 use super::lease::RenewalTask;
 use super::runtime::{NoRuntime, unbudgeted_sleep};
 use super::telemetry::{Telemetry, Transition};
-use crate::store::{StoreError, StoreErrorKind, Wait};
+use crate::store::{Journal, StoreError, StoreErrorKind, Wait};
 
 /// What ends a store call that takes too long.
 enum Timer<'a> {
@@ -65,9 +65,24 @@ impl Engine {
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
         let limit = limit.min(self.settings.store_timeout);
-        let store_keeps_limit =
-            self.store.response_timeout().is_some_and(|longest| longest <= limit);
-        let timer = if store_keeps_limit { Timer::Unneeded } else { Timer::OnRuntimeOf(task) };
+        let timer = if is_kept(self.store.response_timeout(), limit) {
+            Timer::Unneeded
+        } else {
+            Timer::OnRuntimeOf(task)
+        };
+        self.bounded(timer, transition, limit, call).await
+    }
+
+    /// Writes a step, with a timeout as for [`call`](Self::call): the journal's own, if it enforces one that is short enough.
+    pub(in crate::engine) async fn call_of_step<T>(
+        &self,
+        transition: Transition,
+        limit: Duration,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let limit = limit.min(self.settings.store_timeout);
+        let promised = self.store.journal().and_then(Journal::response_timeout);
+        let timer = if is_kept(promised, limit) { Timer::Unneeded } else { Timer::Needed };
         self.bounded(timer, transition, limit, call).await
     }
 
@@ -121,6 +136,11 @@ impl Engine {
             Err(_) => Ok(()),
         }
     }
+}
+
+/// Whether a store that promises this answers within that time.
+fn is_kept(promised: Option<Duration>, limit: Duration) -> bool {
+    promised.is_some_and(|longest| longest <= limit)
 }
 
 fn no_runtime(error: NoRuntime) -> StoreError {

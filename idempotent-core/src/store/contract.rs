@@ -54,8 +54,10 @@ pub trait Store: Send + Sync + 'static {
     }
 
     /// The longest time that a [`reserve`](Self::reserve), [`complete`](Self::complete) or
-    /// [`release`](Self::release) takes, if the store itself enforces such a limit. The engine then
-    /// sets no timer of its own, unless it needs an answer sooner. Default: `None`, no limit.
+    /// [`release`](Self::release) takes, and an [`abandon`](Self::abandon), a [`load`](Self::load), and a journal's
+    /// [`resume`](super::Journal::resume) and [`suspend`](super::Journal::suspend) on behalf of a call, if the store itself
+    /// enforces such a limit. The engine then sets no timer of its own, unless it needs an answer sooner. Steps have a
+    /// [limit of their own](super::Journal::response_timeout). Default: `None`, no limit.
     fn response_timeout(&self) -> Option<Duration> {
         None
     }

@@ -1,5 +1,7 @@
 //! The [`Journal`] trait: what a store may offer in addition, so that calls resume.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use super::error::StoreError;
@@ -28,6 +30,21 @@ use crate::model::{RecordId, StepEntry, StepId, Token};
 /// As in [`Store`](super::Store), each method is one atomic step, may be repeated, and may arrive late.
 #[async_trait]
 pub trait Journal: Send + Sync {
+    /// The longest time that a [`write_step`](Self::write_step) takes, if the store itself enforces such a limit. The engine
+    /// then sets no timer of its own, unless it needs an answer sooner. A store that wraps another asks it. Default: `None`,
+    /// no limit, whatever [`Store::response_timeout`](super::Store::response_timeout) says.
+    fn response_timeout(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Whether [`suspend`](Self::suspend) fences by the token of the record that it writes: whoever has the reservation that
+    /// is replaced writes no step any more and completes nothing, and whoever saw the new record resumes it. A store that
+    /// keeps the token apart from the record must write both. A store that wraps another asks it. Default: `false`;
+    /// then [`correct_step`](crate::Idempotency::correct_step) leaves the token as it is, and fences nobody.
+    fn fences_by_suspend(&self) -> bool {
+        false
+    }
+
     /// Writes one step, if the record is a reservation with this token; and marks the reservation first if it has no
     /// journal yet.
     ///
@@ -65,8 +82,8 @@ pub trait Journal: Send + Sync {
     async fn resume(&self, request: &Resume<'_>) -> Result<ResumeOutcome, StoreError>;
 
     /// Ends a run that its owner does not complete. If the record of that token has a journal, it is replaced by
-    /// [`Suspend::suspended`], and otherwise [`Suspend::otherwise`] says what becomes of it. Never touches a completed
-    /// record. If the new record [waits for its steps](crate::model::Record::waits_for_steps) and the journal has none that is
+    /// [`Suspend::suspended`], whose token is the record's from then on (it is another one only where this
+    /// [fences](Self::fences_by_suspend)), and otherwise [`Suspend::otherwise`] says what becomes of it. Never touches a completed record. If the new record [waits for its steps](crate::model::Record::waits_for_steps) and the journal has none that is
     /// begun, since they were settled before or [are now](Suspend::settles), it waits for nothing, as in
     /// [`write_step`](Self::write_step).
     ///

@@ -66,7 +66,7 @@ pub struct Suspend<'a> {
     /// The reservation: compare its token.
     pub reservation: &'a Record,
     /// The record to write in its place if it has a journal. If this has none itself, a reservation that has one stays as
-    /// it is.
+    /// it is. Its [token](Record::token) may be another one: then the owner of the reservation is fenced from now on.
     pub suspended: &'a Record,
     /// What becomes of a reservation that has none.
     pub otherwise: WithoutJournal<'a>,

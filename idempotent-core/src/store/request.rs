@@ -314,8 +314,10 @@ impl Scan {
 
     /// A scan for all calls about which somebody must say something: those that are
     /// [indeterminate](State::Indeterminate), and [suspended](State::Suspended) ones with a step in doubt, which their next
-    /// run will find and stop at. [`Idempotency::scan`](crate::Idempotency::scan) loads the journals of suspended calls to
-    /// tell these apart, one after the other, and so the steps of what it returns.
+    /// run will find and stop at. Its stores tell these apart, and [`Idempotency::scan`](crate::Idempotency::scan) loads the
+    /// journals of what they found one after the other. It returns the steps of each, without what they returned. A
+    /// suspended call that has no step in doubt, and an entry that is [not authentic](crate::ErrorKind::NotAuthentic), is not
+    /// found: inspect the record.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {

@@ -205,6 +205,10 @@ fn injected(kind: StoreErrorKind) -> StoreError {
 
 #[async_trait]
 impl<S: Store> Journal for FaultyStore<S> {
+    fn fences_by_suspend(&self) -> bool {
+        self.store.journal().is_some_and(Journal::fences_by_suspend)
+    }
+
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         let journal = self.inner_journal()?;
         self.perform(StoreMethod::WriteStep, || journal.write_step(request)).await

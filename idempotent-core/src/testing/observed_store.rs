@@ -170,6 +170,14 @@ impl Observations {
 
 #[async_trait]
 impl<S: Store> Journal for ObservedStore<S> {
+    fn response_timeout(&self) -> Option<Duration> {
+        self.store.journal()?.response_timeout()
+    }
+
+    fn fences_by_suspend(&self) -> bool {
+        self.store.journal().is_some_and(Journal::fences_by_suspend)
+    }
+
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         self.inner_journal()?.write_step(request).await
     }

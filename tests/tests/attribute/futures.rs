@@ -36,6 +36,42 @@ async fn three_levels_of_calls_stay_below_400_bytes() {
     assert!(alone(outermost(1)).await.unwrap() > 0);
 }
 
+#[idempotent(step, key = "{id}:{name}", fingerprint = big)]
+async fn inner_step(id: u32, name: String, big: [u64; 4]) -> Result<u32, Error> {
+    let kept = [id; 256];
+    tokio::task::yield_now().await;
+    Ok(kept.iter().sum::<u32>() + u32::try_from(name.len() + big.len()).unwrap())
+}
+
+#[idempotent(step, key = id)]
+async fn middle_step(id: u32) -> Result<u32, Error> {
+    Ok(inner_step(id, id.to_string(), [0; 4]).await?
+        + inner_step(0, "0".to_owned(), [1; 4]).await?)
+}
+
+#[idempotent(step, key = id)]
+async fn outer_step(id: u32) -> Result<u32, Error> {
+    Ok(middle_step(id).await? + middle_step(id + 1).await?)
+}
+
+#[idempotent(key = id)]
+async fn of_steps(id: u32) -> Result<u32, Error> {
+    outer_step(id).await
+}
+
+#[tokio::test]
+async fn three_levels_of_steps_stay_below_400_bytes() {
+    for size in [
+        size_of_val(&of_steps(1)),
+        size_of_val(&outer_step(1)),
+        size_of_val(&middle_step(1)),
+        size_of_val(&inner_step(1, String::new(), [0; 4])),
+    ] {
+        assert!(size <= 400, "{size} bytes");
+    }
+    assert!(alone(of_steps(1)).await.unwrap() > 0);
+}
+
 #[idempotent(key = *lock.lock().unwrap(), scope = "{other.lock().unwrap():>2}")]
 async fn with_guards(lock: &Mutex<u32>, other: &Mutex<u32>, runs: Runs) -> Result<u32, Error> {
     tokio::task::yield_now().await;

@@ -16,6 +16,7 @@ fails! {
         every_step_is_loaded_byte_for_byte
     ]
     write_step_ignores_the_token: WriteStepIgnoresTheToken fails [
+        a_call_that_is_suspended_with_another_token_fences_its_late_owner
         a_fenced_run_writes_no_step_and_does_not_suspend_its_successor
         a_fenced_run_settles_the_step_that_it_began_and_no_other
         a_write_that_takes_its_record_for_marked_marks_one_that_is_not
@@ -52,6 +53,9 @@ fails! {
     resume_refuses_its_own_token: ResumeRefusesItsOwnToken fails [
         a_repeated_resume_has_won_and_a_later_one_finds_the_call_taken
     ]
+    suspend_keeps_the_token: SuspendKeepsTheToken fails [
+        a_call_that_is_suspended_with_another_token_fences_its_late_owner
+    ]
     suspend_keeps_the_lease: SuspendKeepsTheLease fails [
         a_suspended_call_lapses_at_once_and_keeps_its_steps
         a_call_that_was_suspended_anew_is_resumed_as_it_is_now
@@ -74,6 +78,7 @@ fails! {
         who_knows_of_no_journal_does_not_suspend_a_call_with_one
     ]
     reserve_wins_over_a_journal: ReserveWinsOverAJournal fails [
+        a_call_that_is_suspended_with_another_token_fences_its_late_owner
         a_lapsed_call_with_a_journal_is_suspended_and_nobody_reserves_it
         a_suspended_call_lapses_at_once_and_keeps_its_steps
         a_journal_lives_as_long_as_its_record_after_a_renewal
@@ -95,6 +100,7 @@ fails! {
         a_completed_call_has_no_journal
     ]
     complete_overwrites_suspended_calls: CompleteOverwritesSuspendedCalls fails [
+        a_call_that_is_suspended_with_another_token_fences_its_late_owner
         another_runs_result_does_not_complete_a_suspended_call
     ]
     purge_keeps_the_journal: PurgeKeepsTheJournal fails [

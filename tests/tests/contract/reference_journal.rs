@@ -30,6 +30,10 @@ impl ReferenceStore {
 
 #[async_trait::async_trait]
 impl Journal for ReferenceStore {
+    fn fences_by_suspend(&self) -> bool {
+        true
+    }
+
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         let (mut slots, now) = (self.slots(), self.clock.now());
         let reserved = |slot: &&mut Slot| slot.record.outcome() == Outcome::Reserved;

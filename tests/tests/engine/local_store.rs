@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use idempotent_core::backends::MemoryStore;
+use idempotent_core::engine::Resolution;
 use idempotent_core::model::{RecordId, StepEntry, StepId, Token};
 use idempotent_core::store::{
     Complete, CompleteOutcome, Entry, Journal, LocalStore, Page, Release, Renew, RenewOutcome,
     Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan, Store, StoreError, Suspend, WriteStep,
     WriteStepOutcome,
 };
-use idempotent_core::{Error, ErrorKind, Idempotency, Operation, step};
+use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation, step};
 use idempotent_tests::{Runs, call, secs, settle};
 
 const CHARGE: Operation = Operation::new("charge");
@@ -186,4 +187,30 @@ async fn a_step_whose_write_is_lost_at_once_is_written_again_and_does_not_run_ag
     assert_eq!(call_with_a_step(&engine, &runs).await.unwrap(), 1);
     assert_eq!(store.awaited.load(Ordering::SeqCst), 3);
     assert_eq!(runs.count(), 1);
+}
+
+/// It may keep tokens where `suspend` does not write them: then no run could resume the call.
+#[tokio::test(start_paused = true)]
+async fn a_correction_leaves_the_token_to_a_journal_that_does_not_fence_by_it() {
+    let (_, engine) = engine(0, 0);
+    let checkout = async || {
+        let call = Operation::new("checkout").key("k").engine(&engine);
+        let call = call.returning::<Result<usize, Error>>();
+        let run = call.run(|| async {
+            let step = CHARGE.guarantee(Guarantee::AtMostOnce).step();
+            step.returning::<Result<usize, Error>>().run(std::future::pending).await
+        });
+        tokio::time::timeout(secs(1), run).await
+    };
+    checkout().await.unwrap_err();
+    settle().await;
+    let id = engine.record_id("checkout", None, "k").unwrap();
+    let inspect = async || engine.inspect(&id).await.unwrap().unwrap();
+    let seen = engine.release(&inspect().await).await.unwrap().unwrap();
+    let charge = seen.steps()[0].0;
+    engine.resolve_step(&seen, &charge, Resolution::completed(5_usize)).await.unwrap();
+    let seen = inspect().await;
+    engine.correct_step(&seen, &charge, Resolution::completed(9_usize)).await.unwrap();
+    assert_eq!(inspect().await.token(), seen.token());
+    assert_eq!(checkout().await.unwrap().unwrap(), 9);
 }

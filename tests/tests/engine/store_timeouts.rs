@@ -24,6 +24,8 @@ const LIMIT: Duration = secs(5);
 struct Slow {
     store: MemoryStore,
     promises: Option<Duration>,
+    /// The same of its steps.
+    promises_of_steps: Option<Duration>,
     /// Steps that it was asked to write. The first one hangs.
     writes: AtomicUsize,
 }
@@ -74,6 +76,10 @@ impl Store for Slow {
 
 #[async_trait]
 impl Journal for Slow {
+    fn response_timeout(&self) -> Option<Duration> {
+        self.promises_of_steps
+    }
+
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         if self.writes.fetch_add(1, Ordering::SeqCst) == 0 {
             pending::<()>().await;
@@ -99,7 +105,12 @@ impl Journal for Slow {
 }
 
 fn engine(promises: Option<Duration>) -> Idempotency {
-    let store = Slow { store: MemoryStore::new(), promises, writes: AtomicUsize::new(0) };
+    engine_of(promises, None)
+}
+
+fn engine_of(promises: Option<Duration>, promises_of_steps: Option<Duration>) -> Idempotency {
+    let (store, writes) = (MemoryStore::new(), AtomicUsize::new(0));
+    let store = Slow { store, promises, promises_of_steps, writes };
     Idempotency::builder(store).store_timeout(LIMIT).build()
 }
 
@@ -146,4 +157,18 @@ async fn a_step_whose_write_hangs_is_written_again_whatever_the_store_promises()
     let done =
         timeout(secs(3600), checkout).await.expect("it is given up after the engine's limit");
     assert_eq!((done.unwrap(), runs.count()), (1, 1));
+}
+
+/// As above: it breaks its promise.
+#[tokio::test(start_paused = true)]
+async fn a_step_is_left_to_a_journal_that_promises_to_answer_sooner() {
+    for (promises, is_left) in [(Some(secs(2)), true), (Some(secs(6)), false), (None, false)] {
+        let (engine, runs) = (engine_of(Some(secs(2)), promises), Runs::new());
+        let checkout = Operation::new("checkout").key("k").engine(&engine);
+        let checkout = checkout.returning::<Result<usize, Error>>().run(|| async {
+            let step = CHARGE.step().returning::<Result<usize, Error>>();
+            step.run(|| async { Ok(runs.note()) }).await
+        });
+        assert_eq!(timeout(secs(600), checkout).await.is_err(), is_left, "{promises:?}");
+    }
 }

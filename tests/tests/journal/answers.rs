@@ -141,11 +141,7 @@ async fn a_call_that_is_itself_in_doubt_does_not_go_on_with_its_last_step() {
 #[tokio::test]
 async fn a_call_whose_steps_cannot_be_read_is_in_doubt_and_not_unreadable() {
     let shop = Shop::new();
-    shop.interrupted(|| async {
-        shop.step("hold").await?;
-        Err(failure().await)
-    })
-    .await;
+    die_in_two_steps(&shop).await;
     let malformed = Fault::FailAs(StoreErrorKind::Malformed);
     shop.store().inject(StoreMethod::LoadSteps, When::Always, malformed);
     let page = shop.test.engine().scan(&Scan::in_doubt()).await.unwrap();
@@ -154,49 +150,50 @@ async fn a_call_whose_steps_cannot_be_read_is_in_doubt_and_not_unreadable() {
     assert_eq!(shop.test.engine().count_indeterminate().await.unwrap()["checkout"], 1);
 }
 
-/// The page was read before the call was taken, and its journal after its step had begun.
+/// The page was read before the call was taken, and its journal after its steps had begun anew.
 #[tokio::test(start_paused = true)]
 async fn a_step_that_has_begun_since_its_call_was_found_is_not_in_doubt() {
     let shop = Shop::new();
-    shop.interrupted(|| async {
-        shop.step("hold").await?;
-        Err(failure().await)
-    })
-    .await;
+    die_in_two_steps(&shop).await;
     let next = shop.store().calls(StoreMethod::LoadSteps) + 1;
     let slow = Fault::Delay(Duration::from_secs(1));
     shop.store().inject(StoreMethod::LoadSteps, When::Nth(next), slow);
-    let (here, begun) = (shop.clone(), Arc::new(Notify::new()));
-    let told = Arc::clone(&begun);
+    let here = shop.clone();
     let scan = tokio::spawn(async move { in_doubt(&here).await.len() });
     tokio::task::yield_now().await;
     assert_eq!(shop.store().calls(StoreMethod::LoadSteps), next);
-    let here = shop.clone();
-    let runs = tokio::spawn(async move {
-        here.call(|| async {
-            Ok(here.step("hold").await? + pay(&here, "charge", Some(&told)).await?)
-        })
-        .await
-    });
+    let engine = shop.test.engine();
+    for name in ["charge", "refund"] {
+        let seen = inspect(&shop).await;
+        engine.resolve_step(&seen, &step(&seen, name), never()).await.unwrap();
+    }
+    let (here, begun) = (shop.clone(), Arc::new(Notify::new()));
+    let told = Arc::clone(&begun);
+    let runs = tokio::spawn(async move { pay_twice(&here, &told).await });
     begun.notified().await;
+    begun.notified().await;
+    assert_eq!(inspect(&shop).await.state(), State::Reserved);
     assert_eq!(scan.await.unwrap(), 0);
     runs.abort();
 }
 
-/// A checkout with an input that dies in two steps.
+/// A checkout with an input that hangs in two steps.
+async fn pay_twice(shop: &Shop, begun: &Notify) -> Result<u32, Error> {
+    let call = Operation::new("checkout").lease(LEASE).key("order 7").resume("the order");
+    let call = call.engine(&shop.test.engine()).returning::<Result<u32, Error>>();
+    let run = call.run(|| async {
+        let (one, other) =
+            tokio::join!(pay(shop, "charge", Some(begun)), pay(shop, "refund", Some(begun)));
+        Ok(one? + other?)
+    });
+    run.await
+}
+
+/// One that dies in them.
 async fn die_in_two_steps(shop: &Shop) {
     let begun = Arc::new(Notify::new());
     let (here, told) = (shop.clone(), Arc::clone(&begun));
-    let process = async move {
-        let call = Operation::new("checkout").lease(LEASE).key("order 7").resume("the order");
-        let call = call.engine(&here.test.engine()).returning::<Result<u32, Error>>();
-        let run = call.run(|| async {
-            let (one, other) =
-                tokio::join!(pay(&here, "charge", Some(&told)), pay(&here, "refund", Some(&told)));
-            Ok(one? + other?)
-        });
-        run.await
-    };
+    let process = async move { pay_twice(&here, &told).await };
     let both = async move {
         begun.notified().await;
         begun.notified().await;
@@ -218,6 +215,24 @@ async fn a_call_whose_steps_are_resolved_as_a_scan_found_them_stays_due() {
         let now = inspect(&shop).await;
         assert_eq!((now.state(), now.due_in()), (State::Suspended, Some(Duration::ZERO)), "{name}");
     }
+}
+
+/// A scan has not what the step was said to have returned.
+#[tokio::test]
+async fn a_step_is_corrected_as_a_scan_found_it_unless_it_was_corrected_since() {
+    let shop = Shop::new();
+    die_in_two_steps(&shop).await;
+    let engine = shop.test.engine();
+    let seen = in_doubt(&shop).await.remove(0);
+    let (charge, refund) = (step(&seen, "charge"), step(&seen, "refund"));
+    engine.resolve_step(&seen, &charge, Resolution::completed(5_u32)).await.unwrap();
+    let seen = in_doubt(&shop).await.remove(0);
+    engine.correct_step(&seen, &charge, Resolution::completed(6_u32)).await.unwrap();
+    let stale = engine.correct_step(&seen, &charge, Resolution::completed(7_u32)).await;
+    assert_eq!(stale.unwrap_err().kind(), ErrorKind::Indeterminate);
+    let seen = in_doubt(&shop).await.remove(0);
+    engine.resolve_step(&seen, &refund, Resolution::completed(1_u32)).await.unwrap();
+    assert_eq!(pay_twice(&shop, &Notify::new()).await.unwrap(), 7);
 }
 
 #[tokio::test(start_paused = true)]

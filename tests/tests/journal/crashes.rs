@@ -165,14 +165,36 @@ const SHAPES_ON_POSTGRES: [u32; 2] = [1, 8];
 #[tokio::test]
 async fn calls_survive_every_crash_on_sqlite() {
     for shape in SHAPES_ON_SQLITE {
-        let folder = TempDir::new().unwrap();
-        let store = async |run: usize| {
-            let file = folder.path().join(run.to_string());
-            SqliteStore::connect(file).await.unwrap()
-        };
-        let lapse = async || tokio::time::sleep(LEASE).await;
-        assert_finished(shape, crash_everywhere_on(store, lapse, call(shape, LEASE)).await);
+        survives_every_crash_on_a_file(shape).await;
     }
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: a lease for each crash"]
+async fn every_shape_that_writes_one_step_at_a_time_survives_every_crash_on_sqlite() {
+    for shape in [0, 2, 3, 4, 5, 6, 7, 9] {
+        survives_every_crash_on_a_file(shape).await;
+    }
+}
+
+async fn survives_every_crash_on_a_file(shape: u32) {
+    let folder = TempDir::new().unwrap();
+    let store = async |run: usize| {
+        let file = folder.path().join(run.to_string());
+        SqliteStore::connect(file).await.unwrap()
+    };
+    let lapse = async || tokio::time::sleep(LEASE).await;
+    assert_finished(shape, crash_everywhere_on(store, lapse, call(shape, LEASE)).await);
+}
+
+async fn survives_every_crash_on(server: &Postgres, shape: u32) {
+    let store = async |run: usize| {
+        let table = format!("calls_{shape}_{run}");
+        let builder = PostgresStore::builder(server.url()).table(table).max_connections(2);
+        builder.connect().await.unwrap()
+    };
+    let lapse = async || tokio::time::sleep(LEASE).await;
+    assert_finished(shape, crash_everywhere_on(store, lapse, call(shape, LEASE)).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,13 +202,18 @@ async fn calls_survive_every_crash_on_postgres() {
     require!(Server::Postgres);
     let server = Postgres::builder().start().await;
     for shape in SHAPES_ON_POSTGRES {
-        let store = async |run: usize| {
-            let table = format!("calls_{shape}_{run}");
-            let builder = PostgresStore::builder(server.url()).table(table).max_connections(2);
-            builder.connect().await.unwrap()
-        };
-        let lapse = async || tokio::time::sleep(LEASE).await;
-        assert_finished(shape, crash_everywhere_on(store, lapse, call(shape, LEASE)).await);
+        survives_every_crash_on(&server, shape).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: a lease for each crash"]
+async fn every_shape_survives_every_crash_on_postgres() {
+    require!(Server::Postgres);
+    for shape in 0..SHAPES {
+        // The stores of processes that died keep their connections.
+        let server = Postgres::builder().start().await;
+        survives_every_crash_on(&server, shape).await;
     }
 }
 

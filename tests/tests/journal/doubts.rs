@@ -5,7 +5,7 @@ use std::sync::Arc;
 use idempotent_core::engine::{Inspection, Resolution};
 use idempotent_core::model::{StepId, StepStatus};
 use idempotent_core::store::{Scan, State};
-use idempotent_core::testing::{self, TestEngine};
+use idempotent_core::testing::{self, StoreMethod, TestEngine};
 use idempotent_core::{Error, ErrorKind, Guarantee, Operation};
 use tokio::sync::Notify;
 
@@ -113,6 +113,36 @@ async fn a_suspended_call_without_a_step_in_doubt_is_not_in_doubt() {
     assert_eq!(inspect(&shop).await.state(), State::Suspended);
     assert_eq!(in_doubt(&shop).await.len(), 0);
     assert!(shop.test.engine().count_indeterminate().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_scan_for_doubts_loads_the_journals_that_have_some_and_keeps_no_results() {
+    let shop = Shop::new();
+    let refused = shop.call(|| async {
+        shop.step("hold").await?;
+        Err(failure().await)
+    });
+    refused.await.unwrap_err();
+    let loaded = shop.store().calls(StoreMethod::LoadSteps);
+    assert_eq!(in_doubt(&shop).await.len(), 0);
+    assert_eq!(shop.store().calls(StoreMethod::LoadSteps), loaded);
+
+    die_in_the_charge(&shop).await;
+    let found = in_doubt(&shop).await.remove(0);
+    let heads = |seen: &Inspection| -> Vec<_> {
+        let steps = seen.steps().iter();
+        steps.map(|(id, step)| (*id, step.name().to_owned(), step.status(), step.took())).collect()
+    };
+    let whole = inspect(&shop).await;
+    assert_eq!(heads(&found), heads(&whole));
+    let bytes = |seen: &Inspection| -> Vec<_> {
+        seen.steps().iter().map(|(_, step)| step.as_bytes().len()).collect()
+    };
+    let (hold, charge) = (bytes(&whole)[0], bytes(&whole)[1]);
+    // What an entry has before its result.
+    let head = 69 + "hold".len();
+    assert!(hold > head);
+    assert_eq!(bytes(&found), [head, charge], "`hold`, `charge`");
 }
 
 #[tokio::test]

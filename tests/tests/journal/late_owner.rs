@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use idempotent_core::backends::{PostgresStore, RedisStore, SqliteStore};
-use idempotent_core::engine::{Recovery, Resolution};
+use idempotent_core::engine::{Inspection, Recovery, Resolution};
 use idempotent_core::store::{Scan, State, StoreErrorKind};
 use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation, Store};
@@ -185,6 +185,41 @@ async fn an_operator_who_settles_a_step_before_its_late_owner_has_the_last_word(
     sleeper.wake().await.unwrap_err();
     assert_eq!(shop.call(|| recharge(&shop)).await.unwrap(), 7);
     assert_eq!(shop.ledger.count("charge"), 1);
+}
+
+/// It has gone on with what was said first, which was wrong.
+#[tokio::test(start_paused = true)]
+async fn a_late_owner_completes_no_call_of_which_a_step_was_corrected_since() {
+    let shop = Shop::new();
+    let _first = Sleeper::fall_asleep(&shop).await;
+    shop.call(|| recharge(&shop)).await.unwrap_err();
+    let (engine, charge) = (shop.test.engine(), the_call_of(&shop).await.steps()[0].0);
+    let wrong = Resolution::completed(5_u32);
+    engine.resolve_step(&the_call_of(&shop).await, &charge, wrong).await.unwrap();
+    let (told, enough) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (here, went_on, wakes) = (shop.clone(), Arc::clone(&told), Arc::clone(&enough));
+    let owner = tokio::spawn(async move {
+        let call = here.call(|| async {
+            let charged = recharge(&here).await?;
+            went_on.notify_one();
+            wakes.notified().await;
+            Ok(charged)
+        });
+        call.await
+    });
+    let second = Sleeper::sleep_through_the_lease(&shop, owner, &told, enough).await;
+    let seen = the_call_of(&shop).await;
+    engine.correct_step(&seen, &charge, Resolution::completed(9_u32)).await.unwrap();
+    assert_eq!(second.wake().await.unwrap(), 5, "its caller gets what its body returned");
+    assert_eq!(state(&shop).await, State::Suspended);
+    assert_eq!(shop.call(|| recharge(&shop)).await.unwrap(), 9);
+}
+
+/// The shop's only call.
+async fn the_call_of(shop: &Shop) -> Inspection {
+    let engine = shop.test.engine();
+    let found = engine.scan(&Scan::all()).await.unwrap().entries.remove(0);
+    engine.inspect(found.id()).await.unwrap().unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,7 +10,7 @@ use idempotent_core::store::{
 };
 use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation, step};
-use idempotent_tests::{Attempt, HOUR, secs};
+use idempotent_tests::{Attempt, HOUR, Runs, secs};
 
 use crate::fleet::{Fleet, MODES, assert_replays, taken};
 use MigrationMode::{Both, New, Old};
@@ -291,21 +291,28 @@ async fn a_purge_and_a_correction_reach_both_stores() {
     }
 }
 
-async fn checkout(engine: &Idempotency) -> Result<u32, Error> {
+async fn checkout(engine: &Idempotency, paid: &Runs) -> Result<usize, Error> {
     let call = Operation::new("shop.checkout").key(&7).engine(engine);
-    call.returning::<Result<u32, Error>>()
-        .run(|| async { step("pay", || async { Ok::<u32, Error>(7) }).await })
+    call.returning::<Result<usize, Error>>()
+        .run(|| async { step("pay", || async { Ok::<_, Error>(paid.note()) }).await })
         .await
 }
 
 /// A call that is suspended in the old store is not run anew by a mode that cannot resume it.
 #[tokio::test]
 async fn calls_with_steps_are_served_by_old_and_refused_by_both_and_new() {
-    let fleet = Fleet::new();
-    assert_eq!(checkout(&fleet.engine(Old)).await.unwrap(), 7);
     for mode in [Both, New] {
-        let fleet = Fleet::new();
-        assert!(checkout(&fleet.engine(mode)).await.is_err(), "{mode}");
+        let (fleet, paid) = (Fleet::new(), Runs::new());
+        let engine = fleet.engine(mode);
+        let refused = checkout(&engine, &paid).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Misconfigured, "{mode}: {refused}");
+        assert!(refused.to_string().contains("keeps no journals of steps"), "{mode}: {refused}");
+        // Nothing has happened, so its key is free, and the old store's processes make the call.
+        let id = engine.record_id("shop.checkout", None, &7).unwrap();
+        assert!(fleet.process(mode).load(&id).await.unwrap().is_none(), "{mode}");
+        assert_eq!(paid.count(), 0);
+        checkout(&fleet.engine(Old), &paid).await.unwrap();
+        assert_eq!(paid.count(), 1);
         assert!(fleet.process(mode).journal().is_none() && fleet.process(mode).tables().is_none());
         assert!(fleet.process(mode).due_calls().is_none());
     }

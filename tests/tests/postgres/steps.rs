@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use idempotent_core::model::{StepEntry, StepStatus};
-use idempotent_core::store::{Replaces, State, WriteStep, WriteStepOutcome};
+use idempotent_core::store::{Replaces, Scan, State, WriteStep, WriteStepOutcome};
 use idempotent_core::{Disposition, Error, Guarantee, Idempotency, Operation, Store as _, step};
 use idempotent_servers::{Postgres, Server, require};
 use idempotent_tests::Runs;
@@ -157,4 +157,23 @@ async fn of_two_late_owners_the_second_sees_what_the_first_has_settled() {
     assert_eq!(second.await.unwrap(), WriteStepOutcome::Written);
     let now = store.load(&id).await.unwrap().unwrap();
     assert_eq!((now.state, now.record), (State::Suspended, record.with_steps_settled()));
+}
+
+#[tokio::test]
+async fn a_step_with_a_status_of_a_later_version_is_in_doubt() {
+    require!(Server::Postgres);
+    let server = Postgres::builder().start().await;
+    let (engine, runs) = (Idempotency::new(migrated(patient(&server)).await), Runs::new());
+    let ends = call(&engine, "7", || async {
+        note("a", &runs).await?;
+        Err(failure().await)
+    });
+    ends.await.unwrap_err();
+    let in_doubt = async || engine.scan(&Scan::in_doubt()).await.unwrap().entries;
+    for (status, expected) in [(1, 0), (7, 1), (6, 0), (129, 1), (128, 0)] {
+        let change =
+            format!("UPDATE idempotent.records_steps SET entry = set_byte(entry, 1, {status})");
+        server.sql(&change).await;
+        assert_eq!(in_doubt().await.len(), expected, "{status}");
+    }
 }

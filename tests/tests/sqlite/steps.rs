@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use idempotent_core::store::Scan;
 use idempotent_core::{Error, Guarantee, Idempotency, Operation, step};
 use idempotent_tests::Runs;
 
@@ -73,4 +74,24 @@ async fn a_call_of_steps_commits_once_for_each_and_drops_its_journal_with_its_re
         .await
         .unwrap();
     assert_eq!(left, 0, "no journal is left");
+}
+
+#[tokio::test]
+async fn a_step_with_a_status_of_a_later_version_is_in_doubt() {
+    let database = Database::new();
+    let (engine, runs) = (Idempotency::new(database.store().await), Runs::new());
+    let ends = call(&engine, "7", || async {
+        note("a", &runs).await?;
+        Err(failure().await)
+    });
+    ends.await.unwrap_err();
+    let in_doubt = async || engine.scan(&Scan::in_doubt()).await.unwrap().entries;
+    for (status, expected) in [("01", 0), ("07", 1), ("06", 0), ("81", 1), ("80", 0)] {
+        let change = format!(
+            "UPDATE idempotent_records_steps
+            SET entry = CAST(substr(entry, 1, 1) || x'{status}' || substr(entry, 3) AS BLOB)"
+        );
+        database.run(&change).await;
+        assert_eq!(in_doubt().await.len(), expected, "{status}");
+    }
 }

@@ -1,6 +1,7 @@
 //! What the metrics say beyond how calls ended.
 
 use idempotent_core::backends::MemoryStore;
+use idempotent_core::engine::Recovery;
 use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{Disposition, Error, Guarantee, Idempotency, Operation};
 use idempotent_tests::{Fail, engine, millis, secs, settle};
@@ -96,6 +97,19 @@ async fn more_indeterminate_records_than_a_page_has_are_counted() {
         lost(&engine, CHARGE, &key.to_string()).await;
     }
     assert_eq!(engine.count_indeterminate().await.unwrap()["charge"], 1100);
+}
+
+/// An increase from nothing to one is none for a rule that compares samples.
+#[tokio::test]
+async fn a_recovery_exports_that_it_has_parked_no_call_from_its_start() {
+    let captured = Captured::start();
+    let recovery = Recovery::new(&engine()).operation("charge", |_: u32| async {});
+    let recovery = recovery.operation("refund", |_: u32| async {}).start().unwrap();
+    for operation in ["charge", "refund"] {
+        let name = format!("idempotent_parked_total{{operation={operation}}}");
+        assert_eq!(captured.metrics().get(&name), Some(&DebugValue::Counter(0)), "{name}");
+    }
+    recovery.stop().await;
 }
 
 #[tokio::test]

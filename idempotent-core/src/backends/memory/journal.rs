@@ -130,13 +130,20 @@ impl LockedId<'_> {
     /// Suspends a call that waits for its steps, if none is in doubt any more: it is due at once.
     fn end_wait_for_steps(&mut self, now: Moment) {
         let Some(slot) = self.slot().filter(|slot| slot.record.waits_for_steps()) else { return };
-        let steps = slot.kept.as_ref().and_then(|kept| kept.steps.as_ref());
-        let mut steps = steps.into_iter().flatten().map(|(_, entry)| entry);
-        if steps.all(|entry| entry.status() != StepStatus::Begun) {
+        if !slot.has_begun_step() {
             let settled = slot.record.with_steps_settled();
             self.abandon(settled, false, now);
             self.set_due(Some(now));
         }
+    }
+}
+
+impl Slot {
+    /// Whether its call has a step of which the journal knows no end.
+    pub(super) fn has_begun_step(&self) -> bool {
+        let steps = self.kept.as_ref().and_then(|kept| kept.steps.as_ref());
+        let mut steps = steps.into_iter().flatten().map(|(_, entry)| entry);
+        steps.any(|entry| entry.status() == StepStatus::Begun)
     }
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::completed::Completed;
 use super::moment::Moment;
 use super::records::Records;
+use super::slot::Slot;
 use crate::backends::shared::cache::Hash;
 use crate::model::RecordId;
 use crate::store::{Cursor, Entry, Page, Scan, State, StoreError, StoreErrorKind, Unreadable};
@@ -73,11 +74,21 @@ fn unfinished(
 ) -> Option<Part> {
     let mut first = FirstEntries::new(room, after);
     let shard_exists = records.unfinished.for_each_in(shard, |id, slot| {
-        if let Some(entry) = slot.entry(now).filter(|e| request.wants(e.state, &e.record)) {
+        // Its steps were looked at for an earlier page.
+        if first.is_before(id) {
+            return;
+        }
+        let entry = slot.entry(now).filter(|entry| request.wants(entry.state, &entry.record));
+        if let Some(entry) = entry.filter(|it| !request.in_doubt || may_be_in_doubt(slot, it)) {
             first.offer(*id, entry);
         }
     });
     shard_exists.then(|| first.into_part())
+}
+
+/// Whether somebody must say something of a call, as far as its journal tells.
+fn may_be_in_doubt(slot: &Slot, entry: &Entry) -> bool {
+    entry.state != State::Suspended || !entry.record.has_journal() || slot.has_begun_step()
 }
 
 fn completed(
@@ -109,8 +120,13 @@ impl FirstEntries {
         Self { room, after, found: BTreeMap::new(), more: false }
     }
 
+    /// Whether an entry is of an earlier page.
+    fn is_before(&self, id: &Hash) -> bool {
+        self.after.is_some_and(|after| *id <= after)
+    }
+
     fn offer(&mut self, id: Hash, entry: Entry) {
-        if self.after.is_some_and(|after| id <= after) {
+        if self.is_before(&id) {
             return;
         }
         self.found.insert(id, entry);

@@ -169,6 +169,10 @@ impl LocalStore for MemoryStore {
 
 #[async_trait]
 impl Journal for MemoryStore {
+    fn fences_by_suspend(&self) -> bool {
+        true
+    }
+
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         Ok(self.records().write_step(request, self.now()))
     }

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(i32, &str)] = &[
     (6, include_str!("../../../migrations/postgres/0006_groups.sql")),
     (7, include_str!("../../../migrations/postgres/0007_steps_in_doubt.sql")),
     (8, include_str!("../../../migrations/postgres/0008_steps_in_groups.sql")),
+    (9, include_str!("../../../migrations/postgres/0009_fenced_by_suspending.sql")),
 ];
 
 /// The lock that a process holds while it migrates. There is one for the whole database, since the stores of

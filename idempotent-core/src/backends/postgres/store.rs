@@ -190,6 +190,10 @@ impl PostgresStore {
 
 #[async_trait]
 impl Journal for PostgresStore {
+    fn fences_by_suspend(&self) -> bool {
+        true
+    }
+
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         self.0.ready().await?;
         let outcome = self.0.named(groups::write_step(&self.0, request).await)?;

@@ -182,8 +182,8 @@ impl RedisStoreBuilder {
     /// The longest that one command may take, including the wait for a connection. Default: one second.
     ///
     /// Keep it well below the shortest lease. A call of [`RedisStore`] usually sends one command. To
-    /// reserve, to complete or to release takes at most twice that, however many commands it takes, unless
-    /// it waits for [replicas](Self::min_replicas).
+    /// reserve, to complete, to release or to write a step takes at most twice that, however many commands it
+    /// takes, unless it waits for [replicas](Self::min_replicas).
     pub const fn response_timeout(mut self, timeout: Duration) -> Self {
         self.limits.response_timeout = timeout;
         self

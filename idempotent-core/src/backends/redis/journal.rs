@@ -7,6 +7,7 @@ use super::entry::{StoredValue, entry};
 use super::error::{store_error, unexpected};
 use super::key::journal_of;
 use super::lifetime::{due_millis, millis};
+use super::replicas::NeedsReplicas;
 use super::script::ScriptKeys;
 use super::shared::Shared;
 use crate::model::{MalformedRecord, RecordId, StepEntry, StepId, Token};
@@ -31,10 +32,7 @@ pub(super) async fn write_step(
     let Some(name) = request.record.journal() else { return Err(MalformedRecord::Broken.into()) };
     let key = store.keys.of(request.id);
     if is_plain(request) {
-        if let Some(outcome) = record_step(store, request, name, &key).await? {
-            return Ok(outcome);
-        }
-        return Box::pin(store.bounded(write_any_step(store, request, name, &key))).await;
+        return record_step(store, request, name, &key).await;
     }
     // Boxed, so that the future of most steps has no room for it.
     Box::pin(write_any_step(store, request, name, &key)).await
@@ -47,25 +45,47 @@ fn is_plain(request: &WriteStep<'_>) -> bool {
     request.is_marked && replaces_anything && !request.begins && request.also.is_empty()
 }
 
-/// Writes such a step. `None` if the record turns out to be another one, and the other script must decide.
+/// Writes such a step.
 async fn record_step(
     store: &Shared,
     request: &WriteStep<'_>,
     name: Token,
     key: &str,
-) -> Result<Option<WriteStepOutcome>, StoreError> {
-    let Some(head) = request.record.as_bytes().get(..HEAD) else { return Ok(None) };
+) -> Result<WriteStepOutcome, StoreError> {
+    let Some(head) = request.record.as_bytes().get(..HEAD) else {
+        return Box::pin(write_any_step(store, request, name, key)).await;
+    };
     let (step, entry) = (&request.step.as_bytes()[..], request.entry.as_bytes());
     let arguments = [head, &name.as_bytes()[..], step, entry];
     let journal = journal_of(key);
     let keys = ScriptKeys::with(key, Some(&journal), None);
     let script = &store.scripts.record_step;
-    let answer = store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1));
-    match answer.await.map_err(store_error)? {
+    let is_written: NeedsReplicas = |answer| *answer == Value::Int(1);
+    let answer =
+        store.run_known(script, keys, &arguments, is_written).await.map_err(store_error)?;
+    let is_known = answer.is_some();
+    if let Some(outcome) = answer.as_ref().map(recorded).transpose()?.flatten() {
+        return Ok(outcome);
+    }
+    let rest = async {
+        if !is_known {
+            let answer = store.run_replicated(script, keys, &arguments, is_written).await;
+            if let Some(outcome) = recorded(&answer.map_err(store_error)?)? {
+                return Ok(outcome);
+            }
+        }
+        write_any_step(store, request, name, key).await
+    };
+    Box::pin(store.bounded(rest)).await
+}
+
+/// `None` if the record turns out to be another one, and the other script must decide.
+fn recorded(answer: &Value) -> Result<Option<WriteStepOutcome>, StoreError> {
+    match answer {
         Value::Int(1) => Ok(Some(WriteStepOutcome::Written)),
         Value::Int(3) => Err(missing()),
         Value::Int(4) => Ok(None),
-        answer => Err(store_error(unexpected(&answer))),
+        answer => Err(store_error(unexpected(answer))),
     }
 }
 
@@ -190,7 +210,8 @@ pub(super) async fn resume(
     }
 }
 
-/// A write that a failover undoes costs nothing but time: the reservation lapses with its lease.
+/// A write that a failover undoes costs nothing but time: the reservation lapses with its lease. Not so what somebody says of
+/// a step, and whom that fences.
 pub(super) async fn suspend(store: &Shared, request: &Suspend<'_>) -> Result<(), StoreError> {
     let key = store.keys.of(request.id);
     let token = request.reservation.token();
@@ -212,7 +233,13 @@ pub(super) async fn suspend(store: &Shared, request: &Suspend<'_>) -> Result<(),
     }
     let journal = journal_of(&key);
     let keys = ScriptKeys::with(&key, Some(&journal), due.as_deref());
-    let answer = store.run(&store.scripts.suspend, keys, &arguments, Retry::Once).await;
+    let script = &store.scripts.suspend;
+    let is_said = !request.settles.is_empty() || request.suspended.token() != token;
+    let answer = if is_said {
+        store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1)).await
+    } else {
+        store.run(script, keys, &arguments, Retry::Once).await
+    };
     match answer.map_err(store_error)? {
         Value::Int(_) => Ok(()),
         answer => Err(store_error(unexpected(&answer))),

@@ -57,7 +57,7 @@ impl Keys {
         key.push_str(&self.prefix);
         key.push_str(name);
         key.push(':');
-        key.push_str(&URL_SAFE_NO_PAD.encode(id.hash()));
+        URL_SAFE_NO_PAD.encode_string(id.hash(), &mut key);
         key
     }
 
@@ -111,8 +111,8 @@ impl Keys {
 
 /// The key of a record's journal.
 pub(super) fn journal_of(key: &str) -> String {
-    // The prefix and the operation, with the colon behind them, which every record's key has.
-    let operation = key.rfind(':').map_or("", |colon| &key[..=colon]);
+    // The prefix and the operation, with the colon behind them, which every record's key has before its hash.
+    let operation = key.get(..key.len().saturating_sub(HASH_CHARS)).unwrap_or_default();
     let mut journal = String::with_capacity(operation.len() + key.len() + 2);
     for part in [operation, "{", key, "}"] {
         journal.push_str(part);

@@ -20,6 +20,8 @@ pub(super) struct Scripts {
     pub(super) begin_step: Script,
     pub(super) resume: Script,
     pub(super) suspend: Script,
+    /// Acts on a journal alone.
+    pub(super) is_in_doubt: Script,
     /// Reserves a call with an input.
     pub(super) reserve: Script,
     pub(super) due: Script,
@@ -85,10 +87,12 @@ impl Scripts {
             suspend: script!(
                 " flags=allow-oom",
                 "record.lua",
+                "write_again.lua",
                 "now.lua",
                 "in_doubt.lua",
                 "suspend.lua"
             ),
+            is_in_doubt: script!(" flags=no-writes,allow-oom", "is_in_doubt.lua"),
             reserve: script!("", "now.lua", "reserve.lua"),
             due: script!(" flags=no-writes,allow-oom,allow-cross-slot-keys", "now.lua", "due.lua"),
             due_in: script!(" flags=no-writes,allow-oom", "record.lua", "now.lua", "due_in.lua"),

@@ -158,18 +158,31 @@ impl Shared {
         arguments: &[&[u8]],
         needs_replicas: NeedsReplicas,
     ) -> RedisResult<Value> {
-        let key = keys.record;
-        // While replicas are missing, every command takes all the time that they are given. None is
-        // spent on a script that the server may not know.
-        if !self.lacks_replicas(key) {
-            let command = script.by_digest(keys, arguments);
-            let answer = self.write_replicated(key, &command, needs_replicas).await;
-            if !answer.as_ref().is_err_and(is_unknown_script) {
-                return answer;
-            }
+        if let Some(answer) = self.run_known(script, keys, arguments, needs_replicas).await? {
+            return Ok(answer);
         }
         let command = script.by_code(keys, arguments);
-        Box::pin(self.write_replicated(key, &command, needs_replicas)).await
+        Box::pin(self.write_replicated(keys.record, &command, needs_replicas)).await
+    }
+
+    /// The same with one command: `None` if the server may not know the script.
+    pub(super) async fn run_known(
+        &self,
+        script: &Script,
+        keys: ScriptKeys<'_>,
+        arguments: &[&[u8]],
+        needs_replicas: NeedsReplicas,
+    ) -> RedisResult<Option<Value>> {
+        // While replicas are missing, every command takes all the time that they are given. None is
+        // spent on a script that the server may not know.
+        if self.lacks_replicas(keys.record) {
+            return Ok(None);
+        }
+        let command = script.by_digest(keys, arguments);
+        match self.write_replicated(keys.record, &command, needs_replicas).await {
+            Err(error) if is_unknown_script(&error) => Ok(None),
+            answer => answer.map(Some),
+        }
     }
 
     /// Whether too few replicas had the last write to the primary of a key.

@@ -98,7 +98,8 @@ use crate::store::{
 /// The key of a record is `{prefix}{operation}:{hash}`, and that of its journal has it in braces in the place of the hash:
 /// `idem:shop.charge:{idem:shop.charge:5c83…}`. Both are in the same slot of a cluster, and a pattern of an ACL such as
 /// `~idem:*` covers both. A call with steps needs the commands `HSET`, `HSETNX`, `HGET`, `HMGET`, `HGETALL` and `UNLINK` in
-/// addition.
+/// addition, and a scan for what is [in doubt](crate::store::Scan::in_doubt) `HLEN` and `HSCAN`: without these all journals of suspended
+/// calls are sent.
 ///
 /// # Calls that recovery resumes
 ///
@@ -278,6 +279,14 @@ impl Store for RedisStore {
 
 #[async_trait]
 impl Journal for RedisStore {
+    fn response_timeout(&self) -> Option<Duration> {
+        self.0.response_timeout()
+    }
+
+    fn fences_by_suspend(&self) -> bool {
+        true
+    }
+
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         self.0.ready().await?;
         self.0.named(journal::write_step(&self.0, request).await)

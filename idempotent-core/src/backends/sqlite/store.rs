@@ -165,6 +165,10 @@ impl SqliteStore {
 
 #[async_trait]
 impl Journal for SqliteStore {
+    fn fences_by_suspend(&self) -> bool {
+        true
+    }
+
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         self.0.ready().await?;
         self.0.named(journal::write_step(&self.0, request).await)

@@ -25,15 +25,19 @@ pub(super) fn map(out: &mut Vec<u8>, length: usize) -> Result<(), Error> {
 }
 
 pub(super) fn text(out: &mut Vec<u8>, text: &str) -> Result<(), Error> {
+    // Names of fields are such texts.
     if text.len() <= FIX_TEXT {
-        // Room for both at once: names of fields are such texts.
-        out.reserve(1 + text.len());
         out.push(0xa0 | text.len() as u8);
     } else {
-        encode::write_str_len(out, count(text.len())?)?;
+        long_text(out, text.len())?;
     }
     out.extend_from_slice(text.as_bytes());
     Ok(())
+}
+
+#[inline(never)]
+fn long_text(out: &mut Vec<u8>, length: usize) -> Result<(), Error> {
+    Ok(encode::write_str_len(out, count(length)?).map(drop)?)
 }
 
 /// An integer that is not negative. The small ones are one byte.

@@ -45,6 +45,15 @@ impl Inspection {
     }
 }
 
+impl Inspection {
+    /// Keeps of the steps of a call that was found all but what they returned, which may be large: a page has many calls.
+    fn forget_results(&mut self) {
+        for (_, step) in &mut self.steps {
+            *step = step.without_result();
+        }
+    }
+}
+
 /// The steps that a run may still ask for: those that are within no other that has ended.
 pub(super) fn asked_for(
     steps: &[(StepId, StepEntry)],
@@ -89,7 +98,9 @@ impl Idempotency {
         if !found.is_in_doubt() {
             return Ok(());
         }
-        // Whoever has taken it since runs the steps that the journal says have begun.
+        found.forget_results();
+        // Whoever has taken it since runs the steps that the journal says have begun. A call of which another step was
+        // corrected meanwhile is not as it was found, either: the next scan has it.
         let now = self.admin_call(&found.id, self.store().load(&found.id)).await?;
         let is_as_found = now
             .is_some_and(|now| now.state == found.state() && now.record.token() == found.token());

@@ -7,7 +7,7 @@ use crate::engine::telemetry::Telemetry;
 use crate::error::Error;
 use crate::store::Scan;
 
-/// How many records are asked for at a time. Those that are found have their steps with them.
+/// How many records are asked for at a time. Those that are found have their steps with them, without results.
 const PAGE: usize = 200;
 
 impl Idempotency {
@@ -16,7 +16,7 @@ impl Idempotency {
     /// [resolve](Self::resolve_step) as well. With the feature `metrics` it sets the gauge
     /// `idempotent_indeterminate_records` to that.
     ///
-    /// It scans the store and loads the journals of its suspended calls, so call it every minute or so, in one process of a
+    /// It scans the store and the journals of its suspended calls, so call it every minute or so, in one process of a
     /// fleet, or where your reconciliation job runs anyway. An operation that had such records and has none any more is set to 0. The count is not exact
     /// while records come and go.
     ///

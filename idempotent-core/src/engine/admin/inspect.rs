@@ -97,8 +97,8 @@ impl Inspection {
 
     /// The [steps](crate::guide::calls_of_several_effects) that the call's journal knows, in the order in which they began, as
     /// far as their owners' clocks tell milliseconds apart: what each is called, its key, how far it has come, when that was written and how long it ran. What an
-    /// interrupted run missed is in its [last error](Self::last_error). A [scan](Idempotency::scan) does not load them, unless
-    /// it is one for [what is in doubt](Scan::in_doubt): inspect the record.
+    /// interrupted run missed is in its [last error](Self::last_error). A [scan](Idempotency::scan) has none of them, unless
+    /// it is one for [what is in doubt](Scan::in_doubt), whose entries lack what the steps returned: inspect the record.
     #[must_use]
     pub fn steps(&self) -> &[(StepId, StepEntry)] {
         &self.steps

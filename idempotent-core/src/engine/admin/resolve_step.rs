@@ -78,8 +78,12 @@ impl Idempotency {
     /// It acts only on what was [inspected](Self::inspect), on a call that nobody runs, and on a step that was
     /// [resolved](StepEntry::is_resolved): what a step itself has recorded is final. **What was done since stands**: a run
     /// that got the wrong result has gone on with it, and one that was told that the step did not happen may have run it.
-    /// Nor does it stop an owner that was taken for dead and lives: that one may still complete the call by what it was told.
-    /// Once no step of the call is in doubt, the call goes on, as with [`resolve_step`](Self::resolve_step).
+    /// An owner that was taken for dead and lives is fenced: it no longer records a step or completes the call by what it was
+    /// told, although what it has under way still happens. It may still settle a step that it began itself. A store whose
+    /// [journal](crate::store::Journal::fences_by_suspend) cannot fence it lets it complete the call. Once no step of the call is
+    /// in doubt, the call goes on, as with [`resolve_step`](Self::resolve_step). To a
+    /// [`Reconciler`](crate::engine::Reconciler) that asks about the call itself it is another one from then on: the time that
+    /// it has been in doubt, and the answers so far, count anew.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
@@ -114,7 +118,29 @@ impl Idempotency {
             return Err(refused(seen, why));
         }
         check_never(seen, entry, &resolution)?;
-        self.say_of_step(seen, step, resolution).await
+        let whole = self.with_result(seen, step, entry).await?;
+        self.say_of_step(whole.as_ref().unwrap_or(seen), step, resolution).await
+    }
+
+    /// The inspection with what the step is said to have returned, if it may lack that because it is of a scan.
+    async fn with_result(
+        &self,
+        seen: &Inspection,
+        step: &StepId,
+        entry: &StepEntry,
+    ) -> Result<Option<Inspection>, Error> {
+        if entry.status() != StepStatus::Recorded || !entry.result().is_empty() {
+            return Ok(None);
+        }
+        let is_seen = |now: &Inspection| {
+            let mut steps = now.steps.iter();
+            let is_same = steps.any(|(known, it)| known == step && it.without_result() == *entry);
+            is_same && now.token() == seen.token() && now.state() == seen.state()
+        };
+        match self.inspect(&seen.id).await? {
+            Some(now) if is_seen(&now) => Ok(Some(now)),
+            now => Err(moved_on(seen, now.as_ref().map(|now| &now.entry))),
+        }
     }
 
     fn find_step<'a>(&self, seen: &'a Inspection, step: &StepId) -> Result<&'a StepEntry, Error> {
@@ -149,6 +175,12 @@ impl Idempotency {
         let is_last = !is_in_doubt_after(seen, step, &said);
         let goes_on = is_last && !seen.is_itself_in_doubt();
         let next = if goes_on { self.free_of_doubt(seen) } else { record.clone() };
+        let journals = self.journals(seen)?;
+        // Whoever runs the call after all has gone on with what was said before.
+        let next = match entry.is_resolved() && journals.fences_by_suspend() {
+            true => self.seal(id, &next.of_token(Token::random())),
+            false => next,
+        };
         let settles = [(*step, entry.clone(), said.clone())];
         let was_stopped =
             entry.status() == StepStatus::Begun || seen.state() == State::Indeterminate;
@@ -158,7 +190,7 @@ impl Idempotency {
             false => self.due_in(id, record).await?,
         };
         let request = Suspend::new(id, record, &next).settling(&settles).due_in(due_in);
-        self.admin_call(id, self.journals(seen)?.suspend(&request)).await?;
+        self.admin_call(id, journals.suspend(&request)).await?;
         let now = self.check_said(seen, journal, step, &said).await?;
         // Others may have been resolved since this was inspected: then nobody else sees that it was the last.
         let waits = matches!(now.state(), State::Indeterminate | State::Suspended);

@@ -63,7 +63,7 @@ impl DoubtfulStep {
         self.in_doubt_for
     }
 
-    /// All that the call's record says, with its other steps.
+    /// All that the call's record says, with all its steps, but not what these returned.
     #[must_use]
     pub fn inspection(&self) -> &Inspection {
         &self.seen

@@ -84,7 +84,7 @@ pub(super) async fn write(
     let outcome = loop {
         let limit = time_left().max(Duration::from_millis(1));
         let call = store.write_step(&request);
-        match engine.0.call(Transition::WriteStep, limit, call).await {
+        match engine.0.call_of_step(Transition::WriteStep, limit, call).await {
             Ok(outcome) => break outcome,
             Err(error) if may_try_again(&error) && time_left() > pause => {
                 report(scope, &error);

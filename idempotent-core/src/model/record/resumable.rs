@@ -41,6 +41,10 @@ impl Record {
 
     /// Whether this is a reservation that a [`Recovery`](crate::engine::Recovery) has given up: once it has lapsed, its call is
     /// indeterminate until somebody [resumes](crate::Idempotency::resume) it.
+    // No flag says so, and none is needed, whatever the limit of attempts was then and is now: a call with an input is at least
+    // once, since another is refused, and a recovery counts an attempt before it gives up. Otherwise only a run that ends in
+    // doubt about its steps writes another guarantee there, if it has no journal; but the write of a step that is begun was
+    // acknowledged, so it has one.
     #[must_use]
     pub fn is_parked(&self) -> bool {
         self.has_input()
@@ -81,6 +85,13 @@ impl Record {
         bytes[3] = RUNNING;
         bytes[4..20].copy_from_slice(token.as_bytes());
         bytes[20..26].copy_from_slice(&(now.as_millis() as u64).to_le_bytes()[..6]);
+        Self(bytes[..].into())
+    }
+
+    /// This reservation as that of nobody who runs: whoever holds it by its token so far is fenced. It has no MAC.
+    pub(crate) fn of_token(&self, token: Token) -> Self {
+        let mut bytes = self.unsealed_bytes();
+        bytes[4..20].copy_from_slice(token.as_bytes());
         Self(bytes[..].into())
     }
 

@@ -203,6 +203,16 @@ impl StepEntry {
         self.0.get(start..end).unwrap_or_default()
     }
 
+    /// The same without its result, which may be large, and without the MAC, which covers it.
+    pub(crate) fn without_result(&self) -> Self {
+        let Some(end) = self.result_at().filter(|_| !self.result().is_empty()) else {
+            return self.clone();
+        };
+        let mut bytes = self.0[..end].to_vec();
+        bytes[FLAGS] &= !flag::MAC;
+        Self(bytes.into())
+    }
+
     /// This entry with its MAC, as an entry of this step in the journal of this name.
     pub(crate) fn sealed(&self, journal: Token, step: &StepId, key: &MacKey) -> Self {
         let mut bytes = self.0.to_vec();

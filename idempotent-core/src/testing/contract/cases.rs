@@ -253,6 +253,7 @@ macro_rules! __contract_cases {
                 a_write_that_takes_its_record_for_marked_marks_one_that_is_not
                 a_suspended_call_lapses_at_once_and_keeps_its_steps
                 a_call_that_was_suspended_anew_is_resumed_as_it_is_now
+                a_call_that_is_suspended_with_another_token_fences_its_late_owner
                 a_suspended_call_in_doubt_is_indeterminate_until_it_is_suspended_again
                 a_call_without_a_journal_is_released_or_abandoned_when_it_is_suspended
                 nobody_frees_a_call_with_a_journal_without_knowing_of_it

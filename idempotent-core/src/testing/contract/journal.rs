@@ -2,9 +2,9 @@
 
 use super::fixture::{Fixture, Owner, expect_answer};
 use super::journal_run::{Run, entry, recorded, require_journal, step};
-use crate::model::{Guarantee, StepStatus};
+use crate::model::{Guarantee, StepStatus, Token};
 use crate::store::{
-    CompleteOutcome, Release, RenewOutcome, Replaces, ResumeOutcome, State, Suspend,
+    CompleteOutcome, Journal, Release, RenewOutcome, Replaces, ResumeOutcome, State, Suspend,
     WithoutJournal, WriteStep, WriteStepOutcome,
 };
 
@@ -306,6 +306,43 @@ pub(super) async fn a_completed_call_has_no_journal(fixture: Fixture) {
     assert_eq!(fixture.steps(&run).await, []);
     fixture.advance(fixture.ttl() + fixture.lease()).await;
     fixture.assert_vacant().await;
+}
+
+/// As by an operator who corrects what was said of a step, and whoever has gone on with it lives.
+pub(super) async fn a_call_that_is_suspended_with_another_token_fences_its_late_owner(
+    fixture: Fixture,
+) {
+    require_journal!(fixture);
+    if !fixture.store.journal().is_some_and(Journal::fences_by_suspend) {
+        return;
+    }
+    for guarantee in [Guarantee::AtLeastOnce, Guarantee::AtMostOnce] {
+        let fixture = fixture.with_fresh_id();
+        let (run, entry) = fixture.journaled().await;
+        fixture.let_lease_expire().await;
+        let fenced = run.record.with_guarantee(guarantee).abandoned().of_token(Token::random());
+        for _ in 0..2 {
+            fixture.suspend(&run, &fenced).await;
+        }
+        let late = fixture.write(&run, "ship", &recorded(b"late")).await;
+        assert_eq!(late, WriteStepOutcome::Fenced);
+        fixture.suspend(&run, &run.record.abandoned()).await;
+        fixture.release(&run.owner).await;
+        let late = fixture.complete(&run.owner, b"late").await;
+        assert!(matches!(late, CompleteOutcome::Superseded(_)), "{late:?}");
+        assert_eq!(fixture.expect_taken().await.record, fenced);
+
+        // Whoever saw it as it is now has it go on, and resumes it.
+        let suspended = fenced.with_guarantee(Guarantee::AtLeastOnce);
+        let seen = Owner { reservation: fenced };
+        fixture.suspend(&Run { record: suspended.clone(), owner: seen }, &suspended).await;
+        let next = Run::next(&fixture, &run);
+        assert!(matches!(
+            fixture.resume(&run.seen_as(&suspended), &next).await,
+            ResumeOutcome::Won
+        ));
+        assert_eq!(fixture.steps(&next).await, [(step(&fixture, "charge"), entry)]);
+    }
 }
 
 pub(super) async fn another_runs_result_does_not_complete_a_suspended_call(fixture: Fixture) {

@@ -66,6 +66,10 @@ impl BrokenStore {
 
 #[async_trait::async_trait]
 impl Journal for BrokenStore {
+    fn fences_by_suspend(&self) -> bool {
+        true
+    }
+
     async fn write_step(&self, request: &WriteStep<'_>) -> Result<WriteStepOutcome, StoreError> {
         let store = &self.store;
         let before = self.stored(request.id);
@@ -185,6 +189,13 @@ impl Journal for BrokenStore {
             }
             Flaw::SuspendSettlesNothing => {
                 asked.settles = &[];
+                self.store.suspend(&asked).await
+            }
+            Flaw::SuspendKeepsTheToken => {
+                let mut bytes = request.suspended.as_bytes().to_vec();
+                bytes[4..20].copy_from_slice(request.reservation.token().as_bytes());
+                let kept = Record::from_bytes(&bytes).expect("it has another token");
+                asked.suspended = &kept;
                 self.store.suspend(&asked).await
             }
             Flaw::SuspendIgnoresTheDueTime => {

@@ -138,6 +138,7 @@ pub(crate) enum Flaw {
     ResumeRefusesItsOwnToken,
     SuspendKeepsTheLease,
     SuspendSettlesNothing,
+    SuspendKeepsTheToken,
     SuspendReleasesEverything,
     SuspendForgetsTheJournal,
     ReserveWinsOverAJournal,

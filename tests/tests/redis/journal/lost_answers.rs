@@ -1,7 +1,12 @@
 //! Requests about journals whose answers are lost, or which are lost themselves: each is sent again, and changes nothing
 //! twice.
 
-use idempotent_core::store::{ResumeOutcome, State, Store, WriteStepOutcome};
+use std::time::Duration;
+
+use idempotent_core::backends::RedisStore;
+use idempotent_core::store::{
+    Journal as _, ResumeOutcome, State, Store, WriteStep, WriteStepOutcome,
+};
 use idempotent_servers::{Flavor, Server, TcpProxy, require};
 
 use super::run::{BEGUN, Behind, RECORDED, Run, entry};
@@ -122,4 +127,21 @@ async fn a_server_that_forgot_its_scripts_keeps_journals_all_the_same() {
     next.attempt.record(&at.store, &next.record, b"result").await;
     forget().await;
     assert!(at.store.purge(&next.attempt.id).await.unwrap());
+}
+
+/// No engine sets a timer of its own for it.
+#[tokio::test]
+async fn a_step_on_a_server_that_has_stalled_ends_in_the_stores_own_time() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let store = RedisStore::builder(at.proxy.redis_url());
+    let store = store.response_timeout(Duration::from_millis(200)).connect().await.unwrap();
+    let run = Run::with_a_step(&store).await;
+    let (ship, recorded) = (run.step("ship"), entry(RECORDED, 2));
+    let request = WriteStep::new(&run.attempt.id, &run.record, &ship, &recorded);
+    at.proxy.stall();
+    for request in [request, request.marked()] {
+        let ended = tokio::time::timeout(Duration::from_secs(10), store.write_step(&request)).await;
+        ended.expect("it ends by itself").unwrap_err();
+    }
 }

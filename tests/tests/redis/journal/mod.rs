@@ -3,6 +3,7 @@
 mod cluster;
 mod commands;
 mod evicted;
+mod in_doubt;
 mod lifetimes;
 mod lost_answers;
 mod marked;

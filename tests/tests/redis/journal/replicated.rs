@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use idempotent_core::backends::RedisStore;
-use idempotent_core::store::{ResumeOutcome, WriteStepOutcome};
+use idempotent_core::model::{Record, Token};
+use idempotent_core::store::{
+    Journal as _, ResumeOutcome, State, Store as _, Suspend, WriteStepOutcome,
+};
 use idempotent_core::{ErrorKind, Idempotency, Operation};
 use idempotent_servers::{Flavor, Server, require};
 use idempotent_tests::Runs;
@@ -76,4 +79,31 @@ async fn a_step_at_most_once_does_not_start_before_replicas_know_that_it_begins(
     group.wait_for(1).await;
     let begun = run.start(&store, "pay", &entry(BEGUN, 1)).await.unwrap();
     assert_eq!(begun, WriteStepOutcome::Written);
+}
+
+/// As by an operator who corrects what was said of a step: the owner that is fenced must not come back with a failover.
+#[tokio::test]
+async fn who_fences_an_owner_is_told_so_once_the_replica_knows_it() {
+    require!(Server::Redis);
+    let group = ReplicaGroup::start(1).await;
+    let store = connect(&group).await;
+    let run = Run::with_a_step(&store).await;
+    let suspended = of_token(&run.record.abandoned(), Token::random());
+    let request = Suspend::new(&run.attempt.id, &run.record, &suspended);
+    group.leave(0).await;
+    // The second time it finds that it was there.
+    for _ in 0..2 {
+        assert_short(&store.suspend(&request).await.unwrap_err(), 0, 1);
+    }
+    group.join(0).await;
+    group.wait_for(1).await;
+    store.suspend(&request).await.unwrap();
+    let found = store.load(&run.attempt.id).await.unwrap().unwrap();
+    assert_eq!((found.state, found.record), (State::Suspended, suspended));
+}
+
+fn of_token(record: &Record, token: Token) -> Record {
+    let mut bytes = record.as_bytes().to_vec();
+    bytes[4..20].copy_from_slice(token.as_bytes());
+    Record::from_bytes(&bytes).unwrap()
 }

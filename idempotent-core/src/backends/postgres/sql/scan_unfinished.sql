@@ -26,6 +26,7 @@ WITH looked AS MATERIALIZED (
             SELECT FROM "idempotent"."records_steps" AS s
             WHERE s.journal = looked.journal AND (
                 get_byte(s.entry, 1) = 0 OR get_byte(s.entry, 0) <> 1 OR get_byte(s.entry, 2) > 15
+                OR get_byte(s.entry, 1) > 6 AND get_byte(s.entry, 1) <> 128
             )
         ))
     ORDER BY id

@@ -4,6 +4,7 @@
 use redis::Pipeline;
 
 use super::ahead::{Ahead, begin};
+use super::in_doubt::{Looked, leave_out_settled};
 use crate::backends::redis::connection::Node;
 use crate::backends::redis::entry::{self, StoredValue};
 use crate::backends::redis::error::store_error;
@@ -41,6 +42,22 @@ pub(super) fn wants_completed(request: &Scan) -> bool {
 
 /// Adds the entries of keys to a page.
 pub(super) async fn load(
+    store: &Shared,
+    node: &Node,
+    request: &Scan,
+    keys: Vec<Key>,
+    page: &mut Page,
+    looked: &mut Looked,
+) -> Result<(), StoreError> {
+    let before = page.entries.len();
+    load_all(store, node, request, keys, page).await?;
+    if request.in_doubt {
+        leave_out_settled(store, node, &mut page.entries, before, looked).await?;
+    }
+    Ok(())
+}
+
+async fn load_all(
     store: &Shared,
     node: &Node,
     request: &Scan,

@@ -3,6 +3,7 @@
 use redis::{Pipeline, Value};
 
 use super::ahead::begin;
+use super::in_doubt::Looked;
 use super::loading::{Key, load, wants_completed};
 use super::position::ScanPosition;
 use crate::backends::redis::connection::Node;
@@ -35,7 +36,8 @@ pub(in crate::backends::redis) async fn scan(
     let position = ScanPosition::new(request.cursor.as_ref(), primaries)?;
     let glob = store.keys.glob(request.operation.as_deref(), request.hash_prefix.as_ref());
     let mut count = request.limit.clamp(SMALLEST_STEP, LARGEST_STEP);
-    let mut found = Page::new(Vec::new(), None);
+    let (mut found, mut looked) = (Page::new(Vec::new(), None), Looked::default());
+    let limit = request.limit.max(1);
     let mut step = take_step(store, request, &glob, count, position).await?;
     for steps in 1.. {
         let Step { node: Some(node), keys, position } = step else { break };
@@ -43,17 +45,20 @@ pub(in crate::backends::redis) async fn scan(
         if keys.is_empty() {
             count = (count * 2).min(LARGEST_STEP);
         }
-        let is_full = |entries: usize| steps == MAX_STEPS || entries >= request.limit.max(1);
-        step = if is_full(found.entries.len() + keys.len()) {
-            load(store, &node, request, keys, &mut found).await?;
-            if is_full(found.entries.len()) {
+        let is_full = |entries: usize, looked: &Looked| {
+            steps == MAX_STEPS || entries >= limit || looked.is_enough(limit)
+        };
+        // Of what is in doubt, only looking tells how long that takes.
+        step = if request.in_doubt || is_full(found.entries.len() + keys.len(), &looked) {
+            load(store, &node, request, keys, &mut found, &mut looked).await?;
+            if is_full(found.entries.len(), &looked) {
                 found.next = position.cursor();
                 break;
             }
             take_step(store, request, &glob, count, position).await?
         } else {
             let next = begin(take_step(store, request, &glob, count, position)).await;
-            load(store, &node, request, keys, &mut found).await?;
+            load(store, &node, request, keys, &mut found, &mut looked).await?;
             next.await?
         };
     }

@@ -2,10 +2,19 @@
 -- if the lease ends now, the record to write in place of a reservation without a journal or nothing to release it, and
 -- triples: a step, the entry that is replaced, and by which. For a call with an input at last: in how many ms it is due or
 -- nothing, and its entry in the index. A record that waits for steps suspends at once if none of them is in doubt.
--- Returns 1: written. 0: there is no such reservation, or it has a journal that the record to write does not know.
+-- Returns 1: written, now or before. 0: there is no such reservation, or it has a journal that the record to write does not know.
 local head = redis.call('GETRANGE', KEYS[1], 0, 39)
-if not is_reservation(head) or string.sub(head, 5, 20) ~= ARGV[1] then
+if not is_reservation(head) then
   return 0
+end
+local token = string.sub(head, 5, 20)
+if token ~= ARGV[1] then
+  -- This came before, and fenced the owner: what it wrote then may not be on the replicas yet.
+  if token ~= string.sub(ARGV[2], 5, 20) then
+    return 0
+  end
+  write_again(KEYS[1], head)
+  return 1
 end
 local keeps, record, ends_now = has_journal(head), ARGV[2], ARGV[3] == '1'
 local triples_end = KEYS[3] and #ARGV - 2 or #ARGV

@@ -5,6 +5,7 @@ SELECT iif((?3 IS NULL OR operation = ?3) AND (NOT ?4 OR guarantee <> 3 OR coale
     SELECT 1 FROM "idempotent_records_steps" AS s
     WHERE s.journal = "idempotent_records".journal AND (
         substr(s.entry, 2, 1) = x'00' OR substr(s.entry, 1, 1) <> x'01' OR substr(s.entry, 3, 1) > x'0f'
+        OR substr(s.entry, 2, 1) > x'06' AND substr(s.entry, 2, 1) <> x'80'
     )
 )), record, NULL), lapses_at - {now}, retention, expires_at - {now}, id, operation
 FROM "idempotent_records"
