@@ -1,12 +1,12 @@
 //! One transaction of several messages, one after the other.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
-use sqlx::Database;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
-use super::attempt::{Attempted, ROLLBACK, Uncommitted};
+use super::attempt::{Attempted, Uncommitted, roll_back};
 use super::handler::InboxHandler;
 use super::pool::InboxPool;
 use super::slot::Slot;
@@ -16,7 +16,8 @@ use crate::consumer::context::{Context, Stage};
 use crate::consumer::keep_alive::{KeptHandle, ends_at};
 use crate::consumer::message::Message;
 use crate::error::{Error, ErrorKind};
-use crate::store::Transaction;
+use crate::model::RecordId;
+use crate::store::SharedRecords as _;
 
 /// How long a group may run at most, and how long a message by itself keeps others waiting, so that those whose
 /// handlers are stuck do not hold up the rest. Messages that are handled again one by one have all of `max_run`.
@@ -103,7 +104,9 @@ impl Context {
         let left = until.saturating_duration_since(Instant::now());
         let begun = self.begin_within(pool, Some(left)).await;
         let tx = begun.map_err(|_| "the database does not answer")?;
-        let (mut slot, mut ended) = (Slot(Some(tx)), Vec::with_capacity(members.len()));
+        let (mut slot, mut ended) = (Slot::<P>::new(tx), Vec::with_capacity(members.len()));
+        let ids = members.iter().filter_map(|member| member.call.record_id()).collect();
+        self.share(&mut slot, ids).await?;
         for member in members {
             if self.has_reached(Stage::Stopping) {
                 ended.push(Together::NotStarted);
@@ -112,8 +115,8 @@ impl Context {
             match self.member_within(&mut slot, handler, member, until).await {
                 Ok(end) => ended.push(end),
                 Err(why) => {
-                    if let Some(tx) = slot.0.take() {
-                        let _ = timeout(ROLLBACK, tx.rollback()).await;
+                    if let Some(tx) = slot.tx.take() {
+                        roll_back(tx).await;
                     }
                     if !matches!(why, Uncommitted::Halted) {
                         return Err(why.as_str());
@@ -123,22 +126,68 @@ impl Context {
                 }
             }
         }
-        let tx = slot.0.take().ok_or("something still has the transaction")?;
-        let committed = self.commit_within::<P, H::Err>(tx).await;
-        committed.map(|()| ended).map_err(|why| why.as_str())
+        self.commit_together(slot, ended.iter().any(Together::has_run)).await.map(|()| ended)
+    }
+
+    /// Has the messages with these ids share their records, if the database can.
+    async fn share<P: InboxPool>(
+        &self,
+        slot: &mut Slot<P>,
+        ids: Vec<RecordId>,
+    ) -> Result<(), &'static str> {
+        let (Some(tx), Some(tables)) = (&mut slot.tx, self.settings.engine.store().tables()) else {
+            return Ok(());
+        };
+        let limit = self.settings.engine.settings().store_timeout;
+        match timeout(limit, P::share(tx, tables, &ids)).await {
+            Ok(Ok(shared)) => {
+                slot.shared = shared;
+                Ok(())
+            }
+            _ => Err("the database does not answer, or refuses what the group begins with"),
+        }
+    }
+
+    /// Commits what the handlers did and its records, if any of them has run.
+    async fn commit_together<P: InboxPool>(
+        &self,
+        mut slot: Slot<P>,
+        has_run: bool,
+    ) -> Result<(), &'static str> {
+        let mut tx = slot.tx.take().ok_or("something still has the transaction")?;
+        if !has_run {
+            roll_back(tx).await;
+            return Ok(());
+        }
+        let is_complete = slot.shared.is_some();
+        if let (Some(mut shared), Some(tables)) =
+            (slot.shared, self.settings.engine.store().tables())
+        {
+            let limit = self.settings.engine.settings().store_timeout;
+            match timeout(limit, shared.write(&mut tx, tables)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) => {
+                    roll_back(tx).await;
+                    return Err("the records of its messages are refused");
+                }
+                Err(_) => return Err("the database does not answer"),
+            }
+        }
+        let committed = self.commit_within::<P, Infallible>(tx, is_complete).await;
+        committed.map_err(|why| why.as_str())
     }
 
     /// Handles one of them. An error ends the transaction.
-    async fn member_within<DB, H, A>(
+    async fn member_within<P, H, A>(
         &self,
-        slot: &mut Slot<DB>,
+        slot: &mut Slot<P>,
         handler: &H,
         member: Member<H::Input>,
         until: Instant,
     ) -> Result<Together, Uncommitted<H::Err>>
     where
-        DB: Database<Connection: Transaction>,
-        H: InboxHandler<DB, A>,
+        P: InboxPool,
+        H: InboxHandler<P::Database, A>,
     {
         let (start, mut has_run) = (Instant::now(), false);
         let Member { message, call, input, span, .. } = member;
@@ -168,6 +217,10 @@ fn leaves_it_alone(error: &Error) -> bool {
 }
 
 impl Together {
+    const fn has_run(&self) -> bool {
+        matches!(self, Self::Committed { has_run: true, .. })
+    }
+
     /// What that means if the transaction is rolled back since its consumer stops.
     fn rolled_back(self) -> Self {
         match self {

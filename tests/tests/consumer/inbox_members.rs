@@ -1,0 +1,114 @@
+//! What one message of a group on PostgreSQL could do to the others: nothing that is recorded as done is undone.
+
+use std::sync::OnceLock;
+
+use idempotent_core::Idempotency;
+use idempotent_core::consumer::{Consumer, DeliveryOutcome};
+use idempotent_core::testing::sources::TestBroker;
+use idempotent_servers::{Server, require};
+use sqlx::Connection as _;
+
+use crate::inbox::postgres_shop;
+use crate::inbox_group_harness::{
+    Behaviour, Failure, Tx, effect, effects, handle_as_a_group, once,
+};
+
+#[tokio::test]
+async fn a_savepoint_that_one_handler_leaves_lets_no_other_undo_what_is_recorded() {
+    require!(Server::Postgres);
+    let shop = postgres_shop().await;
+    let leaves: Behaviour = |id, mut tx| {
+        Box::pin(async move {
+            let text = match id.as_str() {
+                "leaves" => "SAVEPOINT left",
+                "undoes" => "ROLLBACK TO SAVEPOINT left",
+                _ => "SELECT 1",
+            };
+            sqlx::raw_sql(text).execute(&mut **tx).await?;
+            Ok(())
+        })
+    };
+    let ids = ["leaves", "2", "undoes", "4"];
+    let handled = handle_as_a_group((&shop.engine, &shop.pool), &ids, leaves).await;
+    assert_eq!(handled.effects, once(["leaves", "2", "4"]));
+    assert_eq!(handled.parked, ["undoes"]);
+    assert_eq!(handled.of("2"), [DeliveryOutcome::Executed]);
+}
+
+/// A handler that begins a transaction within its own, and forgets it: sqlx goes on to count it.
+fn forgets(
+    id: String,
+    mut tx: Tx,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+    Box::pin(async move {
+        if id == "forgets" {
+            std::mem::forget((**tx).begin().await?);
+        }
+        Ok(())
+    })
+}
+
+#[tokio::test]
+async fn a_nested_transaction_that_one_handler_forgets_costs_no_message_its_effect() {
+    require!(Server::Postgres);
+    let shop = postgres_shop().await;
+    let ids = ["1", "forgets", "2", "3"];
+    let handled = handle_as_a_group((&shop.engine, &shop.pool), &ids, forgets).await;
+    assert_eq!(handled.effects, once(["1", "forgets", "2", "3"]));
+    assert!(handled.parked.is_empty(), "{:?}", handled.parked);
+    // Its connections can be used again.
+    let more = handle_as_a_group((&shop.engine, &shop.pool), &["4", "5"], forgets).await;
+    assert_eq!(more.effects, once(["1", "2", "3", "4", "5", "forgets"]));
+}
+
+#[tokio::test]
+async fn a_nested_transaction_that_the_handler_of_a_message_by_itself_forgets_is_committed() {
+    require!(Server::Postgres);
+    let (shop, broker) = (postgres_shop().await, TestBroker::new());
+    let consumer = Consumer::builder("shop.ship", &shop.engine).within(shop.pool.clone()).handler(
+        |id: String, mut tx: Tx| async move {
+            effect(&mut tx, &id).await?;
+            forgets("forgets".to_owned(), tx).await
+        },
+    );
+    for id in ["1", "2", "3"] {
+        broker.publish(id, id);
+    }
+    consumer.run(broker.source(), broker.until_settled(3)).await.unwrap();
+    assert_eq!(effects(&shop.pool).await, once(["1", "2", "3"]));
+    assert!(broker.parked().is_empty());
+}
+
+#[tokio::test]
+async fn a_group_one_of_whose_records_cannot_be_written_is_undone_and_its_messages_are_handled_singly()
+ {
+    require!(Server::Postgres);
+    let shop = postgres_shop().await;
+    // A call outside of a transaction does not ask who is at work on the id, and completes it meanwhile.
+    let elsewhere: Behaviour = |id, tx| {
+        Box::pin(async move {
+            if id == "taken" {
+                complete_elsewhere().await?;
+            }
+            drop(tx);
+            Ok(())
+        })
+    };
+    ELSEWHERE.get_or_init(|| shop.engine.clone());
+    let ids = ["1", "taken", "1", "2", "taken"];
+    let handled = handle_as_a_group((&shop.engine, &shop.pool), &ids, elsewhere).await;
+    assert_eq!(handled.effects, once(["1", "2"]));
+    assert_eq!(handled.of("1"), [DeliveryOutcome::Executed, DeliveryOutcome::Replayed]);
+    assert_eq!(handled.of("taken"), [DeliveryOutcome::Replayed, DeliveryOutcome::Replayed]);
+    assert!(handled.parked.is_empty(), "{:?}", handled.parked);
+}
+
+static ELSEWHERE: OnceLock<Idempotency> = OnceLock::new();
+
+async fn complete_elsewhere() -> Result<(), Failure> {
+    let (engine, broker) = (ELSEWHERE.get().ok_or("there is no engine")?, TestBroker::new());
+    let consumer =
+        Consumer::builder("shop.ship", engine).handler(|_: String| async { Ok::<_, Failure>(()) });
+    broker.publish("taken", "taken");
+    Ok(consumer.run(broker.source(), broker.until_settled(1)).await?)
+}
