@@ -24,7 +24,7 @@ use crate::inbox_group_harness::{
 };
 
 #[tokio::test]
-async fn a_message_costs_five_messages_to_the_server_and_a_replay_three() {
+async fn a_message_costs_five_messages_to_the_server_and_a_copy_of_it_four() {
     require!(Server::Postgres);
     let ((server, engine, pool), broker) = (logged(1).await, TestBroker::new());
     let consumer = Consumer::builder("shop.ship", &engine)
@@ -34,7 +34,7 @@ async fn a_message_costs_five_messages_to_the_server_and_a_replay_three() {
     consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
     broker.publish("7", "7");
     consumer.run(broker.source(), broker.until_settled(2)).await.unwrap();
-    let expected = ["SELECT INSERT UPDATE COMMIT", "SELECT ROLLBACK"];
+    let expected = ["INSERT INSERT UPDATE COMMIT", "INSERT SELECT ROLLBACK"];
     assert_eq!(transactions(&server), expected);
 }
 

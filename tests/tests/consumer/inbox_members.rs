@@ -6,6 +6,7 @@ use idempotent_core::Idempotency;
 use idempotent_core::consumer::{Consumer, DeliveryOutcome};
 use idempotent_core::testing::sources::TestBroker;
 use idempotent_servers::{Server, require};
+use idempotent_tests::secs;
 use sqlx::Connection as _;
 
 use crate::inbox::postgres_shop;
@@ -20,8 +21,8 @@ async fn a_savepoint_that_one_handler_leaves_lets_no_other_undo_what_is_recorded
     let leaves: Behaviour = |id, mut tx| {
         Box::pin(async move {
             let text = match id.as_str() {
-                "leaves" => "SAVEPOINT left",
-                "undoes" => "ROLLBACK TO SAVEPOINT left",
+                "leaves" => "SAVEPOINT leftover",
+                "undoes" => "ROLLBACK TO SAVEPOINT leftover",
                 _ => "SELECT 1",
             };
             sqlx::raw_sql(text).execute(&mut **tx).await?;
@@ -30,7 +31,7 @@ async fn a_savepoint_that_one_handler_leaves_lets_no_other_undo_what_is_recorded
     };
     let ids = ["leaves", "2", "undoes", "4"];
     let handled = handle_as_a_group((&shop.engine, &shop.pool), &ids, leaves).await;
-    assert_eq!(handled.effects, once(["leaves", "2", "4"]));
+    assert_eq!(handled.effects, once(["leaves", "2", "4"]), "{:?}", handled.ends.all());
     assert_eq!(handled.parked, ["undoes"]);
     assert_eq!(handled.of("2"), [DeliveryOutcome::Executed]);
 }
@@ -57,8 +58,19 @@ async fn a_nested_transaction_that_one_handler_forgets_costs_no_message_its_effe
     assert_eq!(handled.effects, once(["1", "forgets", "2", "3"]));
     assert!(handled.parked.is_empty(), "{:?}", handled.parked);
     // Its connections can be used again.
-    let more = handle_as_a_group((&shop.engine, &shop.pool), &["4", "5"], forgets).await;
-    assert_eq!(more.effects, once(["1", "2", "3", "4", "5", "forgets"]));
+    let broker = TestBroker::new();
+    let consumer = Consumer::builder("shop.ship", &shop.engine)
+        .within(shop.pool.clone())
+        .handler(|id: String, mut tx: Tx| async move { effect(&mut tx, &id).await });
+    for id in ["4", "5", "6"] {
+        broker.publish(id, id);
+    }
+    let settled = tokio::time::timeout(secs(60), broker.until_settled(3));
+    consumer
+        .run(broker.source(), async { settled.await.expect("they are settled") })
+        .await
+        .unwrap();
+    assert_eq!(effects(&shop.pool).await, once(["1", "2", "3", "4", "5", "6", "forgets"]));
 }
 
 #[tokio::test]

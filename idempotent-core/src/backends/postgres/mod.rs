@@ -71,7 +71,7 @@ pub use self::store::PostgresStore;
 pub(crate) use self::table_names::TableNames;
 #[cfg(feature = "consumer")]
 pub(crate) use self::transaction::{
-    GroupRecords, begin_transaction, commit_transaction, complete_last,
+    GroupRecords, begin_transaction, commit_transaction, complete_last, reserve_vacant,
 };
 pub use self::transaction::{
     LentTransaction, NotCommitted, RetryTransaction, retry_transaction, transact,

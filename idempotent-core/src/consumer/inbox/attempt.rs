@@ -98,7 +98,7 @@ impl Context {
         H: InboxHandler<P::Database, A>,
     {
         let tx = self.begin_within(pool, None).await.map_err(Uncommitted::Begin)?;
-        let mut slot = Slot::<P>::new(tx);
+        let mut slot = Slot::<P>::of(attempted.message, tx);
         let called = self.call_within(&mut slot, attempted, (call, input), None, has_run).await;
         let has_run = *has_run;
         match (called, slot.tx.take()) {

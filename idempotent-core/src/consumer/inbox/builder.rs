@@ -80,7 +80,9 @@ impl ConsumerBuilder {
     ///   unless its error is judged to be [`Permanent`](Failure::Permanent) or a [`RetryAfter`](Failure::RetryAfter). If the
     ///   database answers right after that, as it does when the handler has lost another one, the handler runs again, and
     ///   the third time counts as a failed attempt.
-    /// * The handler ends the transaction itself, with a `ROLLBACK` or a nested `begin` that it drops halfway: a failed attempt.
+    /// * The handler ends the transaction itself, with a `COMMIT`, which the database refuses, a `ROLLBACK`, or a nested `begin` that it drops
+    ///   halfway: a failed attempt.
+    /// * The handler leaves a savepoint open, or forgets a nested transaction of sqlx: what it did is committed.
     /// * A statement has failed, and the handler returns `Ok` nevertheless: PostgreSQL commits nothing then, so that is a
     ///   failed attempt.
     ///
@@ -134,6 +136,10 @@ impl<P: InboxPool> InboxBuilder<P> {
     ///   that fails, or one whose answer is lost, each message of the group is handled again in a transaction of its own.
     ///   So only the one that fails there is retried or parked, and no attempt of another one is counted. But
     ///   the handlers of all of them have run once more: what they do outside of the transaction happens again.
+    /// * PostgreSQL is asked about all messages of a group by one statement, before the first handler runs, and their results are
+    ///   written by one, after the last. In between, each message costs what its handler sends, and one round trip that releases a
+    ///   savepoint around it: so no handler can undo what another one did. Until the results are written, the database refuses
+    ///   to commit, also for a handler that runs `COMMIT`.
     /// * Messages that were delivered before, whatever for, have a transaction of their own, and so has one whose broker does not
     ///   say that this is its [first delivery](crate::consumer::Message::delivery_count). So one that fails again and again, or
     ///   takes its process down, does so alone.

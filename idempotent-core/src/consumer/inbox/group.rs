@@ -104,7 +104,7 @@ impl Context {
         let left = until.saturating_duration_since(Instant::now());
         let begun = self.begin_within(pool, Some(left)).await;
         let tx = begun.map_err(|_| "the database does not answer")?;
-        let (mut slot, mut ended) = (Slot::<P>::new(tx), Vec::with_capacity(members.len()));
+        let (mut slot, mut ended) = (Slot::<P>::of_group(tx), Vec::with_capacity(members.len()));
         let ids = members.iter().filter_map(|member| member.call.record_id()).collect();
         self.share(&mut slot, ids).await?;
         for member in members {

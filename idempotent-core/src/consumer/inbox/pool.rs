@@ -7,7 +7,10 @@ use std::time::Duration;
 use sqlx::{Database, Error, Transaction as SqlTransaction};
 
 use crate::model::RecordId;
-use crate::store::{Complete, SharedRecords, StoreError, Transaction, TransactionContext};
+use crate::store::{
+    Complete, Reserve, SharedRecords, StoreError, Transaction, TransactionContext,
+    TransactionReserveOutcome,
+};
 
 mod sealed {
     pub trait Sealed {}
@@ -42,6 +45,14 @@ pub trait InboxPool: sealed::Sealed + Clone + Send + Sync + 'static {
         tables: &(dyn Any + Send + Sync),
         ids: &[RecordId],
     ) -> impl Future<Output = Result<Option<Self::Shared>, StoreError>> + Send;
+
+    /// Reserves an id that is most likely vacant, where that can be had for less; `None` if it has to be asked otherwise.
+    #[doc(hidden)]
+    fn reserve_vacant(
+        connection: &mut <Self::Database as Database>::Connection,
+        context: &TransactionContext<'_>,
+        request: &Reserve<'_>,
+    ) -> impl Future<Output = Result<Option<TransactionReserveOutcome>, StoreError>> + Send;
 
     /// Completes a call by the last statement before the commit. Whether nothing is left but to commit.
     #[doc(hidden)]
@@ -80,10 +91,12 @@ mod postgres {
 
     use super::InboxPool;
     use crate::backends::postgres::{
-        GroupRecords, begin_transaction, commit_transaction, complete_last, is_away,
+        GroupRecords, begin_transaction, commit_transaction, complete_last, is_away, reserve_vacant,
     };
     use crate::model::RecordId;
-    use crate::store::{Complete, StoreError, TransactionContext};
+    use crate::store::{
+        Complete, Reserve, StoreError, TransactionContext, TransactionReserveOutcome,
+    };
 
     impl super::sealed::Sealed for PgPool {}
 
@@ -108,6 +121,14 @@ mod postgres {
             ids: &[RecordId],
         ) -> Result<Option<GroupRecords>, StoreError> {
             GroupRecords::begin(connection, tables, ids).await.map(Some)
+        }
+
+        async fn reserve_vacant(
+            connection: &mut PgConnection,
+            context: &TransactionContext<'_>,
+            request: &Reserve<'_>,
+        ) -> Result<Option<TransactionReserveOutcome>, StoreError> {
+            reserve_vacant(connection, context, request).await
         }
 
         async fn complete_last(
@@ -154,7 +175,7 @@ mod sqlite {
     use crate::backends::sqlite::begin_transaction;
     use crate::model::RecordId;
     use crate::store::{
-        Complete, SharedRecords, StoreError, Transaction as _, TransactionContext,
+        Complete, Reserve, SharedRecords, StoreError, Transaction as _, TransactionContext,
         TransactionReserveOutcome,
     };
 
@@ -209,6 +230,14 @@ mod sqlite {
             _: &(dyn Any + Send + Sync),
             _: &[RecordId],
         ) -> Result<Option<NotShared>, StoreError> {
+            Ok(None)
+        }
+
+        async fn reserve_vacant(
+            _: &mut SqliteConnection,
+            _: &TransactionContext<'_>,
+            _: &Reserve<'_>,
+        ) -> Result<Option<TransactionReserveOutcome>, StoreError> {
             Ok(None)
         }
 

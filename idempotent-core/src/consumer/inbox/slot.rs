@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Database, Transaction as SqlTransaction};
+use sqlx::Transaction as SqlTransaction;
 
 use super::pool::InboxPool;
+use crate::consumer::message::Message;
 use crate::store::{
     Complete, Release, Reserve, SharedRecords as _, StoreError, StoreErrorKind, Transaction,
     TransactionContext, TransactionReserveOutcome,
@@ -17,17 +18,22 @@ pub(super) struct Slot<P: InboxPool> {
     pub(super) tx: Option<SqlTransaction<'static, P::Database>>,
     /// The records of a group, where they are written together.
     pub(super) shared: Option<P::Shared>,
+    /// Whether it is most likely that nothing stands at the message's id.
+    is_first_delivery: bool,
     /// Whether nothing is left but to commit it.
     pub(super) is_complete: bool,
 }
 
 impl<P: InboxPool> Slot<P> {
-    pub(super) const fn new(tx: SqlTransaction<'static, P::Database>) -> Self {
-        Self { tx: Some(tx), shared: None, is_complete: false }
+    /// Of one message.
+    pub(super) fn of(message: &Message, tx: SqlTransaction<'static, P::Database>) -> Self {
+        let is_first_delivery = message.delivery_count().is_none_or(|count| count <= 1);
+        Self { tx: Some(tx), shared: None, is_first_delivery, is_complete: false }
     }
 
-    fn connection(&mut self) -> Result<&mut <P::Database as Database>::Connection, StoreError> {
-        self.tx.as_deref_mut().ok_or_else(gone)
+    /// Of a group.
+    pub(super) const fn of_group(tx: SqlTransaction<'static, P::Database>) -> Self {
+        Self { tx: Some(tx), shared: None, is_first_delivery: false, is_complete: false }
     }
 }
 
@@ -47,7 +53,14 @@ impl<P: InboxPool> Transaction for Slot<P> {
         if let Some(known) = shared.and_then(|shared| shared.reserve(request.id)) {
             return Ok(known);
         }
-        self.connection()?.reserve(&context.without_undo(), request, wait).await
+        let (connection, context) =
+            (self.tx.as_deref_mut().ok_or_else(gone)?, context.without_undo());
+        if self.is_first_delivery {
+            if let Some(won) = P::reserve_vacant(connection, &context, request).await? {
+                return Ok(won);
+            }
+        }
+        connection.reserve(&context, request, wait).await
     }
 
     /// What a failed call did is undone with the transaction.

@@ -94,6 +94,32 @@ impl Transaction for PgConnection {
     }
 }
 
+/// Reserves an id that is most likely vacant, by a statement that costs less than one that may find something else. `None` if
+/// it is not won like this, which says nothing about it.
+#[cfg(feature = "consumer")]
+pub(crate) async fn reserve_vacant(
+    connection: &mut PgConnection,
+    context: &TransactionContext<'_>,
+    request: &Reserve<'_>,
+) -> Result<Option<TransactionReserveOutcome>, StoreError> {
+    let tables: &TransactionStatements = tables_of(context.tables, DATABASE)?;
+    let record = request.record();
+    let query = sqlx::query(tables.reserve_vacant())
+        .bind(&request.id.hash()[..])
+        .bind(&record.token().as_bytes()[..])
+        .bind(record.operation())
+        .bind(record.as_bytes())
+        .bind(interval(record.retention()))
+        .bind(lock(request.id));
+    // Read to its end: a connection without a transaction is refused only there.
+    let rows = query.fetch_all(connection).await.map_err(transaction_error)?;
+    let won = |row: &PgRow| match row.try_get("snapshot").map_err(transaction_error)? {
+        true => Ok(TransactionReserveOutcome::Won(Isolation::Snapshot)),
+        false => Ok(TransactionReserveOutcome::Won(Isolation::ReadCommitted)),
+    };
+    rows.first().map(won).transpose()
+}
+
 /// Completes a call by the last statement before the commit, and says whether nothing is left but to commit: the statement ran
 /// outside of all savepoints, in the transaction in which the call was reserved, and it did not fail, so neither did any
 /// before it.

@@ -20,9 +20,9 @@ mod statements;
 pub(crate) use self::begin::begin_limited as begin_transaction;
 #[cfg(feature = "consumer")]
 pub(crate) use self::commit::commit as commit_transaction;
-#[cfg(feature = "consumer")]
-pub(crate) use self::connection::complete_last;
 pub(super) use self::connection::lock;
+#[cfg(feature = "consumer")]
+pub(crate) use self::connection::{complete_last, reserve_vacant};
 #[cfg(feature = "consumer")]
 pub(crate) use self::group_records::GroupRecords;
 pub use self::lent::LentTransaction;

@@ -33,6 +33,17 @@ WHERE id = $1 AND token = $2 AND expires_at IS NULL AND xact = pg_current_xact_i
 const RELEASE: &str = r#"DELETE FROM "idempotent"."records"
 WHERE id = $1 AND token = $2 AND expires_at IS NULL AND xact = pg_current_xact_id()"#;
 
+/// Reserves an id at which nothing stands and nobody else is. All else is left to [`RESERVE`].
+#[cfg(feature = "consumer")]
+const RESERVE_VACANT: &str = r#"INSERT INTO "idempotent"."records"
+    (lapses_at, retention, guarantee, id, token, operation, record, xact)
+SELECT clock_timestamp(), $5, 2, $1, $2, $3, $4, pg_current_xact_id()
+-- Each table has locks of its own.
+WHERE pg_try_advisory_xact_lock($6 # ('"idempotent"."records"'::regclass::oid::bigint << 32))
+ON CONFLICT (id) DO NOTHING
+RETURNING
+    current_setting('transaction_isolation') NOT IN ('read committed', 'read uncommitted') AS snapshot"#;
+
 /// Which of these ids are vacant, with their locks taken. Each is looked up by itself, so that no plan reads the table.
 #[cfg(feature = "consumer")]
 const BEGIN_GROUP: &str = r#"WITH guard AS (
@@ -75,6 +86,8 @@ pub(in crate::backends::postgres) struct TransactionStatements {
     complete: SqlStr,
     release: SqlStr,
     #[cfg(feature = "consumer")]
+    reserve_vacant: SqlStr,
+    #[cfg(feature = "consumer")]
     complete_last: SqlStr,
     #[cfg(feature = "consumer")]
     begin_group: SqlStr,
@@ -88,6 +101,8 @@ impl TransactionStatements {
             reserve: names.statement(RESERVE),
             complete: names.statement(COMPLETE),
             release: names.statement(RELEASE),
+            #[cfg(feature = "consumer")]
+            reserve_vacant: names.statement(RESERVE_VACANT),
             #[cfg(feature = "consumer")]
             complete_last: names.statement(&format!("{COMPLETE}{OUTERMOST}")),
             #[cfg(feature = "consumer")]
@@ -103,6 +118,11 @@ impl TransactionStatements {
 
     pub(super) fn complete(&self) -> SqlStr {
         self.complete.clone()
+    }
+
+    #[cfg(feature = "consumer")]
+    pub(super) fn reserve_vacant(&self) -> SqlStr {
+        self.reserve_vacant.clone()
     }
 
     #[cfg(feature = "consumer")]
