@@ -56,6 +56,16 @@ impl Handled {
 
 /// Handles these messages as one group, with two attempts each.
 pub(crate) async fn handle_as_a_group(
+    shop: (&Idempotency, &PgPool),
+    ids: &[&str],
+    behaviour: Behaviour,
+) -> Handled {
+    handle_in("shop.ship", shop, ids, behaviour).await
+}
+
+/// The same in a consumer with this name.
+pub(crate) async fn handle_in(
+    consumer: &'static str,
     (engine, pool): (&Idempotency, &PgPool),
     ids: &[&str],
     behaviour: Behaviour,
@@ -63,7 +73,7 @@ pub(crate) async fn handle_as_a_group(
     let (broker, gate) = (TestBroker::new(), Gate::new());
     let (ends, runs) = (Ends::default(), Effects::default());
     let (own_gate, ran) = (gate.clone(), runs.clone());
-    let builder = Consumer::builder("shop.ship", engine).attempts(attempts(2)).concurrency(64);
+    let builder = Consumer::builder(consumer, engine).attempts(attempts(2)).concurrency(64);
     let consumer = ends.watch(gate.watch(builder)).within(pool.clone()).group(50).handler(
         move |id: String, mut tx: Tx| {
             let gate = own_gate.clone();

@@ -1,17 +1,19 @@
 //! What one message of a group on PostgreSQL could do to the others: nothing that is recorded as done is undone.
 
-use std::sync::OnceLock;
+use std::sync::{LazyLock, OnceLock};
 
 use idempotent_core::Idempotency;
 use idempotent_core::consumer::{Consumer, DeliveryOutcome};
 use idempotent_core::testing::sources::TestBroker;
 use idempotent_servers::{Server, require};
-use idempotent_tests::secs;
+use idempotent_tests::{millis, secs};
 use sqlx::Connection as _;
+use sqlx::postgres::PgPoolOptions;
+use tokio::sync::Barrier;
 
 use crate::inbox::postgres_shop;
 use crate::inbox_group_harness::{
-    Behaviour, Failure, Tx, effect, effects, handle_as_a_group, once,
+    Behaviour, Failure, Tx, effect, effects, handle_as_a_group, handle_in, once,
 };
 
 #[tokio::test]
@@ -124,3 +126,41 @@ async fn complete_elsewhere() -> Result<(), Failure> {
     broker.publish("taken", "taken");
     Ok(consumer.run(broker.source(), broker.until_settled(1)).await?)
 }
+
+#[tokio::test]
+async fn two_groups_that_write_the_same_rows_in_opposite_orders_both_take_effect_once() {
+    require!(Server::Postgres);
+    let shop = postgres_shop().await;
+    let rows = "CREATE TABLE stock (item text PRIMARY KEY, sold int NOT NULL);
+        INSERT INTO stock VALUES ('a', 0), ('b', 0)";
+    sqlx::raw_sql(rows).execute(&shop.pool).await.unwrap();
+    let options = (*shop.pool.connect_options()).clone().options([("deadlock_timeout", "100ms")]);
+    let pool = PgPoolOptions::new().max_connections(16).connect_with(options).await.unwrap();
+    let sells: Behaviour = |id, mut tx| {
+        Box::pin(async move {
+            let item = &id[..1];
+            let update = "UPDATE stock SET sold = sold + 1 WHERE item = $1";
+            sqlx::query(update).bind(item).execute(&mut **tx).await?;
+            if id.ends_with("first") {
+                // The other one has its row, or has had it.
+                let _ = tokio::time::timeout(millis(500), BOTH.wait()).await;
+            }
+            Ok(())
+        })
+    };
+    let (one, other) = (["a-first", "b-last"], ["b-first", "a-last"]);
+    let (one, other) = tokio::join!(
+        handle_in("shop.one", (&shop.engine, &pool), &one, sells),
+        handle_in("shop.other", (&shop.engine, &pool), &other, sells),
+    );
+    let ids = ["a-first", "a-last", "b-first", "b-last"];
+    assert_eq!(effects(&pool).await, once(ids));
+    assert!(one.parked.is_empty() && other.parked.is_empty());
+    let runs: u32 = ids.iter().map(|id| one.runs.of(id) + other.runs.of(id)).sum();
+    assert!(runs > 4, "there was no deadlock");
+    let sold = sqlx::query_as::<_, (String, i32)>("SELECT item, sold FROM stock ORDER BY item");
+    let sold = sold.fetch_all(&pool).await.unwrap();
+    assert_eq!(sold, [("a".to_owned(), 2), ("b".to_owned(), 2)]);
+}
+
+static BOTH: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(2));
