@@ -3,6 +3,7 @@
 use std::sync::{LazyLock, OnceLock};
 
 use idempotent_core::Idempotency;
+use idempotent_core::backends::transact;
 use idempotent_core::consumer::{Consumer, DeliveryOutcome};
 use idempotent_core::testing::sources::TestBroker;
 use idempotent_servers::{Server, require};
@@ -11,7 +12,7 @@ use sqlx::Connection as _;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::Barrier;
 
-use crate::inbox::postgres_shop;
+use crate::inbox::{postgres_database, postgres_shop};
 use crate::inbox_group_harness::{
     Behaviour, Failure, Tx, effect, effects, handle_as_a_group, handle_in, once,
 };
@@ -91,6 +92,25 @@ async fn a_nested_transaction_that_the_handler_of_a_message_by_itself_forgets_is
     consumer.run(broker.source(), broker.until_settled(3)).await.unwrap();
     assert_eq!(effects(&shop.pool).await, once(["1", "2", "3"]));
     assert!(broker.parked().is_empty());
+}
+
+#[tokio::test]
+async fn a_connection_on_which_sqlx_counts_a_forgotten_transaction_begins_one_anew() {
+    require!(Server::Postgres);
+    let url = postgres_database().await;
+    let pool = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    let create = sqlx::query("CREATE TABLE effects (id text NOT NULL)");
+    create.execute(&pool).await.unwrap();
+    let forgetting = transact(&pool, async |mut tx| {
+        std::mem::forget((*tx).begin().await?);
+        sqlx::query("INSERT INTO effects VALUES ('1')").execute(&mut **tx).await
+    });
+    forgetting.await.unwrap();
+    let again = transact(&pool, async |mut tx| {
+        sqlx::query("INSERT INTO effects VALUES ('2')").execute(&mut **tx).await
+    });
+    again.await.unwrap();
+    assert_eq!(effects(&pool).await, once(["1", "2"]));
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod inbox_groups;
 mod inbox_groups_postgres;
 mod inbox_groups_postgres_18;
 mod inbox_members;
+mod inbox_members_sqlite;
 mod inbox_postgres;
 mod inbox_turns;
 mod inbox_workers;

@@ -1,11 +1,11 @@
 //! [`GroupRecords`]: the records of calls that share a transaction of PostgreSQL.
 //!
-//! One statement looks which ids are vacant, takes their locks, and writes a guard: a reservation that nobody completes.
-//! As long as that stands, the schema refuses every commit. The last statement removes it and inserts the results. So a
-//! record is there exactly if what its call did is.
+//! The first statement finds out which ids are vacant, takes their locks, and writes a guard: a reservation that no call
+//! completes. As long as it stands, the schema refuses every commit. The last statement deletes it and inserts the results.
+//! So a record is committed if and only if the effects of its call are.
 //!
-//! Nothing is reserved in the table meanwhile. Another call can only insert the same id if it takes no lock, which a call
-//! outside of a transaction does not. Then the last statement does not insert, and the transaction is rolled back.
+//! Nothing is reserved in the table in between. The locks keep out other calls in transactions. A call outside of one takes no
+//! lock, and may insert an id meanwhile: then the last statement does not, and the transaction is rolled back.
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
