@@ -106,7 +106,7 @@ impl<P: InboxPool> InboxBuilder<P> {
     /// transaction**, and little of it. A group never waits to fill up: it takes the messages that have come while the
     /// one before was committed, so it needs a [concurrency](ConsumerBuilder::concurrency) above the group's size, and under
     /// little load each message still has a transaction of its own. **Measure it**: a consumer sends the statements of its groups
-    /// over at most two connections, one after the other, so where the database is far away, many small transactions at once
+    /// over at most three connections, one after the other, so where the database is far away, many small transactions at once
     /// may be faster.
     ///
     /// ```no_run

@@ -103,8 +103,8 @@ mod postgres {
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
     impl InboxPool for PgPool {
         type Database = Postgres;
-        /// While one is committed, another runs.
-        const GROUPS: usize = 2;
+        /// While one is committed and another waits for an answer, a third runs. More of them are smaller ones.
+        const GROUPS: usize = 3;
 
         async fn begin(
             &self,
