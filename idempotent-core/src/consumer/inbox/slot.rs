@@ -27,14 +27,23 @@ pub(super) struct Slot<P: InboxPool> {
 impl<P: InboxPool> Slot<P> {
     /// Of one message.
     pub(super) fn of(message: &Message, tx: SqlTransaction<'static, P::Database>) -> Self {
-        let is_first_delivery = message.delivery_count().is_none_or(|count| count <= 1);
-        Self { tx: Some(tx), shared: None, is_first_delivery, is_complete: false }
+        Self {
+            tx: Some(tx),
+            shared: None,
+            is_first_delivery: is_first_delivery(message),
+            is_complete: false,
+        }
     }
 
     /// Of a group.
     pub(super) const fn of_group(tx: SqlTransaction<'static, P::Database>) -> Self {
         Self { tx: Some(tx), shared: None, is_first_delivery: false, is_complete: false }
     }
+}
+
+/// Whether the broker says so. One that says nothing may have delivered the message before.
+pub(super) fn is_first_delivery(message: &Message) -> bool {
+    message.delivery_count() == Some(1)
 }
 
 fn gone() -> StoreError {
@@ -78,11 +87,11 @@ impl<P: InboxPool> Transaction for Slot<P> {
             self.is_complete = P::complete_last(connection, context, request).await?;
             return Ok(());
         };
-        shared.separate(connection).await?;
-        match shared.complete(request) {
-            true => Ok(()),
-            false => connection.complete(context, request).await,
+        if !shared.complete(request) {
+            connection.complete(context, request).await?;
         }
+        // After its record, so that the next call can undo neither.
+        shared.separate(connection).await
     }
 
     /// So is its reservation.
@@ -92,5 +101,18 @@ impl<P: InboxPool> Transaction for Slot<P> {
         _: &Release<'_>,
     ) -> Result<(), StoreError> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_of_which_the_broker_does_not_say_so_is_no_first_delivery() {
+        let message = || Message::new("7", "orders", "");
+        assert!(is_first_delivery(&message().with_delivery_count(1)));
+        assert!(!is_first_delivery(&message().with_delivery_count(2)));
+        assert!(!is_first_delivery(&message()));
     }
 }
