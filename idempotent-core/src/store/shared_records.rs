@@ -25,10 +25,10 @@ pub trait SharedRecords<C>: Send {
     fn complete(&mut self, request: &Complete<'_>) -> bool;
 
     /// Writes the results of all calls, of which none is missing, or fails: then the transaction has to be rolled back.
-    /// Committing it is all that is left.
+    /// Whether nothing is left but to commit: otherwise the database has to be asked whether it can.
     async fn write(
         &mut self,
         connection: &mut C,
         tables: &(dyn Any + Send + Sync),
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 }

@@ -71,7 +71,8 @@ pub use self::store::PostgresStore;
 pub(crate) use self::table_names::TableNames;
 #[cfg(feature = "consumer")]
 pub(crate) use self::transaction::{
-    GroupRecords, begin_transaction, commit_transaction, complete_last, reserve_vacant,
+    GroupRecords, begin_transaction, commit_complete, commit_transaction, complete_last,
+    reserve_vacant, roll_back,
 };
 pub use self::transaction::{
     LentTransaction, NotCommitted, RetryTransaction, retry_transaction, transact,

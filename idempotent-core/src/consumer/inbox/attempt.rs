@@ -108,13 +108,13 @@ impl Context {
             }
             // It was handled before, so there is nothing to commit.
             (Ok(()), Some(tx)) => {
-                roll_back(tx).await;
+                roll_back_unused(tx).await;
                 Ok(Committed { has_run })
             }
             (Ok(()), None) => Err(Uncommitted::Kept),
             (Err(error), tx) => {
                 if let Some(tx) = tx {
-                    roll_back(tx).await;
+                    roll_back::<P>(tx).await;
                 }
                 Err(error)
             }
@@ -183,15 +183,17 @@ impl Context {
         }
     }
 
-    /// Begins a transaction, whose statements may take no longer than that. A database that is cut off may never answer.
+    /// Begins a transaction, whose statements may take no longer than that, nor silence much longer: a process that is stopped
+    /// ends no statement, and holds the locks. A database that is cut off may never answer.
     pub(super) async fn begin_within<P: InboxPool>(
         &self,
         pool: &P,
         statements: Option<Duration>,
     ) -> Result<SqlTransaction<'static, P::Database>, SqlError> {
         let limit = self.settings.engine.settings().store_timeout;
+        let idle = statements.map(|longest| longest.saturating_add(limit.saturating_mul(2)));
         let limit = limit.saturating_add(pool.acquire_timeout());
-        timeout(limit, pool.begin(statements)).await.unwrap_or_else(|_| Err(no_answer()))
+        timeout(limit, pool.begin(statements, idle)).await.unwrap_or_else(|_| Err(no_answer()))
     }
 
     async fn run_within<T, E>(
@@ -210,8 +212,13 @@ impl Context {
     }
 }
 
-/// Rolls back. If that takes long, or fails, sqlx does so before the connection is used again.
-pub(super) async fn roll_back<DB: Database>(tx: SqlTransaction<'static, DB>) {
+/// Rolls back what a handler had. If that takes long, or fails, sqlx does so before the connection is used again.
+pub(super) async fn roll_back<P: InboxPool>(tx: SqlTransaction<'static, P::Database>) {
+    let _ = timeout(ROLLBACK, P::roll_back(tx)).await;
+}
+
+/// The same for a transaction that no handler had.
+pub(super) async fn roll_back_unused<DB: Database>(tx: SqlTransaction<'static, DB>) {
     let _ = timeout(ROLLBACK, tx.rollback()).await;
 }
 

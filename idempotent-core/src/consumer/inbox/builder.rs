@@ -82,7 +82,9 @@ impl ConsumerBuilder {
     ///   the third time counts as a failed attempt.
     /// * The handler ends the transaction itself, with a `COMMIT`, which the database refuses, a `ROLLBACK`, or a nested `begin` that it drops
     ///   halfway: a failed attempt.
-    /// * The handler leaves a savepoint open, or forgets a nested transaction of sqlx: what it did is committed.
+    /// * The handler leaves a savepoint open: what it did is committed. So it is if the handler forgets a nested transaction of
+    ///   sqlx on PostgreSQL. On `SQLite` that is a failed attempt, after which the connection, and with it the lock for writing,
+    ///   stays in that transaction until the pool closes it: do not `mem::forget` one there.
     /// * A statement has failed, and the handler returns `Ok` nevertheless: PostgreSQL commits nothing then, so that is a
     ///   failed attempt.
     ///
@@ -147,9 +149,13 @@ impl<P: InboxPool> InboxBuilder<P> {
     ///   `max_run`. As long does one that has a transaction of its own keep others waiting so that they form a group. So handlers
     ///   that are stuck hold up the others for so long, and not for `max_run`. Where a broker does not wait for longer
     ///   than that, such as RabbitMQ, `max_run` is a third of what the broker waits.
+    /// * The pool's role needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the store's table, and `DELETE` only for groups. Why
+    ///   the database refuses groups is logged as a warning, once a run.
     /// * PostgreSQL itself ends a statement of a group after the group's time, or sooner if the session's `statement_timeout` is
     ///   shorter. One that waits for a row, which somebody else has locked, would otherwise hold the locks of the whole
-    ///   group.
+    ///   group. It also ends the session of a group that sends nothing for that time and two
+    ///   [`store_timeout`](crate::IdempotencyBuilder::store_timeout)s, as one does whose process is stopped, or whose
+    ///   transaction a handler keeps.
     /// * Locks are held until the group is committed. Handlers that write the same rows in different orders may deadlock
     ///   with other groups and other workers, which costs PostgreSQL's `deadlock_timeout`, 1 second, each time.
     /// * What is set for a transaction is set for the rest of the group: `SET LOCAL`, `now()`, advisory locks, tables that

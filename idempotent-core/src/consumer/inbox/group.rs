@@ -1,15 +1,17 @@
 //! One transaction of several messages, one after the other.
 
 use std::convert::Infallible;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
-use super::attempt::{Attempted, Uncommitted, roll_back};
+use super::attempt::{Attempted, Uncommitted, roll_back, roll_back_unused};
 use super::handler::InboxHandler;
 use super::pool::InboxPool;
 use super::slot::Slot;
+use super::undone::Undone;
 use crate::backends::is_conflict;
 use crate::call::CallBuilder;
 use crate::consumer::context::{Context, Stage};
@@ -61,6 +63,7 @@ impl Context {
         pool: &P,
         handler: &H,
         members: Vec<Member<H::Input>>,
+        has_warned: &AtomicBool,
     ) -> Vec<Together>
     where
         P: InboxPool,
@@ -77,13 +80,8 @@ impl Context {
         for kept in &kept {
             kept.has_ended();
         }
-        ended.unwrap_or_else(|why| {
-            tracing::debug!(
-                consumer = self.operation.name,
-                messages,
-                why,
-                "a group's transaction is not committed, and its messages are handled one by one"
-            );
+        ended.unwrap_or_else(|undone| {
+            self.tell_undone(&undone, messages, has_warned);
             Vec::new()
         })
     }
@@ -95,7 +93,7 @@ impl Context {
         handler: &H,
         members: Vec<Member<H::Input>>,
         until: Instant,
-    ) -> Result<Vec<Together>, &'static str>
+    ) -> Result<Vec<Together>, Undone>
     where
         P: InboxPool,
         H: InboxHandler<P::Database, A>,
@@ -103,10 +101,15 @@ impl Context {
         // A statement that the database is not done with would hold the locks of all messages, whoever waits for it.
         let left = until.saturating_duration_since(Instant::now());
         let begun = self.begin_within(pool, Some(left)).await;
-        let tx = begun.map_err(|_| "the database does not answer")?;
+        let tx = begun.map_err(|_| Undone::new("the database does not answer"))?;
         let (mut slot, mut ended) = (Slot::<P>::of_group(tx), Vec::with_capacity(members.len()));
         let ids = members.iter().filter_map(|member| member.call.record_id()).collect();
-        self.share(&mut slot, ids).await?;
+        if let Err(undone) = self.share(&mut slot, ids).await {
+            if let Some(tx) = slot.tx.take() {
+                roll_back_unused(tx).await;
+            }
+            return Err(undone);
+        }
         for member in members {
             if self.has_reached(Stage::Stopping) {
                 ended.push(Together::NotStarted);
@@ -116,10 +119,10 @@ impl Context {
                 Ok(end) => ended.push(end),
                 Err(why) => {
                     if let Some(tx) = slot.tx.take() {
-                        roll_back(tx).await;
+                        roll_back::<P>(tx).await;
                     }
                     if !matches!(why, Uncommitted::Halted) {
-                        return Err(why.as_str());
+                        return Err(Undone::of(&why));
                     }
                     ended.push(Together::Halted);
                     return Ok(ended.into_iter().map(Together::rolled_back).collect());
@@ -134,7 +137,7 @@ impl Context {
         &self,
         slot: &mut Slot<P>,
         ids: Vec<RecordId>,
-    ) -> Result<(), &'static str> {
+    ) -> Result<(), Undone> {
         let (Some(tx), Some(tables)) = (&mut slot.tx, self.settings.engine.store().tables()) else {
             return Ok(());
         };
@@ -144,7 +147,10 @@ impl Context {
                 slot.shared = shared;
                 Ok(())
             }
-            _ => Err("the database does not answer, or refuses what the group begins with"),
+            Ok(Err(error)) => {
+                Err(Undone::by_database::<P>("what the group begins with failed", &error))
+            }
+            Err(_) => Err(Undone::new("the database does not answer")),
         }
     }
 
@@ -153,28 +159,36 @@ impl Context {
         &self,
         mut slot: Slot<P>,
         has_run: bool,
-    ) -> Result<(), &'static str> {
-        let mut tx = slot.tx.take().ok_or("something still has the transaction")?;
+    ) -> Result<(), Undone> {
+        let kept = || Undone::new("something still has the transaction");
+        let mut tx = slot.tx.take().ok_or_else(kept)?;
         if !has_run {
-            roll_back(tx).await;
+            roll_back_unused(tx).await;
             return Ok(());
         }
-        let is_complete = slot.shared.is_some();
+        let mut is_complete = false;
         if let (Some(mut shared), Some(tables)) =
             (slot.shared, self.settings.engine.store().tables())
         {
             let limit = self.settings.engine.settings().store_timeout;
-            match timeout(limit, shared.write(&mut tx, tables)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(_)) => {
-                    roll_back(tx).await;
-                    return Err("the records of its messages are refused");
+            let undone = match timeout(limit, shared.write(&mut tx, tables)).await {
+                Ok(Ok(is_all)) => {
+                    is_complete = is_all;
+                    None
                 }
-                Err(_) => return Err("the database does not answer"),
+                Ok(Err(error)) => {
+                    Some(Undone::by_database::<P>("writing the records failed", &error))
+                }
+                Err(_) => Some(Undone::new("the database does not answer")),
+            };
+            if let Some(undone) = undone {
+                // Before the messages are handled again, which need the locks.
+                roll_back::<P>(tx).await;
+                return Err(undone);
             }
         }
         let committed = self.commit_within::<P, Infallible>(tx, is_complete).await;
-        committed.map_err(|why| why.as_str())
+        committed.map_err(|why| Undone::of(&why))
     }
 
     /// Handles one of them. An error ends the transaction.

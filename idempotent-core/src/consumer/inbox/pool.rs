@@ -27,11 +27,13 @@ pub trait InboxPool: sealed::Sealed + Clone + Send + Sync + 'static {
     /// Whose transactions they are.
     type Database: Database<Connection: Transaction>;
 
-    /// Begins a transaction, each of whose statements the database itself ends after that time, if it can.
+    /// Begins a transaction, each of whose statements the database itself ends after the first time, and all of it if it hears
+    /// nothing for the second, if it can.
     #[doc(hidden)]
     fn begin(
         &self,
         statements: Option<Duration>,
+        idle: Option<Duration>,
     ) -> impl Future<Output = Result<SqlTransaction<'static, Self::Database>, Error>> + Send;
 
     /// The records of messages that share a transaction.
@@ -62,6 +64,12 @@ pub trait InboxPool: sealed::Sealed + Clone + Send + Sync + 'static {
         request: &Complete<'_>,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
+    /// Rolls back all of a transaction that a handler had, if it can: the handler may have left another one within it.
+    #[doc(hidden)]
+    fn roll_back(
+        tx: SqlTransaction<'static, Self::Database>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
     /// Commits, or fails if that is not what happens, which is not to be found out if nothing else was left.
     #[doc(hidden)]
     fn commit(
@@ -91,7 +99,8 @@ mod postgres {
 
     use super::InboxPool;
     use crate::backends::postgres::{
-        GroupRecords, begin_transaction, commit_transaction, complete_last, is_away, reserve_vacant,
+        GroupRecords, begin_transaction, commit_complete, commit_transaction, complete_last,
+        is_away, reserve_vacant, roll_back,
     };
     use crate::model::RecordId;
     use crate::store::{
@@ -109,8 +118,9 @@ mod postgres {
         async fn begin(
             &self,
             statements: Option<Duration>,
+            idle: Option<Duration>,
         ) -> Result<Transaction<'static, Postgres>, Error> {
-            begin_transaction(self, statements).await
+            begin_transaction(self, statements, idle).await
         }
 
         type Shared = GroupRecords;
@@ -139,6 +149,10 @@ mod postgres {
             complete_last(connection, context, request).await
         }
 
+        async fn roll_back(tx: Transaction<'static, Postgres>) -> Result<(), Error> {
+            roll_back(tx).await
+        }
+
         /// A plain `COMMIT` also succeeds where it rolls back, but not right after a statement that has succeeded. Within a
         /// savepoint, sqlx may count a transaction of its own, which it would commit instead.
         async fn commit(
@@ -146,7 +160,7 @@ mod postgres {
             is_complete: bool,
         ) -> Result<(), Error> {
             match is_complete {
-                true => tx.commit().await,
+                true => commit_complete(tx).await,
                 false => commit_transaction(tx).await,
             }
         }
@@ -202,7 +216,7 @@ mod sqlite {
             &mut self,
             _: &mut SqliteConnection,
             _: &(dyn Any + Send + Sync),
-        ) -> Result<(), StoreError> {
+        ) -> Result<bool, StoreError> {
             match *self {}
         }
     }
@@ -219,7 +233,11 @@ mod sqlite {
         const GROUPS: usize = 1;
 
         /// A statement waits for nobody once its transaction writes.
-        async fn begin(&self, _: Option<Duration>) -> Result<Transaction<'static, Sqlite>, Error> {
+        async fn begin(
+            &self,
+            _: Option<Duration>,
+            _: Option<Duration>,
+        ) -> Result<Transaction<'static, Sqlite>, Error> {
             begin_transaction(self).await
         }
 
@@ -247,6 +265,10 @@ mod sqlite {
             request: &Complete<'_>,
         ) -> Result<bool, StoreError> {
             connection.complete(context, request).await.map(|()| true)
+        }
+
+        async fn roll_back(tx: Transaction<'static, Sqlite>) -> Result<(), Error> {
+            tx.rollback().await
         }
 
         async fn commit(tx: Transaction<'static, Sqlite>, _: bool) -> Result<(), Error> {

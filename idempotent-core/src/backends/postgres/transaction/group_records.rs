@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{Row, raw_sql};
+use sqlx::{AssertSqlSafe, Row, raw_sql};
 
 use super::connection::{DATABASE, interval, lock};
 use super::error::transaction_error;
@@ -30,13 +30,6 @@ use crate::store::{
 /// What the guard says of itself.
 const GUARD: &str = "idempotent.group";
 
-/// The first call's effects come after it.
-const BEGIN: &str = "SAVEPOINT idempotent_member";
-/// Each is an error if the transaction has ended, and in one in which a statement has failed. To release a savepoint
-/// releases all that were made after it. It takes no snapshot.
-const SEPARATE: &str = "RELEASE SAVEPOINT idempotent_member; SAVEPOINT idempotent_member";
-const END: &str = "RELEASE SAVEPOINT idempotent_member";
-
 type Hash = [u8; 32];
 
 /// The records of one transaction's calls.
@@ -44,6 +37,7 @@ type Hash = [u8; 32];
 pub struct GroupRecords {
     /// The id of the guard, which no call can have: theirs are longer.
     guard: Token,
+    fence: Fence,
     isolation: Isolation,
     /// At which nothing stands and nobody else is.
     vacant: HashSet<Hash>,
@@ -58,6 +52,38 @@ struct Completed {
     reservation: Record,
     record: Record,
     ttl: Duration,
+}
+
+/// The savepoint around each call's effects. Each of its statements is an error if the transaction has ended, and in one in
+/// which a statement has failed. To release a savepoint releases all that were made after it, and takes no snapshot.
+#[derive(Debug)]
+struct Fence {
+    /// Nobody else knows it, so no handler makes another savepoint of this name.
+    name: String,
+}
+
+impl Fence {
+    fn of(guard: Token) -> Self {
+        Self { name: format!("idempotent_{guard}") }
+    }
+
+    /// The first call's effects come after it.
+    async fn begin(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        run(connection, format!("SAVEPOINT {}", self.name)).await
+    }
+
+    async fn begin_next(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        run(connection, format!("RELEASE SAVEPOINT {0}; SAVEPOINT {0}", self.name)).await
+    }
+
+    async fn end(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        run(connection, format!("RELEASE SAVEPOINT {}", self.name)).await
+    }
+}
+
+async fn run(connection: &mut PgConnection, text: String) -> Result<(), StoreError> {
+    let done = raw_sql(AssertSqlSafe(text)).execute(connection).await;
+    done.map(drop).map_err(transaction_error)
 }
 
 impl GroupRecords {
@@ -79,7 +105,8 @@ impl GroupRecords {
             .bind(&guard.as_bytes()[..])
             .bind(GUARD);
         let rows = query.fetch_all(&mut *connection).await.map_err(transaction_error)?;
-        raw_sql(BEGIN).execute(connection).await.map_err(transaction_error)?;
+        let fence = Fence::of(guard);
+        fence.begin(connection).await?;
         let (mut isolation, mut vacant) = (Isolation::ReadCommitted, HashSet::new());
         for row in &rows {
             vacant.insert(hash(row)?);
@@ -88,7 +115,7 @@ impl GroupRecords {
             }
         }
         let (reserved, completed) = (HashSet::new(), HashMap::new());
-        Ok(Self { guard, isolation, vacant, reserved, completed })
+        Ok(Self { guard, fence, isolation, vacant, reserved, completed })
     }
 }
 
@@ -105,7 +132,7 @@ impl SharedRecords<PgConnection> for GroupRecords {
     }
 
     async fn separate(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        raw_sql(SEPARATE).execute(connection).await.map(drop).map_err(transaction_error)
+        self.fence.begin_next(connection).await
     }
 
     fn complete(&mut self, request: &Complete<'_>) -> bool {
@@ -124,12 +151,12 @@ impl SharedRecords<PgConnection> for GroupRecords {
         &mut self,
         connection: &mut PgConnection,
         tables: &(dyn Any + Send + Sync),
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         if !self.reserved.is_empty() {
             return Err(gone("a call of the transaction has not ended"));
         }
         let tables: &TransactionStatements = tables_of(tables, DATABASE)?;
-        raw_sql(END).execute(&mut *connection).await.map_err(transaction_error)?;
+        self.fence.end(connection).await?;
         let all: Vec<&Completed> = self.completed.values().collect();
         let query = sqlx::query(tables.end_group())
             .bind(&self.guard.as_bytes()[..])
@@ -143,8 +170,12 @@ impl SharedRecords<PgConnection> for GroupRecords {
         let row = query.fetch_one(connection).await.map_err(transaction_error)?;
         let count = |column| row.try_get::<i64, _>(column).map_err(transaction_error);
         match (count("guards")?, usize::try_from(count("written")?)) {
-            (1, Ok(written)) if written == all.len() => Ok(()),
-            (1, _) => Err(gone("another call has completed an id of the transaction")),
+            // Without a result, nothing tells whether it ran outside of all savepoints.
+            (1, Ok(written)) if written == all.len() => Ok(written > 0),
+            (1, _) => {
+                let why = "another call has completed an id of the transaction";
+                Err(StoreError::new(StoreErrorKind::Conflict, why))
+            }
             _ => Err(gone(RESERVATION_GONE)),
         }
     }

@@ -14,12 +14,14 @@ mod group_records;
 mod lent;
 mod not_committed;
 mod retry;
+#[cfg(feature = "consumer")]
+mod rollback;
 mod statements;
 
 #[cfg(feature = "consumer")]
 pub(crate) use self::begin::begin_limited as begin_transaction;
 #[cfg(feature = "consumer")]
-pub(crate) use self::commit::commit as commit_transaction;
+pub(crate) use self::commit::{commit as commit_transaction, commit_complete};
 pub(super) use self::connection::lock;
 #[cfg(feature = "consumer")]
 pub(crate) use self::connection::{complete_last, reserve_vacant};
@@ -28,4 +30,6 @@ pub(crate) use self::group_records::GroupRecords;
 pub use self::lent::LentTransaction;
 pub use self::not_committed::NotCommitted;
 pub use self::retry::{RetryTransaction, retry_transaction, transact};
+#[cfg(feature = "consumer")]
+pub(crate) use self::rollback::roll_back;
 pub(super) use self::statements::TransactionStatements;
