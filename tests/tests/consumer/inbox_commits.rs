@@ -112,6 +112,33 @@ async fn a_message_of_a_group_does_not_pay_for_the_time_that_those_before_it_too
     assert_eq!(runs, [1, 1, 1], "all in the group: {:?}", handled.ends.all());
 }
 
+#[tokio::test]
+async fn messages_of_a_group_whose_records_have_expired_are_recorded_in_turn_and_committed_with_care()
+ {
+    require!(Server::Postgres);
+    let (server, engine, pool) = logged(8).await;
+    let shop = (&engine, &pool);
+    let expire = "UPDATE idempotent.records SET expires_at = clock_timestamp() - interval '1 s'";
+    let nothing: Behaviour = |_, _| Box::pin(async { Ok(()) });
+    handle_as_a_group(shop, &["expired"], nothing).await;
+    sqlx::query(expire).execute(&pool).await.unwrap();
+    let handled = handle_as_a_group(shop, &["1", "expired", "2", "expired"], nothing).await;
+    assert_eq!(["1", "expired", "2"].map(|id| handled.runs.of(id)), [1, 1, 1]);
+    assert_eq!(handled.of("expired"), [DeliveryOutcome::Executed, DeliveryOutcome::Replayed]);
+    // The record that replaces the expired one is within the savepoint of its own effect, not of the next one's.
+    let together =
+        "SELECT count(*) FROM idempotent.records AS r JOIN effects AS e ON r.xmin = e.xmin
+        WHERE e.id = 'expired'";
+    let together: i64 = sqlx::query_scalar(together).fetch_one(&pool).await.unwrap();
+    assert_eq!(together, 1);
+    sqlx::query(expire).execute(&pool).await.unwrap();
+    let handled = handle_as_a_group(shop, &["1", "2"], nothing).await;
+    assert_eq!(["1", "2"].map(|id| handled.runs.of(id)), [1, 1]);
+    assert_eq!(handled.effects.values().copied().collect::<Vec<i64>>(), [2, 2, 2]);
+    // No record that was inserted last tells that the transaction can be committed, so the database is asked.
+    assert!(server.log().contains("SAVEPOINT idempotent_commit"), "{}", server.log());
+}
+
 /// Has a handler end its transaction in this way, in the middle of others, and hide it.
 async fn ends_alone(behaviour: Behaviour) {
     let shop = postgres_shop().await;

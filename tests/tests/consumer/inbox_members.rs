@@ -7,11 +7,12 @@ use idempotent_core::backends::transact;
 use idempotent_core::consumer::{Consumer, DeliveryOutcome};
 use idempotent_core::testing::sources::TestBroker;
 use idempotent_servers::{Server, require};
-use idempotent_tests::{millis, secs};
+use idempotent_tests::secs;
 use sqlx::Connection as _;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::Barrier;
 
+use crate::effects::Effects;
 use crate::inbox::{postgres_database, postgres_shop};
 use crate::inbox_group_harness::{
     Behaviour, Failure, Tx, effect, effects, handle_as_a_group, handle_in, once,
@@ -36,6 +37,29 @@ async fn a_savepoint_that_one_handler_leaves_lets_no_other_undo_what_is_recorded
     let handled = handle_as_a_group((&shop.engine, &shop.pool), &ids, leaves).await;
     assert_eq!(handled.effects, once(["leaves", "2", "4"]), "{:?}", handled.ends.all());
     assert_eq!(handled.parked, ["undoes"]);
+    assert_eq!(handled.of("2"), [DeliveryOutcome::Executed]);
+}
+
+#[tokio::test]
+async fn two_handlers_that_know_how_the_savepoint_was_called_do_not_undo_what_is_recorded() {
+    require!(Server::Postgres);
+    let shop = postgres_shop().await;
+    let shifts: Behaviour = |id, mut tx| {
+        Box::pin(async move {
+            let text = match id.as_str() {
+                "shifts" => {
+                    "RELEASE SAVEPOINT idempotent_member; SAVEPOINT s; SAVEPOINT idempotent_member"
+                }
+                "undoes" => "ROLLBACK TO s; RELEASE s; SAVEPOINT idempotent_member",
+                _ => "SELECT 1",
+            };
+            sqlx::raw_sql(text).execute(&mut **tx).await?;
+            Ok(())
+        })
+    };
+    let ids = ["shifts", "2", "undoes"];
+    let handled = handle_as_a_group((&shop.engine, &shop.pool), &ids, shifts).await;
+    assert_eq!(handled.effects, once(["2"]), "{:?}", handled.ends.all());
     assert_eq!(handled.of("2"), [DeliveryOutcome::Executed]);
 }
 
@@ -165,8 +189,7 @@ async fn two_groups_that_write_the_same_rows_in_opposite_orders_both_take_effect
             let update = "UPDATE stock SET sold = sold + 1 WHERE item = $1";
             sqlx::query(update).bind(item).execute(&mut **tx).await?;
             if id.ends_with("first") {
-                // The other one has its row, or has had it.
-                let _ = tokio::time::timeout(millis(500), BOTH.wait()).await;
+                BOTH.meet(item).await;
             }
             Ok(())
         })
@@ -186,4 +209,19 @@ async fn two_groups_that_write_the_same_rows_in_opposite_orders_both_take_effect
     assert_eq!(sold, [("a".to_owned(), 2), ("b".to_owned(), 2)]);
 }
 
-static BOTH: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(2));
+static BOTH: LazyLock<Meeting> =
+    LazyLock::new(|| Meeting { barrier: Barrier::new(2), came: Effects::default() });
+
+/// Where each of two waits, the first time it comes, until the other one has its row too.
+struct Meeting {
+    barrier: Barrier,
+    came: Effects,
+}
+
+impl Meeting {
+    async fn meet(&self, who: &str) {
+        if self.came.add(who) == 1 {
+            tokio::time::timeout(secs(30), self.barrier.wait()).await.expect("the other one comes");
+        }
+    }
+}

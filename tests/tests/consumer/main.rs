@@ -21,6 +21,7 @@ mod inbox_members;
 mod inbox_members_sqlite;
 mod inbox_postgres;
 mod inbox_turns;
+mod inbox_undone;
 mod inbox_workers;
 mod jetstream;
 mod leases;
