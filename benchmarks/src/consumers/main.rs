@@ -9,10 +9,11 @@
 //! server. Each handles so many messages of 1 kB, 64 at once, over a pool of 20 connections with the same settings: by hand from a
 //! counter in memory, the consumers from the broker in memory of `testing`, of which each delivery and acknowledgement is
 //! part of the time. Each message adds one row. A figure is the median over the rounds, and a ratio the median of the rounds' own
-//! ratios, with its quartiles.
+//! ratios, with its quartiles. Beside it stands what a message takes of the processors and of the write-ahead log.
 
 mod brokers;
 mod by_hand;
+mod cost;
 mod inbox;
 
 use std::error::Error;
@@ -23,6 +24,8 @@ use idempotent_core::backends::PostgresStore;
 use idempotent_servers::Postgres;
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
+
+use cost::Cost;
 
 const ROUNDS: usize = 11;
 const MESSAGES: usize = 2_048;
@@ -107,14 +110,18 @@ async fn inboxes() -> Result<(), Failure> {
     sqlx::raw_sql(TABLES).execute(&pool).await?;
     let engine = Idempotency::new(PostgresStore::connect(pool.clone()).await?);
     let (mut turns, mut rates) = (0, vec![Vec::new(); SIDES.len()]);
+    let mut costs = [Cost::NONE; SIDES.len()];
     for round in 0..=ROUNDS {
         for place in 0..SIDES.len() {
             let side = (place + round) % SIDES.len();
             turns += 1;
+            let before = Cost::so_far(&server, &pool).await?;
             let rate = turn(SIDES[side].1, &pool, &engine, turns).await?;
+            let after = Cost::so_far(&server, &pool).await?;
             // The first round warms up.
             if round > 0 {
                 rates[side].push(rate);
+                costs[side].add(before, after);
             }
         }
     }
@@ -123,11 +130,18 @@ async fn inboxes() -> Result<(), Failure> {
     println!(
         "messages a second, {CONCURRENCY} at once, {CONNECTIONS} connections, {ROUNDS} rounds"
     );
-    for ((name, _), own) in SIDES.iter().zip(&rates) {
+    println!(
+        "then a message's processor time of client and server in microseconds, and its log in bytes"
+    );
+    let messages = (ROUNDS * MESSAGES) as f64;
+    for (((name, _), own), cost) in SIDES.iter().zip(&rates).zip(&costs) {
         let ratios = own.iter().zip(&rates[0]).map(|(own, by_hand)| own / by_hand);
         let [low, middle, high] = quartiles(ratios.collect());
         let [_, rate, _] = quartiles(own.clone());
-        println!("  {name:20} {rate:>7.0}   {middle:.2} x ({low:.2} to {high:.2})");
+        let [client, server, log] = [cost.client, cost.server, cost.log].map(|it| it / messages);
+        println!(
+            "  {name:20} {rate:>7.0}   {middle:.2} x ({low:.2} to {high:.2})   {client:>5.0} {server:>5.0} {log:>6.0}"
+        );
     }
     Ok(())
 }

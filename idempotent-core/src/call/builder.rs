@@ -16,6 +16,8 @@ use crate::codec::{self, BinaryResult};
 use crate::engine::Limiter;
 use crate::engine::{AsEngine, CallSpan, Request};
 use crate::error::Error;
+#[cfg(all(feature = "consumer", any(feature = "postgres", feature = "sqlite")))]
+use crate::model::RecordId;
 use crate::model::{Key, KeyParts, KeyProblem, Operation, RecordBytes, ResultTypes};
 
 impl Operation {
@@ -133,6 +135,12 @@ impl CallBuilder {
             return self.fingerprint(input);
         }
         self
+    }
+
+    /// The record that the call is about, unless its engine is not set or refuses its key.
+    #[cfg(all(feature = "consumer", any(feature = "postgres", feature = "sqlite")))]
+    pub(crate) fn record_id(&self) -> Option<RecordId> {
+        self.request.record_id(self.request.engine.as_ref()?).ok()
     }
 
     /// Sets the engine, instead of the task's or the installed one: an [`Idempotency`](crate::Idempotency), or

@@ -9,7 +9,7 @@
 //! `state` and `error`. What a store may offer in addition has its own files: answers without
 //! waiting (`local`), the steps of calls (`journal`, with `journal_request` and `journal_answer`), which calls
 //! are to be resumed (`due`), what it says about itself (`health`), calls in the caller's transaction (`transaction`,
-//! `running_call`), and reports
+//! `running_call`, `shared_records`), and reports
 //! of purges (`observer`). `hash_prefix` is the beginning of an id, `recent_ids` tells whoever scans what came twice. `clock` is the time of embedded stores, `poll` the default way to wait, and
 //! `backoff` the pause before a retry.
 //!
@@ -32,6 +32,8 @@ pub(crate) mod poll;
 mod recent_ids;
 mod request;
 mod running_call;
+#[cfg(all(feature = "consumer", any(feature = "postgres", feature = "sqlite")))]
+mod shared_records;
 mod state;
 mod transaction;
 
@@ -56,6 +58,8 @@ pub use self::request::{
     Abandon, Complete, Correct, Cursor, IfVacant, Release, Renew, Reserve, Scan, Wait,
 };
 pub use self::running_call::{RunningCall, RunningCallWatch};
+#[cfg(all(feature = "consumer", any(feature = "postgres", feature = "sqlite")))]
+pub(crate) use self::shared_records::SharedRecords;
 pub use self::state::State;
 pub use self::transaction::{
     Isolation, Transaction, TransactionContext, TransactionReserveOutcome,

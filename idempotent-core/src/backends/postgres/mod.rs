@@ -69,8 +69,11 @@ pub(crate) use self::session::knows_transaction_timeout;
 pub use self::source::PostgresSource;
 pub use self::store::PostgresStore;
 pub(crate) use self::table_names::TableNames;
+#[cfg(feature = "consumer")]
+pub(crate) use self::transaction::{
+    GroupRecords, begin_transaction, commit_complete, commit_transaction, complete_last,
+    reserve_vacant, roll_back,
+};
 pub use self::transaction::{
     LentTransaction, NotCommitted, RetryTransaction, retry_transaction, transact,
 };
-#[cfg(feature = "consumer")]
-pub(crate) use self::transaction::{begin_transaction, commit_transaction};

@@ -20,10 +20,9 @@ use crate::consumer::keep_alive::{Kept, ends_at};
 use crate::consumer::message::Message;
 use crate::engine::current;
 use crate::error::Error;
-use crate::store::Transaction;
 
 /// How long a rollback may take that nobody needs: sqlx rolls back anyway before it uses the connection again.
-pub(super) const ROLLBACK: Duration = Duration::from_secs(1);
+const ROLLBACK: Duration = Duration::from_secs(1);
 
 /// Why a transaction was not committed.
 pub(super) enum Uncommitted<E> {
@@ -99,17 +98,23 @@ impl Context {
         H: InboxHandler<P::Database, A>,
     {
         let tx = self.begin_within(pool, None).await.map_err(Uncommitted::Begin)?;
-        let mut slot = Slot(Some(tx));
+        let mut slot = Slot::<P>::of(attempted.message, tx);
         let called = self.call_within(&mut slot, attempted, (call, input), None, has_run).await;
-        match (called, slot.0.take()) {
+        let has_run = *has_run;
+        match (called, slot.tx.take()) {
+            (Ok(()), Some(tx)) if has_run => {
+                self.commit_within::<P, _>(tx, slot.is_complete).await?;
+                Ok(Committed { has_run })
+            }
+            // It was handled before, so there is nothing to commit.
             (Ok(()), Some(tx)) => {
-                self.commit_within::<P, _>(tx).await?;
-                Ok(Committed { has_run: *has_run })
+                roll_back_unused(tx).await;
+                Ok(Committed { has_run })
             }
             (Ok(()), None) => Err(Uncommitted::Kept),
             (Err(error), tx) => {
                 if let Some(tx) = tx {
-                    let _ = timeout(ROLLBACK, tx.rollback()).await;
+                    roll_back::<P>(tx).await;
                 }
                 Err(error)
             }
@@ -118,21 +123,21 @@ impl Context {
 
     /// Runs a message's call in a transaction, for no longer than until then, or its own `max_run`. The slot has the
     /// transaction again, unless it is lost.
-    pub(super) async fn call_within<DB, H, A>(
+    pub(super) async fn call_within<P, H, A>(
         &self,
-        slot: &mut Slot<DB>,
+        slot: &mut Slot<P>,
         attempted: &Attempted<'_, H>,
         (call, input): (CallBuilder, H::Input),
         until: Option<Instant>,
         has_run: &mut bool,
     ) -> Result<(), Uncommitted<H::Err>>
     where
-        DB: Database<Connection: Transaction>,
-        H: InboxHandler<DB, A>,
+        P: InboxPool,
+        H: InboxHandler<P::Database, A>,
     {
         let call = call.returning::<Result<H::Ok, Uncommitted<H::Err>>>();
         let running = call.in_transaction(slot).run(|slot| async move {
-            let result = match (attempted.may_run, slot.0.take()) {
+            let result = match (attempted.may_run, slot.tx.take()) {
                 (true, Some(tx)) => {
                     *has_run = true;
                     let (lender, lent) = Lender::lend(tx).await;
@@ -150,7 +155,7 @@ impl Context {
                     // connection is used again.
                     match (lender.take_back(), result) {
                         (Some(tx), result) => {
-                            slot.0 = Some(tx);
+                            slot.tx = Some(tx);
                             result
                         }
                         (None, result) => result.and(Err(Uncommitted::Kept)),
@@ -163,12 +168,14 @@ impl Context {
         running.await.map(drop)
     }
 
+    /// Commits, where nothing else is left or something may be.
     pub(super) async fn commit_within<P: InboxPool, E>(
         &self,
         tx: SqlTransaction<'static, P::Database>,
+        is_complete: bool,
     ) -> Result<(), Uncommitted<E>> {
         let limit = self.settings.engine.settings().store_timeout;
-        match timeout(limit, P::commit(tx)).await {
+        match timeout(limit, P::commit(tx, is_complete)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) if is_unclear::<P>(&error) => Err(Uncommitted::Unclear(error)),
             Ok(Err(error)) => Err(Uncommitted::Commit(error)),
@@ -176,15 +183,17 @@ impl Context {
         }
     }
 
-    /// Begins a transaction, whose statements may take no longer than that. A database that is cut off may never answer.
+    /// Begins a transaction, whose statements may take no longer than that, nor silence much longer: a process that is stopped
+    /// ends no statement, and holds the locks. A database that is cut off may never answer.
     pub(super) async fn begin_within<P: InboxPool>(
         &self,
         pool: &P,
         statements: Option<Duration>,
     ) -> Result<SqlTransaction<'static, P::Database>, SqlError> {
         let limit = self.settings.engine.settings().store_timeout;
+        let idle = statements.map(|longest| longest.saturating_add(limit.saturating_mul(2)));
         let limit = limit.saturating_add(pool.acquire_timeout());
-        timeout(limit, pool.begin(statements)).await.unwrap_or_else(|_| Err(no_answer()))
+        timeout(limit, pool.begin(statements, idle)).await.unwrap_or_else(|_| Err(no_answer()))
     }
 
     async fn run_within<T, E>(
@@ -201,6 +210,16 @@ impl Context {
             Err(_) => Err(Uncommitted::TimedOut),
         }
     }
+}
+
+/// Rolls back what a handler had. If that takes long, or fails, sqlx does so before the connection is used again.
+pub(super) async fn roll_back<P: InboxPool>(tx: SqlTransaction<'static, P::Database>) {
+    let _ = timeout(ROLLBACK, P::roll_back(tx)).await;
+}
+
+/// The same for a transaction that no handler had.
+pub(super) async fn roll_back_unused<DB: Database>(tx: SqlTransaction<'static, DB>) {
+    let _ = timeout(ROLLBACK, tx.rollback()).await;
 }
 
 fn no_answer() -> SqlError {

@@ -80,7 +80,11 @@ impl ConsumerBuilder {
     ///   unless its error is judged to be [`Permanent`](Failure::Permanent) or a [`RetryAfter`](Failure::RetryAfter). If the
     ///   database answers right after that, as it does when the handler has lost another one, the handler runs again, and
     ///   the third time counts as a failed attempt.
-    /// * The handler ends the transaction itself, with a `ROLLBACK` or a nested `begin` that it drops halfway: a failed attempt.
+    /// * The handler ends the transaction itself, with a `COMMIT`, which the database refuses, a `ROLLBACK`, or a nested `begin` that it drops
+    ///   halfway: a failed attempt.
+    /// * The handler leaves a savepoint open: what it did is committed. So it is if the handler forgets a nested transaction of
+    ///   sqlx on PostgreSQL. On `SQLite` that is a failed attempt, after which the connection, and with it the lock for writing,
+    ///   stays in that transaction until the pool closes it: do not `mem::forget` one there.
     /// * A statement has failed, and the handler returns `Ok` nevertheless: PostgreSQL commits nothing then, so that is a
     ///   failed attempt.
     ///
@@ -104,7 +108,7 @@ impl<P: InboxPool> InboxBuilder<P> {
     /// transaction**, and little of it. A group never waits to fill up: it takes the messages that have come while the
     /// one before was committed, so it needs a [concurrency](ConsumerBuilder::concurrency) above the group's size, and under
     /// little load each message still has a transaction of its own. **Measure it**: a consumer sends the statements of its groups
-    /// over at most two connections, one after the other, so where the database is far away, many small transactions at once
+    /// over at most three connections, one after the other, so where the database is far away, many small transactions at once
     /// may be faster.
     ///
     /// ```no_run
@@ -134,6 +138,10 @@ impl<P: InboxPool> InboxBuilder<P> {
     ///   that fails, or one whose answer is lost, each message of the group is handled again in a transaction of its own.
     ///   So only the one that fails there is retried or parked, and no attempt of another one is counted. But
     ///   the handlers of all of them have run once more: what they do outside of the transaction happens again.
+    /// * PostgreSQL is asked about all messages of a group by one statement, before the first handler runs, and their results are
+    ///   written by one, after the last. In between, each message costs what its handler sends, and one round trip that releases a
+    ///   savepoint around it: so no handler can undo what another one did. Until the results are written, the database refuses
+    ///   to commit, also for a handler that runs `COMMIT`.
     /// * Messages that were delivered before, whatever for, have a transaction of their own, and so has one whose broker does not
     ///   say that this is its [first delivery](crate::consumer::Message::delivery_count). So one that fails again and again, or
     ///   takes its process down, does so alone.
@@ -141,9 +149,13 @@ impl<P: InboxPool> InboxBuilder<P> {
     ///   `max_run`. As long does one that has a transaction of its own keep others waiting so that they form a group. So handlers
     ///   that are stuck hold up the others for so long, and not for `max_run`. Where a broker does not wait for longer
     ///   than that, such as RabbitMQ, `max_run` is a third of what the broker waits.
+    /// * The pool's role needs `SELECT`, `INSERT`, `UPDATE` and `DELETE` on the store's table, and `DELETE` only for groups. Why
+    ///   the database refuses groups is logged as a warning, once a run.
     /// * PostgreSQL itself ends a statement of a group after the group's time, or sooner if the session's `statement_timeout` is
     ///   shorter. One that waits for a row, which somebody else has locked, would otherwise hold the locks of the whole
-    ///   group.
+    ///   group. It also ends the session of a group that sends nothing for that time and two
+    ///   [`store_timeout`](crate::IdempotencyBuilder::store_timeout)s, as one does whose process is stopped, or whose
+    ///   transaction a handler keeps.
     /// * Locks are held until the group is committed. Handlers that write the same rows in different orders may deadlock
     ///   with other groups and other workers, which costs PostgreSQL's `deadlock_timeout`, 1 second, each time.
     /// * What is set for a transaction is set for the rest of the group: `SET LOCAL`, `now()`, advisory locks, tables that

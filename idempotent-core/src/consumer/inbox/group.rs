@@ -1,22 +1,25 @@
 //! One transaction of several messages, one after the other.
 
+use std::convert::Infallible;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use sqlx::Database;
 use tokio::time::{Instant, timeout};
 use tracing::{Instrument as _, Span};
 
-use super::attempt::{Attempted, ROLLBACK, Uncommitted};
+use super::attempt::{Attempted, Uncommitted, roll_back, roll_back_unused};
 use super::handler::InboxHandler;
 use super::pool::InboxPool;
 use super::slot::Slot;
+use super::undone::Undone;
 use crate::backends::is_conflict;
 use crate::call::CallBuilder;
 use crate::consumer::context::{Context, Stage};
 use crate::consumer::keep_alive::{KeptHandle, ends_at};
 use crate::consumer::message::Message;
 use crate::error::{Error, ErrorKind};
-use crate::store::Transaction;
+use crate::model::RecordId;
+use crate::store::SharedRecords as _;
 
 /// How long a group may run at most, and how long a message by itself keeps others waiting, so that those whose
 /// handlers are stuck do not hold up the rest. Messages that are handled again one by one have all of `max_run`.
@@ -60,6 +63,7 @@ impl Context {
         pool: &P,
         handler: &H,
         members: Vec<Member<H::Input>>,
+        has_warned: &AtomicBool,
     ) -> Vec<Together>
     where
         P: InboxPool,
@@ -76,13 +80,8 @@ impl Context {
         for kept in &kept {
             kept.has_ended();
         }
-        ended.unwrap_or_else(|why| {
-            tracing::debug!(
-                consumer = self.operation.name,
-                messages,
-                why,
-                "a group's transaction is not committed, and its messages are handled one by one"
-            );
+        ended.unwrap_or_else(|undone| {
+            self.tell_undone(&undone, messages, has_warned);
             Vec::new()
         })
     }
@@ -94,7 +93,7 @@ impl Context {
         handler: &H,
         members: Vec<Member<H::Input>>,
         until: Instant,
-    ) -> Result<Vec<Together>, &'static str>
+    ) -> Result<Vec<Together>, Undone>
     where
         P: InboxPool,
         H: InboxHandler<P::Database, A>,
@@ -102,8 +101,15 @@ impl Context {
         // A statement that the database is not done with would hold the locks of all messages, whoever waits for it.
         let left = until.saturating_duration_since(Instant::now());
         let begun = self.begin_within(pool, Some(left)).await;
-        let tx = begun.map_err(|_| "the database does not answer")?;
-        let (mut slot, mut ended) = (Slot(Some(tx)), Vec::with_capacity(members.len()));
+        let tx = begun.map_err(|_| Undone::new("the database does not answer"))?;
+        let (mut slot, mut ended) = (Slot::<P>::of_group(tx), Vec::with_capacity(members.len()));
+        let ids = members.iter().filter_map(|member| member.call.record_id()).collect();
+        if let Err(undone) = self.share(&mut slot, ids).await {
+            if let Some(tx) = slot.tx.take() {
+                roll_back_unused(tx).await;
+            }
+            return Err(undone);
+        }
         for member in members {
             if self.has_reached(Stage::Stopping) {
                 ended.push(Together::NotStarted);
@@ -112,33 +118,90 @@ impl Context {
             match self.member_within(&mut slot, handler, member, until).await {
                 Ok(end) => ended.push(end),
                 Err(why) => {
-                    if let Some(tx) = slot.0.take() {
-                        let _ = timeout(ROLLBACK, tx.rollback()).await;
+                    if let Some(tx) = slot.tx.take() {
+                        roll_back::<P>(tx).await;
                     }
                     if !matches!(why, Uncommitted::Halted) {
-                        return Err(why.as_str());
+                        return Err(Undone::of(&why));
                     }
                     ended.push(Together::Halted);
                     return Ok(ended.into_iter().map(Together::rolled_back).collect());
                 }
             }
         }
-        let tx = slot.0.take().ok_or("something still has the transaction")?;
-        let committed = self.commit_within::<P, H::Err>(tx).await;
-        committed.map(|()| ended).map_err(|why| why.as_str())
+        self.commit_together(slot, ended.iter().any(Together::has_run)).await.map(|()| ended)
+    }
+
+    /// Has the messages with these ids share their records, if the database can.
+    async fn share<P: InboxPool>(
+        &self,
+        slot: &mut Slot<P>,
+        ids: Vec<RecordId>,
+    ) -> Result<(), Undone> {
+        let (Some(tx), Some(tables)) = (&mut slot.tx, self.settings.engine.store().tables()) else {
+            return Ok(());
+        };
+        let limit = self.settings.engine.settings().store_timeout;
+        match timeout(limit, P::share(tx, tables, &ids)).await {
+            Ok(Ok(shared)) => {
+                slot.shared = shared;
+                Ok(())
+            }
+            Ok(Err(error)) => {
+                Err(Undone::by_database::<P>("what the group begins with failed", &error))
+            }
+            Err(_) => Err(Undone::new("the database does not answer")),
+        }
+    }
+
+    /// Commits what the handlers did and its records, if any of them has run.
+    async fn commit_together<P: InboxPool>(
+        &self,
+        mut slot: Slot<P>,
+        has_run: bool,
+    ) -> Result<(), Undone> {
+        let kept = || Undone::new("something still has the transaction");
+        let mut tx = slot.tx.take().ok_or_else(kept)?;
+        if !has_run {
+            roll_back_unused(tx).await;
+            return Ok(());
+        }
+        let mut is_complete = false;
+        if let (Some(mut shared), Some(tables)) =
+            (slot.shared, self.settings.engine.store().tables())
+        {
+            let limit = self.settings.engine.settings().store_timeout;
+            let undone = match timeout(limit, shared.write(&mut tx, tables)).await {
+                Ok(Ok(is_all)) => {
+                    is_complete = is_all;
+                    None
+                }
+                Ok(Err(error)) => {
+                    Some(Undone::by_database::<P>("writing the records failed", &error))
+                }
+                Err(_) => Some(Undone::new("the database does not answer")),
+            };
+            if let Some(undone) = undone {
+                // Before the messages are handled again, which need the locks.
+                roll_back::<P>(tx).await;
+                return Err(undone);
+            }
+        }
+        let committed = self.commit_within::<P, Infallible>(tx, is_complete).await;
+        committed.map_err(|why| Undone::of(&why))
     }
 
     /// Handles one of them. An error ends the transaction.
-    async fn member_within<DB, H, A>(
+    async fn member_within<P, H, A>(
         &self,
-        slot: &mut Slot<DB>,
+        slot: &mut Slot<P>,
         handler: &H,
         member: Member<H::Input>,
         until: Instant,
     ) -> Result<Together, Uncommitted<H::Err>>
     where
-        DB: Database<Connection: Transaction>,
-        H: InboxHandler<DB, A>,
+        P: InboxPool,
+        H: InboxHandler<P::Database, A>,
     {
         let (start, mut has_run) = (Instant::now(), false);
         let Member { message, call, input, span, .. } = member;
@@ -168,6 +231,10 @@ fn leaves_it_alone(error: &Error) -> bool {
 }
 
 impl Together {
+    const fn has_run(&self) -> bool {
+        matches!(self, Self::Committed { has_run: true, .. })
+    }
+
     /// What that means if the transaction is rolled back since its consumer stops.
     fn rolled_back(self) -> Self {
         match self {

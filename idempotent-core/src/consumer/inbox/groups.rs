@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::pin;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(super) struct Groups<I> {
     most: usize,
     waiting: Mutex<Waiting<I>>,
     turns: Arc<Semaphore>,
+    /// Whether a warning has said why the database refuses groups.
+    has_warned: AtomicBool,
 }
 
 /// By the ticket that its delivery has.
@@ -48,7 +51,12 @@ impl<I> Groups<I> {
     /// Of at most so many messages, and so many of them at once.
     pub(super) fn new(most: usize, at_once: usize) -> Self {
         let waiting = Waiting { last_ticket: 0, members: VecDeque::new() };
-        Self { most, waiting: Mutex::new(waiting), turns: Arc::new(Semaphore::new(at_once)) }
+        Self {
+            most,
+            waiting: Mutex::new(waiting),
+            turns: Arc::new(Semaphore::new(at_once)),
+            has_warned: AtomicBool::new(false),
+        }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting<I>> {
@@ -113,7 +121,9 @@ impl<I> Groups<I> {
             }
             let (members, answers): (Vec<_>, Vec<_>) =
                 group.into_iter().map(|(_, member, sender)| (member, sender)).unzip();
-            let ended = context.handle_together::<P, H, A>(pool, handler, members).await;
+            let has_warned = &self.has_warned;
+            let ended =
+                context.handle_together::<P, H, A>(pool, handler, members, has_warned).await;
             for (sender, end) in answers.into_iter().zip(ended) {
                 // Its delivery waits for that.
                 let _ = sender.send(end);

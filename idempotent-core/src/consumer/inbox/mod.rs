@@ -4,7 +4,7 @@
 //! [`ConsumerBuilder::within`](super::ConsumerBuilder::within) takes the [`pool`] and gives an [`InboxBuilder`]. [`lent`]
 //! is the transaction that the handler gets, which [`slot`] has around it; [`attempt`] is one transaction, [`next`] what its end means
 //! for the message, and [`process`] runs one after the other until it has ended. [`group`] is one transaction of several messages, for
-//! which they wait in [`groups`].
+//! which they wait in [`groups`], and [`undone`] why it is not committed.
 
 mod attempt;
 mod builder;
@@ -17,6 +17,7 @@ mod outage;
 mod pool;
 mod process;
 mod slot;
+mod undone;
 
 pub use self::builder::InboxBuilder;
 pub use self::handler::InboxHandler;

@@ -8,6 +8,7 @@ use sqlx::Error as SqlError;
 use super::attempt::Uncommitted;
 use super::outage::is_outage;
 use super::pool::InboxPool;
+use super::slot::is_first_delivery;
 use crate::backends::is_conflict;
 use crate::consumer::acquire::{Attempt, End};
 use crate::consumer::catch_panic::unless_panics;
@@ -53,7 +54,7 @@ impl Attempting<'_> {
     /// Whether nothing suggests that it fails. One that was delivered before may have taken its group, or its process,
     /// down, and so may one of which the broker does not say that this is its first delivery.
     pub(super) fn may_share_its_transaction(&self) -> bool {
-        let is_first = self.message.delivery_count() == Some(1);
+        let is_first = is_first_delivery(self.message);
         self.used_up.is_none() && is_first && self.attempt.number <= 1
     }
 

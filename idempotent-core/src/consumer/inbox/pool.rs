@@ -1,11 +1,16 @@
 //! [`InboxPool`]: the databases that have transactions for handlers.
 
+use std::any::Any;
 use std::future::Future;
 use std::time::Duration;
 
 use sqlx::{Database, Error, Transaction as SqlTransaction};
 
-use crate::store::Transaction;
+use crate::model::RecordId;
+use crate::store::{
+    Complete, Reserve, SharedRecords, StoreError, Transaction, TransactionContext,
+    TransactionReserveOutcome,
+};
 
 mod sealed {
     pub trait Sealed {}
@@ -22,17 +27,54 @@ pub trait InboxPool: sealed::Sealed + Clone + Send + Sync + 'static {
     /// Whose transactions they are.
     type Database: Database<Connection: Transaction>;
 
-    /// Begins a transaction, each of whose statements the database itself ends after that time, if it can.
+    /// Begins a transaction, each of whose statements the database itself ends after the first time, and all of it if it hears
+    /// nothing for the second, if it can.
     #[doc(hidden)]
     fn begin(
         &self,
         statements: Option<Duration>,
+        idle: Option<Duration>,
     ) -> impl Future<Output = Result<SqlTransaction<'static, Self::Database>, Error>> + Send;
 
-    /// Commits, or fails if that is not what happens.
+    /// The records of messages that share a transaction.
+    #[doc(hidden)]
+    type Shared: SharedRecords<<Self::Database as Database>::Connection> + 'static;
+
+    /// Begins to share it, where that saves statements.
+    #[doc(hidden)]
+    fn share(
+        connection: &mut <Self::Database as Database>::Connection,
+        tables: &(dyn Any + Send + Sync),
+        ids: &[RecordId],
+    ) -> impl Future<Output = Result<Option<Self::Shared>, StoreError>> + Send;
+
+    /// Reserves an id that is most likely vacant, where that can be had for less; `None` if it has to be asked otherwise.
+    #[doc(hidden)]
+    fn reserve_vacant(
+        connection: &mut <Self::Database as Database>::Connection,
+        context: &TransactionContext<'_>,
+        request: &Reserve<'_>,
+    ) -> impl Future<Output = Result<Option<TransactionReserveOutcome>, StoreError>> + Send;
+
+    /// Completes a call by the last statement before the commit. Whether nothing is left but to commit.
+    #[doc(hidden)]
+    fn complete_last(
+        connection: &mut <Self::Database as Database>::Connection,
+        context: &TransactionContext<'_>,
+        request: &Complete<'_>,
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// Rolls back all of a transaction that a handler had, if it can: the handler may have left another one within it.
+    #[doc(hidden)]
+    fn roll_back(
+        tx: SqlTransaction<'static, Self::Database>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Commits, or fails if that is not what happens, which is not to be found out if nothing else was left.
     #[doc(hidden)]
     fn commit(
         tx: SqlTransaction<'static, Self::Database>,
+        is_complete: bool,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// How long it waits for a connection at most, and for its turn.
@@ -50,30 +92,77 @@ pub trait InboxPool: sealed::Sealed + Clone + Send + Sync + 'static {
 
 #[cfg(feature = "postgres")]
 mod postgres {
+    use std::any::Any;
     use std::time::Duration;
 
-    use sqlx::{Error, PgPool, Postgres, Transaction};
+    use sqlx::{Error, PgConnection, PgPool, Postgres, Transaction};
 
     use super::InboxPool;
-    use crate::backends::postgres::{begin_transaction, commit_transaction, is_away};
+    use crate::backends::postgres::{
+        GroupRecords, begin_transaction, commit_complete, commit_transaction, complete_last,
+        is_away, reserve_vacant, roll_back,
+    };
+    use crate::model::RecordId;
+    use crate::store::{
+        Complete, Reserve, StoreError, TransactionContext, TransactionReserveOutcome,
+    };
 
     impl super::sealed::Sealed for PgPool {}
 
     #[cfg_attr(docsrs, doc(cfg(feature = "postgres")))]
     impl InboxPool for PgPool {
         type Database = Postgres;
-        /// While one is committed, another runs.
-        const GROUPS: usize = 2;
+        /// While one is committed and another waits for an answer, a third runs. More of them are smaller ones.
+        const GROUPS: usize = 3;
 
         async fn begin(
             &self,
             statements: Option<Duration>,
+            idle: Option<Duration>,
         ) -> Result<Transaction<'static, Postgres>, Error> {
-            begin_transaction(self, statements).await
+            begin_transaction(self, statements, idle).await
         }
 
-        async fn commit(tx: Transaction<'static, Postgres>) -> Result<(), Error> {
-            commit_transaction(tx).await
+        type Shared = GroupRecords;
+
+        async fn share(
+            connection: &mut PgConnection,
+            tables: &(dyn Any + Send + Sync),
+            ids: &[RecordId],
+        ) -> Result<Option<GroupRecords>, StoreError> {
+            GroupRecords::begin(connection, tables, ids).await.map(Some)
+        }
+
+        async fn reserve_vacant(
+            connection: &mut PgConnection,
+            context: &TransactionContext<'_>,
+            request: &Reserve<'_>,
+        ) -> Result<Option<TransactionReserveOutcome>, StoreError> {
+            reserve_vacant(connection, context, request).await
+        }
+
+        async fn complete_last(
+            connection: &mut PgConnection,
+            context: &TransactionContext<'_>,
+            request: &Complete<'_>,
+        ) -> Result<bool, StoreError> {
+            complete_last(connection, context, request).await
+        }
+
+        async fn roll_back(tx: Transaction<'static, Postgres>) -> Result<(), Error> {
+            roll_back(tx).await
+        }
+
+        /// A plain `COMMIT` also succeeds where it rolls back, but not right after a statement that has succeeded. Within a
+        /// savepoint, sqlx may count a transaction of its own, which it would commit instead.
+        async fn commit(
+            tx: Transaction<'static, Postgres>,
+            is_complete: bool,
+        ) -> Result<(), Error> {
+            match is_complete {
+                true => commit_complete(tx).await,
+                false => commit_transaction(tx).await,
+            }
         }
 
         fn acquire_timeout(&self) -> Duration {
@@ -90,12 +179,47 @@ mod postgres {
 
 #[cfg(feature = "sqlite")]
 mod sqlite {
+    use std::any::Any;
     use std::time::Duration;
 
-    use sqlx::{Error, Sqlite, SqlitePool, Transaction};
+    use async_trait::async_trait;
+    use sqlx::{Error, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
     use super::InboxPool;
     use crate::backends::sqlite::begin_transaction;
+    use crate::model::RecordId;
+    use crate::store::{
+        Complete, Reserve, SharedRecords, StoreError, Transaction as _, TransactionContext,
+        TransactionReserveOutcome,
+    };
+
+    /// There are none: no statement is a round trip to a server, and each call has a savepoint of its own, which is released
+    /// when it completes.
+    #[derive(Debug)]
+    pub enum NotShared {}
+
+    #[async_trait]
+    impl SharedRecords<SqliteConnection> for NotShared {
+        fn reserve(&mut self, _: &RecordId) -> Option<TransactionReserveOutcome> {
+            match *self {}
+        }
+
+        async fn separate(&mut self, _: &mut SqliteConnection) -> Result<(), StoreError> {
+            match *self {}
+        }
+
+        fn complete(&mut self, _: &Complete<'_>) -> bool {
+            match *self {}
+        }
+
+        async fn write(
+            &mut self,
+            _: &mut SqliteConnection,
+            _: &(dyn Any + Send + Sync),
+        ) -> Result<bool, StoreError> {
+            match *self {}
+        }
+    }
 
     /// The results `SQLITE_READONLY`, `SQLITE_IOERR`, `SQLITE_FULL` and `SQLITE_CANTOPEN`.
     const OUTAGES: [u32; 4] = [8, 10, 13, 14];
@@ -109,11 +233,45 @@ mod sqlite {
         const GROUPS: usize = 1;
 
         /// A statement waits for nobody once its transaction writes.
-        async fn begin(&self, _: Option<Duration>) -> Result<Transaction<'static, Sqlite>, Error> {
+        async fn begin(
+            &self,
+            _: Option<Duration>,
+            _: Option<Duration>,
+        ) -> Result<Transaction<'static, Sqlite>, Error> {
             begin_transaction(self).await
         }
 
-        async fn commit(tx: Transaction<'static, Sqlite>) -> Result<(), Error> {
+        type Shared = NotShared;
+
+        async fn share(
+            _: &mut SqliteConnection,
+            _: &(dyn Any + Send + Sync),
+            _: &[RecordId],
+        ) -> Result<Option<NotShared>, StoreError> {
+            Ok(None)
+        }
+
+        async fn reserve_vacant(
+            _: &mut SqliteConnection,
+            _: &TransactionContext<'_>,
+            _: &Reserve<'_>,
+        ) -> Result<Option<TransactionReserveOutcome>, StoreError> {
+            Ok(None)
+        }
+
+        async fn complete_last(
+            connection: &mut SqliteConnection,
+            context: &TransactionContext<'_>,
+            request: &Complete<'_>,
+        ) -> Result<bool, StoreError> {
+            connection.complete(context, request).await.map(|()| true)
+        }
+
+        async fn roll_back(tx: Transaction<'static, Sqlite>) -> Result<(), Error> {
+            tx.rollback().await
+        }
+
+        async fn commit(tx: Transaction<'static, Sqlite>, _: bool) -> Result<(), Error> {
             tx.commit().await
         }
 

@@ -36,6 +36,8 @@ const BACKOFF: Backoff =
     Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(500) };
 /// How often a handler may fail as if the database did not answer, although it does.
 const MOST_FALSE_OUTAGES: u32 = 3;
+/// How often a message is tried whose group has just failed, and whose lock somebody has: for 3 seconds in all.
+const TRIES_AFTER_GROUP: u32 = 6;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
@@ -59,6 +61,8 @@ struct Met {
     /// The database answers, and the store refused the call as if it did not.
     refusals: u32,
     pause: Duration,
+    /// How often it may still find that its own group, which is being undone, has its lock.
+    own_group: u32,
 }
 
 impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
@@ -95,7 +99,7 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
         let may_run = attempting.used_up.is_none();
         let attempted = Attempted { handler: &*self.handler, message, kept, may_run };
         let mut input = Some(first_input);
-        let mut turn = None;
+        let (mut turn, mut own_group) = (None, 0);
         if let (Some(groups), true) = (&self.groups, attempting.may_share_its_transaction()) {
             if let (Some(input), Some(call)) = (input.take(), context.call(message)) {
                 let (message, own_span) = (message.clone(), span.clone());
@@ -103,6 +107,7 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
                 let member = Member { message, call, input, kept, span: own_span };
                 match groups.join::<P, H, A>(context, (&self.pool, attempted.handler), member).await
                 {
+                    Joined::Alone(None) => own_group = TRIES_AFTER_GROUP,
                     Joined::Alone(held) => turn = held,
                     Joined::Together(end) => {
                         if let Some(end) = self.ended(context, &attempting, end, span).await {
@@ -112,7 +117,8 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
                 }
             }
         }
-        let mut met = Met { conflicts: 0, false_outages: 0, refusals: 0, pause: FIRST_PAUSE };
+        let mut met =
+            Met { conflicts: 0, false_outages: 0, refusals: 0, pause: FIRST_PAUSE, own_group };
         loop {
             if context.has_reached(Stage::Stopping) {
                 context.take_back(message, attempt, None).await;
@@ -134,6 +140,9 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
             let took = start.elapsed();
             let next = match result {
                 Ok(committed) => committed_end(context, &attempting, committed.has_run).await,
+                Err(Uncommitted::Refused(error)) if !has_run && met.meets_own_group(&error) => {
+                    Next::Again(Again::Busy)
+                }
                 Err(why) => attempting.uncommitted::<P, _>(context, self.judge, why, has_run).await,
             };
             let ended = match next {
@@ -258,6 +267,13 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
 }
 
 impl Met {
+    /// Whether the lock that it needs may be that of its own group, which the database has not undone yet.
+    fn meets_own_group(&mut self, error: &Error) -> bool {
+        let may_meet = error.kind() == ErrorKind::InProgress && self.own_group > 0;
+        self.own_group -= u32::from(may_meet);
+        may_meet
+    }
+
     fn take_pause(&mut self) -> Duration {
         let pause = self.pause;
         self.pause = (pause * 2).min(LONGEST_PAUSE);

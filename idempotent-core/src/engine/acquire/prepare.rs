@@ -36,21 +36,30 @@ pub(super) struct Prepared {
 }
 
 impl Request {
-    // Inlined, as what calls it is, so that what it returns is made in its place.
+    /// The record that the call is about.
+    ///
+    /// # Errors
+    ///
+    /// If its key or its scope is none.
     #[inline]
-    pub(super) fn prepare(mut self: Box<Self>, engine: Idempotency) -> Result<Prepared, Error> {
-        let operation = &self.operation;
-        let name = operation.name;
-        let settings = engine.settings();
-        let EffectivePolicy { ttl, lease, max_run } = EffectivePolicy::of(operation, &engine)?;
+    pub(crate) fn record_id(&self, engine: &Idempotency) -> Result<RecordId, Error> {
+        let (name, settings) = (self.operation.name, engine.settings());
         let limit = settings.max_key_bytes;
         let key = checked("key", ErrorKind::KeyTooLong, &self.key, limit, name)?;
         let scope = self.scope.as_deref();
         let scope = scope
             .map(|scope| checked("scope", ErrorKind::InvalidScope, scope, limit, name))
             .transpose()?;
-        let secret = settings.secret.as_ref();
-        let id = RecordId::from_parts(name.into(), scope, key, secret);
+        Ok(RecordId::from_parts(name.into(), scope, key, settings.secret.as_ref()))
+    }
+
+    // Inlined, as what calls it is, so that what it returns is made in its place.
+    #[inline]
+    pub(super) fn prepare(mut self: Box<Self>, engine: Idempotency) -> Result<Prepared, Error> {
+        let operation = &self.operation;
+        let EffectivePolicy { ttl, lease, max_run } = EffectivePolicy::of(operation, &engine)?;
+        let id = self.record_id(&engine)?;
+        let secret = engine.settings().secret.as_ref();
         let fingerprint = match self.digest.take() {
             None => None,
             Some(Ok(digest)) => Some(fingerprint_of(digest, secret)),

@@ -1,5 +1,6 @@
 //! Beginning a transaction where none is open.
 
+#[cfg(feature = "consumer")]
 use std::time::Duration;
 
 use sqlx::error::DatabaseError;
@@ -21,45 +22,56 @@ pub(crate) enum Isolation {
 ///
 /// The connection may be within a transaction that somebody left open. `BEGIN` would then join it, so a check
 /// in the same message makes that an error, which also aborts the open transaction: nobody can commit it any
-/// more. The second try first rolls back what it finds on its connection.
+/// more. Each further try first rolls back what it finds on its connection.
 pub(crate) async fn begin(
     pool: &PgPool,
     isolation: Option<Isolation>,
 ) -> Result<Transaction<'static, Postgres>, Error> {
-    begin_with(pool, isolation, None).await
+    begin_with(pool, isolation, "").await
 }
 
-/// Begins one at the database's default level, each of whose statements the server ends after this time, or sooner if it
-/// is set so. Until then a statement that waits for a lock holds those of its transaction, even if nobody waits for it
-/// any more.
+/// Begins one at the database's default level, each of whose statements the server ends after the first time, and all of it
+/// once its client has sent nothing for the second; or sooner if it is set so. Until then it would hold its locks, even if
+/// nobody waits for it any more.
 #[cfg(feature = "consumer")]
 pub(crate) async fn begin_limited(
     pool: &PgPool,
     statements: Option<Duration>,
+    idle: Option<Duration>,
 ) -> Result<Transaction<'static, Postgres>, Error> {
-    begin_with(pool, None, statements).await
+    let mut last = String::new();
+    for (setting, limit) in
+        [("statement_timeout", statements), ("idle_in_transaction_session_timeout", idle)]
+    {
+        last.extend(limit.map(|limit| limited(setting, limit)));
+    }
+    begin_with(pool, None, &last).await
 }
 
 async fn begin_with(
     pool: &PgPool,
     isolation: Option<Isolation>,
-    statements: Option<Duration>,
+    last: &str,
 ) -> Result<Transaction<'static, Postgres>, Error> {
-    let last = statements.map(limit).unwrap_or_default();
-    match sql::begin(pool, statement("", isolation, &last)).await {
-        Err(error) if joined(&error) => {
-            sql::begin(pool, statement("ROLLBACK; ", isolation, &last)).await
+    let mut begun = sql::begin(pool, statement("", isolation, last)).await;
+    // Each of the pool's connections may be left within one.
+    for _ in 0..pool.options().get_max_connections() {
+        match begun {
+            Err(error) if joined(&error) => {}
+            begun => return begun,
         }
-        begun => begun,
+        begun = sql::begin(pool, statement("ROLLBACK; ", isolation, last)).await;
     }
+    begun
 }
 
-/// Sets `statement_timeout` for the transaction, unless it is shorter already. Zero is none.
-fn limit(statements: Duration) -> String {
-    let millis = statements.as_millis().clamp(1, i32::MAX as u128);
+/// Sets a timeout for the transaction, unless it is shorter already. Zero is none.
+#[cfg(feature = "consumer")]
+fn limited(setting: &str, limit: Duration) -> String {
+    let millis = limit.as_millis().clamp(1, i32::MAX as u128);
     format!(
-        "; SELECT pg_catalog.set_config('statement_timeout', '{millis}', true) \
-         WHERE pg_catalog.current_setting('statement_timeout')::pg_catalog.interval \
+        "; SELECT pg_catalog.set_config('{setting}', '{millis}', true) \
+         WHERE pg_catalog.current_setting('{setting}')::pg_catalog.interval \
          NOT BETWEEN '1 millisecond' AND '{millis} milliseconds'"
     )
 }
@@ -74,8 +86,12 @@ fn statement(first: &str, isolation: Option<Isolation>, last: &str) -> SqlStr {
     AssertSqlSafe(format!("{first}BEGIN{level}; {BEGUN_HERE}{last}")).into_sql_str()
 }
 
-/// Whether a `BEGIN` met an open transaction: its check says so, or the level came too late for it (25001).
+/// Whether a `BEGIN` met an open transaction: its check says so, the level came too late for it (25001), or sqlx still counts
+/// one of which somebody has forgotten a part. sqlx then sends nothing, and its own clean-up ends that part.
 fn joined(error: &Error) -> bool {
+    if matches!(error, Error::InvalidSavePointStatement) {
+        return true;
+    }
     let code = error.as_database_error().and_then(DatabaseError::code);
     is_in_transaction(error) || code.as_deref() == Some("25001")
 }

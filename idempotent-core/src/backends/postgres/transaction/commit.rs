@@ -29,6 +29,17 @@ pub(crate) async fn commit(mut tx: Transaction<'static, Postgres>) -> Result<(),
     Ok(())
 }
 
+/// Commits right after a statement that has succeeded outside of all savepoints, so that a plain `COMMIT` does. Within one that
+/// sqlx counts, its statement fails.
+#[cfg(feature = "consumer")]
+pub(crate) async fn commit_complete(tx: Transaction<'static, Postgres>) -> Result<(), Error> {
+    // sqlx would send nothing, and succeed.
+    if !tx.is_in_transaction() {
+        return Err(Error::Database(Box::new(NotCommitted::Ended)));
+    }
+    tx.commit().await
+}
+
 fn commit_error(error: Error) -> Error {
     let code = error.as_database_error().and_then(DatabaseError::code);
     match code.as_deref() {

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::types::PgInterval;
-use sqlx::postgres::{PgConnection, PgQueryResult, PgRow};
-use sqlx::{AssertSqlSafe, Executor, Row};
+use sqlx::postgres::{PgArguments, PgConnection, PgQueryResult, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, Executor, Postgres, Row, SqlStr};
 
 use super::error::transaction_error;
 use super::statements::TransactionStatements;
@@ -23,7 +24,7 @@ use crate::store::{
 };
 
 /// The name of this database in errors.
-const DATABASE: &str = "postgres";
+pub(super) const DATABASE: &str = "postgres";
 
 /// Answers of the schema's function.
 const WON: i16 = 0;
@@ -73,16 +74,8 @@ impl Transaction for PgConnection {
         request: &Complete<'_>,
     ) -> Result<(), StoreError> {
         let tables: &TransactionStatements = tables_of(context.tables, DATABASE)?;
-        let done = sqlx::query(tables.complete())
-            .bind(&request.id.hash()[..])
-            .bind(&request.record.token().as_bytes()[..])
-            .bind(request.record.as_bytes())
-            .bind(interval(request.ttl))
-            .bind(scope_of(request.id))
-            .execute(self)
-            .await
-            .map_err(transaction_error)?;
-        still_there(&done)
+        let done = completing(tables.complete(), request).execute(self).await;
+        still_there(&done.map_err(transaction_error)?)
     }
 
     async fn release(
@@ -99,6 +92,58 @@ impl Transaction for PgConnection {
             .map_err(transaction_error)?;
         still_there(&done)
     }
+}
+
+/// Reserves an id that is most likely vacant, by a statement that costs less than one that may find something else. `None` if
+/// it is not won like this, which says nothing about it.
+#[cfg(feature = "consumer")]
+pub(crate) async fn reserve_vacant(
+    connection: &mut PgConnection,
+    context: &TransactionContext<'_>,
+    request: &Reserve<'_>,
+) -> Result<Option<TransactionReserveOutcome>, StoreError> {
+    let tables: &TransactionStatements = tables_of(context.tables, DATABASE)?;
+    let record = request.record();
+    let query = sqlx::query(tables.reserve_vacant())
+        .bind(&request.id.hash()[..])
+        .bind(&record.token().as_bytes()[..])
+        .bind(record.operation())
+        .bind(record.as_bytes())
+        .bind(interval(record.retention()))
+        .bind(lock(request.id));
+    // Read to its end: a connection without a transaction is refused only there.
+    let rows = query.fetch_all(connection).await.map_err(transaction_error)?;
+    let won = |row: &PgRow| match row.try_get("snapshot").map_err(transaction_error)? {
+        true => Ok(TransactionReserveOutcome::Won(Isolation::Snapshot)),
+        false => Ok(TransactionReserveOutcome::Won(Isolation::ReadCommitted)),
+    };
+    rows.first().map(won).transpose()
+}
+
+/// Completes a call by the last statement before the commit, and says whether nothing is left but to commit: the statement ran
+/// outside of all savepoints, in the transaction in which the call was reserved, and it did not fail, so neither did any
+/// before it.
+#[cfg(feature = "consumer")]
+pub(crate) async fn complete_last(
+    connection: &mut PgConnection,
+    context: &TransactionContext<'_>,
+    request: &Complete<'_>,
+) -> Result<bool, StoreError> {
+    let tables: &TransactionStatements = tables_of(context.tables, DATABASE)?;
+    let rows = completing(tables.complete_last(), request).fetch_all(connection).await;
+    match &rows.map_err(transaction_error)?[..] {
+        [row] => row.try_get("outermost").map_err(transaction_error),
+        _ => Err(StoreError::new(StoreErrorKind::Mismatch, RESERVATION_GONE)),
+    }
+}
+
+fn completing<'q>(statement: SqlStr, request: &Complete<'q>) -> Query<'q, Postgres, PgArguments> {
+    sqlx::query(statement)
+        .bind(&request.id.hash()[..])
+        .bind(request.record.token().as_bytes().to_vec())
+        .bind(request.record.as_bytes())
+        .bind(interval(request.ttl))
+        .bind(scope_of(request.id))
 }
 
 /// An error if there was no reservation to end. Then its transaction is not the one in which it began: sqlx rolls
@@ -149,7 +194,7 @@ fn millis(wait: Duration) -> i32 {
 }
 
 /// In microseconds, and short enough that now plus the interval is still a valid timestamp.
-fn interval(duration: Duration) -> PgInterval {
+pub(super) fn interval(duration: Duration) -> PgInterval {
     const LONGEST: i64 = 1_000 * 365 * 86_400 * 1_000_000;
     let microseconds = i64::try_from(duration.as_micros()).unwrap_or(LONGEST).min(LONGEST);
     PgInterval { months: 0, days: 0, microseconds }
