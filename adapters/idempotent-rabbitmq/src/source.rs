@@ -298,7 +298,7 @@ impl Source for RabbitMqSource {
         let concurrency = needs.concurrency.clamp(1, usize::from(u16::MAX));
         let subscription = Subscription::new(Arc::new(link), settings.queue.clone(), concurrency);
         let shared = Arc::new(Shared {
-            publisher: Publisher::new(self.connector.clone(), delays),
+            publisher: Publisher::new(self.connector.clone(), delays, settings.deadline),
             consumer: needs.consumer.clone(),
             queue: settings.queue.clone(),
             dead_letters: settings.route_of_dead_letters(),
