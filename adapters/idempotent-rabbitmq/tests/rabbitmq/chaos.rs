@@ -41,14 +41,14 @@ async fn takes_effect_once(name: &str, kind: &str, store: Store, guarantee: Guar
     require!(Server::RabbitMq, Server::Redis, Server::Postgres);
     let mut settings = Settings::new(store, guarantee);
     if number("IDEMPOTENT_CONSUMERS_SEEDS").is_none() {
-        (settings.messages, settings.load, settings.kills) = (1_000, Duration::from_secs(5), 2);
+        (settings.messages, settings.load) = (1_000, Duration::from_secs(5));
     }
     settings.messages = number("IDEMPOTENT_CONSUMERS_MESSAGES").unwrap_or(settings.messages);
     if let Some(seconds) = number("IDEMPOTENT_CONSUMERS_SECONDS") {
         settings.load = Duration::from_secs(seconds.into());
     }
-    // It takes seconds to tell how many messages it has.
-    settings.settled_within = Duration::from_secs(60);
+    // After a kill its quorum queues take their time, and it takes seconds to tell how many messages it has.
+    settings.settled_within = Duration::from_secs(120);
     let first = u64::from(number("IDEMPOTENT_CONSUMERS_FIRST_SEED").unwrap_or(1));
     let seeds = u64::from(number("IDEMPOTENT_CONSUMERS_SEEDS").unwrap_or(1));
     let mut total = Verdict::default();
