@@ -22,7 +22,7 @@ use crate::timestamp::Timestamp;
 /// How long a worker may take to stop that is told to.
 const STOPS_WITHIN: Duration = Duration::from_secs(45);
 /// How long a message may take to be published: longer than any fault.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(60);
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Carries a run out.
 ///
