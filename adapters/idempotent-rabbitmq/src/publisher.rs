@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::connector::Connector;
-use crate::delay_queues::DelayQueues;
+use crate::delay_queues::{DelayQueues, YOUNG};
 use crate::line::Line;
 
 /// Where a copy goes.
@@ -55,7 +55,7 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// For messages that come again after this deadline if nothing is known of them.
     pub(crate) fn new(connector: Connector, delays: DelayQueues, deadline: Duration) -> Self {
-        let silent_after = deadline.min(SILENT_AFTER);
+        let silent_after = deadline.min(SILENT_AFTER) + YOUNG;
         Self { connector, silent_after, line: Mutex::default(), delays }
     }
 

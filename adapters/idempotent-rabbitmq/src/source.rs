@@ -292,7 +292,7 @@ impl Source for RabbitMqSource {
         let connection = self.connector.connect().await?;
         find_queue(&connection, settings).await?;
         find_others(&connection, settings).await?;
-        let found = delays.of(&connection, settings.deadline).await;
+        let found = delays.declare(&connection, settings.deadline).await;
         found.map_err(|error| refused("a delay queue", error))?;
         let link = Link::open(connection).await.map_err(SourceError::unavailable)?;
         let concurrency = needs.concurrency.clamp(1, usize::from(u16::MAX));

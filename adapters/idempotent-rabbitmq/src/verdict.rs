@@ -19,7 +19,7 @@ use crate::publisher::{PublishError, Publisher, Target};
 
 /// How long a verdict waits for its copy to be confirmed. One that takes longer is waited for again, and not published twice until
 /// the publisher gives it up.
-const CONFIRMED_WITHIN: Duration = Duration::from_secs(5);
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(8);
 /// What is said of a message without an id, which is parked.
 pub(crate) const NO_ID: &str = "it has no id: let its producer set the property `message-id`, or name a header with `id_header`";
 

@@ -283,3 +283,17 @@ async fn a_source_that_is_dropped_keeps_no_message_that_it_had_received() {
     }
     in_hand.settle(&Verdict::Completed).await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_in_a_delay_queue_that_has_just_been_declared_survives_the_brokers_death() {
+    require!(Server::RabbitMq);
+    let (server, _lock) = breakable().await;
+    let brokered = Brokered::on(Arc::clone(&server), QUORUM).await;
+    brokered.publish("order-1", "tea").await;
+    let mut source = brokered.started().await;
+    let retry = Verdict::Retry { after: secs(2) };
+    next(&mut source).await.settle(&retry).await.unwrap();
+    server.restart().await;
+    let mut source = brokered.started().await;
+    assert_eq!(next(&mut source).await.message().id(), "order-1");
+}
