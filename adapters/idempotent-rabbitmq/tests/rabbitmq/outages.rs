@@ -293,6 +293,8 @@ async fn a_retry_in_a_delay_queue_that_has_just_been_declared_survives_the_broke
     let mut source = brokered.started().await;
     let retry = Verdict::Retry { after: secs(2) };
     next(&mut source).await.settle(&retry).await.unwrap();
+    // The acknowledgement is there, too, or the message would come again by itself.
+    tokio::time::sleep(millis(100)).await;
     server.restart().await;
     let mut source = brokered.started().await;
     assert_eq!(next(&mut source).await.message().id(), "order-1");
