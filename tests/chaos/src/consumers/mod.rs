@@ -115,7 +115,6 @@ pub type Launch<'a> = &'a dyn Fn(&str) -> Command;
 
 /// Starts the program `chaos` as a worker.
 #[cfg(feature = "rows")]
-#[must_use]
 pub fn launch(program: &std::path::Path) -> impl Fn(&str) -> Command + use<> {
     let program = program.to_owned();
     move |assignment| {
