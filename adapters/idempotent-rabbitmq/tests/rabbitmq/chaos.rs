@@ -77,6 +77,7 @@ macro_rules! rows {
 }
 
 rows! {
+    #[ignore = "by hand"]
     messages_of_a_quorum_queue_take_effect_once:
         "rabbitmq-quorum/redis/at_least_once", QUORUM, Redis, AtLeastOnce;
     #[ignore = "by hand"]
