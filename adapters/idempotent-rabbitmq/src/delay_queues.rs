@@ -3,16 +3,20 @@
 //! A queue with a time to live sends what is over to the messages' own queue. In one queue all wait equally long, since
 //! only the message at the head of a queue expires.
 
-use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection};
+use tokio::time::{Instant, sleep_until};
 
 /// The shortest delay, of which every other one is a multiple.
 const STEP: u64 = 250;
+/// How long a queue is left empty after it was declared. A broker that is killed sooner comes back with the queue and
+/// without what it has confirmed for it: RabbitMQ 3.10 does so for less than 4 seconds.
+pub(crate) const YOUNG: Duration = Duration::from_secs(4);
 /// A broker takes no delay that does not fit into 32 bits.
 const LONGEST: u64 = 30 * 86_400 * 1000;
 
@@ -20,7 +24,7 @@ const LONGEST: u64 = 30 * 86_400 * 1000;
 #[derive(Debug)]
 pub(crate) enum DelayQueues {
     /// Declared when they are first needed.
-    Declared { queue: ShortString, known: Mutex<HashSet<u64>> },
+    Declared { queue: ShortString, known: Mutex<HashMap<u64, Instant>> },
     /// Queues that others have declared, by their delays.
     Existing(Vec<(Duration, ShortString)>),
 }
@@ -30,29 +34,44 @@ impl DelayQueues {
         Self::Declared { queue, known: Mutex::default() }
     }
 
-    /// The queue for a delay of at least this long, or the one with the longest. It is declared if need be.
+    /// The queue for a delay of at least this long, or the one with the longest. One that this process has just declared is
+    /// waited for until what is in it survives the broker's death.
     pub(crate) async fn of(
         &self,
         connection: &Connection,
         after: Duration,
     ) -> lapin::Result<ShortString> {
+        let (name, is_ready_at) = self.declare(connection, after).await?;
+        if let Some(is_ready_at) = is_ready_at {
+            sleep_until(is_ready_at).await;
+        }
+        Ok(name)
+    }
+
+    /// Declares the queue if need be, and returns its name and from when on it is used.
+    pub(crate) async fn declare(
+        &self,
+        connection: &Connection,
+        after: Duration,
+    ) -> lapin::Result<(ShortString, Option<Instant>)> {
         match self {
             Self::Existing(queues) => {
                 let enough = queues.iter().find(|(delay, _)| *delay >= after);
                 let chosen = enough.or(queues.last());
-                Ok(chosen.map_or_else(|| "".into(), |(_, queue)| queue.clone()))
+                Ok((chosen.map_or_else(|| "".into(), |(_, queue)| queue.clone()), None))
             }
             Self::Declared { queue, known } => {
                 let delay = rounded_up(after);
                 let name = name(queue, delay);
-                if known.lock().unwrap_or_else(PoisonError::into_inner).contains(&delay) {
-                    return Ok(name);
+                if let Some(is_ready_at) = locked(known).get(&delay) {
+                    return Ok((name, Some(*is_ready_at)));
                 }
                 // On a channel of its own, which a refusal closes.
                 let channel = connection.create_channel().await?;
                 declare(&channel, queue, &name, delay).await?;
-                known.lock().unwrap_or_else(PoisonError::into_inner).insert(delay);
-                Ok(name)
+                // Another process may have declared it just before.
+                let is_ready_at = *locked(known).entry(delay).or_insert(Instant::now() + YOUNG);
+                Ok((name, Some(is_ready_at)))
             }
         }
     }
@@ -60,9 +79,13 @@ impl DelayQueues {
     /// A message could not be routed: the queues may have been deleted.
     pub(crate) fn forget(&self) {
         if let Self::Declared { known, .. } = self {
-            known.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            locked(known).clear();
         }
     }
+}
+
+fn locked(known: &Mutex<HashMap<u64, Instant>>) -> MutexGuard<'_, HashMap<u64, Instant>> {
+    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Replicated, and with deliveries to the messages' own queue that are confirmed: a classic queue forgets what is over
@@ -109,6 +132,8 @@ fn rounded_up(after: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@ use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::closing::close;
+use crate::closing::{close, is_recovering};
 
 /// How many copies are under way at most. Further ones wait for one of them.
 const MOST_CHANNELS: u16 = 256;
@@ -92,7 +92,7 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        if self.connection.status().reconnecting() {
+        if is_recovering(&self.connection) {
             close(Arc::clone(&self.connection));
         }
     }

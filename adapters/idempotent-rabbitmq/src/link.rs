@@ -8,7 +8,7 @@ use lapin::types::ShortString;
 use lapin::{Channel, Connection};
 use tokio::time::Instant;
 
-use crate::closing::close;
+use crate::closing::{close, is_recovering};
 
 /// A channel for deliveries. It stays open while one of them is in hand.
 ///
@@ -45,6 +45,11 @@ impl Link {
     /// Whether nobody here has cancelled this consumer.
     pub(crate) fn is_consuming(&self, tag: &ShortString) -> bool {
         self.consumers().contains(tag)
+    }
+
+    /// Whether the client is about to bring the connection back, with its consumers.
+    pub(crate) fn is_recovering(&self) -> bool {
+        is_recovering(&self.connection)
     }
 
     /// Cancels a consumer, unless that was done.
@@ -100,7 +105,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        if self.connection.status().reconnecting() {
+        if self.is_recovering() {
             self.abandon();
         }
     }

@@ -1,6 +1,7 @@
 //! [`Publisher`]: publishes copies, and knows whether a queue has them.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use idempotent_core::consumer::SourceError;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Confirmation};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::connector::Connector;
-use crate::delay_queues::DelayQueues;
+use crate::delay_queues::{DelayQueues, YOUNG};
 use crate::line::Line;
 
 /// Where a copy goes.
@@ -32,20 +34,29 @@ pub(crate) enum PublishError {
     Unroutable,
     /// A queue did not take it: it is full, or has lost its majority.
     Refused,
+    /// The broker says nothing of it. It may have it.
+    Silent,
     Unavailable(SourceError),
     Broken(lapin::Error),
 }
 
+/// After how long of silence a copy is published again, on another connection. Quorum queues of a broker that had been killed were
+/// seen to leave copies unconfirmed for a minute, and a connection that is cut off does so until its heartbeats fail.
+const SILENT_AFTER: Duration = Duration::from_secs(20);
+
 /// Publishes copies on a connection of its own, which is made when it is first needed.
 pub(crate) struct Publisher {
     connector: Connector,
+    silent_after: Duration,
     line: Mutex<Option<Arc<Line>>>,
     delays: DelayQueues,
 }
 
 impl Publisher {
-    pub(crate) fn new(connector: Connector, delays: DelayQueues) -> Self {
-        Self { connector, line: Mutex::default(), delays }
+    /// For messages that come again after this deadline if nothing is known of them.
+    pub(crate) fn new(connector: Connector, delays: DelayQueues, deadline: Duration) -> Self {
+        let silent_after = deadline.min(SILENT_AFTER) + YOUNG;
+        Self { connector, silent_after, line: Mutex::default(), delays }
     }
 
     /// Publishes, and returns once a queue has it.
@@ -60,15 +71,36 @@ impl Publisher {
         if line.is_blocked() {
             return Err(PublishError::Blocked);
         }
-        let mut published = self.send(&line, target, payload, properties).await;
+        let mut published = self.send_unless_silent(&line, target, payload, properties).await;
         if let (Err(PublishError::Unroutable), Target::Delay(_)) = (&published, target) {
             self.delays.forget();
-            published = self.send(&line, target, payload, properties).await;
+            published = self.send_unless_silent(&line, target, payload, properties).await;
         }
-        if let Err(PublishError::Broken(_)) = published {
-            self.discard(&line).await;
+        match published {
+            Err(PublishError::Broken(_)) if !line.is_usable() => self.discard(&line).await,
+            Err(PublishError::Silent) => self.discard(&line).await,
+            _ => {}
         }
         published
+    }
+
+    /// Gives a copy up of which the broker says nothing, although it does not block publishing.
+    async fn send_unless_silent(
+        &self,
+        line: &Line,
+        target: &Target,
+        payload: &Bytes,
+        properties: &BasicProperties,
+    ) -> Result<(), PublishError> {
+        let mut sending = pin!(self.send(line, target, payload, properties));
+        loop {
+            match timeout(self.silent_after, sending.as_mut()).await {
+                Ok(sent) => return sent,
+                // It confirms once it reads again.
+                Err(_) if line.is_blocked() => {}
+                Err(_) => return Err(PublishError::Silent),
+            }
+        }
     }
 
     async fn send(
@@ -104,10 +136,10 @@ impl Publisher {
         Ok(Arc::clone(line.insert(Arc::new(Line::new(connection)))))
     }
 
-    /// What is broken is not used again.
-    async fn discard(&self, broken: &Arc<Line>) {
+    /// It is not used again, but by the copies that are under way.
+    async fn discard(&self, used: &Arc<Line>) {
         let mut line = self.line.lock().await;
-        if line.as_ref().is_some_and(|line| Arc::ptr_eq(line, broken) && !line.is_usable()) {
+        if line.as_ref().is_some_and(|line| Arc::ptr_eq(line, used)) {
             *line = None;
         }
     }
@@ -125,6 +157,7 @@ impl fmt::Display for PublishError {
             Self::Refused => f.write_str(
                 "the queue of the copy refuses it: it is full, or has lost its majority",
             ),
+            Self::Silent => f.write_str("the broker does not confirm the copy"),
             Self::Unavailable(error) => write!(f, "{error}"),
             Self::Broken(error) => write!(f, "{error}"),
         }

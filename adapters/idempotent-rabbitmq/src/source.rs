@@ -292,13 +292,13 @@ impl Source for RabbitMqSource {
         let connection = self.connector.connect().await?;
         find_queue(&connection, settings).await?;
         find_others(&connection, settings).await?;
-        let found = delays.of(&connection, settings.deadline).await;
+        let found = delays.declare(&connection, settings.deadline).await;
         found.map_err(|error| refused("a delay queue", error))?;
         let link = Link::open(connection).await.map_err(SourceError::unavailable)?;
         let concurrency = needs.concurrency.clamp(1, usize::from(u16::MAX));
         let subscription = Subscription::new(Arc::new(link), settings.queue.clone(), concurrency);
         let shared = Arc::new(Shared {
-            publisher: Publisher::new(self.connector.clone(), delays),
+            publisher: Publisher::new(self.connector.clone(), delays, settings.deadline),
             consumer: needs.consumer.clone(),
             queue: settings.queue.clone(),
             dead_letters: settings.route_of_dead_letters(),

@@ -144,6 +144,12 @@ impl Subscription {
 
     async fn give_back(&mut self) {
         self.link.end();
+        if self.link.is_recovering() {
+            // It would come back with its consumers, which cannot be cancelled now: each message that is given back would be delivered
+            // to them again. What was in hand was taken back.
+            self.link.abandon();
+            return;
+        }
         let beginning = self.beginning.take();
         if let Some(Ok(Ok(consumer))) = match beginning {
             Some(beginning) => timeout(CANCELLED_WITHIN, beginning).await.ok(),

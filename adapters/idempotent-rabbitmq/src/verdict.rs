@@ -17,8 +17,9 @@ use crate::copies::{Original, Parking};
 use crate::link::Link;
 use crate::publisher::{PublishError, Publisher, Target};
 
-/// How long a copy may take to be confirmed. One that takes longer is waited for again, and not published twice.
-const CONFIRMED_WITHIN: Duration = Duration::from_secs(5);
+/// How long a verdict waits for its copy to be confirmed. One that takes longer is waited for again, and not published twice until
+/// the publisher gives it up.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(8);
 /// What is said of a message without an id, which is parked.
 pub(crate) const NO_ID: &str = "it has no id: let its producer set the property `message-id`, or name a header with `id_header`";
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod broker;
+mod chaos;
+mod chaos_broker;
 mod contract;
 mod counting;
 mod effects;

@@ -4,7 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use idempotent_core::consumer::{Consumer, Needs, Source, Verdict};
-use idempotent_servers::{RabbitMq, Server, require};
+use idempotent_rabbitmq::RabbitMqSource;
+use idempotent_servers::{RabbitMq, Server, TcpProxy, require};
 use tokio::sync::{Mutex, MutexGuard};
 
 use crate::broker::{Brokered, CLASSIC, QUORUM, next};
@@ -176,6 +177,29 @@ async fn messages_that_cannot_be_published_are_kept_and_make_no_room_for_others(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_which_the_broker_says_nothing_is_published_again_on_another_connection() {
+    require!(Server::RabbitMq);
+    let brokered = Brokered::start(QUORUM).await;
+    brokered.publish("order-7", "tea").await;
+    let proxy = TcpProxy::start(brokered.server.address()).await;
+    let url = format!("amqp://guest:guest@{}/%2f", proxy.address());
+    let source = RabbitMqSource::new(url, brokered.queue.as_str()).dead_letters(brokered.dead());
+    let mut source = source.deadline(secs(2));
+    source.start(&Needs::of("shop.ship").concurrency(8)).await.unwrap();
+    let retry = Verdict::Retry { after: millis(250) };
+    next(&mut source).await.settle(&retry).await.unwrap();
+    let second = next(&mut source).await;
+    // The first connection is that of the deliveries, and the second one that of the copies.
+    proxy.stall_one(2);
+    let error = second.settle(&retry).await.unwrap_err();
+    assert!(error.to_string().contains("the broker does not confirm the copy"), "{error}");
+    second.settle(&retry).await.unwrap();
+    let third = next(&mut source).await;
+    assert_eq!((third.message().id(), third.message().delivery_count()), ("order-7", Some(3)));
+    third.settle(&Verdict::Completed).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_is_deleted_and_declared_anew_is_consumed_again() {
     require!(Server::RabbitMq);
     for kind in [CLASSIC, QUORUM] {
@@ -228,7 +252,7 @@ async fn a_client_on_one_thread_has_told_the_broker_before_it_stops() {
     let handled = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let source = idempotent_rabbitmq::RabbitMqSource::new(url, queue).dead_letters(dead);
+            let source = RabbitMqSource::new(url, queue).dead_letters(dead);
             let (effects, engine) = (Effects::default(), engine());
             let done = effects.clone();
             let consumer = counting(&engine, &effects);
@@ -258,4 +282,20 @@ async fn a_source_that_is_dropped_keeps_no_message_that_it_had_received() {
         next(&mut other).await.settle(&Verdict::Completed).await.unwrap();
     }
     in_hand.settle(&Verdict::Completed).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_retry_in_a_delay_queue_that_has_just_been_declared_survives_the_brokers_death() {
+    require!(Server::RabbitMq);
+    let (server, _lock) = breakable().await;
+    let brokered = Brokered::on(Arc::clone(&server), QUORUM).await;
+    brokered.publish("order-1", "tea").await;
+    let mut source = brokered.started().await;
+    let retry = Verdict::Retry { after: secs(2) };
+    next(&mut source).await.settle(&retry).await.unwrap();
+    // The acknowledgement is there, too, or the message would come again by itself.
+    tokio::time::sleep(millis(100)).await;
+    server.restart().await;
+    let mut source = brokered.started().await;
+    assert_eq!(next(&mut source).await.message().id(), "order-1");
 }

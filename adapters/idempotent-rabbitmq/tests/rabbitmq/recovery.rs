@@ -1,8 +1,9 @@
 //! Connections that recover by themselves, which a source does not want.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use idempotent_core::consumer::Consumer;
+use idempotent_core::consumer::{Consumer, Needs, Source};
 use idempotent_rabbitmq::RabbitMqSource;
 use idempotent_rabbitmq::lapin::options::{BasicAckOptions, BasicGetOptions};
 use idempotent_rabbitmq::lapin::{Connection, ConnectionProperties};
@@ -14,6 +15,13 @@ use crate::effects::{Effects, Running, attempts, engine, millis, secs, until};
 
 fn recovering() -> ConnectionProperties {
     ConnectionProperties::default().enable_auto_recover()
+}
+
+/// The same, with pauses that are short and do not grow.
+fn recovering_evenly() -> ConnectionProperties {
+    recovering().configure_backoff(|backoff| {
+        backoff.with_min_delay(millis(300)).with_max_delay(millis(300)).with_max_times(1_000)
+    })
 }
 
 /// The URL of the broker behind a proxy.
@@ -94,4 +102,41 @@ async fn a_connection_that_recovers_is_replaced_and_keeps_no_messages() {
     running.stop().await;
     assert_eq!(brokered.ready().await, 0);
     assert!(effects.all().iter().all(|(_, count)| *count == 1), "{:?}", effects.all());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_that_recovers_long_after_it_was_dropped_keeps_no_messages() {
+    require!(Server::RabbitMq);
+    let brokered = Brokered::start(CLASSIC).await;
+    for number in 0..4 {
+        brokered.publish(&format!("order-{number}"), &number.to_string()).await;
+    }
+    let proxy = TcpProxy::start(brokered.server.address()).await;
+    let through = url(&proxy);
+    let source = RabbitMqSource::connecting(
+        move || {
+            let through = through.clone();
+            async move { Connection::connect(&through, recovering_evenly()).await }
+        },
+        brokered.queue.as_str(),
+    );
+    let mut source = source.dead_letters(brokered.dead());
+    source.start(&Needs::of("shop.ship").concurrency(4)).await.unwrap();
+    let in_hand = source.next(NonZeroUsize::MIN).await.unwrap();
+    proxy.refuse();
+    proxy.cut();
+    // The client is between two attempts to connect.
+    tokio::time::sleep(millis(500)).await;
+    drop((in_hand, source));
+    proxy.accept();
+    // Twenty times in a row: while the client is away there is no consumer either.
+    let kept_by_nobody = async {
+        let mut times = 0;
+        while times < 20 {
+            let now = (brokered.consumers().await, brokered.ready().await);
+            times = if now == (0, 4) { times + 1 } else { 0 };
+            tokio::time::sleep(millis(100)).await;
+        }
+    };
+    tokio::time::timeout(secs(20), kept_by_nobody).await.expect("nobody keeps the messages");
 }

@@ -10,7 +10,7 @@ use idempotent_core::Idempotency;
 use idempotent_core::consumer::jetstream::JetStreamSource;
 use idempotent_servers::Nats;
 
-use super::{Broker, MESSAGES, ours};
+use super::{Broker, MESSAGES, RedisByHand, ours};
 use crate::{BYTES, CONCURRENCY, Failure, id};
 
 /// How many publications are on their way.
@@ -64,7 +64,7 @@ impl Broker for JetStream {
         Ok(())
     }
 
-    async fn bare(&self, turn: usize) -> Result<Duration, Failure> {
+    async fn bare(&self, turn: usize, records: Option<&RedisByHand>) -> Result<Duration, Failure> {
         let start = Instant::now();
         let orders = self.context.get_stream(name(turn)).await?;
         let consumer: PullConsumer = orders.get_consumer("billing").await?;
@@ -72,10 +72,14 @@ impl Broker for JetStream {
         received
             .take(MESSAGES)
             .map_err(Failure::from)
-            .try_for_each_concurrent(
-                CONCURRENCY,
-                |message| async move { message.double_ack().await },
-            )
+            .try_for_each_concurrent(CONCURRENCY, |message| async move {
+                if let Some(records) = records {
+                    let headers = message.headers.as_ref().ok_or("it has no headers")?;
+                    let id = headers.get("Nats-Msg-Id").ok_or("it has no id")?;
+                    assert!(records.handle(id.as_str()).await?, "it comes once");
+                }
+                message.double_ack().await
+            })
             .await?;
         Ok(start.elapsed())
     }

@@ -1,10 +1,12 @@
-//! What a message of a real broker costs in a consumer whose handlers do nothing, beside a bare consumer of the same client.
+//! What a message of a real broker costs in a consumer whose handlers do nothing, beside a bare consumer of the same client, and
+//! beside one that keeps records in Redis by hand.
 //!
 //! Each turn has a stream of its own, which is filled before. Its time ends when the broker has confirmed the last
 //! acknowledgement.
 
 mod jetstream;
 mod ours;
+mod redis_by_hand;
 mod streams;
 
 use std::time::Duration;
@@ -14,6 +16,7 @@ use idempotent_core::backends::{MemoryStore, RedisStore};
 use idempotent_servers::Redis;
 
 use self::jetstream::JetStream;
+use self::redis_by_hand::RedisByHand;
 use self::streams::Streams;
 use crate::{BYTES, CONCURRENCY, Failure, ROUNDS, quartiles};
 
@@ -27,8 +30,8 @@ trait Broker {
     /// Fills the stream of this turn.
     async fn fill(&self, turn: usize) -> Result<(), Failure>;
 
-    /// Handles all of it by hand.
-    async fn bare(&self, turn: usize) -> Result<Duration, Failure>;
+    /// Handles all of it with the client alone; with records, if there are any, by hand.
+    async fn bare(&self, turn: usize, records: Option<&RedisByHand>) -> Result<Duration, Failure>;
 
     /// Handles all of it in a consumer.
     async fn consume(&self, turn: usize, engine: &Idempotency) -> Result<Duration, Failure>;
@@ -36,6 +39,23 @@ trait Broker {
     /// Removes the stream.
     async fn clear(&self, turn: usize) -> Result<(), Failure>;
 }
+
+/// Who handles the messages.
+#[derive(Clone, Copy)]
+enum Side {
+    Bare,
+    ByHand,
+    InMemory,
+    InRedis,
+}
+
+/// Each with the side that it does the same work as.
+const SIDES: [(&str, Side, Option<usize>); 4] = [
+    ("bare", Side::Bare, None),
+    ("by hand in Redis", Side::ByHand, None),
+    ("ours in memory", Side::InMemory, None),
+    ("ours in Redis", Side::InRedis, Some(1)),
+];
 
 /// Measures every broker.
 pub(crate) async fn measure() -> Result<(), Failure> {
@@ -48,20 +68,20 @@ pub(crate) async fn measure() -> Result<(), Failure> {
 
 async fn compare<B: Broker>(broker: &B) -> Result<(), Failure> {
     let server = Redis::start().await;
-    let stores = [
-        ("memory", Idempotency::new(MemoryStore::new())),
-        ("Redis", Idempotency::new(RedisStore::connect(server.url()).await?)),
-    ];
-    let sides = stores.len() + 1;
-    let (mut turn, mut times) = (0, vec![Vec::new(); sides]);
+    let by_hand = RedisByHand::connect(&server.url()).await?;
+    let in_memory = Idempotency::new(MemoryStore::new());
+    let in_redis = Idempotency::new(RedisStore::connect(server.url()).await?);
+    let (mut turn, mut times) = (0, vec![Vec::new(); SIDES.len()]);
     for round in 0..=ROUNDS {
-        for place in 0..sides {
-            let side = (place + round) % sides;
+        for place in 0..SIDES.len() {
+            let side = (place + round) % SIDES.len();
             turn += 1;
             broker.fill(turn).await?;
-            let took = match side.checked_sub(1) {
-                None => broker.bare(turn).await?,
-                Some(store) => broker.consume(turn, &stores[store].1).await?,
+            let took = match SIDES[side].1 {
+                Side::Bare => broker.bare(turn, None).await?,
+                Side::ByHand => broker.bare(turn, Some(&by_hand)).await?,
+                Side::InMemory => broker.consume(turn, &in_memory).await?,
+                Side::InRedis => broker.consume(turn, &in_redis).await?,
             };
             broker.clear(turn).await?;
             // The first round warms up.
@@ -71,12 +91,17 @@ async fn compare<B: Broker>(broker: &B) -> Result<(), Failure> {
         }
     }
     println!("{}", B::NAME);
-    let names = ["bare"].into_iter().chain(stores.iter().map(|(name, _)| *name));
-    for (name, own) in names.zip(&times) {
-        let ratios = own.iter().zip(&times[0]).map(|(own, bare)| own / bare);
-        let [low, middle, high] = quartiles(ratios.collect());
+    for ((name, _, same_work), own) in SIDES.iter().zip(&times) {
+        let beside = |other: usize| {
+            let [low, middle, high] =
+                quartiles(own.iter().zip(&times[other]).map(|(own, other)| own / other).collect());
+            format!("{middle:.2} x ({low:.2} to {high:.2})")
+        };
         let [_, time, _] = quartiles(own.clone());
-        println!("  {name:10} {time:>7.1}   {middle:.2} x ({low:.2} to {high:.2})");
+        let same_work = same_work.map_or_else(String::new, |other| {
+            format!("   {} of {}", beside(other), SIDES[other].0)
+        });
+        println!("  {name:17} {time:>7.1}   {}{same_work}", beside(0));
     }
     Ok(())
 }

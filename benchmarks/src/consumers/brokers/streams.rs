@@ -9,10 +9,10 @@ use idempotent_core::consumer::redis_streams::{RedisStreamSource, StartAt};
 use idempotent_servers::Redis;
 use redis::aio::MultiplexedConnection;
 use redis::io::tcp::TcpSettings;
-use redis::streams::StreamReadReply;
+use redis::streams::{StreamId, StreamReadReply};
 use redis::{Client, IntoConnectionInfo as _, RedisResult};
 
-use super::{Broker, MESSAGES, ours};
+use super::{Broker, MESSAGES, RedisByHand, ours};
 use crate::{BYTES, CONCURRENCY, Failure, id};
 
 const GROUP: &str = "warehouse";
@@ -48,13 +48,12 @@ fn name(turn: usize) -> String {
     format!("orders-{turn}")
 }
 
-async fn read(reader: &mut MultiplexedConnection, name: &str) -> RedisResult<Vec<String>> {
+async fn read(reader: &mut MultiplexedConnection, name: &str) -> RedisResult<Vec<StreamId>> {
     let mut read = redis::cmd("XREADGROUP");
     read.arg("GROUP").arg(GROUP).arg("by-hand").arg("COUNT").arg(CONCURRENCY);
     read.arg("BLOCK").arg(400).arg("STREAMS").arg(name).arg(">");
     let reply: Option<StreamReadReply> = read.query_async(reader).await?;
-    let entries = reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids);
-    Ok(entries.map(|entry| entry.id).collect())
+    Ok(reply.into_iter().flat_map(|reply| reply.keys).flat_map(|key| key.ids).collect())
 }
 
 impl Broker for Streams {
@@ -74,19 +73,26 @@ impl Broker for Streams {
         Ok(())
     }
 
-    async fn bare(&self, turn: usize) -> Result<Duration, Failure> {
+    async fn bare(&self, turn: usize, records: Option<&RedisByHand>) -> Result<Duration, Failure> {
         let (start, name) = (Instant::now(), name(turn));
         let reader = self.client.get_multiplexed_async_connection().await?;
         let batches = stream::try_unfold(reader, |mut reader| async {
             let batch = read(&mut reader, &name).await?;
-            Ok::<_, redis::RedisError>(Some((stream::iter(batch).map(Ok), reader)))
+            Ok::<_, redis::RedisError>(Some((stream::iter(batch).map(Ok::<_, Failure>), reader)))
         });
         batches
+            .map_err(Failure::from)
             .try_flatten()
             .take(MESSAGES)
             .try_for_each_concurrent(CONCURRENCY, |entry| {
                 let name = &name;
-                async move { self.ask::<()>(&["XACK", name, GROUP, &entry]).await }
+                async move {
+                    if let Some(records) = records {
+                        let id: String = entry.get("id").ok_or("it has no id")?;
+                        assert!(records.handle(&id).await?, "it comes once");
+                    }
+                    Ok(self.ask::<()>(&["XACK", name, GROUP, &entry.id]).await?)
+                }
             })
             .await?;
         Ok(start.elapsed())

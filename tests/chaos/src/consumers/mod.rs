@@ -3,34 +3,39 @@
 //!
 //! [`run`] carries a run out with a [`Broker`]: it publishes messages, some of them twice, and breaks what it can; its
 //! [workers](work) write to the `ledger` when a handler begins, when it has its effect, and what the broker was told. The
-//! verdict is a pure function of that, of what is parked, and of what the broker still has.
+//! verdict is a pure function of that, of what is parked, and of what the broker still has. Packages with a broker of their own
+//! bring it, and the [`Source`](idempotent_core::consumer::Source) of their workers.
 
 mod broker;
 mod faults;
 mod inbox;
+#[cfg(feature = "rows")]
 mod jetstream;
 mod plan;
 mod records;
+#[cfg(feature = "rows")]
 mod redis_streams;
 mod runner;
 mod store;
 mod verdict;
 mod worker;
 
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use idempotent_core::Guarantee;
 
 pub use self::broker::{Broker, Parked};
+#[cfg(feature = "rows")]
 pub use self::jetstream::JetStream;
+#[cfg(feature = "rows")]
 pub use self::redis_streams::RedisStreams;
 pub use self::runner::run;
 pub use self::verdict::{Fault, Verdict};
 pub use self::worker::{Assignment, work};
 
 /// What a worker's first argument is.
+#[cfg(feature = "rows")]
 pub(crate) const WORKER: &str = "consumers-worker";
 
 /// What a run is made of.
@@ -109,7 +114,8 @@ impl Settings {
 pub type Launch<'a> = &'a dyn Fn(&str) -> Command;
 
 /// Starts the program `chaos` as a worker.
-pub fn launch(program: &Path) -> impl Fn(&str) -> Command + use<> {
+#[cfg(feature = "rows")]
+pub fn launch(program: &std::path::Path) -> impl Fn(&str) -> Command + use<> {
     let program = program.to_owned();
     move |assignment| {
         let mut command = Command::new(&program);
@@ -119,6 +125,7 @@ pub fn launch(program: &Path) -> impl Fn(&str) -> Command + use<> {
 }
 
 /// A worker of the program.
+#[cfg(feature = "rows")]
 pub(crate) fn worker_main(assignment: &str) -> anyhow::Result<()> {
     let assignment = Assignment::read(assignment)?;
     worker::block_on(async move {

@@ -22,7 +22,7 @@ use crate::timestamp::Timestamp;
 /// How long a worker may take to stop that is told to.
 const STOPS_WITHIN: Duration = Duration::from_secs(45);
 /// How long a message may take to be published: longer than any fault.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(60);
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Carries a run out.
 ///
@@ -90,8 +90,12 @@ impl<B: Broker> Run<'_, B> {
         };
         let parked = self.broker.parked().await?;
         let mut history = History { incidents, ..History::default() };
+        for worker in &mut workers {
+            ensure!(worker.child.try_wait()?.is_none(), "worker {} died by itself", worker.process);
+            drop(worker.child.stdin.take());
+        }
         for worker in workers {
-            self.stop(worker, &mut history).await?;
+            stopped(worker, &mut history).await?;
         }
         let (mut began, mut settled) = (Vec::new(), Vec::new());
         for process in self.processes()? {
@@ -187,17 +191,6 @@ impl<B: Broker> Run<'_, B> {
         }
     }
 
-    /// Tells a worker to stop, and waits until it has.
-    async fn stop(&self, mut worker: Worker, history: &mut History) -> Result<()> {
-        ensure!(worker.child.try_wait()?.is_none(), "worker {} died by itself", worker.process);
-        drop(worker.child.stdin.take());
-        match timeout(STOPS_WITHIN, worker.child.wait()).await {
-            Ok(ended) => ensure!(ended?.success(), "worker {} failed", worker.process),
-            Err(_) => history.hung.push(worker.process),
-        }
-        Ok(())
-    }
-
     /// Those that have opened a ledger.
     fn processes(&self) -> Result<Vec<Process>> {
         let mut processes = Vec::new();
@@ -220,4 +213,13 @@ impl<B: Broker> Run<'_, B> {
         }
         text
     }
+}
+
+/// Waits until a worker has stopped that was told to.
+async fn stopped(mut worker: Worker, history: &mut History) -> Result<()> {
+    match timeout(STOPS_WITHIN, worker.child.wait()).await {
+        Ok(ended) => ensure!(ended?.success(), "worker {} failed", worker.process),
+        Err(_) => history.hung.push(worker.process),
+    }
+    Ok(())
 }

@@ -95,6 +95,7 @@ impl Assignment {
 }
 
 /// Runs a worker's work on a runtime of its own.
+#[cfg(feature = "rows")]
 pub(super) fn block_on(working: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;

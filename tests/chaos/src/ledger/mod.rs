@@ -9,7 +9,9 @@ mod write;
 
 use serde::{Deserialize, Serialize};
 
-pub(crate) use self::read::{answers_in, read};
+#[cfg(feature = "rows")]
+pub(crate) use self::read::answers_in;
+pub(crate) use self::read::read;
 pub(crate) use self::write::Ledger;
 use crate::timestamp::Timestamp;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::write::path;
-use super::{Event, Phase, Process};
+use super::{Event, Process};
 
 /// All events of one process, in order. No ledger is no events: the process died before it began.
 ///
@@ -29,11 +29,12 @@ pub(crate) fn read(folder: &Path, process: Process) -> Result<Vec<Event>> {
 }
 
 /// How many operations of the load a process has answers to.
+#[cfg(feature = "rows")]
 pub(crate) fn answers_in(folder: &Path, process: Process) -> Result<u64> {
     let events = read(folder, process)?;
-    let answers = events
-        .iter()
-        .filter(|event| matches!(event, Event::Answer(answer) if answer.during == Phase::Load));
+    let answers = events.iter().filter(
+        |event| matches!(event, Event::Answer(answer) if answer.during == super::Phase::Load),
+    );
     Ok(answers.count() as u64)
 }
 

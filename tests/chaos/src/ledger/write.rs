@@ -24,6 +24,7 @@ impl Ledger {
     }
 
     /// The process whose ledger it is.
+    #[cfg(feature = "rows")]
     pub(crate) fn process(&self) -> Process {
         self.process
     }
