@@ -12,10 +12,14 @@ use super::policy::Policy;
 use super::result_type::ResultType;
 use super::typed::Call;
 use crate::codec::{self, BinaryResult};
+#[cfg(feature = "consumer")]
+use crate::engine::Idempotency;
 #[cfg(any(feature = "consumer", feature = "http"))]
 use crate::engine::Limiter;
 use crate::engine::{AsEngine, CallSpan, Request};
 use crate::error::Error;
+#[cfg(feature = "consumer")]
+use crate::model::RecordId;
 use crate::model::{Key, KeyParts, KeyProblem, Operation, RecordBytes, ResultTypes};
 
 impl Operation {
@@ -166,6 +170,12 @@ impl CallBuilder {
     /// Sets what the call returns, for a type with an encoding of its own.
     pub fn returning_binary<T: BinaryResult, E>(self, map_error: fn(Error) -> E) -> Call<T, E> {
         self.call(Policy::binary(map_error))
+    }
+
+    /// The id of the call's record in that engine; `None` if its key is refused.
+    #[cfg(feature = "consumer")]
+    pub(crate) fn record_id(&self, engine: &Idempotency) -> Option<RecordId> {
+        self.request.record_id(engine)
     }
 
     fn call<T, E>(mut self, policy: Policy<T, E>) -> Call<T, E> {

@@ -36,6 +36,20 @@ pub(super) struct Prepared {
 }
 
 impl Request {
+    /// The id of the record that it is about; `None` if it will be refused.
+    #[cfg(feature = "consumer")]
+    pub(crate) fn record_id(&self, engine: &Idempotency) -> Option<RecordId> {
+        let (name, settings) = (self.operation.name, engine.settings());
+        let limit = settings.max_key_bytes;
+        let key = checked("key", ErrorKind::KeyTooLong, &self.key, limit, name).ok()?;
+        let scope = self.scope.as_deref();
+        let scope = scope
+            .map(|scope| checked("scope", ErrorKind::InvalidScope, scope, limit, name))
+            .transpose()
+            .ok()?;
+        Some(RecordId::from_parts(name.into(), scope, key, settings.secret.as_ref()))
+    }
+
     // Inlined, as what calls it is, so that what it returns is made in its place.
     #[inline]
     pub(super) fn prepare(mut self: Box<Self>, engine: Idempotency) -> Result<Prepared, Error> {
