@@ -42,7 +42,7 @@ fn running_for(
     runs_for: Duration,
 ) -> Consumer {
     let effects = effects.clone();
-    let builder = Consumer::builder("shop.ship", engine).attempts(attempts(5)).concurrency(100);
+    let builder = Consumer::builder("shop.ship", engine).attempts(attempts(5)).concurrency(200);
     ends.watch(builder.guarantee(guarantee)).handler(move |it: String| {
         effects.add(&it);
         async move {
@@ -153,7 +153,10 @@ async fn a_message_is_kept_alive_no_more_once_another_call_has_its_key_after_an_
 
 #[tokio::test(start_paused = true)]
 async fn a_second_delivery_to_the_same_consumer_waits_for_the_result_that_is_in_hand() {
-    for guarantee in [Guarantee::AtLeastOnce, Guarantee::AtMostOnce] {
+    // Whoever asks the store first when it is back.
+    let back_at = (0..8).map(|quarter| secs(10) + millis(250) * quarter);
+    let guarantees = [Guarantee::AtLeastOnce, Guarantee::AtMostOnce];
+    for (back_at, guarantee) in back_at.flat_map(|at| guarantees.map(|it| (at, it))) {
         let (store, engine) = store();
         let (broker, effects, ends) =
             (TestBroker::with_deadline(secs(60)), Effects::default(), Ends::default());
@@ -164,11 +167,16 @@ async fn a_second_delivery_to_the_same_consumer_waits_for_the_result_that_is_in_
         take_away(&store, Fault::Fail);
         tokio::time::sleep(secs(100)).await;
         broker.redeliver("7");
-        tokio::time::sleep(secs(10)).await;
+        tokio::time::sleep(back_at).await;
+        assert!(ends.count(DeliveryOutcome::Busy) > 0, "it waits until the store is back");
         store.heal();
         broker.until_settled(1).await;
         running.stop().await.unwrap();
-        assert_eq!((effects.of("tea"), broker.parked().len()), (1, 0), "{guarantee:?}");
+        assert_eq!(
+            (effects.of("tea"), broker.parked().len()),
+            (1, 0),
+            "{guarantee:?}, {back_at:?}"
+        );
     }
 }
 
