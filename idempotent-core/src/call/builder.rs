@@ -12,11 +12,13 @@ use super::policy::Policy;
 use super::result_type::ResultType;
 use super::typed::Call;
 use crate::codec::{self, BinaryResult};
+#[cfg(feature = "consumer")]
+use crate::engine::Idempotency;
 #[cfg(any(feature = "consumer", feature = "http"))]
 use crate::engine::Limiter;
 use crate::engine::{AsEngine, CallSpan, Request};
 use crate::error::Error;
-#[cfg(all(feature = "consumer", any(feature = "postgres", feature = "sqlite")))]
+#[cfg(feature = "consumer")]
 use crate::model::RecordId;
 use crate::model::{Key, KeyParts, KeyProblem, Operation, RecordBytes, ResultTypes};
 
@@ -137,12 +139,6 @@ impl CallBuilder {
         self
     }
 
-    /// The record that the call is about, unless its engine is not set or refuses its key.
-    #[cfg(all(feature = "consumer", any(feature = "postgres", feature = "sqlite")))]
-    pub(crate) fn record_id(&self) -> Option<RecordId> {
-        self.request.record_id(self.request.engine.as_ref()?).ok()
-    }
-
     /// Sets the engine, instead of the task's or the installed one: an [`Idempotency`](crate::Idempotency), or
     /// what dereferences to
     /// one, such as an `Arc` of it.
@@ -174,6 +170,12 @@ impl CallBuilder {
     /// Sets what the call returns, for a type with an encoding of its own.
     pub fn returning_binary<T: BinaryResult, E>(self, map_error: fn(Error) -> E) -> Call<T, E> {
         self.call(Policy::binary(map_error))
+    }
+
+    /// The id of the call's record in that engine; `None` if its key is refused.
+    #[cfg(feature = "consumer")]
+    pub(crate) fn record_id(&self, engine: &Idempotency) -> Option<RecordId> {
+        self.request.record_id(engine).ok()
     }
 
     fn call<T, E>(mut self, policy: Policy<T, E>) -> Call<T, E> {

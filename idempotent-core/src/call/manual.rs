@@ -9,7 +9,7 @@ use super::execution::{Execution, Parts};
 use super::policy::Policy;
 use super::typed::Call;
 #[cfg(feature = "consumer")]
-use crate::engine::KeyEnd;
+use crate::engine::AwaitedEnd;
 use crate::engine::{
     CurrentCall, HeldReservation, InCurrentCall, ObservedCall, Settlement, UnknownEnd,
     UnrecordedRun,
@@ -111,7 +111,7 @@ impl<T, E> Reservation<T, E> {
     /// Where it is written what became of the key, once the store has said so; `None` if there is no record. The result is
     /// tried to be recorded for as long as this lives, and while the lease lasts.
     #[cfg(feature = "consumer")]
-    pub(crate) fn listen(&mut self) -> Option<std::sync::Arc<std::sync::OnceLock<KeyEnd>>> {
+    pub(crate) fn listen(&mut self) -> Option<std::sync::Arc<AwaitedEnd>> {
         self.held.as_mut().map(HeldReservation::listen)
     }
 

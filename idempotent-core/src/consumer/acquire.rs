@@ -112,6 +112,10 @@ impl Context {
             let error = Error::new(ErrorKind::InvalidKey, self.operation.name);
             return Err(error.detail("what makes its key or its scope panicked"));
         };
+        let id = call.record_id(&self.settings.engine);
+        if id.is_some_and(|id| self.running.contains(&id)) {
+            return Err(Error::new(ErrorKind::InProgress, self.operation.name));
+        }
         call.returning::<Result<T, Error>>().begin().await
     }
 

@@ -1,25 +1,28 @@
 //! Recording a result, and finding out whether it is recorded.
 
-use std::sync::{Arc, OnceLock};
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::acquire::End;
 use super::context::{Context, Stage};
 use super::outcome::DeliveryOutcome;
 use super::verdict::Verdict;
 use crate::call::Reservation;
-use crate::engine::KeyEnd;
+use crate::engine::{AwaitedEnd, KeyEnd};
 use crate::error::Error;
 use crate::model::{RecordId, Token};
 use crate::store::State;
 
-/// How often an end is looked up that is not known yet.
+/// When an end is looked up again that is not known yet. The pause doubles.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// After how many looks it is said that a result is not recorded although the store answers.
-const LOOKS_BEFORE_WARNING: u32 = 100;
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// After how long it is said that a result is not recorded although the store answers.
+const SAID_AFTER: Duration = Duration::from_secs(10);
+/// How long a result that is in hand is tried to be recorded after the consumer has halted.
+const AFTER_HALT: Duration = Duration::from_secs(2);
 
 const EXECUTED: End = (DeliveryOutcome::Executed, Verdict::Completed);
 
@@ -33,37 +36,51 @@ impl Context {
     ) -> End {
         let end = reservation.listen();
         let known = reservation.record_id().cloned().zip(reservation.token());
-        reservation.complete(&Ok(value)).await;
         let (Some(end), Some((id, token))) = (end, known) else {
+            reservation.complete(&Ok(value)).await;
             return (DeliveryOutcome::Unrecorded, Verdict::Left);
         };
-        match end.get() {
-            Some(KeyEnd::Kept | KeyEnd::Tombstone) => EXECUTED,
-            _ => {
-                let asking = std::pin::pin!(self.find_end(&end, &id, token));
-                let halted = std::pin::pin!(self.reached(Stage::Halted));
-                match select(asking, halted).await {
-                    Either::Left((end, _)) => end,
-                    Either::Right(_) => {
-                        self.telemetry.stopped_unrecorded(&id);
-                        (DeliveryOutcome::Unrecorded, Verdict::Left)
-                    }
-                }
+        let recording = pin!(async {
+            // If this is dropped half way, it goes on in the background.
+            reservation.complete(&Ok(value)).await;
+            self.find_end(&end, &id, token).await
+        });
+        let halted = pin!(async {
+            self.reached(Stage::Halted).await;
+            sleep(AFTER_HALT).await;
+        });
+        match select(recording, halted).await {
+            Either::Left((end, _)) => end,
+            Either::Right(_) => {
+                self.telemetry.stopped_unrecorded(&id);
+                (DeliveryOutcome::Unrecorded, Verdict::Left)
             }
         }
     }
 
     /// Asks the store what became of the record, until it says so: another call may have taken the key, or the
     /// store does not answer.
-    async fn find_end(&self, end: &Arc<OnceLock<KeyEnd>>, id: &RecordId, token: Token) -> End {
+    async fn find_end(&self, end: &AwaitedEnd, id: &RecordId, token: Token) -> End {
         let retry = || Verdict::Retry { after: self.settings.attempts.pause_after(1) };
-        let mut looks = 0_u32;
+        let (mut pause, mut answered, mut late) = (LOOK_AGAIN, None, None);
         loop {
             if let Some(KeyEnd::Kept | KeyEnd::Tombstone) = end.get() {
                 return EXECUTED;
             }
             let was_known = end.get().is_some();
-            let found = self.outage.ask(&self.telemetry, || self.settings.engine.inspect(id)).await;
+            let asking = self.outage.ask(&self.telemetry, || self.settings.engine.inspect(id));
+            let found = if was_known {
+                asking.await
+            } else {
+                match select(pin!(asking), pin!(end.known())).await {
+                    Either::Left((found, _)) => found,
+                    Either::Right(_) => {
+                        // The asking is dropped, and the store has answered otherwise.
+                        self.outage.is_over(&self.telemetry);
+                        continue;
+                    }
+                }
+            };
             if !was_known && end.get().is_some() {
                 // What was found may be from before.
                 continue;
@@ -73,6 +90,10 @@ impl Context {
                     State::Completed => return EXECUTED,
                     // The engine is still recording it, though its lease may be over.
                     _ if record.token() == token && end.get().is_none() => {}
+                    // Nobody records it any more, and the key lapses with the lease.
+                    _ if record.token() == token => {
+                        return (DeliveryOutcome::Unrecorded, retry());
+                    }
                     State::Reserved => return (DeliveryOutcome::LeaseLost, Verdict::Left),
                     // The next delivery decides what that means.
                     _ => return (DeliveryOutcome::Unrecorded, retry()),
@@ -82,11 +103,12 @@ impl Context {
                 Ok(None) => return (DeliveryOutcome::Unrecorded, retry()),
                 Err(_) => return (DeliveryOutcome::Unrecorded, Verdict::Left),
             }
-            looks = looks.saturating_add(1);
-            if looks == LOOKS_BEFORE_WARNING {
-                self.telemetry.not_recorded(id);
+            let since = *answered.get_or_insert_with(Instant::now);
+            if late.is_none() && since.elapsed() >= SAID_AFTER {
+                late = Some(self.telemetry.not_recorded(id));
             }
-            sleep(LOOK_AGAIN).await;
+            select(pin!(sleep(pause)), pin!(end.known())).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
         }
     }
 }

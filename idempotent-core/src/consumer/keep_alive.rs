@@ -147,6 +147,7 @@ impl Entry {
 impl Kept {
     /// Stops once this call has lost its lease to somebody, or has run for that long.
     pub(super) fn while_runs(&self, call: CurrentCall, max_run: Duration) {
+        call.follow_its_key();
         self.0.set_running(Some(call), ends_at(max_run));
     }
 

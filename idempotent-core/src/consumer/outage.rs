@@ -24,6 +24,16 @@ pub(super) struct Outage {
 }
 
 impl Outage {
+    /// The store has answered somebody else. Who asks it again at this moment finds out by itself.
+    pub(super) fn is_over(&self, telemetry: &Telemetry) {
+        if let Ok(mut failures) = self.failures.try_lock() {
+            if *failures > 0 {
+                telemetry.resumed();
+            }
+            *failures = 0;
+        }
+    }
+
     /// Asks the store, again and again while it does not answer.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ impl Consumer {
         receive(&process, &context, &mut source, shutdown, &mut handlers).await;
         context.advance(Stage::Stopping);
         stop(&context, &mut source, &mut handlers).await;
-        context.telemetry.set_paused(0.0);
+        context.telemetry.ended();
         context.take_failure().map_or(Ok(()), Err)
     }
 }

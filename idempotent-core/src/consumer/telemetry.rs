@@ -1,7 +1,7 @@
 //! Spans, log lines and metrics of a consumer. The page of [`consumer`](super) lists them.
 
 use std::error::Error as StdError;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tracing::Span;
@@ -23,11 +23,28 @@ pub(super) struct Telemetry {
     terms: Terms,
     /// Set once it was said that messages have no id of their own.
     has_warned_of_ids: AtomicBool,
+    /// Whether the store does not answer.
+    is_away: AtomicBool,
+    /// How many results the store does not take, although it answers.
+    not_recorded: AtomicUsize,
+}
+
+/// A result that the store does not take, until this is dropped.
+pub(super) struct NotRecorded<'a>(&'a Telemetry);
+
+impl Drop for NotRecorded<'_> {
+    fn drop(&mut self) {
+        if self.0.not_recorded.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.report_paused();
+        }
+    }
 }
 
 impl Telemetry {
     pub(super) fn new(consumer: &'static str, terms: Terms) -> Self {
-        Self { consumer, terms, has_warned_of_ids: AtomicBool::new(false) }
+        let no = || AtomicBool::new(false);
+        let not_recorded = AtomicUsize::new(0);
+        Self { consumer, terms, has_warned_of_ids: no(), is_away: no(), not_recorded }
     }
 
     pub(super) fn terms(&self) -> &Terms {
@@ -86,11 +103,12 @@ impl Telemetry {
 
     /// A message runs again of which no failed attempt is known.
     pub(super) fn runs_again(&self, message: &Message) {
-        tracing::info!(
+        tracing::debug!(
             consumer = self.consumer,
             message_id = message.id(),
             delivery_count = message.delivery_count(),
-            "a message runs that was delivered before and has not failed: its worker died or gave it back, or was cut off"
+            "a message runs that was delivered before and has not failed: it had to wait, or its worker died, gave it back or \
+             was cut off"
         );
     }
 
@@ -205,13 +223,18 @@ impl Telemetry {
         );
     }
 
-    /// A handler has run, and the store answers but does not take its result.
-    pub(super) fn not_recorded(&self, record: &RecordId) {
-        tracing::warn!(
-            consumer = self.consumer,
-            record = %record,
-            "the store answers, but does not take the result of a handler that has run: its message stays in hand until it does"
-        );
+    /// A handler has run, and the store answers but does not take its result. That is said of the first one.
+    pub(super) fn not_recorded(&self, record: &RecordId) -> NotRecorded<'_> {
+        if self.not_recorded.fetch_add(1, Ordering::Relaxed) == 0 {
+            self.report_paused();
+            tracing::warn!(
+                consumer = self.consumer,
+                record = %record,
+                "the store answers, but does not take the results of handlers that have run, such as this one: their messages \
+                 stay in hand until it does"
+            );
+        }
+        NotRecorded(self)
     }
 
     /// The same, until the consumer stops.
@@ -226,7 +249,8 @@ impl Telemetry {
 
     /// The store does not answer, and consumption pauses.
     pub(super) fn paused(&self, error: &Error) {
-        self.set_paused(1.0);
+        self.is_away.store(true, Ordering::Relaxed);
+        self.report_paused();
         tracing::error!(
             consumer = self.consumer,
             error = error as &dyn StdError,
@@ -235,13 +259,25 @@ impl Telemetry {
     }
 
     pub(super) fn resumed(&self) {
-        self.set_paused(0.0);
+        self.is_away.store(false, Ordering::Relaxed);
+        self.report_paused();
         tracing::info!(consumer = self.consumer, "the store answers, and consumption goes on");
     }
 
-    pub(super) fn set_paused(&self, _paused: f64) {
+    /// The consumer has ended.
+    pub(super) fn ended(&self) {
+        self.is_away.store(false, Ordering::Relaxed);
+        self.report_paused();
+    }
+
+    fn report_paused(&self) {
         #[cfg(feature = "metrics")]
-        metrics::gauge!("idempotent_consumer_paused", "consumer" => self.consumer).set(_paused);
+        {
+            let is_paused = self.is_away.load(Ordering::Relaxed)
+                || self.not_recorded.load(Ordering::Relaxed) > 0;
+            metrics::gauge!("idempotent_consumer_paused", "consumer" => self.consumer)
+                .set(if is_paused { 1.0 } else { 0.0 });
+        }
     }
 
     pub(super) fn source_failed(&self, error: &(dyn StdError + 'static), pause: Duration) {

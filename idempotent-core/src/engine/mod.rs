@@ -70,6 +70,8 @@ pub use self::outcome_observer::CallEnd;
 pub(crate) use self::outcome_observer::ObservedCall;
 pub use self::reconcile::{Doubtful, DoubtfulStep, Finding, Reconciler, Reconciliation};
 pub use self::recovery::{Recovery, RunningRecovery};
+#[cfg(feature = "consumer")]
+pub(crate) use self::settle::AwaitedEnd;
 pub(crate) use self::settle::{
     HeldReservation, ReservationRef, Settlement, SuspendEnd, TransactionReservation, UnknownEnd,
 };

@@ -165,7 +165,7 @@ async fn a_handler_that_is_interrupted_and_one_that_runs_again_are_said() {
     assert_eq!((interrupted.len(), interrupted[0].level), (1, Level::WARN));
     consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
     let again = log.events("a message runs that was delivered before");
-    assert_eq!((again.len(), again[0].level), (1, Level::INFO));
+    assert_eq!((again.len(), again[0].level), (1, Level::DEBUG));
     assert_eq!(again[0].field("delivery_count"), "2");
 }
 

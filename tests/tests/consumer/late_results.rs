@@ -55,6 +55,7 @@ fn losing_its_store(
 #[tokio::test(start_paused = true)]
 async fn a_result_is_recorded_however_long_the_store_was_away_and_the_handler_runs_once() {
     for guarantee in GUARANTEES {
+        let (log, _guard) = Log::listen();
         let store = FaultyStore::new(MemoryStore::new());
         let (broker, effects, ends) =
             (TestBroker::with_deadline(secs(60)), Effects::default(), Ends::default());
@@ -69,6 +70,8 @@ async fn a_result_is_recorded_however_long_the_store_was_away_and_the_handler_ru
         store.heal();
         let settled = tokio::time::timeout(secs(10), broker.until_settled(1)).await;
         assert!(settled.is_ok(), "it is not settled within seconds");
+        let late = log.events("had lost its lease was recorded nevertheless");
+        assert_eq!(late.len(), 1, "{guarantee:?}: {late:?}");
         running.stop().await.unwrap();
         assert_eq!((effects.of("tea"), broker.deliveries()), (1, 1), "{guarantee:?}");
         assert_eq!((broker.completed().len(), broker.parked().len()), (1, 0), "{guarantee:?}");
@@ -127,7 +130,7 @@ async fn a_result_that_cannot_be_recorded_is_no_longer_tried_once_another_has_th
     let broker = TestBroker::with_deadline(secs(600));
     let (effects, ends) = (Effects::default(), Ends::default());
     let seen = effects.clone();
-    let builder = ends.watch(Consumer::builder("shop.ship", &engine).lease(secs(1)));
+    let builder = ends.watch(Consumer::builder("shop.ship", &engine).lease(secs(1)).concurrency(1));
     let consumer = builder.handler(move |it: String| {
         let runs_for = secs(u64::from(seen.add(&it) - 1) * 60);
         async move {
@@ -138,12 +141,14 @@ async fn a_result_that_cannot_be_recorded_is_no_longer_tried_once_another_has_th
     broker.publish("7", "tea");
     let running = Running::start(&consumer, broker.source());
     tokio::time::sleep(secs(5)).await;
+    let another = Running::start(&consumer, broker.source());
     broker.redeliver("7");
     tokio::time::sleep(secs(5)).await;
     assert_eq!((effects.of("tea"), ends.outcomes()), (2, vec![DeliveryOutcome::LeaseLost]));
     store.heal();
     broker.until_settled(1).await;
     running.stop().await.unwrap();
+    another.stop().await.unwrap();
     assert_eq!((effects.of("tea"), broker.completed().len()), (2, 1));
     assert_eq!(broker.stale_verdicts(), []);
 }

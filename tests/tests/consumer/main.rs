@@ -7,6 +7,7 @@ mod attempts;
 mod broken_source;
 mod cloud_events;
 mod contract;
+mod cut_off;
 mod dead_letters;
 mod effects;
 mod flaws_found;

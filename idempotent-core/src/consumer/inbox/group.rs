@@ -103,7 +103,8 @@ impl Context {
         let begun = self.begin_within(pool, Some(left)).await;
         let tx = begun.map_err(|_| Undone::new("the database does not answer"))?;
         let (mut slot, mut ended) = (Slot::<P>::of_group(tx), Vec::with_capacity(members.len()));
-        let ids = members.iter().filter_map(|member| member.call.record_id()).collect();
+        let engine = &self.settings.engine;
+        let ids = members.iter().filter_map(|member| member.call.record_id(engine)).collect();
         if let Err(undone) = self.share(&mut slot, ids).await {
             if let Some(tx) = slot.tx.take() {
                 roll_back_unused(tx).await;

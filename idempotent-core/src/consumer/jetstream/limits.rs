@@ -47,16 +47,17 @@ impl DelayedNaks {
     }
 }
 
-/// Warns of a server that delivers fewer messages at once than the consumer would handle at once.
+/// Warns of a server that delivers fewer messages at once than the consumer would handle at once. One at a time is how
+/// messages are kept in order.
 pub(super) fn warn_if_low(needs: &Needs, max_ack_pending: i64) {
-    let most = usize::try_from(max_ack_pending).ok().filter(|most| *most > 0);
+    let most = usize::try_from(max_ack_pending).ok().filter(|most| *most > 1);
     if let Some(max_ack_pending) = most.filter(|most| *most < needs.concurrency) {
         tracing::warn!(
             consumer = needs.consumer.as_str(),
             concurrency = needs.concurrency,
             max_ack_pending,
             "the server delivers fewer messages at once than the consumer handles: raise `max_ack_pending` to at least \
-             twice the concurrency of all workers"
+             twice the concurrency of all workers, or lower the concurrency"
         );
     }
 }

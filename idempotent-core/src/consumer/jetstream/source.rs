@@ -149,6 +149,7 @@ impl Source for JetStreamSource {
         let names = (self.stream.as_str(), self.consumer.as_str());
         let started = start(&self.context, names, &self.dead_letters).await?;
         let Started { consumer, stream, terms, deadlines } = started;
+        deadlines.check(needs.ttl)?;
         let max_ack_pending = consumer.cached_info().config.max_ack_pending;
         limits::warn_if_low(needs, max_ack_pending);
         let shared = Shared {

@@ -33,6 +33,18 @@ impl Deadlines {
         self.backoff.get(nth).copied().unwrap_or(self.ack_wait)
     }
 
+    /// What is delivered again that late must be remembered until then.
+    pub(super) fn check(&self, ttl: Option<Duration>) -> Result<(), SourceError> {
+        let longest = self.backoff.iter().max().copied().unwrap_or(self.ack_wait);
+        match ttl.filter(|ttl| *ttl < longest) {
+            None => Ok(()),
+            Some(ttl) => Err(SourceError::misconfigured(format!(
+                "a `ttl` of {ttl:?} is shorter than the {longest:?} after which the server delivers a message again at the \
+                 latest, which would then run again: write at least {longest:?}, and more than the broker can be away"
+            ))),
+        }
+    }
+
     fn shortest(&self) -> Duration {
         self.backoff.iter().min().copied().unwrap_or(self.ack_wait)
     }
@@ -170,5 +182,16 @@ mod tests {
         let stepped = Deadlines { ack_wait: second, backoff: vec![second, minute] };
         assert_eq!([0, 1, 2, 9].map(|nth| stepped.of(nth)), [second, second, minute, minute]);
         assert_eq!(stepped.shortest(), second);
+    }
+
+    #[test]
+    fn a_ttl_must_not_be_shorter_than_the_longest_time_until_a_message_comes_again() {
+        let [second, day] = [1, 86_400].map(Duration::from_secs);
+        let stepped = Deadlines { ack_wait: second, backoff: vec![second, day * 2, second] };
+        let refused = stepped.check(Some(day)).unwrap_err().to_string();
+        assert!(refused.contains("write at least 172800s"), "{refused}");
+        assert!([Some(day * 2), None].into_iter().all(|ttl| stepped.check(ttl).is_ok()));
+        let plain = Deadlines { ack_wait: day, backoff: Vec::new() };
+        assert!(plain.check(Some(second)).is_err());
     }
 }

@@ -39,14 +39,13 @@ impl RedisDelivery {
         Self { shared, entry, read, is_settled: no(), is_copied: no(), was_trimmed, is_reported }
     }
 
-    async fn redeliver(&self, after: Duration) -> Result<(), SettleError> {
+    /// Returns whether the message was this worker's.
+    async fn redeliver(&self, after: Duration) -> Result<bool, SettleError> {
         let held = redeliver_after(&self.shared.group, &self.entry, after).await?;
         if self.is_trimmed(held) {
             self.park_trimmed().await?;
-        } else if held == Held::NotOurs {
-            self.report_if_settled().await;
         }
-        Ok(())
+        Ok(held != Held::NotOurs)
     }
 
     /// What nobody has pending is not delivered again.
@@ -121,8 +120,15 @@ impl Settle for RedisDelivery {
                 let error = self.error(*reason, error);
                 self.park(&Parking { reason: *reason, error, attempts: *attempts }).await?;
             }
-            Verdict::Busy { after } | Verdict::Retry { after } => self.redeliver(*after).await?,
-            Verdict::GivenBack => self.redeliver(Duration::ZERO).await?,
+            Verdict::Retry { after } => {
+                let was_ours = self.redeliver(*after).await?;
+                if !was_ours && !self.was_trimmed.load(Ordering::Relaxed) {
+                    self.report_if_settled().await;
+                }
+            }
+            // Somebody else may have handled and acknowledged it meanwhile.
+            Verdict::Busy { after } => drop(self.redeliver(*after).await?),
+            Verdict::GivenBack => drop(self.redeliver(Duration::ZERO).await?),
             Verdict::Left => return Ok(()),
         }
         if verdict.is_final() && self.shared.is_stopped.load(Ordering::Relaxed) {

@@ -162,12 +162,21 @@ impl CurrentCall {
         }
     }
 
-    /// Whether it has lost its lease because the store does not answer.
+    /// Whether it has lost its lease because the store did not answer, or has forgotten it, and nobody is known to have its
+    /// key.
     #[cfg(feature = "consumer")]
     pub(crate) fn is_cut_off(&self) -> bool {
         match &self.0 {
             Call::Leased(lease) => lease.is_unanswered(),
             Call::Step(_) | Call::Unleased(_) => false,
+        }
+    }
+
+    /// Finds out who has the key if the lease is lost, as long as the body runs.
+    #[cfg(feature = "consumer")]
+    pub(crate) fn follow_its_key(&self) {
+        if let Call::Leased(lease) = &self.0 {
+            lease.follow();
         }
     }
 

@@ -28,8 +28,10 @@ pub(in crate::engine) struct Lease {
     stops_at: Option<Instant>,
     times: Mutex<Times>,
     lost: AtomicBool,
-    /// The store has not answered since it was last renewed.
+    /// The store was asked in time, and nobody is known to have the key since.
     unanswered: AtomicBool,
+    /// Somebody wants to know who has the key once the lease is lost.
+    followed: AtomicBool,
     /// The body has ended: if a renewal finds a change, the call itself may have made it.
     ending: AtomicBool,
     /// The owner no longer needs the lease.
@@ -41,6 +43,8 @@ struct Times {
     expires_at: Instant,
     /// When to renew next; `None` while a renewal is in progress, or if none will follow.
     due: Option<Instant>,
+    /// Since it was last renewed, a renewal was due while it held.
+    was_due_in_time: bool,
 }
 
 /// When to renew.
@@ -61,7 +65,7 @@ impl Lease {
         caller: Option<Arc<dyn OuterCall>>,
         (engine, ttl): (EngineRef, Duration),
     ) -> Self {
-        let times = Times { expires_at: sent + duration, due: Some(due) };
+        let times = Times { expires_at: sent + duration, due: Some(due), was_due_in_time: false };
         Self {
             id,
             reservation,
@@ -75,6 +79,7 @@ impl Lease {
             times: Mutex::new(times),
             lost: AtomicBool::new(false),
             unanswered: AtomicBool::new(false),
+            followed: AtomicBool::new(false),
             ending: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
         }
@@ -134,6 +139,7 @@ impl Lease {
             Due::Never
         } else if now >= due {
             times.due = None;
+            times.was_due_in_time |= now < times.expires_at;
             Due::Now
         } else {
             Due::At(due)
@@ -144,6 +150,7 @@ impl Lease {
         let mut times = self.times();
         times.expires_at = sent + self.duration;
         times.due = Some(sent + self.duration / 3);
+        times.was_due_in_time = false;
         self.unanswered.store(false, Ordering::Relaxed);
     }
 
@@ -152,13 +159,24 @@ impl Lease {
         let now = Instant::now();
         let mut times = self.times();
         if now < times.expires_at {
-            // A process that was frozen until its lease was over asks for the first time after that.
             self.unanswered.store(true, Ordering::Relaxed);
             times.due = Some(now + (self.duration / 10).min(Duration::from_secs(1)));
         } else {
+            if self.was_not_frozen(&times, now) {
+                self.unanswered.store(true, Ordering::Relaxed);
+            }
             drop(times);
             self.lose();
+            self.look_later();
         }
+    }
+
+    /// Whether it is known about in time that the lease is over. A process that was frozen learns of it later, and its
+    /// broker may have delivered the message again: a third of the lease is too early for that, since the broker waits for
+    /// twice the lease, and is told every third of that.
+    fn was_not_frozen(&self, times: &Times, now: Instant) -> bool {
+        let in_time = |at| now < at + self.duration / 3;
+        times.was_due_in_time && in_time(times.expires_at)
     }
 
     /// The store says that the reservation is gone.
@@ -167,12 +185,47 @@ impl Lease {
         self.lose();
     }
 
+    /// The store has said that the reservation is gone, and then that nobody has the key.
+    pub(super) fn was_forgotten(&self) {
+        let was_not_frozen = self.was_not_frozen(&self.times(), Instant::now());
+        if was_not_frozen {
+            self.unanswered.store(true, Ordering::Relaxed);
+        }
+        self.lose();
+        self.look_later();
+    }
+
+    /// The reservation is gone, and the store does not say who has the key.
+    pub(super) fn was_not_found_out(&self) {
+        self.lose();
+        self.look_later();
+    }
+
+    /// Asks later who has the key, if somebody wants to know.
+    pub(super) fn look_later(&self) {
+        if self.is_followed() && !self.is_ending() {
+            let pause = (self.duration / 3).max(Duration::from_secs(1));
+            self.times().due = Some(Instant::now() + pause);
+        }
+    }
+
+    /// Asks who has the key once the lease is lost, until the body has ended.
+    #[cfg(feature = "consumer")]
+    pub(super) fn follow(&self) {
+        self.followed.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_followed(&self) -> bool {
+        self.followed.load(Ordering::Relaxed)
+    }
+
     fn lose(&self) {
         if self.ending.load(Ordering::Relaxed) {
             return;
         }
-        self.lost.store(true, Ordering::Relaxed);
-        Telemetry::lost_lease(&self.id);
+        if !self.lost.swap(true, Ordering::Relaxed) {
+            Telemetry::lost_lease(&self.id);
+        }
     }
 
     /// Marks that the body has ended and that its end is being recorded.

@@ -145,12 +145,28 @@ impl RenewalTask {
 
     /// Renews one lease, and wakes the task if another renewal is scheduled.
     async fn renew(self: Arc<Self>, lease: Arc<Lease>) {
-        let Ok(_permit) = Arc::clone(&self.renewals).acquire_owned().await else {
-            return;
+        let permit = Arc::clone(&self.renewals).acquire_owned();
+        let permit = match (lease.is_lost(), lease.remaining()) {
+            (false, remaining) if !remaining.is_zero() => timeout(remaining, permit).await,
+            // It is too late already, however long this takes.
+            _ => Ok(permit.await),
+        };
+        let _permit = match permit {
+            Ok(Ok(permit)) => permit,
+            Ok(Err(_)) => return,
+            // Others wait for the store as well.
+            Err(_) => {
+                lease.failed();
+                return self.wake_if_due(&lease);
+            }
         };
         let Some(renewal_store) = self.store.upgrade() else {
             return;
         };
+        if lease.is_lost() {
+            look(&renewal_store, &lease).await;
+            return self.wake_if_due(&lease);
+        }
         let sent = Instant::now();
         let limit = lease.remaining().min(renewal_store.timeout).max(Duration::from_millis(1));
         let timer = Telemetry::store_call(Transition::Renew);
@@ -160,13 +176,35 @@ impl RenewalTask {
         timer.stop(answer.as_ref().err());
         match answer {
             Ok(RenewOutcome::Renewed) => lease.renewed(sent),
+            Ok(RenewOutcome::Lost) if lease.is_followed() && !lease.is_ending() => {
+                look(&renewal_store, &lease).await;
+            }
             Ok(RenewOutcome::Lost) => lease.was_taken(),
             Err(_) => lease.failed(),
         }
         drop(renewal_store);
+        self.wake_if_due(&lease);
+    }
+
+    fn wake_if_due(&self, lease: &Lease) {
         if lease.is_due() {
             self.woken.notify_one();
         }
+    }
+}
+
+/// Finds out who has the key of a lease that is lost: a store that has lost its records says the same as one where
+/// another call has taken it.
+async fn look(renewal_store: &RenewalStore, lease: &Lease) {
+    let RenewalStore { store, timeout: limit } = renewal_store;
+    let timer = Telemetry::store_call(Transition::Look);
+    let answer = timeout(*limit, store.load(&lease.id)).await;
+    let answer = answer.unwrap_or_else(|_| Err(StoreError::timed_out()));
+    timer.stop(answer.as_ref().err());
+    match answer {
+        Ok(Some(entry)) if entry.record.token() != lease.reservation.token() => lease.was_taken(),
+        Ok(_) => lease.was_forgotten(),
+        Err(_) => lease.was_not_found_out(),
     }
 }
 

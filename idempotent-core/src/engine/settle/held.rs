@@ -3,10 +3,12 @@
 
 use std::mem;
 #[cfg(feature = "consumer")]
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use tracing::Span;
 
+#[cfg(feature = "consumer")]
+use super::awaited_end::AwaitedEnd;
 use super::discard::{Unused, discard};
 use super::dropped::{Dropped, settle_dropped};
 use super::resumption::Resumption;
@@ -30,7 +32,7 @@ pub(crate) struct HeldReservation {
     pub(super) report: CallReport,
     /// Who wants to know what became of the key.
     #[cfg(feature = "consumer")]
-    listener: Option<Arc<OnceLock<KeyEnd>>>,
+    listener: Option<Arc<AwaitedEnd>>,
     /// Given back last.
     _seat: Seat,
 }
@@ -80,7 +82,7 @@ impl HeldReservation {
     /// Where it is written what became of the key, once the store has said so. It stays empty as long as the store
     /// does not answer. A result is tried to be recorded for as long as somebody else has this, also after the lease.
     #[cfg(feature = "consumer")]
-    pub(crate) fn listen(&mut self) -> Arc<OnceLock<KeyEnd>> {
+    pub(crate) fn listen(&mut self) -> Arc<AwaitedEnd> {
         Arc::clone(self.listener.get_or_insert_default())
     }
 
@@ -90,11 +92,11 @@ impl HeldReservation {
         self.listener.as_ref().is_some_and(|listener| Arc::strong_count(listener) > 1)
     }
 
-    /// Tells who waits that nobody tries to record the end any more.
-    pub(super) fn give_up(&self) {
-        #[cfg(feature = "consumer")]
+    /// Tells who waits that nobody tries to record the end any more, unless it is recorded.
+    #[cfg(feature = "consumer")]
+    fn give_up(&self) {
         if let Some(listener) = &self.listener {
-            let _ = listener.set(KeyEnd::Lost);
+            listener.set(KeyEnd::Lost);
         }
     }
 
@@ -109,7 +111,7 @@ impl HeldReservation {
     pub(super) fn recorded(&mut self, end: KeyEnd) {
         #[cfg(feature = "consumer")]
         if let Some(listener) = &self.listener {
-            let _ = listener.set(end);
+            listener.set(end);
         }
         self.report.ended(end);
     }
@@ -270,6 +272,9 @@ impl Drop for HeldReservation {
             Phase::Running => self.settle_dropped(Dropped::Cancelled),
             Phase::Ended => {}
         }
+        // Also if what recorded the end has panicked, or its runtime is gone.
+        #[cfg(feature = "consumer")]
+        self.give_up();
         // After what the drop began, which counts for itself.
         self.engine.0.in_flight.leave();
     }

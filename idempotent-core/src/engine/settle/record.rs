@@ -62,7 +62,7 @@ fn complete_locally(held: &HeldReservation, settlement: &Settlement) -> Option<K
     let answer = local.try_complete(&request)?;
     timer.stop(answer.as_ref().err());
     match answer {
-        Ok(outcome) => Some(report_outcome(held, record, &outcome)),
+        Ok(outcome) => Some(report_outcome(held, record, &outcome, held.lease.is_lost())),
         Err(error) => {
             report_failed_try(held, &error);
             None
@@ -91,8 +91,6 @@ async fn record(mut held: HeldReservation, settlement: Settlement) {
     }
     if let (Ok(runtime), false) = (Handle::try_current(), end.comes_by_itself()) {
         runtime.spawn(keep_trying(held, end, pause).in_current_span());
-    } else {
-        held.give_up();
     }
 }
 
@@ -200,7 +198,6 @@ async fn keep_trying(mut held: HeldReservation, end: End, mut pause: Duration) {
             Err(error) => report_failed_try(&held, &error),
         }
     }
-    held.give_up();
     if is_result {
         Telemetry::lost_result(held.id());
     }
@@ -256,7 +253,9 @@ async fn record_once(
             let request = Complete::new(id, held.written(), record, *ttl);
             let call = engine.store().complete(&request);
             let outcome = engine.0.transition(task, Transition::Complete, limit, call).await?;
-            Ok(report_outcome(held, record, &outcome))
+            // It may also have ended while this was tried.
+            let is_late = held.lease.is_lost() || held.lease.remaining().is_zero();
+            Ok(report_outcome(held, record, &outcome, is_late))
         }
     }
 }
@@ -274,10 +273,15 @@ async fn end_of_waiting(held: &HeldReservation, record: &Record, limit: Duration
     }
 }
 
-fn report_outcome(held: &HeldReservation, record: &Record, outcome: &CompleteOutcome) -> KeyEnd {
+fn report_outcome(
+    held: &HeldReservation,
+    record: &Record,
+    outcome: &CompleteOutcome,
+    is_late: bool,
+) -> KeyEnd {
     match outcome {
         CompleteOutcome::Recorded => {
-            if held.lease.is_lost() {
+            if is_late {
                 Telemetry::late(held.id());
             }
             KeyEnd::of(record)
