@@ -76,10 +76,13 @@ pub(super) async fn look_again(
     let now = now.filter(|now| is_same_run(now, &seen)).ok_or_else(changed)?;
     let second =
         Lease { lease: now.lease(), remaining: now.remaining().unwrap_or_default(), at: asked };
-    if now.state() == State::Reserved && second.is_renewed_since(&first) {
+    if now.state() != State::Reserved {
+        return Ok(Looked { seen: now, owner: Some(ENDED.to_owned()) });
+    }
+    if second.is_renewed_since(&first) {
         return Err(alive(&second));
     }
-    if now.state() == State::Reserved && second.remaining > LONGEST_LAPSE {
+    if second.remaining > LONGEST_LAPSE {
         let (due, since) = (brief(second.lease / 3), brief(second.since_renewal()));
         let owner = format!(
             "It is RESERVED, and its owner seems dead, or was held up for long: owners renew this lease every {due}, and it \
@@ -92,10 +95,8 @@ pub(super) async fn look_again(
     }
     let (now, asked) = asked_after(second.remaining + LAPSED_BY).await?;
     let Some(now) = now else {
-        return Err(Failure::new(
-            Exit::Refused,
-            "its lease has lapsed and its key is free: a retry runs it",
-        ));
+        let why = "its lease has lapsed and its key is free: a retry runs it";
+        return Err(Failure::new(Exit::Refused, why));
     };
     if !is_same_run(&now, &seen) {
         return Err(changed());
@@ -104,9 +105,11 @@ pub(super) async fn look_again(
         let remaining = now.remaining().unwrap_or_default();
         return Err(alive(&Lease { lease: now.lease(), remaining, at: asked }));
     }
-    let owner = "Its owner let the lease lapse: it is dead, or has lost the call.".to_owned();
-    Ok(Looked { seen: now, owner: Some(owner) })
+    Ok(Looked { seen: now, owner: Some(ENDED.to_owned()) })
 }
+
+/// Of a run that holds its key no more.
+const ENDED: &str = "Its owner let the lease lapse, or gave the call up meanwhile: it is dead, or has lost the call.";
 
 /// Whether it is still the run that was looked at first.
 fn is_same_run(now: &Inspection, seen: &Inspection) -> bool {

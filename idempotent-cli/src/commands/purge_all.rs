@@ -96,7 +96,8 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
         before: None,
     };
     let mut audit = Audit::begin(context, consent, &reason, &store.place(), &subject)?;
-    let (mut tally, failure) = pass.remove(context, &mut audit).await;
+    let most = arguments.expect.unwrap_or(counted.matched);
+    let (mut tally, failure) = pass.remove(context, &mut audit, most).await;
     let audit = audit.end(&outcome(&tally, failure.as_ref()))?;
     if let Some(failure) = failure.as_ref().filter(|it| it.exit() != Exit::Interrupted) {
         let (exit, removed) = (failure.exit(), records(tally.purged));

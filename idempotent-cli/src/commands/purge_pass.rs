@@ -99,13 +99,14 @@ impl Pass<'_> {
         self.walk(context, &mut tally, None).await.map(|()| tally)
     }
 
-    /// Removes it, and tells how far it came, also if it fails. The audit log gets the ids first.
+    /// Removes it, at most so many, and tells how far it came, also if it fails. The audit log gets the ids first.
     pub(super) async fn remove(
         &self,
         context: &Context,
         audit: &mut Audit,
+        most: u64,
     ) -> (Tally, Option<Failure>) {
-        let (mut tally, mut removals) = (Tally::default(), Removals::new(self.pace, audit));
+        let (mut tally, mut removals) = (Tally::default(), Removals::new(self.pace, audit, most));
         let ended = self.walk(context, &mut tally, Some(&mut removals)).await;
         // What has begun is ended, so that it is known what became of it.
         let rest = removals.end(&mut tally).await;
@@ -188,15 +189,17 @@ struct Removals<'a> {
     audit: &'a mut Audit,
     tasks: JoinSet<Result<bool, Error>>,
     at_once: usize,
+    /// How many more may begin.
+    left: u64,
 }
 
 impl<'a> Removals<'a> {
-    fn new(pace: Pace, audit: &'a mut Audit) -> Self {
+    fn new(pace: Pace, audit: &'a mut Audit, left: u64) -> Self {
         let at_once = match pace {
             Pace::Gentle => 4,
             Pace::Fast => 64,
         };
-        Self { audit, tasks: JoinSet::new(), at_once }
+        Self { audit, tasks: JoinSet::new(), at_once, left }
     }
 
     /// Removes these, some of which may still be under way when it returns. Once Ctrl-C is pressed, no other begins.
@@ -204,9 +207,12 @@ impl<'a> Removals<'a> {
         &mut self,
         pass: &Pass<'_>,
         context: &Context,
-        records: Vec<Inspection>,
+        mut records: Vec<Inspection>,
         tally: &mut Tally,
     ) -> Result<(), Failure> {
+        let has_more = records.len() as u64 > self.left;
+        records.truncate(usize::try_from(self.left).unwrap_or(usize::MAX));
+        self.left -= records.len() as u64;
         self.audit.names(records.iter().map(|seen| seen.id().to_string()).collect())?;
         for seen in records {
             if context.interrupt.is_pressed() {
@@ -217,6 +223,12 @@ impl<'a> Removals<'a> {
             }
             let engine: Idempotency = pass.store.engine.clone();
             self.tasks.spawn(async move { engine.purge_if_unchanged(&seen).await });
+        }
+        if has_more {
+            return Err(Failure::new(
+                Exit::Refused,
+                "there are more than was agreed to, since others have come: those that are left stay",
+            ));
         }
         Ok(())
     }

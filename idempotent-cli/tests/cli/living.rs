@@ -12,6 +12,7 @@ use crate::stores::{TestStore, on_every_store};
 on_every_store!(
     a_call_whose_owner_renews_its_lease_is_left_alone,
     of_a_call_whose_owner_renews_no_more_the_lease_is_waited_for,
+    of_a_call_whose_lease_is_nearly_over_nobody_waits_for_more,
     a_call_whose_long_lease_is_not_renewed_is_released,
 );
 
@@ -67,6 +68,16 @@ async fn of_a_call_whose_owner_renews_no_more_the_lease_is_waited_for(store: Tes
     assert_eq!(resolved.code, 0, "{}", resolved.stderr);
     let owner = audit(&log)[0]["owner"].to_string();
     assert!(owner.contains("let the lease lapse"), "{owner}");
+    drop(dead);
+}
+
+/// Only its retention is left then, which is nothing to wait for.
+async fn of_a_call_whose_lease_is_nearly_over_nobody_waits_for_more(store: TestStore) {
+    let dead = begin(&store.engine, PAY.lease(Duration::from_secs(2)).max_run(DIES)).await;
+    tokio::time::sleep(Duration::from_millis(1_600)).await;
+    let happened = ["resolve", "--happened", "\"x\""];
+    let resolved = run(&store.url, &[&happened, &BY[..], &YES].concat()).await;
+    assert_eq!(resolved.code, 0, "{}", resolved.stderr);
     drop(dead);
 }
 

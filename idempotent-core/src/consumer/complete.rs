@@ -69,17 +69,14 @@ impl Context {
             }
             let was_known = end.get().is_some();
             let asking = self.outage.ask(&self.telemetry, || self.settings.engine.inspect(id));
-            let found = if was_known {
-                asking.await
-            } else {
-                match select(pin!(asking), pin!(end.known())).await {
-                    Either::Left((found, _)) => found,
-                    Either::Right(_) => {
-                        // The asking is dropped, and the store has answered otherwise.
-                        self.outage.is_over(&self.telemetry);
-                        continue;
-                    }
-                }
+            let found = match was_known {
+                true => Some(asking.await),
+                false => unless_known(asking, end.known()).await,
+            };
+            let Some(found) = found else {
+                // The store has answered the engine.
+                self.outage.is_over(&self.telemetry);
+                continue;
             };
             if !was_known && end.get().is_some() {
                 // What was found may be from before.
@@ -110,5 +107,13 @@ impl Context {
             select(pin!(sleep(pause)), pin!(end.known())).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
+    }
+}
+
+/// What is asked for, unless the end is known first. Then the asking is over, and holds no lock.
+async fn unless_known<T>(asking: impl Future<Output = T>, known: impl Future) -> Option<T> {
+    match select(pin!(asking), pin!(known)).await {
+        Either::Left((found, _)) => Some(found),
+        Either::Right(_) => None,
     }
 }

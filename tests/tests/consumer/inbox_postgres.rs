@@ -162,12 +162,13 @@ pub(crate) async fn through_a_proxy() -> (Idempotency, TcpProxy, PgPool, String)
     (engine, proxy, pool, url)
 }
 
-/// Waits until somebody waits for the advisory lock with this number.
+/// Waits until somebody waits for the advisory lock with this number, in this database: others of the server may have it, too.
 pub(crate) async fn until_waited_for(connection: &mut PgConnection, lock: i64) {
     let waiting = async {
         loop {
             let waiters: i64 = sqlx::query_scalar(
-                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = $1::oid",
+                "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+                 WHERE locktype = 'advisory' AND NOT granted AND objid = $1::oid AND datname = current_database()",
             )
             .bind(lock)
             .fetch_one(&mut *connection)

@@ -1,6 +1,7 @@
 //! TLS with the broker, which demands a certificate.
 
 use std::fs::{read, read_to_string};
+use std::time::Duration;
 
 use idempotent_core::consumer::{Consumer, Needs, Source, SourceErrorKind};
 use idempotent_rabbitmq::RabbitMqSource;
@@ -49,7 +50,15 @@ async fn what_is_no_tls_with_the_right_broker_is_refused_at_the_start() {
     let brokered = Brokered::start(QUORUM).await;
     let server = &brokered.server;
     let expect = async |source: RabbitMqSource, words: &str| {
-        let error = source.dead_letters("dead").start(&Needs::of("shop.ship")).await.unwrap_err();
+        let source = source.dead_letters("dead");
+        // A server that refuses may close before its reason is read.
+        let error = loop {
+            let error = source.start(&Needs::of("shop.ship")).await.unwrap_err();
+            if error.kind() != SourceErrorKind::Unavailable {
+                break error;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
         let (kind, text) = (error.kind(), error.to_string());
         assert!(
             kind == SourceErrorKind::Misconfigured && text.contains(words),

@@ -44,7 +44,7 @@ pub(super) fn against_failover(checkup: &mut Checkup, server: &ServerSettings, l
     let timeout = checkup.ask(server, "cluster-node-timeout");
     let timeout = timeout.and_then(|millis| millis.parse().ok()).map(Duration::from_millis);
     // When a node fails, that much is left of those that are about to be renewed.
-    let left = lease * 2 / 3;
+    let left = (lease / 3).saturating_mul(2);
     let short = timeout.filter(|timeout| left <= *timeout);
     let least = timeout.unwrap_or_default().saturating_mul(2);
     checkup.check(

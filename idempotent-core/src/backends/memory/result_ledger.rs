@@ -149,10 +149,9 @@ impl ResultLedger {
         let mut books = self.lock();
         let Books { results, numbers, bytes, .. } = &mut *books;
         let mut expired = Vec::new();
-        let number = numbers.get(scope).map(|number| number.0 as usize);
-        let Some(results) = number.and_then(|number| results.get_mut(number)) else {
-            return (ScopeUse::default(), expired);
-        };
+        let number = numbers.get(scope).copied().unwrap_or(UNSCOPED);
+        let found = results.get_mut(number.0 as usize).filter(|_| numbers.contains_key(scope));
+        let Some(results) = found else { return (ScopeUse::default(), expired) };
         // Otherwise there is no need to be exact.
         if results.queue.len() as u64 >= up_to
             || results.queue.first_end().is_some_and(|end| end <= now)
@@ -165,6 +164,7 @@ impl ResultLedger {
             bytes: results.record_bytes,
             indeterminate: 0,
         };
+        books.forget_empty(number);
         (found, expired)
     }
 
@@ -307,5 +307,15 @@ mod tests {
         }
         let books = ledger.lock();
         assert!(books.results.len() <= 2 && books.numbers.is_empty() && books.bytes == 0);
+    }
+
+    #[test]
+    fn a_scope_whose_results_have_expired_by_the_time_that_it_is_looked_at_takes_no_room() {
+        let ledger = ledger();
+        let result = add(&ledger, scope(7));
+        let (found, expired) = ledger.scope_use(&scope(7), u64::MAX, result.until);
+        assert_eq!((found.records, expired.len()), (0, 1));
+        let books = ledger.lock();
+        assert!(books.numbers.is_empty() && books.bytes == 0);
     }
 }
