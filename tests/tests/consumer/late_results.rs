@@ -79,6 +79,28 @@ async fn a_result_is_recorded_however_long_the_store_was_away_and_the_handler_ru
     }
 }
 
+/// Whoever is told first that the store answers: the engine, which records the result, or the consumer, which asks for it.
+#[tokio::test(start_paused = true)]
+async fn an_outage_ends_whenever_the_store_comes_back() {
+    for offset in 0..16 {
+        let (log, _guard) = Log::listen();
+        let store = FaultyStore::new(MemoryStore::new());
+        let (broker, effects, ends) =
+            (TestBroker::with_deadline(secs(60)), Effects::default(), Ends::default());
+        broker.publish("7", "tea");
+        let about = (&store, Guarantee::AtLeastOnce);
+        let consumer = losing_its_store(about, (&effects, &ends), secs(3));
+        let running = Running::start(&consumer, broker.source());
+        tokio::time::sleep(secs(100) + millis(offset * 250)).await;
+        store.heal();
+        broker.until_settled(1).await;
+        running.stop().await.unwrap();
+        let said =
+            (log.events("consumption pauses").len(), log.events("consumption goes on").len());
+        assert_eq!(said, (1, 1), "back {} ms later", offset * 250);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_handler_whose_store_is_away_for_longer_than_its_lease_keeps_its_message() {
     let store = FaultyStore::new(MemoryStore::new());
