@@ -101,7 +101,11 @@ pub(super) async fn run(arguments: Purge, context: &mut Context) -> Result<Exit,
     let audit = audit.end(&outcome(&tally, failure.as_ref()))?;
     if let Some(failure) = failure.as_ref().filter(|it| it.exit() != Exit::Interrupted) {
         let (exit, removed) = (failure.exit(), records(tally.purged));
-        let text = format!("{}; {removed} of {what} removed before", failure.message());
+        let perhaps = match tally.unanswered {
+            0 => String::new(),
+            count => format!(", and nobody knows of {}", grouped(count)),
+        };
+        let text = format!("{}; {removed} of {what} removed before{perhaps}", failure.message());
         return Err(Failure::new(exit, text));
     }
     let text = format!("{} of {what} removed", records(tally.purged));
@@ -115,6 +119,9 @@ fn outcome(tally: &Tally, failure: Option<&Failure>) -> String {
     let end = match failure {
         None => "done".to_owned(),
         Some(failure) if failure.exit() == Exit::Interrupted => "interrupted".to_owned(),
+        Some(failure) if tally.unanswered > 0 => {
+            format!("unknown of {}: {}", grouped(tally.unanswered), failure.message())
+        }
         Some(failure) => format!("failed: {}", failure.message()),
     };
     let unread = match tally.unreadable {

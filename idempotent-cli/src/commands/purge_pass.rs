@@ -35,6 +35,8 @@ pub(super) struct Tally {
     pub(super) keys: Vec<String>,
     pub(super) purged: u64,
     pub(super) changed: u64,
+    /// Those of which the store has not said whether they are removed.
+    pub(super) unanswered: u64,
     /// Records that match, but whose state is not one of those to remove.
     pub(super) kept: BTreeMap<&'static str, u64>,
     /// Records that have no scope, or do not say which.
@@ -244,10 +246,13 @@ impl<'a> Removals<'a> {
     async fn end_one(&mut self, tally: &mut Tally) -> Result<(), Failure> {
         match self.tasks.join_next().await {
             None => {}
-            Some(Ok(removed)) => match removed? {
-                true => tally.purged += 1,
-                false => tally.changed += 1,
-            },
+            Some(Ok(Ok(true))) => tally.purged += 1,
+            Some(Ok(Ok(false))) => tally.changed += 1,
+            Some(Ok(Err(error))) => {
+                let failure = Failure::from(error);
+                tally.unanswered += u64::from(failure.is_without_answer());
+                return Err(failure);
+            }
             Some(Err(error)) => {
                 let text = format!("a record could not be removed: {error}");
                 return Err(Failure::new(Exit::Failed, text));
