@@ -1,5 +1,6 @@
 //! `purge`: removing one record. Removing many is in `purge_all`.
 
+use idempotent_core::ErrorKind;
 use idempotent_core::engine::Inspection;
 use idempotent_core::model::RecordId;
 
@@ -104,7 +105,7 @@ async fn one(
     settle(context, store, &seen, change, act).await
 }
 
-/// There is nothing to compare, so this one is removed whatever it is by then.
+/// There is nothing to compare but that it still cannot be read.
 async fn unreadable(
     arguments: &Purge,
     context: &mut Context,
@@ -131,6 +132,18 @@ async fn unreadable(
          happened may happen twice."
     );
     let why = agree(context, consent, &question).await?;
+    // A colleague may have removed it meanwhile, and a call may have its key.
+    match store.engine.inspect(id).await {
+        Ok(Some(_)) => {
+            let why = format!("{id} can be read by now: look at it again");
+            return Err(Failure::new(Exit::Refused, why));
+        }
+        Ok(None) => {
+            return Err(Failure::new(Exit::NotFound, format!("{id} is not there any more")));
+        }
+        Err(error) if error.kind() == ErrorKind::Store => return Err(error.into()),
+        Err(_) => {}
+    }
     let said = Some(format!("unreadable: {reason}"));
     let subject = Subject {
         command: "purge",

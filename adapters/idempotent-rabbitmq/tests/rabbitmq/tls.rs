@@ -50,7 +50,7 @@ async fn what_is_no_tls_with_the_right_broker_is_refused_at_the_start() {
     let brokered = Brokered::start(QUORUM).await;
     let server = &brokered.server;
     let expect = async |source: RabbitMqSource, words: &str| {
-        let source = source.dead_letters("dead");
+        let mut source = source.dead_letters("dead");
         // A server that refuses may close before its reason is read.
         let error = loop {
             let error = source.start(&Needs::of("shop.ship")).await.unwrap_err();
