@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use idempotent_servers::{Reply, Server, require};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::run::{assert_runs, audit, command, documents, read, run};
 use crate::shop::{begin, fill, lost, quotes, seen};
 use crate::stores::{TestServer, TestStore, on_every_store};
-use crate::terminal::{on_terminal, typed};
+use crate::terminal::{typed, typed_after};
 
 const PURGE: [&str; 9] = [
     "purge",
@@ -131,20 +130,10 @@ async fn a_purge_of_many_says_what_it_removes_and_wants_the_count_for_a_yes() {
 async fn records_that_come_while_a_purge_of_many_asks_stay_beyond_the_count() {
     let store = TestStore::sqlite().await;
     quotes(&store.engine, 5).await;
-    let mut asking = on_terminal(&store, "purge --all --operation shop.quote", &[]);
-    let mut child = asking.spawn().expect("util-linux has `script`");
-    let (mut stdin, mut stdout) =
-        (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
-    let (mut shown, mut some) = (String::new(), [0; 4096]);
-    while !shown.contains("type 5 to go on") {
-        let count = stdout.read(&mut some).await.expect("it shows something");
-        assert!(count > 0, "{shown}");
-        shown.push_str(&String::from_utf8_lossy(&some[..count]));
-    }
-    quotes(&store.engine, 8).await;
-    stdin.write_all(b"5\nticket 42\n").await.expect("it is typed");
-    stdout.read_to_string(&mut shown).await.expect("it ends");
-    assert_eq!(child.wait().await.expect("it ends").code(), Some(4), "{shown}");
+    let purge = (&store, "purge --all --operation shop.quote");
+    let others = quotes(&store.engine, 8);
+    let (code, shown) = typed_after(purge, "type 5 to go on", others, "5\nticket 42\n").await;
+    assert_eq!(code, Some(4), "{shown}");
     assert!(shown.contains("5 records of operation shop.quote removed before"), "{shown}");
     assert_eq!(run(&store.url, &["list"]).await.stdout.lines().count(), 4, "a header, and three");
 }

@@ -50,6 +50,29 @@ pub(crate) async fn typed(
     ran
 }
 
+/// Runs the command on a terminal until it asks so, does something meanwhile, and then types. Gives its code, and all that
+/// it showed.
+pub(crate) async fn typed_after(
+    (store, arguments): (&TestStore, &str),
+    asks: &str,
+    meanwhile: impl Future<Output = ()>,
+    typed: &str,
+) -> (Option<i32>, String) {
+    let mut child = on_terminal(store, arguments, &[]).spawn().expect("util-linux has `script`");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    let mut stdout = child.stdout.take().expect("a pipe");
+    let (mut shown, mut some) = (String::new(), [0; 4096]);
+    while !shown.contains(asks) {
+        let count = stdout.read(&mut some).await.expect("it shows something");
+        assert!(count > 0, "{shown}");
+        shown.push_str(&String::from_utf8_lossy(&some[..count]));
+    }
+    meanwhile.await;
+    stdin.write_all(typed.as_bytes()).await.expect("it is typed");
+    stdout.read_to_string(&mut shown).await.expect("it ends");
+    (child.wait().await.expect("it ends").code(), shown)
+}
+
 #[tokio::test]
 async fn a_change_asks_and_takes_only_yes_for_yes() {
     let store = TestStore::sqlite().await;

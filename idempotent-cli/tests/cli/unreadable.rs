@@ -2,13 +2,12 @@
 
 use idempotent_core::engine::Inspection;
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::listing::redis_key;
 use crate::run::{json as documents, one, run};
 use crate::shop::{lost, seen};
 use crate::stores::{TestServer, TestStore, on_every_store};
-use crate::terminal::on_terminal;
+use crate::terminal::typed_after;
 
 on_every_store!(
     a_record_that_cannot_be_read_hides_no_other,
@@ -44,21 +43,13 @@ async fn a_record_that_took_the_place_of_one_that_cannot_be_read_stays() {
     let store = TestStore::sqlite().await;
     let broken = lost(&store.engine, "8").await;
     write_layout(&store, &broken, b'c').await;
-    let mut asking = on_terminal(&store, &format!("purge {}", broken.id()), &[]);
-    let mut child = asking.spawn().expect("util-linux has `script`");
-    let (mut stdin, mut stdout) =
-        (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
-    let (mut shown, mut some) = (String::new(), [0; 4096]);
-    while !shown.contains("[y/N]") {
-        let count = stdout.read(&mut some).await.expect("it shows something");
-        assert!(count > 0, "{shown}");
-        shown.push_str(&String::from_utf8_lossy(&some[..count]));
-    }
-    assert!(store.engine.purge(broken.id()).await.expect("it answers"));
-    lost(&store.engine, "8").await;
-    stdin.write_all(b"y\nbroken\n").await.expect("it is typed");
-    stdout.read_to_string(&mut shown).await.expect("it ends");
-    assert_eq!(child.wait().await.expect("it ends").code(), Some(4), "{shown}");
+    let another = async {
+        assert!(store.engine.purge(broken.id()).await.expect("it answers"));
+        lost(&store.engine, "8").await;
+    };
+    let purge = format!("purge {}", broken.id());
+    let (code, shown) = typed_after((&store, &purge), "[y/N]", another, "y\nbroken\n").await;
+    assert_eq!(code, Some(4), "{shown}");
     assert!(seen(&store.engine, "8").await.is_some());
 }
 
