@@ -73,10 +73,12 @@ async fn of_a_call_whose_owner_renews_no_more_the_lease_is_waited_for(store: Tes
 
 /// Only its retention is left then, which is nothing to wait for.
 async fn of_a_call_whose_lease_is_nearly_over_nobody_waits_for_more(store: TestStore) {
-    let dead = begin(&store.engine, PAY.lease(Duration::from_secs(2)).max_run(DIES)).await;
-    tokio::time::sleep(Duration::from_millis(1_600)).await;
-    let happened = ["resolve", "--happened", "\"x\""];
-    let resolved = run(&store.url, &[&happened, &BY[..], &YES].concat()).await;
+    let dead = begin(&store.engine, PAY.lease(Duration::from_secs(4)).max_run(DIES)).await;
+    // The second look comes 0.4 seconds after the first.
+    tokio::time::sleep(Duration::from_millis(3_700)).await;
+    let resolve = [&["resolve", "--happened", "\"x\""], &BY[..], &YES].concat();
+    let resolved = tokio::time::timeout(Duration::from_secs(60), run(&store.url, &resolve));
+    let resolved = resolved.await.expect("it waits for no retention");
     assert_eq!(resolved.code, 0, "{}", resolved.stderr);
     drop(dead);
 }
