@@ -1,6 +1,7 @@
 //! Several processes on one file.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::database::Database;
 use super::worker::{Said, Work, Worker};
@@ -26,8 +27,8 @@ impl Books {
 }
 
 /// Workers that begin at the same moment.
-async fn start_workers(database: &Database) -> Vec<Worker> {
-    let start = |name| Worker::start(&database.file(), name, Work::Each { keys: KEYS });
+async fn start_workers(database: &Database, lease: Duration) -> Vec<Worker> {
+    let start = |name| Worker::start(&database.file(), name, Work::Each { keys: KEYS, lease });
     let mut workers: Vec<_> = (0..WORKERS).map(start).collect();
     for worker in &mut workers {
         assert_eq!(worker.says().await, Some(Said::Ready));
@@ -40,7 +41,8 @@ async fn start_workers(database: &Database) -> Vec<Worker> {
 async fn of_all_processes_that_call_a_key_one_runs_it_and_all_have_its_answer() {
     let database = Database::new();
     let mut books = Books::default();
-    for (name, worker) in start_workers(&database).await.iter_mut().enumerate() {
+    let mut workers = start_workers(&database, Duration::from_secs(60)).await;
+    for (name, worker) in workers.iter_mut().enumerate() {
         worker.rest().await.into_iter().for_each(|said| books.note(name as u32, said));
     }
     assert_eq!(books.runs.len(), KEYS as usize);
@@ -59,7 +61,8 @@ async fn of_all_processes_that_call_a_key_one_runs_it_and_all_have_its_answer() 
 async fn what_a_killed_process_had_begun_another_runs_and_nothing_else_runs_twice() {
     let database = Database::new();
     let mut books = Books::default();
-    let mut workers = start_workers(&database).await;
+    // The others wait for what the killed one leaves.
+    let mut workers = start_workers(&database, Duration::from_secs(6)).await;
     let victim = &mut workers[0];
     for _ in 0..6 {
         books.note(0, victim.says().await.unwrap());
