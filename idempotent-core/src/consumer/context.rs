@@ -12,7 +12,6 @@ use super::keep_alive::KeepAlive;
 use super::message::Message;
 use super::ordering::{Ordering, Place, Unplaceable};
 use super::outage::Outage;
-use super::running::RunningKeys;
 use super::settings::Settings;
 use super::telemetry::Telemetry;
 use crate::call::CallBuilder;
@@ -37,7 +36,6 @@ pub(super) struct Context {
     pub(super) keep_alive: Arc<KeepAlive>,
     pub(super) ordering: Arc<Ordering>,
     pub(super) outage: Outage,
-    pub(super) running: RunningKeys,
     pub(super) telemetry: Telemetry,
     pub(super) stage: watch::Sender<Stage>,
     /// Why the consumer cannot go on.
@@ -59,7 +57,6 @@ impl Context {
             keep_alive: Arc::default(),
             ordering,
             outage: Outage::default(),
-            running: RunningKeys::default(),
             telemetry,
             stage: watch::Sender::new(Stage::Running),
             failure: Mutex::new(None),

@@ -125,7 +125,6 @@ mod protobuf;
 #[cfg_attr(docsrs, doc(cfg(feature = "consumer-redis")))]
 pub mod redis_streams;
 mod run;
-mod running;
 mod settings;
 mod settle;
 mod source;

@@ -90,9 +90,7 @@ impl<H: Handler<A>, A> Handling<H, A> {
         };
         match context.acquire(message).await {
             Acquired::Ended(end) => end,
-            Acquired::Won(reservation, attempt) => {
-                let id = reservation.record_id().cloned();
-                let _running = id.map(|id| context.running.enter(id));
+            Acquired::Won(reservation, attempt, _in_hand) => {
                 let handler = (&self.handler, self.judge);
                 let call = (reservation, attempt);
                 context.execute(handler, (message, input), call, (kept, span)).await
