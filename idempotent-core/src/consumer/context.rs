@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use super::attempt_log::AttemptLog;
 use super::catch_panic::unless_panics;
+use super::confirming::Confirming;
 use super::error::ConsumerError;
 use super::keep_alive::KeepAlive;
 use super::message::Message;
@@ -34,6 +35,7 @@ pub(super) struct Context {
     pub(super) lease: Duration,
     pub(super) attempts: AttemptLog,
     pub(super) keep_alive: Arc<KeepAlive>,
+    pub(super) confirming: Arc<Confirming>,
     pub(super) ordering: Arc<Ordering>,
     pub(super) outage: Outage,
     pub(super) telemetry: Telemetry,
@@ -55,6 +57,7 @@ impl Context {
             lease,
             attempts,
             keep_alive: Arc::default(),
+            confirming: Arc::default(),
             ordering,
             outage: Outage::default(),
             telemetry,

@@ -100,6 +100,7 @@ mod builder;
 mod catch_panic;
 mod cloud_event;
 mod complete;
+mod confirming;
 mod context;
 mod delivery;
 mod error;
@@ -124,6 +125,7 @@ mod protobuf;
 #[cfg(feature = "consumer-redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "consumer-redis")))]
 pub mod redis_streams;
+mod room;
 mod run;
 mod settings;
 mod settle;
