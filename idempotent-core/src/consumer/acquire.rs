@@ -13,8 +13,9 @@ use super::message::Message;
 use super::outcome::DeliveryOutcome;
 use super::verdict::{ParkReason, Verdict};
 use crate::call::{BeginOutcome, Memoizable, Reservation};
-use crate::engine::CurrentCall;
+use crate::engine::{CurrentCall, KeyInHand, KeysInHand};
 use crate::error::{Error, ErrorKind};
+use crate::model::RecordId;
 
 /// How long a message waits if the engine does not say.
 const A_WHILE: Duration = Duration::from_secs(1);
@@ -25,10 +26,17 @@ const A_MOMENT: Duration = Duration::from_millis(100);
 pub(super) type End = (DeliveryOutcome, Verdict);
 
 /// What became of a message before its handler.
-pub(super) enum Acquired<T> {
+pub(super) enum Acquired<'a, T> {
     /// The handler may run, for the nth time.
-    Won(Reservation<T, Error>, Attempt),
+    Won(Reservation<T, Error>, Attempt, Option<KeyInHand<'a>>),
     Ended(End),
+}
+
+/// What was found out about a key.
+enum Begun<T> {
+    Call(BeginOutcome<T, Error>),
+    /// Another delivery in this process has it. The store was not asked.
+    InHand(RecordId),
 }
 
 /// An attempt to handle a message.
@@ -40,25 +48,50 @@ pub(super) struct Attempt {
     pub(super) is_noted: bool,
 }
 
+impl<T> Begun<T> {
+    const fn is_stores(&self) -> bool {
+        matches!(self, Self::Call(_))
+    }
+}
+
 impl Context {
     /// Reserves the message's key, and waits while the store does not answer. A message that comes while the consumer
     /// stops is not started.
-    pub(super) async fn acquire<T: Memoizable>(&self, message: &Message) -> Acquired<T> {
+    pub(super) async fn acquire<T: Memoizable>(&self, message: &Message) -> Acquired<'_, T> {
         loop {
-            let asking = self.outage.ask(&self.telemetry, || self.begin::<T>(message));
+            let asking =
+                self.outage.ask_if(&self.telemetry, || self.begin::<T>(message), Begun::is_stores);
             let Some(begun) = self.unless_stopping(asking).await else { break };
             let reservation = match begun {
-                Ok(BeginOutcome::Reserved(reservation)) => reservation,
-                Ok(BeginOutcome::Replayed(_)) => {
+                Ok(Begun::Call(BeginOutcome::Reserved(reservation))) => reservation,
+                Ok(Begun::Call(BeginOutcome::Replayed(_))) => {
                     self.telemetry.replayed(message);
                     return Acquired::Ended((DeliveryOutcome::Replayed, Verdict::Completed));
+                }
+                Ok(Begun::InHand(id)) => {
+                    let waiting = self.has_left_while_away(&id);
+                    match self.unless_stopping(waiting).await {
+                        None => break,
+                        Some(true) => continue,
+                        Some(false) => return Acquired::Ended(self.in_hand(message).await),
+                    }
                 }
                 Err(error) if error.kind() == ErrorKind::Overloaded => {
                     let pause = error.retry_after().unwrap_or(A_WHILE);
                     let Some(()) = self.unless_stopping(sleep(pause)).await else { break };
                     continue;
                 }
+                // Its owner is here, and may still say how it ended.
+                Err(error) if error.kind() == ErrorKind::Indeterminate && self.has(message) => {
+                    return Acquired::Ended(self.in_hand(message).await);
+                }
                 Err(error) => return Acquired::Ended(self.refused(message, &error).await),
+            };
+            let id = reservation.record_id();
+            let Ok(in_hand) = id.map(|id| self.keys().enter(id).ok_or(())).transpose() else {
+                // Its lease is over, and the store was asked before it was entered.
+                reservation.release().await;
+                return Acquired::Ended(self.in_hand(message).await);
             };
             // Not dropped half way, since that would hold the key.
             let attempt = match self.attempt(message).await {
@@ -89,34 +122,57 @@ impl Context {
                 reservation.release().await;
                 break;
             }
-            return Acquired::Won(reservation, attempt);
+            return Acquired::Won(reservation, attempt, in_hand);
         }
         Acquired::Ended((DeliveryOutcome::GivenBack, Verdict::GivenBack))
     }
 
     /// `None` if the consumer stops before.
     pub(super) async fn unless_stopping<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        // Looked at first, since what is ready at once need not be watched for.
+        if self.has_reached(Stage::Stopping) {
+            return None;
+        }
         let future = pin!(future);
         let stopping = pin!(self.reached(Stage::Stopping));
-        match select(stopping, future).await {
-            Either::Left(_) => None,
-            Either::Right((output, _)) => Some(output),
+        match select(future, stopping).await {
+            Either::Left((output, _)) => Some(output),
+            Either::Right(_) => None,
         }
     }
 
-    async fn begin<T: Memoizable>(
-        &self,
-        message: &Message,
-    ) -> Result<BeginOutcome<T, Error>, Error> {
+    async fn begin<T: Memoizable>(&self, message: &Message) -> Result<Begun<T>, Error> {
         let Some(call) = self.call(message) else {
             let error = Error::new(ErrorKind::InvalidKey, self.operation.name);
             return Err(error.detail("what makes its key or its scope panicked"));
         };
-        let id = call.record_id(&self.settings.engine);
-        if id.is_some_and(|id| self.running.contains(&id)) {
-            return Err(Error::new(ErrorKind::InProgress, self.operation.name));
+        match call.record_id(&self.settings.engine) {
+            Some(id) if self.keys().contain(&id) => Ok(Begun::InHand(id)),
+            _ => call.returning::<Result<T, Error>>().begin().await.map(Begun::Call),
         }
-        call.returning::<Result<T, Error>>().begin().await
+    }
+
+    fn keys(&self) -> &KeysInHand {
+        self.settings.engine.keys_in_hand()
+    }
+
+    /// Whether another delivery in this process has the message's key.
+    fn has(&self, message: &Message) -> bool {
+        let id = self.call(message).and_then(|call| call.record_id(&self.settings.engine));
+        id.is_some_and(|id| self.keys().contain(&id))
+    }
+
+    /// Waits while the store is away, and returns whether the delivery that has the key has ended meanwhile. The message would
+    /// be delivered again and again otherwise, for nothing.
+    async fn has_left_while_away(&self, id: &RecordId) -> bool {
+        let asking = pin!(self.outage.ask(&self.telemetry, || self.settings.engine.inspect(id)));
+        matches!(select(pin!(self.keys().left(id)), asking).await, Either::Left(_))
+    }
+
+    /// The end of a delivery whose key another one in this process has.
+    async fn in_hand(&self, message: &Message) -> End {
+        let error = Error::new(ErrorKind::InProgress, self.operation.name);
+        self.refused(message, &error).await
     }
 
     /// Which attempt this is; an end, if there is none left. In the first delivery nothing is looked up.

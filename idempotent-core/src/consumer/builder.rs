@@ -183,7 +183,8 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Sets how many messages are in hand at once, at least 1. Default: 16.
+    /// Sets how many messages are handled at once, at least 1. Default: 16. Beside them, as many that have been handled may wait
+    /// until the broker has confirmed their acknowledgements.
     pub fn concurrency(mut self, messages: usize) -> Self {
         self.0.concurrency = NonZeroUsize::new(messages).unwrap_or(NonZeroUsize::MIN);
         self

@@ -68,7 +68,11 @@ impl Context {
                 return EXECUTED;
             }
             let was_known = end.get().is_some();
-            let asking = self.outage.ask(&self.telemetry, || self.settings.engine.inspect(id));
+            let mut tries = 0_u32;
+            let asking = self.outage.ask(&self.telemetry, || {
+                tries = tries.saturating_add(1);
+                self.settings.engine.inspect(id)
+            });
             let found = match was_known {
                 true => Some(asking.await),
                 false => unless_known(asking, end.known()).await,
@@ -99,6 +103,10 @@ impl Context {
                 Ok(None) if end.get().is_none() => {}
                 Ok(None) => return (DeliveryOutcome::Unrecorded, retry()),
                 Err(_) => return (DeliveryOutcome::Unrecorded, Verdict::Left),
+            }
+            if tries > 1 {
+                // It was away again.
+                (answered, late) = (None, None);
             }
             let since = *answered.get_or_insert_with(Instant::now);
             if late.is_none() && since.elapsed() >= SAID_AFTER {

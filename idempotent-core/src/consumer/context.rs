@@ -7,12 +7,12 @@ use tokio::sync::watch;
 
 use super::attempt_log::AttemptLog;
 use super::catch_panic::unless_panics;
+use super::confirming::Confirming;
 use super::error::ConsumerError;
 use super::keep_alive::KeepAlive;
 use super::message::Message;
 use super::ordering::{Ordering, Place, Unplaceable};
 use super::outage::Outage;
-use super::running::RunningKeys;
 use super::settings::Settings;
 use super::telemetry::Telemetry;
 use crate::call::CallBuilder;
@@ -35,9 +35,9 @@ pub(super) struct Context {
     pub(super) lease: Duration,
     pub(super) attempts: AttemptLog,
     pub(super) keep_alive: Arc<KeepAlive>,
+    pub(super) confirming: Arc<Confirming>,
     pub(super) ordering: Arc<Ordering>,
     pub(super) outage: Outage,
-    pub(super) running: RunningKeys,
     pub(super) telemetry: Telemetry,
     pub(super) stage: watch::Sender<Stage>,
     /// Why the consumer cannot go on.
@@ -57,9 +57,9 @@ impl Context {
             lease,
             attempts,
             keep_alive: Arc::default(),
+            confirming: Arc::default(),
             ordering,
             outage: Outage::default(),
-            running: RunningKeys::default(),
             telemetry,
             stage: watch::Sender::new(Stage::Running),
             failure: Mutex::new(None),

@@ -88,13 +88,15 @@ impl Context {
             }
         };
         self.telemetry.ran(span, attempt.number, took, end.0);
-        // Looked at again, since telling the store took a while. What is not recorded was looked up there.
-        let has_lost_it_since = end.0 != DeliveryOutcome::Unrecorded
-            && call.as_ref().is_some_and(CurrentCall::has_lost_its_lease);
-        if (has_lost_its_lease || has_lost_it_since) && end.1 != Verdict::Completed {
-            return (DeliveryOutcome::LeaseLost, Verdict::Left);
+        // The store was asked who has the key.
+        let is_known = end.1 == Verdict::Completed || end.0 == DeliveryOutcome::Unrecorded;
+        // Looked at again, since telling the store took a while.
+        let has_lost_it =
+            has_lost_its_lease || call.as_ref().is_some_and(CurrentCall::has_lost_its_lease);
+        match has_lost_it && !is_known {
+            true => (DeliveryOutcome::LeaseLost, Verdict::Left),
+            false => end,
         }
-        end
     }
 
     async fn run_handler<T, E>(

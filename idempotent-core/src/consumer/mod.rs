@@ -100,6 +100,7 @@ mod builder;
 mod catch_panic;
 mod cloud_event;
 mod complete;
+mod confirming;
 mod context;
 mod delivery;
 mod error;
@@ -124,8 +125,8 @@ mod protobuf;
 #[cfg(feature = "consumer-redis")]
 #[cfg_attr(docsrs, doc(cfg(feature = "consumer-redis")))]
 pub mod redis_streams;
+mod room;
 mod run;
-mod running;
 mod settings;
 mod settle;
 mod source;

@@ -42,7 +42,24 @@ impl Outage {
     pub(super) async fn ask<T, Fut>(
         &self,
         telemetry: &Telemetry,
+        ask: impl FnMut() -> Fut,
+    ) -> Result<T, Error>
+    where
+        Fut: Future<Output = Result<T, Error>>,
+    {
+        self.ask_if(telemetry, ask, |_| true).await
+    }
+
+    /// The same, where some answers may not be the store's.
+    ///
+    /// # Errors
+    ///
+    /// Every other error.
+    pub(super) async fn ask_if<T, Fut>(
+        &self,
+        telemetry: &Telemetry,
         mut ask: impl FnMut() -> Fut,
+        is_stores: impl Fn(&T) -> bool,
     ) -> Result<T, Error>
     where
         Fut: Future<Output = Result<T, Error>>,
@@ -63,6 +80,7 @@ impl Outage {
                         telemetry.paused(&error);
                     }
                 }
+                Ok(answer) if !is_stores(&answer) => return Ok(answer),
                 answer => {
                     if *failures > 0 {
                         telemetry.resumed();

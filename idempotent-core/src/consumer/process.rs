@@ -16,6 +16,7 @@ use super::handler::Handler;
 use super::keep_alive::Kept;
 use super::ordering::{Place, Turn, Unplaceable};
 use super::outcome::{DeliveryOutcome, Settled};
+use super::room::Held;
 use super::verdict::{ParkReason, Verdict};
 
 /// Handles a delivery, whatever the handler's type.
@@ -90,9 +91,7 @@ impl<H: Handler<A>, A> Handling<H, A> {
         };
         match context.acquire(message).await {
             Acquired::Ended(end) => end,
-            Acquired::Won(reservation, attempt) => {
-                let id = reservation.record_id().cloned();
-                let _running = id.map(|id| context.running.enter(id));
+            Acquired::Won(reservation, attempt, _in_hand) => {
                 let handler = (&self.handler, self.judge);
                 let call = (reservation, attempt);
                 context.execute(handler, (message, input), call, (kept, span)).await
@@ -130,7 +129,7 @@ pub(super) async fn process(
     process: &dyn Process,
     context: &Context,
     delivery: &Delivery,
-    place: Result<Option<Place>, Unplaceable>,
+    (place, mut held): (Result<Option<Place>, Unplaceable>, Held),
 ) {
     context.telemetry.received(delivery);
     if context.settings.is_keyed_by_id && !delivery.message().has_own_id() {
@@ -149,6 +148,9 @@ pub(super) async fn process(
     let (outcome, verdict) = handled.instrument(span.clone()).await;
     // What is told to be delivered again is not kept alive meanwhile.
     let kept = kept.filter(|_| verdict.is_final());
+    if verdict == Verdict::Completed {
+        held.wait_for_confirmation();
+    }
     let (verdict, confirmed) = context.tell(delivery, verdict).await;
     drop(kept);
     if let Ok(Some(place)) = place {

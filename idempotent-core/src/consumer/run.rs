@@ -2,13 +2,13 @@
 
 use std::future::Future;
 use std::num::NonZeroUsize;
-use std::pin::{Pin, pin};
+use std::panic::resume_unwind;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::announce::announce;
@@ -18,6 +18,7 @@ use super::context::{Context, Stage};
 use super::delivery::Delivery;
 use super::error::{ConsumerError, SourceError, SourceErrorKind};
 use super::process::{Process, process};
+use super::room::{Held, Room};
 use super::settings::Settings;
 use super::source::{Needs, Source, Terms};
 use super::telemetry::Telemetry;
@@ -81,31 +82,55 @@ impl Consumer {
         fitting.operation.max_run = Some(max_run(settings, &terms, self.process.turns())?);
         let context = Arc::new(Context::new(fitting, lease, telemetry));
         let _keep_alive = AbortOnDrop::spawn(Arc::clone(&context.keep_alive).run());
-        let mut handlers = JoinSet::new();
+        let _confirming = AbortOnDrop::spawn(Arc::clone(&context.confirming).run());
         let process = Arc::clone(&self.process).for_run();
-        receive(&process, &context, &mut source, shutdown, &mut handlers).await;
-        context.advance(Stage::Stopping);
-        stop(&context, &mut source, &mut handlers).await;
+        let mut receiving =
+            AbortOnDrop::spawn(receive_until_stopped(process, Arc::clone(&context), source));
+        let ended = match select(shutdown, &mut receiving.0).await {
+            Either::Left(_) => None,
+            Either::Right((ended, _)) => Some(ended),
+        };
+        let ended = match ended {
+            Some(ended) => ended,
+            None => {
+                context.advance(Stage::Stopping);
+                (&mut receiving.0).await
+            }
+        };
+        if let Some(panic) = ended.err().and_then(|error| error.try_into_panic().ok()) {
+            resume_unwind(panic);
+        }
         context.telemetry.ended();
         context.take_failure().map_or(Ok(()), Err)
     }
 }
 
-/// Receives deliveries until the shutdown, or until the consumer cannot go on.
+/// A task, since whoever is woken for each delivery should be among the handlers: a thread that waits for the consumer to end is
+/// woken at the price of a system call.
+async fn receive_until_stopped(
+    process: Arc<dyn Process>,
+    context: Arc<Context>,
+    mut source: impl Source,
+) {
+    let mut handlers = JoinSet::new();
+    receive(&process, &context, &mut source, &mut handlers).await;
+    context.advance(Stage::Stopping);
+    stop(&context, &mut source, &mut handlers).await;
+}
+
+/// Receives deliveries until the consumer stops, or cannot go on.
 async fn receive(
     handling: &Arc<dyn Process>,
     context: &Arc<Context>,
     source: &mut impl Source,
-    mut shutdown: Pin<&mut impl Future<Output = ()>>,
     handlers: &mut JoinSet<()>,
 ) {
-    let room = Arc::new(Semaphore::new(context.settings.concurrency.get()));
+    let room = Room::new(context.settings.concurrency.get());
     let mut failures = 0;
     let mut stopping = pin!(context.reached(Stage::Stopping));
     loop {
-        let ending = select(shutdown.as_mut(), stopping.as_mut());
         let receiving = pin!(next(source, &room));
-        let received = match select(ending, receiving).await {
+        let received = match select(stopping.as_mut(), receiving).await {
             Either::Left(_) => return,
             Either::Right((received, _)) => received,
         };
@@ -113,15 +138,14 @@ async fn receive(
             report(ended);
         }
         match received {
-            Ok(Some((delivery, permit))) => {
+            Ok(Some((delivery, held))) => {
                 failures = 0;
                 let handling = Arc::clone(handling);
                 let context = Arc::clone(context);
                 // In the order in which they are received.
                 let place = context.place(delivery.message());
                 handlers.spawn(async move {
-                    process(&*handling, &context, &delivery, place).await;
-                    drop(permit);
+                    process(&*handling, &context, &delivery, (place, held)).await;
                 });
             }
             Ok(None) => return,
@@ -129,8 +153,7 @@ async fn receive(
                 failures += 1;
                 let pause = pause(failures);
                 context.telemetry.source_failed(&error, pause);
-                let ending = select(shutdown.as_mut(), stopping.as_mut());
-                if let Either::Left(_) = select(ending, pin!(sleep(pause))).await {
+                if let Either::Left(_) = select(stopping.as_mut(), pin!(sleep(pause))).await {
                     return;
                 }
             }
@@ -142,12 +165,11 @@ async fn receive(
 /// The next delivery, once there is room for it.
 async fn next(
     source: &mut impl Source,
-    room: &Arc<Semaphore>,
-) -> Result<Option<(Delivery, OwnedSemaphorePermit)>, SourceError> {
-    // It is never closed.
-    let Ok(permit) = Arc::clone(room).acquire_owned().await else { return Ok(None) };
-    let free = NonZeroUsize::MIN.saturating_add(room.available_permits());
-    Ok(Some((source.next(free).await?, permit)))
+    room: &Room,
+) -> Result<Option<(Delivery, Held)>, SourceError> {
+    let Some(held) = room.enter().await else { return Ok(None) };
+    let free = NonZeroUsize::MIN.saturating_add(room.free());
+    Ok(Some((source.next(free).await?, held)))
 }
 
 /// Starts the source, however long its broker takes to answer.
@@ -278,11 +300,11 @@ fn max_run(settings: &Settings, terms: &Terms, turns: u32) -> Result<Duration, C
 }
 
 /// A task that ends with its owner.
-struct AbortOnDrop(AbortHandle);
+struct AbortOnDrop(JoinHandle<()>);
 
 impl AbortOnDrop {
     fn spawn(task: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(tokio::spawn(task).abort_handle())
+        Self(tokio::spawn(task))
     }
 }
 

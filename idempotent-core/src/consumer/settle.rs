@@ -30,7 +30,11 @@ impl Context {
         let (mut start, mut limit) = (Instant::now(), patience(&verdict, deadline));
         let mut pause = first_pause(limit);
         loop {
-            let error = match delivery.settle(&verdict).await {
+            let told = match verdict {
+                Verdict::Completed => self.confirming.acknowledge(delivery).await,
+                _ => delivery.settle(&verdict).await,
+            };
+            let error = match told {
                 Ok(()) => return (verdict, true),
                 Err(error) => error,
             };
@@ -113,6 +117,7 @@ mod tests {
                 .handler(|_: String| async { Ok::<_, String>(()) });
             let telemetry = Telemetry::new("shop.ship", Terms::new("test", "orders"));
             let context = Context::new(consumer.settings, Duration::from_secs(1), telemetry);
+            let confirming = tokio::spawn(Arc::clone(&context.confirming).run());
             for verdict in [
                 Verdict::Completed,
                 Verdict::Retry { after: Duration::from_secs(60) },
@@ -124,6 +129,7 @@ mod tests {
                 assert_eq!(context.tell(&delivery, verdict.clone()).await, (verdict, false));
                 assert_eq!(told.load(Ordering::Relaxed), 1);
             }
+            confirming.abort();
         }
     }
 

@@ -1,7 +1,8 @@
 //! Spans, log lines and metrics of a consumer. The page of [`consumer`](super) lists them.
 
 use std::error::Error as StdError;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tracing::Span;
@@ -23,10 +24,16 @@ pub(super) struct Telemetry {
     terms: Terms,
     /// Set once it was said that messages have no id of their own.
     has_warned_of_ids: AtomicBool,
-    /// Whether the store does not answer.
-    is_away: AtomicBool,
+    paused: Mutex<Paused>,
+}
+
+/// Why consumption pauses, if it does.
+#[derive(Default)]
+struct Paused {
+    /// The store does not answer.
+    is_away: bool,
     /// How many results the store does not take, although it answers.
-    not_recorded: AtomicUsize,
+    not_recorded: usize,
 }
 
 /// A result that the store does not take, until this is dropped.
@@ -34,17 +41,14 @@ pub(super) struct NotRecorded<'a>(&'a Telemetry);
 
 impl Drop for NotRecorded<'_> {
     fn drop(&mut self) {
-        if self.0.not_recorded.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.0.report_paused();
-        }
+        self.0.set_paused(|paused| paused.not_recorded -= 1);
     }
 }
 
 impl Telemetry {
     pub(super) fn new(consumer: &'static str, terms: Terms) -> Self {
-        let no = || AtomicBool::new(false);
-        let not_recorded = AtomicUsize::new(0);
-        Self { consumer, terms, has_warned_of_ids: no(), is_away: no(), not_recorded }
+        let (has_warned_of_ids, paused) = (AtomicBool::new(false), Mutex::default());
+        Self { consumer, terms, has_warned_of_ids, paused }
     }
 
     pub(super) fn terms(&self) -> &Terms {
@@ -225,8 +229,11 @@ impl Telemetry {
 
     /// A handler has run, and the store answers but does not take its result. That is said of the first one.
     pub(super) fn not_recorded(&self, record: &RecordId) -> NotRecorded<'_> {
-        if self.not_recorded.fetch_add(1, Ordering::Relaxed) == 0 {
-            self.report_paused();
+        let is_first = self.set_paused(|paused| {
+            paused.not_recorded += 1;
+            paused.not_recorded == 1
+        });
+        if is_first {
             tracing::warn!(
                 consumer = self.consumer,
                 record = %record,
@@ -249,8 +256,7 @@ impl Telemetry {
 
     /// The store does not answer, and consumption pauses.
     pub(super) fn paused(&self, error: &Error) {
-        self.is_away.store(true, Ordering::Relaxed);
-        self.report_paused();
+        self.set_paused(|paused| paused.is_away = true);
         tracing::error!(
             consumer = self.consumer,
             error = error as &dyn StdError,
@@ -259,25 +265,26 @@ impl Telemetry {
     }
 
     pub(super) fn resumed(&self) {
-        self.is_away.store(false, Ordering::Relaxed);
-        self.report_paused();
+        self.set_paused(|paused| paused.is_away = false);
         tracing::info!(consumer = self.consumer, "the store answers, and consumption goes on");
     }
 
     /// The consumer has ended.
     pub(super) fn ended(&self) {
-        self.is_away.store(false, Ordering::Relaxed);
-        self.report_paused();
+        self.set_paused(|paused| paused.is_away = false);
     }
 
-    fn report_paused(&self) {
+    /// Changes why consumption pauses. The gauge is set meanwhile, so that the last change is what it shows.
+    fn set_paused<T>(&self, change: impl FnOnce(&mut Paused) -> T) -> T {
+        let mut paused = self.paused.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = change(&mut paused);
         #[cfg(feature = "metrics")]
         {
-            let is_paused = self.is_away.load(Ordering::Relaxed)
-                || self.not_recorded.load(Ordering::Relaxed) > 0;
+            let is_paused = paused.is_away || paused.not_recorded > 0;
             metrics::gauge!("idempotent_consumer_paused", "consumer" => self.consumer)
                 .set(if is_paused { 1.0 } else { 0.0 });
         }
+        changed
     }
 
     pub(super) fn source_failed(&self, error: &(dyn StdError + 'static), pause: Duration) {

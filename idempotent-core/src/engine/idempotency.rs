@@ -12,6 +12,8 @@ use super::acquire::OperationNames;
 use super::authenticity::Authenticity;
 use super::circuit::Circuit;
 use super::in_flight::InFlight;
+#[cfg(feature = "consumer")]
+use super::keys_in_hand::KeysInHand;
 use super::lease::Renewals;
 use super::limits::{Limiter, Shares};
 use super::outcome_observer::{ObservedCall, Observers};
@@ -67,6 +69,8 @@ pub(in crate::engine) struct Engine {
     pub(in crate::engine) circuit: Circuit,
     /// Operations whose indeterminate records somebody has counted.
     pub(in crate::engine) counted_operations: Mutex<BTreeSet<String>>,
+    #[cfg(feature = "consumer")]
+    pub(in crate::engine) keys_in_hand: KeysInHand,
 }
 
 /// If more releases run at once, the store is down.
@@ -75,6 +79,11 @@ const CONCURRENT_RELEASES: usize = 1024;
 impl Idempotency {
     pub(crate) fn store(&self) -> &dyn Store {
         &*self.0.store
+    }
+
+    #[cfg(feature = "consumer")]
+    pub(crate) fn keys_in_hand(&self) -> &KeysInHand {
+        &self.0.keys_in_hand
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -131,6 +140,8 @@ impl Idempotency {
             observers,
             circuit: Circuit::new(settings.circuit),
             counted_operations: Mutex::default(),
+            #[cfg(feature = "consumer")]
+            keys_in_hand: KeysInHand::default(),
         };
         Telemetry::build_info();
         Self(Handle::Counted(Arc::new(engine)))

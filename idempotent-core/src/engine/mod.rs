@@ -12,7 +12,8 @@
 //! engine of a task (`task_engine`) and of a lease (`engine_ref`), what else is taken for an engine (`as_engine`), why an engine cannot be
 //! installed (`install_error`), the
 //! deadlines of store calls (`deadline`), futures that survive a dropped caller (`background`),
-//! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), whether the
+//! what depends on tokio's scheduler (`runtime`), what is still running (`in_flight`, `drain`), whose
+//! messages are in hand (`keys_in_hand`), whether the
 //! engine can serve calls (`health`), who hears of
 //! ends (`outcome_observer`, `outcome_listener`) and of distributed traces (`trace_context`), and spans, log lines and metrics (`telemetry`).
 
@@ -33,6 +34,8 @@ mod idempotency;
 mod in_flight;
 mod install_error;
 mod journal;
+#[cfg(feature = "consumer")]
+mod keys_in_hand;
 mod lease;
 mod limits;
 mod outcome_listener;
@@ -60,6 +63,8 @@ pub use self::idempotency::Idempotency;
 #[cfg(feature = "http")]
 pub(crate) use self::in_flight::InFlight;
 pub use self::install_error::InstallError;
+#[cfg(feature = "consumer")]
+pub(crate) use self::keys_in_hand::{KeyInHand, KeysInHand};
 pub use self::lease::{CurrentCall, current};
 pub(crate) use self::lease::{CurrentCallGuard, InCurrentCall};
 pub use self::limits::ScopeShare;

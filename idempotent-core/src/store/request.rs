@@ -39,6 +39,13 @@ impl<'a> Reserve<'a> {
         Self { id, envelope, mac: None, written: OnceLock::new() }
     }
 
+    /// Reserves again what was reserved before, for that long: with the same token.
+    pub(crate) fn again(id: &'a RecordId, reservation: &Record, lease: Duration) -> Self {
+        let written = Written { record: reservation.clone(), at: Instant::now() };
+        let envelope = Envelope { lease, ..Envelope::new("") };
+        Self { id, envelope, mac: None, written: OnceLock::from(written) }
+    }
+
     /// Gives the reservation a MAC.
     #[must_use]
     pub(crate) const fn sealed_with(mut self, key: Option<&'a MacKey>) -> Self {

@@ -1,14 +1,17 @@
 //! Results that are recorded after their lease: the store was away, and the worker that has them lives.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use idempotent_core::backends::{MemoryStore, RedisStore};
 use idempotent_core::consumer::{Consumer, DeliveryOutcome, Source};
+use idempotent_core::store::StoreErrorKind;
 use idempotent_core::testing::sources::TestBroker;
 use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{Guarantee, Idempotency};
 use idempotent_servers::{Data, Redis, Server, require};
 use idempotent_tests::{Log, millis, secs};
+use tokio::sync::{AcquireError, Semaphore};
 
 use crate::effects::{Effects, Ends, Running, attempts, until};
 use crate::nats_server::Brokered;
@@ -143,27 +146,94 @@ async fn a_consumer_that_stops_before_the_store_is_back_leaves_the_message_and_s
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_result_whose_lease_ended_before_its_handler_is_left_unrecorded_too() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let (broker, effects, ends) =
+        (TestBroker::with_deadline(secs(60)), Effects::default(), Ends::default());
+    broker.publish("7", "tea");
+    let about = (&store, Guarantee::AtLeastOnce);
+    let consumer = losing_its_store(about, (&effects, &ends), secs(40));
+    let running = Running::start(&consumer, broker.source());
+    tokio::time::sleep(secs(60)).await;
+    running.stop().await.unwrap();
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::Unrecorded]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_answers_now_and_then_is_not_said_to_refuse_results() {
+    let (log, _guard) = Log::listen();
+    let store = FaultyStore::new(MemoryStore::new());
+    let (broker, effects, ends) =
+        (TestBroker::with_deadline(secs(60)), Effects::default(), Ends::default());
+    broker.publish("7", "tea");
+    let about = (&store, Guarantee::AtLeastOnce);
+    let consumer = losing_its_store(about, (&effects, &ends), secs(3));
+    let running = Running::start(&consumer, broker.source());
+    for _ in 0..3 {
+        tokio::time::sleep(secs(60)).await;
+        // It answers for a moment, which is too short for the result.
+        store.heal();
+        store.inject(StoreMethod::Complete, When::Always, Fault::Fail);
+        store.inject(StoreMethod::Renew, When::Always, Fault::Fail);
+        tokio::time::sleep(secs(4)).await;
+        take_away(&store);
+    }
+    store.heal();
+    broker.until_settled(1).await;
+    running.stop().await.unwrap();
+    assert_eq!(log.events("but does not take the results").len(), 0);
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::Executed]);
+}
+
+/// A record that cannot be read, for instance.
+#[tokio::test(start_paused = true)]
+async fn a_result_that_the_store_refuses_for_good_is_in_hand_until_its_lease_is_over() {
+    let store = FaultyStore::new(MemoryStore::new());
+    let refusal = Fault::FailAs(StoreErrorKind::Malformed);
+    store.inject(StoreMethod::Complete, When::Always, refusal);
+    let engine = Idempotency::builder(store.clone()).build();
+    let (broker, effects, ends) =
+        (TestBroker::with_deadline(secs(60)), Effects::default(), Ends::default());
+    broker.publish("7", "tea");
+    let consumer = ends.watch(Consumer::builder("shop.ship", &engine).attempts(attempts(5)));
+    let seen = effects.clone();
+    let consumer = consumer.handler(move |it: String| {
+        seen.add(&it);
+        async { Ok::<_, String>(()) }
+    });
+    let running = Running::start(&consumer, broker.source());
+    tokio::time::sleep(secs(45)).await;
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::Unrecorded]);
+    store.heal();
+    broker.until_settled(1).await;
+    running.stop().await.unwrap();
+    assert_eq!(broker.completed().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_result_that_cannot_be_recorded_is_no_longer_tried_once_another_has_the_key() {
     let store = FaultyStore::new(MemoryStore::new());
     for method in [StoreMethod::Complete, StoreMethod::Renew] {
         store.inject(method, When::Always, Fault::Fail);
     }
-    let engine = Idempotency::builder(store.clone()).build();
     let broker = TestBroker::with_deadline(secs(600));
     let (effects, ends) = (Effects::default(), Ends::default());
-    let seen = effects.clone();
-    let builder = ends.watch(Consumer::builder("shop.ship", &engine).lease(secs(1)).concurrency(1));
-    let consumer = builder.handler(move |it: String| {
-        let runs_for = secs(u64::from(seen.add(&it) - 1) * 60);
-        async move {
-            tokio::time::sleep(runs_for).await;
-            Ok::<_, String>(())
-        }
-    });
+    let consumer = |store: &Store| {
+        let (engine, seen) = (Idempotency::builder(store.clone()).build(), effects.clone());
+        let builder = Consumer::builder("shop.ship", &engine).lease(secs(1)).concurrency(1);
+        ends.watch(builder).handler(move |it: String| {
+            let runs_for = secs(u64::from(seen.add(&it) - 1) * 60);
+            async move {
+                tokio::time::sleep(runs_for).await;
+                Ok::<_, String>(())
+            }
+        })
+    };
     broker.publish("7", "tea");
-    let running = Running::start(&consumer, broker.source());
+    let running = Running::start(&consumer(&store), broker.source());
     tokio::time::sleep(secs(5)).await;
-    let another = Running::start(&consumer, broker.source());
+    // Of another process, which does not know what the first one has in hand.
+    let another = Running::start(&consumer(&store), broker.source());
     broker.redeliver("7");
     tokio::time::sleep(secs(5)).await;
     assert_eq!((effects.of("tea"), ends.outcomes()), (2, vec![DeliveryOutcome::LeaseLost]));
@@ -180,19 +250,23 @@ async fn through_an_outage_of_redis(source: impl Source, guarantee: Guarantee, e
     let redis = Redis::start().await;
     let store = RedisStore::builder(redis.url()).response_timeout(millis(200)).connect().await;
     let engine = Idempotency::builder(store.unwrap()).store_timeout(millis(400)).build();
-    let (ends, seen) = (Ends::default(), effects.clone());
+    let (ends, seen, may_end) = (Ends::default(), effects.clone(), Arc::new(Semaphore::new(0)));
     let builder = Consumer::builder("shop.ship", &engine).lease(millis(500)).guarantee(guarantee);
+    let ending = Arc::clone(&may_end);
     let consumer = ends.watch(builder.attempts(attempts(5))).handler(move |it: String| {
         seen.add(&it);
+        let ending = Arc::clone(&ending);
         async move {
-            tokio::time::sleep(millis(300)).await;
-            Ok::<_, String>(())
+            ending.acquire().await?.forget();
+            Ok::<_, AcquireError>(())
         }
     });
     let running = Running::start(&consumer, source);
     until(|| effects.all().len() == 3).await;
     redis.kill();
+    may_end.add_permits(3);
     tokio::time::sleep(millis(2500)).await;
+    assert_eq!(ends.all(), [], "there is nowhere to record them");
     redis.restart(Data::Keep).await;
     until(|| ends.all().len() >= 3).await;
     running.stop().await.unwrap();

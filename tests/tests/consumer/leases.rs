@@ -10,16 +10,16 @@ use tokio::sync::watch;
 
 use crate::effects::{Effects, Ends, Running, attempts, engine, until};
 
-/// A consumer whose handler waits until it is told how to end.
+/// A consumer whose handlers, so many at once, wait until they are told how to end.
 fn waiting(
-    engine: &Idempotency,
+    (engine, concurrency): (&Idempotency, usize),
     effects: &Effects,
     ends: &Ends,
     finish: &watch::Sender<Option<bool>>,
 ) -> Consumer {
     let (effects, finish) = (effects.clone(), finish.subscribe());
     let builder = Consumer::builder("shop.ship", engine).attempts(attempts(5)).lease(millis(200));
-    ends.watch(builder).handler(move |it: String| {
+    ends.watch(builder.concurrency(concurrency)).handler(move |it: String| {
         let (effects, mut finish) = (effects.clone(), finish.clone());
         async move {
             effects.add(&it);
@@ -29,11 +29,22 @@ fn waiting(
     })
 }
 
+/// The engine of a worker whose leases lapse while its handlers run, since its store does not answer; and that of another
+/// process. With a concurrency of 1, the other one gets what is delivered again.
+fn cut_off() -> (FaultyStore<MemoryStore>, Idempotency, Idempotency) {
+    let memory = MemoryStore::new();
+    let store = FaultyStore::new(memory.clone());
+    for method in [StoreMethod::Renew, StoreMethod::Load] {
+        store.inject(method, When::Always, Fault::Fail);
+    }
+    (store.clone(), Idempotency::new(store), Idempotency::new(memory))
+}
+
 #[tokio::test]
 async fn a_duplicate_of_a_message_in_hand_waits_for_how_that_ends() {
     let (broker, engine) = (TestBroker::new(), engine());
     let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
-    let consumer = waiting(&engine, &effects, &ends, &finish);
+    let consumer = waiting((&engine, 2), &effects, &ends, &finish);
     broker.publish("7", "tea");
     broker.publish("7", "tea");
     let running = Running::start(&consumer, broker.source());
@@ -47,23 +58,21 @@ async fn a_duplicate_of_a_message_in_hand_waits_for_how_that_ends() {
 
 #[tokio::test]
 async fn an_owner_that_lost_its_lease_and_fails_sends_nothing() {
-    // The store refuses to renew, so the lease lapses while the handler runs.
-    let store = FaultyStore::new(MemoryStore::new());
-    store.inject(StoreMethod::Renew, When::Always, Fault::Fail);
-    let engine = Idempotency::new(store);
+    let (store, engine, other_engine) = cut_off();
     let broker = TestBroker::with_deadline(secs(30));
     let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
     broker.publish("7", "tea");
-    let late = Running::start(&waiting(&engine, &effects, &ends, &finish), broker.source());
+    let late = Running::start(&waiting((&engine, 1), &effects, &ends, &finish), broker.source());
     until(|| effects.of("tea") == 1).await;
     tokio::time::sleep(millis(600)).await;
 
     // Another worker has the message, and is still at it, when the first one fails.
     let (other_ends, other_finish) = (Ends::default(), watch::Sender::new(None));
-    let other = waiting(&engine, &effects, &other_ends, &other_finish);
+    let other = waiting((&other_engine, 1), &effects, &other_ends, &other_finish);
     let other = Running::start(&other, broker.source());
     broker.redeliver("7");
     until(|| effects.of("tea") == 2).await;
+    store.heal();
     finish.send_replace(Some(false));
     until(|| !ends.all().is_empty()).await;
     assert_eq!(ends.outcomes(), [DeliveryOutcome::LeaseLost]);
@@ -78,22 +87,20 @@ async fn an_owner_that_lost_its_lease_and_fails_sends_nothing() {
 
 #[tokio::test]
 async fn a_late_result_after_another_has_completed_acknowledges_and_runs_nothing() {
-    let store = FaultyStore::new(MemoryStore::new());
-    store.inject(StoreMethod::Renew, When::Always, Fault::Fail);
-    let engine = Idempotency::new(store.clone());
+    let (store, engine, other_engine) = cut_off();
     let broker = TestBroker::with_deadline(secs(30));
     let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
     broker.publish("7", "tea");
-    let late = Running::start(&waiting(&engine, &effects, &ends, &finish), broker.source());
+    let late = Running::start(&waiting((&engine, 1), &effects, &ends, &finish), broker.source());
     until(|| effects.of("tea") == 1).await;
     tokio::time::sleep(millis(600)).await;
-    store.heal();
 
     let (other_ends, other_finish) = (Ends::default(), watch::Sender::new(Some(true)));
-    let other = waiting(&engine, &effects, &other_ends, &other_finish);
+    let other = waiting((&other_engine, 1), &effects, &other_ends, &other_finish);
     broker.redeliver("7");
     other.run(broker.source(), broker.until_settled(1)).await.unwrap();
     assert_eq!(other_ends.outcomes(), [DeliveryOutcome::Executed]);
+    store.heal();
 
     finish.send_replace(Some(true));
     until(|| !ends.all().is_empty()).await;
@@ -105,22 +112,20 @@ async fn a_late_result_after_another_has_completed_acknowledges_and_runs_nothing
 
 #[tokio::test]
 async fn a_late_result_while_another_runs_sends_nothing() {
-    let store = FaultyStore::new(MemoryStore::new());
-    store.inject(StoreMethod::Renew, When::Always, Fault::Fail);
-    let engine = Idempotency::new(store.clone());
+    let (store, engine, other_engine) = cut_off();
     let broker = TestBroker::with_deadline(secs(30));
     let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
     broker.publish("7", "tea");
-    let late = Running::start(&waiting(&engine, &effects, &ends, &finish), broker.source());
+    let late = Running::start(&waiting((&engine, 1), &effects, &ends, &finish), broker.source());
     until(|| effects.of("tea") == 1).await;
     tokio::time::sleep(millis(600)).await;
-    store.heal();
 
     let (other_ends, other_finish) = (Ends::default(), watch::Sender::new(None));
-    let other = waiting(&engine, &effects, &other_ends, &other_finish);
+    let other = waiting((&other_engine, 1), &effects, &other_ends, &other_finish);
     let other = Running::start(&other, broker.source());
     broker.redeliver("7");
     until(|| effects.of("tea") == 2).await;
+    store.heal();
     finish.send_replace(Some(true));
     until(|| !ends.all().is_empty()).await;
     assert_eq!(ends.outcomes(), [DeliveryOutcome::LeaseLost]);

@@ -13,6 +13,7 @@ mod effects;
 mod flaws_found;
 mod gate;
 mod handlers;
+mod in_hand;
 mod inbox;
 mod inbox_commits;
 mod inbox_group_harness;

@@ -60,7 +60,8 @@ const SIDES: [(&str, Side, Option<usize>); 4] = [
 /// Measures every broker.
 pub(crate) async fn measure() -> Result<(), Failure> {
     println!(
-        "µs a message of {BYTES} bytes, {CONCURRENCY} at once, {ROUNDS} rounds of {MESSAGES}, and beside the bare consumer"
+        "µs a message of {BYTES} bytes, {CONCURRENCY} at once, {ROUNDS} rounds of {MESSAGES}; of which this process has had the \
+         processors; and beside the bare consumer"
     );
     compare(&JetStream::start().await?).await?;
     compare(&Streams::start().await?).await
@@ -72,26 +73,30 @@ async fn compare<B: Broker>(broker: &B) -> Result<(), Failure> {
     let in_memory = Idempotency::new(MemoryStore::new());
     let in_redis = Idempotency::new(RedisStore::connect(server.url()).await?);
     let (mut turn, mut times) = (0, vec![Vec::new(); SIDES.len()]);
+    let mut processor = [0.0; SIDES.len()];
     for round in 0..=ROUNDS {
         for place in 0..SIDES.len() {
             let side = (place + round) % SIDES.len();
             turn += 1;
             broker.fill(turn).await?;
+            let before = processor_time();
             let took = match SIDES[side].1 {
                 Side::Bare => broker.bare(turn, None).await?,
                 Side::ByHand => broker.bare(turn, Some(&by_hand)).await?,
                 Side::InMemory => broker.consume(turn, &in_memory).await?,
                 Side::InRedis => broker.consume(turn, &in_redis).await?,
             };
+            let used = processor_time() - before;
             broker.clear(turn).await?;
             // The first round warms up.
             if round > 0 {
+                processor[side] += used * 1e6 / (ROUNDS * MESSAGES) as f64;
                 times[side].push(took.as_secs_f64() * 1e6 / MESSAGES as f64);
             }
         }
     }
     println!("{}", B::NAME);
-    for ((name, _, same_work), own) in SIDES.iter().zip(&times) {
+    for (((name, _, same_work), own), processor) in SIDES.iter().zip(&times).zip(processor) {
         let beside = |other: usize| {
             let [low, middle, high] =
                 quartiles(own.iter().zip(&times[other]).map(|(own, other)| own / other).collect());
@@ -101,7 +106,13 @@ async fn compare<B: Broker>(broker: &B) -> Result<(), Failure> {
         let same_work = same_work.map_or_else(String::new, |other| {
             format!("   {} of {}", beside(other), SIDES[other].0)
         });
-        println!("  {name:17} {time:>7.1}   {}{same_work}", beside(0));
+        println!("  {name:17} {time:>7.1} {processor:>7.1}   {}{same_work}", beside(0));
     }
     Ok(())
+}
+
+/// What this process has had of the processors, in seconds.
+fn processor_time() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }

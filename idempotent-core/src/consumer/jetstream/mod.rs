@@ -17,6 +17,7 @@
 
 mod acknowledge;
 mod dead_letter;
+mod demand;
 mod header_names;
 mod limits;
 mod progress;

@@ -1,13 +1,14 @@
 //! [`Pull`]: reading new entries, and claiming those that others have left.
 //!
-//! Each reading is a task of its own, so that none is lost whose caller goes away.
+//! A reading is kept until it has ended, so that none is lost whose caller goes away.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{Cmd, RedisError, RedisResult, Value};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::group::{Group, StartAt, is_gone, is_no_stream, millis};
@@ -35,8 +36,10 @@ pub(super) struct Batch {
 pub(super) struct Pull {
     shared: Arc<Shared>,
     reader: Option<Reader>,
-    reading: Option<JoinHandle<(Reader, Result<Batch, RedisError>)>>,
+    reading: Option<Reading>,
 }
+
+type Reading = Pin<Box<dyn Future<Output = (Reader, Result<Batch, RedisError>)> + Send>>;
 
 /// What reads.
 struct Reader {
@@ -57,76 +60,66 @@ impl Pull {
     /// The next entries, at most `room`. None when it is time to look again.
     pub(super) async fn next(&mut self, room: usize) -> Result<Batch, SourceError> {
         let (reader, shared) = (&mut self.reader, &self.shared);
-        let reading = self.reading.get_or_insert_with(|| {
+        let reading = self.reading.get_or_insert_with(|| -> Reading {
             let reader = reader.take().unwrap_or_else(|| Reader::new(Arc::clone(shared)));
-            tokio::spawn(reader.read(room))
+            Box::pin(reader.read(room))
         });
-        let read = reading.await;
+        let (reader, batch) = reading.await;
         self.reading = None;
-        let (reader, batch) = read.map_err(SourceError::unavailable)?;
         self.reader = Some(reader);
         match batch {
             Ok(batch) => Ok(batch),
-            Err(error) => self.explain(error).await,
+            Err(error) => explain(&self.shared, error).await,
         }
     }
 
     /// Waits for the reading that is under way, and returns what has come of it.
     pub(super) async fn stop(&mut self) -> Batch {
         let Some(reading) = &mut self.reading else { return Batch::default() };
-        let batch = reading.await.ok().and_then(|(_, batch)| batch.ok());
+        let (_, batch) = reading.await;
         self.reading = None;
         batch.unwrap_or_default()
     }
-
-    /// What an error means. A group that is gone is created again, if the source may do that, and reads all that the stream
-    /// has: what was handled before replays, unless it is so old that nobody remembers.
-    async fn explain(&self, error: RedisError) -> Result<Batch, SourceError> {
-        let Shared { group, creates, .. } = &*self.shared;
-        if group.commands.is_closed() {
-            return Err(SourceError::gone("the store whose connections it uses is closed"));
-        }
-        if is_no_stream(&error) {
-            return Err(SourceError::gone(format!("`{}` is no stream any more", group.stream)));
-        }
-        // The stream was deleted while a reading waited for its next message.
-        if error.code() == Some("UNBLOCKED") {
-            return Ok(Batch::default());
-        }
-        if !is_gone(&error) {
-            return Err(SourceError::unavailable(error));
-        }
-        if creates.is_none() {
-            let (stream, name) = (&group.stream, &group.name);
-            let text = format!(
-                "the group `{name}` or its stream `{stream}` was deleted while it was read"
-            );
-            return Err(SourceError::gone(text));
-        }
-        if !group.remembers_all().await.map_err(SourceError::unavailable)? {
-            let (stream, name) = (&group.stream, &group.name);
-            let text = format!(
-                "the group `{name}` is gone, and its stream `{stream}` has messages that are older than the `ttl` of the \
-                 consumer, or whose ids tell no time: they would run again. Create the group where it is to go on"
-            );
-            return Err(SourceError::gone(text));
-        }
-        tracing::warn!(
-            stream = group.stream,
-            group = group.name,
-            "the group or its stream is gone, and is created again"
-        );
-        group.create(StartAt::Oldest).await.map_err(SourceError::unavailable)?;
-        Ok(Batch::default())
-    }
 }
 
-impl Drop for Pull {
-    fn drop(&mut self) {
-        if let Some(reading) = &self.reading {
-            reading.abort();
-        }
+/// What an error means. A group that is gone is created again, if the source may do that, and reads all that the stream
+/// has: what was handled before replays, unless it is so old that nobody remembers.
+async fn explain(shared: &Shared, error: RedisError) -> Result<Batch, SourceError> {
+    let Shared { group, creates, .. } = shared;
+    if group.commands.is_closed() {
+        return Err(SourceError::gone("the store whose connections it uses is closed"));
     }
+    if is_no_stream(&error) {
+        return Err(SourceError::gone(format!("`{}` is no stream any more", group.stream)));
+    }
+    // The stream was deleted while a reading waited for its next message.
+    if error.code() == Some("UNBLOCKED") {
+        return Ok(Batch::default());
+    }
+    if !is_gone(&error) {
+        return Err(SourceError::unavailable(error));
+    }
+    if creates.is_none() {
+        let (stream, name) = (&group.stream, &group.name);
+        let text =
+            format!("the group `{name}` or its stream `{stream}` was deleted while it was read");
+        return Err(SourceError::gone(text));
+    }
+    if !group.remembers_all().await.map_err(SourceError::unavailable)? {
+        let (stream, name) = (&group.stream, &group.name);
+        let text = format!(
+            "the group `{name}` is gone, and its stream `{stream}` has messages that are older than the `ttl` of the \
+             consumer, or whose ids tell no time: they would run again. Create the group where it is to go on"
+        );
+        return Err(SourceError::gone(text));
+    }
+    tracing::warn!(
+        stream = group.stream,
+        group = group.name,
+        "the group or its stream is gone, and is created again"
+    );
+    group.create(StartAt::Oldest).await.map_err(SourceError::unavailable)?;
+    Ok(Batch::default())
 }
 
 impl Reader {

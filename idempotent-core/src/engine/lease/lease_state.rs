@@ -10,7 +10,7 @@ use super::engine_ref::EngineRef;
 use super::outer_call::{Nesting, OuterCall};
 use crate::engine::journal::RunJournal;
 use crate::engine::telemetry::Telemetry;
-use crate::model::{Record, RecordId, Token};
+use crate::model::{Guarantee, Record, RecordId, Token};
 
 /// One reservation that is kept alive.
 pub(in crate::engine) struct Lease {
@@ -193,6 +193,23 @@ impl Lease {
         }
         self.lose();
         self.look_later();
+    }
+
+    /// Whether its key, which is vacant, may be reserved again with its token. Not once another call may have had the message
+    /// meanwhile, nor where what has lapsed is another's to resume.
+    pub(super) fn may_be_retaken(&self) -> bool {
+        let is_wanted = !self.is_ending() && !self.stopped.load(Ordering::Relaxed);
+        let may_resume = self.journal().is_some() || self.reservation.has_input();
+        let is_vacant = self.reservation.guarantee() == Guarantee::AtLeastOnce && !may_resume;
+        is_wanted && is_vacant && self.unanswered.load(Ordering::Relaxed)
+    }
+
+    /// The key is reserved again.
+    pub(super) fn retaken(&self, sent: Instant) {
+        self.renewed(sent);
+        if self.lost.swap(false, Ordering::Relaxed) {
+            Telemetry::retaken_lease(&self.id);
+        }
     }
 
     /// The reservation is gone, and the store does not say who has the key.

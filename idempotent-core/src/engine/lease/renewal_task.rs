@@ -11,7 +11,9 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::lease_state::{Due, Lease};
 use crate::engine::runtime::{is_current, offer_to_other_workers};
 use crate::engine::telemetry::{Telemetry, Transition};
-use crate::store::{Renew, RenewOutcome, Store, StoreError};
+use crate::store::{
+    Release, Renew, RenewOutcome, Reserve, ReserveOutcome, State, Store, StoreError,
+};
 
 /// How many renewals run at once.
 const CONCURRENT_RENEWALS: usize = 64;
@@ -203,8 +205,35 @@ async fn look(renewal_store: &RenewalStore, lease: &Lease) {
     timer.stop(answer.as_ref().err());
     match answer {
         Ok(Some(entry)) if entry.record.token() != lease.reservation.token() => lease.was_taken(),
-        Ok(_) => lease.was_forgotten(),
+        Ok(entry) => {
+            lease.was_forgotten();
+            let is_vacant = entry.is_none_or(|entry| entry.state == State::Lapsed);
+            if is_vacant && lease.may_be_retaken() {
+                retake(renewal_store, lease).await;
+            }
+        }
         Err(_) => lease.was_not_found_out(),
+    }
+}
+
+/// Reserves a vacant key again, so that no other call runs beside this one.
+async fn retake(renewal_store: &RenewalStore, lease: &Lease) {
+    let RenewalStore { store, timeout: limit } = renewal_store;
+    let request = Reserve::again(&lease.id, &lease.reservation, lease.duration);
+    let timer = Telemetry::store_call(Transition::Reserve);
+    let sent = Instant::now();
+    let answer = timeout(*limit, store.reserve(&request)).await;
+    let answer = answer.unwrap_or_else(|_| Err(StoreError::timed_out()));
+    timer.stop(answer.as_ref().err());
+    match answer {
+        // Its end may have come first, and then nobody would end this.
+        Ok(ReserveOutcome::Won) if lease.is_ending() => {
+            let release = Release::new(&lease.id, &lease.reservation);
+            drop(timeout(*limit, store.release(&release)).await);
+        }
+        Ok(ReserveOutcome::Won) => lease.retaken(sent),
+        // Another look follows.
+        Ok(_) | Err(_) => {}
     }
 }
 

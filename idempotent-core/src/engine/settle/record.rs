@@ -185,10 +185,13 @@ async fn keep_trying(mut held: HeldReservation, end: End, mut pause: Duration) {
         pause = (pause * 2).min(LONGEST_PAUSE);
         match record_once(&held, &end, Duration::MAX).await {
             Ok(end) => return held.recorded(end),
-            // No later try would do, so who waits has to look at what is there.
-            Err(error) if is_late && error.kind() == StoreErrorKind::Malformed => {
+            // Another try is unlikely to do, so the key lapses, and who waits looks at what is there.
+            Err(error) if error.kind() == StoreErrorKind::Malformed => {
                 report_failed_try(&held, &error);
-                break;
+                held.lease.stop();
+                if is_late {
+                    break;
+                }
             }
             Err(error) if is_late => tracing::debug!(
                 record = %held.id(),

@@ -56,6 +56,13 @@ impl Telemetry {
         count("idempotent_lost_leases_total", id);
     }
 
+    pub(in crate::engine) fn retaken_lease(id: &RecordId) {
+        tracing::info!(
+            record = %id,
+            "a running call that was cut off from its store has its key again, which nobody had taken"
+        );
+    }
+
     pub(in crate::engine) fn late_renewals(late: Duration, leases: usize) {
         tracing::warn!(
             ?late,
