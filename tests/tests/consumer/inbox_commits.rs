@@ -51,6 +51,23 @@ async fn a_group_has_one_statement_before_its_handlers_and_one_after_them_for_al
     assert!(all.contains(&expected.to_owned()), "{all:#?}");
 }
 
+/// A server keeps statistics of statements by their text.
+#[tokio::test]
+async fn all_groups_of_a_process_have_the_same_savepoint() {
+    require!(Server::Postgres);
+    let (server, engine, pool) = logged(8).await;
+    for ids in [["1", "2"], ["3", "4"]] {
+        let handled = handle_as_a_group((&engine, &pool), &ids, |_, _| Box::pin(async { Ok(()) }));
+        handled.await;
+    }
+    let log = server.log();
+    let named = log.split("SAVEPOINT idempotent_").filter_map(|rest| rest.get(..32));
+    let is_random = |name: &&str| name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let names: Vec<_> = named.filter(is_random).collect();
+    assert!(names.len() >= 8, "{names:?}");
+    assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
+}
+
 #[tokio::test]
 async fn a_group_that_stops_sends_nothing_for_the_messages_that_have_not_started() {
     require!(Server::Postgres);
