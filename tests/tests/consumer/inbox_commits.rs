@@ -20,7 +20,8 @@ use crate::effects::{Effects, Ends, Running, until};
 use crate::gate::Gate;
 use crate::inbox::postgres_shop;
 use crate::inbox_group_harness::{
-    Behaviour, Failure, GROUPS, Tx, effect, effects, handle_as_a_group, logged, once, transactions,
+    Behaviour, Failure, GROUPS, Tx, effect, effects, handle_as_a_group, handle_in, logged, once,
+    transactions,
 };
 
 #[tokio::test]
@@ -56,9 +57,9 @@ async fn a_group_has_one_statement_before_its_handlers_and_one_after_them_for_al
 async fn all_groups_of_a_process_have_the_same_savepoint() {
     require!(Server::Postgres);
     let (server, engine, pool) = logged(8).await;
-    for ids in [["1", "2"], ["3", "4"]] {
-        let handled = handle_as_a_group((&engine, &pool), &ids, |_, _| Box::pin(async { Ok(()) }));
-        handled.await;
+    for consumer in ["shop.ship", "shop.bill"] {
+        let shop = (&engine, &pool);
+        handle_in(consumer, shop, &["1", "2"], |_, _| Box::pin(async { Ok(()) })).await;
     }
     let log = server.log();
     let named = log.split("SAVEPOINT idempotent_").filter_map(|rest| rest.get(..32));
