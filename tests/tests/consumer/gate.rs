@@ -33,6 +33,11 @@ impl Gate {
         })
     }
 
+    /// How many messages have joined a group, or have asked for a connection.
+    pub(crate) fn joined(&self) -> usize {
+        *self.joined.borrow()
+    }
+
     /// Waits until so many have joined a group.
     async fn until_joined(&self, many: usize) {
         let mut joined = self.joined.subscribe();

@@ -20,7 +20,8 @@ use crate::effects::{Effects, Ends, Running, until};
 use crate::gate::Gate;
 use crate::inbox::postgres_shop;
 use crate::inbox_group_harness::{
-    Behaviour, Failure, GROUPS, Tx, effect, effects, handle_as_a_group, logged, once, transactions,
+    Behaviour, Failure, GROUPS, Tx, effect, effects, handle_as_a_group, handle_in, logged, once,
+    transactions,
 };
 
 #[tokio::test]
@@ -49,6 +50,23 @@ async fn a_group_has_one_statement_before_its_handlers_and_one_after_them_for_al
     let expected =
         "WITH SAVEPOINT INSERT RELEASE INSERT RELEASE INSERT RELEASE RELEASE WITH COMMIT";
     assert!(all.contains(&expected.to_owned()), "{all:#?}");
+}
+
+/// A server keeps statistics of statements by their text.
+#[tokio::test]
+async fn all_groups_of_a_process_have_the_same_savepoint() {
+    require!(Server::Postgres);
+    let (server, engine, pool) = logged(8).await;
+    for consumer in ["shop.ship", "shop.bill"] {
+        let shop = (&engine, &pool);
+        handle_in(consumer, shop, &["1", "2"], |_, _| Box::pin(async { Ok(()) })).await;
+    }
+    let log = server.log();
+    let named = log.split("SAVEPOINT idempotent_").filter_map(|rest| rest.get(..32));
+    let is_random = |name: &&str| name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let names: Vec<_> = named.filter(is_random).collect();
+    assert!(names.len() >= 8, "{names:?}");
+    assert!(names.iter().all(|name| *name == names[0]), "{names:?}");
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! What one message of a group on PostgreSQL could do to the others: nothing that is recorded as done is undone.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{LazyLock, OnceLock};
 
-use idempotent_core::Idempotency;
 use idempotent_core::backends::transact;
 use idempotent_core::consumer::{Consumer, DeliveryOutcome};
 use idempotent_core::testing::sources::TestBroker;
+use idempotent_core::{Idempotency, Operation};
 use idempotent_servers::{Server, require};
 use idempotent_tests::secs;
 use sqlx::Connection as _;
@@ -172,6 +173,52 @@ async fn complete_elsewhere() -> Result<(), Failure> {
         Consumer::builder("shop.ship", engine).handler(|_: String| async { Ok::<_, Failure>(()) });
     broker.publish("taken", "taken");
     Ok(consumer.run(broker.source(), broker.until_settled(1)).await?)
+}
+
+static CALLING: OnceLock<Idempotency> = OnceLock::new();
+static RUNS: AtomicU32 = AtomicU32::new(0);
+
+/// A handler that makes its message's own call, in its transaction or outside of it.
+fn calls_itself(
+    id: String,
+    mut tx: Tx,
+) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
+    Box::pin(async move {
+        let engine = CALLING.get().ok_or("there is no engine")?;
+        let call = Operation::new("shop.ship").key(id.as_str()).engine(engine);
+        let call = call.returning::<Result<(), idempotent_core::Error>>();
+        match id.as_str() {
+            "within" => {
+                let running = call.in_transaction(&mut **tx).run(|tx| async move {
+                    RUNS.fetch_add(1, Ordering::SeqCst);
+                    (tx, Ok(()))
+                });
+                running.await?;
+            }
+            "outside" => {
+                let running = call.run(|| async {
+                    RUNS.fetch_add(1, Ordering::SeqCst);
+                    Ok(())
+                });
+                running.await?;
+            }
+            _ => {}
+        }
+        Ok(())
+    })
+}
+
+#[tokio::test]
+async fn a_handler_that_makes_its_own_call_is_refused_although_its_group_has_reserved_nothing_yet()
+{
+    require!(Server::Postgres);
+    let shop = postgres_shop().await;
+    CALLING.get_or_init(|| shop.engine.clone());
+    let ids = ["1", "within", "outside", "2"];
+    let handled = handle_as_a_group((&shop.engine, &shop.pool), &ids, calls_itself).await;
+    assert_eq!(handled.effects, once(["1", "2"]));
+    assert_eq!(handled.parked.len(), 2, "{:?}", handled.parked);
+    assert_eq!(RUNS.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

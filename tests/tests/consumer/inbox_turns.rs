@@ -19,14 +19,14 @@ const LONGEST: Duration = secs(30);
 
 /// Until this is dropped, the runtime does not move its paused clock by itself, although it waits for the database: it does
 /// not while something blocks.
-fn stop_the_clock() -> Sender<()> {
+pub(crate) fn stop_the_clock() -> Sender<()> {
     let (held, released) = channel();
     drop(spawn_blocking(move || released.recv()));
     held
 }
 
 /// Looks for so long by the machine's clock.
-async fn comes_true(within: Duration, is_true: impl Fn() -> bool) -> bool {
+pub(crate) async fn comes_true(within: Duration, is_true: impl Fn() -> bool) -> bool {
     let start = std::time::Instant::now();
     while !is_true() && start.elapsed() < within {
         spawn_blocking(|| std::thread::sleep(millis(5))).await.unwrap();

@@ -20,6 +20,7 @@ mod inbox_group_harness;
 mod inbox_groups;
 mod inbox_groups_postgres;
 mod inbox_groups_postgres_18;
+mod inbox_lanes;
 mod inbox_members;
 mod inbox_members_sqlite;
 mod inbox_postgres;

@@ -71,8 +71,8 @@ pub use self::store::PostgresStore;
 pub(crate) use self::table_names::TableNames;
 #[cfg(feature = "consumer")]
 pub(crate) use self::transaction::{
-    GroupRecords, begin_transaction, commit_complete, commit_transaction, complete_last,
-    reserve_vacant, roll_back,
+    GroupRecords, begin_transaction, commit_and_begin, commit_complete, commit_transaction,
+    complete_last, reserve_vacant, roll_back,
 };
 pub use self::transaction::{
     LentTransaction, NotCommitted, RetryTransaction, retry_transaction, transact,

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -9,9 +10,10 @@ use sqlx::{Database, Error as SqlError, Transaction as SqlTransaction};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::handler::InboxHandler;
+use super::lanes::{Lane, Lanes};
 use super::lent::Lender;
 use super::outage::is_unclear;
-use super::pool::InboxPool;
+use super::pool::{Ends, InboxPool};
 use super::slot::Slot;
 use crate::call::CallBuilder;
 use crate::consumer::catch_panic::{CatchPanic, Panicked};
@@ -88,7 +90,7 @@ impl Context {
     /// Begins a transaction, runs the message's call in it, and commits, or rolls back.
     pub(super) async fn attempt_within<P, H, A>(
         &self,
-        pool: &P,
+        lanes: &Arc<Lanes<P>>,
         attempted: &Attempted<'_, H>,
         (call, input): (CallBuilder, H::Input),
         has_run: &mut bool,
@@ -97,13 +99,18 @@ impl Context {
         P: InboxPool,
         H: InboxHandler<P::Database, A>,
     {
-        let tx = self.begin_within(pool, None).await.map_err(Uncommitted::Begin)?;
+        let mut lane = self.lane(lanes).await.map_err(Uncommitted::Begin)?;
+        let tx = match lane.take() {
+            Some(tx) => tx,
+            None => self.begin_within(&lanes.pool, None).await.map_err(Uncommitted::Begin)?,
+        };
         let mut slot = Slot::<P>::of(attempted.message, tx);
         let called = self.call_within(&mut slot, attempted, (call, input), None, has_run).await;
         let has_run = *has_run;
         match (called, slot.tx.take()) {
             (Ok(()), Some(tx)) if has_run => {
-                self.commit_within::<P, _>(tx, slot.is_complete).await?;
+                let ends = Ends { is_complete: slot.is_complete, goes_on: lane.goes_on() };
+                lane.tx = self.commit_within::<P, _>(tx, ends).await?;
                 Ok(Committed { has_run })
             }
             // It was handled before, so there is nothing to commit.
@@ -168,19 +175,26 @@ impl Context {
         running.await.map(drop)
     }
 
-    /// Commits, where nothing else is left or something may be.
+    /// Commits. Gives the next transaction, if one is to begin and has.
     pub(super) async fn commit_within<P: InboxPool, E>(
         &self,
         tx: SqlTransaction<'static, P::Database>,
-        is_complete: bool,
-    ) -> Result<(), Uncommitted<E>> {
+        ends: Ends,
+    ) -> Result<Option<SqlTransaction<'static, P::Database>>, Uncommitted<E>> {
         let limit = self.settings.engine.settings().store_timeout;
-        match timeout(limit, P::commit(tx, is_complete)).await {
-            Ok(Ok(())) => Ok(()),
+        match timeout(limit, P::commit(tx, ends)).await {
+            Ok(Ok(next)) => Ok(next),
             Ok(Err(error)) if is_unclear::<P>(&error) => Err(Uncommitted::Unclear(error)),
             Ok(Err(error)) => Err(Uncommitted::Commit(error)),
             Err(_) => Err(Uncommitted::Unclear(no_answer())),
         }
+    }
+
+    /// Waits for a lane for no longer than for a connection.
+    async fn lane<P: InboxPool>(&self, lanes: &Arc<Lanes<P>>) -> Result<Lane<P>, SqlError> {
+        let limit = self.settings.engine.settings().store_timeout;
+        let limit = limit.saturating_add(lanes.pool.acquire_timeout());
+        timeout(limit, lanes.enter()).await.map_err(|_| no_answer())
     }
 
     /// Begins a transaction, whose statements may take no longer than that, nor silence much longer: a process that is stopped

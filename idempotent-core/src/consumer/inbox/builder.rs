@@ -92,6 +92,11 @@ impl ConsumerBuilder {
     /// pool with as many connections as the [concurrency](Self::concurrency) will do. `SQLite` has one writer at a time, so its
     /// handlers run one after the other.
     ///
+    /// On PostgreSQL, while more messages wait than the pool has connections, the next transaction begins where another one is
+    /// committed, in the same message to the server. After 32 of them in a row, or a tenth of a second, the connection goes
+    /// back to the pool, where others may wait for it. In between, the pool's `after_release` and `before_acquire` do not run: what
+    /// a handler sets for the session, and not for the transaction, is set for the next message too.
+    ///
     /// The guarantee is [`ExactlyOnce`](crate::Guarantee::ExactlyOnce), and there is no lease. A
     /// [guarantee](Self::guarantee) *at most once* is refused at the start.
     pub fn within<P: InboxPool>(self, pool: P) -> InboxBuilder<P> {
@@ -157,7 +162,11 @@ impl<P: InboxPool> InboxBuilder<P> {
     ///   [`store_timeout`](crate::IdempotencyBuilder::store_timeout)s, as one does whose process is stopped, or whose
     ///   transaction a handler keeps.
     /// * Locks are held until the group is committed. Handlers that write the same rows in different orders may deadlock
-    ///   with other groups and other workers, which costs PostgreSQL's `deadlock_timeout`, 1 second, each time.
+    ///   with other workers and with other groups, of which a consumer has three at once. That costs PostgreSQL's
+    ///   `deadlock_timeout`, 1 second, each time.
+    /// * Each message that writes is a subtransaction of PostgreSQL, and so is each savepoint and nested transaction in which its
+    ///   handler writes. A session remembers 64 of them. With more in a group, reading is slower for all other sessions
+    ///   while the group is open: for handlers with savepoints of their own, choose 30 or fewer.
     /// * What is set for a transaction is set for the rest of the group: `SET LOCAL`, `now()`, advisory locks, tables that
     ///   are dropped at the commit. Deferred constraints are checked at its end.
     /// * When the consumer stops, the group is committed after the handler that runs, and the messages that have not

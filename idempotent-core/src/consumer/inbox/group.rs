@@ -9,7 +9,7 @@ use tracing::{Instrument as _, Span};
 
 use super::attempt::{Attempted, Uncommitted, roll_back, roll_back_unused};
 use super::handler::InboxHandler;
-use super::pool::InboxPool;
+use super::pool::{Ends, InboxPool};
 use super::slot::Slot;
 use super::undone::Undone;
 use crate::backends::is_conflict;
@@ -188,8 +188,9 @@ impl Context {
                 return Err(undone);
             }
         }
-        let committed = self.commit_within::<P, Infallible>(tx, is_complete).await;
-        committed.map_err(|why| Undone::of(&why))
+        let ends = Ends { is_complete, goes_on: false };
+        let committed = self.commit_within::<P, Infallible>(tx, ends).await;
+        committed.map(drop).map_err(|why| Undone::of(&why))
     }
 
     /// Handles one of them. An error ends the transaction.

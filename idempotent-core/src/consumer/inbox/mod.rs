@@ -2,8 +2,8 @@
 //! acknowledged.
 //!
 //! [`ConsumerBuilder::within`](super::ConsumerBuilder::within) takes the [`pool`] and gives an [`InboxBuilder`]. [`lent`]
-//! is the transaction that the handler gets, which [`slot`] has around it; [`attempt`] is one transaction, [`next`] what its end means
-//! for the message, and [`process`] runs one after the other until it has ended. [`group`] is one transaction of several messages, for
+//! is the transaction that the handler gets, which [`slot`] has around it; [`attempt`] is one transaction, on one of the
+//! [`lanes`], [`next`] what its end means for the message, and [`process`] runs one after the other until it has ended. [`group`] is one transaction of several messages, for
 //! which they wait in [`groups`], and [`undone`] why it is not committed.
 
 mod attempt;
@@ -11,6 +11,7 @@ mod builder;
 mod group;
 mod groups;
 mod handler;
+mod lanes;
 mod lent;
 mod next;
 mod outage;

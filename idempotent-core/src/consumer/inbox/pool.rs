@@ -16,6 +16,16 @@ mod sealed {
     pub trait Sealed {}
 }
 
+/// How a transaction ends that is to be committed.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// Whether nothing is left but to commit, and so nothing has to be found out.
+    pub is_complete: bool,
+    /// Whether somebody waits for the next one.
+    pub goes_on: bool,
+}
+
 /// A pool of connections to the database in which the engine's store keeps its records: sqlx's `PgPool` with the feature
 /// `postgres`, `SqlitePool` with `sqlite`. See [`ConsumerBuilder::within`](crate::consumer::ConsumerBuilder::within).
 #[diagnostic::on_unimplemented(
@@ -70,12 +80,18 @@ pub trait InboxPool: sealed::Sealed + Clone + Send + Sync + 'static {
         tx: SqlTransaction<'static, Self::Database>,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Commits, or fails if that is not what happens, which is not to be found out if nothing else was left.
+    /// Commits, or fails if that is not what happens. Gives the next transaction if one is to begin, and the database begins one
+    /// for less then.
     #[doc(hidden)]
     fn commit(
         tx: SqlTransaction<'static, Self::Database>,
-        is_complete: bool,
-    ) -> impl Future<Output = Result<(), Error>> + Send;
+        ends: Ends,
+    ) -> impl Future<Output = Result<Option<SqlTransaction<'static, Self::Database>>, Error>> + Send;
+
+    /// How many transactions a consumer may have at once for messages by themselves. Those who have to wait go on where another
+    /// one is committed.
+    #[doc(hidden)]
+    fn transactions(&self) -> usize;
 
     /// How long it waits for a connection at most, and for its turn.
     #[doc(hidden)]
@@ -97,10 +113,10 @@ mod postgres {
 
     use sqlx::{Error, PgConnection, PgPool, Postgres, Transaction};
 
-    use super::InboxPool;
+    use super::{Ends, InboxPool};
     use crate::backends::postgres::{
-        GroupRecords, begin_transaction, commit_complete, commit_transaction, complete_last,
-        is_away, reserve_vacant, roll_back,
+        GroupRecords, begin_transaction, commit_and_begin, commit_complete, commit_transaction,
+        complete_last, is_away, reserve_vacant, roll_back,
     };
     use crate::model::RecordId;
     use crate::store::{
@@ -157,12 +173,19 @@ mod postgres {
         /// savepoint, sqlx may count a transaction of its own, which it would commit instead.
         async fn commit(
             tx: Transaction<'static, Postgres>,
-            is_complete: bool,
-        ) -> Result<(), Error> {
-            match is_complete {
-                true => commit_complete(tx).await,
-                false => commit_transaction(tx).await,
+            ends: Ends,
+        ) -> Result<Option<Transaction<'static, Postgres>>, Error> {
+            match ends {
+                Ends { is_complete: true, goes_on: true } => commit_and_begin(tx).await.map(Some),
+                Ends { is_complete: true, goes_on: false } => {
+                    commit_complete(tx).await.map(|()| None)
+                }
+                Ends { is_complete: false, .. } => commit_transaction(tx).await.map(|()| None),
             }
+        }
+
+        fn transactions(&self) -> usize {
+            usize::try_from(self.options().get_max_connections()).unwrap_or(usize::MAX)
         }
 
         fn acquire_timeout(&self) -> Duration {
@@ -185,7 +208,7 @@ mod sqlite {
     use async_trait::async_trait;
     use sqlx::{Error, Sqlite, SqliteConnection, SqlitePool, Transaction};
 
-    use super::InboxPool;
+    use super::{Ends, InboxPool};
     use crate::backends::sqlite::begin_transaction;
     use crate::model::RecordId;
     use crate::store::{
@@ -271,8 +294,16 @@ mod sqlite {
             tx.rollback().await
         }
 
-        async fn commit(tx: Transaction<'static, Sqlite>, _: bool) -> Result<(), Error> {
-            tx.commit().await
+        async fn commit(
+            tx: Transaction<'static, Sqlite>,
+            _: Ends,
+        ) -> Result<Option<Transaction<'static, Sqlite>>, Error> {
+            tx.commit().await.map(|()| None)
+        }
+
+        /// The next one begins no sooner elsewhere, and no statement is a message to a server.
+        fn transactions(&self) -> usize {
+            usize::MAX
         }
 
         /// A writer waits for the others, for as long as the connections' `busy_timeout` says.

@@ -13,6 +13,7 @@ use super::attempt::{Attempted, Uncommitted};
 use super::group::{Member, Together};
 use super::groups::{Groups, Joined, MOST, with_turn};
 use super::handler::InboxHandler;
+use super::lanes::Lanes;
 use super::next::{Again, Attempting, GIVEN_BACK, Next, database_error};
 use super::pool::InboxPool;
 use crate::backends::is_conflict;
@@ -41,9 +42,9 @@ const TRIES_AFTER_GROUP: u32 = 6;
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 
-/// A handler, the pool of its transactions, and what its errors mean.
+/// A handler, its transactions, and what its errors mean.
 pub(super) struct InboxHandling<P: InboxPool, H: InboxHandler<P::Database, A>, A> {
-    pool: P,
+    lanes: Arc<Lanes<P>>,
     handler: Arc<H>,
     judge: fn(&H::Err) -> Failure,
     /// How many messages share a transaction at most.
@@ -73,7 +74,7 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
         group: usize,
     ) -> Self {
         let groups = (group > 1).then(|| Groups::new(group, P::GROUPS));
-        Self { pool, handler, judge, group, groups, arguments: PhantomData }
+        Self { lanes: Lanes::of(pool), handler, judge, group, groups, arguments: PhantomData }
     }
 
     async fn try_handle(
@@ -105,7 +106,9 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
                 let (message, own_span) = (message.clone(), span.clone());
                 let kept = kept.map(Kept::handle);
                 let member = Member { message, call, input, kept, span: own_span };
-                match groups.join::<P, H, A>(context, (&self.pool, attempted.handler), member).await
+                match groups
+                    .join::<P, H, A>(context, (&self.lanes.pool, attempted.handler), member)
+                    .await
                 {
                     Joined::Alone(None) => own_group = TRIES_AFTER_GROUP,
                     Joined::Alone(held) => turn = held,
@@ -135,7 +138,7 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
             };
             let (start, mut has_run) = (Instant::now(), false);
             let call = (call, input);
-            let running = context.attempt_within(&self.pool, &attempted, call, &mut has_run);
+            let running = context.attempt_within(&self.lanes, &attempted, call, &mut has_run);
             let result = with_turn(turn.take(), context.group_time(), running).await;
             let took = start.elapsed();
             let next = match result {
@@ -258,7 +261,7 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
 
     /// Whether the database begins transactions. If others write, it does.
     async fn answers(&self, context: &Context) -> Result<(), Error> {
-        match context.begin_within(&self.pool, None).await {
+        match context.begin_within(&self.lanes.pool, None).await {
             Ok(_) => Ok(()),
             Err(error) if is_conflict(&error) => Ok(()),
             Err(error) => Err(database_error(context.operation.name, error)),
@@ -341,7 +344,7 @@ where
         if self.groups.is_none() {
             return self;
         }
-        let (pool, handler) = (self.pool.clone(), Arc::clone(&self.handler));
+        let (pool, handler) = (self.lanes.pool.clone(), Arc::clone(&self.handler));
         Arc::new(Self::new(pool, handler, self.judge, self.group))
     }
 }

@@ -55,6 +55,12 @@ impl Busy {
     }
 }
 
+/// Whether the call runs already, in a transaction, and its body makes this one outside of it. The database may not know that yet,
+/// or would have this one wait for the other.
+fn is_made_within_its_own_transaction(id: &RecordId) -> bool {
+    current().is_some_and(|caller| caller.depth() > 0 && caller.is_or_is_within_record(id))
+}
+
 /// Starts a call. With a store that answers locally, this is the whole attempt; otherwise it
 /// continues with what it takes to ask the store.
 #[inline]
@@ -100,6 +106,9 @@ pub(super) fn start(
     let request = prepared.reserve();
     let timer = Telemetry::store_call(Transition::Reserve);
     let Some(answer) = local.and_then(|local| local.try_reserve(&request)) else {
+        if is_made_within_its_own_transaction(&prepared.id) {
+            return ControlFlow::Break(Err(prepared.own_call()));
+        }
         return ControlFlow::Continue((prepared, task));
     };
     timer.stop(answer.as_ref().err());

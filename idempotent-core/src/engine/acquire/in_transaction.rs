@@ -40,13 +40,16 @@ pub(crate) async fn acquire_in_transaction(
     if let Some(refusal) = refusal {
         return look(&prepared, refusal).await;
     }
-    let depth = current().map_or(0, |call| call.depth()).saturating_add(1);
+    let caller = current();
+    // It can never rightly win, and some transactions have nothing in the database yet that would refuse it.
+    if caller.as_ref().is_some_and(|caller| caller.is_or_is_within_record(&prepared.id)) {
+        return Err(prepared.own_call());
+    }
+    let depth = caller.map_or(0, |call| call.depth()).saturating_add(1);
     let running = RunningCall::default();
     let context = TransactionContext::new(tables, depth).running(&running);
     let request = prepared.reserve();
-    let is_own = current().is_some_and(|caller| caller.is_or_is_within_record(&prepared.id));
-    // A body that calls itself in another transaction would wait for itself.
-    let wait = prepared.operation().wait.filter(|wait| !wait.is_zero() && !is_own);
+    let wait = prepared.operation().wait.filter(|wait| !wait.is_zero());
     let engine = &prepared.engine;
     let limit = engine.settings().store_timeout.saturating_add(wait.unwrap_or_default());
     let call = tx.reserve(&context, &request, wait);
@@ -69,7 +72,6 @@ pub(crate) async fn acquire_in_transaction(
             Found::Completed(completed) => Ok(Acquired::Replay(completed)),
             Found::InProgress { remaining, .. } => Err(prepared.in_progress(remaining)),
         },
-        Ok(TransactionReserveOutcome::Contended) if is_own => Err(prepared.own_call()),
         Ok(TransactionReserveOutcome::Contended) => Err(prepared.in_progress(None)),
         Err(error) => Err(transaction_error(&prepared.id, error)),
     }

@@ -40,6 +40,19 @@ pub(crate) async fn commit_complete(tx: Transaction<'static, Postgres>) -> Resul
     tx.commit().await
 }
 
+/// The same, and begins another transaction on the connection by the same message. sqlx goes on to count one.
+#[cfg(feature = "consumer")]
+pub(crate) async fn commit_and_begin(
+    mut tx: Transaction<'static, Postgres>,
+) -> Result<Transaction<'static, Postgres>, Error> {
+    if !tx.is_in_transaction() {
+        return Err(Error::Database(Box::new(NotCommitted::Ended)));
+    }
+    // After a commit that fails, the server looks at nothing else.
+    raw_sql("COMMIT; BEGIN").execute(&mut *tx).await?;
+    Ok(tx)
+}
+
 fn commit_error(error: Error) -> Error {
     let code = error.as_database_error().and_then(DatabaseError::code);
     match code.as_deref() {

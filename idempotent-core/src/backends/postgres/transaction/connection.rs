@@ -96,6 +96,9 @@ impl Transaction for PgConnection {
 
 /// Reserves an id that is most likely vacant, by a statement that costs less than one that may find something else. `None` if
 /// it is not won like this, which says nothing about it.
+///
+/// The row has no envelope until the call completes: nobody reads it before, since other transactions do not see it, and within
+/// this one the engine refuses the call itself. So the write-ahead log has it once.
 #[cfg(feature = "consumer")]
 pub(crate) async fn reserve_vacant(
     connection: &mut PgConnection,
@@ -108,7 +111,7 @@ pub(crate) async fn reserve_vacant(
         .bind(&request.id.hash()[..])
         .bind(&record.token().as_bytes()[..])
         .bind(record.operation())
-        .bind(record.as_bytes())
+        .bind(&[] as &[u8])
         .bind(interval(record.retention()))
         .bind(lock(request.id));
     // Read to its end: a connection without a transaction is refused only there.

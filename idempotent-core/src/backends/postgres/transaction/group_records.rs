@@ -9,11 +9,12 @@
 
 use std::any::Any;
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::postgres::{PgConnection, PgRow};
-use sqlx::{AssertSqlSafe, Row, raw_sql};
+use sqlx::{AssertSqlSafe, Row, SqlSafeStr as _, SqlStr, raw_sql};
 
 use super::connection::{DATABASE, interval, lock};
 use super::error::transaction_error;
@@ -37,7 +38,6 @@ type Hash = [u8; 32];
 pub struct GroupRecords {
     /// The id of the guard, which no call can have: theirs are longer.
     guard: Token,
-    fence: Fence,
     isolation: Isolation,
     /// At which nothing stands and nobody else is.
     vacant: HashSet<Hash>,
@@ -56,33 +56,48 @@ struct Completed {
 
 /// The savepoint around each call's effects. Each of its statements is an error if the transaction has ended, and in one in
 /// which a statement has failed. To release a savepoint releases all that were made after it, and takes no snapshot.
+///
+/// No handler makes another savepoint of its name, which is random. All groups of a process have the same one: a server that
+/// counts statements by their text (`pg_stat_statements` before PostgreSQL 17) would otherwise keep two for each group.
 #[derive(Debug)]
 struct Fence {
-    /// Nobody else knows it, so no handler makes another savepoint of this name.
-    name: String,
+    begin: SqlStr,
+    begin_next: SqlStr,
+    end: SqlStr,
 }
 
+static FENCE: LazyLock<Fence> = LazyLock::new(|| Fence::named(Token::random()));
+
 impl Fence {
-    fn of(guard: Token) -> Self {
-        Self { name: format!("idempotent_{guard}") }
+    fn named(token: Token) -> Self {
+        let statement = |text: String| AssertSqlSafe(text).into_sql_str();
+        let (begin, end) = (
+            format!("SAVEPOINT idempotent_{token}"),
+            format!("RELEASE SAVEPOINT idempotent_{token}"),
+        );
+        Self {
+            begin_next: statement(format!("{end}; {begin}")),
+            begin: statement(begin),
+            end: statement(end),
+        }
     }
 
     /// The first call's effects come after it.
     async fn begin(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        run(connection, format!("SAVEPOINT {}", self.name)).await
+        run(connection, &self.begin).await
     }
 
     async fn begin_next(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        run(connection, format!("RELEASE SAVEPOINT {0}; SAVEPOINT {0}", self.name)).await
+        run(connection, &self.begin_next).await
     }
 
     async fn end(&self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        run(connection, format!("RELEASE SAVEPOINT {}", self.name)).await
+        run(connection, &self.end).await
     }
 }
 
-async fn run(connection: &mut PgConnection, text: String) -> Result<(), StoreError> {
-    let done = raw_sql(AssertSqlSafe(text)).execute(connection).await;
+async fn run(connection: &mut PgConnection, statement: &SqlStr) -> Result<(), StoreError> {
+    let done = raw_sql(statement.clone()).execute(connection).await;
     done.map(drop).map_err(transaction_error)
 }
 
@@ -105,8 +120,7 @@ impl GroupRecords {
             .bind(&guard.as_bytes()[..])
             .bind(GUARD);
         let rows = query.fetch_all(&mut *connection).await.map_err(transaction_error)?;
-        let fence = Fence::of(guard);
-        fence.begin(connection).await?;
+        FENCE.begin(connection).await?;
         let (mut isolation, mut vacant) = (Isolation::ReadCommitted, HashSet::new());
         for row in &rows {
             vacant.insert(hash(row)?);
@@ -115,7 +129,7 @@ impl GroupRecords {
             }
         }
         let (reserved, completed) = (HashSet::new(), HashMap::new());
-        Ok(Self { guard, fence, isolation, vacant, reserved, completed })
+        Ok(Self { guard, isolation, vacant, reserved, completed })
     }
 }
 
@@ -132,7 +146,7 @@ impl SharedRecords<PgConnection> for GroupRecords {
     }
 
     async fn separate(&mut self, connection: &mut PgConnection) -> Result<(), StoreError> {
-        self.fence.begin_next(connection).await
+        FENCE.begin_next(connection).await
     }
 
     fn complete(&mut self, request: &Complete<'_>) -> bool {
@@ -156,7 +170,7 @@ impl SharedRecords<PgConnection> for GroupRecords {
             return Err(gone("a call of the transaction has not ended"));
         }
         let tables: &TransactionStatements = tables_of(tables, DATABASE)?;
-        self.fence.end(connection).await?;
+        FENCE.end(connection).await?;
         let all: Vec<&Completed> = self.completed.values().collect();
         let query = sqlx::query(tables.end_group())
             .bind(&self.guard.as_bytes()[..])

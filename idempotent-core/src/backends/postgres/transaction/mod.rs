@@ -21,7 +21,7 @@ mod statements;
 #[cfg(feature = "consumer")]
 pub(crate) use self::begin::begin_limited as begin_transaction;
 #[cfg(feature = "consumer")]
-pub(crate) use self::commit::{commit as commit_transaction, commit_complete};
+pub(crate) use self::commit::{commit as commit_transaction, commit_and_begin, commit_complete};
 pub(super) use self::connection::lock;
 #[cfg(feature = "consumer")]
 pub(crate) use self::connection::{complete_last, reserve_vacant};
