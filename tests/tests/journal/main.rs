@@ -5,6 +5,7 @@
 
 mod answers;
 mod at_most_once;
+mod corrections;
 mod crashes;
 mod doubts;
 mod doubts_on_stores;
@@ -24,4 +25,5 @@ mod renamed;
 mod resuming;
 mod shop;
 mod stores;
+mod take_backs;
 mod unrecorded;
