@@ -18,6 +18,7 @@ mod nested;
 mod older_builds;
 mod operating;
 mod operating_stores;
+mod pages;
 mod poison;
 mod recovery;
 mod refusals;
