@@ -19,6 +19,9 @@ pub(crate) struct JournalDocument {
     /// In how long a recovery resumes it; null if none does.
     pub(crate) due_seconds: Option<f64>,
     pub(crate) steps: Vec<StepDocument>,
+    /// Why they could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) unread: Option<String>,
 }
 
 /// One step.
@@ -42,13 +45,16 @@ pub(crate) struct StepDocument {
 impl JournalDocument {
     /// That of a call, if it has one or can be resumed.
     pub(super) fn new(seen: &Inspection) -> Option<Self> {
-        if seen.steps().is_empty() && seen.attempts() == 0 && seen.due_in().is_none() {
+        let unread = seen.steps_unread().filter(|_| seen.has_journal());
+        let is_empty = seen.steps().is_empty() && unread.is_none();
+        if is_empty && seen.attempts() == 0 && seen.due_in().is_none() {
             return None;
         }
         let all = seen.steps();
         let steps = all.iter().map(|(id, entry)| StepDocument::new(id, entry, all)).collect();
         let due_seconds = seen.due_in().map(seconds);
-        Some(Self { attempts: seen.attempts(), due_seconds, steps })
+        let unread = unread.map(str::to_owned);
+        Some(Self { attempts: seen.attempts(), due_seconds, steps, unread })
     }
 }
 
@@ -87,7 +93,8 @@ pub(super) fn journal_lines(output: &mut Output, journal: &JournalDocument) -> R
         let due = lasting(std::time::Duration::from_secs_f64(due));
         fact(output, "resumed", &format!("by a recovery, in {due} at the earliest"))?;
     }
-    fact(output, "steps", &journal.steps.len().to_string())?;
+    let count = journal.steps.len().to_string();
+    fact(output, "steps", &journal.unread.as_deref().map_or(count, |why| clean(why).into_owned()))?;
     let width = output.width().unwrap_or(usize::MAX);
     for step in &journal.steps {
         let style = match step.status {

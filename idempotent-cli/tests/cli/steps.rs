@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use idempotent_core::engine::with_engine;
 use idempotent_core::{Disposition, Error, Guarantee, Idempotency, Operation, step};
+use idempotent_servers::{Server, require};
 use serde_json::json;
 
 use crate::run::{Ran, audit, command, one, read, run};
 use crate::shop::{Failure, checkout, hanging_checkout, import, in_doubt, parked};
-use crate::stores::{TestStore, on_every_store};
+use crate::stores::{TestServer, TestStore, on_every_store};
 
-/// A call that is dropped in its second step.
 /// A token of no record.
 const OTHER: &str = "01230123012301230123012301230123";
 
+/// A call that is dropped in its second step.
 async fn interrupted(engine: &Idempotency) {
     let checkout = Operation::new("shop.checkout").lease(Duration::from_secs(600));
     let call = checkout.key("order 7").engine(engine).returning::<Result<u32, Error>>();
@@ -158,6 +159,28 @@ async fn a_call_that_is_itself_in_doubt_does_not_go_on_with_its_last_step() {
     let ran = run(&store.url, &[&["resume"], &by[..], &YES].concat()).await;
     let says = "nobody knows what the call did beside its steps";
     assert!(ran.code == 4 && ran.stderr.contains(says), "{}{}", ran.stdout, ran.stderr);
+}
+
+/// As by a server that evicts keys.
+#[tokio::test]
+async fn a_call_whose_journal_is_lost_is_listed_and_shown_as_such() {
+    require!(Server::Redis);
+    let store = TestStore::redis().await;
+    let call = Operation::new("shop.checkout").key("order 7").engine(&store.engine);
+    let suspended = call.returning::<Result<u32, Failure>>().run(|| async {
+        step("hold", || async { Ok::<u32, Failure>(3) }).await?;
+        Err(Failure::TimedOut)
+    });
+    suspended.await.expect_err("it failed");
+    let listed = async || run(&store.url, &["list", "--in-doubt"]).await.stdout;
+    assert!(!listed().await.contains("order 7"));
+    let TestServer::Redis(server) = &store.server else { panic!("it is on Redis") };
+    let evict = "return redis.call('DEL', redis.call('KEYS', 'idem:shop.checkout:*}')[1])";
+    assert_eq!(server.cli(&["EVAL", evict, "0"]).await.to_string(), "1");
+    let all = listed().await;
+    assert!(all.contains("order 7"), "{all}");
+    let shown = run(&store.url, &[&["show"], &BY[..]].concat()).await;
+    assert!(shown.stdout.contains("its journal is lost"), "{}", shown.stdout);
 }
 
 async fn what_was_said_of_a_step_is_corrected(store: TestStore) {

@@ -324,7 +324,8 @@ impl Scan {
     /// run will find and stop at. Its stores tell these apart, and [`Idempotency::scan`](crate::Idempotency::scan) loads the
     /// journals of what they found one after the other. It returns the steps of each, without what they returned. A
     /// suspended call that has no step in doubt, and an entry that is [not authentic](crate::ErrorKind::NotAuthentic), is not
-    /// found: inspect the record.
+    /// found: inspect the record. One whose journal is lost is. A page [ends early](crate::Idempotency::scan) if its steps are
+    /// large.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {

@@ -30,6 +30,7 @@ fails! {
         a_late_run_writes_while_nobody_has_taken_the_call_and_begins_nothing
     ]
     write_step_settles_nothing_late: WriteStepSettlesNothingLate fails [
+        a_call_that_is_suspended_with_another_token_fences_its_late_owner
         a_fenced_run_settles_the_step_that_it_began_and_no_other
         a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
         a_call_whose_steps_were_settled_before_waits_for_none
@@ -121,6 +122,7 @@ fails! {
         a_call_that_waits_for_its_steps_goes_on_once_the_last_is_settled
     ]
     write_step_ends_every_wait: WriteStepEndsEveryWait fails [
+        a_call_that_is_suspended_with_another_token_fences_its_late_owner
         a_call_that_waits_for_more_than_its_steps_still_waits_when_they_are_settled
     ]
     write_step_looks_before_it_writes: WriteStepLooksBeforeItWrites fails [

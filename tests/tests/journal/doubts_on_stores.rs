@@ -198,6 +198,7 @@ async fn a_call_whose_journal_is_lost_is_not_said_to_go_on() {
     let seen = inspect(&engine, "order 7").await;
     let mut file = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
     sqlx::query("DELETE FROM idempotent_records_steps").execute(&mut file).await.unwrap();
+    assert_eq!(keys_in_doubt(&engine).await, ["order 7"]);
     let never = Resolution::never_happened_and_owner_is_dead();
     for refused in [engine.resolve(&seen, never).await, engine.resume(&seen).await] {
         let refused = refused.unwrap_err();

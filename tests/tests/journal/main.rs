@@ -5,6 +5,7 @@
 
 mod answers;
 mod at_most_once;
+mod corrections;
 mod crashes;
 mod doubts;
 mod doubts_on_stores;
@@ -17,6 +18,7 @@ mod nested;
 mod older_builds;
 mod operating;
 mod operating_stores;
+mod pages;
 mod poison;
 mod recovery;
 mod refusals;
@@ -24,4 +26,5 @@ mod renamed;
 mod resuming;
 mod shop;
 mod stores;
+mod take_backs;
 mod unrecorded;

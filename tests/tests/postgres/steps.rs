@@ -4,12 +4,15 @@
 use std::time::Duration;
 
 use idempotent_core::model::{StepEntry, StepStatus};
-use idempotent_core::store::{Replaces, Scan, State, WriteStep, WriteStepOutcome};
+use idempotent_core::store::{
+    Replaces, Resume, ResumeOutcome, Scan, State, WriteStep, WriteStepOutcome,
+};
 use idempotent_core::{Disposition, Error, Guarantee, Idempotency, Operation, Store as _, step};
 use idempotent_servers::{Postgres, Server, require};
-use idempotent_tests::Runs;
+use idempotent_tests::{Attempt, Runs};
 use sqlx::{Connection as _, PgConnection};
 
+use crate::run::{RECORDED, Run, entry};
 use crate::setup::{VERSIONS, migrated, number, patient};
 use crate::statements::Counted;
 
@@ -176,4 +179,47 @@ async fn a_step_with_a_status_of_a_later_version_is_in_doubt() {
         server.sql(&change).await;
         assert_eq!(in_doubt().await.len(), expected, "{status}");
     }
+    server.sql("DELETE FROM idempotent.records_steps").await;
+    assert_eq!(in_doubt().await.len(), 1, "its journal is lost");
+}
+
+/// A release that changes what suspending means: processes of the one before go on for a while.
+#[tokio::test]
+async fn a_build_of_the_schema_before_suspends_calls_as_ever_and_one_without_the_rights_is_refused()
+{
+    require!(Server::Postgres);
+    let server = Postgres::builder().start().await;
+    let builder = patient(&server);
+    for (_, sql) in builder.migrations().unwrap().filter(|(version, _)| *version < 9) {
+        server.sql(&sql).await;
+    }
+    let refused = patient(&server).migrate(false).connect().await.unwrap_err();
+    assert!(refused.to_string().contains("migrations()"), "{refused}");
+    let missing = patient(&server).missing_migrations().await.unwrap();
+    assert_eq!(missing.first().unwrap().0, 9);
+
+    let store = migrated(patient(&server)).await;
+    let run = Run::begin(&store, Attempt::new()).await;
+    let charged = entry(RECORDED, b"result");
+    run.write(&store, "charge", &charged).await.unwrap();
+    let suspended = run.record.abandoned();
+    let mut old_build = PgConnection::connect(&server.url()).await.unwrap();
+    sqlx::query(
+        "SELECT idempotent.records_suspend($1, $2, $3, 3::smallint, true, NULL, NULL, '{}', '{}', '{}', NULL, 'c')",
+    )
+    .bind(&run.attempt.id.hash()[..])
+    .bind(&run.record.token().as_bytes()[..])
+    .bind(suspended.as_bytes())
+    .execute(&mut old_build)
+    .await
+    .unwrap();
+    let found = store.load(&run.attempt.id).await.unwrap().unwrap();
+    assert_eq!((found.state, found.record), (State::Suspended, suspended.clone()));
+    // Nobody is fenced: its late owner writes, and whoever saw it resumes it.
+    let late = run.write(&store, "ship", &entry(RECORDED, b"late")).await.unwrap();
+    assert_eq!(late, WriteStepOutcome::Written);
+    let next = run.next();
+    let request = Resume::new(&run.attempt.id, &suspended, &next.record, Attempt::LEASE);
+    let resumed = store.journal().unwrap().resume(&request).await.unwrap();
+    assert!(matches!(resumed, ResumeOutcome::Won), "{resumed:?}");
 }

@@ -139,6 +139,12 @@ impl LockedId<'_> {
 }
 
 impl Slot {
+    /// How many steps its journal has.
+    pub(super) fn steps(&self) -> usize {
+        let steps = self.kept.as_ref().and_then(|kept| kept.steps.as_ref());
+        steps.map_or(0, |steps| steps.len())
+    }
+
     /// Whether its call has a step of which the journal knows no end.
     pub(super) fn has_begun_step(&self) -> bool {
         let steps = self.kept.as_ref().and_then(|kept| kept.steps.as_ref());

@@ -3,6 +3,9 @@
 //! Unfinished calls come first, since records move from there to the completed ones: shard by shard,
 //! ordered by hash within each. Completed records follow, ordered by hash. moka keeps no order, so
 //! each of their pages walks over all of them.
+//!
+//! The steps of suspended calls are looked at one call after the other, so that nobody waits for a shard for longer than
+//! one journal takes.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +16,12 @@ use super::slot::Slot;
 use crate::backends::shared::cache::Hash;
 use crate::model::RecordId;
 use crate::store::{Cursor, Entry, Page, Scan, State, StoreError, StoreErrorKind, Unreadable};
+
+/// How many calls of a shard are found at least, before their steps are looked at: each time the whole shard is walked over.
+const LOOKED_AT: usize = 256;
+
+/// A page for what is in doubt ends after so many steps, whatever it has found.
+const STEPS_PER_PAGE: usize = 200_000;
 
 /// Where a page starts: after a hash, in a shard of the unfinished calls or in the completed records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,20 +41,24 @@ pub(super) fn page(
         Some(cursor) => Start::parse(cursor).ok_or_else(invalid_cursor)?,
         None => Start::in_shard(0),
     };
-    let mut entries = Vec::new();
+    let (mut entries, mut looked) = (Vec::new(), 0);
     while let Some(shard) = start.shard {
         let room = limit - entries.len();
-        start = match unfinished(records, shard, start.after, room, request, now) {
+        let most = if request.in_doubt { room.max(LOOKED_AT) } else { room };
+        start = match unfinished(records, shard, start.after, most, request, now) {
             None => Start::COMPLETED,
-            Some(Part { found, last }) => {
-                entries.extend(found);
-                match last {
+            Some(mut part) => {
+                if request.in_doubt {
+                    part = leave_out_settled(records, part, room, &mut looked);
+                }
+                entries.extend(part.found);
+                match part.last {
                     Some(last) => Start { after: Some(last), ..start },
                     None => Start::in_shard(shard + 1),
                 }
             }
         };
-        if entries.len() >= limit {
+        if entries.len() >= limit || looked >= STEPS_PER_PAGE {
             return Ok(page_of(entries, Some(start.to_cursor())));
         }
     }
@@ -74,21 +87,41 @@ fn unfinished(
 ) -> Option<Part> {
     let mut first = FirstEntries::new(room, after);
     let shard_exists = records.unfinished.for_each_in(shard, |id, slot| {
-        // Its steps were looked at for an earlier page.
-        if first.is_before(id) {
-            return;
-        }
         let entry = slot.entry(now).filter(|entry| request.wants(entry.state, &entry.record));
-        if let Some(entry) = entry.filter(|it| !request.in_doubt || may_be_in_doubt(slot, it)) {
+        if let Some(entry) = entry {
             first.offer(*id, entry);
         }
     });
     shard_exists.then(|| first.into_part())
 }
 
-/// Whether somebody must say something of a call, as far as its journal tells.
-fn may_be_in_doubt(slot: &Slot, entry: &Entry) -> bool {
-    entry.state != State::Suspended || !entry.record.has_journal() || slot.has_begun_step()
+/// The first few of them about which somebody must say something, as far as their journals tell.
+fn leave_out_settled(
+    records: &Records<Completed>,
+    part: Part,
+    room: usize,
+    looked: &mut usize,
+) -> Part {
+    let Part { found, mut last } = part;
+    let (mut kept, mut found) = (Vec::new(), found.into_iter().peekable());
+    while let Some((id, entry)) = found.next() {
+        let is_open = entry.state == State::Suspended && entry.record.has_journal();
+        let is_settled = is_open && {
+            let locked = records.unfinished.lock(&id);
+            let slot = locked.slot();
+            *looked += slot.map_or(0, Slot::steps);
+            // Whoever has ended or taken it since is the reader's to see.
+            slot.is_some_and(|slot| !slot.has_begun_step())
+        };
+        if !is_settled {
+            kept.push((id, entry));
+        }
+        if found.peek().is_some() && (kept.len() >= room || *looked >= STEPS_PER_PAGE) {
+            last = Some(id);
+            break;
+        }
+    }
+    Part { found: kept, last }
 }
 
 fn completed(
@@ -120,13 +153,8 @@ impl FirstEntries {
         Self { room, after, found: BTreeMap::new(), more: false }
     }
 
-    /// Whether an entry is of an earlier page.
-    fn is_before(&self, id: &Hash) -> bool {
-        self.after.is_some_and(|after| *id <= after)
-    }
-
     fn offer(&mut self, id: Hash, entry: Entry) {
-        if self.is_before(&id) {
+        if self.after.is_some_and(|after| id <= after) {
             return;
         }
         self.found.insert(id, entry);

@@ -2,11 +2,14 @@
 
 use std::collections::HashMap;
 
-use super::inspect::Inspection;
+use super::inspect::{Inspection, LOST};
 use crate::engine::idempotency::Idempotency;
 use crate::error::{Error, ErrorKind};
 use crate::model::{StepEntry, StepId, StepStatus};
 use crate::store::State;
+
+/// What a step takes of memory beside the bytes of its entry: its place, and what counts its owners.
+const PER_STEP: usize = size_of::<(StepId, StepEntry)>() + 2 * size_of::<usize>();
 
 impl Inspection {
     /// The [steps](Self::steps) that began and of which nobody knows what they did: those of a call that nobody runs.
@@ -46,6 +49,12 @@ impl Inspection {
 }
 
 impl Inspection {
+    /// What its steps take of memory.
+    pub(in crate::engine) fn step_bytes(&self) -> usize {
+        let of_step = |(_, step): &(StepId, StepEntry)| PER_STEP + step.as_bytes().len();
+        self.steps.iter().map(of_step).sum()
+    }
+
     /// Keeps of the steps of a call that was found all but what they returned, which may be large: a page has many calls.
     fn forget_results(&mut self) {
         for (_, step) in &mut self.steps {
@@ -85,6 +94,7 @@ impl Idempotency {
             return Ok(());
         }
         match self.steps_of(&found.id, &found.entry.record).await {
+            Ok(Some(steps)) if steps.is_empty() => found.steps_unread = Some(LOST.to_owned()),
             Ok(Some(steps)) => found.steps = steps,
             Ok(None) => found.steps_unread = Some("the store keeps no journals".to_owned()),
             // One such call must not hide all the others, and it is in doubt as well.

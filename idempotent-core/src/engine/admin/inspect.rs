@@ -11,7 +11,10 @@ use crate::model::{
     AnyKey, Fingerprint, Guarantee, InvalidRecordId, Outcome, OwnerState, Record, RecordId,
     ResultTypes, StepEntry, StepId, Token, TraceParent,
 };
-use crate::store::{Cursor, Entry, Release, Scan, State, StoreError, StoreErrorKind, Unreadable};
+use crate::store::{Entry, Release, State, StoreError, StoreErrorKind};
+
+/// Why a call has a journal and no steps.
+pub(super) const LOST: &str = "its journal is lost: the server evicted it, or somebody deleted it";
 
 /// A record as it was when it was inspected.
 ///
@@ -27,6 +30,11 @@ pub struct Inspection {
 }
 
 impl Inspection {
+    /// A record that was found, without its steps.
+    pub(super) const fn found(id: RecordId, entry: Entry) -> Self {
+        Self { id, entry, steps: Vec::new(), steps_unread: None, due_in: None }
+    }
+
     /// The record's id.
     #[must_use]
     pub fn id(&self) -> &RecordId {
@@ -98,7 +106,7 @@ impl Inspection {
     /// The [steps](crate::guide::calls_of_several_effects) that the call's journal knows, in the order in which they began, as
     /// far as their owners' clocks tell milliseconds apart: what each is called, its key, how far it has come, when that was written and how long it ran. What an
     /// interrupted run missed is in its [last error](Self::last_error). A [scan](Idempotency::scan) has none of them, unless
-    /// it is one for [what is in doubt](Scan::in_doubt), whose entries lack what the steps returned: inspect the record.
+    /// it is one for [what is in doubt](crate::store::Scan::in_doubt), whose entries lack what the steps returned: inspect the record.
     #[must_use]
     pub fn steps(&self) -> &[(StepId, StepEntry)] {
         &self.steps
@@ -218,6 +226,11 @@ impl Idempotency {
         self.authenticate(id, &entry.record)?;
         let steps = self.steps_of(id, &entry.record).await?;
         let steps_unread = match &steps {
+            Some(steps) if steps.is_empty() && entry.record.has_journal() => {
+                // A call that has ended meanwhile has none, either.
+                let now = self.admin_call(id, self.store().load(id)).await?;
+                now.is_some_and(|now| now.record == entry.record).then(|| LOST.to_owned())
+            }
             Some(_) => None,
             None => Some("the store keeps no journals".to_owned()),
         };
@@ -266,58 +279,6 @@ impl Idempotency {
         self.inspect(&seen.id).await
     }
 
-    /// Returns one page of the store's records, for example to a reconciliation job.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {
-    /// # use idempotent_core::{Idempotency, backends::MemoryStore, store::Scan};
-    /// # let engine = Idempotency::new(MemoryStore::new());
-    /// let page = engine.scan(&Scan::all()).await?;
-    /// for broken in &page.unreadable {
-    ///     eprintln!("{}: {}", broken.key, broken.reason);
-    ///     if let Some(id) = &broken.id {
-    ///         engine.purge(id).await?; // the next call with this key runs its body
-    ///     }
-    /// }
-    /// # Ok(()) }
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Store`] if the store fails.
-    pub async fn scan(&self, scan: &Scan) -> Result<InspectionPage, Error> {
-        let call = self.store().scan(scan);
-        let page = self.0.call(Transition::Admin, Duration::MAX, call).await;
-        let page = page.map_err(|error| {
-            Error::new(ErrorKind::Store, "scan").detail(error.to_string()).caused_by(error)
-        })?;
-        let wants =
-            |id: &RecordId| scan.hash_prefix.as_ref().is_none_or(|prefix| prefix.matches(id));
-        let (mut entries, mut unreadable) = (Vec::new(), page.unreadable);
-        unreadable.retain(|found| found.id.as_ref().is_none_or(wants));
-        for (id, entry) in page.entries.into_iter().filter(|(id, _)| wants(id)) {
-            match self.find_forgery(&id, &entry.record) {
-                None => {
-                    let (steps, steps_unread, due_in) = (Vec::new(), None, None);
-                    let found = Inspection { id, entry, steps, steps_unread, due_in };
-                    match scan.in_doubt {
-                        true => self.keep_in_doubt(found, &mut entries).await?,
-                        false => entries.push(found),
-                    }
-                }
-                Some(why) => {
-                    let key = id.to_string();
-                    unreadable.push(Unreadable::new(
-                        Some(id),
-                        key,
-                        format!("not authentic: {why}"),
-                    ));
-                }
-            }
-        }
-        Ok(InspectionPage { entries, unreadable, next: page.next })
-    }
-
     /// The steps of a call, the first first; `None` if the store keeps none.
     pub(super) async fn steps_of(
         &self,
@@ -356,17 +317,4 @@ impl Idempotency {
 /// When a step began, by its owner's clock.
 fn began(step: &StepEntry) -> SystemTime {
     step.written().checked_sub(step.took()).unwrap_or(step.written())
-}
-
-/// One page of a scan.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct InspectionPage {
-    /// The records.
-    pub entries: Vec<Inspection>,
-    /// What was found beside them and is not a readable record, or not an authentic one. Calls with such a
-    /// key are refused with [`ErrorKind::Incompatible`] or [`ErrorKind::NotAuthentic`] until it is [purged](Idempotency::purge).
-    pub unreadable: Vec<Unreadable>,
-    /// Where the next page starts; `None` on the last page.
-    pub next: Option<Cursor>,
 }

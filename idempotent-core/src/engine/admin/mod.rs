@@ -1,5 +1,5 @@
 //! The operator's side: inspecting, releasing and purging records (`inspect`, with `recorded_result` and `purge`), saying what a
-//! call turned out to be (`resolve`, by a `resolution`; `resolve_step` for one of its steps, `suspend` for one that is to go on, and `moved_on` is the error of all), and finding the calls of which nobody has said that (`in_doubt`) and counting them (`indeterminate`).
+//! call turned out to be (`resolve`, by a `resolution`; `resolve_step` for one of its steps, `suspend` for one that is to go on, and `moved_on` is the error of all), and finding the calls (`scan`) of which nobody has said that (`in_doubt`) and counting them (`indeterminate`).
 
 mod in_doubt;
 mod indeterminate;
@@ -10,8 +10,11 @@ mod recorded_result;
 mod resolution;
 mod resolve;
 mod resolve_step;
+mod scan;
 mod suspend;
 
-pub use self::inspect::{Inspection, InspectionPage};
+pub use self::inspect::Inspection;
 pub use self::recorded_result::RecordedResult;
 pub use self::resolution::Resolution;
+pub use self::scan::InspectionPage;
+pub(in crate::engine) use self::scan::PAGE_STEP_BYTES;

@@ -78,12 +78,15 @@ impl Idempotency {
     /// It acts only on what was [inspected](Self::inspect), on a call that nobody runs, and on a step that was
     /// [resolved](StepEntry::is_resolved): what a step itself has recorded is final. **What was done since stands**: a run
     /// that got the wrong result has gone on with it, and one that was told that the step did not happen may have run it.
-    /// An owner that was taken for dead and lives is fenced: it no longer records a step or completes the call by what it was
-    /// told, although what it has under way still happens. It may still settle a step that it began itself. A store whose
-    /// [journal](crate::store::Journal::fences_by_suspend) cannot fence it lets it complete the call. Once no step of the call is
-    /// in doubt, the call goes on, as with [`resolve_step`](Self::resolve_step). To a
-    /// [`Reconciler`](crate::engine::Reconciler) that asks about the call itself it is another one from then on: the time that
-    /// it has been in doubt, and the answers so far, count anew.
+    /// An owner that was taken for dead and lives is fenced: it no longer records a step or completes the call by what it
+    /// was told, although what it has under way still happens. It may still settle a step that it began itself. Fenced as
+    /// well is the owner of a call's first run, which was told nothing: its caller gets what its body returns, and the call
+    /// goes on with what was said, or stays indeterminate if it is itself in doubt. The new token is also how a correction
+    /// notices another one that a [scan](Self::scan), which has no results, cannot tell from what it found. A store whose
+    /// [journal](crate::store::Journal::fences_by_suspend) cannot fence it lets it complete the call. Once no step of the
+    /// call is in doubt, the call goes on, as with [`resolve_step`](Self::resolve_step). To a
+    /// [`Reconciler`](crate::engine::Reconciler) that asks about the call itself it is another one from then on: the time
+    /// that it has been in doubt, and the answers so far, count anew.
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), idempotent_core::Error> {

@@ -14,7 +14,7 @@ use super::known::{Call, Known};
 use super::reconciler::{Answer, Reconciler};
 use super::report::Reconciliation;
 use super::subject::Subject;
-use crate::engine::admin::{Inspection, Resolution};
+use crate::engine::admin::{Inspection, PAGE_STEP_BYTES, Resolution};
 use crate::engine::telemetry::Telemetry;
 use crate::error::{Error, ErrorKind};
 use crate::store::poll::jittered;
@@ -97,7 +97,7 @@ impl Reconciler {
                     }
                 }
             }
-            // At most one page more than the budget is in memory.
+            // At most one page more than the budget is in memory, and the budget is a page.
             report.over_budget += self.keep_within_budget(&mut due);
             match page.next {
                 Some(next) => scan = scan.after(next),
@@ -112,11 +112,22 @@ impl Reconciler {
         Ok(due)
     }
 
-    /// Those first that were asked about least often, and of these the oldest. Returns how many were dropped.
+    /// Those first that were asked about least often, and of these the oldest, as long as the steps of their calls fit into a
+    /// page. Returns how many were dropped.
     fn keep_within_budget(&self, due: &mut Vec<Due>) -> u64 {
         due.sort_by_key(|due| (due.call.asked, std::cmp::Reverse(due.in_doubt_for)));
-        let dropped = due.len().saturating_sub(self.asks_per_pass);
-        due.truncate(self.asks_per_pass);
+        let (mut held, mut bytes) = (HashSet::new(), 0);
+        let fit = due.iter().take(self.asks_per_pass).take_while(|due| {
+            let has_room = bytes < PAGE_STEP_BYTES;
+            let is_new = has_room && held.insert(*due.seen.id().hash());
+            if is_new {
+                bytes += due.seen.step_bytes();
+            }
+            has_room || held.contains(due.seen.id().hash())
+        });
+        let fit = fit.count();
+        let dropped = due.len() - fit;
+        due.truncate(fit);
         dropped as u64
     }
 

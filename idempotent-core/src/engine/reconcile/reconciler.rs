@@ -188,7 +188,7 @@ impl Reconciler {
         self
     }
 
-    /// About how many calls a pass asks, at least one. Default: 100.
+    /// About how many calls a pass asks, at least one: fewer, if the steps of so many take more than 16 MiB. Default: 100.
     pub const fn asks_per_pass(mut self, asks: usize) -> Self {
         self.asks_per_pass = if asks == 0 { 1 } else { asks };
         self

@@ -1,6 +1,7 @@
 //! A record without its journal, and a journal without its record: what a server leaves that evicts keys.
 
-use idempotent_core::store::{Store, StoreErrorKind};
+use idempotent_core::engine::Resolution;
+use idempotent_core::store::{Scan, Store, StoreErrorKind};
 use idempotent_core::{ErrorKind, Idempotency};
 use idempotent_servers::{Flavor, Server, require};
 use idempotent_tests::Runs;
@@ -43,6 +44,18 @@ async fn a_journal_that_was_evicted_alone_is_an_error_and_no_run() {
         assert!(refused.to_string().contains("gone without its record"), "{refused}");
     }
     assert_eq!(runs.count(), 1);
+    // Nobody knows what it did, until somebody says so.
+    let found = engine.scan(&Scan::in_doubt()).await.unwrap().entries.remove(0);
+    assert!(found.is_in_doubt());
+    let seen = engine.inspect(found.id()).await.unwrap().unwrap();
+    for seen in [&found, &seen] {
+        assert_eq!((seen.steps().len(), seen.is_in_doubt()), (0, true));
+        assert!(seen.steps_unread().unwrap().contains("its journal is lost"));
+    }
+    engine.resolve(&seen, Resolution::completed(1_usize)).await.unwrap();
+    assert_eq!(call(&engine, "7", || step("charge", &runs)).await.unwrap(), 1);
+    assert_eq!(runs.count(), 1);
+    assert!(engine.scan(&Scan::in_doubt()).await.unwrap().entries.is_empty());
 }
 
 #[tokio::test]

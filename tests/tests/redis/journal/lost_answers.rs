@@ -1,15 +1,18 @@
 //! Requests about journals whose answers are lost, or which are lost themselves: each is sent again, and changes nothing
 //! twice.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use idempotent_core::backends::RedisStore;
+use idempotent_core::model::StepId;
 use idempotent_core::store::{
-    Journal as _, ResumeOutcome, State, Store, WriteStep, WriteStepOutcome,
+    Journal as _, ResumeOutcome, State, Store, StoreErrorKind, WriteStep, WriteStepOutcome,
 };
 use idempotent_servers::{Flavor, Server, TcpProxy, require};
+use idempotent_tests::Attempt;
 
-use super::run::{BEGUN, Behind, RECORDED, Run, entry};
+use super::run::{BEGUN, Behind, RECORDED, RETENTION, Run, entry};
+use crate::fake_server::FakeServer;
 
 #[derive(Clone, Copy, Debug)]
 enum Lost {
@@ -134,14 +137,50 @@ async fn a_server_that_forgot_its_scripts_keeps_journals_all_the_same() {
 async fn a_step_on_a_server_that_has_stalled_ends_in_the_stores_own_time() {
     require!(Server::Redis);
     let at = Behind::new(Flavor::Redis).await;
-    let store = RedisStore::builder(at.proxy.redis_url());
-    let store = store.response_timeout(Duration::from_millis(200)).connect().await.unwrap();
+    let store = impatient(at.proxy.redis_url()).await;
     let run = Run::with_a_step(&store).await;
     let (ship, recorded) = (run.step("ship"), entry(RECORDED, 2));
     let request = WriteStep::new(&run.attempt.id, &run.record, &ship, &recorded);
     at.proxy.stall();
     for request in [request, request.marked()] {
-        let ended = tokio::time::timeout(Duration::from_secs(10), store.write_step(&request)).await;
-        ended.expect("it ends by itself").unwrap_err();
+        let begin = Instant::now();
+        store.write_step(&request).await.unwrap_err();
+        assert!(begin.elapsed() < 2 * TIMEOUT + SLACK, "{:?}", begin.elapsed());
     }
+}
+
+/// Each of its commands is answered in time, and all of them together would not be: the server knows no script, and says of
+/// the first that another must decide.
+#[tokio::test]
+async fn a_step_of_many_slow_commands_ends_within_what_the_store_promises() {
+    let server = FakeServer::start(|command| {
+        if let "EVAL" | "EVALSHA" = command[0].as_str() {
+            std::thread::sleep(TIMEOUT * 2 / 3);
+        }
+        match command[0].as_str() {
+            "INFO" => FakeServer::bulk("redis_version:7.0.15\r\nmaxmemory_policy:noeviction\r\n"),
+            "EVALSHA" => "-NOSCRIPT No matching script.\r\n".to_owned(),
+            "EVAL" => ":4\r\n".to_owned(),
+            _ => "+OK\r\n".to_owned(),
+        }
+    })
+    .await;
+    let store = impatient(server.url()).await;
+    assert_eq!(store.journal().unwrap().response_timeout(), Some(2 * TIMEOUT));
+    let (attempt, recorded) = (Attempt::new(), entry(RECORDED, 1));
+    let reservation = attempt.request().record().clone();
+    let record = reservation.with_journal(reservation.token(), RETENTION);
+    let step = StepId::of_call(&attempt.id).step("ship", None);
+    let request = WriteStep::new(&attempt.id, &record, &step, &recorded).marked();
+    let error = store.write_step(&request).await.unwrap_err();
+    assert_eq!(error.kind(), StoreErrorKind::Timeout, "{error:?}");
+}
+
+const TIMEOUT: Duration = Duration::from_millis(300);
+
+/// On a loaded machine.
+const SLACK: Duration = Duration::from_secs(2);
+
+async fn impatient(url: String) -> RedisStore {
+    RedisStore::builder(url).response_timeout(TIMEOUT).connect().await.unwrap()
 }

@@ -2,7 +2,7 @@
 -- Some of the records, by id. $1 after which id, $2 how many to look at, $3 how many to give at most,
 -- $4 only those of this operation (null: of any), and whether to give those that are $5 reserved,
 -- $6 lapsed, $7 indeterminate, $8 completed. $9 whether to leave out suspended calls without a step in doubt; an entry
--- that this version cannot read is one.
+-- that this version cannot read is one, and a journal that is lost.
 -- Answers the records with their ids and operations, as load.sql does; after them the last id that was
 -- looked at with two nulls, if there may be more.
 WITH looked AS MATERIALIZED (
@@ -28,7 +28,7 @@ WITH looked AS MATERIALIZED (
                 get_byte(s.entry, 1) = 0 OR get_byte(s.entry, 0) <> 1 OR get_byte(s.entry, 2) > 15
                 OR get_byte(s.entry, 1) > 6 AND get_byte(s.entry, 1) <> 128
             )
-        ))
+        ) OR NOT EXISTS (SELECT FROM "idempotent"."records_steps" AS s WHERE s.journal = looked.journal))
     ORDER BY id
     LIMIT $3
 )
