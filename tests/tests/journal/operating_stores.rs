@@ -9,11 +9,16 @@ use idempotent_core::store::{Due, State};
 use idempotent_core::{Error, Guarantee, Idempotency, Operation, Store};
 use idempotent_servers::{Postgres, Redis, Server, require};
 use tempfile::TempDir;
+use tokio::sync::Semaphore;
 
-/// A step that begins and never ends.
-async fn pay(name: &'static str) -> Result<u32, Error> {
+/// A step that never ends. It adds a permit once it has begun.
+async fn pay(name: &'static str, begun: &Semaphore) -> Result<u32, Error> {
     let step = Operation::new(name).guarantee(Guarantee::AtMostOnce).step();
-    step.returning::<Result<u32, Error>>().run(std::future::pending).await
+    let never = step.returning::<Result<u32, Error>>().run(|| {
+        begun.add_permits(1);
+        std::future::pending()
+    });
+    never.await
 }
 
 async fn inspect(engine: &Idempotency, id: &RecordId) -> Option<Inspection> {
@@ -37,14 +42,16 @@ async fn until(
 async fn died_in_two_steps(engine: &Idempotency, key: &str) -> Inspection {
     let call = Operation::new("checkout").lease(Duration::from_secs(1)).key(key).engine(engine);
     let call = call.resume(&"an order").returning::<Result<u32, Error>>();
+    // What has been written is not enough: a run that is dropped before it is told takes a step back.
+    let begun = Semaphore::new(0);
     let run = call.run(|| async {
-        let (one, other) = tokio::join!(pay("charge"), pay("refund"));
+        let (one, other) = tokio::join!(pay("charge", &begun), pay("refund", &begun));
         Ok(one? + other?)
     });
     let id = engine.record_id("checkout", None, key).unwrap();
     tokio::select! {
         ended = run => panic!("its steps never end: {ended:?}"),
-        _ = until(engine, &id, |seen| seen.steps().len() == 2) => {}
+        both = begun.acquire_many(2) => drop(both),
     }
     until(engine, &id, is_due).await
 }
