@@ -6,7 +6,7 @@
     benchmarks/charts/charts.py read redis < FILE   writes results/redis.csv from a benchmark's output
     benchmarks/charts/charts.py table redis         prints results/redis.csv as a Markdown table
 
-The benchmarks are `memory` (cargo bench, `--bench embedded`), `redis`, `postgres`, `steps` and `http`.
+The benchmarks are `memory` (cargo bench, `--bench embedded`), `redis`, `postgres`, `steps`, `http` and `revisions`.
 Needs Python 3.9 or newer and nothing else.
 """
 
@@ -186,6 +186,52 @@ def steps():
     )
 
 
+def revisions():
+    rows = load("revisions")
+    names = [
+        (f"{case}, {label}, fsync {fsync}", {"case": case, "tasks": tasks}, f"fsync {fsync}")
+        for case in ["execute", "replay"]
+        for fsync in ["on", "off"]
+        for tasks, label in [("256", "256 tasks"), ("64", "64 tasks"), ("1", "one task")]
+    ]
+    made = []
+    for label, wanted, fsync in names:
+        bars = [
+            ratio_bar(series, row)
+            for version, series in [("15", "one"), ("18", "many")]
+            if (row := pick(rows, OURS, setup=f"PostgreSQL {version}, {fsync}", **wanted))
+        ]
+        if bars:
+            made.append(chart.Group(label, bars))
+    return chart.Chart(
+        title="Calls a second on PostgreSQL, beside revision 637d960",
+        subtitle="Times that revision's rate, higher is better",
+        series={"one": "PostgreSQL 15", "many": "PostgreSQL 18"},
+        groups=made,
+        note=note(rows, "results of 177 bytes, ten connections a side, in turns"),
+        reference=(1.0, "637d960, each write alone"),
+    )
+
+
+def peers():
+    rows = load("revisions")
+    names = [
+        (f"{case}, {setup}, {label}", {"setup": setup, "case": case, "tasks": tasks})
+        for setup in ["memory", "Redis 7.0"]
+        for case in ["replay", "execute"]
+        for tasks, label in [("1", "one task"), ("64", "64 tasks")]
+    ]
+    sides = [(PEER, "peer"), ("cached 4.1", "plain")]
+    return chart.Chart(
+        title="A call of other crates, beside one of idempotent-core",
+        subtitle="Times as long, higher is slower",
+        series={"peer": "idempotent 2.0", "plain": "cached 4.1, which reserves nothing on Redis"},
+        groups=list(groups(ratio_bar, names, sides, rows)),
+        note=note(rows, "results of 177 bytes, keys of 32, in turns"),
+        reference=(1.0, "idempotent-core"),
+    )
+
+
 def http():
     rows = load("http")
     names = [(case, {"case": case}) for case in ["without a key", "replay", "first run"]]
@@ -217,6 +263,8 @@ def charts():
         "memory": memory(),
         "postgres": postgres(),
         "steps": steps(),
+        "revisions": revisions(),
+        "peers": peers(),
         "http": http(),
     }
 

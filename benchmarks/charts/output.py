@@ -132,4 +132,43 @@ def steps(text):
     return rows
 
 
-READERS = {"memory": memory, "redis": server, "postgres": server, "http": http, "steps": steps}
+def revisions(text):
+    """Turns beside an older revision. A ratio is to that revision: of the rate, of the 99th percentile, of what a call
+    takes of the server; and beside other crates how many times as long as a call of this revision they take."""
+    header = re.compile(r"(Distribution|V18), (fsync \w+)|In memory|Redis")
+    plan = re.compile(r"(Execute|Replay), (\d+|one) tasks?( while (\d+) execute|: of the server, a call)?")
+    ratio = r"([\d.]+) x \([\d.]+ to [\d.]+\)"
+    rate = re.compile(rf"  (\S.*?) +(\d+)   {ratio} +{ratio}")
+    slowest = re.compile(r"  (\S.*?) +[\d.]+ ms, p99 +([\d.]+) ms of \d+ calls, ([\d.]+) x")
+    taken = re.compile(r"  (\S.*?) +(\d+) bytes of log, +([\d.]+) µs, +([\d.]+) transactions")
+    names = {"older revision": "637d960", "this revision": "idempotent-core"}
+    rows, setup, case, tasks, older = [], "", "", "", {}
+    for line in text.splitlines():
+        if match := header.fullmatch(line):
+            setup = f"{SERVERS[match[1]]}, {match[2]}" if match[1] else {"Redis": "Redis 7.0"}.get(line, "memory")
+        elif match := plan.fullmatch(line):
+            case, tasks, older = match[1].lower(), match[2].replace("one", "1"), {}
+            if match[4]:
+                case = f"p99 of {case} while {match[4]} execute"
+        elif match := slowest.match(line) or taken.match(line) or rate.match(line):
+            side = names.get(match[1], match[1])
+            row = {"setup": setup, "case": case, "records": "", "tasks": tasks, "side": side}
+            if match.re is slowest:
+                rows.append({**row, "microseconds": three_digits(float(match[2]) * 1000), "ratio": match[3]})
+            elif match.re is rate:
+                beside_postgres = setup.startswith("PostgreSQL")
+                time = 1e6 / float(match[2]) if beside_postgres else float(match[2]) / 1000
+                rows.append({**row, "microseconds": three_digits(time), "ratio": match[3]})
+            else:
+                for what, value in zip(["log", "server"], match.groups()[1:]):  # the statements are rough
+                    first = older.setdefault(what, float(value))
+                    if first:
+                        own = {"case": f"{case}: {what}", "ratio": f"{float(value) / first:.2f}"}
+                        rows.append({**row, **own, "microseconds": value if what == "server" else ""})
+    return rows
+
+
+READERS = {
+    "memory": memory, "redis": server, "postgres": server, "http": http, "steps": steps,
+    "revisions": revisions,
+}

@@ -8,13 +8,17 @@ pub(crate) enum Part {
     Volatile,
     Latency,
     Cost,
+    Memory,
+    Redis,
 }
 
-const PARTS: [(&str, Part); 4] = [
+const PARTS: [(&str, Part); 6] = [
     ("durable", Part::Durable),
     ("volatile", Part::Volatile),
     ("latency", Part::Latency),
     ("cost", Part::Cost),
+    ("memory", Part::Memory),
+    ("redis", Part::Redis),
 ];
 
 #[derive(Default)]
@@ -45,10 +49,14 @@ impl Arguments {
         }
     }
 
-    /// Those on a server with this `fsync`; all of them when none is named.
-    pub(crate) fn parts(&self, fsync: bool) -> Vec<Part> {
-        let all = PARTS.map(|(_, part)| part);
-        let parts = if self.parts.is_empty() { &all[..] } else { &self.parts };
-        parts.iter().copied().filter(|part| (*part != Part::Volatile) == fsync).collect()
+    pub(crate) fn has(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+
+    /// Those on PostgreSQL with this `fsync`.
+    pub(crate) fn on_postgres(&self, fsync: bool) -> Vec<Part> {
+        let durable = [Part::Durable, Part::Latency, Part::Cost];
+        let parts = if fsync { &durable[..] } else { &[Part::Volatile] };
+        parts.iter().copied().filter(|part| self.has(*part)).collect()
     }
 }

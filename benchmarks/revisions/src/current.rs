@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use idempotent_core::backends::PostgresStore;
+use idempotent_core::backends::{MemoryStore, PostgresStore, RedisStore};
 use idempotent_core::{Idempotency, Operation};
 
 use crate::receipt::{Receipt, receipt};
@@ -14,7 +14,15 @@ const CHARGE: Operation = Operation::new("shop::charge");
 pub(crate) struct Current(Idempotency);
 
 impl Current {
-    pub(crate) async fn connect(url: &str) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn in_memory() -> Self {
+        Self(Idempotency::new(MemoryStore::new()))
+    }
+
+    pub(crate) async fn on_redis(url: &str) -> Result<Self, Box<dyn Error>> {
+        Ok(Self(Idempotency::new(RedisStore::connect(url).await?)))
+    }
+
+    pub(crate) async fn on_postgres(url: &str) -> Result<Self, Box<dyn Error>> {
         let builder = PostgresStore::builder(url).response_timeout(Duration::from_secs(10));
         let store = builder.connect().await?;
         Ok(Self(Idempotency::new(store)))

@@ -16,7 +16,7 @@ const TURN: Duration = Duration::from_secs(4);
 /// Keys that are executed beforehand, and replayed.
 const REPLAYED: u64 = 64;
 
-/// Prints the median and the 99th percentile of each side.
+/// Prints the median and the 99th percentile of each side, and how often the latter has the older revision's.
 pub(crate) async fn measure(sides: &Sides) {
     for (what, others) in [(What::Execute, 256), (What::Replay, 200)] {
         println!("{what:?}, one task while {others} execute");
@@ -27,14 +27,17 @@ pub(crate) async fn measure(sides: &Sides) {
                 times[which].extend(turn(&sides.0[which], what, others).await);
             }
         }
-        for (side, own) in sides.0.iter().zip(&mut times) {
+        let slow = times.each_mut().map(|own| {
             own.sort_by(f64::total_cmp);
-            let slow = own[own.len() * 99 / 100];
-            let half = median(own.clone());
+            own[own.len() * 99 / 100]
+        });
+        for ((side, own), p99) in sides.0.iter().zip(&times).zip(slow) {
             println!(
-                "  {:20} {half:>7.1} ms, p99 {slow:>7.1} ms of {} calls",
+                "  {:20} {:>7.1} ms, p99 {p99:>7.1} ms of {} calls, {:.2} x",
                 side.name(),
-                own.len()
+                median(own.clone()),
+                own.len(),
+                p99 / slow[0]
             );
         }
     }

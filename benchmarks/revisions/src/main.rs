@@ -1,12 +1,16 @@
-//! What calls on PostgreSQL cost, beside an older revision of the same crate and the plain statements.
+//! What calls cost, beside an older revision of the same crate, the plain statements and other crates.
 //!
 //! ```text
-//! benchmarks/revisions/run -- [15|18] [durable] [volatile] [latency] [cost]
+//! benchmarks/revisions/run -- [15|18] [durable] [volatile] [latency] [cost] [memory] [redis]
 //! ```
 //!
-//! `durable` is calls with `fsync` on, `volatile` with it off, `latency` the slowest of one task's calls while many others
-//! make theirs, `cost` what a call takes of the server: write-ahead log, processor time, transactions. All sides take
-//! turns within one run against one server, each in a database of its own and with ten connections.
+//! On PostgreSQL `durable` is calls with `fsync` on, `volatile` with it off, `latency` the slowest of one task's calls while
+//! many others make theirs, `cost` what a call takes of the server: write-ahead log, processor time, statements. All sides
+//! take turns within one run against one server, each in a database of its own and with ten connections. For one task set
+//! `TOKIO_WORKER_THREADS=1`: with more, chance decides whether a statement and its answer go from one thread to another.
+//!
+//! `memory` and `redis` are calls beside the crates `idempotent` and `cached`: one task on a runtime of one thread, 64 on one
+//! that has as many worker threads as there are cores.
 
 mod arguments;
 mod cost;
@@ -16,6 +20,7 @@ mod latency;
 #[path = "../../src/postgres/limit.rs"]
 mod limit;
 mod older;
+mod peers;
 #[path = "../../src/shared/receipt.rs"]
 mod receipt;
 #[allow(dead_code, reason = "this program compares in its own way")]
@@ -29,17 +34,29 @@ mod throughput;
 use std::error::Error;
 
 use idempotent_servers::Postgres;
+use tokio::runtime::Builder;
 
 use self::arguments::{Arguments, Part};
 use self::sides::Sides;
 use self::throughput::Pace;
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+fn main() -> Result<(), Box<dyn Error>> {
     let arguments = Arguments::read()?;
+    let one_thread = Builder::new_current_thread().enable_all().build()?;
+    let threads = Builder::new_multi_thread().enable_all().build()?;
+    if arguments.has(Part::Memory) {
+        peers::measure_in_memory(&one_thread, &threads)?;
+    }
+    if arguments.has(Part::Redis) {
+        peers::measure_on_redis(&one_thread, &threads)?;
+    }
+    threads.block_on(on_postgres(&arguments))
+}
+
+async fn on_postgres(arguments: &Arguments) -> Result<(), Box<dyn Error>> {
     for version in arguments.versions() {
         for fsync in [true, false] {
-            let parts = arguments.parts(fsync);
+            let parts = arguments.on_postgres(fsync);
             if parts.is_empty() {
                 continue;
             }
@@ -50,9 +67,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
             for part in parts {
                 match part {
                     Part::Durable => throughput::measure(&sides, &[256, 64, 1], Pace::Disk).await,
-                    Part::Volatile => throughput::measure(&sides, &[64, 1], Pace::Processor).await,
                     Part::Latency => latency::measure(&sides).await,
                     Part::Cost => cost::measure(&sides, &server).await?,
+                    _ => throughput::measure(&sides, &[64, 1], Pace::Processor).await,
                 }
             }
         }

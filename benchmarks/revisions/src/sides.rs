@@ -16,8 +16,8 @@ pub(crate) struct Sides(pub(crate) [Arc<dyn AnySide>; 3]);
 
 impl Sides {
     pub(crate) async fn connect(server: &Postgres) -> Result<Self, Box<dyn Error>> {
-        let older = Older::connect(&database::create(server, "older").await).await?;
-        let current = Current::connect(&database::create(server, "current").await).await?;
+        let older = Older::on_postgres(&database::create(server, "older").await).await?;
+        let current = Current::on_postgres(&database::create(server, "current").await).await?;
         let plain = limit::pool(&database::create(server, "plain").await).await?;
         Ok(Self([Arc::new(older), Arc::new(current), Arc::new(Limit::new(plain).await?)]))
     }

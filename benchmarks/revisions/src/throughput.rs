@@ -6,17 +6,15 @@ use crate::sides::Sides;
 
 const ROUNDS: usize = 9;
 
-/// Calls of one turn: about a second's.
+/// Calls of one turn: about a second's. A replay never waits for the disk.
 const fn calls(what: What, tasks: u64, pace: Pace) -> u64 {
-    let calls = match (pace, tasks) {
-        (Pace::Disk, 1) => 200,
-        (_, 1) => 2_000,
-        (Pace::Disk, tasks) => 16 * tasks,
-        (Pace::Processor, tasks) => 128 * tasks,
-    };
-    match what {
-        What::Execute => calls,
-        What::Replay => 4 * calls,
+    match (what, pace, tasks) {
+        (What::Replay, _, 1) => 8_000,
+        (What::Replay, ..) => 32_768,
+        (What::Execute, Pace::Disk, 1) => 200,
+        (What::Execute, Pace::Processor, 1) => 2_000,
+        (What::Execute, Pace::Disk, tasks) => 16 * tasks,
+        (What::Execute, Pace::Processor, tasks) => 128 * tasks,
     }
 }
 

@@ -20,6 +20,7 @@ const MIGRATIONS: &[(i32, &str)] = &[
     (7, include_str!("../../../migrations/postgres/0007_steps_in_doubt.sql")),
     (8, include_str!("../../../migrations/postgres/0008_steps_in_groups.sql")),
     (9, include_str!("../../../migrations/postgres/0009_fenced_by_suspending.sql")),
+    (10, include_str!("../../../migrations/postgres/0010_journals_end_afterwards.sql")),
 ];
 
 /// The lock that a process holds while it migrates. There is one for the whole database, since the stores of

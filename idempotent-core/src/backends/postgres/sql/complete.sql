@@ -6,7 +6,8 @@ UPDATE "idempotent"."records" AS r
 SET record = $3,
     expires_at = clock_timestamp() + $4 * interval '1 microsecond',
     lapses_at = NULL,
-    due_at = NULL
+    due_at = NULL,
+    journal = NULL
 WHERE {autocommit} AND r.id = $1 AND r.token = $2 AND r.expires_at IS NULL
     AND ($5 OR r.lapses_at + r.retention > clock_timestamp())
 RETURNING CASE WHEN r.awaited THEN pg_notify($6, 'd' || encode(r.id, 'hex')) IS NULL END
