@@ -38,6 +38,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "rustls")]
+mod attempt;
 mod certificates;
 mod closing;
 mod connector;

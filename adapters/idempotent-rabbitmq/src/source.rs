@@ -100,6 +100,10 @@ impl RabbitMqSource {
     /// it, and acknowledgements from before are dropped. The client does not say whether it is on. Once a
     /// connection is found that recovers, that is logged as an error, and the connection is closed and replaced.
     ///
+    /// lapin 4.12 leaves two tasks behind for each connection that is refused or reset before it is open, for as long as the
+    /// process lives. Those of [`new`](Self::new) are ended; of a function like this one they stay, unless it connects with a
+    /// runtime of its own.
+    ///
     /// ```no_run
     /// use idempotent_rabbitmq::RabbitMqSource;
     /// use idempotent_rabbitmq::lapin::{Connection, ConnectionProperties};

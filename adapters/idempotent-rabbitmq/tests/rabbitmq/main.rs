@@ -2,6 +2,7 @@
 //! queues, brokers and workers go away.
 #![allow(clippy::unwrap_used)]
 
+mod away;
 mod broker;
 mod chaos;
 mod chaos_broker;
