@@ -12,6 +12,8 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties, ErrorKind};
 use tokio::time::timeout;
 
+use crate::attempt::Attempt;
+
 /// How long a connection may take to be made.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 const ACCESS_REFUSED: u16 = 403;
@@ -61,6 +63,7 @@ impl Connector {
 
     /// A new connection.
     pub(crate) async fn connect(&self) -> Result<Connection, SourceError> {
+        let (attempt, runtime) = Attempt::new();
         let connecting: Connecting = match &self.kind {
             Kind::Function(connect) => {
                 self.check(None)?;
@@ -72,8 +75,6 @@ impl Connector {
                     SourceError::misconfigured(format!("the broker's URI cannot be read: {why}"))
                 })?;
                 self.check(Some(&uri.scheme))?;
-                let runtime = lapin::runtime::default_runtime();
-                let runtime = runtime.map_err(SourceError::unavailable)?;
                 let properties = ConnectionProperties::default();
                 let properties = properties.with_connection_name("idempotent-rabbitmq".into());
                 let tls = self.tls.clone();
@@ -81,7 +82,10 @@ impl Connector {
             }
         };
         match timeout(CONNECTED_WITHIN, connecting).await {
-            Ok(Ok(connection)) => Ok(connection),
+            Ok(Ok(connection)) => {
+                attempt.succeeded();
+                Ok(connection)
+            }
             Ok(Err(error)) => Err(refused(error)),
             Err(_) => Err(SourceError::unavailable("the broker did not answer in time")),
         }

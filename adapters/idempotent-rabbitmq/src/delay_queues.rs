@@ -10,13 +10,15 @@ use std::time::Duration;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
+
+use crate::look_up;
 
 /// The shortest delay, of which every other one is a multiple.
 const STEP: u64 = 250;
 /// How long a queue is left empty after it was declared. A broker that is killed sooner comes back with the queue and
 /// without what it has confirmed for it: RabbitMQ 3.10 does so for less than 4 seconds.
-pub(crate) const YOUNG: Duration = Duration::from_secs(4);
+const YOUNG: Duration = Duration::from_secs(4);
 /// A broker takes no delay that does not fit into 32 bits.
 const LONGEST: u64 = 30 * 86_400 * 1000;
 
@@ -24,32 +26,38 @@ const LONGEST: u64 = 30 * 86_400 * 1000;
 #[derive(Debug)]
 pub(crate) enum DelayQueues {
     /// Declared when they are first needed.
-    Declared { queue: ShortString, known: Mutex<HashMap<u64, Instant>> },
+    Declared(Declared),
     /// Queues that others have declared, by their delays.
     Existing(Vec<(Duration, ShortString)>),
 }
 
+/// What is known of queues that are declared when they are first needed.
+#[derive(Debug)]
+pub(crate) struct Declared {
+    queue: ShortString,
+    started_at: Instant,
+    known: Mutex<HashMap<u64, Known>>,
+    /// One at a time, so that declaring takes no more than one channel.
+    declaring: tokio::sync::Mutex<()>,
+}
+
+/// A queue with a delay.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    /// Not after a message to it could not be routed.
+    is_there: bool,
+    /// From when on it is used.
+    ready_at: Instant,
+}
+
 impl DelayQueues {
     pub(crate) fn declared(queue: ShortString) -> Self {
-        Self::Declared { queue, known: Mutex::default() }
+        let (known, declaring) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self::Declared(Declared { queue, started_at: Instant::now(), known, declaring })
     }
 
-    /// The queue for a delay of at least this long, or the one with the longest. One that this process has just declared is
-    /// waited for until what is in it survives the broker's death.
+    /// The queue for a delay of at least this long, or the one with the longest, and from when on it is used.
     pub(crate) async fn of(
-        &self,
-        connection: &Connection,
-        after: Duration,
-    ) -> lapin::Result<ShortString> {
-        let (name, is_ready_at) = self.declare(connection, after).await?;
-        if let Some(is_ready_at) = is_ready_at {
-            sleep_until(is_ready_at).await;
-        }
-        Ok(name)
-    }
-
-    /// Declares the queue if need be, and returns its name and from when on it is used.
-    pub(crate) async fn declare(
         &self,
         connection: &Connection,
         after: Duration,
@@ -60,32 +68,59 @@ impl DelayQueues {
                 let chosen = enough.or(queues.last());
                 Ok((chosen.map_or_else(|| "".into(), |(_, queue)| queue.clone()), None))
             }
-            Self::Declared { queue, known } => {
+            Self::Declared(declared) => {
                 let delay = rounded_up(after);
-                let name = name(queue, delay);
-                if let Some(is_ready_at) = locked(known).get(&delay) {
-                    return Ok((name, Some(*is_ready_at)));
-                }
-                // On a channel of its own, which a refusal closes.
-                let channel = connection.create_channel().await?;
-                declare(&channel, queue, &name, delay).await?;
-                // Another process may have declared it just before.
-                let is_ready_at = *locked(known).entry(delay).or_insert(Instant::now() + YOUNG);
-                Ok((name, Some(is_ready_at)))
+                let ready_at = declared.ready_at(connection, delay).await?;
+                Ok((name(&declared.queue, delay), Some(ready_at)))
             }
         }
     }
 
-    /// A message could not be routed: the queues may have been deleted.
-    pub(crate) fn forget(&self) {
-        if let Self::Declared { known, .. } = self {
-            locked(known).clear();
+    /// A message could not be routed to the queue for this delay: it may have been deleted.
+    pub(crate) fn forget(&self, after: Duration) {
+        if let Self::Declared(declared) = self {
+            let ready_at = Instant::now() + YOUNG;
+            declared.known().insert(rounded_up(after), Known { is_there: false, ready_at });
         }
     }
 }
 
-fn locked(known: &Mutex<HashMap<u64, Instant>>) -> MutexGuard<'_, HashMap<u64, Instant>> {
-    known.lock().unwrap_or_else(PoisonError::into_inner)
+impl Declared {
+    /// Declares the queue if need be, and returns from when on it is used.
+    ///
+    /// Nobody says how old a queue is that is there already. Another process may have declared it for the first time when it
+    /// started together with this one, or after a message could not be routed.
+    async fn ready_at(&self, connection: &Connection, delay: u64) -> lapin::Result<Instant> {
+        if let Some(ready_at) = self.found(delay) {
+            return Ok(ready_at);
+        }
+        let _declaring = self.declaring.lock().await;
+        if let Some(ready_at) = self.found(delay) {
+            return Ok(ready_at);
+        }
+        let name = name(&self.queue, delay);
+        let since = match look_up::queue(connection, &name).await {
+            Ok(()) => self.started_at,
+            Err(error) if look_up::is_missing(&error) => Instant::now(),
+            Err(error) => return Err(error),
+        };
+        // Also one that is there: with other arguments it is refused. On a channel of its own, which a refusal closes.
+        let channel = connection.create_channel().await?;
+        declare(&channel, &self.queue, &name, delay).await?;
+        let mut known = self.known();
+        let forgotten = known.get(&delay).map(|known| known.ready_at);
+        let ready_at = forgotten.unwrap_or(since).max(since + YOUNG);
+        known.insert(delay, Known { is_there: true, ready_at });
+        Ok(ready_at)
+    }
+
+    fn found(&self, delay: u64) -> Option<Instant> {
+        self.known().get(&delay).filter(|known| known.is_there).map(|known| known.ready_at)
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<u64, Known>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Replicated, and with deliveries to the messages' own queue that are confirmed: a classic queue forgets what is over

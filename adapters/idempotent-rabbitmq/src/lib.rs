@@ -38,14 +38,17 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "rustls")]
+mod attempt;
 mod certificates;
 mod closing;
 mod connector;
 mod copies;
 mod delay_queues;
+mod ending;
 mod header_names;
 mod line;
 mod link;
+mod look_up;
 mod publisher;
 mod queue;
 mod received;

@@ -26,7 +26,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) fn new(connection: Connection) -> Self {
-        // Whoever publishes may need a second channel, to declare a queue. Zero stands for no limit.
+        // Declaring a queue takes channels, too. Zero stands for no limit.
         let most = match connection.configuration().channel_max() {
             0 => MOST_CHANNELS,
             allowed => (allowed / 2).clamp(1, MOST_CHANNELS),

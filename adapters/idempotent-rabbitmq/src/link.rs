@@ -9,6 +9,7 @@ use lapin::{Channel, Connection};
 use tokio::time::Instant;
 
 use crate::closing::{close, is_recovering};
+use crate::ending::Ending;
 
 /// A channel for deliveries. It stays open while one of them is in hand.
 ///
@@ -22,16 +23,19 @@ pub(crate) struct Link {
     in_hand: AtomicUsize,
     /// The consumers that nobody has cancelled.
     consumers: Mutex<Vec<ShortString>>,
-    has_ended: AtomicBool,
+    /// Set when no more deliveries are received.
+    pub(crate) ending: Arc<Ending>,
+    is_abandoned: AtomicBool,
 }
 
 impl Link {
     pub(crate) async fn open(connection: Connection) -> lapin::Result<Self> {
         let channel = connection.create_channel().await?;
         let (opened_at, in_hand) = (Instant::now(), AtomicUsize::new(0));
-        let (consumers, has_ended) = (Mutex::default(), AtomicBool::new(false));
+        let (consumers, ending) = (Mutex::default(), Arc::default());
+        let is_abandoned = AtomicBool::new(false);
         let connection = Arc::new(connection);
-        Ok(Self { connection, channel, opened_at, in_hand, consumers, has_ended })
+        Ok(Self { connection, channel, opened_at, in_hand, consumers, ending, is_abandoned })
     }
 
     fn consumers(&self) -> MutexGuard<'_, Vec<ShortString>> {
@@ -74,19 +78,11 @@ impl Link {
         }
     }
 
-    /// No more deliveries are received.
-    pub(crate) fn end(&self) {
-        self.has_ended.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether no more deliveries are received.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.has_ended.load(Ordering::Relaxed)
-    }
-
     /// Lets go of the connection, which has failed or whose channel has: what is in hand was taken back.
     pub(crate) fn abandon(&self) {
-        close(Arc::clone(&self.connection));
+        if !self.is_abandoned.swap(true, Ordering::Relaxed) {
+            close(Arc::clone(&self.connection));
+        }
     }
 
     /// How many deliveries were handed out and are not settled.

@@ -1,6 +1,7 @@
 //! [`Publisher`]: publishes copies, and knows whether a queue has them.
 
 use std::fmt;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +11,10 @@ use idempotent_core::consumer::SourceError;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Confirmation};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::connector::Connector;
-use crate::delay_queues::{DelayQueues, YOUNG};
+use crate::delay_queues::DelayQueues;
 use crate::line::Line;
 
 /// Where a copy goes.
@@ -23,6 +24,15 @@ pub(crate) enum Target {
     Delay(Duration),
     /// To an exchange, by a routing key.
     Route(ShortString, ShortString),
+}
+
+/// A copy that is to be published.
+pub(crate) struct Outgoing {
+    pub(crate) target: Target,
+    pub(crate) payload: Bytes,
+    pub(crate) properties: BasicProperties,
+    /// How often the broker has said nothing of it: it is waited for twice as long after each.
+    pub(crate) silences: u32,
 }
 
 /// Why no queue has a copy, as far as is known.
@@ -36,6 +46,8 @@ pub(crate) enum PublishError {
     Refused,
     /// The broker says nothing of it. It may have it.
     Silent,
+    /// The source has stopped before the queue was old enough to keep it.
+    Young,
     Unavailable(SourceError),
     Broken(lapin::Error),
 }
@@ -43,6 +55,12 @@ pub(crate) enum PublishError {
 /// After how long of silence a copy is published again, on another connection. Quorum queues of a broker that had been killed were
 /// seen to leave copies unconfirmed for a minute, and a connection that is cut off does so until its heartbeats fail.
 const SILENT_AFTER: Duration = Duration::from_secs(20);
+/// So that a slow broker is not sent every copy twice.
+const LEAST_SILENCE: Duration = Duration::from_secs(5);
+/// How many silences make it longer.
+const MOST_DOUBLINGS: u32 = 6;
+/// How often is looked whether the broker blocks publishing.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
 
 /// Publishes copies on a connection of its own, which is made when it is first needed.
 pub(crate) struct Publisher {
@@ -55,26 +73,22 @@ pub(crate) struct Publisher {
 impl Publisher {
     /// For messages that come again after this deadline if nothing is known of them.
     pub(crate) fn new(connector: Connector, delays: DelayQueues, deadline: Duration) -> Self {
-        let silent_after = deadline.min(SILENT_AFTER) + YOUNG;
+        let silent_after = deadline.clamp(LEAST_SILENCE, SILENT_AFTER);
         Self { connector, silent_after, line: Mutex::default(), delays }
     }
 
-    /// Publishes, and returns once a queue has it.
+    /// Publishes, and returns once a queue has it. A queue that is too young is waited for until `stopping` ends.
     pub(crate) async fn publish(
         &self,
-        target: &Target,
-        payload: &Bytes,
-        properties: &BasicProperties,
+        copy: &Outgoing,
+        stopping: impl Future<Output = ()>,
     ) -> Result<(), PublishError> {
+        let mut stopping = pin!(stopping);
         let line = self.line().await?;
-        let _room = line.room().await;
-        if line.is_blocked() {
-            return Err(PublishError::Blocked);
-        }
-        let mut published = self.send_unless_silent(&line, target, payload, properties).await;
-        if let (Err(PublishError::Unroutable), Target::Delay(_)) = (&published, target) {
-            self.delays.forget();
-            published = self.send_unless_silent(&line, target, payload, properties).await;
+        let mut published = self.publish_on(&line, copy, stopping.as_mut()).await;
+        if let (Err(PublishError::Unroutable), Target::Delay(after)) = (&published, &copy.target) {
+            self.delays.forget(*after);
+            published = self.publish_on(&line, copy, stopping).await;
         }
         match published {
             Err(PublishError::Broken(_)) if !line.is_usable() => self.discard(&line).await,
@@ -84,47 +98,52 @@ impl Publisher {
         published
     }
 
-    /// Gives a copy up of which the broker says nothing, although it does not block publishing.
-    async fn send_unless_silent(
+    async fn publish_on(
         &self,
         line: &Line,
-        target: &Target,
-        payload: &Bytes,
-        properties: &BasicProperties,
+        copy: &Outgoing,
+        stopping: impl Future<Output = ()>,
     ) -> Result<(), PublishError> {
-        let mut sending = pin!(self.send(line, target, payload, properties));
-        loop {
-            match timeout(self.silent_after, sending.as_mut()).await {
-                Ok(sent) => return sent,
-                // It confirms once it reads again.
-                Err(_) if line.is_blocked() => {}
-                Err(_) => return Err(PublishError::Silent),
-            }
+        if line.is_blocked() {
+            return Err(PublishError::Blocked);
         }
-    }
-
-    async fn send(
-        &self,
-        line: &Line,
-        target: &Target,
-        payload: &Bytes,
-        properties: &BasicProperties,
-    ) -> Result<(), PublishError> {
-        let (exchange, routing_key) = match target {
+        let (exchange, routing_key) = match &copy.target {
             Target::Route(exchange, routing_key) => (exchange.clone(), routing_key.clone()),
             Target::Delay(after) => {
-                let queue = self.delays.of(line.connection(), *after).await;
-                ("".into(), queue.map_err(PublishError::Broken)?)
+                let queue = unless_silent(
+                    line,
+                    self.patience(copy),
+                    self.delays.of(line.connection(), *after),
+                );
+                let (queue, ready_at) = queue.await?;
+                // The copies for other queues do not wait for this one: it takes no room yet.
+                let ready_at = ready_at.filter(|ready_at| *ready_at > Instant::now());
+                if let Some(ready_at) = ready_at
+                    && timeout_at(ready_at, stopping).await.is_ok()
+                {
+                    return Err(PublishError::Young);
+                }
+                ("".into(), queue)
             }
         };
-        let confirmed = line.publish(exchange, routing_key, payload, properties.clone()).await;
-        match confirmed.map_err(PublishError::Broken)? {
+        let _room = line.room().await;
+        if line.is_blocked() {
+            return Err(PublishError::Blocked);
+        }
+        let publishing =
+            line.publish(exchange, routing_key, &copy.payload, copy.properties.clone());
+        match unless_silent(line, self.patience(copy), publishing).await? {
             Confirmation::Ack(None) => Ok(()),
             Confirmation::Ack(Some(_)) | Confirmation::Nack(Some(_)) => {
                 Err(PublishError::Unroutable)
             }
             Confirmation::Nack(None) | Confirmation::NotRequested => Err(PublishError::Refused),
         }
+    }
+
+    /// How long the broker may say nothing of a copy.
+    fn patience(&self, copy: &Outgoing) -> Duration {
+        self.silent_after * (1 << copy.silences.min(MOST_DOUBLINGS))
     }
 
     async fn line(&self) -> Result<Arc<Line>, PublishError> {
@@ -145,6 +164,25 @@ impl Publisher {
     }
 }
 
+/// Gives up what the broker says nothing of for this long, not counting the time in which it blocks publishing: it answers
+/// once it reads again.
+async fn unless_silent<T>(
+    line: &Line,
+    patience: Duration,
+    asking: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, PublishError> {
+    let mut asking = pin!(asking);
+    let mut silent_since = Instant::now();
+    loop {
+        match timeout(LOOKED_EVERY.min(patience), asking.as_mut()).await {
+            Ok(answered) => return answered.map_err(PublishError::Broken),
+            Err(_) if line.is_blocked() => silent_since = Instant::now(),
+            Err(_) if silent_since.elapsed() >= patience => return Err(PublishError::Silent),
+            Err(_) => {}
+        }
+    }
+}
+
 impl fmt::Display for PublishError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -158,6 +196,7 @@ impl fmt::Display for PublishError {
                 "the queue of the copy refuses it: it is full, or has lost its majority",
             ),
             Self::Silent => f.write_str("the broker does not confirm the copy"),
+            Self::Young => f.write_str("the queue of the copy has just been declared"),
             Self::Unavailable(error) => write!(f, "{error}"),
             Self::Broken(error) => write!(f, "{error}"),
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32};
 use std::time::Duration;
 
 use idempotent_core::async_trait;
@@ -99,6 +99,10 @@ impl RabbitMqSource {
     /// Leave the client's automatic recovery off in it, as it is by default: what was in hand has another delivery after
     /// it, and acknowledgements from before are dropped. The client does not say whether it is on. Once a
     /// connection is found that recovers, that is logged as an error, and the connection is closed and replaced.
+    ///
+    /// lapin 4.12 leaves two tasks behind for each connection that is refused or reset before it is open, for as long as the
+    /// process lives. Those of [`new`](Self::new) are ended; of a function like this one they stay, unless it connects with a
+    /// runtime of its own.
     ///
     /// ```no_run
     /// use idempotent_rabbitmq::RabbitMqSource;
@@ -249,6 +253,7 @@ impl Started {
             original: Original { properties: received.properties, exchange, routing_key },
             acker: received.acker,
             copy: Mutex::new(Copy::None),
+            silences: AtomicU32::new(0),
             is_told: AtomicBool::new(false),
         }));
         Delivery::new(read, settle).with_deadline(settings.deadline)
@@ -292,8 +297,12 @@ impl Source for RabbitMqSource {
         let connection = self.connector.connect().await?;
         find_queue(&connection, settings).await?;
         find_others(&connection, settings).await?;
-        let found = delays.declare(&connection, settings.deadline).await;
-        found.map_err(|error| refused("a delay queue", error))?;
+        // Those that are needed when a source stops: of what was in hand, for as long as a lease is by default, and of what was
+        // dropped.
+        for after in [settings.deadline, settings.deadline / 2] {
+            let found = delays.of(&connection, after).await;
+            found.map_err(|error| refused("a delay queue", error))?;
+        }
         let link = Link::open(connection).await.map_err(SourceError::unavailable)?;
         let concurrency = needs.concurrency.clamp(1, usize::from(u16::MAX));
         let subscription = Subscription::new(Arc::new(link), settings.queue.clone(), concurrency);

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use idempotent_core::consumer::{Needs, SourceError};
-use lapin::options::{ExchangeDeclareOptions, QueueDeclareOptions};
-use lapin::types::{FieldTable, ShortString};
-use lapin::{Connection, ErrorKind, ExchangeKind};
+use lapin::options::QueueDeclareOptions;
+use lapin::types::ShortString;
+use lapin::{Connection, ErrorKind};
 
+use crate::look_up;
 use crate::queue::Queue;
 use crate::settings::{DeadLetters, Settings};
 
-const NOT_FOUND: u16 = 404;
 const FEWEST_DELIVERIES: u32 = 20;
 
 /// What can be said before the broker is asked.
@@ -74,10 +74,10 @@ pub(crate) async fn find_queue(
     let name = &settings.queue;
     let found = match &settings.declared {
         Some(queue) => declare(connection, name, queue).await,
-        None => look_up(connection, name).await,
+        None => look_up::queue(connection, name).await,
     };
-    found.map_err(|error| match (&settings.declared, code(&error)) {
-        (None, Some(NOT_FOUND)) => SourceError::gone(format!(
+    found.map_err(|error| match (&settings.declared, look_up::is_missing(&error)) {
+        (None, true) => SourceError::gone(format!(
             "there is no queue `{name}`: create it first, or let the source `declare` it"
         )),
         _ => refused(&format!("the queue `{name}`"), error),
@@ -92,33 +92,19 @@ pub(crate) async fn find_others(
     let (what, found) = match &settings.dead_letters {
         DeadLetters::Unset => return Ok(()),
         DeadLetters::Queue(name) => {
-            (format!("the queue of dead letters, `{name}`"), look_up(connection, name).await)
+            (format!("the queue of dead letters, `{name}`"), look_up::queue(connection, name).await)
         }
         DeadLetters::Exchange(name, _) => {
-            let found = look_up_exchange(connection, name).await;
+            let found = look_up::exchange(connection, name).await;
             (format!("the exchange of dead letters, `{name}`"), found)
         }
     };
     found.map_err(|error| refused(&what, error))?;
     for (_, name) in settings.delay_queues.iter().flatten() {
-        let found = look_up(connection, name).await;
+        let found = look_up::queue(connection, name).await;
         found.map_err(|error| refused(&format!("the delay queue `{name}`"), error))?;
     }
     Ok(())
-}
-
-/// Each on a channel of its own, which a refusal closes.
-async fn look_up(connection: &Connection, name: &ShortString) -> lapin::Result<()> {
-    let channel = connection.create_channel().await?;
-    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    channel.queue_declare(name.clone(), options, FieldTable::default()).await.map(drop)
-}
-
-async fn look_up_exchange(connection: &Connection, name: &ShortString) -> lapin::Result<()> {
-    let channel = connection.create_channel().await?;
-    let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-    let kind = ExchangeKind::Direct;
-    channel.exchange_declare(name.clone(), kind, options, FieldTable::default()).await
 }
 
 async fn declare(connection: &Connection, name: &ShortString, queue: &Queue) -> lapin::Result<()> {
@@ -134,12 +120,5 @@ pub(crate) fn refused(what: &str, error: lapin::Error) -> SourceError {
             SourceError::misconfigured(format!("{what} cannot be used: {why}"))
         }
         _ => SourceError::unavailable(error),
-    }
-}
-
-fn code(error: &lapin::Error) -> Option<u16> {
-    match error.kind() {
-        ErrorKind::ProtocolError(why) => Some(why.get_id()),
-        _ => None,
     }
 }

@@ -143,7 +143,7 @@ impl Subscription {
     }
 
     async fn give_back(&mut self) {
-        self.link.end();
+        self.link.ending.end();
         if self.link.is_recovering() {
             // It would come back with its consumers, which cannot be cancelled now: each message that is given back would be delivered
             // to them again. What was in hand was taken back.

@@ -1,7 +1,7 @@
 //! [`RabbitMqDelivery`]: translates verdicts into the broker's verbs.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use idempotent_core::async_trait;
@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::copies::{Original, Parking};
 use crate::link::Link;
-use crate::publisher::{PublishError, Publisher, Target};
+use crate::publisher::{Outgoing, PublishError, Publisher, Target};
 
 /// How long a verdict waits for its copy to be confirmed. One that takes longer is waited for again, and not published twice until
 /// the publisher gives it up.
@@ -44,6 +44,8 @@ pub(crate) struct InHand {
     pub(crate) original: Original,
     pub(crate) acker: Acker,
     pub(crate) copy: Mutex<Copy>,
+    /// How often the broker has said nothing of a copy.
+    pub(crate) silences: AtomicU32,
     pub(crate) is_told: AtomicBool,
 }
 
@@ -96,11 +98,14 @@ impl InHand {
             None => self.original.delayed(&self.read),
             Some(why) => self.original.parked(why),
         };
-        let (shared, payload) = (Arc::clone(&self.shared), self.read.payload().clone());
-        tokio::spawn(async move { shared.publisher.publish(&target, &payload, &properties).await })
+        let (shared, ending) = (Arc::clone(&self.shared), Arc::clone(&self.link.ending));
+        let silences = self.silences.load(Ordering::Relaxed);
+        let copy = Outgoing { target, payload: self.read.payload().clone(), properties, silences };
+        tokio::spawn(async move { shared.publisher.publish(&copy, ending.ended()).await })
     }
 
-    /// Waits until a queue has the copy. One that is under way already is not started again.
+    /// Waits until a queue has the copy, or gives the message back at once where the source has stopped before the queue would
+    /// keep it. One that is under way already is not started again.
     async fn copied(
         &self,
         is_under_way: impl Fn(&Copy) -> bool,
@@ -127,7 +132,14 @@ impl InHand {
                 *copy = Copy::Confirmed;
                 Ok(())
             }
-            Ok(Err(error)) => Err(SettleError::new(error)),
+            // Another consumer has it at once, and delays it if need be.
+            Ok(Err(PublishError::Young)) => self.tell(false).await,
+            Ok(Err(error)) => {
+                if matches!(error, PublishError::Silent) {
+                    self.silences.fetch_add(1, Ordering::Relaxed);
+                }
+                Err(SettleError::new(error))
+            }
             Err(error) => Err(SettleError::new(error)),
         }
     }
@@ -178,7 +190,7 @@ impl InHand {
             if error.is_taken_back() {
                 return;
             }
-            if self.link.has_ended() {
+            if self.link.ending.has_ended() {
                 let _ = self.tell(false).await;
                 return;
             }

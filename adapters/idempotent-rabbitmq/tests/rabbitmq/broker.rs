@@ -158,6 +158,19 @@ impl Brokered {
         tokio::time::timeout(secs(60), waiting).await.expect("they are parked")
     }
 
+    /// Waits until there is a queue with this name.
+    pub(crate) async fn until_there(&self, name: &str) {
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        // A refusal closes the channel.
+        loop {
+            let channel = self.connection.create_channel().await.unwrap();
+            let found = channel.queue_declare(name.into(), options, FieldTable::default()).await;
+            if found.is_ok() {
+                return;
+            }
+        }
+    }
+
     /// How many messages wait to be delivered.
     pub(crate) async fn ready(&self) -> u32 {
         self.declared().await.message_count()

@@ -2,12 +2,15 @@
 //! queues, brokers and workers go away.
 #![allow(clippy::unwrap_used)]
 
+mod away;
 mod broker;
 mod chaos;
 mod chaos_broker;
 mod contract;
 mod counting;
+mod delays;
 mod effects;
+mod frozen;
 mod outages;
 mod parking;
 mod recovery;
