@@ -129,6 +129,30 @@ async fn every_other_step_is_one_statement() {
     }
 }
 
+/// A trigger that runs before a change makes the server lock the row first, even where it then does nothing.
+#[tokio::test]
+async fn a_step_that_is_alone_writes_no_row_lock_to_the_log() {
+    require!(Server::Postgres);
+    let server = Postgres::start().await;
+    let store = migrated(patient(&server)).await;
+    server.sql("CREATE EXTENSION pg_walinspect").await;
+    let begin = server.sql("SELECT pg_current_wal_insert_lsn()").await.remove(0).remove(0).unwrap();
+    let (kept, released) = (Attempt::new(), Attempt::new());
+    let reservation = kept.win(&store).await;
+    kept.record(&store, &reservation, b"result").await;
+    let reservation = released.win(&store).await;
+    released.release(&store, &reservation).await.unwrap();
+    let written = |kind: &str| {
+        format!(
+            "SELECT count(*) FROM pg_get_wal_records_info('{begin}', pg_current_wal_flush_lsn())
+             WHERE resource_manager = 'Heap' AND record_type LIKE '{kind}%'
+                 AND block_ref LIKE '%/' || pg_relation_filenode('idempotent.records') || ' %'"
+        )
+    };
+    assert_eq!(number(&server, &written("DELETE")).await, 1);
+    assert_eq!(number(&server, &written("LOCK")).await, 0);
+}
+
 /// A table that was swept and vacuumed is empty when the first calls are planned, and their plans stay.
 #[tokio::test]
 async fn no_step_reads_the_whole_table_however_small_it_was_at_first() {
