@@ -142,7 +142,7 @@ impl Slot {
     /// How many steps its journal has.
     pub(super) fn steps(&self) -> usize {
         let steps = self.kept.as_ref().and_then(|kept| kept.steps.as_ref());
-        steps.map_or(0, |steps| steps.len())
+        steps.map_or(0, Steps::len)
     }
 
     /// Whether its call has a step of which the journal knows no end.

@@ -129,7 +129,7 @@ mod tests {
     /// A pool with one connection, which nobody asks for it.
     fn one() -> Arc<Lanes<PgPool>> {
         let pool = PgPoolOptions::new().max_connections(1);
-        Lanes::of(pool.connect_lazy("postgres://localhost").unwrap())
+        Lanes::of(pool.connect_lazy("postgres://localhost").expect("a URL"))
     }
 
     #[tokio::test]
