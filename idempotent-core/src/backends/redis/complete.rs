@@ -7,7 +7,7 @@ use super::entry::{StoredValue, entry};
 use super::error::{is_out_of_memory, store_error, unexpected};
 use super::key::journal_of;
 use super::lifetime::millis;
-use super::script::{NEEDS_JOURNAL, ScriptKeys};
+use super::script::{NEEDS_JOURNAL, ScriptKeys, head};
 use super::shared::Shared;
 use crate::store::{Complete, CompleteOutcome, IfVacant, StoreError};
 
@@ -41,8 +41,9 @@ async fn by_script(
         (IfVacant::Record, true) => b"11",
     };
     let (has_input, due_entry) = (request.reservation.has_input(), store.keys.due_entry(key));
-    let arguments = [request.record.as_bytes(), ttl.as_bytes(), options, due_entry.as_bytes()];
-    let arguments = if has_input { &arguments[..] } else { &arguments[..3] };
+    let (record, head) = (request.record.as_bytes(), head(request.reservation));
+    let arguments = [record, ttl.as_bytes(), options, head, due_entry.as_bytes()];
+    let arguments = if has_input { &arguments[..] } else { &arguments[..4] };
     let needs_replicas = |answer: &Value| *answer == Value::Int(1);
     let due = has_input.then(|| store.keys.due_of(request.id, key));
     let journal = (has_input || request.reservation.has_journal()).then(|| journal_of(key));

@@ -5,12 +5,11 @@ use redis::{Cmd, Value};
 use super::connection::Retry;
 use super::entry::{StoredValue, entry};
 use super::error::{store_error, unexpected};
-use super::key::journal_of;
-use super::lifetime::{due_millis, millis};
-use super::replicas::NeedsReplicas;
-use super::script::ScriptKeys;
+use super::key::{JournaledKey, journal_of};
+use super::lifetime::{due_millis, grace, millis};
+use super::script::{Script, ScriptKeys, head};
 use super::shared::Shared;
-use crate::model::{MalformedRecord, RecordId, StepEntry, StepId, Token};
+use crate::model::{Guarantee, MalformedRecord, RecordId, StepEntry, StepId, Token};
 use crate::store::{
     Replaces, Resume, ResumeOutcome, StoreError, StoreErrorKind, Suspend, WithoutJournal,
     WriteStep, WriteStepOutcome,
@@ -18,9 +17,6 @@ use crate::store::{
 
 /// The field that has the journal's name. Those of steps are 32 bytes long.
 const NAME: &[u8] = b"name";
-
-/// How many bytes of a record the scripts read: all that they decide by.
-const HEAD: usize = 40;
 
 const MISSING: &str = "the call has a journal of steps, and it is gone without its record: the server evicted it, or \
                        somebody deleted it";
@@ -30,7 +26,7 @@ pub(super) async fn write_step(
     request: &WriteStep<'_>,
 ) -> Result<WriteStepOutcome, StoreError> {
     let Some(name) = request.record.journal() else { return Err(MalformedRecord::Broken.into()) };
-    let key = store.keys.of(request.id);
+    let key = store.keys.journaled(request.id);
     if is_plain(request) {
         return record_step(store, request, name, &key).await;
     }
@@ -38,38 +34,35 @@ pub(super) async fn write_step(
     Box::pin(write_any_step(store, request, name, &key)).await
 }
 
-/// Whether the step has a result, and the record its journal, as far as its owner knows. Then neither the whole record
-/// is sent nor the entry read that may stand there.
+/// Whether the step has a result, and its call neither an input nor *at most once*, unless the journal is there already, as
+/// far as its owner knows. Then neither the record nor the entry is read that may stand there.
 fn is_plain(request: &WriteStep<'_>) -> bool {
-    let replaces_anything = matches!(request.replaces, Replaces::Anything);
-    request.is_marked && replaces_anything && !request.begins && request.also.is_empty()
+    let (record, replaces_anything) =
+        (request.record, matches!(request.replaces, Replaces::Anything));
+    let is_usual = record.guarantee() == Guarantee::AtLeastOnce && !record.has_input();
+    let is_result = replaces_anything && !request.begins && request.also.is_empty();
+    is_result && (request.is_marked || is_usual)
 }
 
-/// Writes such a step.
+/// Writes such a step. If the record turns out to be another one than its owner knows, the script for any step decides.
 async fn record_step(
     store: &Shared,
     request: &WriteStep<'_>,
     name: Token,
-    key: &str,
+    key: &JournaledKey,
 ) -> Result<WriteStepOutcome, StoreError> {
-    let Some(head) = request.record.as_bytes().get(..HEAD) else {
-        return Box::pin(write_any_step(store, request, name, key)).await;
-    };
-    let (step, entry) = (&request.step.as_bytes()[..], request.entry.as_bytes());
-    let arguments = [head, &name.as_bytes()[..], step, entry];
-    let journal = journal_of(key);
-    let keys = ScriptKeys::with(key, Some(&journal), None);
-    let script = &store.scripts.record_step;
-    let is_written: NeedsReplicas = |answer| *answer == Value::Int(1);
-    let answer =
-        store.run_known(script, keys, &arguments, is_written).await.map_err(store_error)?;
+    let sent = with_recording(store, request, name, key, |script, keys, arguments| {
+        store.run_known(script, keys, arguments, is_written)
+    });
+    let answer = sent.await.map_err(store_error)?;
     let is_known = answer.is_some();
     if let Some(outcome) = answer.as_ref().map(recorded).transpose()?.flatten() {
         return Ok(outcome);
     }
     let rest = async {
         if !is_known {
-            let answer = store.run_replicated(script, keys, &arguments, is_written).await;
+            let command = with_recording(store, request, name, key, Script::by_code);
+            let answer = store.write_replicated(key.record(), &command, is_written).await;
             if let Some(outcome) = recorded(&answer.map_err(store_error)?)? {
                 return Ok(outcome);
             }
@@ -77,6 +70,33 @@ async fn record_step(
         write_any_step(store, request, name, key).await
     };
     Box::pin(store.bounded(rest)).await
+}
+
+/// Makes something of the script for such a step, its keys and its arguments.
+fn with_recording<'a, T>(
+    store: &'a Shared,
+    request: &WriteStep<'_>,
+    name: Token,
+    key: &'a JournaledKey,
+    make: impl FnOnce(&'a Script, ScriptKeys<'a>, &[&[u8]]) -> T,
+) -> T {
+    let (scripts, keys, record) = (&store.scripts, keys_of(key), request.record);
+    let [name, step, entry] =
+        [&name.as_bytes()[..], &request.step.as_bytes()[..], request.entry.as_bytes()];
+    if request.is_marked {
+        return make(&scripts.record_step, keys, &[head(record), name, step, entry]);
+    }
+    let grace = grace(record).to_string();
+    let arguments = [record.as_bytes(), name, step, entry, grace.as_bytes()];
+    make(&scripts.begin_journal, keys, &arguments)
+}
+
+fn keys_of(key: &JournaledKey) -> ScriptKeys<'_> {
+    ScriptKeys::with(key.record(), Some(key.journal()), None)
+}
+
+fn is_written(answer: &Value) -> bool {
+    *answer == Value::Int(1)
 }
 
 /// `None` if the record turns out to be another one, and the other script must decide.
@@ -93,7 +113,7 @@ async fn write_any_step(
     store: &Shared,
     request: &WriteStep<'_>,
     name: Token,
-    key: &str,
+    key: &JournaledKey,
 ) -> Result<WriteStepOutcome, StoreError> {
     let (may_replace, replaced): (&[u8], &[u8]) = match request.replaces {
         Replaces::Nothing => (b"0", b""),
@@ -111,15 +131,14 @@ async fn write_any_step(
     // Only a step that is settled may make its call due.
     let settles = matches!(request.replaces, Replaces::Entry(_)) && !request.begins;
     let is_due = settles && request.record.has_input();
-    let due = is_due.then(|| store.keys.due_of(request.id, key));
+    let due = is_due.then(|| store.keys.due_of(request.id, key.record()));
     if due.is_some() {
-        arguments.push(store.keys.due_entry(key).as_bytes());
+        arguments.push(store.keys.due_entry(key.record()).as_bytes());
     }
     let scripts = &store.scripts;
     let script = if request.begins { &scripts.begin_step } else { &scripts.write_step };
-    let journal = journal_of(key);
-    let keys = ScriptKeys::with(key, Some(&journal), due.as_deref());
-    let answer = store.run_replicated(script, keys, &arguments, |answer| *answer == Value::Int(1));
+    let keys = ScriptKeys::with(key.record(), Some(key.journal()), due.as_deref());
+    let answer = store.run_replicated(script, keys, &arguments, is_written);
     match answer.await.map_err(store_error)? {
         Value::Int(1) => Ok(WriteStepOutcome::Written),
         Value::Int(0) => Ok(WriteStepOutcome::Fenced),

@@ -61,6 +61,21 @@ impl Keys {
         key
     }
 
+    /// The keys of a record and of its journal, with one allocation.
+    pub(super) fn journaled(&self, id: &RecordId) -> JournaledKey {
+        let name = id.operation();
+        let operation = self.prefix.len() + name.len() + 1;
+        let mut journal = String::with_capacity(2 * operation + HASH_CHARS + 2);
+        for end in [":{", ":"] {
+            journal.push_str(&self.prefix);
+            journal.push_str(name);
+            journal.push_str(end);
+        }
+        URL_SAFE_NO_PAD.encode_string(id.hash(), &mut journal);
+        journal.push('}');
+        JournaledKey { journal, record_at: operation + 1 }
+    }
+
     /// Fails if the slot of a record in a cluster is not that of its journal, because the prefix has braces that are no
     /// hash tag, as in `a}b`.
     #[cfg(feature = "redis-cluster")]
@@ -109,6 +124,22 @@ impl Keys {
     }
 }
 
+/// The key of a journal, which has that of its record within it.
+pub(super) struct JournaledKey {
+    journal: String,
+    record_at: usize,
+}
+
+impl JournaledKey {
+    pub(super) fn journal(&self) -> &str {
+        &self.journal
+    }
+
+    pub(super) fn record(&self) -> &str {
+        self.journal.get(self.record_at..self.journal.len() - 1).unwrap_or_default()
+    }
+}
+
 /// The key of a record's journal.
 pub(super) fn journal_of(key: &str) -> String {
     // The prefix and the operation, with the colon behind them, which every record's key has before its hash.
@@ -144,6 +175,17 @@ mod tests {
             let key = keys().of(&id);
             assert_eq!(keys().id(key.as_bytes()), Some(id));
             assert_eq!(key.len(), "idem:".len() + name.len() + 1 + HASH_CHARS);
+        }
+    }
+
+    #[test]
+    fn a_record_and_its_journal_have_the_same_keys_together_as_apart() {
+        for prefix in ["idem:", "", "{shop}:"] {
+            let (keys, id) =
+                (Keys::new(prefix.to_owned()), RecordId::of("a::b", None, &42).unwrap());
+            let together = keys.journaled(&id);
+            assert_eq!(together.record(), keys.of(&id));
+            assert_eq!(together.journal(), journal_of(&keys.of(&id)));
         }
     }
 

@@ -3,6 +3,8 @@
 
 use redis::{Cmd, ErrorKind, RedisError, ServerErrorKind};
 
+use crate::model::Record;
+
 /// The scripts of a store, with their digests.
 pub(super) struct Scripts {
     pub(super) complete: Script,
@@ -16,6 +18,8 @@ pub(super) struct Scripts {
     pub(super) write_step: Script,
     /// The same for most steps: one that has a result, of a call that has a journal.
     pub(super) record_step: Script,
+    /// The same for the first step of most calls.
+    pub(super) begin_journal: Script,
     /// The same for a step that begins: a server that has reached its memory limit refuses it.
     pub(super) begin_step: Script,
     pub(super) resume: Script,
@@ -46,6 +50,9 @@ pub(super) struct ScriptKeys<'a> {
     pub(super) due: Option<&'a str>,
 }
 
+/// How many bytes of a record the scripts decide by.
+const HEAD: usize = 40;
+
 /// The answer of a script that did nothing, because the record turned out to have a journal, whose key was not given.
 /// So calls without steps send none. The same of a purge for the index of due calls.
 pub(super) const NEEDS_JOURNAL: i64 = 2;
@@ -69,6 +76,7 @@ impl Scripts {
             correct: script!(" flags=allow-oom", "correct.lua"),
             purge: script!(" flags=allow-oom", "record.lua", "purge.lua"),
             record_step: script!(" flags=allow-oom", "record_step.lua"),
+            begin_journal: script!(" flags=allow-oom", "begin_journal.lua"),
             write_step: script!(
                 " flags=allow-oom",
                 "record.lua",
@@ -146,6 +154,12 @@ impl<'a> ScriptKeys<'a> {
     fn all(self) -> impl Iterator<Item = &'a str> + Clone {
         [Some(self.record), self.journal, self.due].into_iter().flatten()
     }
+}
+
+/// What scripts compare of a record that is known.
+pub(super) fn head(record: &Record) -> &[u8] {
+    let bytes = record.as_bytes();
+    bytes.get(..HEAD).unwrap_or(bytes)
 }
 
 /// Whether the server does not know a script: it was restarted, or somebody flushed its scripts.

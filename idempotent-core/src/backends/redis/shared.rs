@@ -166,22 +166,26 @@ impl Shared {
     }
 
     /// The same with one command: `None` if the server may not know the script.
-    pub(super) async fn run_known(
-        &self,
+    ///
+    /// The command is made before the future, which has no room for what it is made of.
+    pub(super) fn run_known<'a>(
+        &'a self,
         script: &Script,
-        keys: ScriptKeys<'_>,
+        keys: ScriptKeys<'a>,
         arguments: &[&[u8]],
         needs_replicas: NeedsReplicas,
-    ) -> RedisResult<Option<Value>> {
+    ) -> impl Future<Output = RedisResult<Option<Value>>> + use<'a> {
         // While replicas are missing, every command takes all the time that they are given. None is
         // spent on a script that the server may not know.
-        if self.lacks_replicas(keys.record) {
-            return Ok(None);
-        }
-        let command = script.by_digest(keys, arguments);
-        match self.write_replicated(keys.record, &command, needs_replicas).await {
-            Err(error) if is_unknown_script(&error) => Ok(None),
-            answer => answer.map(Some),
+        let is_sent = !self.lacks_replicas(keys.record);
+        let command = is_sent.then(|| script.by_digest(keys, arguments));
+        let key = keys.record;
+        async move {
+            let Some(command) = &command else { return Ok(None) };
+            match self.write_replicated(key, command, needs_replicas).await {
+                Err(error) if is_unknown_script(&error) => Ok(None),
+                answer => answer.map(Some),
+            }
         }
     }
 

@@ -59,12 +59,13 @@ impl StepWrite {
 ///
 /// What ends a begun step is fenced by the step's attempt: it harms nobody, however late it comes, and the call may be waiting
 /// for it. So a late owner, whose lease is over by definition, has as long as a lease for it.
-fn time_left(scope: &StepScope, ends_a_begun_step: bool, start: Instant) -> Duration {
-    let remaining = scope.lease.remaining();
+fn time_left(scope: &StepScope, ends_a_begun_step: bool, start: Instant, now: Instant) -> Duration {
+    let remaining = scope.lease.remaining_at(now);
     if !ends_a_begun_step {
         return remaining;
     }
-    remaining.max(scope.lease.reservation.lease().saturating_sub(start.elapsed()))
+    let taken = now.saturating_duration_since(start);
+    remaining.max(scope.lease.reservation.lease().saturating_sub(taken))
 }
 
 /// Writes until the store acknowledges it, or there is no time left.
@@ -77,19 +78,20 @@ pub(super) async fn write(
         return Err(super::refusal::without_journals(engine, &scope.lease.id, scope.name));
     };
     let (ends_a_begun_step, start) = (write.ends_a_begun_step(), Instant::now());
-    let time_left = || time_left(scope, ends_a_begun_step, start);
+    let time_left = |now| time_left(scope, ends_a_begun_step, start, now);
     let (write, context) = prepare(engine, scope, write);
     let request = request(scope, &write, &context);
-    let mut pause = FIRST_PAUSE;
+    let (mut pause, mut left) = (FIRST_PAUSE, time_left(start));
     let outcome = loop {
-        let limit = time_left().max(Duration::from_millis(1));
+        let limit = left.max(Duration::from_millis(1));
         let call = store.write_step(&request);
         match engine.0.call_of_step(Transition::WriteStep, limit, call).await {
             Ok(outcome) => break outcome,
-            Err(error) if may_try_again(&error) && time_left() > pause => {
+            Err(error) if may_try_again(&error) && time_left(Instant::now()) > pause => {
                 report(scope, &error);
                 sleep(pause).await;
                 pause = (pause * 2).min(LONGEST_PAUSE);
+                left = time_left(Instant::now());
             }
             Err(error) => return Err(unavailable(scope, error)),
         }

@@ -13,7 +13,7 @@ impl Behind {
     async fn warmed_up(&self) -> Idempotency {
         let engine = Idempotency::builder(self.store.clone()).build();
         let runs = Runs::new();
-        call(&engine, "warm", || async { Ok(1) }).await.unwrap();
+        call(&engine, "warm", || async { step("first", &Runs::new()).await }).await.unwrap();
         for _ in 0..2 {
             let ended = call(&engine, "steps", || async {
                 once("begun", &runs).await?;

@@ -43,7 +43,7 @@ async fn a_step_behind_the_first_is_two_commands_for_the_server() {
     .await
     .unwrap();
     let sent = (at.calls_of("getrange").await, at.calls_of("hset").await);
-    assert_eq!(sent, (4, 4), "the first writes the journal's name with its step");
+    assert_eq!(sent, (4 + 1, 4), "the first writes the journal's name, and the end looks, too");
     assert_eq!(at.calls_of("hmget").await, 0);
 }
 
@@ -123,6 +123,33 @@ async fn the_first_step_is_five_commands_for_the_server() {
         calls.push(at.calls_of(command).await);
     }
     assert_eq!(calls, [1, 1, 1, 1, 1, 0, 0, 0]);
+}
+
+#[tokio::test]
+async fn an_owner_who_does_not_know_of_the_journal_leaves_the_other_steps_in_it() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let run = Run::with_a_step(&at.store).await;
+    for again in ["ship", "charge"] {
+        run.expect_written(&at.store, again, &entry(RECORDED, 1)).await;
+    }
+    assert_eq!(run.steps(&at.store).await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_owner_who_lost_the_key_before_its_first_step_begins_no_journal() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let late = Run::begin(&at.store).await;
+    let (record, journal) = late.keys();
+    at.server.cli(&["DEL", &record]).await;
+    let own = entry(RECORDED, 1);
+    assert_eq!(late.write(&at.store, "charge", &own).await.unwrap(), WriteStepOutcome::Fenced);
+    let taken = late.attempt.win(&at.store).await;
+    assert_eq!(late.write(&at.store, "charge", &own).await.unwrap(), WriteStepOutcome::Fenced);
+    late.attempt.record(&at.store, &taken, b"result").await;
+    assert_eq!(late.write(&at.store, "charge", &own).await.unwrap(), WriteStepOutcome::Fenced);
+    assert_eq!(at.number(&["EXISTS", &journal]).await, 0);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 //! over another connection if the first one is lost.
 
 use std::fmt;
+use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 #[cfg(feature = "redis-sentinel")]
@@ -91,13 +92,14 @@ impl Client {
     }
 
     /// Sends one command to the primary of a key.
-    pub(in crate::backends::redis) async fn send(
+    // No `async fn`, which would be polled on the way to the other one for nothing.
+    pub(in crate::backends::redis) fn send(
         &self,
         key: &str,
         command: &Cmd,
         retry: Retry,
-    ) -> RedisResult<Value> {
-        self.send_in_time(Destination::Key(key), Request::Command(command), retry, false).await
+    ) -> impl Future<Output = RedisResult<Value>> {
+        self.send_in_time(Destination::Key(key), Request::Command(command), retry, false)
     }
 
     /// The same, twice if need be, for a command that a lease depends on: it does not wait for a free place in
@@ -229,7 +231,8 @@ impl Client {
         is_first: bool,
     ) -> RedisResult<Value> {
         let partition = partition_of(destination, self.active.connector().has_slots());
-        let send = self.send_with_retry(partition, destination, request, retry, is_first);
+        // By reference, so that it is not moved into the timer's future.
+        let send = pin!(self.send_with_retry(partition, destination, request, retry, is_first));
         match timeout(self.limits.response_timeout, send).await {
             Ok(answer) => {
                 self.health.answered(partition);

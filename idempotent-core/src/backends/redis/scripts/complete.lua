@@ -1,8 +1,16 @@
 -- KEYS: the record, its journal if it may have one, and for a call with an input its index of due calls. ARGV: the
 -- completed record, its ttl in ms, two digits: whether to record it if there is no record, and whether to write a
--- completed record again, unchanged; and its entry in the index.
+-- completed record again, unchanged; the head of the reservation, as its owner knows it; and its entry in the index.
 -- Returns 1: recorded. 0: there is no record. 2: nothing was done, for want of the journal's key. Otherwise the record
 -- that is there, and its PTTL.
+-- Most calls end as they were reserved, and the head says whether there is a journal.
+if not KEYS[3] and redis.call('GETRANGE', KEYS[1], '0', '39') == ARGV[4] then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+  if KEYS[2] then
+    redis.call('UNLINK', KEYS[2])
+  end
+  return 1
+end
 local found = redis.call('GET', KEYS[1])
 if not found then
   if string.sub(ARGV[3], 1, 1) == '0' then
@@ -28,6 +36,6 @@ if KEYS[2] then
   redis.call('UNLINK', KEYS[2])
 end
 if KEYS[3] then
-  redis.call('ZREM', KEYS[3], ARGV[4])
+  redis.call('ZREM', KEYS[3], ARGV[5])
 end
 return 1

@@ -1,0 +1,25 @@
+-- Records the first step of a call that has neither a journal nor an input, and is at least once. KEYS: the record and its
+-- journal. ARGV: the reservation with the journal, the journal's name, the step, its entry, and for how many ms the call is
+-- kept once it has lapsed.
+-- Returns 1: written. 4: nothing was done, as there is no such reservation.
+local head = redis.call('GETRANGE', KEYS[1], '0', '39')
+-- It is a reservation, which is not kept once it has lapsed: so it has neither. And its token.
+if string.sub(head, 2, 3) ~= '\0\0' or string.sub(head, 5, 20) ~= string.sub(ARGV[1], 5, 20) then
+  return 4
+end
+-- A journal is never without its name: it is begun with it, and no command removes a field. So where the name and the
+-- step are both new, there was no journal. Otherwise one stands there that belongs to no record, as where the server lost
+-- the record that had it. A value of another type is none of ours: the command fails before anything is written.
+if redis.call('HSET', KEYS[2], 'name', ARGV[2], ARGV[3], ARGV[4]) ~= 2 then
+  redis.call('UNLINK', KEYS[2])
+  redis.call('HSET', KEYS[2], 'name', ARGV[2], ARGV[3], ARGV[4])
+end
+local left = redis.call('PTTL', KEYS[1])
+if left < 0 then
+  redis.call('SET', KEYS[1], ARGV[1])
+  return 1
+end
+local lifetime = math.max(left + tonumber(ARGV[5]), 1)
+redis.call('SET', KEYS[1], ARGV[1], 'PX', lifetime)
+redis.call('PEXPIRE', KEYS[2], lifetime)
+return 1
