@@ -11,7 +11,7 @@ use super::context::{Context, Stage};
 use super::outcome::DeliveryOutcome;
 use super::verdict::Verdict;
 use crate::call::Reservation;
-use crate::engine::{AwaitedEnd, KeyEnd};
+use crate::engine::{AwaitedEnd, CurrentCall, KeyEnd};
 use crate::error::Error;
 use crate::model::{RecordId, Token};
 use crate::store::State;
@@ -36,14 +36,15 @@ impl Context {
     ) -> End {
         let end = reservation.listen();
         let known = reservation.record_id().cloned().zip(reservation.token());
-        let (Some(end), Some((id, token))) = (end, known) else {
+        let call = reservation.current_call();
+        let (Some(end), Some((id, token)), Some(call)) = (end, known, call) else {
             reservation.complete(&Ok(value)).await;
             return (DeliveryOutcome::Unrecorded, Verdict::Left);
         };
         let recording = pin!(async {
             // If this is dropped half way, it goes on in the background.
             reservation.complete(&Ok(value)).await;
-            self.find_end(&end, &id, token).await
+            self.find_end(&end, (&id, token), &call).await
         });
         let halted = pin!(async {
             self.reached(Stage::Halted).await;
@@ -60,7 +61,12 @@ impl Context {
 
     /// Asks the store what became of the record, until it says so: another call may have taken the key, or the
     /// store does not answer.
-    async fn find_end(&self, end: &AwaitedEnd, id: &RecordId, token: Token) -> End {
+    async fn find_end(
+        &self,
+        end: &AwaitedEnd,
+        (id, token): (&RecordId, Token),
+        call: &CurrentCall,
+    ) -> End {
         let retry = || Verdict::Retry { after: self.settings.attempts.pause_after(1) };
         let (mut pause, mut answered, mut late) = (LOOK_AGAIN, None, None);
         loop {
@@ -95,12 +101,15 @@ impl Context {
                     _ if record.token() == token => {
                         return (DeliveryOutcome::Unrecorded, retry());
                     }
-                    State::Reserved => return (DeliveryOutcome::LeaseLost, Verdict::Left),
-                    // The next delivery decides what that means.
-                    _ => return (DeliveryOutcome::Unrecorded, retry()),
+                    // Another call has had the key, so the message may be another delivery's by now.
+                    _ => return (DeliveryOutcome::LeaseLost, Verdict::Left),
                 },
                 // The same where the store has forgotten a reservation whose lease is over.
                 Ok(None) if end.get().is_none() => {}
+                // Another call may have taken it meanwhile, and given it back.
+                Ok(None) if call.has_lost_its_lease() || end.get() == Some(KeyEnd::Superseded) => {
+                    return (DeliveryOutcome::LeaseLost, Verdict::Left);
+                }
                 Ok(None) => return (DeliveryOutcome::Unrecorded, retry()),
                 Err(_) => return (DeliveryOutcome::Unrecorded, Verdict::Left),
             }

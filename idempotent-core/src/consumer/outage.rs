@@ -1,8 +1,8 @@
 //! [`Outage`]: how a consumer waits while its store does not answer.
 //!
 //! The deliveries in hand wait, and are kept alive. One of them at a time asks the store again, after a pause that
-//! grows to a few seconds; once it answers, all go on. No more than the consumer's concurrency can be in hand, so
-//! nothing else is received meanwhile.
+//! grows to a few seconds; once it answers, all go on. No more than the consumer's concurrency can wait so, beside as many
+//! that wait for the broker alone, so nothing else is received meanwhile.
 
 use std::future::Future;
 use std::time::Duration;

@@ -67,7 +67,8 @@ pub trait Source: Send + 'static {
     /// Waits for the next delivery. `room` is how many deliveries the consumer could start now, this one included:
     /// the source asks its broker for no more than that.
     ///
-    /// Nothing is lost if the returned future is dropped.
+    /// Nothing is lost if the returned future is dropped. It is polled in a task of its own, outside of the span and the
+    /// task-locals of whoever runs the consumer.
     ///
     /// # Errors
     ///
@@ -93,7 +94,8 @@ pub struct Needs {
     /// How often a handler may fail; `None` without a limit. A broker that counts deliveries must deliver a message
     /// more often than that.
     pub attempts: Option<u32>,
-    /// How many deliveries are in hand at most.
+    /// How many handlers run at once at most. Beside them, as many deliveries may wait for the broker to confirm their
+    /// acknowledgements.
     pub concurrency: usize,
     /// How long it is remembered that a message was handled: one that is delivered later than that runs again. `None` if
     /// that is not known.
@@ -101,8 +103,8 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// The needs of a consumer with this name: for tests of sources. Attempts are unlimited, one delivery is in hand
-    /// at a time.
+    /// The needs of a consumer with this name: for tests of sources. Attempts are unlimited, and one handler
+    /// runs at a time.
     #[must_use]
     pub fn of(consumer: impl Into<String>) -> Self {
         Self { consumer: consumer.into(), attempts: None, concurrency: 1, ttl: None }
@@ -115,7 +117,7 @@ impl Needs {
         self
     }
 
-    /// Sets how many deliveries are in hand at most.
+    /// Sets how many handlers run at once at most.
     #[must_use]
     pub fn concurrency(mut self, concurrency: usize) -> Self {
         self.concurrency = concurrency;

@@ -11,7 +11,7 @@ use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation};
 use idempotent_servers::{Data, Redis, Server, require};
 use idempotent_tests::{Log, millis, secs};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use crate::effects::{Effects, Ends, Running, attempts, until};
 
@@ -140,6 +140,16 @@ async fn asked_by_another_process(engine: &Idempotency) -> Result<(), ErrorKind>
     }
 }
 
+/// The same, from a store that may be slow to answer.
+async fn asked_until_answered(engine: &Idempotency) -> Result<(), ErrorKind> {
+    loop {
+        match asked_by_another_process(engine).await {
+            Err(ErrorKind::Store) => tokio::time::sleep(millis(50)).await,
+            answer => return answer,
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_outlives_an_outage_has_its_key_again_and_nobody_runs_beside_it() {
     for fault in [Fault::Fail, Fault::Hang] {
@@ -176,19 +186,109 @@ async fn a_handler_that_outlives_an_outage_has_its_key_again_and_nobody_runs_bes
     }
 }
 
+/// A handler that runs until it is told how to end, and whose store does not answer for longer than its lease. Its next
+/// reserve is about to have its key again.
+struct Outlived {
+    store: Store,
+    another: Idempotency,
+    broker: TestBroker,
+    ends: Ends,
+    finish: watch::Sender<Option<bool>>,
+    running: Running,
+}
+
+impl Outlived {
+    /// With a fault of that reserve, which has been called.
+    async fn with(fault: Fault) -> Self {
+        let (memory, ends) = (MemoryStore::new(), Ends::default());
+        let store = FaultyStore::new(memory.clone());
+        let engine = Idempotency::builder(store.clone()).build();
+        let (broker, finish) = (TestBroker::with_deadline(secs(60)), watch::Sender::new(None));
+        let builder = ends.watch(Consumer::builder("shop.ship", &engine).attempts(attempts(5)));
+        let told = finish.subscribe();
+        let consumer = builder.handler(move |_: String| {
+            let mut told = told.clone();
+            async move {
+                let is_fine = told.wait_for(Option::is_some).await.ok().and_then(|it| *it);
+                if is_fine == Some(true) { Ok(()) } else { Err("it is told to fail") }
+            }
+        });
+        broker.publish("7", "tea");
+        let running = Running::start(&consumer, broker.source());
+        tokio::time::sleep(secs(1)).await;
+        for method in [StoreMethod::Load, StoreMethod::Renew] {
+            store.inject(method, When::Always, Fault::Fail);
+        }
+        tokio::time::sleep(secs(100)).await;
+        store.heal();
+        store.inject(StoreMethod::Reserve, When::Nth(2), fault);
+        store.until_called(StoreMethod::Reserve, 2).await;
+        let another = Idempotency::builder(memory).build();
+        Self { store, another, broker, ends, finish, running }
+    }
+
+    /// What a call with the message's key is told in another process.
+    async fn asked(&self) -> Result<(), ErrorKind> {
+        asked_by_another_process(&self.another).await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_reserved_again_without_an_answer_stays_reserved() {
+    // Longer than the engine waits for its store.
+    let outlived = Outlived::with(Fault::DelayAnswer(secs(20))).await;
+    for _ in 0..300 {
+        tokio::time::sleep(millis(200)).await;
+        assert_eq!(outlived.asked().await, Err(ErrorKind::InProgress));
+    }
+    outlived.finish.send_replace(Some(true));
+    outlived.broker.until_settled(1).await;
+    outlived.running.stop().await.unwrap();
+    assert_eq!(outlived.broker.deliveries(), 1);
+    assert_eq!(outlived.ends.outcomes(), [DeliveryOutcome::Executed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_reserved_again_while_its_result_cannot_be_recorded_yet_stays_reserved() {
+    let outlived = Outlived::with(Fault::DelayAnswer(secs(1))).await;
+    outlived.store.inject(StoreMethod::Complete, When::Always, Fault::Fail);
+    outlived.finish.send_replace(Some(true));
+    tokio::time::sleep(secs(3)).await;
+    assert!(outlived.store.calls(StoreMethod::Complete) > 0);
+    assert_eq!(outlived.asked().await, Err(ErrorKind::InProgress));
+    outlived.store.heal();
+    outlived.broker.until_settled(1).await;
+    outlived.running.stop().await.unwrap();
+    assert_eq!(outlived.broker.deliveries(), 1);
+    assert_eq!(outlived.ends.outcomes(), [DeliveryOutcome::Executed]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_reserved_again_after_its_release_is_released_again() {
+    let outlived = Outlived::with(Fault::Delay(secs(1))).await;
+    outlived.finish.send_replace(Some(false));
+    tokio::time::sleep(secs(3)).await;
+    assert_eq!(outlived.store.answered(StoreMethod::Release), 2);
+    assert_eq!(outlived.asked().await, Ok(()));
+    outlived.running.stop().await.unwrap();
+    assert_eq!(outlived.ends.outcomes(), [DeliveryOutcome::LeaseLost]);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_outlives_its_redis_without_data_has_its_key_again() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let connect = async || {
-        let store = RedisStore::builder(redis.url()).response_timeout(millis(200)).connect().await;
-        Idempotency::builder(store.unwrap()).store_timeout(millis(400)).build()
+        let store = RedisStore::builder(redis.url()).response_timeout(secs(2)).connect().await;
+        Idempotency::builder(store.unwrap()).store_timeout(secs(4)).build()
     };
-    let (engine, ends, may_end) = (connect().await, Ends::default(), Arc::new(Notify::new()));
-    let builder = Consumer::builder("shop.ship", &engine).lease(secs(2)).attempts(attempts(5));
-    let ending = Arc::clone(&may_end);
-    let consumer = ends.watch(builder).handler(move |_: String| {
+    let (engine, may_end) = (connect().await, Arc::new(Notify::new()));
+    let (effects, ends) = (Effects::default(), Ends::default());
+    let builder = Consumer::builder("shop.ship", &engine).lease(secs(6)).attempts(attempts(5));
+    let (ending, seen) = (Arc::clone(&may_end), effects.clone());
+    let consumer = ends.watch(builder).handler(move |it: String| {
         let ending = Arc::clone(&ending);
+        seen.add(&it);
         async move {
             ending.notified().await;
             Ok::<_, String>(())
@@ -197,8 +297,7 @@ async fn a_handler_that_outlives_its_redis_without_data_has_its_key_again() {
     let broker = TestBroker::with_deadline(secs(60));
     broker.publish("7", "tea");
     let running = Running::start(&consumer, broker.source());
-    until(|| broker.deliveries() == 1).await;
-    tokio::time::sleep(millis(100)).await;
+    until(|| effects.of("tea") == 1).await;
     redis.kill();
     tokio::time::sleep(secs(3)).await;
     redis.restart(Data::Drop).await;
@@ -209,8 +308,8 @@ async fn a_handler_that_outlives_its_redis_without_data_has_its_key_again() {
             tokio::time::sleep(millis(50)).await;
         }
     };
-    tokio::time::timeout(secs(30), reserved).await.expect("its key is never reserved again");
-    assert_eq!(asked_by_another_process(&another).await, Err(ErrorKind::InProgress));
+    tokio::time::timeout(secs(60), reserved).await.expect("its key is never reserved again");
+    assert_eq!(asked_until_answered(&another).await, Err(ErrorKind::InProgress));
     may_end.notify_one();
     broker.until_settled(1).await;
     running.stop().await.unwrap();

@@ -211,20 +211,6 @@ async fn of_two_ids_the_first_counts_as_it_does_for_the_server() {
 }
 
 #[tokio::test]
-async fn an_id_is_trimmed_by_the_client_and_its_name_is_compared_byte_by_byte() {
-    require!(Server::Nats);
-    let server = Brokered::start(Server::Nats).await;
-    let mut headers = HeaderMap::new();
-    headers.insert("nats-msg-id", "second");
-    headers.insert("Nats-Msg-Id", " first ");
-    server.publish_with(headers, b"tea".to_vec()).await;
-    let mut source = server.source();
-    source.start(&Needs::of("shop.ship")).await.unwrap();
-    let delivery = source.next(std::num::NonZeroUsize::MIN).await.unwrap();
-    assert_eq!(delivery.message().id(), "first");
-}
-
-#[tokio::test]
 async fn a_consumer_that_is_deleted_ends_the_run() {
     require!(Server::Nats);
     let server = Brokered::start(Server::Nats).await;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_nats::jetstream::consumer::pull;
 use idempotent_core::backends::{MemoryStore, RedisStore};
 use idempotent_core::consumer::{Consumer, DeliveryOutcome, Source};
 use idempotent_core::store::StoreErrorKind;
@@ -14,7 +15,7 @@ use idempotent_tests::{Log, millis, secs};
 use tokio::sync::{AcquireError, Semaphore};
 
 use crate::effects::{Effects, Ends, Running, attempts, until};
-use crate::nats_server::Brokered;
+use crate::nats_server::{Brokered, billing};
 
 type Store = FaultyStore<MemoryStore>;
 
@@ -251,7 +252,7 @@ async fn through_an_outage_of_redis(source: impl Source, guarantee: Guarantee, e
     let store = RedisStore::builder(redis.url()).response_timeout(millis(200)).connect().await;
     let engine = Idempotency::builder(store.unwrap()).store_timeout(millis(400)).build();
     let (ends, seen, may_end) = (Ends::default(), effects.clone(), Arc::new(Semaphore::new(0)));
-    let builder = Consumer::builder("shop.ship", &engine).lease(millis(500)).guarantee(guarantee);
+    let builder = Consumer::builder("shop.ship", &engine).lease(secs(2)).guarantee(guarantee);
     let ending = Arc::clone(&may_end);
     let consumer = ends.watch(builder.attempts(attempts(5))).handler(move |it: String| {
         seen.add(&it);
@@ -265,7 +266,7 @@ async fn through_an_outage_of_redis(source: impl Source, guarantee: Guarantee, e
     until(|| effects.all().len() == 3).await;
     redis.kill();
     may_end.add_permits(3);
-    tokio::time::sleep(millis(2500)).await;
+    tokio::time::sleep(millis(3500)).await;
     assert_eq!(ends.all(), [], "there is nowhere to record them");
     redis.restart(Data::Keep).await;
     until(|| ends.all().len() >= 3).await;
@@ -278,7 +279,9 @@ async fn jetstream_and_a_redis_that_is_killed_for_longer_than_the_lease_run_each
     require!(Server::Nats);
     require!(Server::Redis);
     let outage = async |guarantee| {
-        let (server, effects) = (Brokered::start(Server::Nats).await, Effects::default());
+        let patient = pull::Config { ack_wait: secs(5), ..billing() };
+        let server = Brokered::with_consumer(Server::Nats, patient).await;
+        let effects = Effects::default();
         for order in ["1", "2", "3"] {
             server.publish(order, order).await;
         }

@@ -1,8 +1,10 @@
 //! Leases that are lost, and deliveries that are another's by now.
 
+use std::time::Duration;
+
 use idempotent_core::Idempotency;
 use idempotent_core::backends::MemoryStore;
-use idempotent_core::consumer::{Consumer, DeliveryOutcome};
+use idempotent_core::consumer::{Consumer, DeliveryOutcome, Failure};
 use idempotent_core::testing::sources::TestBroker;
 use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_tests::{millis, secs};
@@ -10,23 +12,29 @@ use tokio::sync::watch;
 
 use crate::effects::{Effects, Ends, Running, attempts, engine, until};
 
+/// The lease of a worker that loses it, and that of one that does not.
+const SHORT: Duration = millis(200);
+const LONG: Duration = secs(10);
+
 /// A consumer whose handlers, so many at once, wait until they are told how to end.
 fn waiting(
-    (engine, concurrency): (&Idempotency, usize),
+    (engine, concurrency, lease): (&Idempotency, usize, Duration),
     effects: &Effects,
     ends: &Ends,
     finish: &watch::Sender<Option<bool>>,
 ) -> Consumer {
     let (effects, finish) = (effects.clone(), finish.subscribe());
-    let builder = Consumer::builder("shop.ship", engine).attempts(attempts(5)).lease(millis(200));
-    ends.watch(builder.concurrency(concurrency)).handler(move |it: String| {
+    let builder = Consumer::builder("shop.ship", engine).attempts(attempts(5)).lease(lease);
+    let builder = ends.watch(builder.concurrency(concurrency));
+    let handler = move |it: String| {
         let (effects, mut finish) = (effects.clone(), finish.clone());
         async move {
             effects.add(&it);
             let is_fine = finish.wait_for(Option::is_some).await.ok().and_then(|it| *it);
             if is_fine == Some(true) { Ok(()) } else { Err("it is told to fail") }
         }
-    })
+    };
+    builder.handler_with(handler, |_| Failure::RetryAfter(secs(600)))
 }
 
 /// The engine of a worker whose leases lapse while its handlers run, since its store does not answer; and that of another
@@ -40,11 +48,11 @@ fn cut_off() -> (FaultyStore<MemoryStore>, Idempotency, Idempotency) {
     (store.clone(), Idempotency::new(store), Idempotency::new(memory))
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_duplicate_of_a_message_in_hand_waits_for_how_that_ends() {
     let (broker, engine) = (TestBroker::new(), engine());
     let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
-    let consumer = waiting((&engine, 2), &effects, &ends, &finish);
+    let consumer = waiting((&engine, 2, LONG), &effects, &ends, &finish);
     broker.publish("7", "tea");
     broker.publish("7", "tea");
     let running = Running::start(&consumer, broker.source());
@@ -56,19 +64,20 @@ async fn a_duplicate_of_a_message_in_hand_waits_for_how_that_ends() {
     assert_eq!(ends.count(DeliveryOutcome::Replayed), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn an_owner_that_lost_its_lease_and_fails_sends_nothing() {
     let (store, engine, other_engine) = cut_off();
     let broker = TestBroker::with_deadline(secs(30));
     let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
     broker.publish("7", "tea");
-    let late = Running::start(&waiting((&engine, 1), &effects, &ends, &finish), broker.source());
+    let late =
+        Running::start(&waiting((&engine, 1, SHORT), &effects, &ends, &finish), broker.source());
     until(|| effects.of("tea") == 1).await;
     tokio::time::sleep(millis(600)).await;
 
     // Another worker has the message, and is still at it, when the first one fails.
     let (other_ends, other_finish) = (Ends::default(), watch::Sender::new(None));
-    let other = waiting((&other_engine, 1), &effects, &other_ends, &other_finish);
+    let other = waiting((&other_engine, 1, LONG), &effects, &other_ends, &other_finish);
     let other = Running::start(&other, broker.source());
     broker.redeliver("7");
     until(|| effects.of("tea") == 2).await;
@@ -85,18 +94,19 @@ async fn an_owner_that_lost_its_lease_and_fails_sends_nothing() {
     assert!(broker.parked().is_empty());
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_late_result_after_another_has_completed_acknowledges_and_runs_nothing() {
     let (store, engine, other_engine) = cut_off();
     let broker = TestBroker::with_deadline(secs(30));
     let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
     broker.publish("7", "tea");
-    let late = Running::start(&waiting((&engine, 1), &effects, &ends, &finish), broker.source());
+    let late =
+        Running::start(&waiting((&engine, 1, SHORT), &effects, &ends, &finish), broker.source());
     until(|| effects.of("tea") == 1).await;
     tokio::time::sleep(millis(600)).await;
 
     let (other_ends, other_finish) = (Ends::default(), watch::Sender::new(Some(true)));
-    let other = waiting((&other_engine, 1), &effects, &other_ends, &other_finish);
+    let other = waiting((&other_engine, 1, LONG), &effects, &other_ends, &other_finish);
     broker.redeliver("7");
     other.run(broker.source(), broker.until_settled(1)).await.unwrap();
     assert_eq!(other_ends.outcomes(), [DeliveryOutcome::Executed]);
@@ -110,18 +120,19 @@ async fn a_late_result_after_another_has_completed_acknowledges_and_runs_nothing
     assert_eq!((broker.completed().len(), broker.unsettled()), (1, 0));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_late_result_while_another_runs_sends_nothing() {
     let (store, engine, other_engine) = cut_off();
     let broker = TestBroker::with_deadline(secs(30));
     let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
     broker.publish("7", "tea");
-    let late = Running::start(&waiting((&engine, 1), &effects, &ends, &finish), broker.source());
+    let late =
+        Running::start(&waiting((&engine, 1, SHORT), &effects, &ends, &finish), broker.source());
     until(|| effects.of("tea") == 1).await;
     tokio::time::sleep(millis(600)).await;
 
     let (other_ends, other_finish) = (Ends::default(), watch::Sender::new(None));
-    let other = waiting((&other_engine, 1), &effects, &other_ends, &other_finish);
+    let other = waiting((&other_engine, 1, LONG), &effects, &other_ends, &other_finish);
     let other = Running::start(&other, broker.source());
     broker.redeliver("7");
     until(|| effects.of("tea") == 2).await;
@@ -137,7 +148,79 @@ async fn a_late_result_while_another_runs_sends_nothing() {
     assert_eq!(effects.of("tea"), 2);
 }
 
-#[tokio::test]
+/// A worker that cannot record its result, whose lease is over.
+async fn unable_to_record(
+    (store, engine): (&FaultyStore<MemoryStore>, &Idempotency),
+    broker: &TestBroker,
+    (effects, ends): (&Effects, &Ends),
+) -> Running {
+    store.inject(StoreMethod::Complete, When::Always, Fault::Fail);
+    broker.publish("7", "tea");
+    let fine = watch::Sender::new(Some(true));
+    let late = waiting((engine, 1, SHORT), effects, ends, &fine);
+    let running = Running::start(&late, broker.source());
+    tokio::time::sleep(secs(1)).await;
+    running
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_result_sends_nothing_where_another_has_failed_since_it_was_refused() {
+    let (store, engine, other_engine) = cut_off();
+    let broker = TestBroker::with_deadline(secs(30));
+    let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
+    let late = unable_to_record((&store, &engine), &broker, (&effects, &ends)).await;
+
+    let other_ends = Ends::default();
+    let other = waiting((&other_engine, 1, LONG), &effects, &other_ends, &finish);
+    let other = Running::start(&other, broker.source());
+    broker.redeliver("7");
+    until(|| effects.of("tea") == 2).await;
+    store.heal();
+    // The first one looks who has the key while that becomes vacant.
+    store.inject(StoreMethod::Load, When::Always, Fault::Delay(secs(3)));
+    store.until_answered(StoreMethod::Complete, 1).await;
+    finish.send_replace(Some(false));
+    until(|| other_ends.outcomes() == [DeliveryOutcome::Failed]).await;
+    assert_eq!(ends.outcomes(), []);
+    until(|| !ends.all().is_empty()).await;
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::LeaseLost]);
+    assert_eq!((broker.deliveries(), broker.stale_verdicts()), (2, vec![]));
+    late.stop().await.unwrap();
+    other.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_late_result_sends_nothing_where_another_runs_whose_lease_is_over_too() {
+    let memory = MemoryStore::new();
+    let cut_off = || {
+        let store = FaultyStore::new(memory.clone());
+        store.inject(StoreMethod::Renew, When::Always, Fault::Fail);
+        (store.clone(), Idempotency::new(store))
+    };
+    let ((store, engine), (other_store, other_engine)) = (cut_off(), cut_off());
+    store.inject(StoreMethod::Load, When::Always, Fault::Fail);
+    let broker = TestBroker::with_deadline(secs(30));
+    let (effects, ends, finish) = (Effects::default(), Ends::default(), watch::Sender::new(None));
+    let late = unable_to_record((&store, &engine), &broker, (&effects, &ends)).await;
+
+    let other_ends = Ends::default();
+    let other = waiting((&other_engine, 1, secs(3)), &effects, &other_ends, &finish);
+    let other = Running::start(&other, broker.source());
+    broker.redeliver("7");
+    until(|| effects.of("tea") == 2).await;
+    other_store.inject(StoreMethod::Load, When::Always, Fault::Fail);
+    store.heal();
+    // The first one is refused, and looks who has the key once that has lapsed.
+    store.inject(StoreMethod::Load, When::Always, Fault::Delay(secs(4)));
+    until(|| !ends.all().is_empty()).await;
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::LeaseLost]);
+    assert_eq!((broker.deliveries(), broker.stale_verdicts()), (2, vec![]));
+    finish.send_replace(Some(true));
+    late.stop().await.unwrap();
+    other.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_was_prefetched_and_is_past_its_deadline_is_not_started() {
     let broker = TestBroker::with_deadline(millis(300));
     let (engine, effects, ends) = (engine(), Effects::default(), Ends::default());
@@ -160,7 +243,7 @@ async fn what_was_prefetched_and_is_past_its_deadline_is_not_started() {
     assert_eq!(broker.stale_verdicts(), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_lease_is_at_most_half_of_the_deadline_so_that_a_dead_workers_message_runs_at_once() {
     let broker = TestBroker::with_deadline(millis(1000));
     let (engine, effects, ends) = (engine(), Effects::default(), Ends::default());

@@ -17,7 +17,6 @@
 
 mod acknowledge;
 mod dead_letter;
-mod demand;
 mod header_names;
 mod limits;
 mod progress;

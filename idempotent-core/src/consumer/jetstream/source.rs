@@ -82,8 +82,6 @@ struct Running {
     stream: StreamName,
     deadlines: Deadlines,
     shared: Arc<Shared>,
-    /// Lent to each message that is read, since a clone allocates.
-    context: Option<Context>,
     pull: Pull,
 }
 
@@ -114,17 +112,13 @@ impl JetStreamSource {
 }
 
 impl Running {
-    fn delivery(&mut self, message: async_nats::Message) -> Option<Delivery> {
-        let context = self.context.take().unwrap_or_else(|| self.shared.context.clone());
-        let message = jetstream::Message { message, context };
-        let read = received::read(&self.stream, &message);
-        let jetstream::Message { message, context } = message;
-        self.context = Some(context);
-        let (read, reply) = (read?, message.reply.clone()?);
+    fn delivery(&self, message: jetstream::Message) -> Option<Delivery> {
+        let read = received::read(&self.stream, &message)?;
+        let reply = message.reply.clone()?;
         let deadline = self.deadlines.of(read.delivery_count().unwrap_or(1));
         let settle = JetStreamDelivery {
             shared: Arc::clone(&self.shared),
-            message,
+            message: message.message,
             read: read.clone(),
             reply,
             is_settled: AtomicBool::new(false),
@@ -167,9 +161,8 @@ impl Source for JetStreamSource {
             },
             delayed: DelayedNaks::new(max_ack_pending),
         };
-        let pull = Pull::start(&shared.client, needs.concurrency).await?;
-        let (shared, context) = (Arc::new(shared), None);
-        self.started = Some(Running { consumer, stream, deadlines, shared, context, pull });
+        let (shared, pull) = (Arc::new(shared), Pull::default());
+        self.started = Some(Running { consumer, stream, deadlines, shared, pull });
         Ok(terms)
     }
 
@@ -179,11 +172,12 @@ impl Source for JetStreamSource {
         };
         loop {
             match running.pull.next(&running.consumer, room.get()).await {
-                Ok(message) => {
+                Ok(Some(message)) => {
                     if let Some(delivery) = running.delivery(message) {
                         return Ok(delivery);
                     }
                 }
+                Ok(None) => {}
                 Err(error) => return Err(running.explain(error).await),
             }
         }

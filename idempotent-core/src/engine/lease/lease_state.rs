@@ -129,7 +129,7 @@ impl Lease {
         let Some(due) = times.due else {
             return Due::Never;
         };
-        if self.stopped.load(Ordering::Relaxed) {
+        if self.is_stopped() {
             times.due = None;
             Due::Never
         } else if self.stops_at.is_some_and(|stops_at| now >= stops_at) {
@@ -198,7 +198,7 @@ impl Lease {
     /// Whether its key, which is vacant, may be reserved again with its token. Not once another call may have had the message
     /// meanwhile, nor where what has lapsed is another's to resume.
     pub(super) fn may_be_retaken(&self) -> bool {
-        let is_wanted = !self.is_ending() && !self.stopped.load(Ordering::Relaxed);
+        let is_wanted = !self.is_ending() && !self.is_stopped();
         let may_resume = self.journal().is_some() || self.reservation.has_input();
         let is_vacant = self.reservation.guarantee() == Guarantee::AtLeastOnce && !may_resume;
         is_wanted && is_vacant && self.unanswered.load(Ordering::Relaxed)
@@ -252,6 +252,11 @@ impl Lease {
 
     pub(super) fn stop(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the owner no longer needs the lease: every end but a result stops it.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Relaxed)
     }
 
     pub(in crate::engine) fn is_lost(&self) -> bool {

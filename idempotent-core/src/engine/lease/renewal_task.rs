@@ -207,9 +207,12 @@ async fn look(renewal_store: &RenewalStore, lease: &Lease) {
         Ok(Some(entry)) if entry.record.token() != lease.reservation.token() => lease.was_taken(),
         Ok(entry) => {
             lease.was_forgotten();
-            let is_vacant = entry.is_none_or(|entry| entry.state == State::Lapsed);
-            if is_vacant && lease.may_be_retaken() {
-                retake(renewal_store, lease).await;
+            match entry.map(|entry| entry.state) {
+                _ if !lease.may_be_retaken() => {}
+                None | Some(State::Lapsed) => retake(renewal_store, lease).await,
+                // It was retaken without an answer, or the store has it again.
+                Some(State::Reserved) => keep(renewal_store, lease).await,
+                Some(_) => {}
             }
         }
         Err(_) => lease.was_not_found_out(),
@@ -226,13 +229,31 @@ async fn retake(renewal_store: &RenewalStore, lease: &Lease) {
     let answer = answer.unwrap_or_else(|_| Err(StoreError::timed_out()));
     timer.stop(answer.as_ref().err());
     match answer {
-        // Its end may have come first, and then nobody would end this.
         Ok(ReserveOutcome::Won) if lease.is_ending() => {
-            let release = Release::new(&lease.id, &lease.reservation);
-            drop(timeout(*limit, store.release(&release)).await);
+            // The key's release may have come first, and then nobody would end this. A result ends it yet.
+            if lease.is_stopped() {
+                let release = Release::new(&lease.id, &lease.reservation);
+                drop(timeout(*limit, store.release(&release)).await);
+            }
         }
         Ok(ReserveOutcome::Won) => lease.retaken(sent),
         // Another look follows.
+        Ok(_) | Err(_) => {}
+    }
+}
+
+/// Renews a reservation that was given up for lost and stands in the store.
+async fn keep(renewal_store: &RenewalStore, lease: &Lease) {
+    let RenewalStore { store, timeout: limit } = renewal_store;
+    let request = Renew::new(&lease.id, &lease.reservation, lease.duration);
+    let timer = Telemetry::store_call(Transition::Renew);
+    let sent = Instant::now();
+    let answer = timeout(*limit, store.renew(&request)).await;
+    let answer = answer.unwrap_or_else(|_| Err(StoreError::timed_out()));
+    timer.stop(answer.as_ref().err());
+    match answer {
+        Ok(RenewOutcome::Renewed) if !lease.is_ending() => lease.retaken(sent),
+        // Another look follows, unless its body has ended.
         Ok(_) | Err(_) => {}
     }
 }
