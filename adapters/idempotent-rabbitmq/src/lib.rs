@@ -37,8 +37,8 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#[cfg(feature = "rustls")]
 mod attempt;
+#[cfg(feature = "rustls")]
 mod certificates;
 mod closing;
 mod connector;
