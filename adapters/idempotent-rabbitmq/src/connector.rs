@@ -12,7 +12,8 @@ use lapin::uri::{AMQPScheme, AMQPUri};
 use lapin::{Connection, ConnectionProperties, ErrorKind};
 use tokio::time::timeout;
 
-use crate::attempt::Attempt;
+use crate::client_tasks::ClientTasks;
+use crate::open_connection::OpenConnection;
 
 /// How long a connection may take to be made.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
@@ -62,8 +63,8 @@ impl Connector {
     }
 
     /// A new connection.
-    pub(crate) async fn connect(&self) -> Result<Connection, SourceError> {
-        let (attempt, runtime) = Attempt::new();
+    pub(crate) async fn connect(&self) -> Result<OpenConnection, SourceError> {
+        let (tasks, runtime) = ClientTasks::new();
         let connecting: Connecting = match &self.kind {
             Kind::Function(connect) => {
                 self.check(None)?;
@@ -82,10 +83,7 @@ impl Connector {
             }
         };
         match timeout(CONNECTED_WITHIN, connecting).await {
-            Ok(Ok(connection)) => {
-                attempt.succeeded();
-                Ok(connection)
-            }
+            Ok(Ok(connection)) => Ok(OpenConnection::new(connection, tasks)),
             Ok(Err(error)) => Err(refused(error)),
             Err(_) => Err(SourceError::unavailable("the broker did not answer in time")),
         }

@@ -38,9 +38,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(feature = "rustls")]
-mod attempt;
 mod certificates;
-mod closing;
+mod client_tasks;
 mod connector;
 mod copies;
 mod delay_queues;
@@ -49,6 +48,7 @@ mod header_names;
 mod line;
 mod link;
 mod look_up;
+mod open_connection;
 mod publisher;
 mod queue;
 mod received;

@@ -1,13 +1,13 @@
 //! [`Line`]: a connection for publishing, and its channels.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel, Confirmation, Connection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::closing::{close, is_recovering};
+use crate::open_connection::OpenConnection;
 
 /// How many copies are under way at most. Further ones wait for one of them.
 const MOST_CHANNELS: u16 = 256;
@@ -18,21 +18,21 @@ const MOST_CHANNELS: u16 = 256;
 /// whichever confirmation comes next on the channel: of two copies under way, the one that no queue takes could count
 /// as taken.
 pub(crate) struct Line {
-    connection: Arc<Connection>,
+    connection: OpenConnection,
     /// Nothing is under way on them.
     idle: Mutex<Vec<Channel>>,
     room: Semaphore,
 }
 
 impl Line {
-    pub(crate) fn new(connection: Connection) -> Self {
+    pub(crate) fn new(connection: OpenConnection) -> Self {
         // Declaring a queue takes channels, too. Zero stands for no limit.
         let most = match connection.configuration().channel_max() {
             0 => MOST_CHANNELS,
             allowed => (allowed / 2).clamp(1, MOST_CHANNELS),
         };
         let room = Semaphore::new(most.into());
-        Self { connection: Arc::new(connection), idle: Mutex::default(), room }
+        Self { connection, idle: Mutex::default(), room }
     }
 
     pub(crate) fn connection(&self) -> &Connection {
@@ -87,13 +87,5 @@ impl Line {
 
     fn idle(&self) -> MutexGuard<'_, Vec<Channel>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Line {
-    fn drop(&mut self) {
-        if is_recovering(&self.connection) {
-            close(Arc::clone(&self.connection));
-        }
     }
 }

@@ -1,15 +1,19 @@
 //! [`Link`]: the connection and the channel that deliveries come through.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use lapin::Channel;
 use lapin::options::BasicCancelOptions;
 use lapin::types::ShortString;
-use lapin::{Channel, Connection};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
-use crate::closing::{close, is_recovering};
 use crate::ending::Ending;
+use crate::open_connection::OpenConnection;
+
+/// How long the broker may take to cancel a consumer.
+const CANCELLED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A channel for deliveries. It stays open while one of them is in hand.
 ///
@@ -17,7 +21,7 @@ use crate::ending::Ending;
 /// publish, and would not read their acknowledgements either.
 #[derive(Debug)]
 pub(crate) struct Link {
-    connection: Arc<Connection>,
+    connection: OpenConnection,
     pub(crate) channel: Channel,
     pub(crate) opened_at: Instant,
     in_hand: AtomicUsize,
@@ -25,17 +29,14 @@ pub(crate) struct Link {
     consumers: Mutex<Vec<ShortString>>,
     /// Set when no more deliveries are received.
     pub(crate) ending: Arc<Ending>,
-    is_abandoned: AtomicBool,
 }
 
 impl Link {
-    pub(crate) async fn open(connection: Connection) -> lapin::Result<Self> {
+    pub(crate) async fn open(connection: OpenConnection) -> lapin::Result<Self> {
         let channel = connection.create_channel().await?;
         let (opened_at, in_hand) = (Instant::now(), AtomicUsize::new(0));
         let (consumers, ending) = (Mutex::default(), Arc::default());
-        let is_abandoned = AtomicBool::new(false);
-        let connection = Arc::new(connection);
-        Ok(Self { connection, channel, opened_at, in_hand, consumers, ending, is_abandoned })
+        Ok(Self { connection, channel, opened_at, in_hand, consumers, ending })
     }
 
     fn consumers(&self) -> MutexGuard<'_, Vec<ShortString>> {
@@ -53,7 +54,7 @@ impl Link {
 
     /// Whether the client is about to bring the connection back, with its consumers.
     pub(crate) fn is_recovering(&self) -> bool {
-        is_recovering(&self.connection)
+        self.connection.is_recovering()
     }
 
     /// Cancels a consumer, unless that was done.
@@ -63,10 +64,14 @@ impl Link {
             let Some(at) = consumers.iter().position(|it| *it == tag) else { return };
             consumers.remove(at);
         }
-        let cancelled = self.channel.basic_cancel(tag, BasicCancelOptions::default()).await;
-        if let Err(error) = cancelled {
-            let error = &error as &dyn std::error::Error;
-            tracing::debug!(error, "a consumer was not cancelled");
+        let cancelling = self.channel.basic_cancel(tag, BasicCancelOptions::default());
+        match timeout(CANCELLED_WITHIN, cancelling).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(error, "a consumer was not cancelled");
+            }
+            Err(_) => tracing::debug!("the broker does not say that a consumer is cancelled"),
         }
     }
 
@@ -80,9 +85,7 @@ impl Link {
 
     /// Lets go of the connection, which has failed or whose channel has: what is in hand was taken back.
     pub(crate) fn abandon(&self) {
-        if !self.is_abandoned.swap(true, Ordering::Relaxed) {
-            close(Arc::clone(&self.connection));
-        }
+        self.connection.close();
     }
 
     /// How many deliveries were handed out and are not settled.
@@ -96,13 +99,5 @@ impl Link {
 
     pub(crate) fn settled(&self) {
         self.in_hand.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl Drop for Link {
-    fn drop(&mut self) {
-        if self.is_recovering() {
-            self.abandon();
-        }
     }
 }

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 
 use crate::link::Link;
 
-/// How long a consumer that was cancelled may take to end.
+/// How long a consumer that was cancelled may take to begin or to end.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(2);
 
 /// The consumers of a channel. There is one, and for a while a second one after there was more room than ever before.
@@ -159,8 +159,7 @@ impl Subscription {
         }
         self.retired.extend(self.current.take());
         for mut consumer in self.retired.drain(..) {
-            let cancelling = self.link.cancel(consumer.tag());
-            let _ = timeout(CANCELLED_WITHIN, cancelling).await;
+            self.link.cancel(consumer.tag()).await;
             loop {
                 let next = poll_fn(|cx| Pin::new(&mut consumer).poll_next(cx));
                 let Ok(Some(Ok(delivery))) = timeout(CANCELLED_WITHIN, next).await else { break };

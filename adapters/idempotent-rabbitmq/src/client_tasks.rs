@@ -1,13 +1,13 @@
-//! [`Attempt`]: an attempt to connect, whose tasks end with it if it fails.
+//! [`ClientTasks`]: the tasks that the client spawns for a connection.
 //!
 //! lapin 4.12 leaves two tasks behind for each connection that is refused or reset before it is open, for as long as the
-//! process lives. While a broker is away, a source tries every five seconds.
+//! process lives: while a broker is away, a source tries every five seconds. Of an open one it leaves those that wait for an
+//! answer to what it has sent to close a channel.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use async_rs::traits::Executor;
@@ -18,57 +18,39 @@ use tokio::task::JoinHandle;
 
 use crate::ending::Ending;
 
-/// Ends the tasks of its connection when it is dropped, unless it has succeeded.
-pub(crate) struct Attempt(Arc<Outcome>);
-
-#[derive(Default)]
-struct Outcome {
-    has_succeeded: AtomicBool,
-    failure: Ending,
-}
+/// Ends the tasks of its connection when it is dropped.
+pub(crate) struct ClientTasks(Arc<Ending>);
 
 /// Spawns the tasks of one connection.
 #[derive(Clone)]
 pub(crate) struct Spawner {
     runtime: Handle,
-    outcome: Arc<Outcome>,
+    ending: Arc<Ending>,
 }
 
-impl Attempt {
-    /// An attempt, and the runtime of its connection. It must be made within a runtime of Tokio.
+impl ClientTasks {
+    /// The tasks of a connection, and its runtime. They must be made within a runtime of Tokio.
     pub(crate) fn new() -> (Self, Runtime<RuntimeParts<Spawner, Tokio>>) {
-        let outcome = Arc::<Outcome>::default();
-        let spawner = Spawner { runtime: Handle::current(), outcome: Arc::clone(&outcome) };
-        (Self(outcome), Runtime::new(RuntimeParts::new(spawner, Tokio::current())))
-    }
-
-    /// The connection is open. What it leaves when it breaks later ends by itself.
-    pub(crate) fn succeeded(self) {
-        self.0.has_succeeded.store(true, Ordering::Relaxed);
+        let ending = Arc::<Ending>::default();
+        let spawner = Spawner { runtime: Handle::current(), ending: Arc::clone(&ending) };
+        (Self(ending), Runtime::new(RuntimeParts::new(spawner, Tokio::current())))
     }
 }
 
-impl Drop for Attempt {
+impl Drop for ClientTasks {
     fn drop(&mut self) {
-        if !self.0.has_succeeded.load(Ordering::Relaxed) {
-            self.0.failure.end();
-        }
+        self.0.end();
     }
 }
 
-impl Outcome {
-    /// `None` if the attempt fails meanwhile.
-    async fn unless_failed<T>(&self, task: impl Future<Output = T>) -> Option<T> {
-        if self.has_succeeded.load(Ordering::Relaxed) {
-            return Some(task.await);
-        }
-        let (mut failed, mut task) = (pin!(self.failure.ended()), pin!(task));
-        poll_fn(|cx| match failed.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => task.as_mut().poll(cx).map(Some),
-        })
-        .await
-    }
+/// `None` if it is ended before.
+async fn unless_ended<T>(task: impl Future<Output = T>, ending: &Ending) -> Option<T> {
+    let (mut ended, mut task) = (pin!(ending.ended()), pin!(task));
+    poll_fn(|cx| match ended.as_mut().poll(cx) {
+        Poll::Ready(()) => Poll::Ready(None),
+        Poll::Pending => task.as_mut().poll(cx).map(Some),
+    })
+    .await
 }
 
 impl Executor for Spawner {
@@ -82,8 +64,8 @@ impl Executor for Spawner {
         &self,
         f: F,
     ) -> Task<Self::Task<T>> {
-        let outcome = Arc::clone(&self.outcome);
-        Spawned(Some(self.runtime.spawn(async move { outcome.unless_failed(f).await }))).into()
+        let ending = Arc::clone(&self.ending);
+        Spawned(Some(self.runtime.spawn(async move { unless_ended(f, &ending).await }))).into()
     }
 
     fn spawn_blocking<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
@@ -100,7 +82,7 @@ impl fmt::Debug for Spawner {
     }
 }
 
-/// A task of the client, which does not end for whoever waits for it if its attempt has failed.
+/// A task of the client, which does not end for whoever waits for it if it is ended before.
 pub(crate) struct Spawned<T>(Option<JoinHandle<Option<T>>>);
 
 impl<T: Send + 'static> Future for Spawned<T> {
@@ -140,25 +122,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_tasks_of_an_attempt_that_fails_end_and_so_do_those_that_it_starts_later() {
-        let (attempt, runtime) = Attempt::new();
+    async fn tasks_end_with_their_connection_and_so_do_those_that_it_starts_later() {
+        let (tasks, runtime) = ClientTasks::new();
         let before = spawn_one(&runtime);
         tokio::task::yield_now().await;
-        drop(attempt);
+        drop(tasks);
         let after = spawn_one(&runtime);
         assert!(before.await.is_err() && after.await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_tasks_of_an_attempt_that_succeeds_go_on() {
-        let (attempt, runtime) = Attempt::new();
-        let before = spawn_one(&runtime);
-        tokio::task::yield_now().await;
-        attempt.succeeded();
-        let after = spawn_one(&runtime);
-        for ended in [before, after] {
-            assert!(timeout(Duration::from_secs(1), ended).await.is_err(), "it has ended");
-        }
+    async fn tasks_of_a_connection_that_is_open_go_on() {
+        let (_tasks, runtime) = ClientTasks::new();
+        let ended = timeout(Duration::from_secs(1), spawn_one(&runtime)).await;
+        assert!(ended.is_err(), "it has ended");
         assert_eq!(runtime.spawn(async { 7 }).await, 7);
     }
 }
