@@ -14,7 +14,7 @@ use crate::effects::{Effects, until};
 pub(crate) struct Gate {
     pub(crate) opened: Arc<Semaphore>,
     pub(crate) arrived: Effects,
-    /// How many messages have joined a group, or will in the same poll of their task.
+    /// How many of the others have joined a group, or will in the same poll of their task.
     joined: watch::Sender<usize>,
 }
 
@@ -24,16 +24,18 @@ impl Gate {
         Self { opened: Arc::new(Semaphore::new(0)), arrived: Effects::default(), joined }
     }
 
-    /// Notices who joins a group: the last that is asked before is its key.
+    /// Notices who joins a group: the last that is asked before is its key. Those that wait in their handlers do not count: their
+    /// keys are asked again when they are handled by themselves.
     pub(crate) fn watch(&self, builder: ConsumerBuilder) -> ConsumerBuilder {
         let joined = self.joined.clone();
         builder.key(move |message: &Message| {
-            joined.send_modify(|many| *many += 1);
+            let is_counted = !message.id().starts_with("gate");
+            joined.send_modify(|many| *many += usize::from(is_counted));
             message.id().to_owned()
         })
     }
 
-    /// How many messages have joined a group, or have asked for a connection.
+    /// How many of the others have joined a group, or have asked for a connection.
     pub(crate) fn joined(&self) -> usize {
         *self.joined.borrow()
     }
@@ -64,7 +66,7 @@ impl Gate {
     /// Waits until all others wait behind them.
     pub(crate) async fn until_shut<P: InboxPool>(&self, waiting: usize) {
         until(|| self.arrived.all().len() == P::GROUPS).await;
-        self.until_joined(P::GROUPS + waiting).await;
+        self.until_joined(waiting).await;
     }
 
     /// For handlers.
