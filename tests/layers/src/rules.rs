@@ -128,7 +128,8 @@ const RABBITMQ: &[Layer] = &[
     Layer { name: "messages", files: &["received.rs", "copies.rs"], imports: Only(&["settings"]) },
     // What is open at the broker.
     Layer { name: "connections", files: &[
-        "connector.rs", "closing.rs", "line.rs", "link.rs", "subscription.rs", "delay_queues.rs", "publisher.rs",
+        "ending.rs", "client_tasks.rs", "open_connection.rs", "connector.rs", "line.rs", "link.rs", "subscription.rs",
+        "look_up.rs", "delay_queues.rs", "publisher.rs",
     ], imports: Only(&["settings"]) },
     Layer { name: "source", files: &["start.rs", "verdict.rs", "source.rs", "certificates.rs"], imports: Only(&[
         "settings", "messages", "connections",
