@@ -83,8 +83,9 @@ impl ConsumerBuilder {
     /// * The handler ends the transaction itself, with a `COMMIT`, which the database refuses, a `ROLLBACK`, or a nested `begin` that it drops
     ///   halfway: a failed attempt.
     /// * The handler leaves a savepoint open: what it did is committed. So it is if the handler forgets a nested transaction of
-    ///   sqlx on PostgreSQL. On `SQLite` that is a failed attempt, after which the connection, and with it the lock for writing,
-    ///   stays in that transaction until the pool closes it: do not `mem::forget` one there.
+    ///   sqlx on PostgreSQL. On `SQLite` that is a failed attempt, after which the connection keeps the lock for writing until the
+    ///   pool hands it out again, which ends that transaction. A pool of several connections may hand out others first, which
+    ///   find the lock taken: do not `mem::forget` one there.
     /// * A statement has failed, and the handler returns `Ok` nevertheless: PostgreSQL commits nothing then, so that is a
     ///   failed attempt.
     ///
@@ -95,7 +96,13 @@ impl ConsumerBuilder {
     /// On PostgreSQL, while more messages wait than the pool has connections, the next transaction begins where another one is
     /// committed, in the same message to the server. After 32 of them in a row, or a tenth of a second, the connection goes
     /// back to the pool, where others may wait for it. In between, the pool's `after_release` and `before_acquire` do not run: what
-    /// a handler sets for the session, and not for the transaction, is set for the next message too.
+    /// a handler sets for the session, and not for the transaction, is set for the next message too. `now()` is when the commit before
+    /// was sent, which may be earlier than the message was received, and than the `now()` of a message that was handled before it on
+    /// another connection: where times must follow each other, take `clock_timestamp()`.
+    ///
+    /// Before its transaction has been committed, the database cannot always tell that a call runs. So a call with the id of one in
+    /// whose transaction it is made is refused as in progress, also if another engine makes it, on another database: give
+    /// operations different names there.
     ///
     /// The guarantee is [`ExactlyOnce`](crate::Guarantee::ExactlyOnce), and there is no lease. A
     /// [guarantee](Self::guarantee) *at most once* is refused at the start.
