@@ -10,6 +10,11 @@
 set -euo pipefail
 
 programs=/usr/lib/postgresql/15/bin
+version="$("$programs/postgres" --version)"
+if [[ "$version" != "postgres (PostgreSQL) 15.18 "* ]]; then
+  echo "this is about version 15.18, and not $version" >&2
+  exit 1
+fi
 folder="$(mktemp -d)"
 server=""
 clean_up() {
@@ -59,7 +64,7 @@ none="$(locks_of "")"
 before="$(locks_of "BEFORE UPDATE OF amount ON items FOR EACH ROW WHEN (OLD.note IS NOT NULL)")"
 other="$(locks_of "BEFORE UPDATE OF note ON items FOR EACH ROW WHEN (OLD.note IS NOT NULL)")"
 after="$(locks_of "AFTER UPDATE OF amount ON items FOR EACH ROW WHEN (OLD.note IS NOT NULL)")"
-"$programs/postgres" --version
+echo "$version"
 echo "LOCK records of 100 updates: no trigger $none, BEFORE $before, BEFORE of another column $other, AFTER $after"
 if [ "$none $before $other $after" != "0 100 100 0" ]; then
   echo "this is not what was seen before" >&2
