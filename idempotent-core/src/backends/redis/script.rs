@@ -68,7 +68,7 @@ impl Scripts {
     pub(super) fn new() -> Self {
         Self {
             complete: script!(" flags=allow-oom", "complete.lua"),
-            renew: script!(" flags=allow-oom", "record.lua", "renew.lua"),
+            renew: script!(" flags=allow-oom", "record.lua", "expire_together.lua", "renew.lua"),
             release: script!(" flags=allow-oom", "record.lua", "release.lua"),
             abandon: script!(" flags=allow-oom", "record.lua", "abandon.lua"),
             load: script!(" flags=no-writes,allow-oom", "load.lua"),
@@ -80,14 +80,23 @@ impl Scripts {
             write_step: script!(
                 " flags=allow-oom",
                 "record.lua",
+                "expire_together.lua",
                 "now.lua",
                 "in_doubt.lua",
                 "write_step.lua"
             ),
-            begin_step: script!("", "record.lua", "now.lua", "in_doubt.lua", "write_step.lua"),
+            begin_step: script!(
+                "",
+                "record.lua",
+                "expire_together.lua",
+                "now.lua",
+                "in_doubt.lua",
+                "write_step.lua"
+            ),
             resume: script!(
                 " flags=allow-oom",
                 "record.lua",
+                "expire_together.lua",
                 "write_again.lua",
                 "now.lua",
                 "resume.lua"
@@ -95,6 +104,7 @@ impl Scripts {
             suspend: script!(
                 " flags=allow-oom",
                 "record.lua",
+                "expire_together.lua",
                 "write_again.lua",
                 "now.lua",
                 "in_doubt.lua",

@@ -54,6 +54,26 @@ async fn both_keys_end_together(at: &Behind) {
     assert_eq!(at.number(&["DBSIZE"]).await, 1, "the journal goes with its reservation");
 }
 
+/// The clock of Redis 7.0 goes on between two lifetimes that one script sets.
+#[tokio::test]
+async fn a_journal_is_given_the_time_at_which_its_record_ends_and_no_lifetime_of_its_own() {
+    require!(Server::Redis);
+    let at = Behind::new(Flavor::Redis).await;
+    let run = Run::begin(&at.store).await;
+    at.server.cli(&["CONFIG", "RESETSTAT"]).await;
+    // The script that begins most journals, and the one for all of them.
+    run.expect_written(&at.store, "charge", &entry(RECORDED, 1)).await;
+    let other = Run::begin(&at.store).await;
+    other.start(&at.store, "charge", &entry(BEGUN, 1)).await.unwrap();
+    assert_eq!((at.calls_of("pexpireat").await, at.calls_of("pexpire").await), (2, 0), "begun");
+    run.attempt.renew(&at.store, &run.record).await.unwrap();
+    assert_eq!((at.calls_of("pexpireat").await, at.calls_of("pexpire").await), (3, 1), "renewed");
+    run.suspend(&at.store).await.unwrap();
+    let next = run.next();
+    assert!(matches!(run.resume(&at.store, &next).await.unwrap(), ResumeOutcome::Won));
+    assert_eq!((at.calls_of("pexpireat").await, at.calls_of("pexpire").await), (5, 1), "resumed");
+}
+
 #[tokio::test]
 async fn by_script_a_journal_lives_exactly_as_long_as_its_record() {
     require!(Server::Redis);

@@ -41,6 +41,14 @@ impl Behind {
     pub(super) async fn number(&self, command: &[&str]) -> i64 {
         number(&self.server, command).await
     }
+
+    /// How often scripts and clients have made the server carry out a command.
+    pub(super) async fn calls_of(&self, command: &str) -> usize {
+        let stats = self.server.cli(&["INFO", "commandstats"]).await.to_string();
+        let prefix = format!("cmdstat_{command}:calls=");
+        let counts = stats.lines().filter_map(|line| line.strip_prefix(&prefix));
+        counts.map(|rest| rest.split(',').next().unwrap().parse::<usize>().unwrap()).sum()
+    }
 }
 
 /// A number that a command answers.

@@ -14,12 +14,13 @@ if redis.call('HSET', KEYS[2], 'name', ARGV[2], ARGV[3], ARGV[4]) ~= 2 then
   redis.call('UNLINK', KEYS[2])
   redis.call('HSET', KEYS[2], 'name', ARGV[2], ARGV[3], ARGV[4])
 end
-local left = redis.call('PTTL', KEYS[1])
-if left < 0 then
+local ends = redis.call('PEXPIRETIME', KEYS[1])
+if ends < 0 then
   redis.call('SET', KEYS[1], ARGV[1])
   return 1
 end
-local lifetime = math.max(left + tonumber(ARGV[5]), 1)
-redis.call('SET', KEYS[1], ARGV[1], 'PX', lifetime)
-redis.call('PEXPIRE', KEYS[2], lifetime)
+-- Both by a time, as the clock of Redis 7.0 goes on between two lifetimes that one script sets.
+ends = ends + ARGV[5]
+redis.call('SET', KEYS[1], ARGV[1], 'PXAT', ends)
+redis.call('PEXPIREAT', KEYS[2], ends)
 return 1

@@ -8,11 +8,12 @@ local left, grace = redis.call('PTTL', KEYS[1]), grace_of(head)
 if left >= 0 and left <= grace then
   return 0
 end
-local lifetime = tonumber(ARGV[2]) + grace
-if has_journal(head) then
-  if not KEYS[2] then
-    return 2
-  end
-  redis.call('PEXPIRE', KEYS[2], lifetime)
+local keeps = has_journal(head)
+if keeps and not KEYS[2] then
+  return 2
 end
-return redis.call('PEXPIRE', KEYS[1], lifetime)
+redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[2]) + grace)
+if keeps then
+  expire_together(KEYS[1], KEYS[2])
+end
+return 1

@@ -24,7 +24,7 @@ if is_reservation(found) then
     end
     redis.call('SET', KEYS[1], ARGV[2], 'PX', lifetime)
     if keeps then
-      redis.call('PEXPIRE', KEYS[2], lifetime)
+      expire_together(KEYS[1], KEYS[2])
     end
     return 1
   end

@@ -73,7 +73,7 @@ else
   end
   redis.call('SET', KEYS[1], record, 'PX', lifetime)
   if keeps then
-    redis.call('PEXPIRE', KEYS[2], lifetime)
+    expire_together(KEYS[1], KEYS[2])
   end
 end
 set_due(due_in)

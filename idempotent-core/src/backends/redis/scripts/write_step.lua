@@ -49,11 +49,10 @@ if begins_journal then
     redis.call('UNLINK', KEYS[2])
     redis.call('HSET', KEYS[2], 'name', name, step, entry)
   end
-  local left = redis.call('PTTL', KEYS[1])
-  if left >= 0 then
-    local lifetime = math.max(left - grace_of(head) + grace_of(record), 1)
-    redis.call('SET', KEYS[1], record, 'PX', lifetime)
-    redis.call('PEXPIRE', KEYS[2], lifetime)
+  local ends = redis.call('PEXPIRETIME', KEYS[1])
+  if ends >= 0 then
+    redis.call('SET', KEYS[1], record, 'PXAT', ends - grace_of(head) + grace_of(record))
+    expire_together(KEYS[1], KEYS[2])
   else
     redis.call('SET', KEYS[1], record)
   end
