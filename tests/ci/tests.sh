@@ -81,7 +81,8 @@ step_chaos() {
 # cores. PostgreSQL computes while they wait, so its tests keep to the cores; they are among those that begin with p.
 step_suites() {
     local packages=(--workspace --all-features --exclude idempotent-servers)
-    cargo_test "${packages[@]}" --lib --bins
+    # By name, as `--bins` has the programs of the examples, too: all of them would be compiled again, to run no test.
+    cargo_test "${packages[@]}" --lib --bin idempotent --bin idempotent-layers
     cargo_test "${packages[@]}" --doc
     RUST_TEST_THREADS=4 cargo_test "${packages[@]}" --exclude idempotent-chaos --test '[!p]*'
     cargo_test "${packages[@]}" --exclude idempotent-chaos --test 'p*'
