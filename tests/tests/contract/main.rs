@@ -4,6 +4,7 @@ mod broken_stores;
 mod failing_cases;
 mod faulty_store;
 mod flaws_found;
+mod held_up;
 mod journal_flaws_found;
 mod memory;
 mod observed_store;

@@ -11,7 +11,10 @@ impl Fixture {
     pub(super) async fn expect_soon<T>(&self, what: &str, call: impl Future<Output = T>) -> T {
         match tokio::time::timeout(self.subject.patience(), call).await {
             Ok(value) => value,
-            Err(_) => panic!("{what} did not return within {:?}", self.subject.patience()),
+            Err(_) => {
+                self.hold_up.excuse_nothing();
+                panic!("{what} did not return within {:?}", self.subject.patience())
+            }
         }
     }
 
@@ -23,6 +26,15 @@ impl Fixture {
         let entry = self.expect_taken().await;
         assert_eq!(entry.state, state, "the state that reserve returns");
         assert_eq!(&entry.record, record, "the record that reserve returns");
+    }
+
+    /// Asserts that exactly one of a race has won, however long it took.
+    #[track_caller]
+    pub(super) fn assert_one_won(&self, wins: usize, what: &str) {
+        if wins != 1 {
+            self.hold_up.excuse_nothing();
+        }
+        assert_eq!(wins, 1, "{what}");
     }
 
     pub(super) async fn assert_reserved(&self, owner: &Owner) {
@@ -51,7 +63,8 @@ impl Fixture {
         let Some(remaining) = entry.remaining else {
             return;
         };
-        let least = expected.saturating_sub(self.subject.tolerance());
+        let tolerance = self.subject.tolerance() * self.hold_up.factor();
+        let least = expected.saturating_sub(tolerance);
         assert!(
             least <= remaining && remaining <= expected,
             "{remaining:?} remain of {:?}, not {least:?} to {expected:?}",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::{Guarantee, NotKept, Outcome};
 use crate::store::{Complete, CompleteOutcome, IfVacant, RenewOutcome, ReserveOutcome, State};
 
-use super::fixture::{Fixture, Owner, expect_answer};
+use super::fixture::{AN_HOUR, Fixture, Owner, expect_answer};
 
 const ROUNDS: usize = 25;
 const RACERS: usize = 8;
@@ -214,7 +214,9 @@ pub(super) async fn of_many_concurrent_results_for_a_vacant_id_one_is_recorded(f
         let answers = fixture
             .race(RACERS, |fixture, _| async move {
                 let owner = Owner::unknown();
-                let outcome = fixture.complete(&owner, owner.token().as_bytes()).await;
+                let (payload, if_vacant) = (owner.token(), IfVacant::Record);
+                let outcome =
+                    fixture.complete_for(&owner, payload.as_bytes(), AN_HOUR, if_vacant).await;
                 (owner, outcome)
             })
             .await;
@@ -223,7 +225,7 @@ pub(super) async fn of_many_concurrent_results_for_a_vacant_id_one_is_recorded(f
             .filter(|(_, outcome)| matches!(outcome, CompleteOutcome::Recorded))
             .map(|(owner, _)| owner)
             .collect();
-        assert_eq!(recorded.len(), 1, "results recorded in one race");
+        fixture.assert_one_won(recorded.len(), "results recorded in one race");
         fixture.assert_completed(recorded[0], recorded[0].token().as_bytes()).await;
     }
 }
@@ -243,16 +245,18 @@ pub(super) async fn a_late_result_and_the_next_reserve_do_not_both_win(fixture: 
                 let late = late.clone();
                 async move {
                     if racer == round % RACERS {
-                        let outcome = fixture.complete(&late, b"late").await;
+                        let if_vacant = IfVacant::Record;
+                        let outcome =
+                            fixture.complete_for(&late, b"late", AN_HOUR, if_vacant).await;
                         matches!(outcome, CompleteOutcome::Recorded)
                     } else {
-                        let request = fixture.request(Guarantee::AtLeastOnce);
+                        let request = fixture.request_for_an_hour();
                         matches!(fixture.try_reserve(&request).await, ReserveOutcome::Won)
                     }
                 }
             })
             .await;
         let wins = wins.into_iter().filter(|won| *won).count();
-        assert_eq!(wins, 1, "a late result and reserves that won");
+        fixture.assert_one_won(wins, "a late result and reserves that won");
     }
 }

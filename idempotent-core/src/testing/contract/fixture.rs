@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+use super::hold_up::HoldUp;
 use super::subject::Subject;
 use crate::model::{Envelope, Guarantee, Record, RecordId, Token};
 use crate::store::{
@@ -19,12 +20,16 @@ use crate::store::{
 /// The operation of ids for which a case chooses none.
 const OPERATION: &str = "contract::case";
 
+/// Longer than any subject's patience, and than a loaded machine holds a case up.
+pub(super) const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+
 /// A unique id in the store under test.
 #[derive(Clone)]
 pub(super) struct Fixture {
     pub(super) subject: Arc<dyn Subject>,
     pub(super) store: Arc<dyn Store>,
     pub(super) id: RecordId,
+    pub(super) hold_up: HoldUp,
 }
 
 /// One attempt: the reservation that it wrote or would have written.
@@ -66,8 +71,8 @@ pub(super) fn expect_answer<T>(answer: Result<T, StoreError>) -> T {
 }
 
 impl Fixture {
-    pub(super) fn new(subject: Arc<dyn Subject>) -> Self {
-        Self { store: subject.store(), subject, id: fresh_id(OPERATION) }
+    pub(super) fn new(subject: Arc<dyn Subject>, hold_up: HoldUp) -> Self {
+        Self { store: subject.store(), subject, id: fresh_id(OPERATION), hold_up }
     }
 
     /// The same store with another id of the same operation.
@@ -110,7 +115,7 @@ impl Fixture {
     }
 
     pub(super) fn lease(&self) -> Duration {
-        self.subject.lease()
+        self.subject.lease() * self.hold_up.factor()
     }
 
     /// How long results are kept.
@@ -124,6 +129,7 @@ impl Fixture {
     }
 
     pub(super) async fn advance(&self, by: Duration) {
+        self.hold_up.advance(by);
         self.subject.advance(by).await;
     }
 
@@ -158,11 +164,14 @@ impl Fixture {
         self.reserve(Guarantee::AtLeastOnce).await
     }
 
-    /// Reserves for a new caller, for far longer than a loaded machine holds a case up.
+    /// A request for far longer than a loaded machine holds a case up.
+    pub(super) fn request_for_an_hour(&self) -> Reserve<'_> {
+        let envelope = Envelope { lease: AN_HOUR, ..self.envelope(Guarantee::AtLeastOnce) };
+        Reserve::new(&self.id, envelope)
+    }
+
     pub(super) async fn reserve_for_an_hour(&self) -> Owner {
-        let lease = Duration::from_secs(3600);
-        let envelope = Envelope { lease, ..self.envelope(Guarantee::AtLeastOnce) };
-        self.win(&Reserve::new(&self.id, envelope)).await
+        self.win(&self.request_for_an_hour()).await
     }
 
     /// Sends a reserve, which must win.

@@ -54,7 +54,8 @@ pub(super) async fn of_many_runs_that_resume_a_call_exactly_one_wins(fixture: Fi
             matches!(fixture.resume(&run, &next).await, ResumeOutcome::Won)
         }
     });
-    assert_eq!(outcomes.await.into_iter().filter(|won| *won).count(), 1);
+    let wins = outcomes.await.into_iter().filter(|won| *won).count();
+    fixture.assert_one_won(wins, "runs that resumed one call");
     assert_eq!(fixture.expect_taken().await.state, State::Reserved);
     assert_eq!(fixture.steps(&run).await, [(step(&fixture, "charge"), entry)]);
 }

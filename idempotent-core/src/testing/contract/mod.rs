@@ -17,6 +17,7 @@ mod correct;
 mod due;
 mod fencing;
 mod fixture;
+mod hold_up;
 mod journal;
 mod journal_run;
 mod lapse;

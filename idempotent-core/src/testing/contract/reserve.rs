@@ -14,7 +14,7 @@ pub(super) async fn of_many_concurrent_reserves_exactly_one_wins(fixture: Fixtur
         let fixture = fixture.with_fresh_id();
         let answers = fixture
             .race(RACERS, |fixture, _| async move {
-                let request = fixture.request(Guarantee::AtLeastOnce);
+                let request = fixture.request_for_an_hour();
                 let answer = fixture.try_reserve(&request).await;
                 (request.token(), answer)
             })
@@ -24,7 +24,7 @@ pub(super) async fn of_many_concurrent_reserves_exactly_one_wins(fixture: Fixtur
             .filter(|(_, answer)| matches!(answer, ReserveOutcome::Won))
             .map(|(token, _)| *token)
             .collect();
-        assert_eq!(winners.len(), 1, "winners of one race");
+        fixture.assert_one_won(winners.len(), "winners of one race");
         for (_, answer) in &answers {
             if let ReserveOutcome::Taken(entry) = answer {
                 assert_eq!(entry.record.token(), winners[0], "the winner that a loser learns of");

@@ -63,7 +63,8 @@ pub trait Subject: Send + Sync + 'static {
 
     /// The lease that the cases use. All other times are multiples of it. Default: a minute, which suits
     /// a manual clock. Where time really passes, a few hundred milliseconds keep the suite fast, but a
-    /// quarter of it must be enough for a few calls.
+    /// quarter of it should be enough for a few calls: a case that fails after it was held up for longer
+    /// [runs again](super::Case::run) with more.
     fn lease(&self) -> Duration {
         Duration::from_secs(60)
     }

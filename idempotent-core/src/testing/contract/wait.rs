@@ -6,10 +6,7 @@ use tokio::task::JoinSet;
 
 use crate::model::{Guarantee, Record};
 
-use super::fixture::{Fixture, Owner};
-
-/// Longer than any subject's patience.
-const AN_HOUR: Duration = Duration::from_secs(60 * 60);
+use super::fixture::{AN_HOUR, Fixture, Owner};
 
 /// Enough time for waiters to start waiting, so that they must be woken.
 const START: Duration = Duration::from_millis(30);
