@@ -27,6 +27,8 @@ mod runner;
 mod schedule;
 #[cfg(feature = "rows")]
 mod servers;
+#[cfg(feature = "rows")]
+mod stalls;
 mod timestamp;
 #[cfg(feature = "rows")]
 pub mod transfer;
@@ -41,4 +43,6 @@ pub use self::row::{
 #[cfg(feature = "rows")]
 pub use self::runner::{Outcome, Settings, run};
 pub use self::schedule::{AtServer, AtWorker, Planned, Schedule};
+#[cfg(feature = "rows")]
+pub use self::stalls::StallWatch;
 pub use self::timestamp::Timestamp;

@@ -12,7 +12,7 @@ use tokio::process::Child;
 use tokio::time::sleep;
 
 use super::Settings;
-use super::incidents::{Incidents, StallWatch};
+use super::incidents::Incidents;
 use super::launcher::{Launcher, PATIENCE};
 use super::ledger::{self, Entry, Event};
 use super::order::{Build, Code, RENAMED};
@@ -20,6 +20,7 @@ use super::verdict::{Evidence, Verdict, verdict};
 use super::worker::Task;
 use crate::checker::Span;
 use crate::servers::Servers;
+use crate::stalls::StallWatch;
 use crate::timestamp::Timestamp;
 
 /// How long a step with a new name waits for the one with the old.

@@ -1,12 +1,7 @@
 //! What befell a run from outside, and when.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
-
-use anyhow::{Result, anyhow};
 
 use crate::checker::Span;
 use crate::timestamp::Timestamp;
@@ -70,42 +65,5 @@ impl Incidents {
         let workers =
             self.kills.iter().copied().chain(self.freezes.iter().map(|freeze| freeze.span.from));
         workers.chain(self.absences_for(order).map(|span| span.to))
-    }
-}
-
-const TICK: Duration = Duration::from_millis(20);
-
-/// A tick that comes so late says that the machine stood still.
-const LATE: Duration = Duration::from_millis(100);
-
-/// A thread that does nothing but to look at the clock, and so notices when it is not let.
-#[derive(Debug)]
-pub(super) struct StallWatch {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Vec<Span>>,
-}
-
-impl StallWatch {
-    pub(super) fn start() -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
-        let thread = thread::spawn(move || {
-            let (mut stalls, mut last) = (Vec::new(), Timestamp::now());
-            while !stopped.load(Ordering::Relaxed) {
-                thread::sleep(TICK);
-                let now = Timestamp::now();
-                if now.since(last) > LATE {
-                    stalls.push(Span { from: last.after(TICK), to: now });
-                }
-                last = now;
-            }
-            stalls
-        });
-        Self { stop, thread }
-    }
-
-    pub(super) fn end(self) -> Result<Vec<Span>> {
-        self.stop.store(true, Ordering::Relaxed);
-        self.thread.join().map_err(|_| anyhow!("the thread that looks at the clock panicked"))
     }
 }

@@ -9,7 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 use tokio::time::sleep;
 
-use super::incidents::{Freeze, Incidents, StallWatch};
+use super::incidents::{Freeze, Incidents};
 use super::launcher::{Launcher, PATIENCE};
 use super::order::{Build, Code};
 use super::probe::{out_of_reach, reached};
@@ -19,6 +19,7 @@ use super::{Settings, ledger};
 use crate::checker::Span;
 use crate::schedule::{AtServer, duration_of};
 use crate::servers::Servers;
+use crate::stalls::StallWatch;
 use crate::timestamp::Timestamp;
 
 /// The faults begin after the load and end before it.
