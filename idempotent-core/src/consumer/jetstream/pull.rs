@@ -13,6 +13,9 @@ use crate::consumer::SourceError;
 /// notice, with the client's 5 seconds.
 const EXPIRES: Duration = Duration::from_secs(2);
 
+/// How long what the server has sent for a request may take to come in: it is on its way, and the machine may be busy.
+const ON_ITS_WAY: Duration = Duration::from_millis(100);
+
 /// An open request, if there is one.
 #[derive(Default)]
 pub(super) struct Pull(Option<Batch>);
@@ -49,10 +52,7 @@ impl Pull {
     pub(super) async fn stop(&mut self) -> Vec<jetstream::Message> {
         let mut received = Vec::new();
         if let Some(mut batch) = self.0.take() {
-            // What is in the buffer is there at once.
-            while let Ok(Some(message)) =
-                tokio::time::timeout(Duration::from_millis(10), batch.next()).await
-            {
+            while let Ok(Some(message)) = tokio::time::timeout(ON_ITS_WAY, batch.next()).await {
                 received.extend(message);
             }
         }
