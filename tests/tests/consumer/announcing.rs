@@ -141,7 +141,7 @@ async fn a_replay_in_a_first_delivery_is_said_and_one_in_a_later_delivery_is_not
     assert_eq!((said.len(), said[0].level, effects.of("tea")), (1, Level::DEBUG, 1));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_is_interrupted_and_one_that_runs_again_are_said() {
     let (log, _guard) = Log::listen();
     let (broker, effects, ends) =

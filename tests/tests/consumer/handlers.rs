@@ -142,7 +142,7 @@ async fn a_handler_that_panics_takes_nothing_down_and_runs_again() {
     assert_eq!(ends.count(DeliveryOutcome::Panicked), 1);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_hangs_is_dropped_and_its_message_runs_again_after_the_lease() {
     let broker = TestBroker::with_deadline(millis(4000));
     let (effects, ends) = (Effects::default(), Ends::default());
@@ -165,7 +165,7 @@ async fn a_handler_that_hangs_is_dropped_and_its_message_runs_again_after_the_le
     assert_eq!(broker.stale_verdicts(), []);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_handler_that_is_slower_than_the_deadline_keeps_its_message() {
     let broker = TestBroker::with_deadline(millis(1500));
     let (effects, finish) = (Effects::default(), Arc::new(Notify::new()));

@@ -181,7 +181,7 @@ macro_rules! rules_on {
         async fn a_handler_that_panics_or_hangs_has_no_effect() {
             $(require!($server);)?
             let (shop, broker, ends) = ($open().await, TestBroker::new(), Ends::default());
-            let builder = ends.watch(builder(&shop, 1)).max_run(millis(500));
+            let builder = ends.watch(builder(&shop, 1)).max_run(secs(3));
             let consumer = builder.within(shop.pool.clone()).handler(
                 |id: String, mut tx: Tx| async move {
                     effect(&mut tx, &id).await?;

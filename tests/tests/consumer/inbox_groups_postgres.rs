@@ -317,7 +317,7 @@ pub(crate) async fn publishes_what_succeeds(shop: Shop<PgPool>) {
 #[tokio::test]
 async fn a_group_that_takes_longer_than_the_deadline_is_kept_alive_as_a_whole() {
     require!(Server::Postgres);
-    let (shop, broker) = (postgres_shop().await, TestBroker::with_deadline(secs(3)));
+    let (shop, broker) = (postgres_shop().await, TestBroker::with_deadline(secs(6)));
     let (gate, ends) = (Gate::new(), Ends::default());
     let own_gate = gate.clone();
     let consumer = ends
@@ -329,7 +329,7 @@ async fn a_group_that_takes_longer_than_the_deadline_is_kept_alive_as_a_whole() 
             async move {
                 effect(&mut tx, &id).await?;
                 gate.pass(&id).await;
-                tokio::time::sleep(millis(1_000)).await;
+                tokio::time::sleep(millis(2_000)).await;
                 Ok::<_, sqlx::Error>(())
             }
         });

@@ -13,7 +13,7 @@ use idempotent_core::consumer::{
 };
 use idempotent_core::testing::sources::cases;
 use idempotent_servers::{Nats, Server, require};
-use idempotent_tests::{millis, secs};
+use idempotent_tests::secs;
 
 use crate::effects::{Effects, Ends, Running, attempts, counting, engine, until};
 use crate::nats_server::{Brokered, billing, context, header};
@@ -36,7 +36,7 @@ async fn run_contract(version: Server) {
     let mut running = tokio::task::JoinSet::new();
     for (number, case) in cases().into_iter().enumerate() {
         let nats = Arc::clone(&nats);
-        let config = pull::Config { ack_wait: secs(2), ..billing() };
+        let config = pull::Config { ack_wait: secs(5), ..billing() };
         running.spawn(async move {
             let subject = Brokered::on(nats, number.to_string(), config).await;
             let passed = tokio::spawn(async move { case.run(subject).await }).await;
@@ -300,8 +300,8 @@ async fn a_late_verdict_about_a_message_that_is_anothers_loses_nothing() {
 async fn a_consumer_keeps_messages_alive_at_a_third_of_the_backoff() {
     require!(Server::Nats);
     let config = pull::Config {
-        backoff: vec![millis(2400), millis(3000)],
-        ack_wait: millis(2400),
+        backoff: vec![secs(6), secs(7)],
+        ack_wait: secs(6),
         max_deliver: 1_000_000,
         ..billing()
     };
@@ -311,7 +311,7 @@ async fn a_consumer_keeps_messages_alive_at_a_third_of_the_backoff() {
     let consumer = Consumer::builder("shop.ship", &engine).handler(move |it: String| {
         seen.add(&it);
         async {
-            tokio::time::sleep(millis(8000)).await;
+            tokio::time::sleep(secs(12)).await;
             Ok::<_, String>(())
         }
     });
@@ -320,7 +320,7 @@ async fn a_consumer_keeps_messages_alive_at_a_third_of_the_backoff() {
     other.start(&Needs::of("shop.ship").attempts(8)).await.unwrap();
     let running = Running::start(&consumer, server.source());
     until(|| effects.of("tea") == 1).await;
-    let redelivered = tokio::time::timeout(secs(6), other.next(std::num::NonZeroUsize::MIN)).await;
+    let redelivered = tokio::time::timeout(secs(10), other.next(std::num::NonZeroUsize::MIN)).await;
     assert!(redelivered.is_err(), "it was not kept alive");
     server.until_settled().await;
     running.stop().await.unwrap();

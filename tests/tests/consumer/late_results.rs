@@ -249,8 +249,8 @@ async fn a_result_that_cannot_be_recorded_is_no_longer_tried_once_another_has_th
 /// Handles three messages, and kills the records' Redis in the middle for longer than the lease lasts.
 async fn through_an_outage_of_redis(source: impl Source, guarantee: Guarantee, effects: &Effects) {
     let redis = Redis::start().await;
-    let store = RedisStore::builder(redis.url()).response_timeout(millis(200)).connect().await;
-    let engine = Idempotency::builder(store.unwrap()).store_timeout(millis(400)).build();
+    let store = RedisStore::builder(redis.url()).response_timeout(secs(2)).connect().await;
+    let engine = Idempotency::builder(store.unwrap()).store_timeout(secs(4)).build();
     let (ends, seen, may_end) = (Ends::default(), effects.clone(), Arc::new(Semaphore::new(0)));
     let builder = Consumer::builder("shop.ship", &engine).lease(secs(2)).guarantee(guarantee);
     let ending = Arc::clone(&may_end);

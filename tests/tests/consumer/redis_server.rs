@@ -9,10 +9,14 @@ use idempotent_core::consumer::{Needs, Source};
 use idempotent_core::testing::sources::SourceSubject;
 use idempotent_servers::{Flavor, Redis};
 use idempotent_tests::{millis, secs};
-use redis::aio::ConnectionManager;
+use redis::AsyncConnectionConfig;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::{Cmd, FromRedisValue, RedisResult, Value};
 
 pub(crate) const MIN_IDLE: Duration = millis(1000);
+
+/// How long an answer may take: a machine that stands still for seconds is no silent server.
+const PATIENCE: Duration = secs(30);
 /// The field with a message's id.
 pub(crate) const ID: &str = "order";
 pub(crate) const GROUP: &str = "warehouse";
@@ -38,14 +42,19 @@ impl Streams {
     /// With streams of its own on a server that is there.
     pub(crate) async fn on(redis: Arc<Redis>, suffix: &str, min_idle: Duration) -> Self {
         let url = redis.url();
-        let store = RedisStore::connect(url.as_str()).await.unwrap();
+        let store = RedisStore::builder(url.as_str()).response_timeout(PATIENCE).connect();
+        let store = store.await.unwrap();
         let streams = Self::with(store, &url, (format!("orders{suffix}"), format!("dead{suffix}")));
         Self { min_idle, redis: Some(redis), ..streams.await }
     }
 
     /// On servers that outlive it.
     pub(crate) async fn with(store: RedisStore, url: &str, names: (String, String)) -> Self {
-        let client = redis::Client::open(url).unwrap().get_connection_manager().await.unwrap();
+        let patient = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(PATIENCE))
+            .set_connection_timeout(Some(PATIENCE));
+        let client = redis::Client::open(url).unwrap();
+        let client = client.get_connection_manager_with_config(patient).await.unwrap();
         let (stream, dead) = names;
         Self { store, client, stream, dead, min_idle: MIN_IDLE, redis: None }
     }
@@ -196,4 +205,11 @@ pub(crate) async fn through_sentinels(sentinels: Vec<String>, name: &str) -> Red
         .connect()
         .await
         .unwrap()
+}
+
+/// A connection whose answers may take as long as they do.
+pub(crate) async fn patient_connection(client: &redis::Client) -> MultiplexedConnection {
+    let patient = AsyncConnectionConfig::new();
+    let patient = patient.set_response_timeout(None).set_connection_timeout(None);
+    client.get_multiplexed_async_connection_with_config(&patient).await.unwrap()
 }

@@ -45,7 +45,7 @@ async fn run_contract(flavor: Flavor) {
     for (number, case) in cases().into_iter().enumerate() {
         let redis = Arc::clone(&redis);
         running.spawn(async move {
-            let subject = Streams::on(redis, &number.to_string(), secs(4)).await;
+            let subject = Streams::on(redis, &number.to_string(), secs(5)).await;
             let passed = tokio::spawn(async move { case.run(subject).await }).await;
             passed.is_err().then_some(case.name())
         });
@@ -196,7 +196,9 @@ async fn an_entry_that_its_producer_numbers_is_parked_unless_it_has_an_id() {
 #[tokio::test]
 async fn a_message_that_comes_after_a_long_silence_is_not_taken_for_an_old_one() {
     require!(Server::Redis);
-    let server = Streams::start(Flavor::Redis).await;
+    let redis = Arc::new(Redis::builder().start().await);
+    let min_idle = secs(4);
+    let server = Streams::on(redis, "", min_idle).await;
     let (effects, engine, ends) = (Effects::default(), engine(), Ends::default());
     let seen = effects.clone();
     let builder = ends.watch(Consumer::builder("shop.ship", &engine));
@@ -205,7 +207,7 @@ async fn a_message_that_comes_after_a_long_silence_is_not_taken_for_an_old_one()
         async { Ok::<_, String>(()) }
     });
     let running = Running::start(&consumer, server.source().claim_every(secs(600)));
-    tokio::time::sleep(MIN_IDLE * 3).await;
+    tokio::time::sleep(min_idle * 3).await;
     server.publish("order-7", "tea").await;
     until(|| effects.of("tea") == 1).await;
     running.stop().await.unwrap();

@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::effects::{Effects, Ends, Running, attempts, engine, until};
 use crate::inbox::postgres_shop;
 use crate::nats_server::{Brokered, billing, context};
-use crate::redis_server::{GROUP, Streams};
+use crate::redis_server::{GROUP, Streams, patient_connection};
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -30,10 +30,10 @@ const CONCURRENCY: usize = 4;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_handler_that_blocks_its_thread_for_longer_than_the_deadline_keeps_its_message() {
-    let (broker, ends) = (TestBroker::with_deadline(secs(2)), Ends::default());
+    let (broker, ends) = (TestBroker::with_deadline(secs(9)), Ends::default());
     let consumer =
         ends.watch(Consumer::builder("shop.ship", &engine())).handler(|_: String| async {
-            std::thread::sleep(millis(4_500));
+            std::thread::sleep(secs(10));
             Ok::<_, String>(())
         });
     broker.publish("order-7", "tea");
@@ -133,7 +133,7 @@ async fn consumes_until_sigterm_when_another_test_starts_it() {
     let mut terminated = signal(SignalKind::terminate()).unwrap();
     let engine = Idempotency::new(RedisStore::connect(store).await.unwrap());
     let client = redis::Client::open(store).unwrap();
-    let ledger = client.get_multiplexed_async_connection().await.unwrap();
+    let ledger = patient_connection(&client).await;
     let consumer = Consumer::builder("shop.ship", &engine).concurrency(CONCURRENCY).handler(
         move |order: String| {
             let mut ledger = ledger.clone();
@@ -175,7 +175,7 @@ async fn a_worker_that_gets_sigterm_finishes_what_runs_and_leaves_nothing_in_han
     })
     .await;
     let client = redis::Client::open(redis.url()).unwrap();
-    let mut ledger = client.get_multiplexed_async_connection().await.unwrap();
+    let mut ledger = patient_connection(&client).await;
     let mut many = async |list: &str| -> usize {
         redis::cmd("LLEN").arg(list).to_owned().query_async(&mut ledger).await.unwrap()
     };

@@ -11,6 +11,7 @@ use idempotent_tests::millis;
 
 use crate::effects::attempts;
 use crate::nats_server::{Brokered, context};
+use crate::redis_server::patient_connection;
 
 /// The environment variable with a worker's port, broker and store.
 const VARIABLE: &str = "IDEMPOTENT_TESTS_CONSUMER";
@@ -37,7 +38,7 @@ async fn consumes_when_another_test_starts_it() {
     let [port, broker, store] = settings[..] else { panic!("{settings:?}") };
     let engine = Idempotency::new(RedisStore::connect(store).await.unwrap());
     let client = redis::Client::open(store).unwrap();
-    let ledger = client.get_multiplexed_async_connection().await.unwrap();
+    let ledger = patient_connection(&client).await;
     let consumer = Consumer::builder("shop.ship", &engine)
         .concurrency(16)
         .attempts(attempts(50))
@@ -84,7 +85,7 @@ async fn no_message_is_lost_when_workers_are_killed_and_none_runs_twice_whose_ow
     }
     server.until_settled().await;
     let client = redis::Client::open(store).unwrap();
-    let mut ledger = client.get_multiplexed_async_connection().await.unwrap();
+    let mut ledger = patient_connection(&client).await;
     let ask = redis::cmd("HVALS").arg("ledger").to_owned();
     let counts: Vec<usize> = ask.query_async(&mut ledger).await.unwrap();
     assert_eq!(counts.len(), MESSAGES, "a message is lost");

@@ -28,11 +28,11 @@ async fn while_the_store_is_away_the_member_stays_in_its_group_and_goes_on_by_it
     });
     // A client that is not polled for that long loses its partitions, and the first of these is in hand.
     let mut client = topics.client();
-    client.set("max.poll.interval.ms", "4000").set("session.timeout.ms", "3000");
+    client.set("max.poll.interval.ms", "6000").set("session.timeout.ms", "6000");
     let source = topics.source_of(client).drain_within(secs(1));
     let running = Running::start(&consumer, source);
     store.until_called(StoreMethod::Reserve, 1).await;
-    tokio::time::sleep(secs(7)).await;
+    tokio::time::sleep(secs(10)).await;
     assert!(effects.all().is_empty());
     store.heal();
     until(|| effects.all().len() == 30).await;
@@ -80,14 +80,14 @@ async fn a_handler_that_blocks_the_only_thread_does_not_cost_the_member_its_part
     topics.publish(0, None, "slow").await;
     topics.publish(0, None, "next").await;
     let mut client = topics.client();
-    client.set("max.poll.interval.ms", "4000");
+    client.set("max.poll.interval.ms", "6000").set("session.timeout.ms", "6000");
     let source = topics.source_of(client).drain_within(secs(1));
     let (effects, ends) = (Effects::default(), Ends::default());
     let counted = effects.clone();
     let consumer = ends.watch(Consumer::builder("shop.ship", &engine())).concurrency(1).handler(
         move |payload: String| {
             if payload == "slow" {
-                std::thread::sleep(secs(6));
+                std::thread::sleep(secs(9));
             }
             counted.add(&payload);
             async { Ok::<_, String>(()) }

@@ -61,7 +61,7 @@ async fn a_message_on_the_retry_topic_holds_nothing_up_and_keeps_its_id_and_its_
     let mut source = topics.source().retry_topic(topics.retry());
     source.start(&Needs::of("shop.ship")).await.unwrap();
     let first = next(&mut source).await;
-    let (told, pause) = (Instant::now(), millis(2500));
+    let (told, pause) = (Instant::now(), secs(12));
     first.settle(&Verdict::Retry { after: pause }).await.unwrap();
     topics.until_committed(&[Some(1)]).await;
     assert!(told.elapsed() < pause, "its partition has waited");

@@ -44,7 +44,7 @@ async fn consumes_when_another_test_starts_it() {
     let takes = millis(takes.parse().unwrap());
     let engine = Idempotency::new(RedisStore::connect(store).await.unwrap());
     let redis = redis::Client::open(store).unwrap();
-    let ledger = redis.get_multiplexed_async_connection().await.unwrap();
+    let ledger = patient_connection(&redis).await;
     let consumer = Consumer::builder("shop.ship", &engine)
         .concurrency(CONCURRENCY)
         .lease(secs(1))
@@ -82,7 +82,7 @@ impl Ledger {
     async fn start() -> Self {
         let redis = Redis::start().await;
         let client = redis::Client::open(redis.url()).unwrap();
-        let connection = client.get_multiplexed_async_connection().await.unwrap();
+        let connection = patient_connection(&client).await;
         Self { redis, connection }
     }
 
@@ -184,4 +184,11 @@ async fn a_message_that_kills_its_process_is_parked_after_its_attempts() {
         letters.iter().map(|letter| (header(letter, ID), header(letter, REASON))).collect();
     assert_eq!(why, [(DEADLY.to_owned(), "attempts_used_up".to_owned())]);
     ledger.until(1).await;
+}
+
+/// A connection whose answers may take as long as they do.
+async fn patient_connection(client: &redis::Client) -> redis::aio::MultiplexedConnection {
+    let patient = redis::AsyncConnectionConfig::new();
+    let patient = patient.set_response_timeout(None).set_connection_timeout(None);
+    client.get_multiplexed_async_connection_with_config(&patient).await.unwrap()
 }

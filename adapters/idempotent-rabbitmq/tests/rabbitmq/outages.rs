@@ -223,7 +223,7 @@ async fn a_channel_that_the_broker_closes_for_its_consumer_timeout_is_opened_ane
     require!(Server::RabbitMq);
     // One of its own, since this is for all of its channels.
     let server = Arc::new(RabbitMq::start().await);
-    let set = "application:set_env(rabbit, consumer_timeout, 1000), \
+    let set = "application:set_env(rabbit, consumer_timeout, 5000), \
                application:set_env(rabbit, channel_tick_interval, 200).";
     server.ctl(&["eval", set]).await;
     let brokered = Brokered::on(Arc::clone(&server), QUORUM).await;

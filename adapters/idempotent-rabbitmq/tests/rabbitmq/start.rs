@@ -89,7 +89,7 @@ async fn a_handler_may_not_run_for_as_long_as_the_broker_waits() {
             Ok::<_, String>(())
         });
     brokered.publish("order-7", "tea").await;
-    let source = brokered.source().consumer_timeout(millis(4000));
+    let source = brokered.source().deadline(secs(12)).consumer_timeout(secs(12));
     let running = crate::effects::Running::start(&consumer, source);
     assert_eq!(outcomes.recv().await, Some(DeliveryOutcome::TimedOut));
     running.stop().await;

@@ -36,7 +36,7 @@ async fn consumes_when_another_test_starts_it() {
     let [port, broker, queue, store] = settings[..] else { panic!("{settings:?}") };
     let engine = Idempotency::new(RedisStore::connect(store).await.unwrap());
     let client = redis::Client::open(store).unwrap();
-    let ledger = client.get_multiplexed_async_connection().await.unwrap();
+    let ledger = patient_connection(&client).await;
     let queue_of_ledger = queue.to_owned();
     let consumer = Consumer::builder("shop.ship", &engine)
         .concurrency(16)
@@ -80,7 +80,7 @@ async fn no_message_is_lost_when_workers_are_killed_and_none_runs_twice_whose_ow
             }
         }
         let client = redis::Client::open(store.as_str()).unwrap();
-        let mut ledger = client.get_multiplexed_async_connection().await.unwrap();
+        let mut ledger = patient_connection(&client).await;
         let ask = redis::cmd("HVALS").arg(&queue).to_owned();
         let mut counts: Vec<usize> = Vec::new();
         let all = async {
@@ -99,4 +99,11 @@ async fn no_message_is_lost_when_workers_are_killed_and_none_runs_twice_whose_ow
         assert!(twice <= 3 * 16, "{twice} ran twice");
         assert!(brokered.dead_letters().await.is_empty());
     }
+}
+
+/// A connection whose answers may take as long as they do.
+async fn patient_connection(client: &redis::Client) -> redis::aio::MultiplexedConnection {
+    let patient = redis::AsyncConnectionConfig::new();
+    let patient = patient.set_response_timeout(None).set_connection_timeout(None);
+    client.get_multiplexed_async_connection_with_config(&patient).await.unwrap()
 }

@@ -32,6 +32,11 @@ impl Fixture {
         self.subject.deadline()
     }
 
+    /// How soon a message comes that is delivered at once: one that is delivered after its deadline comes later.
+    pub(super) fn at_once(&self) -> Duration {
+        self.deadline().mul_f64(0.9)
+    }
+
     pub(super) fn gives_ids(&self) -> bool {
         self.subject.gives_ids()
     }
@@ -45,7 +50,7 @@ impl Fixture {
         match self.keeps_to_one_connection() {
             // Its connection has to be gone.
             true => self.subject.patience(),
-            false => self.deadline() / 2,
+            false => self.at_once(),
         }
     }
 

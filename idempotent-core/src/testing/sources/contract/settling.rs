@@ -44,7 +44,7 @@ pub(super) async fn a_message_that_is_given_back_is_delivered_at_once(fixture: F
     let (mut giving, mut taking) = (fixture.connect().await, fixture.connect().await);
     settle(&giving.next().await, &Verdict::GivenBack).await;
     let next = if fixture.keeps_to_one_connection() { &mut giving } else { &mut taking };
-    let delivery = next.next_within(fixture.deadline() / 2).await;
+    let delivery = next.next_within(fixture.at_once()).await;
     assert!(delivery.is_some(), "it is delivered only after its deadline");
 }
 
