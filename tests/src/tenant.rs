@@ -1,10 +1,12 @@
 //! A tenant of an engine, as one process has it.
 
+use std::time::Duration;
+
 use idempotent_core::engine::ScopeShare;
 use idempotent_core::{ErrorKind, Idempotency, Operation, Store};
 
 use crate::body::{Answer, Runs};
-use crate::wait::until;
+use crate::wait::until_within;
 
 /// Calls of one tenant on an engine of its own, as a process has it.
 #[derive(Clone, Debug)]
@@ -51,7 +53,8 @@ impl Tenant {
     /// If a call is refused for another reason.
     pub async fn until_full(&self, operation: Operation, prefix: &str) {
         let mut number = 0;
-        until(async || {
+        // A call of some stores waits for the disk twice.
+        until_within(Duration::from_secs(60), async || {
             number += 1;
             let refused = self.call(operation, &format!("{prefix}-{number}")).await.err();
             let kind = refused.map(|refused| refused.kind());

@@ -57,9 +57,9 @@ impl Subject for HeldUp {
 
     async fn advance(&self, by: Duration) {
         self.reference.advance(by);
-        let stalls = self.stalls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stalls| {
-            stalls.checked_sub(1)
-        });
+        let stalls = self
+            .stalls
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |stalls| stalls.checked_sub(1));
         if stalls.is_ok() {
             tokio::time::sleep(by + STALL).await;
             self.reference.advance(STALL);

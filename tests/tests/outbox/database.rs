@@ -51,7 +51,8 @@ impl Database {
 
     async fn of(server: Arc<Postgres>, url: &str) -> Self {
         let pool = pool(url).await;
-        PostgresStore::connect(pool.clone()).await.unwrap().migrate().await.unwrap();
+        let store = PostgresStore::builder(pool.clone()).response_timeout(Duration::from_secs(30));
+        store.connect().await.unwrap().migrate().await.unwrap();
         Self { server, pool, url: url.to_owned() }
     }
 

@@ -43,7 +43,7 @@ impl Brokered {
     }
 
     pub(crate) fn relay(&self) -> Relay {
-        self.database.relay(JetStream::new(self.context.clone())).deadline(millis(500))
+        self.database.relay(JetStream::new(self.context.clone()))
     }
 
     pub(crate) async fn has(&self, messages: usize) -> Vec<Message> {

@@ -38,7 +38,8 @@ impl idempotent_core::outbox::Publish for Slow {
 
 async fn server(version: PostgresVersion) -> Postgres {
     let server = Postgres::builder().version(version).start().await;
-    PostgresStore::connect(server.url()).await.unwrap().close().await;
+    let store = PostgresStore::builder(server.url()).response_timeout(idempotent_tests::SOON);
+    store.connect().await.unwrap().close().await;
     server.sql(HOSTILE).await;
     server
 }

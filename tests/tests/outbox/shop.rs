@@ -73,7 +73,8 @@ impl Shop {
             "INSERT INTO counters SELECT 'order-' || i, 0 FROM generate_series(1, {KEYS}) i"
         );
         database.server.sql(&fill).await;
-        let store = PostgresStore::builder(database.pool.clone()).connect().await.unwrap();
+        let store = PostgresStore::builder(database.pool.clone());
+        let store = store.response_timeout(Duration::from_secs(10)).connect().await.unwrap();
         // So short that a relay which died or did not hear of it delivers again.
         let config = orders(Config { duplicate_window: millis(100), ..Config::default() });
         let stream = context(&nats.url()).await.create_stream(config).await.unwrap();

@@ -12,7 +12,7 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{Executor, PgPool};
 
 use crate::run::{begin_all, write_all};
-use crate::setup::{VERSIONS, migrated, number, records};
+use crate::setup::{VERSIONS, connect, migrated, number, records};
 
 const CHARGE: Operation = Operation::new("shop::charge");
 
@@ -90,7 +90,7 @@ async fn a_call_after_a_cancelled_begin_runs_once() {
         assert_eq!(records(&shop.server).await, 1, "nobody else sees it");
         shop.nothing_is_left_open().await;
         shop.pool.close().await;
-        let store = PostgresStore::connect(shop.server.url()).await.unwrap();
+        let store = connect(shop.server.url()).await.unwrap();
         assert_eq!(call(&Idempotency::new(store), CHARGE, "7", &runs).await.unwrap(), 1);
     }
 }
@@ -101,7 +101,7 @@ async fn no_step_is_taken_in_a_transaction_that_somebody_left_open() {
     for version in VERSIONS {
         let shop = Shop::open(version, 3).await;
         let state = async |attempt: &Attempt| {
-            let entry = PostgresStore::connect(shop.server.url()).await.unwrap();
+            let entry = connect(shop.server.url()).await.unwrap();
             entry.load(&attempt.id).await.unwrap().map(|entry| entry.state)
         };
         let (kept, released, purged) = (Attempt::new(), Attempt::new(), Attempt::new());

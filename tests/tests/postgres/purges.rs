@@ -13,6 +13,8 @@ use crate::setup::{listeners, migrated, never_looking};
 async fn near(server: &Postgres) -> NearCache<PostgresStore> {
     let near = NearCache::new(migrated(never_looking(server)).await);
     until(|| async { listeners(server).await == 1 }).await;
+    // A cache doubts its copies when its store begins to hear, which is later than the server says that it listens.
+    until(|| async { near.check().await.is_ok_and(|it| it.degraded.is_empty()) }).await;
     near
 }
 

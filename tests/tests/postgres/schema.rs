@@ -8,7 +8,10 @@ use idempotent_core::model::Envelope;
 use idempotent_core::model::RecordId;
 use idempotent_core::store::{Reserve, ReserveOutcome, Scan, Store, StoreErrorKind};
 use idempotent_servers::{Postgres, Server, require};
+use idempotent_tests::SOON;
 use sqlx::PgPool;
+
+use crate::setup::{connect, patient};
 
 async fn wins(store: &PostgresStore) {
     let id = RecordId::of("shop::charge", None, &42).unwrap();
@@ -45,7 +48,7 @@ async fn many_processes_may_migrate_at_once() {
 async fn migrating_again_does_nothing_and_needs_no_rights() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let store = PostgresStore::connect(server.url()).await.unwrap();
+    let store = connect(server.url()).await.unwrap();
     store.migrate().await.unwrap();
     server
         .sql(
@@ -54,11 +57,11 @@ async fn migrating_again_does_nothing_and_needs_no_rights() {
         )
         .await;
     let url = server.url().replace("postgres@", "shop@");
-    let store = PostgresStore::connect(url).await.unwrap();
+    let store = connect(url).await.unwrap();
     store.migrate().await.unwrap();
     wins(&store).await;
     let fresh = PostgresStore::builder(server.url().replace("postgres@", "shop@"));
-    let error = fresh.schema("fresh").connect().await.unwrap_err();
+    let error = fresh.response_timeout(SOON).schema("fresh").connect().await.unwrap_err();
     assert_eq!(error.kind(), StoreErrorKind::Unavailable);
     assert!(error.to_string().contains("lacks a right"), "{error}");
 }
@@ -69,8 +72,8 @@ async fn a_store_that_may_not_migrate_creates_nothing_and_uses_what_is_there() {
     let server = Postgres::start().await;
     let pool = PgPool::connect(&server.url()).await.unwrap();
     let refused = [
-        PostgresStore::builder(server.url()).migrate(false).connect().await,
-        PostgresStore::builder(pool.clone()).migrate(false).connect().await,
+        patient(&server).migrate(false).connect().await,
+        PostgresStore::builder(pool.clone()).response_timeout(SOON).migrate(false).connect().await,
     ];
     for outcome in refused {
         let error = outcome.unwrap_err();
@@ -83,7 +86,8 @@ async fn a_store_that_may_not_migrate_creates_nothing_and_uses_what_is_there() {
         server.sql(&sql).await;
     }
     for source in [PostgresSource::from(server.url()), PostgresSource::from(pool)] {
-        let store = PostgresStore::builder(source).migrate(false).connect().await.unwrap();
+        let builder = PostgresStore::builder(source).response_timeout(SOON);
+        let store = builder.migrate(false).connect().await.unwrap();
         assert!(store.scan(&Scan::all()).await.unwrap().entries.is_empty());
     }
 }
@@ -92,13 +96,13 @@ async fn a_store_that_may_not_migrate_creates_nothing_and_uses_what_is_there() {
 async fn a_closed_store_refuses_and_leaves_an_applications_pool_open() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let own = PostgresStore::connect(server.url()).await.unwrap();
+    let own = connect(server.url()).await.unwrap();
     wins(&own).await;
     own.close().await;
     let error = own.scan(&Scan::all()).await.unwrap_err();
     assert!(error.to_string().contains("pool of connections is closed"), "{error}");
     let pool = PgPool::connect(&server.url()).await.unwrap();
-    let pooled = PostgresStore::connect(pool.clone()).await.unwrap();
+    let pooled = connect(pool.clone()).await.unwrap();
     pooled.close().await;
     pool.acquire().await.unwrap();
     assert_eq!(pooled.scan(&Scan::all()).await.unwrap().entries.len(), 1);
@@ -121,7 +125,7 @@ async fn stores_under_any_names_do_not_see_each_other() {
         ),
     ];
     for (schema, table) in names {
-        let builder = PostgresStore::builder(server.url()).schema(schema).table(table);
+        let builder = patient(&server).schema(schema).table(table);
         let store = builder.connect().await.unwrap();
         store.migrate().await.unwrap();
         wins(&store).await;
@@ -157,7 +161,7 @@ async fn the_files_are_plain_sql_for_tools_of_the_users_own() {
     for file in &files {
         server.sql(&std::fs::read_to_string(file).unwrap()).await;
     }
-    let builder = PostgresStore::builder(server.url()).migrate(false);
+    let builder = patient(&server).migrate(false);
     let store = builder.connect().await.unwrap();
     assert_eq!(store.migrations().count(), files.len());
     store.migrate().await.unwrap();
@@ -172,10 +176,10 @@ async fn a_migration_that_fails_leaves_nothing() {
     let server = Postgres::start().await;
     // A table of somebody else's is in the way.
     server.sql("CREATE SCHEMA idempotent; CREATE TABLE idempotent.records (id int)").await;
-    PostgresStore::connect(server.url()).await.unwrap_err();
+    connect(server.url()).await.unwrap_err();
     let tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'idempotent'";
     assert_eq!(server.sql(tables).await[0][0].as_deref(), Some("1"));
     server.sql("DROP TABLE idempotent.records").await;
-    let store = PostgresStore::connect(server.url()).await.unwrap();
+    let store = connect(server.url()).await.unwrap();
     wins(&store).await;
 }

@@ -1,7 +1,8 @@
 //! A server and the stores that share it, and what the tests ask both.
 
-use idempotent_core::backends::{PostgresStore, PostgresStoreBuilder};
+use idempotent_core::backends::{PostgresSource, PostgresStore, PostgresStoreBuilder};
 use idempotent_core::model::Record;
+use idempotent_core::store::StoreError;
 use idempotent_servers::{Postgres, PostgresVersion};
 use idempotent_tests::{Attempt, HOUR, SOON, until, waiter};
 use tokio::task::JoinHandle;
@@ -14,6 +15,13 @@ pub(crate) async fn migrated(builder: PostgresStoreBuilder) -> PostgresStore {
     let store = builder.connect().await.unwrap();
     store.migrate().await.unwrap();
     store
+}
+
+/// As [`PostgresStore::connect`], on a machine that may be slow.
+pub(crate) async fn connect(
+    source: impl Into<PostgresSource>,
+) -> Result<PostgresStore, StoreError> {
+    PostgresStore::builder(source).response_timeout(SOON).connect().await
 }
 
 /// A store of the server's defaults, on a machine that may be slow.

@@ -12,14 +12,15 @@ use sqlx::postgres::PgPoolOptions;
 
 use crate::setup::{migrated, number, patient};
 
-const LEASE: Duration = Duration::from_secs(2);
+/// A machine that stands still for seconds does not end it: it is renewed after a third.
+const LEASE: Duration = Duration::from_secs(8);
 const CHARGE: Operation = Operation::new("shop::charge").lease(LEASE);
 
 /// A store whose pool has two connections.
 async fn small(server: &Postgres) -> (PgPool, PostgresStore) {
     let pool = PgPoolOptions::new().max_connections(2).acquire_timeout(secs(20));
     let pool = pool.connect(&server.url()).await.unwrap();
-    let store = PostgresStore::builder(pool.clone()).response_timeout(millis(500));
+    let store = PostgresStore::builder(pool.clone()).response_timeout(secs(4));
     (pool, store.connect().await.unwrap())
 }
 
@@ -54,9 +55,9 @@ async fn leases_are_renewed_while_bodies_hold_every_connection() {
     let engine = Idempotency::new(store);
     let elsewhere = Idempotency::new(patient(&server).connect().await.unwrap());
     let runs = Runs::new();
-    let first = holding(&engine, &pool, "1", &runs, LEASE * 4);
+    let first = holding(&engine, &pool, "1", &runs, LEASE * 3 / 2);
     until(|| async { runs.count() == 1 }).await;
-    let second = holding(&engine, &pool, "2", &runs, LEASE * 4);
+    let second = holding(&engine, &pool, "2", &runs, LEASE * 3 / 2);
     until(|| async { runs.count() == 2 }).await;
     while !first.is_finished() || !second.is_finished() {
         for key in ["1", "2"] {
@@ -100,7 +101,7 @@ async fn a_call_is_renewed_and_kept_after_its_applications_pool_was_closed() {
     let engine = Idempotency::new(store);
     let elsewhere = Idempotency::new(patient(&server).connect().await.unwrap());
     let runs = Runs::new();
-    let running = holding(&engine, &pool, "1", &runs, LEASE * 3);
+    let running = holding(&engine, &pool, "1", &runs, LEASE * 3 / 2);
     until(|| async { runs.count() == 1 && pool.num_idle() < 2 }).await;
     tokio::time::sleep(millis(50)).await;
     let closing = tokio::spawn(async move { pool.close().await });
@@ -146,16 +147,18 @@ async fn the_spare_connection_is_opened_when_it_is_needed_and_closed_with_the_st
     const OTHERS: &str = "SELECT count(*) FROM pg_stat_activity
         WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
     let server = Postgres::start().await;
+    // Those of the test's own questions take a moment to end.
+    let has = async |count: usize| until(|| async { number(&server, OTHERS).await == count }).await;
     let store = migrated(patient(&server).sweep_every(None)).await;
     let attempt = Attempt::new();
     let reservation = attempt.win(&store).await;
-    assert_eq!(number(&server, OTHERS).await, 1);
+    has(1).await;
     for _ in 0..3 {
         attempt.renew(&store, &reservation).await.unwrap();
     }
-    assert_eq!(number(&server, OTHERS).await, 2);
+    has(2).await;
     attempt.record(&store, &reservation, b"result").await;
-    assert_eq!(number(&server, OTHERS).await, 2);
+    has(2).await;
     store.close().await;
-    until(|| async { number(&server, OTHERS).await == 0 }).await;
+    has(0).await;
 }

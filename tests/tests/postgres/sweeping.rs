@@ -5,7 +5,7 @@ use std::time::Duration;
 use idempotent_core::backends::PostgresStore;
 use idempotent_core::store::{State, Store};
 use idempotent_servers::{Postgres, Server, require};
-use idempotent_tests::{Attempt, Log, SOON, until};
+use idempotent_tests::{Attempt, Log, SOON, secs, until, until_within};
 use sqlx::{Connection, PgConnection, PgPool};
 
 use crate::setup::{migrated, patient, records};
@@ -171,7 +171,8 @@ async fn a_store_sweeps_by_itself_from_its_first_reservation_on() {
     let store = migrated(patient(&server).sweep_every(Duration::from_millis(20))).await;
     fill(&server, 1700).await;
     Attempt::new().win(&store).await;
-    until(|| async { records(&server).await == 1 }).await;
+    // Between two batches it pauses for nine times as long as the first one took.
+    until_within(secs(60), || async { records(&server).await == 1 }).await;
     fill(&server, 1).await;
     until(|| async { records(&server).await == 1 }).await;
 }
@@ -193,7 +194,7 @@ async fn a_store_that_was_closed_sweeps_no_more() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
     let pool = PgPool::connect(&server.url()).await.unwrap();
-    let builder = PostgresStore::builder(pool).response_timeout(SOON);
+    let builder = PostgresStore::builder(pool.clone()).response_timeout(SOON);
     let builder = builder.sweep_every(Duration::from_millis(10));
     let (stopped, dropped) = (migrated(builder.clone()).await, builder.connect().await.unwrap());
     Attempt::new().win(&stopped).await;
@@ -203,6 +204,7 @@ async fn a_store_that_was_closed_sweeps_no_more() {
     stopped.close().await;
     drop(dropped);
     // A batch that was under way when its store was dropped.
+    until(|| async { pool.num_idle() == pool.size() as usize }).await;
     tokio::time::sleep(Duration::from_millis(100)).await;
     fill(&server, 1).await;
     Attempt::new().win(&stopped).await;

@@ -31,7 +31,8 @@ pub(crate) async fn counted(database: &Database) -> (SqliteStore, Arc<AtomicUsiz
             })
         })
         .connect_lazy_with(database.options().create_if_missing(true));
-    (SqliteStore::builder(pool).sweep_every(None).connect().await.unwrap(), commits)
+    let store = SqliteStore::builder(pool).response_timeout(secs(30)).sweep_every(None);
+    (store.connect().await.unwrap(), commits)
 }
 
 #[tokio::test]
@@ -100,7 +101,9 @@ async fn a_write_that_the_file_has_no_room_for_takes_no_other_with_it() {
     let pages = database.number("PRAGMA page_count").await + 4;
     let options = database.options().pragma("max_page_count", pages.to_string());
     let pool = database.pool(1, options);
-    let store = SqliteStore::builder(pool).sweep_every(None).connect().await.unwrap();
+    // One by one they wait for the disk sixty times.
+    let store = SqliteStore::builder(pool).response_timeout(secs(30)).sweep_every(None);
+    let store = store.connect().await.unwrap();
     let mut aside = database.aside().await;
     let busy = aside.begin_with("BEGIN IMMEDIATE").await.unwrap();
     let mut tasks = JoinSet::new();
@@ -143,9 +146,8 @@ async fn a_write_whose_time_is_over_before_its_turn_does_not_happen_later() {
         assert_eq!(outcome.unwrap_err().kind(), StoreErrorKind::Timeout);
     }
     busy.rollback().await.unwrap();
-    let attempt = Attempt::new();
-    attempt.win(&store).await;
-    let stands = store.load(&attempt.id).await.unwrap().unwrap();
+    let (attempt, _) = Attempt::win_soon(&store).await;
+    let stands = database.store().await.load(&attempt.id).await.unwrap().unwrap();
     assert_eq!(stands.state, State::Reserved);
     // What was on its way into the file when its time was over may be there.
     let rows = database.rows().await;

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(300);
 
 /// On a loaded machine.
-pub(crate) const SLACK: Duration = Duration::from_secs(3);
+pub(crate) const SLACK: Duration = Duration::from_secs(10);
 
 /// A folder with a file, which goes with it.
 pub(crate) struct Database(TempDir);
@@ -34,9 +34,10 @@ impl Database {
         self.builder().response_timeout(Duration::from_secs(10)).connect().await.unwrap()
     }
 
-    /// A store that gives up soon.
+    /// A store that gives up soon. To make the file waits for the disk, which may take longer.
     pub(crate) async fn impatient(&self) -> SqliteStore {
-        self.builder().response_timeout(TIMEOUT).connect().await.unwrap()
+        let builder = self.builder().response_timeout(TIMEOUT);
+        builder.connect_with_retry(Duration::from_secs(20)).await.unwrap()
     }
 
     pub(crate) fn options(&self) -> SqliteConnectOptions {

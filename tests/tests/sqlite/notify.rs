@@ -58,12 +58,16 @@ async fn a_waiter_in_another_process_wakes_soon_after_the_end() {
 #[tokio::test]
 async fn a_purge_by_another_process_drops_the_copy_and_no_other() {
     let database = Database::new();
-    let near = NearCache::new(database.store().await);
+    let store = database.store().await;
+    // A cache doubts its copies when its store begins to listen.
+    let heard = Arc::new(Heard::default());
+    let observer: Arc<dyn PurgeObserver> = heard.clone();
+    assert!(store.observe_purges(Arc::downgrade(&observer)));
+    until_within(secs(20), || async { heard.missed.load(Ordering::SeqCst) == 1 }).await;
+    let near = NearCache::new(store);
     let operator = database.store().await;
     let (gone, kept) = (copied(&near).await, copied(&near).await);
     assert!(near.hears_purges());
-    // A cache doubts its copies when it begins to listen.
-    tokio::time::sleep(Duration::from_millis(300)).await;
     bring(&near, &gone).await;
     bring(&near, &kept).await;
     assert!(operator.purge(&gone.id).await.unwrap());

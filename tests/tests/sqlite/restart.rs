@@ -19,8 +19,9 @@ async fn killed_half_way(database: &Database, key: u32, at_most_once: bool) {
 #[tokio::test]
 async fn a_call_at_least_once_runs_again_when_its_killed_owners_lease_is_over() {
     let database = Database::new();
-    killed_half_way(&database, 7, false).await;
+    // Before the lease begins, of which two thirds are left at least when its owner is killed.
     let engine = Idempotency::new(database.store().await);
+    killed_half_way(&database, 7, false).await;
     let refused = call(&engine, order(false), 7, "again").await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::InProgress);
     assert!(refused.retry_after().unwrap() <= LEASE, "{:?}", refused.retry_after());

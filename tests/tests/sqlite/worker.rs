@@ -21,7 +21,7 @@ const TEST: &str = "worker::works_when_another_test_starts_it";
 const MARK: &str = "> ";
 
 /// How long the calls of [`Work::Hold`] outlive their worker.
-pub(crate) const LEASE: Duration = Duration::from_secs(1);
+pub(crate) const LEASE: Duration = Duration::from_secs(3);
 
 /// How many calls a worker makes at once.
 const AT_ONCE: u32 = 8;

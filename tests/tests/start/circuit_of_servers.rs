@@ -11,7 +11,7 @@ use idempotent_servers::{Data, Postgres, Redis, Server, require};
 use idempotent_tests::{HOUR, Runs, call, call_for, millis, secs, until};
 
 const CHARGE: Operation = Operation::new("charge").lease(secs(30));
-const TIMEOUT: Duration = Duration::from_millis(300);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 fn kind(answer: Result<usize, idempotent_core::Error>) -> StoreErrorKind {
     let refused = answer.unwrap_err();

@@ -13,7 +13,7 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-const TIMEOUT: Duration = Duration::from_millis(500);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 fn is(error: &StoreError, text: &str) {
     // sqlx adds the line of PostgreSQL's own code.
@@ -221,7 +221,10 @@ async fn a_postgres_that_refuses_is_named_with_the_cause() {
     let address = server.address();
     let url =
         |user: &str, database: &str| format!("postgres://{user}:hunter2@{address}/{database}");
-    let error = PostgresStore::connect(url("nobody", "postgres")).await.unwrap_err();
+    let connect = |url: String| {
+        PostgresStore::builder(url).response_timeout(idempotent_tests::SOON).connect()
+    };
+    let error = connect(url("nobody", "postgres")).await.unwrap_err();
     is(
         &error,
         &format!(
@@ -230,7 +233,7 @@ async fn a_postgres_that_refuses_is_named_with_the_cause() {
         ),
     );
     assert!(!error.is_outage(), "it answered");
-    let error = PostgresStore::connect(url("postgres", "nowhere")).await.unwrap_err();
+    let error = connect(url("postgres", "nowhere")).await.unwrap_err();
     is(
         &error,
         &format!(
@@ -238,9 +241,9 @@ async fn a_postgres_that_refuses_is_named_with_the_cause() {
              error returned from database: database \"nowhere\" does not exist"
         ),
     );
-    PostgresStore::connect(server.url()).await.unwrap();
+    connect(server.url()).await.unwrap();
     server.sql("CREATE ROLE guest LOGIN").await;
-    let error = PostgresStore::connect(url("guest", "postgres")).await.unwrap_err().to_string();
+    let error = connect(url("guest", "postgres")).await.unwrap_err().to_string();
     let begin = format!(
         "postgres at {address}, database postgres: the user lacks a right on the tables of the store"
     );

@@ -1,11 +1,18 @@
 //! `Idempotency::check`, against servers that serve, do not, or serve half.
 
-use idempotent_core::backends::{MemoryStore, NearCache, PostgresStore, RedisStore, SqliteStore};
+use idempotent_core::backends::{
+    MemoryStore, NearCache, PostgresStore, PostgresStoreBuilder, RedisStore, SqliteStore,
+};
 use idempotent_core::store::{Degradation, Scan, StoreErrorKind};
 use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{Idempotency, Operation};
 use idempotent_servers::{Postgres, Redis, Server, require};
-use idempotent_tests::{Attempt, Runs, call, millis, until};
+use idempotent_tests::{Attempt, Runs, SOON, call, millis, until};
+
+/// On a machine that may be slow.
+fn patient(url: String) -> PostgresStoreBuilder {
+    PostgresStore::builder(url).response_timeout(SOON)
+}
 
 #[tokio::test]
 async fn a_redis_that_serves_is_named_and_has_no_new_key() {
@@ -42,7 +49,7 @@ async fn a_redis_that_is_frozen_or_gone_does_not_serve_and_the_answer_comes_in_t
     server.stop_process();
     let health = engine.check().await;
     assert_eq!(health.error.unwrap().kind(), StoreErrorKind::Timeout);
-    assert!(health.took < idempotent_tests::SOON, "{:?}", health.took);
+    assert!(health.took < SOON, "{:?}", health.took);
     server.resume();
     server.kill();
     let health = engine.check().await;
@@ -53,12 +60,12 @@ async fn a_redis_that_is_frozen_or_gone_does_not_serve_and_the_answer_comes_in_t
 async fn a_postgres_serves_until_it_is_read_only_or_a_right_is_missing() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let engine = Idempotency::new(PostgresStore::connect(server.url()).await.unwrap());
+    let engine = Idempotency::new(patient(server.url()).connect().await.unwrap());
     let health = engine.check().await;
     assert!(health.is_serving() && health.degraded.is_empty(), "{health}");
     assert_eq!(engine.scan(&Scan::all()).await.unwrap().entries.len(), 0);
     let standby = Postgres::builder().standby_of(&server).start().await;
-    let reader = Idempotency::new(PostgresStore::connect(standby.url()).await.unwrap());
+    let reader = Idempotency::new(patient(standby.url()).connect().await.unwrap());
     let error = reader.check().await.error.unwrap().to_string();
     assert!(error.contains("accepts no writes"), "{error}");
     server.sql("ALTER TABLE idempotent.records RENAME TO elsewhere").await;
@@ -85,12 +92,12 @@ async fn a_file_serves_until_it_can_only_be_read() {
 async fn a_postgres_whose_notifications_do_not_arrive_is_degraded() {
     require!(Server::Postgres);
     let server = Postgres::start().await;
-    let silent = PostgresStore::builder(server.url()).notify(false).connect().await.unwrap();
+    let silent = patient(server.url()).notify(false).connect().await.unwrap();
     let health = Idempotency::new(NearCache::new(silent)).check().await;
     assert!(health.is_serving(), "{health}");
     assert_eq!(health.degraded, [Degradation::NearCacheDetached]);
     assert!(health.to_string().contains("near cache"), "{health}");
-    let store = PostgresStore::connect(server.url()).await.unwrap();
+    let store = patient(server.url()).connect().await.unwrap();
     let engine = Idempotency::new(NearCache::new(store));
     until(async || engine.check().await.degraded.is_empty()).await;
 }

@@ -71,6 +71,7 @@ async fn a_call_that_would_be_checked_before_it_ends_is_refused(shop: Shop) {
 async fn a_store_whose_tables_are_not_there_is_an_error_that_says_so(shop: Shop) {
     let nowhere = format!("nowhere_{}", shop.schema);
     let store = PostgresStore::builder(shop.pool.clone()).schema(&nowhere);
+    let store = store.response_timeout(std::time::Duration::from_secs(10));
     let engine = Idempotency::new(store.connect().await.unwrap());
     shop.server.sql(&format!("DROP SCHEMA {nowhere} CASCADE")).await;
     let mut tx = shop.begin().await;

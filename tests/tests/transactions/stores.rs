@@ -38,7 +38,7 @@ async fn a_near_cache_never_tells_what_was_not_committed(shop: Shop) {
 async fn tables_under_any_names_serve(shop: Shop) {
     for table in ["Mandant-1", "записи", "select"] {
         let store = PostgresStore::builder(shop.pool.clone()).schema(&shop.schema).table(table);
-        let store = store.connect().await.unwrap();
+        let store = store.response_timeout(Duration::from_secs(10)).connect().await.unwrap();
         let engine = Idempotency::new(store);
         let mut tx = shop.begin().await;
         let run = call(&engine).run_in(&mut tx, async |tx| effect(tx, "k").await).await.unwrap();
@@ -51,13 +51,14 @@ async fn tables_under_any_names_serve(shop: Shop) {
 
 async fn a_call_outside_of_transactions_does_not_wait_for_ever(shop: Shop) {
     let store = PostgresStore::builder(shop.pool.clone()).schema(&shop.schema);
-    let store = store.response_timeout(Duration::from_millis(300)).connect().await.unwrap();
+    let store = store.response_timeout(Duration::from_millis(300));
+    let store = store.connect_with_retry(Duration::from_secs(10)).await.unwrap();
     let mut tx = shop.begin().await;
     shop.charge(&mut tx, CHARGE, "k").await.unwrap();
-    let outside = call(&Idempotency::new(store.clone())).run(async || Ok(70)).await;
+    let outside = call(&Idempotency::new(store)).run(async || Ok(70)).await;
     let refused = outside.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Store);
     assert!(refused.refusal().is_retryable());
     tx.commit().await.unwrap();
-    assert_eq!(call(&Idempotency::new(store)).run(async || Ok(70)).await.unwrap(), 1);
+    assert_eq!(call(&shop.engine).run(async || Ok(70)).await.unwrap(), 1);
 }

@@ -363,7 +363,8 @@ async fn on_a_pool_of_the_application_a_group_of_steps_reads_no_whole_table() {
     server.sql("VACUUM ANALYZE idempotent.records, idempotent.records_steps").await;
     let before = scans(&server).await;
     let pool = PgPoolOptions::new().max_connections(1).connect(&server.url()).await.unwrap();
-    let builder = PostgresStore::builder(pool.clone()).group_commits(true).never_alone();
+    let builder = PostgresStore::builder(pool.clone()).response_timeout(idempotent_tests::SOON);
+    let builder = builder.group_commits(true).never_alone();
     let store = builder.sweep_every(None).connect().await.unwrap();
     for name in ["hold", "charge", "ship"] {
         write_all(&store, &runs, name).await;

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use idempotent_core::backends::PostgresStore;
 use idempotent_core::store::{ReserveOutcome, State, Store};
 use idempotent_servers::{Postgres, Server, require};
-use idempotent_tests::{Attempt, until, wakes};
+use idempotent_tests::{Attempt, SOON, until, wakes};
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio::time::timeout;
 
@@ -50,7 +50,8 @@ async fn a_step_that_is_alone_is_no_group_and_groups_are_for_pools_that_ask() {
     let server = Postgres::start().await;
     migrated(patient(&server)).await.close().await;
     let pool = PgPoolOptions::new().max_connections(4).connect(&server.url()).await.unwrap();
-    let cases = [(patient(&server), false), (PostgresStore::builder(pool.clone()), true)];
+    let pooled = || PostgresStore::builder(pool.clone()).response_timeout(SOON);
+    let cases = [(patient(&server), false), (pooled(), true)];
     for (builder, all_at_once) in cases {
         server.sql("TRUNCATE idempotent.records").await;
         let store = builder.sweep_every(None).connect().await.unwrap();
@@ -65,7 +66,7 @@ async fn a_step_that_is_alone_is_no_group_and_groups_are_for_pools_that_ask() {
         assert_eq!(transactions(&server).await, 10);
     }
     server.sql("TRUNCATE idempotent.records").await;
-    let builder = PostgresStore::builder(pool).group_commits(true).sweep_every(None);
+    let builder = pooled().group_commits(true).sweep_every(None);
     win_all(&builder.connect().await.unwrap(), &attempts(30)).await;
     let transactions = transactions(&server).await;
     assert!(transactions < 10, "two are alone at first, and the others in groups: {transactions}");
@@ -78,7 +79,8 @@ async fn at_other_isolation_levels_every_step_is_taken_alone() {
         Postgres::builder().arg("default_transaction_isolation", "repeatable read").start().await;
     migrated(patient(&server)).await.close().await;
     let pool = PgPoolOptions::new().max_connections(4).connect(&server.url()).await.unwrap();
-    let builder = PostgresStore::builder(pool.clone()).group_commits(true).never_alone();
+    let pooled = || PostgresStore::builder(pool.clone()).response_timeout(SOON);
+    let builder = pooled().group_commits(true).never_alone();
     let store = builder.sweep_every(None).connect().await.unwrap();
     let attempts = attempts(10);
     let reservations = win_all(&store, &attempts).await;
@@ -88,7 +90,7 @@ async fn at_other_isolation_levels_every_step_is_taken_alone() {
 
     // Another store's first group is one of steps that are written.
     let runs = begin_all(&store, 10).await;
-    let builder = PostgresStore::builder(pool).group_commits(true).never_alone();
+    let builder = pooled().group_commits(true).never_alone();
     write_all(&builder.sweep_every(None).connect().await.unwrap(), &runs, "charge").await;
     let written = "SELECT count(DISTINCT xmin::text) FROM idempotent.records_steps";
     assert_eq!(number(&server, written).await, 10);
@@ -169,7 +171,7 @@ async fn of_a_group_those_are_told_of_that_somebody_waits_for() {
     store.purge(&attempts[0].id).await.unwrap();
     let mut said = Vec::new();
     while said.last().is_none_or(|last: &String| !last.starts_with('p')) {
-        let heard = timeout(idempotent_tests::SOON, listener.recv()).await.unwrap().unwrap();
+        let heard = timeout(SOON, listener.recv()).await.unwrap().unwrap();
         said.push(heard.payload().to_owned());
     }
     let hash: String = attempts[4].id.hash().iter().map(|byte| format!("{byte:02x}")).collect();
