@@ -25,7 +25,7 @@ use crate::inbox_turns::{comes_true, stop_the_clock};
 const GATE: &str = "gate";
 
 /// Handles these messages in transactions of the pool's only connection, all of which wait behind one until this is done.
-async fn handle_on_one_connection(
+pub(crate) async fn handle_on_one_connection(
     builder: InboxBuilder<PgPool>,
     (gate, is_done): (&Gate, impl Future<Output = ()>),
     ids: &[String],
