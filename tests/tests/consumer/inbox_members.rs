@@ -178,7 +178,7 @@ async fn complete_elsewhere() -> Result<(), Failure> {
 static CALLING: OnceLock<Idempotency> = OnceLock::new();
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
-/// A handler that makes its message's own call, in its transaction or outside of it.
+/// A handler that makes its message's own call, in its transaction or outside of it, or through another call.
 fn calls_itself(
     id: String,
     mut tx: Tx,
@@ -202,6 +202,17 @@ fn calls_itself(
                 });
                 running.await?;
             }
+            "through" => {
+                let other = Operation::new("shop.look").key(id.as_str()).engine(engine);
+                let other = other.returning::<Result<(), idempotent_core::Error>>();
+                let running = other.run(|| {
+                    call.run(|| async {
+                        RUNS.fetch_add(1, Ordering::SeqCst);
+                        Ok(())
+                    })
+                });
+                running.await?;
+            }
             _ => {}
         }
         Ok(())
@@ -214,10 +225,10 @@ async fn a_handler_that_makes_its_own_call_is_refused_although_its_group_has_res
     require!(Server::Postgres);
     let shop = postgres_shop().await;
     CALLING.get_or_init(|| shop.engine.clone());
-    let ids = ["1", "within", "outside", "2"];
+    let ids = ["1", "within", "outside", "through", "2"];
     let handled = handle_as_a_group((&shop.engine, &shop.pool), &ids, calls_itself).await;
     assert_eq!(handled.effects, once(["1", "2"]));
-    assert_eq!(handled.parked.len(), 2, "{:?}", handled.parked);
+    assert_eq!(handled.parked.len(), 3, "{:?}", handled.parked);
     assert_eq!(RUNS.load(Ordering::SeqCst), 0);
 }
 
