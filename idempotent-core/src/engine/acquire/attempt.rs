@@ -107,6 +107,7 @@ pub(super) fn start(
     let timer = Telemetry::store_call(Transition::Reserve);
     let Some(answer) = local.and_then(|local| local.try_reserve(&request)) else {
         if is_made_within_its_own_transaction(&prepared.id) {
+            prepared.leave();
             return ControlFlow::Break(Err(prepared.own_call()));
         }
         return ControlFlow::Continue((prepared, task));
