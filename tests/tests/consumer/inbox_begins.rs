@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use idempotent_core::Idempotency;
 use idempotent_core::backends::{PostgresStore, transact};
 use idempotent_core::consumer::{Consumer, DeliveryOutcome};
+use idempotent_core::testing::sources::TestBroker;
 use idempotent_servers::{Server, require};
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::effects::{Ends, attempts};
+use crate::effects::{Ends, Running, attempts, until};
 use crate::gate::Gate;
 use crate::inbox::postgres_database;
 use crate::inbox_group_harness::{Failure, Tx, effect, effects, once};
@@ -95,4 +96,38 @@ async fn a_transaction_is_done_whose_commit_succeeds_also_if_the_empty_one_behin
     }
     assert_eq!(swapped.load(Ordering::SeqCst), 2);
     assert_eq!(effects(&pool).await, once(["1", "2"]));
+}
+
+#[tokio::test]
+async fn messages_that_wait_for_a_connection_do_not_begin_once_the_consumer_stops() {
+    require!(Server::Postgres);
+    let url = postgres_database().await;
+    let store = PostgresStore::connect(PgPool::connect(&url).await.unwrap()).await.unwrap();
+    let pool = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
+    sqlx::query("CREATE TABLE effects (id text NOT NULL)").execute(&pool).await.unwrap();
+    let (engine, broker, gate) = (Idempotency::new(store), TestBroker::new(), Gate::new());
+    let (own_gate, ends) = (gate.clone(), Ends::default());
+    let builder = gate.watch(ends.watch(Consumer::builder("shop.ship", &engine))).concurrency(64);
+    let consumer = builder.within(pool.clone()).handler(move |id: String, mut tx: Tx| {
+        let gate = own_gate.clone();
+        async move {
+            effect(&mut tx, &id).await?;
+            gate.pass(&id).await;
+            Ok::<_, Failure>(())
+        }
+    });
+    broker.publish("gate", "gate");
+    let mut running = Running::start(&consumer, broker.source());
+    until(|| gate.arrived.of("gate") == 1).await;
+    for id in ["1", "2", "3"] {
+        broker.publish(id, id);
+    }
+    until(|| gate.joined() == 3).await;
+    running.tell_to_stop();
+    // Before the one that has the connection has ended.
+    until(|| ends.count(DeliveryOutcome::GivenBack) == 3).await;
+    gate.opened.add_permits(1);
+    running.ended().await.unwrap();
+    assert_eq!(effects(&pool).await, once([]));
+    assert_eq!(ends.count(DeliveryOutcome::Executed), 1, "{:?}", ends.all());
 }

@@ -86,12 +86,9 @@ impl<P: InboxPool> Lanes<P> {
 }
 
 impl<P: InboxPool> Lane<P> {
-    /// The transaction that has begun with the last commit, if one has. From then on, the pool gives a connection.
-    pub(super) fn take(&mut self) -> Option<SqlTransaction<'static, P::Database>> {
-        if self.tx.is_none() {
-            (self.since, self.in_a_row) = (Instant::now(), 0);
-        }
-        self.tx.take()
+    /// The pool has been asked for a connection, which may have taken long.
+    pub(super) fn begins_anew(&mut self) {
+        (self.since, self.in_a_row) = (Instant::now(), 0);
     }
 
     /// Whether the next transaction is to begin as this one is committed.
@@ -171,8 +168,9 @@ mod tests {
         assert!(lane.goes_on());
         lane.in_a_row = IN_A_ROW;
         assert!(!lane.goes_on(), "so many are enough");
-        assert!(lane.take().is_none(), "the pool is asked, and the count begins anew");
-        assert!(lane.goes_on());
+        tokio::time::advance(LONGEST).await;
+        lane.begins_anew();
+        assert!(lane.goes_on(), "the pool was asked, and nothing counts that was before");
         tokio::time::advance(LONGEST).await;
         assert!(!lane.goes_on(), "it was long enough");
     }
