@@ -1,12 +1,12 @@
 //! What one message of a group on PostgreSQL could do to the others: nothing that is recorded as done is undone.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
 use idempotent_core::backends::transact;
 use idempotent_core::consumer::{Consumer, DeliveryOutcome};
 use idempotent_core::testing::sources::TestBroker;
-use idempotent_core::{Idempotency, Operation};
+use idempotent_core::{ErrorKind, Idempotency, Operation};
 use idempotent_servers::{Server, require};
 use idempotent_tests::secs;
 use sqlx::Connection as _;
@@ -230,6 +230,32 @@ async fn a_handler_that_makes_its_own_call_is_refused_although_its_group_has_res
     assert_eq!(handled.effects, once(["1", "2"]));
     assert_eq!(handled.parked.len(), 3, "{:?}", handled.parked);
     assert_eq!(RUNS.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_task_of_a_handler_that_makes_the_messages_own_call_finds_it_in_progress() {
+    require!(Server::Postgres);
+    let (shop, broker) = (postgres_shop().await, TestBroker::new());
+    let (engine, found) = (shop.engine.clone(), Arc::new(OnceLock::new()));
+    let finding = Arc::clone(&found);
+    let builder = Consumer::builder("shop.ship", &shop.engine).within(shop.pool.clone());
+    let consumer = builder.handler(move |id: String, mut tx: Tx| {
+        let (engine, found) = (engine.clone(), Arc::clone(&finding));
+        async move {
+            effect(&mut tx, &id).await?;
+            let running = tokio::spawn(async move {
+                let call = Operation::new("shop.ship").key(id.as_str()).engine(&engine);
+                let call = call.returning::<Result<(), idempotent_core::Error>>();
+                call.in_transaction(&mut **tx).run(|tx| async move { (tx, Ok(())) }).await
+            });
+            let _ = found.set(running.await?.map_err(|error| error.kind()));
+            Ok::<_, Failure>(())
+        }
+    });
+    broker.publish("7", "7");
+    consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
+    assert_eq!(found.get(), Some(&Err(ErrorKind::InProgress)));
+    assert_eq!(effects(&shop.pool).await, once(["7"]));
 }
 
 #[tokio::test]
