@@ -129,6 +129,25 @@ async fn a_handler_whose_reservation_the_store_has_forgotten_keeps_its_message()
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_broker_is_told_nothing_if_another_call_has_the_key_when_a_handler_ends_in_time() {
+    let (store, engine) = store();
+    let (broker, effects) = (TestBroker::with_deadline(secs(60)), Effects::default());
+    let (consumer, id) = noting_its_key(&engine, &effects, secs(5));
+    broker.publish("7", "tea");
+    let running = Running::start(&consumer, broker.source());
+    tokio::time::sleep(secs(1)).await;
+    forget(&store, &id).await;
+    let call = Operation::new("shop.ship").key("7").engine(&engine);
+    let begun = call.returning::<Result<(), Error>>().begin().await.unwrap();
+    let BeginOutcome::Reserved(another) = begun else { panic!("the key is not vacant") };
+    // Longer than the pause before another attempt, and shorter than the broker waits.
+    tokio::time::sleep(secs(30)).await;
+    assert_eq!((effects.of("tea"), broker.deliveries()), (1, 1));
+    another.release().await;
+    running.crash().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_message_is_kept_alive_no_more_once_another_call_has_its_key_after_an_outage() {
     for fault in [Fault::Fail, Fault::Hang] {
         let (store, engine) = store();

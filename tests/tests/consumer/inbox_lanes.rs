@@ -1,8 +1,6 @@
 //! Messages that wait for a connection of PostgreSQL: their transactions begin where another one is committed.
 
 use std::future::ready;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::FutureExt as _;
 use idempotent_core::Idempotency;
@@ -10,10 +8,11 @@ use idempotent_core::backends::PostgresStore;
 use idempotent_core::consumer::{Consumer, InboxBuilder};
 use idempotent_core::testing::sources::TestBroker;
 use idempotent_servers::{Server, require};
-use idempotent_tests::secs;
+use idempotent_tests::{millis, secs};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::oneshot;
+use tokio::time::advance;
 
 use crate::effects::attempts;
 use crate::gate::Gate;
@@ -25,7 +24,7 @@ use crate::inbox_turns::{comes_true, stop_the_clock};
 const GATE: &str = "gate";
 
 /// Handles these messages in transactions of the pool's only connection, all of which wait behind one until this is done.
-async fn handle_on_one_connection(
+pub(crate) async fn handle_on_one_connection(
     builder: InboxBuilder<PgPool>,
     (gate, is_done): (&Gate, impl Future<Output = ()>),
     ids: &[String],
@@ -102,31 +101,44 @@ async fn a_transaction_whose_commit_fails_takes_no_other_along() {
 }
 
 #[tokio::test]
-async fn others_get_the_connection_although_messages_wait_for_it() {
-    const MESSAGES: usize = 60;
+async fn the_time_that_the_pool_took_to_give_its_connection_does_not_count() {
+    require!(Server::Postgres);
+    let ((server, engine, pool), gate) = (logged(1).await, Gate::new());
+    let builder = gate.watch(Consumer::builder("shop.ship", &engine)).concurrency(64);
+    let held = pool.acquire().await.unwrap();
+    tokio::spawn(async move {
+        for _ in 0..20 {
+            comes_true(millis(10), || false).await;
+            advance(millis(20)).await;
+        }
+        drop(held);
+    });
+    let builder = builder.within(pool.clone());
+    handle_on_one_connection(builder, (&gate, ready(())), &ids(["1", "2"])).await;
+    assert_eq!(server.log().matches("COMMIT; BEGIN").count(), 2);
+}
+
+#[tokio::test]
+async fn others_get_the_connection_after_32_transactions_although_messages_wait_for_it() {
     require!(Server::Postgres);
     let ((engine, pool), gate) = (one_connection().await, Gate::new());
-    let settled = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&settled);
     let builder = gate.watch(Consumer::builder("shop.ship", &engine)).concurrency(64);
-    let builder = builder.on_settled(move |_| {
-        counted.fetch_add(1, Ordering::SeqCst);
-    });
-    let messages: Vec<_> = (0..MESSAGES).map(|number| number.to_string()).collect();
-    let (told, so_far) = oneshot::channel();
+    let messages: Vec<_> = (0..60).map(|number| number.to_string()).collect();
+    let (told, committed) = oneshot::channel();
     let asking = pool.acquire();
     // It waits for the connection that the first message has, and the others wait behind that one.
     let is_asked = async move {
         let mut asking = Box::pin(asking);
         assert!(asking.as_mut().now_or_never().is_none());
         tokio::spawn(async move {
-            let connection = asking.await.unwrap();
-            told.send(settled.load(Ordering::SeqCst)).unwrap();
-            drop(connection);
+            let mut connection = asking.await.unwrap();
+            let count = sqlx::query_scalar("SELECT count(*) FROM effects");
+            told.send(count.fetch_one(&mut *connection).await.unwrap()).unwrap();
         });
     };
     let builder = builder.within(pool.clone());
+    // On a clock that stands still, so that it is not the time after which the connection goes back.
     handle_on_one_connection(builder, (&gate, is_asked), &messages).await;
-    let so_far = so_far.await.unwrap();
-    assert!(so_far < MESSAGES, "{so_far} messages were handled first");
+    let committed: i64 = committed.await.unwrap();
+    assert_eq!(committed, 32);
 }

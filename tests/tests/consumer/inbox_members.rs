@@ -1,12 +1,13 @@
 //! What one message of a group on PostgreSQL could do to the others: nothing that is recorded as done is undone.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use idempotent_core::backends::transact;
 use idempotent_core::consumer::{Consumer, DeliveryOutcome};
 use idempotent_core::testing::sources::TestBroker;
-use idempotent_core::{Idempotency, Operation};
+use idempotent_core::{ErrorKind, Idempotency, Operation};
 use idempotent_servers::{Server, require};
 use idempotent_tests::secs;
 use sqlx::Connection as _;
@@ -175,17 +176,19 @@ async fn complete_elsewhere() -> Result<(), Failure> {
     Ok(consumer.run(broker.source(), broker.until_settled(1)).await?)
 }
 
-static CALLING: OnceLock<Idempotency> = OnceLock::new();
+/// The engine of each handler that makes its message's own call.
+static CALLING: Mutex<BTreeMap<&str, Idempotency>> = Mutex::new(BTreeMap::new());
 static RUNS: AtomicU32 = AtomicU32::new(0);
 
-/// A handler that makes its message's own call, in its transaction or outside of it.
+/// A handler that makes its message's own call, in its transaction or outside of it, or through another call.
 fn calls_itself(
     id: String,
     mut tx: Tx,
 ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>> {
     Box::pin(async move {
-        let engine = CALLING.get().ok_or("there is no engine")?;
-        let call = Operation::new("shop.ship").key(id.as_str()).engine(engine);
+        let engine = CALLING.lock().unwrap().get(id.as_str()).cloned();
+        let Some(engine) = engine else { return Ok(()) };
+        let call = Operation::new("shop.ship").key(id.as_str()).engine(&engine);
         let call = call.returning::<Result<(), idempotent_core::Error>>();
         match id.as_str() {
             "within" => {
@@ -202,23 +205,76 @@ fn calls_itself(
                 });
                 running.await?;
             }
+            "through" => {
+                let other = Operation::new("shop.look").key(id.as_str()).engine(&engine);
+                let other = other.returning::<Result<(), idempotent_core::Error>>();
+                let running = other.run(|| {
+                    call.run(|| async {
+                        RUNS.fetch_add(1, Ordering::SeqCst);
+                        Ok(())
+                    })
+                });
+                running.await?;
+            }
             _ => {}
         }
         Ok(())
     })
 }
 
-#[tokio::test]
-async fn a_handler_that_makes_its_own_call_is_refused_although_its_group_has_reserved_nothing_yet()
-{
-    require!(Server::Postgres);
+/// Expects that its group has reserved nothing yet as it calls itself in this way, and that it is refused nevertheless.
+async fn is_refused(way: &'static str) {
     let shop = postgres_shop().await;
-    CALLING.get_or_init(|| shop.engine.clone());
-    let ids = ["1", "within", "outside", "2"];
+    CALLING.lock().unwrap().insert(way, shop.engine.clone());
+    let ids = ["1", way, "2"];
     let handled = handle_as_a_group((&shop.engine, &shop.pool), &ids, calls_itself).await;
     assert_eq!(handled.effects, once(["1", "2"]));
-    assert_eq!(handled.parked.len(), 2, "{:?}", handled.parked);
+    assert_eq!(handled.parked, [way]);
     assert_eq!(RUNS.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_handler_that_makes_its_own_call_in_its_transaction_is_refused() {
+    require!(Server::Postgres);
+    is_refused("within").await;
+}
+
+#[tokio::test]
+async fn a_handler_that_makes_its_own_call_outside_of_its_transaction_is_refused() {
+    require!(Server::Postgres);
+    is_refused("outside").await;
+}
+
+#[tokio::test]
+async fn a_handler_that_makes_its_own_call_through_another_one_is_refused() {
+    require!(Server::Postgres);
+    is_refused("through").await;
+}
+
+#[tokio::test]
+async fn a_task_of_a_handler_that_makes_the_messages_own_call_finds_it_in_progress() {
+    require!(Server::Postgres);
+    let (shop, broker) = (postgres_shop().await, TestBroker::new());
+    let (engine, found) = (shop.engine.clone(), Arc::new(OnceLock::new()));
+    let finding = Arc::clone(&found);
+    let builder = Consumer::builder("shop.ship", &shop.engine).within(shop.pool.clone());
+    let consumer = builder.handler(move |id: String, mut tx: Tx| {
+        let (engine, found) = (engine.clone(), Arc::clone(&finding));
+        async move {
+            effect(&mut tx, &id).await?;
+            let running = tokio::spawn(async move {
+                let call = Operation::new("shop.ship").key(id.as_str()).engine(&engine);
+                let call = call.returning::<Result<(), idempotent_core::Error>>();
+                call.in_transaction(&mut **tx).run(|tx| async move { (tx, Ok(())) }).await
+            });
+            let _ = found.set(running.await?.map_err(|error| error.kind()));
+            Ok::<_, Failure>(())
+        }
+    });
+    broker.publish("7", "7");
+    consumer.run(broker.source(), broker.until_settled(1)).await.unwrap();
+    assert_eq!(found.get(), Some(&Err(ErrorKind::InProgress)));
+    assert_eq!(effects(&shop.pool).await, once(["7"]));
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod gate;
 mod handlers;
 mod in_hand;
 mod inbox;
+mod inbox_begins;
 mod inbox_commits;
 mod inbox_group_harness;
 mod inbox_groups;

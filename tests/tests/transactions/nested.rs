@@ -1,6 +1,7 @@
 //! Calls within the bodies of others, in the same transaction.
 
-use idempotent_core::Operation;
+use idempotent_core::engine::ScopeShare;
+use idempotent_core::{Error, ErrorKind, Idempotency, Operation};
 use sqlx::PgConnection;
 
 use crate::setup::{CHARGE, Shop, ShopError, dropped_half_way, effect, is_unfinished};
@@ -14,6 +15,11 @@ scenarios! {
     an_outer_call_that_fails_takes_the_inner_along,
     an_inner_call_that_was_dropped_goes_with_an_outer_one_that_fails,
     an_inner_call_that_was_dropped_cannot_be_committed,
+}
+
+scenarios! {
+    read_committed:
+    a_call_that_makes_itself_again_and_again_does_not_use_up_its_scope,
 }
 
 async fn decline(shop: &Shop, tx: &mut PgConnection) -> Result<i64, ShopError> {
@@ -94,4 +100,25 @@ async fn an_inner_call_that_was_dropped_cannot_be_committed(shop: Shop) {
     let error = tx.commit().await.unwrap_err();
     assert!(is_unfinished(&error), "{error:?}");
     assert_eq!((shop.effects().await, shop.records().await), (0, 0));
+}
+
+async fn a_call_that_makes_itself_again_and_again_does_not_use_up_its_scope(shop: Shop) {
+    let share = ScopeShare::new().max_records(4);
+    let engine = Idempotency::builder(shop.store.clone()).scope_share(share).build();
+    let call = || {
+        let call = CHARGE.key("k").scope("tenant").engine(&engine);
+        call.returning::<Result<i64, Error>>()
+    };
+    let mut tx = shop.begin().await;
+    let run = call().run_in(&mut *tx, async |tx| {
+        for _ in 0..10 {
+            let outside = call().run(|| async { Ok(1) }).await.unwrap_err();
+            assert_eq!(outside.kind(), ErrorKind::InProgress, "{outside}");
+            let within = call().run_in(&mut *tx, async |_| Ok(1)).await.unwrap_err();
+            assert_eq!(within.kind(), ErrorKind::InProgress, "{within}");
+        }
+        Ok(7)
+    });
+    assert_eq!(run.await.unwrap(), 7);
+    tx.commit().await.unwrap();
 }

@@ -33,6 +33,8 @@ pub(super) enum Uncommitted<E> {
     Panicked,
     TimedOut,
     Halted,
+    /// The consumer stops, and there is no transaction yet.
+    NotStarted,
     /// The handler may not run: its attempts are used up.
     UsedUp,
     /// The engine refused the call.
@@ -54,7 +56,7 @@ impl<E> Uncommitted<E> {
             Self::Failed(_) => "a handler failed",
             Self::Panicked => "a handler panicked",
             Self::TimedOut => "the handlers ran for longer than a group may",
-            Self::Halted => "the consumer stops",
+            Self::Halted | Self::NotStarted => "the consumer stops",
             Self::UsedUp => "a message's attempts are used up",
             Self::Refused(_) => "a call was refused",
             Self::Begin(_) => "the database does not answer",
@@ -99,17 +101,16 @@ impl Context {
         P: InboxPool,
         H: InboxHandler<P::Database, A>,
     {
-        let mut lane = self.lane(lanes).await.map_err(Uncommitted::Begin)?;
-        let tx = match lane.take() {
-            Some(tx) => tx,
-            None => self.begin_within(&lanes.pool, None).await.map_err(Uncommitted::Begin)?,
-        };
+        let beginning = self.unless_stopping(self.begin_on_lane(lanes)).await;
+        let (mut lane, tx) =
+            beginning.ok_or(Uncommitted::NotStarted)?.map_err(Uncommitted::Begin)?;
         let mut slot = Slot::<P>::of(attempted.message, tx);
         let called = self.call_within(&mut slot, attempted, (call, input), None, has_run).await;
         let has_run = *has_run;
         match (called, slot.tx.take()) {
             (Ok(()), Some(tx)) if has_run => {
-                let ends = Ends { is_complete: slot.is_complete, goes_on: lane.goes_on() };
+                let is_complete = slot.is_complete;
+                let ends = Ends { is_complete, goes_on: is_complete && lane.goes_on() };
                 lane.tx = self.commit_within::<P, _>(tx, ends).await?;
                 Ok(Committed { has_run })
             }
@@ -190,11 +191,20 @@ impl Context {
         }
     }
 
-    /// Waits for a lane for no longer than for a connection.
-    async fn lane<P: InboxPool>(&self, lanes: &Arc<Lanes<P>>) -> Result<Lane<P>, SqlError> {
+    /// Waits for a lane for no longer than for a connection, and begins a transaction there, unless one has begun.
+    async fn begin_on_lane<P: InboxPool>(
+        &self,
+        lanes: &Arc<Lanes<P>>,
+    ) -> Result<(Lane<P>, SqlTransaction<'static, P::Database>), SqlError> {
         let limit = self.settings.engine.settings().store_timeout;
         let limit = limit.saturating_add(lanes.pool.acquire_timeout());
-        timeout(limit, lanes.enter()).await.map_err(|_| no_answer())
+        let mut lane = timeout(limit, lanes.enter()).await.map_err(|_| no_answer())?;
+        if let Some(tx) = lane.tx.take() {
+            return Ok((lane, tx));
+        }
+        let tx = self.begin_within(&lanes.pool, None).await?;
+        lane.begins_anew();
+        Ok((lane, tx))
     }
 
     /// Begins a transaction, whose statements may take no longer than that, nor silence much longer: a process that is stopped

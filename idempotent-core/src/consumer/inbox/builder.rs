@@ -97,8 +97,8 @@ impl ConsumerBuilder {
     /// committed, in the same message to the server. After 32 of them in a row, or a tenth of a second, the connection goes
     /// back to the pool, where others may wait for it. In between, the pool's `after_release` and `before_acquire` do not run: what
     /// a handler sets for the session, and not for the transaction, is set for the next message too. `now()` is when the commit before
-    /// was sent, which may be earlier than the message was received, and than the `now()` of a message that was handled before it on
-    /// another connection: where times must follow each other, take `clock_timestamp()`.
+    /// was sent; the message was already waiting for the connection then. So `now()` does not go back among the messages of one
+    /// [ordering key](Self::ordered_by).
     ///
     /// Before its transaction has been committed, the database cannot always tell that a call runs. So a call with the id of one in
     /// whose transaction it is made is refused as in progress, also if another engine makes it, on another database: give

@@ -38,6 +38,8 @@ pub(super) struct Lane<P: InboxPool> {
     lanes: Arc<Lanes<P>>,
     /// One that has begun.
     pub(super) tx: Option<SqlTransaction<'static, P::Database>>,
+    /// Who gets the one that begins with the next commit.
+    next: Option<oneshot::Sender<Lane<P>>>,
     /// When the pool gave its connection, and how many transactions have begun on it since.
     since: Instant,
     in_a_row: u32,
@@ -61,7 +63,8 @@ impl<P: InboxPool> Lanes<P> {
             if state.taken < self.most {
                 state.taken += 1;
                 let lanes = Arc::clone(self);
-                return Lane { lanes, tx: None, since: Instant::now(), in_a_row: 0 };
+                let since = Instant::now();
+                return Lane { lanes, tx: None, next: None, since, in_a_row: 0 };
             }
             state.waiting.push_back(sender);
         }
@@ -72,46 +75,60 @@ impl<P: InboxPool> Lanes<P> {
         }
     }
 
-    /// Who has waited longest, and still does. Without anybody, there is one more for those who come.
-    fn next(&self) -> Option<oneshot::Sender<Lane<P>>> {
+    /// Who has waited longest, and still does.
+    fn waiter(&self) -> Option<oneshot::Sender<Lane<P>>> {
+        self.state().waiter()
+    }
+
+    /// The same. Without anybody, there is one more for those who come.
+    fn waiter_or_free(&self) -> Option<oneshot::Sender<Lane<P>>> {
         let mut state = self.state();
-        while let Some(waiter) = state.waiting.pop_front() {
+        let waiter = state.waiter();
+        state.taken -= usize::from(waiter.is_none());
+        waiter
+    }
+}
+
+impl<P: InboxPool> State<P> {
+    fn waiter(&mut self) -> Option<oneshot::Sender<Lane<P>>> {
+        while let Some(waiter) = self.waiting.pop_front() {
             if !waiter.is_closed() {
                 return Some(waiter);
             }
         }
-        state.taken -= 1;
         None
     }
 }
 
 impl<P: InboxPool> Lane<P> {
-    /// The transaction that has begun with the last commit, if one has. From then on, the pool gives a connection.
-    pub(super) fn take(&mut self) -> Option<SqlTransaction<'static, P::Database>> {
-        if self.tx.is_none() {
-            (self.since, self.in_a_row) = (Instant::now(), 0);
-        }
-        self.tx.take()
+    /// The pool has been asked for a connection, which may have taken long.
+    pub(super) fn begins_anew(&mut self) {
+        (self.since, self.in_a_row) = (Instant::now(), 0);
     }
 
-    /// Whether the next transaction is to begin as this one is committed.
-    pub(super) fn goes_on(&self) -> bool {
-        self.in_a_row < IN_A_ROW
-            && self.since.elapsed() < LONGEST
-            && self.lanes.state().waiting.iter().any(|waiter| !waiter.is_closed())
+    /// Whether the next transaction is to begin as this one is committed. It is reserved for whoever waits now: its `now()` is the
+    /// moment the commit is sent, which could lie before something that a later message has already seen.
+    pub(super) fn goes_on(&mut self) -> bool {
+        if self.next.is_none() && self.in_a_row < IN_A_ROW && self.since.elapsed() < LONGEST {
+            self.next = self.lanes.waiter();
+        }
+        self.next.is_some()
     }
 }
 
 impl<P: InboxPool> Drop for Lane<P> {
     fn drop(&mut self) {
-        let Some(waiter) = self.lanes.next() else { return };
+        let chosen = self.next.take().filter(|waiter| !waiter.is_closed());
+        let tx = self.tx.take().filter(|_| chosen.is_some());
+        let Some(waiter) = chosen.or_else(|| self.lanes.waiter_or_free()) else { return };
         let next = Self {
             lanes: Arc::clone(&self.lanes),
-            tx: self.tx.take(),
+            tx,
+            next: None,
             since: self.since,
             in_a_row: self.in_a_row + 1,
         };
-        // One that has just gone drops it, for the next one.
+        // One that has just gone drops it, for another one.
         drop(waiter.send(next));
     }
 }
@@ -122,6 +139,8 @@ mod tests {
 
     use futures_util::FutureExt as _;
     use sqlx::PgPool;
+    #[cfg(feature = "sqlite")]
+    use sqlx::SqlitePool;
     use sqlx::postgres::PgPoolOptions;
 
     use super::*;
@@ -168,12 +187,69 @@ mod tests {
         assert!(!lane.goes_on(), "nobody waits");
         let mut waiting = pin!(lanes.enter());
         assert!(waiting.as_mut().now_or_never().is_none());
-        assert!(lane.goes_on());
         lane.in_a_row = IN_A_ROW;
         assert!(!lane.goes_on(), "so many are enough");
-        assert!(lane.take().is_none(), "the pool is asked, and the count begins anew");
-        assert!(lane.goes_on());
+        lane.in_a_row = IN_A_ROW - 1;
         tokio::time::advance(LONGEST).await;
         assert!(!lane.goes_on(), "it was long enough");
+        lane.in_a_row = IN_A_ROW;
+        lane.begins_anew();
+        assert!(lane.goes_on(), "the pool was asked, and nothing counts that was before");
+    }
+
+    /// One that has begun by the commit before, while somebody waited for the only lane.
+    #[cfg(feature = "sqlite")]
+    async fn begun(lane: &mut Lane<SqlitePool>) {
+        assert!(lane.goes_on());
+        lane.tx = Some(SqlitePool::begin(&lane.lanes.pool).await.expect("one in memory"));
+    }
+
+    #[cfg(feature = "sqlite")]
+    fn one_in_memory() -> Arc<Lanes<SqlitePool>> {
+        let pool = SqlitePool::connect_lazy("sqlite::memory:").expect("a URL");
+        let state = Mutex::new(State { taken: 0, waiting: VecDeque::new() });
+        Arc::new(Lanes { most: 1, pool, state })
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn a_transaction_that_begins_with_a_commit_is_for_who_waited_when_that_was_sent() {
+        let lanes = one_in_memory();
+        let mut first = lanes.enter().now_or_never().unwrap();
+        let mut waited = Box::pin(lanes.enter());
+        assert!(waited.as_mut().now_or_never().is_none());
+        begun(&mut first).await;
+        let mut comes_later = pin!(lanes.enter());
+        assert!(comes_later.as_mut().now_or_never().is_none());
+        drop(first);
+        let mut second = waited.now_or_never().unwrap();
+        assert!(second.tx.take().is_some());
+        begun(&mut second).await;
+        drop(second);
+        assert!(comes_later.now_or_never().unwrap().tx.is_some());
+    }
+
+    #[cfg(feature = "sqlite")]
+    #[tokio::test]
+    async fn a_transaction_whose_waiter_has_gone_is_for_nobody_who_has_come_since() {
+        let lanes = one_in_memory();
+        let mut first = lanes.enter().now_or_never().unwrap();
+        let mut goes = Box::pin(lanes.enter());
+        assert!(goes.as_mut().now_or_never().is_none());
+        begun(&mut first).await;
+        let mut comes_later = Box::pin(lanes.enter());
+        assert!(comes_later.as_mut().now_or_never().is_none());
+        drop(goes);
+        drop(first);
+        let mut second = comes_later.now_or_never().unwrap();
+        assert!(second.tx.is_none());
+        // The same, once the lane is given.
+        let (mut goes, mut last) = (Box::pin(lanes.enter()), Box::pin(lanes.enter()));
+        assert!(goes.as_mut().now_or_never().is_none());
+        begun(&mut second).await;
+        assert!(last.as_mut().now_or_never().is_none());
+        drop(second);
+        drop(goes);
+        assert!(last.now_or_never().unwrap().tx.is_none());
     }
 }

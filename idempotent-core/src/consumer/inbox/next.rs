@@ -114,6 +114,10 @@ impl Attempting<'_> {
             }
             // Nothing has happened, so it may run elsewhere at once.
             Uncommitted::Halted => Next::Ended((DeliveryOutcome::Interrupted, Verdict::GivenBack)),
+            Uncommitted::NotStarted => {
+                context.take_back(self.message, self.attempt, None).await;
+                Next::Ended(GIVEN_BACK)
+            }
             Uncommitted::UsedUp => Next::Ended(self.used_up.clone().unwrap_or(GIVEN_BACK)),
             Uncommitted::Begin(error) if is_conflict(&error) => Next::Again(Again::Busy),
             // Whatever it is, such as a password that has changed, it is no fault of the message.

@@ -169,14 +169,14 @@ mod postgres {
             roll_back(tx).await
         }
 
-        /// A plain `COMMIT` also succeeds where it rolls back, but not right after a statement that has succeeded. Within a
-        /// savepoint, sqlx may count a transaction of its own, which it would commit instead.
+        /// A plain `COMMIT` also succeeds where it rolls back, but not right after a statement that has succeeded
+        /// outside of all savepoints. Within one, sqlx may count a transaction of its own, which it would commit instead.
         async fn commit(
             tx: Transaction<'static, Postgres>,
             ends: Ends,
         ) -> Result<Option<Transaction<'static, Postgres>>, Error> {
             match ends {
-                Ends { is_complete: true, goes_on: true } => commit_and_begin(tx).await.map(Some),
+                Ends { is_complete: true, goes_on: true } => commit_and_begin(tx).await,
                 Ends { is_complete: true, goes_on: false } => {
                     commit_complete(tx).await.map(|()| None)
                 }

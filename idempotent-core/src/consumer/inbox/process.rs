@@ -188,8 +188,8 @@ impl<P: InboxPool, H: InboxHandler<P::Database, A>, A> InboxHandling<P, H, A> {
                 attempting.uncommitted::<P, _>(context, self.judge, why, true).await
             }
             Together::NotStarted => {
-                context.take_back(attempting.message, attempting.attempt, None).await;
-                Next::Ended(GIVEN_BACK)
+                let why = Uncommitted::NotStarted;
+                attempting.uncommitted::<P, _>(context, self.judge, why, false).await
             }
         };
         match next {

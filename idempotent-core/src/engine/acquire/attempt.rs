@@ -55,10 +55,10 @@ impl Busy {
     }
 }
 
-/// Whether the call runs already, in a transaction, and its body makes this one outside of it. The database may not know that yet,
-/// or would have this one wait for the other.
+/// Whether the call runs already, in a transaction, and its body makes this one outside of it, however indirectly. The database
+/// may not know that yet, or would have this one wait for the other.
 fn is_made_within_its_own_transaction(id: &RecordId) -> bool {
-    current().is_some_and(|caller| caller.depth() > 0 && caller.is_or_is_within_record(id))
+    current().is_some_and(|caller| caller.is_or_is_within_transaction_of(id))
 }
 
 /// Starts a call. With a store that answers locally, this is the whole attempt; otherwise it
@@ -107,6 +107,7 @@ pub(super) fn start(
     let timer = Telemetry::store_call(Transition::Reserve);
     let Some(answer) = local.and_then(|local| local.try_reserve(&request)) else {
         if is_made_within_its_own_transaction(&prepared.id) {
+            prepared.leave();
             return ControlFlow::Break(Err(prepared.own_call()));
         }
         return ControlFlow::Continue((prepared, task));

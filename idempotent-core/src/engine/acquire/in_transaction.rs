@@ -43,6 +43,7 @@ pub(crate) async fn acquire_in_transaction(
     let caller = current();
     // It can never rightly win, and some transactions have nothing in the database yet that would refuse it.
     if caller.as_ref().is_some_and(|caller| caller.is_or_is_within_record(&prepared.id)) {
+        prepared.leave();
         return Err(prepared.own_call());
     }
     let depth = caller.map_or(0, |call| call.depth()).saturating_add(1);

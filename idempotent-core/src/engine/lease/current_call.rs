@@ -81,6 +81,10 @@ impl OuterCall for Unleased {
         &self.nesting
     }
 
+    fn is_in_transaction(&self) -> bool {
+        self.depth > 0
+    }
+
     fn resumable_for(&self) -> Option<Duration> {
         None
     }
@@ -150,6 +154,11 @@ impl CurrentCall {
     /// The same by the record's id.
     pub(in crate::engine) fn is_or_is_within_record(&self, id: &RecordId) -> bool {
         is_within(self.as_outer_call(), |call| call.id() == id)
+    }
+
+    /// The same, if the call with that record runs in a transaction.
+    pub(in crate::engine) fn is_or_is_within_transaction_of(&self, id: &RecordId) -> bool {
+        is_within(self.as_outer_call(), |call| call.is_in_transaction() && call.id() == id)
     }
 
     /// Whether another call may hold the key by now: the lease was lost, or has lapsed while this process was frozen.

@@ -21,6 +21,10 @@ pub(in crate::engine) trait OuterCall: Send + Sync {
 
     fn nesting(&self) -> &Nesting;
 
+    fn is_in_transaction(&self) -> bool {
+        false
+    }
+
     /// For how long it is kept once it is interrupted, if another run may resume it as far as is known by now.
     fn resumable_for(&self) -> Option<Duration>;
 }

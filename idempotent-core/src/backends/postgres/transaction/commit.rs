@@ -1,7 +1,8 @@
 //! Committing a transaction that can be committed.
 
+use futures_util::StreamExt as _;
 use sqlx::error::DatabaseError;
-use sqlx::{Connection as _, Error, Postgres, Transaction, raw_sql};
+use sqlx::{Connection as _, Error, PgConnection, Postgres, Transaction, raw_sql};
 use tokio::runtime::Handle;
 
 use super::not_committed::NotCommitted;
@@ -12,6 +13,8 @@ use super::not_committed::NotCommitted;
 /// sqlx still counts a transaction after that, since the `COMMIT` was not its own. The empty one that follows is
 /// for sqlx to end, for which nobody has to wait.
 const COMMIT: &str = "SAVEPOINT idempotent_commit; COMMIT; BEGIN READ ONLY";
+/// Which of its statements commits.
+const COMMITS: usize = 2;
 
 const ABORTED: &str = "25P02";
 const NO_TRANSACTION: &str = "25P01";
@@ -22,8 +25,8 @@ pub(crate) async fn commit(mut tx: Transaction<'static, Postgres>) -> Result<(),
     if !tx.is_in_transaction() {
         return Err(Error::Database(Box::new(NotCommitted::Ended)));
     }
-    raw_sql(COMMIT).execute(&mut *tx).await.map_err(commit_error)?;
-    if let Ok(runtime) = Handle::try_current() {
+    let has_begun = run(&mut tx, COMMIT, COMMITS).await.map_err(commit_error)?;
+    if let (true, Ok(runtime)) = (has_begun, Handle::try_current()) {
         runtime.spawn(tx.commit());
     }
     Ok(())
@@ -40,17 +43,31 @@ pub(crate) async fn commit_complete(tx: Transaction<'static, Postgres>) -> Resul
     tx.commit().await
 }
 
-/// The same, and begins another transaction on the connection by the same message. sqlx goes on to count one.
+/// The same, and begins another transaction on the connection by the same message, unless that fails. sqlx goes on to count
+/// one.
 #[cfg(feature = "consumer")]
 pub(crate) async fn commit_and_begin(
     mut tx: Transaction<'static, Postgres>,
-) -> Result<Transaction<'static, Postgres>, Error> {
+) -> Result<Option<Transaction<'static, Postgres>>, Error> {
     if !tx.is_in_transaction() {
         return Err(Error::Database(Box::new(NotCommitted::Ended)));
     }
-    // After a commit that fails, the server looks at nothing else.
-    raw_sql("COMMIT; BEGIN").execute(&mut *tx).await?;
-    Ok(tx)
+    let has_begun = run(&mut tx, "COMMIT; BEGIN", 1).await?;
+    Ok(has_begun.then_some(tx))
+}
+
+/// Runs these statements, the nth of which commits. Gives whether those after it have succeeded as well: if not, that takes
+/// nothing back. After a statement that fails, the server looks at no other.
+async fn run(connection: &mut PgConnection, text: &'static str, nth: usize) -> Result<bool, Error> {
+    let (mut results, mut succeeded) = (raw_sql(text).execute_many(connection), 0);
+    while let Some(result) = results.next().await {
+        match result {
+            Ok(_) => succeeded += 1,
+            Err(_) if succeeded >= nth => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
 }
 
 fn commit_error(error: Error) -> Error {

@@ -97,8 +97,9 @@ impl Transaction for PgConnection {
 /// Reserves an id that is most likely vacant, by a statement that costs less than one that may find something else. `None` if
 /// it is not won like this, which says nothing about it.
 ///
-/// The row has no envelope until the call completes: nobody reads it before, since other transactions do not see it, and within
-/// this one the engine refuses the call itself. So the write-ahead log has it once.
+/// The row has no envelope until the call completes, so the write-ahead log has it once. Other transactions do not see it before
+/// then, unless somebody has the database commit it by turning its triggers off. Within this one the engine refuses the call
+/// itself, if that is made where it knows of the call around it; elsewhere it finds this row.
 #[cfg(feature = "consumer")]
 pub(crate) async fn reserve_vacant(
     connection: &mut PgConnection,
@@ -174,7 +175,12 @@ fn reserve_outcome(row: &PgRow) -> Result<TransactionReserveOutcome, StoreError>
         }
     };
     let remaining = remaining.map(|micros| Duration::from_micros(micros.unsigned_abs()));
-    let record = Record::from_bytes(&record.unwrap_or_default())?;
+    let record = record.unwrap_or_default();
+    // It was reserved as one that is vacant, and has not ended.
+    if state == State::Reserved && record.is_empty() {
+        return Ok(TransactionReserveOutcome::Contended);
+    }
+    let record = Record::from_bytes(&record)?;
     Ok(TransactionReserveOutcome::Taken(Entry::new(record, state, remaining)))
 }
 

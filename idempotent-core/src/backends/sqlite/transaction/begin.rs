@@ -19,3 +19,22 @@ pub(crate) async fn begin(pool: &SqlitePool) -> Result<Transaction<'static, Sqli
     }
     begun
 }
+
+#[cfg(test)]
+mod tests {
+    use sqlx::Connection as _;
+    use sqlx::sqlite::SqlitePoolOptions;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_transaction_begins_on_the_only_connection_although_one_was_forgotten_there() {
+        let pool = SqlitePoolOptions::new().max_connections(1);
+        let pool = pool.connect("sqlite::memory:").await.expect("one in memory");
+        let mut tx = begin(&pool).await.expect("none is left yet");
+        std::mem::forget(tx.begin().await.expect("a nested one"));
+        tx.rollback().await.expect("the nested one is rolled back");
+        let begun = begin(&pool).await.expect("the one that is left ends");
+        begun.commit().await.expect("it has begun");
+    }
+}
