@@ -56,13 +56,16 @@ step_features() {
     done
 }
 
-# What holds for the adapters, too: form, lints, documentation, licences, and what crates.io would get. Built there it
-# can be only once idempotent-core is.
+# What holds for the adapters, too: form, lints with all features and with none, documentation, licences, and what
+# crates.io would get. Built there it can be only once idempotent-core is.
 step_adapters_gates() {
     local manifest=adapters/Cargo.toml folder file files
     cargo fmt --manifest-path "$manifest" -p idempotent-kafka -p idempotent-rabbitmq --check
     CARGO_TARGET_DIR="$target" cargo clippy --locked --manifest-path "$manifest" --workspace --all-targets \
         --all-features -- -D warnings
+    # As those build them who depend on them: without the crates of the tests, and their features.
+    CARGO_TARGET_DIR="$target" cargo clippy --locked --manifest-path "$manifest" --workspace --no-default-features -- \
+        -D warnings
     CARGO_TARGET_DIR="$target/adapters" RUSTDOC="$PWD/tests/ci/rustdoc-docsrs" RUSTDOCFLAGS="-D warnings --cfg docsrs" \
         cargo doc --locked --manifest-path "$manifest" --no-deps --workspace --all-features
     for folder in adapters/idempotent-*; do

@@ -179,9 +179,11 @@ async fn a_cut_ends_open_connections_and_no_later_ones() {
     for client in &mut clients {
         call(client, &["PING"], "+PONG\r\n");
     }
+    assert_eq!(proxy.open_connections(), 2);
 
     proxy.cut();
 
+    assert_eq!(proxy.open_connections(), 0);
     for client in &mut clients {
         assert!(is_cut(client));
     }

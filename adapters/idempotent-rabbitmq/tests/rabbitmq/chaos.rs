@@ -10,6 +10,7 @@ use std::time::Duration;
 use idempotent_chaos::consumers::{Assignment, Settings, Store, Verdict, run, work};
 use idempotent_core::Guarantee::{self, AtLeastOnce, AtMostOnce};
 use idempotent_servers::{Server, require};
+use tokio::sync::Mutex;
 
 use crate::broker::{CLASSIC, QUORUM};
 use crate::chaos_broker::{Killed, source};
@@ -18,6 +19,8 @@ use crate::chaos_broker::{Killed, source};
 const VARIABLE: &str = "IDEMPOTENT_RABBITMQ_CHAOS";
 /// The test that is the worker, when the variable is set.
 const TEST: &str = "chaos::consumes_when_another_test_starts_it";
+/// Each row has a broker of its own, and its workers need the processors.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "it is a worker, which the other tests start"]
@@ -39,6 +42,7 @@ fn number(variable: &str) -> Option<u32> {
 
 async fn takes_effect_once(name: &str, kind: &str, store: Store, guarantee: Guarantee) {
     require!(Server::RabbitMq, Server::Redis, Server::Postgres);
+    let _turn = ONE_AT_A_TIME.lock().await;
     let mut settings = Settings::new(store, guarantee);
     if number("IDEMPOTENT_CONSUMERS_SEEDS").is_none() {
         (settings.messages, settings.load) = (1_000, Duration::from_secs(5));
@@ -92,6 +96,9 @@ rows! {
     #[ignore = "by hand"]
     messages_of_a_classic_queue_take_effect_once:
         "rabbitmq-classic/redis/at_least_once", CLASSIC, Redis, AtLeastOnce;
+    #[ignore = "by hand"]
+    messages_of_a_classic_queue_take_effect_once_with_postgres:
+        "rabbitmq-classic/postgres/at_least_once", CLASSIC, Postgres, AtLeastOnce;
     #[ignore = "by hand"]
     messages_of_a_classic_queue_take_effect_exactly_once_in_an_inbox:
         "rabbitmq-classic/inbox", CLASSIC, Inbox, AtLeastOnce;

@@ -3,14 +3,14 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use idempotent_core::consumer::{Consumer, Needs, Source};
+use idempotent_core::consumer::{Consumer, Needs, ParkReason, Source, Verdict};
 use idempotent_rabbitmq::RabbitMqSource;
 use idempotent_rabbitmq::lapin::options::{BasicAckOptions, BasicGetOptions};
 use idempotent_rabbitmq::lapin::{Connection, ConnectionProperties};
 use idempotent_servers::{Server, TcpProxy, require};
 use tokio::sync::Semaphore;
 
-use crate::broker::{Brokered, CLASSIC};
+use crate::broker::{Brokered, CLASSIC, next};
 use crate::effects::{Effects, Running, attempts, engine, millis, secs, until};
 
 fn recovering() -> ConnectionProperties {
@@ -139,4 +139,46 @@ async fn a_connection_that_recovers_long_after_it_was_dropped_keeps_no_messages(
         }
     };
     tokio::time::timeout(secs(20), kept_by_nobody).await.expect("nobody keeps the messages");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_come_back_when_nothing_is_in_hand_any_more_are_closed() {
+    require!(Server::RabbitMq);
+    let brokered = Brokered::start(CLASSIC).await;
+    for number in 0..2 {
+        brokered.publish(&format!("order-{number}"), &number.to_string()).await;
+    }
+    let proxy = TcpProxy::start(brokered.server.address()).await;
+    let through = url(&proxy);
+    let source = RabbitMqSource::connecting(
+        move || {
+            let through = through.clone();
+            async move { Connection::connect(&through, recovering_evenly()).await }
+        },
+        brokered.queue.as_str(),
+    );
+    let mut source = source.dead_letters(brokered.dead());
+    source.start(&Needs::of("shop.ship").concurrency(4)).await.unwrap();
+    let [parked, in_hand] = [next(&mut source).await, next(&mut source).await];
+    // The copy has a connection of its own.
+    parked.settle(&Verdict::parked(ParkReason::Permanent, "")).await.unwrap();
+    source.stop().await.unwrap();
+    proxy.refuse();
+    proxy.cut();
+    let before = proxy.counts().connections();
+    // The client is between two attempts to connect.
+    tokio::time::sleep(millis(500)).await;
+    drop((parked, in_hand, source));
+    proxy.accept();
+    // Both come back, and neither stays.
+    proxy.wait_for(|counts| counts.connections() >= before + 2).await;
+    let closed = async {
+        let mut times = 0;
+        while times < 20 {
+            times = if proxy.open_connections() == 0 { times + 1 } else { 0 };
+            tokio::time::sleep(millis(50)).await;
+        }
+    };
+    let waited = tokio::time::timeout(secs(60), closed).await;
+    assert!(waited.is_ok(), "{} are still open", proxy.open_connections());
 }

@@ -21,8 +21,8 @@ use crate::timestamp::Timestamp;
 
 /// How long a worker may take to stop that is told to.
 const STOPS_WITHIN: Duration = Duration::from_secs(45);
-/// How long a message may take to be published: longer than any fault.
-const PUBLISHED_WITHIN: Duration = Duration::from_secs(120);
+/// How long a message may take to be published: longer than any fault, and than a broker takes to start again.
+const PUBLISHED_WITHIN: Duration = Duration::from_secs(300);
 
 /// Carries a run out.
 ///

@@ -204,6 +204,11 @@ impl Control {
         self.shared().open.range(..generation).next().is_some()
     }
 
+    /// How many connections are open.
+    pub(super) fn open(&self) -> usize {
+        self.shared().open.values().sum()
+    }
+
     /// Gives the number of the connection, from 1.
     pub(super) fn opened(&self, generation: u64) -> u64 {
         let mut shared = self.shared();

@@ -99,6 +99,12 @@ impl TcpProxy {
         self.control.counts()
     }
 
+    /// How many connections are open now: neither side has closed them, and they are not cut.
+    #[must_use]
+    pub fn open_connections(&self) -> usize {
+        self.control.open()
+    }
+
     /// Waits until `enough` says that enough went through.
     ///
     /// # Panics
