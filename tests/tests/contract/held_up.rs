@@ -106,6 +106,14 @@ async fn no_delay_excuses_two_winners_of_a_race() {
     assert_eq!(subject.try_case(case).await, (false, 1));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_delay_excuses_a_call_that_waits_for_steps_that_are_settled() {
+    let subject =
+        HeldUp::new(Some(Flaw::WriteStepLooksBeforeItWrites), Duration::from_nanos(1), usize::MAX);
+    let case = "of_many_who_settle_the_last_steps_one_has_the_call_go_on";
+    assert_eq!(subject.try_case(case).await, (false, 1));
+}
+
 #[tokio::test]
 async fn no_delay_excuses_a_wait_that_does_not_end() {
     let subject = HeldUp::new(Some(Flaw::WaitNeverWakes), Duration::from_nanos(1), usize::MAX);
