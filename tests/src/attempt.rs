@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use idempotent_core::model::{Envelope, Guarantee, Record, RecordId, Token};
 use idempotent_core::store::{
     Complete, CompleteOutcome, Release, Renew, RenewOutcome, Reserve, ReserveOutcome, Store,
-    StoreError,
+    StoreError, StoreErrorKind,
 };
 
 const TTL: Duration = Duration::from_secs(60);
@@ -14,6 +14,12 @@ const TTL: Duration = Duration::from_secs(60);
 #[must_use]
 pub fn fresh_id() -> RecordId {
     RecordId::of("shop::charge", None, &Token::random().to_string()).expect("a name and a key")
+}
+
+/// Whether to ask again, as callers do: a loaded machine stands still now and then.
+fn is_late<T>(answer: &Result<T, StoreError>, begin: Instant) -> bool {
+    answer.as_ref().is_err_and(|error| error.kind() == StoreErrorKind::Timeout)
+        && begin.elapsed() < Duration::from_secs(20)
 }
 
 /// One attempt on an id.
@@ -63,10 +69,14 @@ impl Attempt {
         store.reserve(&self.request()).await
     }
 
-    /// Reserves, and panics unless that wins.
+    /// Reserves, and panics unless that wins. What times out is repeated.
     pub async fn win(&self, store: &dyn Store) -> Record {
-        let request = self.request();
-        match store.reserve(&request).await.expect("the store answers") {
+        let (request, begin) = (self.request(), Instant::now());
+        let mut answer = store.reserve(&request).await;
+        while is_late(&answer, begin) {
+            answer = store.reserve(&request).await;
+        }
+        match answer.expect("the store answers") {
             ReserveOutcome::Won => request.record().clone(),
             taken => panic!("the id should be vacant, but: {taken:?}"),
         }
@@ -110,9 +120,13 @@ impl Attempt {
         store.complete(&Complete::new(&self.id, reservation, &record, TTL)).await
     }
 
-    /// Completes, and panics unless that is recorded.
+    /// Completes, and panics unless that is recorded. What times out is repeated.
     pub async fn record(&self, store: &dyn Store, reservation: &Record, payload: &[u8]) {
-        let outcome = self.complete(store, reservation, payload).await;
+        let begin = Instant::now();
+        let mut outcome = self.complete(store, reservation, payload).await;
+        while is_late(&outcome, begin) {
+            outcome = self.complete(store, reservation, payload).await;
+        }
         let outcome = outcome.expect("the store answers");
         assert!(matches!(outcome, CompleteOutcome::Recorded), "{outcome:?}");
     }

@@ -41,12 +41,6 @@ impl TwoHandles {
         Self { one, other, lease, tolerance, lapsed, garble: None, _kept: None }
     }
 
-    /// With other times than a lease of 500 ms and a tolerance of 400 ms.
-    #[must_use]
-    pub fn times(self, lease: Duration, tolerance: Duration) -> Self {
-        Self { lease, tolerance, ..self }
-    }
-
     /// With a way to break the bytes of one record, around the store.
     #[must_use]
     pub fn garbled_by<F>(self, garble: impl Fn(RecordId) -> F + Send + Sync + 'static) -> Self

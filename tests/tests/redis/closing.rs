@@ -5,7 +5,7 @@ use std::time::Duration;
 use idempotent_core::backends::RedisStore;
 use idempotent_core::store::{Scan, Store, StoreErrorKind};
 use idempotent_servers::{Redis, Server, require};
-use idempotent_tests::{Attempt, until};
+use idempotent_tests::{Attempt, SOON, until};
 use tokio::runtime::Handle;
 
 use crate::replicas::ReplicaGroup;
@@ -44,7 +44,7 @@ async fn a_closed_store_ends_its_connections_and_its_tasks_and_refuses_every_cal
     refuses_every_call(&store).await;
     until(async || clients(&server).await == 0).await;
     until(async || Handle::current().metrics().num_alive_tasks() <= idle).await;
-    tokio::time::timeout(Duration::from_secs(1), store.close()).await.unwrap();
+    tokio::time::timeout(SOON, store.close()).await.unwrap();
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn a_store_closes_in_time_although_its_server_is_gone() {
     Attempt::new().win(&store).await;
     server.kill();
     let _ = Attempt::new().reserve(&store).await;
-    tokio::time::timeout(Duration::from_secs(5), store.close()).await.unwrap();
+    tokio::time::timeout(Duration::from_secs(20), store.close()).await.unwrap();
     refuses_every_call(&store).await;
 }
 

@@ -9,14 +9,21 @@ use idempotent_core::store::{RenewOutcome, ReserveOutcome, Scan, State, Store};
 use idempotent_servers::{Cluster, Data, Reply, Server, require};
 use idempotent_tests::{Attempt, Log};
 
-use crate::support::{SlotMove, in_the_end};
+use crate::support::{SlotMove, in_the_end, replicated};
 
 async fn connect(cluster: &Cluster) -> RedisStore {
     RedisStore::builder(RedisSource::cluster(cluster.urls()))
-        .response_timeout(Duration::from_millis(500))
+        .response_timeout(Duration::from_secs(2))
         .connect()
         .await
         .unwrap()
+}
+
+/// Replication is asynchronous: waits until the replica of each master has everything.
+async fn all_replicated(cluster: &Cluster) {
+    for master in cluster.masters().await {
+        replicated(cluster.node(master)).await;
+    }
 }
 
 /// Attempts that have a record on every master, so that each fault hits some of them.
@@ -62,8 +69,7 @@ async fn a_master_that_dies_is_replaced_and_its_records_replay() {
     for (attempt, reservation) in &attempts {
         attempt.record(&store, reservation, b"result").await;
     }
-    // Replication is asynchronous; this is what it is given time for.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    all_replicated(&cluster).await;
     cluster.node(0).kill();
     for (attempt, _) in &attempts {
         let answer = in_the_end("a replay", || attempt.reserve(&store)).await;
@@ -87,7 +93,7 @@ async fn a_master_that_freezes_for_ever_is_replaced() {
     let cluster = Cluster::start(3, 1).await;
     let store = connect(&cluster).await;
     let attempts = one_of_each(&store, 12).await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    all_replicated(&cluster).await;
     cluster.node(1).stop_process();
     for (attempt, reservation) in &attempts {
         let renewed = in_the_end("a renewal", || attempt.renew(&store, reservation)).await;

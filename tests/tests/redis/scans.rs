@@ -1,6 +1,7 @@
 //! Scanning real servers: what is in the way of it, and what it does not read.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use idempotent_core::backends::RedisStore;
 use idempotent_core::store::{Scan, Store};
@@ -24,7 +25,9 @@ async fn pages(store: &RedisStore, mut scan: Scan) -> HashSet<String> {
 async fn a_scan_goes_on_after_a_restart_and_misses_nothing() {
     require!(Server::Redis);
     let server = Redis::builder().persistent_aof().start().await;
-    let store = RedisStore::connect(server.url()).await.unwrap();
+    // Far longer than it takes to find the server again.
+    let store = RedisStore::builder(server.url()).response_timeout(Duration::from_secs(10));
+    let store = store.connect().await.unwrap();
     let mut unseen = HashSet::new();
     for _ in 0..300 {
         let attempt = Attempt::new();

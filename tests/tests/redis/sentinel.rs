@@ -7,11 +7,11 @@ use idempotent_core::store::{ReserveOutcome, State, StoreErrorKind};
 use idempotent_servers::{Sentinel, Server, require};
 use idempotent_tests::Attempt;
 
-use crate::support::{PATIENCE, in_the_end};
+use crate::support::{PATIENCE, in_the_end, replicated};
 
 async fn connect(group: &Sentinel) -> RedisStore {
     RedisStore::builder(RedisSource::sentinel(group.sentinel_urls(), group.master_name()))
-        .response_timeout(Duration::from_millis(500))
+        .response_timeout(Duration::from_secs(2))
         .connect()
         .await
         .unwrap()
@@ -22,18 +22,25 @@ async fn comes_back(store: &RedisStore) {
 }
 
 async fn replays(store: &RedisStore, attempt: &Attempt) {
-    let ReserveOutcome::Taken(entry) = attempt.reserve(store).await.unwrap() else {
+    let answer = in_the_end("a replay", || attempt.reserve(store)).await;
+    let ReserveOutcome::Taken(entry) = answer else {
         panic!("a completed record is gone");
     };
     assert_eq!(entry.state, State::Completed);
 }
 
-/// A completed record, once every replica has it.
+/// A completed record.
 async fn completed(store: &RedisStore) -> Attempt {
     let attempt = Attempt::new();
     let reservation = attempt.win(store).await;
     attempt.record(store, &reservation, b"result").await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    attempt
+}
+
+/// A completed record, once every replica has it.
+async fn completed_everywhere(group: &Sentinel, store: &RedisStore) -> Attempt {
+    let attempt = completed(store).await;
+    replicated(&group.servers()[group.master().await]).await;
     attempt
 }
 
@@ -42,7 +49,7 @@ async fn a_master_that_dies_is_replaced_and_its_records_replay() {
     require!(Server::Redis);
     let group = Sentinel::start(2, 3).await;
     let store = connect(&group).await;
-    let done = completed(&store).await;
+    let done = completed_everywhere(&group, &store).await;
     let old = group.kill_master().await;
     comes_back(&store).await;
     assert_ne!(group.wait_for_failover(old).await, old);
@@ -55,7 +62,7 @@ async fn a_master_that_freezes_for_ever_is_replaced() {
     require!(Server::Redis);
     let group = Sentinel::start(2, 3).await;
     let store = connect(&group).await;
-    let done = completed(&store).await;
+    let done = completed_everywhere(&group, &store).await;
     let old = group.master().await;
     group.servers()[old].stop_process();
     comes_back(&store).await;
@@ -69,7 +76,7 @@ async fn a_master_that_was_replaced_while_it_lives_is_left_at_once() {
     require!(Server::Redis);
     let group = Sentinel::start(2, 3).await;
     let store = connect(&group).await;
-    let done = completed(&store).await;
+    let done = completed_everywhere(&group, &store).await;
     let old = group.master().await;
     let begin = Instant::now();
     let failover = ["SENTINEL", "FAILOVER", group.master_name()];
@@ -82,9 +89,7 @@ async fn a_master_that_was_replaced_while_it_lives_is_left_at_once() {
     let role = group.servers()[old].cli(&["ROLE"]).await.to_string();
     assert!(role.starts_with("master"), "the old master is demoted already: {role}");
 
-    let request_of = Attempt::new();
-    let reservation = request_of.win(&store).await;
-    request_of.record(&store, &reservation, b"result").await;
+    let request_of = completed(&store).await;
     replays(&store, &done).await;
     while !group.servers()[old].cli(&["ROLE"]).await.to_string().starts_with("slave") {
         assert!(begin.elapsed() < PATIENCE * 2, "the old master is never demoted");

@@ -147,13 +147,13 @@ pub(super) async fn what_is_due_first_comes_first_and_of_the_operations_asked_fo
     let name = format!("due.{}", fresh_id("due").to_string().replace(':', "."));
     let name = &name[..60];
     let fixtures: Vec<Fixture> = (0..3).map(|_| fixture.with_id(fresh_id(name))).collect();
-    // On a clock that the cases step, the last one is due first.
+    // The last one is due first. They are far apart: a store may read the time anew for each of them.
     for (at, fixture) in fixtures.iter().enumerate() {
         let owner = fixture.reserve_with_input().await;
-        let due_in = fixture.lease() / 10 * (3 - at as u32);
+        let due_in = fixture.lease() / 2 * (3 - at as u32);
         fixture.end(&owner.reservation, Some(due_in)).await;
     }
-    fixture.let_lease_expire().await;
+    fixture.advance(fixture.lease() * 2).await;
     let all = fixtures[0].all_due(10).await;
     assert_eq!(all.len(), fixtures.len());
     assert!(all.is_sorted_by(|one, next| one.overdue >= next.overdue), "{all:?}");

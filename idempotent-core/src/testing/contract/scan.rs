@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use crate::model::{Guarantee, RecordId, Token};
 use crate::store::{Entry, HashPrefix, Scan, State, StoreErrorKind};
 
-use super::fixture::{Fixture, expect_answer, fresh_id};
+use super::fixture::{AN_HOUR, Fixture, expect_answer, fresh_id};
 use super::subject::Lapsed;
 
 /// A scan that has more pages than this never ends.
@@ -107,7 +107,7 @@ pub(super) async fn a_scan_tells_each_record_as_load_does(fixture: Fixture) {
     let done = fixture.with_fresh_id();
     let done_owner = done.reserve_at_least_once().await;
     done.expect_recorded(&done_owner, b"result").await;
-    let owner = fixture.reserve_at_least_once().await;
+    let owner = fixture.reserve_for_an_hour().await;
     let found = found(&fixture, Scan::all().operation(fixture.id.operation())).await;
     let id = fixture.id.to_string();
     let (_, digits) = id.rsplit_once(':').expect("a name and a hash");
@@ -125,7 +125,7 @@ pub(super) async fn a_scan_tells_each_record_as_load_does(fixture: Fixture) {
     assert_eq!(told(&lost), (State::Indeterminate, lost_owner.reservation));
     let completed = done_owner.completed(b"result");
     assert_eq!(told(&done), (State::Completed, completed));
-    fixture.assert_remaining(&found[&fixture.id.to_string()], fixture.lease());
+    fixture.assert_remaining(&found[&fixture.id.to_string()], AN_HOUR);
 }
 
 pub(super) async fn a_scan_of_the_unfinished_sees_what_runs_and_what_was_lost(fixture: Fixture) {

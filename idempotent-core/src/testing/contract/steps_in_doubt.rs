@@ -3,17 +3,23 @@
 
 use super::fixture::{Fixture, expect_answer};
 use super::journal_run::{Run, entry, recorded, require_journal, step};
-use crate::model::{Guarantee, Record, StepEntry, StepStatus};
-use crate::store::{Replaces, ResumeOutcome, State, Suspend, WriteStepOutcome};
+use crate::model::{Envelope, Guarantee, Record, StepEntry, StepStatus};
+use crate::store::{Replaces, Reserve, ResumeOutcome, State, Suspend, WriteStepOutcome};
 
 /// An owner whose lease is over while it runs these steps, and the run that has taken its call.
 async fn overtaken(fixture: &Fixture, steps: &[&str]) -> (Run, Vec<StepEntry>, Run) {
-    let (late, mut begun) = (fixture.begin_run().await, Vec::new());
+    // One lease leaves time for a few calls, one after the other.
+    let leases = steps.len().div_ceil(2) as u32;
+    let lease = fixture.lease() * leases;
+    let envelope = Envelope { lease, ..fixture.envelope(Guarantee::AtLeastOnce) };
+    let owner = fixture.win(&Reserve::new(&fixture.id, envelope)).await;
+    let (late, mut begun) = (Run::new(&owner), Vec::new());
     for name in steps {
         let entry = entry(StepStatus::Begun, b"");
         assert_eq!(fixture.begin(&late, name, &entry).await, WriteStepOutcome::Written);
         begun.push(entry);
     }
+    fixture.advance(fixture.lease() * (leases - 1)).await;
     fixture.let_lease_expire().await;
     let next = Run::next(fixture, &late);
     assert!(matches!(fixture.resume(&late, &next).await, ResumeOutcome::Won));
@@ -108,17 +114,23 @@ pub(super) async fn a_call_that_waits_for_more_than_its_steps_still_waits_when_t
 pub(super) async fn of_many_who_settle_the_last_steps_one_has_the_call_go_on(fixture: Fixture) {
     require_journal!(fixture);
     const STEPS: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
-    let mut fixture = fixture;
+    let mut rounds = Vec::new();
     for _ in 0..3 {
+        let fixture = fixture.with_fresh_id();
         let (late, begun, next) = overtaken(&fixture, &STEPS).await;
         let waiting = next.record.abandoned().waiting_for_steps();
         fixture.suspend(&next, &waiting).await;
+        fixture.assert_found(State::Indeterminate, &waiting).await;
+        rounds.push((fixture, late, begun, waiting));
+    }
+    // A call that waits has no lease.
+    fixture.hold_up.excuse_nothing();
+    for (fixture, late, begun, waiting) in rounds {
         let settled = fixture.race(STEPS.len(), |fixture, nth| {
             let (late, begun) = (late.clone(), begun[nth].clone());
             async move { fixture.settle(&late, STEPS[nth], &begun, &recorded(b"done")).await }
         });
         settled.await;
         fixture.assert_found(State::Suspended, &waiting.with_steps_settled()).await;
-        fixture = fixture.with_fresh_id();
     }
 }

@@ -15,14 +15,15 @@ use crate::ledger::Event;
 #[tokio::test]
 async fn a_client_that_never_retries_sees_the_first_answer_from_the_app_that_waited_for_it() {
     require!(Server::Nginx, Server::Redis);
-    let promise = Promise { at_most_once: true, lease: secs(5), wait: Some(secs(10)) };
-    let servers = Servers::start(&promise, secs(2)).await;
+    let promise = Promise { at_most_once: true, lease: secs(15), wait: Some(secs(30)) };
+    // Three seconds on either side of what nginx waits for the first app, and for the second.
+    let servers = Servers::start(&promise, secs(6)).await;
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let request = client
         .post(servers.url(7))
         .header("content-type", "application/json")
         .header("idempotency-key", Token::random().to_string())
-        .body(serde_json::to_vec(&Fault::Stall(2_400)).unwrap());
+        .body(serde_json::to_vec(&Fault::Stall(9_000)).unwrap());
 
     let answer = request.send().await.unwrap();
 

@@ -1,13 +1,14 @@
 //! A recovery asks one part of a cluster's index after the other, whatever it finds in each.
 
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use idempotent_core::engine::{Recovery, with_engine};
 use idempotent_core::store::{Due, DueCalls as _};
 use idempotent_core::{Error, Idempotency, Operation};
 use idempotent_servers::{Cluster, Server, require};
-use idempotent_tests::SOON;
+use idempotent_tests::{SOON, until};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -16,7 +17,7 @@ use super::cluster::connect;
 const CALLS: u32 = 40;
 
 fn checkout(order: u32) -> idempotent_core::call::Call<u32, Error> {
-    let call = Operation::new("checkout").lease(Duration::from_secs(1)).key(&order);
+    let call = Operation::new("checkout").lease(Duration::from_secs(5)).key(&order);
     call.resume(&order).returning::<Result<u32, Error>>()
 }
 
@@ -28,14 +29,24 @@ async fn a_recovery_takes_one_call_of_every_part_before_it_takes_a_second_of_any
     let store = connect(&cluster, "idem:").await;
     let pause = Duration::from_millis(20);
     let engine = Idempotency::builder(store.clone()).resume_backoff(pause, pause).build();
-    let died = (0..CALLS).map(|order| {
-        let call = checkout(order).run(std::future::pending);
-        timeout(Duration::from_millis(800), with_engine(engine.clone(), call))
+    let begun = AtomicU32::new(0);
+    let calls = (0..CALLS).map(|order| {
+        let call = checkout(order).run(|| {
+            begun.fetch_add(1, Ordering::Relaxed);
+            std::future::pending()
+        });
+        with_engine(engine.clone(), call)
     });
-    futures::future::join_all(died).await;
+    // They die once all of them run.
+    tokio::select! {
+        _ = futures::future::join_all(calls) => unreachable!("none of them ends"),
+        () = until(async || begun.load(Ordering::Relaxed) == CALLS) => {}
+    }
 
     let mut parts = HashMap::new();
+    let begin = Instant::now();
     while parts.len() < CALLS as usize {
+        assert!(begin.elapsed() < Duration::from_secs(60), "only {} calls are due", parts.len());
         tokio::time::sleep(pause).await;
         for part in 0..store.parts() {
             let due = store.due(&Due::new(&["checkout"], 100).part(part)).await.unwrap();

@@ -86,10 +86,16 @@ async fn by_ifeq_a_journal_lives_exactly_as_long_as_its_record() {
     both_keys_end_together(&Behind::new(Flavor::Valkey91).await).await;
 }
 
+/// A store whose bytes do not go through the proxy.
+async fn direct(at: &Behind) -> RedisStore {
+    let store = RedisStore::builder(at.server.url()).response_timeout(Duration::from_secs(10));
+    store.connect().await.unwrap()
+}
+
 /// As many as a lease of thirty seconds has, by an owner that knows of the journal and by one that does not yet.
 async fn a_day_of_renewals_leaves_both_keys_as_long_as_each_other(at: &Behind) {
     const RENEWALS: usize = 24 * 60 * 6;
-    let direct = RedisStore::connect(at.server.url()).await.unwrap();
+    let direct = direct(at).await;
     let run = Run::with_a_step(&direct).await;
     for renewal in 1..=RENEWALS {
         let reservation = [&run.plain, &run.record][renewal % 2];
@@ -120,7 +126,7 @@ async fn by_ifeq_a_journal_lives_as_long_as_its_record_after_a_day_of_renewals()
 
 /// The renewal is held up by the proxy, and the step goes past it.
 async fn a_late_renewal_shortens_nothing(at: &Behind, command: &str) {
-    let direct = RedisStore::connect(at.server.url()).await.unwrap();
+    let direct = direct(at).await;
     let warmed_up = Run::begin(&at.store).await;
     warmed_up.attempt.renew(&at.store, &warmed_up.plain).await.unwrap();
 

@@ -13,6 +13,7 @@ use idempotent_tests::Runs;
 
 use super::run::{BEGUN, RECORDED, Run, entry, number, once};
 use crate::replicas::{ReplicaGroup, assert_short};
+use crate::support::in_the_end;
 
 async fn connect(group: &ReplicaGroup) -> RedisStore {
     group.connect(1).await
@@ -20,7 +21,7 @@ async fn connect(group: &ReplicaGroup) -> RedisStore {
 
 async fn every_step_stands_on_the_replica(flavor: Flavor) {
     let group = ReplicaGroup::of(flavor, 1).await;
-    let (store, replica) = (connect(&group).await, &group.replicas[0]);
+    let (store, replica) = (group.connect_patiently(1).await, &group.replicas[0]);
     for _ in 0..20 {
         let run = Run::begin(&store).await;
         let (record, journal) = run.keys();
@@ -59,7 +60,7 @@ async fn a_step_at_most_once_does_not_start_before_replicas_know_that_it_begins(
     require!(Server::Redis);
     let group = ReplicaGroup::start(1).await;
     let store = connect(&group).await;
-    let run = Run::begin(&store).await;
+    let run = Run::begin(&group.connect_patiently(1).await).await;
     let engine = Idempotency::builder(store.clone()).build();
     let runs = Runs::new();
     // A step is tried as long as the lease is renewed, and renewals do not wait for replicas.
@@ -77,8 +78,8 @@ async fn a_step_at_most_once_does_not_start_before_replicas_know_that_it_begins(
     // It was written all the same, and counts once it is repeated.
     group.join(0).await;
     group.wait_for(1).await;
-    let begun = run.start(&store, "pay", &entry(BEGUN, 1)).await.unwrap();
-    assert_eq!(begun, WriteStepOutcome::Written);
+    let begun = in_the_end("a step", async || run.start(&store, "pay", &entry(BEGUN, 1)).await);
+    assert_eq!(begun.await, WriteStepOutcome::Written);
 }
 
 /// As by an operator who corrects what was said of a step: the owner that is fenced must not come back with a failover.
@@ -87,7 +88,7 @@ async fn who_fences_an_owner_is_told_so_once_the_replica_knows_it() {
     require!(Server::Redis);
     let group = ReplicaGroup::start(1).await;
     let store = connect(&group).await;
-    let run = Run::with_a_step(&store).await;
+    let run = Run::with_a_step(&group.connect_patiently(1).await).await;
     let suspended = of_token(&run.record.abandoned(), Token::random());
     let request = Suspend::new(&run.attempt.id, &run.record, &suspended);
     group.leave(0).await;
@@ -97,7 +98,7 @@ async fn who_fences_an_owner_is_told_so_once_the_replica_knows_it() {
     }
     group.join(0).await;
     group.wait_for(1).await;
-    store.suspend(&request).await.unwrap();
+    in_the_end("a suspend", async || store.suspend(&request).await).await;
     let found = store.load(&run.attempt.id).await.unwrap().unwrap();
     assert_eq!((found.state, found.record), (State::Suspended, suspended));
 }

@@ -8,7 +8,7 @@ use idempotent_core::model::Envelope;
 use idempotent_core::store::LocalStore as _;
 use idempotent_core::store::Reserve;
 use idempotent_servers::{Cluster, Redis, Server, require};
-use idempotent_tests::{HOUR, fresh_id, until, wakes};
+use idempotent_tests::{HOUR, fresh_id, secs, until, until_within, wakes};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -17,16 +17,19 @@ use super::stores::{CHANNEL, complete, known_waiter, listeners, published, reser
 /// How long a store takes to notice by itself that nothing is said any more.
 const SILENCE: Duration = Duration::from_secs(5);
 
+/// A failover takes seconds, and so do the pauses between attempts to subscribe.
+const LATE: Duration = Duration::from_secs(30);
+
 async fn store(cluster: &Cluster) -> RedisStore {
     let builder = RedisStore::builder(RedisSource::cluster(cluster.urls())).wait_pauses(HOUR, HOUR);
-    builder.connect().await.expect("it connects")
+    builder.response_timeout(secs(5)).connect().await.expect("it connects")
 }
 
 /// The node where everything is said, on which so many stores listen.
 async fn speaking(cluster: &Cluster, stores: usize) -> &Redis {
     let node = cluster.node(cluster.master_of(CHANNEL).await);
-    until(|| async { listeners(node).await == stores }).await;
-    until(|| async { published(node).await >= stores }).await;
+    until_within(LATE, || async { listeners(node).await == stores }).await;
+    until_within(LATE, || async { published(node).await >= stores }).await;
     node
 }
 
@@ -72,7 +75,8 @@ async fn waiters_wake_again_after_the_channels_master_was_lost() {
     let old = cluster.master_of(CHANNEL).await;
     cluster.node(old).kill();
     let elected = cluster.node(cluster.wait_for_new_master(old).await);
-    until(|| async { listeners(elected).await == 2 && published(elected).await >= 2 }).await;
+    let heard = async || listeners(elected).await == 2 && published(elected).await >= 2;
+    until_within(LATE, heard).await;
     let id = loop {
         let id = fresh_id();
         let request = Reserve::new(&id, Envelope::new("charge"));
@@ -100,7 +104,7 @@ async fn a_channel_whose_slot_moves_is_followed() {
     move_slot(&cluster, old, new).await;
     let node = cluster.node(new);
     let heard = until(|| async { listeners(node).await == 2 && published(node).await >= 2 });
-    timeout(SILENCE / 2, heard).await.expect("the old node says that the slot moved");
+    timeout(SILENCE * 4 / 5, heard).await.expect("the old node says that the slot moved");
     let (id, reservation, waiter) = waited_for(node, &owner, &other).await;
     complete(&owner, &id, &reservation).await;
     wakes(waiter).await;

@@ -8,7 +8,7 @@ use idempotent_core::model::Envelope;
 use idempotent_core::store::LocalStore as _;
 use idempotent_core::store::Reserve;
 use idempotent_servers::{Data, Redis, Server, TcpProxy, require};
-use idempotent_tests::{Log, fresh_id, until, waiter, wakes};
+use idempotent_tests::{Log, fresh_id, secs, until, until_within, waiter, wakes};
 use tokio::time::sleep;
 
 use super::stores::{
@@ -42,7 +42,8 @@ async fn who_waits_while_the_subscription_is_lost_wakes() {
     until(|| async { listeners(&redis).await == 2 }).await;
     // Two greetings, and the waiter once more.
     until(|| async { published(&redis).await >= before + 3 }).await;
-    sleep(Duration::from_millis(50)).await;
+    // The waiter may be announced once more, in answer to the second greeting.
+    sleep(Duration::from_secs(1)).await;
     complete(&owner, &id, &reservation).await;
     wakes(waiter).await;
 }
@@ -74,9 +75,10 @@ async fn a_connection_over_which_nothing_comes_any_more_counts_as_lost() {
     near.reserve(&request).await.unwrap();
     until(|| async { near.completed(&id).is_some() }).await;
     proxy.stall();
-    until(|| async { near.completed(&id).is_none() }).await;
+    // The store takes seven seconds to notice.
+    until_within(secs(30), || async { near.completed(&id).is_none() }).await;
     proxy.resume();
-    until(|| async { listeners(&redis).await == 1 }).await;
+    until_within(secs(30), || async { listeners(&redis).await == 1 }).await;
 }
 
 #[tokio::test]
@@ -100,6 +102,7 @@ async fn a_user_without_rights_to_channels_loses_only_the_quick_wake() {
         assert!(!owner.purge(&id).await.unwrap());
     }
     assert_eq!(listeners(&redis).await, 0);
+    until(async || log.events("cannot subscribe").len() >= 2).await;
     let warnings = log.events("cannot subscribe");
     assert_eq!(warnings.len(), 2, "once a store");
     assert!(warnings.iter().all(|line| line.field("channel") == CHANNEL), "{warnings:?}");

@@ -18,7 +18,8 @@ pub(crate) const CHANNEL: &str = "idem:wake";
 
 /// A store that looks once when somebody waits and then not for an hour: only a message wakes.
 pub(crate) fn never_looking(redis: &Redis) -> RedisStoreBuilder {
-    RedisStore::builder(redis.url()).wait_pauses(HOUR, HOUR)
+    let builder = RedisStore::builder(redis.url()).response_timeout(Duration::from_secs(5));
+    builder.wait_pauses(HOUR, HOUR)
 }
 
 /// So many stores, all of which listen.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use idempotent_core::Store;
 use idempotent_core::store::Wait;
 use idempotent_servers::{Redis, Server, require};
-use idempotent_tests::{SOON, fresh_id, until, waiter, wakes};
+use idempotent_tests::{SOON, fresh_id, settle, until, waiter, wakes};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::stores::{
@@ -101,6 +101,8 @@ async fn a_thousand_waiters_of_one_process_are_one_announcement_and_one_message(
     let mut waiters = vec![known_waiter(&redis, &other, &id, &reservation).await];
     waiters.extend((1..1000).map(|_| waiter(&other, &id, &reservation)));
     sleep(Duration::from_millis(100)).await;
+    // However late: all of them wait by now.
+    settle().await;
     complete(&owner, &id, &reservation).await;
     for waiter in waiters {
         wakes(waiter).await;
@@ -184,8 +186,8 @@ async fn a_waiter_wakes_when_the_lease_lapses() {
     let redis = Redis::start().await;
     let [owner, other] = fleet(&redis).await;
     let id = fresh_id();
-    let reservation = reserved_for(&owner, &id, Duration::from_millis(300)).await;
     let start = Instant::now();
+    let reservation = reserved_for(&owner, &id, Duration::from_millis(300)).await;
     wakes(waiter(&other, &id, &reservation)).await;
     assert!(start.elapsed() >= Duration::from_millis(250), "{:?}", start.elapsed());
 }

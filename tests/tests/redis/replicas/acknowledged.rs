@@ -12,7 +12,7 @@ async fn keys(server: &Redis) -> String {
 
 /// Each look at the replicas comes right after the answer.
 async fn every_answer_stands_on_the_replicas(group: &ReplicaGroup) {
-    let store = group.connect(2).await;
+    let store = group.connect_patiently(2).await;
     for count in 1..=50 {
         let attempt = Attempt::new();
         let reservation = attempt.win(&store).await;
@@ -53,7 +53,7 @@ async fn by_ifeq_every_answer_stands_on_the_replicas() {
 async fn a_server_that_forgot_its_scripts_completes_all_the_same() {
     require!(Server::Redis);
     let group = ReplicaGroup::start(1).await;
-    let store = group.connect(1).await;
+    let store = group.connect_patiently(1).await;
     let attempt = Attempt::at_most_once();
     let reservation = attempt.win(&store).await;
     group.primary.cli(&["SCRIPT", "FLUSH"]).await;

@@ -12,7 +12,7 @@ use super::replica_group::ReplicaGroup;
 async fn many_calls_at_once_wait_together() {
     require!(Server::Redis);
     let group = ReplicaGroup::start(1).await;
-    let store = Arc::new(group.connect(1).await);
+    let store = Arc::new(group.connect_patiently(1).await);
     let mut tasks = JoinSet::new();
     for _ in 0..64 {
         let store = Arc::clone(&store);
@@ -35,7 +35,7 @@ async fn many_calls_at_once_wait_together() {
 async fn one_call_is_one_wait() {
     require!(Server::Redis);
     let group = ReplicaGroup::start(1).await;
-    let store = group.connect(1).await;
+    let store = group.connect_patiently(1).await;
     let attempt = Attempt::new();
     let reservation = attempt.win(&store).await;
     assert_eq!(group.calls("wait").await, 1);

@@ -30,7 +30,7 @@ async fn a_repeated_reserve_waits_for_replicas(group: &ReplicaGroup, attempt: &A
 
 async fn a_repeated_complete_waits_for_replicas(group: &ReplicaGroup, attempt: &Attempt) {
     let (store, other) = (fresh(group).await, fresh(group).await);
-    let reservation = attempt.win(&store).await;
+    let reservation = attempt.win(&group.connect_patiently(1).await).await;
     group.replicas[0].stop_process();
     let first = attempt.complete(&store, &reservation, b"result").await;
     let repeated = attempt.complete(&other, &reservation, b"result").await;
@@ -66,7 +66,7 @@ async fn by_ifeq_a_repeat_waits_for_replicas() {
 /// Repeats both calls, and looks whether the record is as it was.
 async fn repeats_change_nothing(flavor: Flavor, is_persistent: bool) {
     let group = ReplicaGroup::of(flavor, 1).await;
-    let store = fresh(&group).await;
+    let store = group.connect_patiently(1).await;
     let attempt = Attempt::at_most_once();
     let request = attempt.request();
     store.reserve(&request).await.unwrap();
@@ -112,7 +112,7 @@ async fn a_record_that_somebody_made_persistent_is_confirmed_and_stays_so() {
     let group = ReplicaGroup::start(1).await;
     let attempt = Attempt::new();
     let request = attempt.request();
-    fresh(&group).await.reserve(&request).await.unwrap();
+    group.connect_patiently(1).await.reserve(&request).await.unwrap();
     group.primary.cli(&["PERSIST", &group.key().await]).await;
     let other = fresh(&group).await;
     group.replicas[0].stop_process();
@@ -125,7 +125,7 @@ async fn a_record_that_somebody_made_persistent_is_confirmed_and_stays_so() {
 async fn at_the_memory_limit_repeats_are_confirmed_and_calls_end() {
     require!(Server::Redis);
     let group = ReplicaGroup::start(1).await;
-    let store = fresh(&group).await;
+    let store = group.connect_patiently(1).await;
     for attempt in [Attempt::new(), Attempt::at_most_once()] {
         let request = attempt.request();
         store.reserve(&request).await.unwrap();

@@ -52,7 +52,7 @@ async fn a_connection_of_the_applications_does_not_tell_where_its_replicas_are()
     let error = builder.connect().await.unwrap_err();
     assert!(error.to_string().contains("build the store from a URL or a redis::Client"), "{error}");
     let store = RedisStore::builder(client).min_replicas(1, WITHIN).connect().await.unwrap();
-    Attempt::new().win(&store).await;
+    Attempt::win_soon(&store).await;
 }
 
 /// To the server, none would mean for ever.
@@ -60,12 +60,16 @@ async fn a_connection_of_the_applications_does_not_tell_where_its_replicas_are()
 async fn no_time_at_all_is_a_millisecond() {
     require!(Server::Redis);
     let group = ReplicaGroup::start(1).await;
-    let builder = RedisStore::builder(group.primary.url()).min_replicas(1, Duration::ZERO);
+    let builder = RedisStore::builder(group.primary.url())
+        .min_replicas(1, Duration::ZERO)
+        .response_timeout(Duration::from_secs(30));
     let store = builder.connect().await.unwrap();
     group.leave(0).await;
     let begin = std::time::Instant::now();
-    Attempt::new().reserve(&store).await.unwrap_err();
-    assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+    let error = Attempt::new().reserve(&store).await.unwrap_err();
+    assert!(error.to_string().ends_with("0 of 1 replicas acknowledged within 1 ms"), "{error}");
+    // For ever would be as long as the store waits for an answer.
+    assert!(begin.elapsed() < Duration::from_secs(20), "{:?}", begin.elapsed());
 }
 
 #[tokio::test]

@@ -57,7 +57,9 @@ mod cluster {
     static SERVERS: OnceCell<Cluster> = OnceCell::const_new();
 
     async fn subject() -> TwoHandles {
-        let cluster = SERVERS.get_or_init(|| Cluster::start(3, 1)).await;
+        // Nothing is meant to fail over here, however long the machine stands still.
+        let cluster = || Cluster::builder(3, 1).node_timeout(Duration::from_secs(15)).start();
+        let cluster = SERVERS.get_or_init(cluster).await;
         subject_of(|| RedisStore::builder(RedisSource::cluster(cluster.urls()))).await
     }
 

@@ -7,7 +7,7 @@ use idempotent_core::store::{CompleteOutcome, ReserveOutcome, State, Store, Stor
 use idempotent_servers::{Cluster, Data, Namespace, Sentinel, Server, require};
 use idempotent_tests::Attempt;
 
-use super::cluster::connect;
+use super::cluster::{connect, connect_patiently};
 use super::replica_group::{WITHIN, assert_short, in_the_end};
 
 /// Until each of the masters has taken some.
@@ -29,7 +29,7 @@ async fn works(store: &RedisStore) {
 async fn what_was_acknowledged_survives_the_master_at_once() {
     require!(Server::Redis);
     let cluster = Cluster::start(3, 2).await;
-    let store = connect(&cluster, 2).await;
+    let store = connect_patiently(&cluster, 2).await;
     let mut attempts = Vec::new();
     for number in 0..24 {
         let attempt = Attempt::at_most_once();
@@ -104,10 +104,12 @@ async fn a_group_that_sentinel_watches_is_followed_to_its_new_master() {
             .await
             .unwrap();
     let attempt = Attempt::new();
-    let reservation = attempt.win(&store).await;
+    let request = attempt.request();
+    in_the_end("a reserve", async || store.reserve(&request).await).await;
+    let reservation = request.record();
     group.kill_master().await;
     let recorded =
-        in_the_end("a complete", async || attempt.complete(&store, &reservation, b"result").await);
+        in_the_end("a complete", async || attempt.complete(&store, reservation, b"result").await);
     assert!(matches!(recorded.await, CompleteOutcome::Recorded));
     works(&store).await;
 }

@@ -84,11 +84,18 @@ impl ReplicaGroup {
     pub(crate) fn store(&self, replicas: usize) -> RedisStoreBuilder {
         RedisStore::builder(self.primary.url())
             .min_replicas(replicas, WITHIN)
-            .response_timeout(Duration::from_secs(1))
+            .response_timeout(Duration::from_secs(5))
     }
 
     pub(crate) async fn connect(&self, replicas: usize) -> RedisStore {
         self.store(replicas).connect().await.unwrap()
+    }
+
+    /// A store whose replicas have far longer than they take: for calls that must succeed on a loaded machine.
+    pub(crate) async fn connect_patiently(&self, replicas: usize) -> RedisStore {
+        let within = Duration::from_secs(10);
+        let builder = self.store(replicas).min_replicas(replicas, within);
+        builder.response_timeout(within).connect().await.unwrap()
     }
 
     /// The only key of the primary.
