@@ -94,7 +94,8 @@ pub(crate) fn of_consumer(settings: &Settings) -> Result<ClientConfig, SourceErr
     ] {
         let value = value(&config, name)?;
         if values.contains(&value.as_str()) {
-            return wrong(format!("`{name}` must not be `{value}`: {why}"));
+            // The value is the one that the client reads the given word as, and the first one here is what most write.
+            return wrong(format!("`{name}` must not be `{}`: {why}", values[0]));
         }
     }
     check_times(settings, &config)?;
@@ -215,6 +216,7 @@ mod tests {
         ] {
             let error = of_consumer(&settings(&[(name, text)])).unwrap_err().to_string();
             assert!(error.contains(name), "{name}: {error}");
+            assert!(!error.contains("largest"), "a word that nobody has written: {error}");
         }
         let config = of_consumer(&settings(&[("enable.auto.commit", "false")])).unwrap();
         assert_eq!(config.get("auto.offset.reset"), Some("earliest"));

@@ -14,11 +14,11 @@ use crate::received::Received;
 const QUEUED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Produces copies, each confirmed by all replicas that are in sync.
-pub(crate) struct Publisher(FutureProducer);
+pub(crate) struct Publisher(Option<FutureProducer>);
 
 impl Publisher {
     pub(crate) fn new(producer: FutureProducer) -> Self {
-        Self(producer)
+        Self(Some(producer))
     }
 
     /// Produces a copy, and returns once the broker has it.
@@ -31,21 +31,34 @@ impl Publisher {
         let mut record = FutureRecord::<[u8], [u8]>::to(topic).headers(headers);
         record.key = of.key.as_deref();
         record.payload = Some(of.message.payload()).filter(|_| !of.is_tombstone).map(|it| &**it);
-        match self.0.send(record, Timeout::After(QUEUED_WITHIN)).await {
+        match self.producer().send(record, Timeout::After(QUEUED_WITHIN)).await {
             Ok(_) => Ok(()),
             Err((error, _)) => Err(error),
         }
     }
-}
 
-impl Publisher {
     /// Why this client can produce nothing any more, if that is so. There is no way back.
     pub(crate) fn fatal_error(&self) -> Option<String> {
-        let (code, reason) = self.0.client().fatal_error()?;
+        let (code, reason) = self.producer().client().fatal_error()?;
         Some(format!(
             "the client that produces copies cannot go on: {reason} ({code}); where it may not be idempotent, grant it \
              `IdempotentWrite` on the cluster"
         ))
+    }
+
+    fn producer(&self) -> &FutureProducer {
+        self.0.as_ref().expect("only drop takes it")
+    }
+}
+
+impl Drop for Publisher {
+    /// A producer ends its own thread and waits for it: for a tenth of a second by the clock of the wall (librdkafka 2.12), which
+    /// may be set back meanwhile. No thread of the runtime waits for that. Its copies are confirmed, as each was awaited.
+    fn drop(&mut self) {
+        let producer = self.0.take();
+        let ending = std::thread::Builder::new().name("idempotent-kafka-end".to_owned());
+        // Without another thread, this one waits: the producer goes with the closure.
+        drop(ending.spawn(move || drop(producer)));
     }
 }
 

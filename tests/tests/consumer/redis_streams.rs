@@ -14,7 +14,7 @@ use idempotent_core::consumer::{
 };
 use idempotent_core::testing::sources::cases;
 use idempotent_servers::{Flavor, Redis, Server, require};
-use idempotent_tests::secs;
+use idempotent_tests::{Log, secs};
 
 use crate::effects::{Effects, Ends, Running, attempts, counting, engine, until};
 use crate::redis_server::{GROUP, ID, MIN_IDLE, Streams, field};
@@ -184,13 +184,17 @@ async fn an_entry_that_its_producer_numbers_is_parked_unless_it_has_an_id() {
     let (effects, engine) = (Effects::default(), engine());
     let _: String = server.ask(&["XADD", "orders", "5-1", "payload", "tea"]).await;
     let _: String = server.ask(&["XADD", "orders", "5-2", "payload", "milk", "order", "7"]).await;
+    let _: String = server.ask(&["XADD", "orders", "5-3", "payload", "tea"]).await;
+    let (log, _guard) = Log::listen();
     let consumer = counting(&engine, &effects);
-    consumer.run(server.source(), server.until_settled(2)).await.unwrap();
+    consumer.run(server.source(), server.until_settled(3)).await.unwrap();
     assert_eq!(effects.all(), [("milk".to_owned(), 1)]);
     let letters = server.dead_letters().await;
-    assert_eq!((letters.len(), field(&letters[0], REASON)), (1, "invalid_key"));
+    assert_eq!((letters.len(), field(&letters[0], REASON)), (2, "invalid_key"));
     let error = field(&letters[0], ERROR);
     assert!(error.contains("`id_field`"), "{error}");
+    let said = log.events("cannot be told from others: it has no id");
+    assert_eq!(said.len(), 1, "once: {said:?}");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use super::pull::{Batch, Pull};
 use super::received::{Entry, Fields};
 use super::shared::{Lag, Shared};
 use super::start::start;
-use super::verdict::RedisDelivery;
+use super::verdict::{RedisDelivery, why_without_id};
 use crate::backends::RedisStore;
 use crate::consumer::{Delivery, Needs, Source, SourceError, Terms, Verdict};
 
@@ -102,6 +102,7 @@ struct Running {
     pull: Pull,
     /// What was received and not returned, and since when the server has counted its idle time, at the earliest.
     received: VecDeque<(Entry, Instant)>,
+    has_warned: bool,
 }
 
 impl RedisStreamSource {
@@ -198,9 +199,13 @@ impl Running {
         Some(self.delivery(entry, asked, fields))
     }
 
-    fn delivery(&self, entry: Entry, asked: Instant, fields: &Fields) -> Delivery {
+    fn delivery(&mut self, entry: Entry, asked: Instant, fields: &Fields) -> Delivery {
         let shared = Arc::clone(&self.shared);
         let mut read = entry.read(&shared.group.stream, fields);
+        if read.id().is_empty() && !self.has_warned {
+            self.has_warned = true;
+            tracing::warn!("a message cannot be told from others: {}", why_without_id(&entry.id));
+        }
         if let Some(behind) = shared.lag.get() {
             read = read.with_behind(behind);
         }
@@ -238,7 +243,7 @@ impl Source for RedisStreamSource {
             is_stopped: AtomicBool::new(false),
         });
         let pull = Pull::new(Arc::clone(&shared));
-        self.started = Some(Running { shared, pull, received: VecDeque::new() });
+        self.started = Some(Running { shared, pull, received: VecDeque::new(), has_warned: false });
         let destination = format!("{}/{}", self.stream, self.group);
         let terms = Terms::new("redis", destination).deadline(self.min_idle);
         Ok(terms.lateness(self.claim_every.unwrap_or(default)))

@@ -98,13 +98,22 @@ impl RedisDelivery {
     /// What went wrong, for people: the core does not know why a message has no id.
     fn error<'a>(&self, reason: ParkReason, error: &'a str) -> &'a str {
         if reason == ParkReason::InvalidKey && self.read.id().is_empty() {
-            if published_at(&self.entry.id).is_some() {
-                return "it has no id: the field that `id_field` names is missing, empty, or no UTF-8; let the producer send it";
-            }
-            return "it has no id: its producer numbers entries, and another stream may have that number as well; let the \
-                    producer send an id, and name its field with `id_field`";
+            return why_without_id(&self.entry.id);
         }
         error
+    }
+}
+
+/// Why the entry with this number has no message id.
+pub(super) fn why_without_id(number: &str) -> &'static str {
+    match published_at(number) {
+        Some(_) => {
+            "it has no id: the field that `id_field` names is missing, empty, or no UTF-8; let the producer send it"
+        }
+        None => {
+            "it has no id: its producer numbers entries, and another stream may have that number as well; let the \
+             producer send an id, and name its field with `id_field`"
+        }
     }
 }
 
