@@ -27,7 +27,7 @@ struct Outcome {
 
 impl Outcome {
     async fn of(at_most_once: bool) -> Outcome {
-        let promise = Promise { at_most_once, lease: secs(4), wait: None };
+        let promise = Promise { at_most_once, lease: secs(3), wait: None };
         let servers = Servers::start(&promise, millis(PATIENCE)).await;
         let begin = Instant::now();
         let ends = tokio::select! {
