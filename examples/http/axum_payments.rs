@@ -278,7 +278,7 @@ mod bank {
 
         async fn happens(&self, what: String) -> usize {
             self.asked.send_replace(());
-            tokio::time::sleep(Duration::from_millis(400)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
             println!("      bank: {what}");
             self.happened.send_modify(|happened| happened.push(what));
             self.happened.borrow().len()

@@ -16,7 +16,7 @@ type Failure = Box<dyn StdError + Send + Sync>;
 /// The steps of the checkout, in their order.
 const STEPS: [&str; 5] = ["hold", "charge", "ship 1", "ship 2", "notify"];
 
-#[idempotent(key = "order:{order}", name = "shop.checkout", lease = "300ms", wait = "10s")]
+#[idempotent(key = "order:{order}", name = "shop.checkout", lease = "600ms", wait = "10s")]
 async fn checkout(order: u32, life: &Life) -> Result<String, Error> {
     let hold = hold(life).await?;
     let payment = charge(&hold, life).await?;

@@ -226,7 +226,10 @@ async fn measure(
         workers.spawn(async move {
             let mut samples = [Samples::default(), Samples::default()];
             let mut nth = task;
-            while start.elapsed() < share && !run.is_stopped.load(Ordering::Relaxed) {
+            // Once at least, however late this begins.
+            while (nth == task || start.elapsed() < share)
+                && !run.is_stopped.load(Ordering::Relaxed)
+            {
                 run.once(phase, nth, &mut samples).await?;
                 nth += u64::from(tasks);
             }

@@ -41,7 +41,7 @@ pub(super) fn in_words(error: &str) -> Option<String> {
 }
 
 /// How long a server has to answer a plain greeting.
-const GREETING: Duration = Duration::from_secs(1);
+const GREETING: Duration = Duration::from_secs(2);
 
 /// The server of a URL of PostgreSQL, as an open store names it.
 pub(super) fn server_at(url: &str) -> Option<String> {

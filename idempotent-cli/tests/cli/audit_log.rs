@@ -173,7 +173,7 @@ async fn what_became_of_a_change_that_the_store_does_not_answer_is_unknown() {
     let lock = sqlx::query("SELECT id FROM idempotent.records FOR UPDATE");
     assert_eq!(lock.fetch_all(&mut *held).await.expect("it locks").len(), 1);
     let arguments = resolve(&id, log.to_str().expect("UTF-8"));
-    let (error, code) = one(&store.url, &[&["--timeout", "1s"], &arguments[..]].concat()).await;
+    let (error, code) = one(&store.url, &[&["--timeout", "5s"], &arguments[..]].concat()).await;
     held.rollback().await.expect("it ends");
     let says = error["message"].as_str().expect("a message");
     assert!(says.ends_with("nobody knows whether the change was made: look before you try again"));

@@ -203,13 +203,23 @@ async fn sound_postgres() -> Postgres {
     postgres
 }
 
+/// Returns once new sessions have what the files say.
+async fn reload(postgres: &Postgres) {
+    let loaded = async || postgres.sql("SELECT pg_conf_load_time()").await;
+    let (before, start) = (loaded().await, std::time::Instant::now());
+    postgres.sql("SELECT pg_reload_conf()").await;
+    while loaded().await == before {
+        assert!(start.elapsed().as_secs() < 30, "it does not read its files");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn each_weakness_of_a_postgres_is_found_and_gone_once_it_is_mended() {
     require!(Server::Postgres);
     let postgres = sound_postgres().await;
     assert_eq!(doctor(&postgres.url()).await, (set(&[]), 0, 0));
     postgres.sql("CREATE ROLE app LOGIN").await;
-    let reload = "SELECT pg_reload_conf(), pg_sleep(0.3)";
     for (weak, sound, code, exit) in [
         (
             "ALTER SYSTEM SET full_page_writes = off",
@@ -276,10 +286,10 @@ async fn each_weakness_of_a_postgres_is_found_and_gone_once_it_is_mended() {
         ),
     ] {
         postgres.sql(weak).await;
-        postgres.sql(reload).await;
+        reload(&postgres).await;
         assert_eq!(doctor(&postgres.url()).await, (set(&[code]), exit, 8), "{weak}");
         postgres.sql(sound).await;
-        postgres.sql(reload).await;
+        reload(&postgres).await;
     }
     // Short for a store that waits for longer.
     postgres.sql("ALTER ROLE app SET statement_timeout = '2s'").await;

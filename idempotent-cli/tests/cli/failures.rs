@@ -2,7 +2,7 @@
 
 use std::process::Stdio;
 
-use idempotent_servers::{Postgres, Redis, Reply, Server, require};
+use idempotent_servers::{Postgres, Redis, Reply, Server, TcpProxy, require};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
@@ -177,8 +177,12 @@ async fn ctrl_c_ends_a_purge_between_two_records_and_says_how_many_it_has_remove
     for number in 0..300 {
         quote(&store.engine, &format!("basket {number}")).await;
     }
+    let proxy = TcpProxy::start(redis.address()).await;
+    // So that this test comes in between.
+    proxy.delay_replies(std::time::Duration::from_millis(50));
     let mut purge = command(&["--json", "purge", "--all", "--operation", "shop.quote"]);
-    purge.args(["--expect", "300", "--yes", "--reason", "r"]).env("IDEMPOTENT_STORE", &store.url);
+    purge.args(["--expect", "300", "--yes", "--reason", "r"]);
+    purge.env("IDEMPOTENT_STORE", proxy.redis_url());
     let mut child = purge.spawn().expect("it starts");
     while redis.cli(&["DBSIZE"]).await == Reply::Int(300) {
         assert_runs(&mut child);
@@ -250,6 +254,8 @@ async fn ctrl_c_ends_a_list_between_two_records_and_says_how_far_it_came() {
     let killed =
         std::process::Command::new("kill").args(["-INT", &pid]).status().expect("kill runs");
     assert!(killed.success());
+    // It is told while it waits for its reader.
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     stdout.read_to_string(&mut text).await.expect("it is read");
     let mut ran = read(child.wait_with_output().await.expect("it ends"));
     ran.stdout = text;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_servers::{Reply, Server, require};
+use idempotent_servers::{Reply, Server, TcpProxy, require};
 
 use crate::run::{assert_runs, audit, command, documents, read, run};
 use crate::shop::{begin, fill, lost, quotes, seen};
@@ -43,8 +43,11 @@ async fn a_purge_whose_store_fails_says_how_many_it_has_removed() {
     let TestServer::Redis(redis) = &store.server else { panic!("it is Redis") };
     quotes(&store.engine, 400).await;
     let log = store.file("audit.jsonl");
+    let proxy = TcpProxy::start(redis.address()).await;
+    // So that this test comes in between.
+    proxy.delay_replies(Duration::from_millis(50));
     let mut purge = command(&["--json", "--timeout", "1s", "--audit-log"]);
-    purge.arg(&log).args(PURGE).env("IDEMPOTENT_STORE", &store.url);
+    purge.arg(&log).args(PURGE).env("IDEMPOTENT_STORE", proxy.redis_url());
     let mut child = purge.spawn().expect("it starts");
     while redis.cli(&["DBSIZE"]).await == Reply::Int(400) {
         assert_runs(&mut child);

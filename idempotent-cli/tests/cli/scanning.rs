@@ -49,11 +49,13 @@ async fn records_that_redis_returns_again_while_its_table_shrinks_are_counted_on
     assert!(keys.len() >= 5, "{keys:?}");
 
     let proxy = TcpProxy::start(redis.address()).await;
-    proxy.delay_replies(Duration::from_millis(300));
-    let mut stats = command(&["--json", "stats"]);
+    // Until this test has seen the first scan.
+    proxy.delay_replies(Duration::from_secs(1));
+    let mut stats = command(&["--json", "--timeout", "60s", "stats"]);
     let child = stats.env("IDEMPOTENT_STORE", proxy.redis_url()).spawn().expect("it starts");
     proxy.wait_for(|counts| counts.commands_of("SCAN") >= 1).await;
     proxy.stall_replies();
+    proxy.delay_replies(Duration::ZERO);
     shrink_to(redis, &keys).await;
     proxy.resume();
 

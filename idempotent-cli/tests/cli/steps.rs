@@ -19,11 +19,23 @@ const OTHER: &str = "01230123012301230123012301230123";
 async fn interrupted(engine: &Idempotency) {
     let checkout = Operation::new("shop.checkout").lease(Duration::from_secs(600));
     let call = checkout.key("order 7").engine(engine).returning::<Result<u32, Error>>();
+    let begun = tokio::sync::Notify::new();
     let run = call.run(|| async {
         step("reserve-stock", || async { Ok::<u32, Error>(3) }).await?;
-        step("charge", || async { pending::<Result<u32, Error>>().await }).await
+        let charge = || async {
+            begun.notify_one();
+            pending::<Result<u32, Error>>().await
+        };
+        step("charge", charge).await
     });
-    assert!(tokio::time::timeout(Duration::from_secs(2), run).await.is_err(), "it hangs");
+    let hangs = async {
+        begun.notified().await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    };
+    tokio::select! {
+        ended = run => panic!("it hangs: {ended:?}"),
+        () = hangs => {}
+    }
 }
 
 async fn a_call_is_shown_with_its_steps(store: TestStore) {

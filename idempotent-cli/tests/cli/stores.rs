@@ -1,11 +1,15 @@
 //! The stores that the command is tried on, each with its server.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use idempotent_core::Idempotency;
 use idempotent_core::backends::{PostgresStore, RedisStore, SqliteStore};
 use idempotent_servers::{Postgres, Redis};
 use tempfile::TempDir;
+
+/// How long the stores wait for an answer: longer than a busy machine stalls.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A store, and its server for as long as it lives.
 pub(crate) struct TestStore {
@@ -25,13 +29,15 @@ pub(crate) enum TestServer {
 impl TestStore {
     pub(crate) async fn redis() -> Self {
         let redis = Redis::start().await;
-        let store = RedisStore::connect(redis.url()).await.expect("it connects");
+        let store = RedisStore::builder(redis.url()).response_timeout(PATIENCE);
+        let store = store.connect().await.expect("it connects");
         Self::new(redis.url(), Idempotency::new(store), TestServer::Redis(redis))
     }
 
     pub(crate) async fn postgres() -> Self {
         let postgres = Postgres::start().await;
-        let store = PostgresStore::connect(postgres.url()).await.expect("it connects");
+        let store = PostgresStore::builder(postgres.url()).response_timeout(PATIENCE);
+        let store = store.connect().await.expect("it connects");
         let url = postgres.url();
         let server = TestServer::Postgres(postgres, store.clone());
         Self::new(url, Idempotency::new(store), server)
@@ -40,7 +46,8 @@ impl TestStore {
     pub(crate) async fn sqlite() -> Self {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path().join("calls.db");
-        let store = SqliteStore::connect(&path).await.expect("it opens");
+        let store = SqliteStore::builder(&path).response_timeout(PATIENCE);
+        let store = store.connect().await.expect("it opens");
         let url = format!("sqlite:{}", path.display());
         Self { url, engine: Idempotency::new(store), server: TestServer::Sqlite, folder }
     }

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use idempotent_core::backends::{PostgresStore, RedisStore, SqliteStore};
 use idempotent_core::model::Record;
@@ -15,6 +16,9 @@ use sqlx::{PgPool, SqlitePool};
 use tempfile::TempDir;
 
 pub(crate) const SECRET: [u8; 32] = [7; 32];
+
+/// How long stores wait for an answer: longer than a busy machine stalls.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Declares each scenario, an `async fn(Backend)`, as a test on every kind of store.
 macro_rules! scenarios {
@@ -66,15 +70,20 @@ enum Raw {
 impl Backend {
     pub(crate) async fn redis() -> Self {
         let server = Redis::start().await;
-        let store = Arc::new(RedisStore::connect(server.url()).await.unwrap());
+        let store = RedisStore::builder(server.url()).response_timeout(PATIENCE);
+        let store = Arc::new(store.connect().await.unwrap());
         let client = redis::Client::open(server.url()).unwrap();
-        let raw = Raw::Redis(client.get_multiplexed_async_connection().await.unwrap());
+        // Its own limit is half a second.
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+        let raw = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
+        let raw = Raw::Redis(raw);
         Self { store, raw, _server: Server::Redis { _server: server } }
     }
 
     pub(crate) async fn postgres() -> Self {
         let server = Postgres::start().await;
-        let store = PostgresStore::connect(server.url()).await.unwrap();
+        let store = PostgresStore::builder(server.url()).response_timeout(PATIENCE);
+        let store = store.connect().await.unwrap();
         store.migrate().await.unwrap();
         let raw = PgPoolOptions::new().max_connections(2).connect(&server.url()).await.unwrap();
         let raw = Raw::Postgres(raw);
@@ -84,7 +93,8 @@ impl Backend {
     pub(crate) async fn sqlite() -> Self {
         let folder = TempDir::new().unwrap();
         let file = folder.path().join("calls.db");
-        let store = Arc::new(SqliteStore::connect(&file).await.unwrap());
+        let store = SqliteStore::builder(&file).response_timeout(PATIENCE);
+        let store = Arc::new(store.connect().await.unwrap());
         let raw = Raw::Sqlite(pool(&file));
         Self { store, raw, _server: Server::Sqlite { _folder: folder } }
     }
@@ -176,6 +186,6 @@ impl Backend {
 
 pub(crate) fn pool(file: &Path) -> SqlitePool {
     let options = SqliteConnectOptions::new().filename(file);
-    let options = options.busy_timeout(std::time::Duration::from_secs(10));
+    let options = options.busy_timeout(PATIENCE);
     SqlitePoolOptions::new().max_connections(2).connect_lazy_with(options)
 }

@@ -6,7 +6,7 @@ use idempotent_core::{Guarantee, Operation};
 use idempotent_servers::{Flavor, Redis, Server, require};
 use idempotent_tests::{Runs, call_for, millis};
 
-use crate::backend::SECRET;
+use crate::backend::{PATIENCE, SECRET};
 
 const CHARGE: Operation = Operation::new("charge").guarantee(Guarantee::AtMostOnce);
 
@@ -16,7 +16,8 @@ async fn reservations_with_a_mac_are_renewed_and_completed() {
     require!(Server::Redis, Server::Valkey81, Server::Valkey91);
     for flavor in [Flavor::Redis, Flavor::Valkey81, Flavor::Valkey91] {
         let server = Redis::builder().flavor(flavor).start().await;
-        let store = RedisStore::connect(server.url()).await.unwrap();
+        let store = RedisStore::builder(server.url()).response_timeout(PATIENCE);
+        let store = store.connect().await.unwrap();
         let engine = Idempotency::builder(store).secret(SECRET).build();
         let (runs, lease) = (Runs::new(), millis(1500));
         let operation = CHARGE.lease(lease);

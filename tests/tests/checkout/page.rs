@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::shop::Shop;
 
 /// How long the bank takes: longer than a browser on a busy machine, to click twice or to reload.
-pub(crate) const PACE: Duration = Duration::from_secs(3);
+pub(crate) const PACE: Duration = Duration::from_secs(6);
 
 pub(crate) const PAY: &str = "#pay";
 pub(crate) const MORE: &str = "#more";

@@ -127,7 +127,10 @@ async fn every_payment_is_resolved_rightly(engines: [Idempotency; 3]) {
 async fn every_payment_on_redis_is_resolved_rightly() {
     require!(Server::Redis);
     let redis = Redis::start().await;
-    let engine = || async { Idempotency::new(RedisStore::connect(redis.url()).await.unwrap()) };
+    let engine = || async {
+        let builder = RedisStore::builder(redis.url()).response_timeout(secs(10));
+        Idempotency::new(builder.connect().await.unwrap())
+    };
     let engines = [engine().await, engine().await, engine().await];
     every_payment_is_resolved_rightly(engines).await;
 }
@@ -138,7 +141,7 @@ async fn every_payment_on_postgres_is_resolved_rightly() {
     let postgres = Postgres::start().await;
     let engine = || async {
         let builder = PostgresStore::builder(postgres.url()).max_connections(4);
-        Idempotency::new(builder.connect().await.unwrap())
+        Idempotency::new(builder.response_timeout(secs(10)).connect().await.unwrap())
     };
     let engines = [engine().await, engine().await, engine().await];
     every_payment_is_resolved_rightly(engines).await;

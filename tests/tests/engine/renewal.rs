@@ -1,8 +1,9 @@
 //! A slow body keeps its lease, whatever it does to its thread, its task or its poller.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Instant as Wall;
+use std::time::{Duration, Instant as Wall};
 
 use futures::stream::{self, StreamExt};
 use idempotent_core::backends::MemoryStore;
@@ -12,7 +13,11 @@ use idempotent_tests::{Answer, Log, Runs, call, call_for, engine, millis, secs, 
 use tokio::time::sleep;
 
 const CHARGE: Operation = Operation::new("charge").lease(secs(30));
-const SHORT: Operation = CHARGE.lease(millis(400)).guarantee(Guarantee::AtMostOnce);
+/// Its lease is long enough for a machine that stalls.
+const SHORT: Operation = CHARGE.lease(secs(4)).guarantee(Guarantee::AtMostOnce);
+
+/// Longer than a lease of [`SHORT`].
+const BODY: Duration = secs(5);
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_takes_three_leases_keeps_its_key() {
@@ -83,17 +88,42 @@ async fn max_run_ends_the_renewal() {
     assert_eq!(call(&engine, operation, "k", &runs).await.unwrap(), 2);
 }
 
-/// Looks from another runtime, every 50 ms for three leases and a bit, whether the key is held.
-fn is_held_for_three_leases(store: &MemoryStore) -> thread::JoinHandle<Vec<ErrorKind>> {
-    let engine = Idempotency::new(store.clone());
+/// How far a body is, as other threads see it.
+#[derive(Default)]
+struct Course {
+    has_begun: AtomicBool,
+    has_ended: AtomicBool,
+}
+
+impl Course {
+    fn begin(&self) {
+        self.has_begun.store(true, Ordering::SeqCst);
+    }
+
+    fn end(&self) {
+        self.has_ended.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Looks from another runtime, every 50 ms while the body runs, whether the key is held.
+fn is_held_meanwhile(
+    store: &MemoryStore,
+    body: &Arc<Course>,
+) -> thread::JoinHandle<Vec<ErrorKind>> {
+    let (engine, body) = (Idempotency::new(store.clone()), Arc::clone(body));
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
-            let start = Wall::now();
             let mut found = Vec::new();
-            sleep(millis(100)).await;
-            while start.elapsed() < millis(1300) {
+            while !body.has_begun.load(Ordering::SeqCst) {
+                sleep(millis(5)).await;
+            }
+            loop {
                 let refused = call(&engine, SHORT, "k", &Runs::new()).await;
+                // This look may have come after the end.
+                if body.has_ended.load(Ordering::SeqCst) {
+                    break;
+                }
                 found.push(refused.map_or_else(|refused| refused.kind(), |_| ErrorKind::Decode));
                 sleep(millis(50)).await;
             }
@@ -107,10 +137,13 @@ fn is_held_for_three_leases(store: &MemoryStore) -> thread::JoinHandle<Vec<Error
 async fn a_body_that_blocks_its_thread_keeps_its_key() {
     let (store, runs) = (MemoryStore::new(), Runs::new());
     let engine = Idempotency::new(store.clone());
-    let looking = is_held_for_three_leases(&store);
+    let course = Arc::new(Course::default());
+    let looking = is_held_meanwhile(&store, &course);
     let blocking = SHORT.key("k").engine(&engine).returning::<Answer>();
     let blocking = tokio::spawn(blocking.run(move || async move {
-        thread::sleep(millis(1500));
+        course.begin();
+        thread::sleep(BODY);
+        course.end();
         Ok(runs.note())
     }));
     assert_eq!(blocking.await.unwrap().unwrap(), 1);
@@ -127,11 +160,16 @@ async fn a_body_that_blocks_its_thread_keeps_its_key_though_every_blocking_threa
         .unwrap();
     let store = MemoryStore::new();
     let engine = Idempotency::new(store.clone());
-    runtime.spawn_blocking(|| thread::sleep(millis(2000)));
-    let looking = is_held_for_three_leases(&store);
+    // Until the runtime is shut down.
+    let (_taken, wait) = std::sync::mpsc::channel::<()>();
+    runtime.spawn_blocking(move || wait.recv());
+    let course = Arc::new(Course::default());
+    let looking = is_held_meanwhile(&store, &course);
     let blocking = SHORT.key("k").engine(&engine).returning::<Answer>();
     let blocking = runtime.spawn(blocking.run(move || async move {
-        thread::sleep(millis(1500));
+        course.begin();
+        thread::sleep(BODY);
+        course.end();
         Ok(1)
     }));
     assert_eq!(blocking.await.unwrap().unwrap(), 1);
@@ -143,17 +181,22 @@ async fn a_body_that_blocks_its_thread_keeps_its_key_though_every_blocking_threa
 async fn a_body_that_spends_its_cooperative_budget_keeps_its_key() {
     let store = MemoryStore::new();
     let engine = Idempotency::new(store.clone());
-    let looking = is_held_for_three_leases(&store);
+    let course = Arc::new(Course::default());
+    let looking = is_held_meanwhile(&store, &course);
     let busy = SHORT.key("k").engine(&engine).returning::<Answer>();
     let busy = tokio::spawn(busy.run(move || async move {
+        course.begin();
         let (sender, mut receiver) = tokio::sync::mpsc::unbounded_channel();
         let start = Wall::now();
-        while start.elapsed() < millis(1500) {
+        while start.elapsed() < BODY {
             (0..1000).for_each(|i| sender.send(i).unwrap());
             for _ in 0..1000 {
                 receiver.recv().await.unwrap();
             }
+            // The other tests need the processor, too.
+            thread::sleep(millis(1));
         }
+        course.end();
         Ok(1)
     }));
     assert_eq!(busy.await.unwrap().unwrap(), 1);
@@ -165,14 +208,21 @@ async fn a_body_that_spends_its_cooperative_budget_keeps_its_key() {
 async fn a_body_that_spends_its_cooperative_budget_keeps_its_key_on_one_thread() {
     let store = MemoryStore::new();
     let engine = Idempotency::new(store.clone());
-    let looking = is_held_for_three_leases(&store);
+    let course = Arc::new(Course::default());
+    let looking = is_held_meanwhile(&store, &course);
     let busy = SHORT.key("k").engine(&engine).returning::<Answer>();
     let busy = busy.run(move || async move {
+        course.begin();
         let semaphore = Arc::new(tokio::sync::Semaphore::new(1));
         let start = Wall::now();
-        while start.elapsed() < millis(1500) {
-            drop(semaphore.acquire().await.unwrap());
+        while start.elapsed() < BODY {
+            for _ in 0..1000 {
+                drop(semaphore.acquire().await.unwrap());
+            }
+            // The other tests need the processor, too.
+            thread::sleep(millis(1));
         }
+        course.end();
         Ok(1)
     });
     assert_eq!(busy.await.unwrap(), 1);

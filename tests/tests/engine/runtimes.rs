@@ -11,7 +11,7 @@ use idempotent_core::store::{
     Scan, StoreError, Wait,
 };
 use idempotent_core::{ErrorKind, Idempotency, Operation, Store};
-use idempotent_tests::{Answer, Runs, call, engine, millis, secs};
+use idempotent_tests::{Answer, Runs, call, engine, secs, until};
 use tokio::runtime::{Builder, Runtime};
 
 const CHARGE: Operation = Operation::new("charge").lease(secs(30));
@@ -177,18 +177,21 @@ fn a_replay_needs_no_runtime() {
 #[test]
 fn an_engine_outlives_its_first_runtime() {
     let (engine, runs) = (engine(), Runs::new());
-    let operation = CHARGE.lease(millis(150));
+    let operation = CHARGE.lease(secs(4));
     with_timer().block_on(call(&engine, operation, "first", &runs)).unwrap();
     let second = with_timer();
     second.block_on(async {
+        let (enough, told) = tokio::sync::oneshot::channel();
         let slow = operation.key("second").engine(&engine).returning::<Answer>();
-        let slow = tokio::spawn(slow.run(|| async {
-            tokio::time::sleep(millis(600)).await;
+        let slow = tokio::spawn(slow.run(|| async move {
+            told.await.unwrap();
             Ok(2)
         }));
-        tokio::time::sleep(millis(450)).await;
+        // Longer than the lease.
+        tokio::time::sleep(secs(5)).await;
         let refused = call(&engine, operation, "second", &runs).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InProgress);
+        enough.send(()).unwrap();
         assert_eq!(slow.await.unwrap().unwrap(), 2);
     });
 }
@@ -205,7 +208,7 @@ fn a_dropped_engine_leaves_no_task_behind() {
                 .unwrap()
                 .unwrap();
         }
-        tokio::time::sleep(millis(200)).await;
+        let metrics = tokio::runtime::Handle::current().metrics();
+        until(async || metrics.num_alive_tasks() == 0).await;
     });
-    assert_eq!(runtime.metrics().num_alive_tasks(), 0);
 }

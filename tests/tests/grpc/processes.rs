@@ -2,6 +2,7 @@
 
 use idempotent_core::backends::RedisStore;
 use idempotent_servers::{Redis, Server, require};
+use idempotent_tests::SOON;
 use tonic::Code;
 
 use super::server::{is_replay, tea};
@@ -11,7 +12,10 @@ use super::{Client, Shop};
 async fn a_retry_that_reaches_another_process_is_a_replay() {
     require!(Server::Redis);
     let redis = Redis::start().await;
-    let shop = async || Shop::on(RedisStore::connect(redis.url()).await.unwrap());
+    let shop = async || {
+        let builder = RedisStore::builder(redis.url()).response_timeout(SOON);
+        Shop::on(builder.connect().await.unwrap())
+    };
     let (first, second) = (shop().await, shop().await);
     let (one, _server) = Client::of(&first).await;
     let (other, _other_server) = Client::of(&second).await;

@@ -6,8 +6,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post as route;
+use idempotent_core::backends::MemoryStore;
 use idempotent_core::call::BeginOutcome;
-use idempotent_core::http::Problem;
+use idempotent_core::http::{IdempotencyLayer, Problem};
+use idempotent_core::testing::{FaultyStore, StoreMethod};
 use idempotent_core::{Error, ErrorKind, Idempotency, Operation, Reservation};
 use idempotent_tests::{Answer, engine, secs};
 
@@ -132,8 +134,10 @@ async fn who_waited_for_a_handler_that_failed_is_told_when_to_retry_as_the_handl
             (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", "7")], "down")
         }
     };
+    let store = FaultyStore::new(MemoryStore::new());
+    let layer = IdempotencyLayer::at_least_once(Idempotency::new(store.clone()), "shop");
     let router = Router::new().route("/", route(failing));
-    let server = Server::start(router.layer(layer().wait(secs(20)))).await;
+    let server = Server::start(router.layer(layer.scope(|_| "everybody").wait(secs(20)))).await;
     let (address, request) = (server.address, post("/").key("k"));
     let first = tokio::spawn({
         let request = request.clone();
@@ -141,8 +145,8 @@ async fn who_waited_for_a_handler_that_failed_is_told_when_to_retry_as_the_handl
     });
     idempotent_tests::until_within(secs(20), async || begun.count() == 1).await;
     let waiting = tokio::spawn(async move { request.send(address).await });
-    // The waiter must have found the running request.
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    // It has found the running request.
+    store.until_called(StoreMethod::Wait, 1).await;
     gate.add_permits(1);
     assert_eq!(first.await.unwrap().status, 503);
     let told = waiting.await.unwrap();

@@ -1,6 +1,6 @@
 //! Calls of every shape that die before and after each of their writes, on every store that keeps journals.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use idempotent_core::backends::{PostgresStore, RedisStore, SqliteStore};
@@ -133,7 +133,10 @@ fn call(
     shape: u32,
     lease: Duration,
 ) -> impl Fn(Effects) -> std::pin::Pin<Box<dyn Future<Output = Result<u32, Error>> + Send>> {
+    // No lease of the first run lapses, which nothing interrupts.
+    let is_first = AtomicBool::new(true);
     move |effects| {
+        let lease = if is_first.swap(false, Ordering::Relaxed) { lease * 60 } else { lease };
         let call = Operation::new("checkout").lease(lease).wait(Duration::from_secs(10));
         let call = call.key(&shape).returning::<Result<u32, Error>>();
         Box::pin(call.run(move || body(shape, effects)))
@@ -181,7 +184,7 @@ async fn survives_every_crash_on_a_file(shape: u32) {
     let folder = TempDir::new().unwrap();
     let store = async |run: usize| {
         let file = folder.path().join(run.to_string());
-        SqliteStore::connect(file).await.unwrap()
+        SqliteStore::builder(file).response_timeout(LEASE * 10).connect().await.unwrap()
     };
     let lapse = async || tokio::time::sleep(LEASE).await;
     assert_finished(shape, crash_everywhere_on(store, lapse, call(shape, LEASE)).await);
@@ -191,7 +194,7 @@ async fn survives_every_crash_on(server: &Postgres, shape: u32) {
     let store = async |run: usize| {
         let table = format!("calls_{shape}_{run}");
         let builder = PostgresStore::builder(server.url()).table(table).max_connections(2);
-        builder.connect().await.unwrap()
+        builder.response_timeout(LEASE * 10).connect().await.unwrap()
     };
     let lapse = async || tokio::time::sleep(LEASE).await;
     assert_finished(shape, crash_everywhere_on(store, lapse, call(shape, LEASE)).await);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use idempotent_core::backends::{MemoryStore, PostgresStore, RedisStore, SqliteStore};
+use idempotent_core::backends::MemoryStore;
 use idempotent_core::engine::{DoubtfulStep, Finding, Inspection, Reconciler, Resolution};
 use idempotent_core::store::{Scan, State, Store};
 use idempotent_core::{Error, ErrorKind, Guarantee, Idempotency, Operation, step, testing};
@@ -16,10 +16,11 @@ use sqlx::{Connection as _, SqliteConnection};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 
+use crate::patient;
 use crate::shop::failure;
 
 /// Of a process that dies.
-const LEASE: Duration = Duration::from_secs(2);
+const LEASE: Duration = Duration::from_secs(4);
 
 /// Longer than any machine takes.
 const LONG: Duration = Duration::from_secs(120);
@@ -154,7 +155,7 @@ async fn a_step_in_doubt_on_sqlite_is_found_settled_and_corrected() {
     let path = folder.path().join("calls.db");
     let connect = Box::new(move || {
         let path = path.clone();
-        async move { SqliteStore::connect(path).await.unwrap() }.boxed()
+        async move { patient::sqlite(path).await }.boxed()
     });
     a_step_in_doubt_is_found_settled_and_corrected(connect).await;
 }
@@ -166,7 +167,7 @@ async fn a_step_in_doubt_on_postgres_is_found_settled_and_corrected() {
     let url = server.url();
     let connect = Box::new(move || {
         let url = url.clone();
-        async move { PostgresStore::connect(url).await.unwrap() }.boxed()
+        async move { patient::postgres(url).await }.boxed()
     });
     a_step_in_doubt_is_found_settled_and_corrected(connect).await;
 }
@@ -178,7 +179,7 @@ async fn a_step_in_doubt_on_redis_is_found_settled_and_corrected() {
     let url = server.url();
     let connect = Box::new(move || {
         let url = url.clone();
-        async move { RedisStore::connect(url).await.unwrap() }.boxed()
+        async move { patient::redis(url).await }.boxed()
     });
     a_step_in_doubt_is_found_settled_and_corrected(connect).await;
 }
@@ -188,7 +189,7 @@ async fn a_step_in_doubt_on_redis_is_found_settled_and_corrected() {
 async fn a_call_whose_journal_is_lost_is_not_said_to_go_on() {
     let folder = TempDir::new().unwrap();
     let path = folder.path().join("calls.db");
-    let engine = Idempotency::new(SqliteStore::connect(&path).await.unwrap());
+    let engine = Idempotency::new(patient::sqlite(&path).await);
     let call = Operation::new("checkout").key("order 7").engine(&engine);
     let refused = call.returning::<Result<u32, Error>>().run(|| async {
         step("hold", || async { Ok::<u32, Error>(1) }).await?;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use idempotent_core::backends::{PostgresStore, RedisStore, SqliteStore};
 use idempotent_core::engine::{Inspection, Recovery, Resolution};
 use idempotent_core::store::{Scan, State, StoreErrorKind};
 use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
@@ -14,6 +13,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::patient;
 use crate::shop::{LEASE, Shop};
 
 /// Runs until it is told that it has slept enough.
@@ -319,7 +319,7 @@ async fn a_late_owner_has_its_call_go_on(store: impl Store) {
         });
         charged.await
     };
-    let owner = call(Duration::from_secs(1)).run(&charge);
+    let owner = call(Duration::from_secs(4)).run(&charge);
     let others = async {
         began.notified().await;
         let doubtful = loop {
@@ -342,7 +342,7 @@ async fn a_late_owner_has_its_call_go_on(store: impl Store) {
 #[tokio::test]
 async fn a_late_owner_on_sqlite_has_its_call_go_on() {
     let folder = TempDir::new().unwrap();
-    let store = SqliteStore::connect(folder.path().join("calls.db")).await.unwrap();
+    let store = patient::sqlite(folder.path().join("calls.db")).await;
     a_late_owner_has_its_call_go_on(store).await;
 }
 
@@ -350,7 +350,7 @@ async fn a_late_owner_on_sqlite_has_its_call_go_on() {
 async fn a_late_owner_on_postgres_has_its_call_go_on() {
     require!(Server::Postgres);
     let server = Postgres::builder().start().await;
-    let store = PostgresStore::connect(server.url()).await.unwrap();
+    let store = patient::postgres(server.url()).await;
     a_late_owner_has_its_call_go_on(store).await;
 }
 
@@ -358,6 +358,6 @@ async fn a_late_owner_on_postgres_has_its_call_go_on() {
 async fn a_late_owner_on_redis_has_its_call_go_on() {
     require!(Server::Redis);
     let server = Redis::start().await;
-    let store = RedisStore::connect(server.url()).await.unwrap();
+    let store = patient::redis(server.url()).await;
     a_late_owner_has_its_call_go_on(store).await;
 }

@@ -19,6 +19,7 @@ mod older_builds;
 mod operating;
 mod operating_stores;
 mod pages;
+mod patient;
 mod poison;
 mod recovery;
 mod refusals;

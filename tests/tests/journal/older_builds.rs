@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use idempotent_core::backends::{PostgresStore, RedisStore, SqliteStore};
 use idempotent_core::model::RecordId;
 use idempotent_core::store::State;
 use idempotent_core::{Disposition, Error, Guarantee, Idempotency, Operation, Store, step};
 use idempotent_servers::{Postgres, Redis, Server, require};
 use sqlx::Connection as _;
 use tempfile::TempDir;
+
+use crate::patient;
 
 /// Whether the last build without steps reads a reservation: no guarantee and no field that it does not know.
 fn is_read_without_steps(record: &[u8]) -> bool {
@@ -101,7 +102,7 @@ async fn records_with_steps_are_refused(
 async fn a_build_without_steps_refuses_what_sqlite_keeps() {
     let folder = TempDir::new().unwrap();
     let file = folder.path().join("calls.db");
-    let store = SqliteStore::connect(&file).await.unwrap();
+    let store = patient::sqlite(&file).await;
     let url = format!("sqlite:{}", file.display());
     let kept = async |id: &RecordId| {
         let mut aside = sqlx::SqliteConnection::connect(&url).await.unwrap();
@@ -123,7 +124,7 @@ async fn a_build_without_steps_refuses_what_sqlite_keeps() {
 async fn a_build_without_steps_refuses_what_postgres_keeps() {
     require!(Server::Postgres);
     let server = Postgres::builder().start().await;
-    let store = PostgresStore::connect(server.url()).await.unwrap();
+    let store = patient::postgres(server.url()).await;
     let url = server.url();
     let kept = async |id: &RecordId| {
         let mut aside = sqlx::PgConnection::connect(&url).await.unwrap();
@@ -147,10 +148,12 @@ async fn a_build_without_steps_refuses_what_postgres_keeps() {
 async fn a_build_without_steps_refuses_what_redis_keeps() {
     require!(Server::Redis);
     let server = Redis::start().await;
-    let store = RedisStore::connect(server.url()).await.unwrap();
+    let store = patient::redis(server.url()).await;
     let client = redis::Client::open(server.url()).unwrap();
     let kept = async |id: &RecordId| {
-        let mut aside = client.get_multiplexed_async_connection().await.unwrap();
+        // Its own limit is half a second.
+        let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
+        let mut aside = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
         let key = format!("idem:{}:{}", id.operation(), URL_SAFE_NO_PAD.encode(id.hash()));
         redis::cmd("GET").arg(key).query_async::<Vec<u8>>(&mut aside).await.unwrap()
     };

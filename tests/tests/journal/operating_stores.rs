@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use idempotent_core::backends::{PostgresStore, RedisStore, SqliteStore};
 use idempotent_core::engine::{Inspection, Resolution};
 use idempotent_core::model::{RecordId, StepId};
 use idempotent_core::store::{Due, State};
@@ -10,6 +9,8 @@ use idempotent_core::{Error, Guarantee, Idempotency, Operation, Store};
 use idempotent_servers::{Postgres, Redis, Server, require};
 use tempfile::TempDir;
 use tokio::sync::Semaphore;
+
+use crate::patient;
 
 /// A step that never ends. It adds a permit once it has begun.
 async fn pay(name: &'static str, begun: &Semaphore) -> Result<u32, Error> {
@@ -40,7 +41,7 @@ async fn until(
 
 /// A call whose owner has died in both of its steps.
 async fn died_in_two_steps(engine: &Idempotency, key: &str) -> Inspection {
-    let call = Operation::new("checkout").lease(Duration::from_secs(1)).key(key).engine(engine);
+    let call = Operation::new("checkout").lease(Duration::from_secs(4)).key(key).engine(engine);
     let call = call.resume(&"an order").returning::<Result<u32, Error>>();
     // What has been written is not enough: a run that is dropped before it is told takes a step back.
     let begun = Semaphore::new(0);
@@ -92,7 +93,7 @@ async fn a_call_whose_steps_are_resolved_one_by_one_stays_due(store: impl Store 
 #[tokio::test]
 async fn a_call_on_sqlite_whose_steps_are_resolved_one_by_one_stays_due() {
     let folder = TempDir::new().unwrap();
-    let store = SqliteStore::connect(folder.path().join("calls.db")).await.unwrap();
+    let store = patient::sqlite(folder.path().join("calls.db")).await;
     a_call_whose_steps_are_resolved_one_by_one_stays_due(store).await;
 }
 
@@ -100,7 +101,7 @@ async fn a_call_on_sqlite_whose_steps_are_resolved_one_by_one_stays_due() {
 async fn a_call_on_postgres_whose_steps_are_resolved_one_by_one_stays_due() {
     require!(Server::Postgres);
     let server = Postgres::builder().start().await;
-    let store = PostgresStore::connect(server.url()).await.unwrap();
+    let store = patient::postgres(server.url()).await;
     a_call_whose_steps_are_resolved_one_by_one_stays_due(store).await;
 }
 
@@ -108,6 +109,6 @@ async fn a_call_on_postgres_whose_steps_are_resolved_one_by_one_stays_due() {
 async fn a_call_on_redis_whose_steps_are_resolved_one_by_one_stays_due() {
     require!(Server::Redis);
     let server = Redis::start().await;
-    let store = RedisStore::connect(server.url()).await.unwrap();
+    let store = patient::redis(server.url()).await;
     a_call_whose_steps_are_resolved_one_by_one_stays_due(store).await;
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use idempotent_core::backends::{MemoryStore, RedisStore, SqliteStore};
+use idempotent_core::backends::MemoryStore;
 use idempotent_core::engine::{DoubtfulStep, Finding, Inspection, Reconciler};
 use idempotent_core::model::{StepEntry, StepId};
 use idempotent_core::store::{Scan, Suspend, WriteStep, WriteStepOutcome};
@@ -10,6 +10,8 @@ use idempotent_core::{Idempotency, Store};
 use idempotent_servers::{Redis, Server, require};
 use idempotent_tests::{Attempt, HOUR};
 use tempfile::TempDir;
+
+use crate::patient;
 
 /// What the steps of a page take at most, beside those of its last call.
 const BUDGET: usize = 16 << 20;
@@ -97,7 +99,7 @@ async fn in_memory_a_page_ends_once_the_steps_of_its_calls_fill_it() {
 #[tokio::test]
 async fn on_sqlite_a_page_ends_once_the_steps_of_its_calls_fill_it() {
     let folder = TempDir::new().unwrap();
-    let store = SqliteStore::connect(folder.path().join("calls.db")).await.unwrap();
+    let store = patient::sqlite(folder.path().join("calls.db")).await;
     every_call_is_on_one_page_of_few(store).await;
 }
 
@@ -106,7 +108,7 @@ async fn on_sqlite_a_page_ends_once_the_steps_of_its_calls_fill_it() {
 async fn on_redis_a_page_ends_soon_after_the_steps_of_its_calls_fill_it() {
     require!(Server::Redis);
     let server = Redis::start().await;
-    let engine = with_large_journals(RedisStore::connect(server.url()).await.unwrap()).await;
+    let engine = with_large_journals(patient::redis(server.url()).await).await;
     let (_, found) = scan(&engine, BUDGET + 10 * OF_A_CALL).await;
     assert_eq!(found.len(), CALLS);
 }

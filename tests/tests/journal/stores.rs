@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use idempotent_core::backends::{NearCache, PostgresStore, RedisSource, RedisStore, SqliteStore};
+use idempotent_core::backends::{NearCache, PostgresStore, RedisSource};
 use idempotent_core::model::{Envelope, Record, RecordId, StepEntry, StepId, Token};
 use idempotent_core::store::{
     Reserve, ReserveOutcome, Resume, ResumeOutcome, Scan, State, Store, WriteStep, WriteStepOutcome,
@@ -12,6 +12,7 @@ use idempotent_servers::{Cluster, Flavor, Postgres, Redis, Sentinel, Server, req
 use sqlx::{Connection as _, PgConnection};
 use tempfile::TempDir;
 
+use crate::patient;
 use crate::shop::{Ledger, failure};
 
 async fn note(ledger: &Ledger, name: &'static str) -> Result<u32, Error> {
@@ -79,7 +80,7 @@ async fn a_call_goes_on_where_it_stopped(store: impl Store + Clone) {
 #[tokio::test]
 async fn a_call_on_sqlite_goes_on_where_it_stopped() {
     let folder = TempDir::new().unwrap();
-    let store = SqliteStore::connect(folder.path().join("calls.db")).await.unwrap();
+    let store = patient::sqlite(folder.path().join("calls.db")).await;
     a_call_goes_on_where_it_stopped(store).await;
 }
 
@@ -87,7 +88,7 @@ async fn a_call_on_sqlite_goes_on_where_it_stopped() {
 async fn a_call_on_postgres_goes_on_where_it_stopped() {
     require!(Server::Postgres);
     let server = Postgres::builder().start().await;
-    let store = PostgresStore::connect(server.url()).await.unwrap();
+    let store = patient::postgres(server.url()).await;
     a_call_goes_on_where_it_stopped(store).await;
 }
 
@@ -96,7 +97,7 @@ async fn a_call_on_redis_and_on_valkey_goes_on_where_it_stopped() {
     require!(Server::Redis, Server::Valkey81, Server::Valkey91);
     let on = async |flavor| {
         let server = Redis::builder().flavor(flavor).start().await;
-        let store = RedisStore::connect(server.url()).await.unwrap();
+        let store = patient::redis(server.url()).await;
         a_call_goes_on_where_it_stopped(store).await;
     };
     tokio::join!(on(Flavor::Redis), on(Flavor::Valkey81), on(Flavor::Valkey91));
@@ -106,7 +107,7 @@ async fn a_call_on_redis_and_on_valkey_goes_on_where_it_stopped() {
 async fn a_call_behind_a_near_cache_over_redis_goes_on_where_it_stopped() {
     require!(Server::Redis);
     let server = Redis::start().await;
-    let store = NearCache::new(RedisStore::connect(server.url()).await.unwrap());
+    let store = NearCache::new(patient::redis(server.url()).await);
     a_call_goes_on_where_it_stopped(store).await;
 }
 
@@ -116,12 +117,12 @@ async fn a_call_on_a_cluster_and_in_a_sentinel_group_goes_on_where_it_stopped() 
     let cluster = async {
         let cluster = Cluster::start(3, 0).await;
         let source = RedisSource::cluster(cluster.urls());
-        a_call_goes_on_where_it_stopped(RedisStore::connect(source).await.unwrap()).await;
+        a_call_goes_on_where_it_stopped(patient::redis(source).await).await;
     };
     let sentinel = async {
         let group = Sentinel::start(2, 3).await;
         let source = RedisSource::sentinel(group.sentinel_urls(), group.master_name());
-        a_call_goes_on_where_it_stopped(RedisStore::connect(source).await.unwrap()).await;
+        a_call_goes_on_where_it_stopped(patient::redis(source).await).await;
     };
     tokio::join!(cluster, sentinel);
 }
@@ -132,7 +133,9 @@ async fn a_call_on_a_cluster_and_in_a_sentinel_group_goes_on_where_it_stopped() 
 async fn a_fenced_owners_uncommitted_row_is_not_missed_by_its_successors_load() {
     require!(Server::Postgres);
     let server = Postgres::builder().start().await;
-    let store = PostgresStore::connect(server.url()).await.unwrap();
+    // One call waits for a lock for as long as this test takes.
+    let store = PostgresStore::builder(server.url()).response_timeout(Duration::from_secs(30));
+    let store = store.connect().await.unwrap();
     let journal = store.journal().unwrap();
     let id = RecordId::of("checkout", None, &7).unwrap();
     let lease = Duration::from_millis(200);

@@ -1,7 +1,7 @@
 //! A step at most once that failed before its effect is taken back, so that the next attempt begins it: a request that the
 //! network may deliver twice, the second time long after.
 
-use idempotent_core::backends::{MemoryStore, PostgresStore, RedisStore, SqliteStore};
+use idempotent_core::backends::MemoryStore;
 use idempotent_core::model::{Envelope, Record, StepEntry, StepId, Token};
 use idempotent_core::store::{
     Replaces, Resume, ResumeOutcome, Store, Suspend, WriteStep, WriteStepOutcome,
@@ -9,6 +9,8 @@ use idempotent_core::store::{
 use idempotent_servers::{Postgres, Redis, Server, require};
 use idempotent_tests::{Attempt, HOUR};
 use tempfile::TempDir;
+
+use crate::patient;
 
 const BEGUN: u8 = 0;
 const TRIED: u8 = 128;
@@ -55,7 +57,7 @@ async fn in_memory_a_delayed_take_back_leaves_what_the_next_attempt_began() {
 #[tokio::test]
 async fn on_sqlite_a_delayed_take_back_leaves_what_the_next_attempt_began() {
     let folder = TempDir::new().unwrap();
-    let store = SqliteStore::connect(folder.path().join("calls.db")).await.unwrap();
+    let store = patient::sqlite(folder.path().join("calls.db")).await;
     a_delayed_take_back_leaves_what_the_next_attempt_began(store).await;
 }
 
@@ -63,7 +65,7 @@ async fn on_sqlite_a_delayed_take_back_leaves_what_the_next_attempt_began() {
 async fn on_postgres_a_delayed_take_back_leaves_what_the_next_attempt_began() {
     require!(Server::Postgres);
     let server = Postgres::builder().start().await;
-    let store = PostgresStore::connect(server.url()).await.unwrap();
+    let store = patient::postgres(server.url()).await;
     a_delayed_take_back_leaves_what_the_next_attempt_began(store).await;
 }
 
@@ -71,6 +73,6 @@ async fn on_postgres_a_delayed_take_back_leaves_what_the_next_attempt_began() {
 async fn on_redis_a_delayed_take_back_leaves_what_the_next_attempt_began() {
     require!(Server::Redis);
     let server = Redis::start().await;
-    let store = RedisStore::connect(server.url()).await.unwrap();
+    let store = patient::redis(server.url()).await;
     a_delayed_take_back_leaves_what_the_next_attempt_began(store).await;
 }

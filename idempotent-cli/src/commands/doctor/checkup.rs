@@ -41,6 +41,8 @@ pub(super) struct Finding {
 /// What was looked at.
 #[derive(Debug, Default)]
 pub(super) struct Checkup {
+    /// When the servers were asked, which tell their time then.
+    pub(super) asked: Option<SystemTime>,
     pub(super) findings: Vec<Finding>,
     pub(super) servers: Vec<String>,
     pub(super) checks: u64,
@@ -94,9 +96,14 @@ impl Checkup {
 
     /// Whether a server's clock is that of this machine.
     pub(super) fn clock(&mut self, server: &ServerSettings) {
-        let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let seconds =
+            |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        let now = seconds(SystemTime::now());
+        let asked = self.asked.map_or(now, seconds);
         let there = self.ask(server, "time").and_then(|time| time.parse::<f64>().ok());
-        let skew = there.map(|there| there - here).filter(|skew| skew.abs() > MOST_SKEW_SECONDS);
+        // It said so at some moment between the two.
+        let skew = there.map(|there| (there - now).max(0.0) + (there - asked).min(0.0));
+        let skew = skew.filter(|skew| skew.abs() > MOST_SKEW_SECONDS);
         let weak = skew.map(|skew| {
             let direction = if skew > 0.0 { "ahead of" } else { "behind" };
             format!("its clock is {:.0} seconds {direction} this machine's", skew.abs())
@@ -114,13 +121,21 @@ impl Checkup {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn found_with_skew(seconds: f64) -> Vec<Finding> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        found_with_skew_after(Duration::ZERO, seconds)
+    }
+
+    /// In a checkup that has taken so long already.
+    fn found_with_skew_after(took: Duration, seconds: f64) -> Vec<Finding> {
+        let now = SystemTime::now();
+        let said = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() + seconds;
         let mut server = ServerSettings::default();
-        server.values.insert("time".to_owned(), (now + seconds).to_string());
-        let mut checkup = Checkup::default();
+        server.values.insert("time".to_owned(), said.to_string());
+        let mut checkup = Checkup { asked: Some(now - took), ..Checkup::default() };
         checkup.clock(&server);
         assert_eq!((checkup.checks, checkup.unknown.len()), (1, 0));
         checkup.findings
@@ -134,6 +149,16 @@ mod tests {
             assert!(found[0].what.contains(says), "{}", found[0].what);
         }
         assert!(found_with_skew(0.0).is_empty());
+    }
+
+    #[test]
+    fn the_time_that_a_checkup_takes_is_no_skew() {
+        let took = Duration::from_secs(60);
+        assert!(found_with_skew_after(took, -59.0).is_empty());
+        let found = found_with_skew_after(took, -90.0);
+        assert!(found[0].what.contains("30 seconds behind"), "{}", found[0].what);
+        let found = found_with_skew_after(took, 30.0);
+        assert!(found[0].what.contains("30 seconds ahead of"), "{}", found[0].what);
     }
 
     #[test]

@@ -14,7 +14,7 @@ mod retention;
 mod sqlite;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use self::checkup::{Checkup, Severity};
 use self::connections::Pools;
@@ -44,6 +44,7 @@ pub(super) async fn run(arguments: Doctor, context: &mut Context) -> Result<Exit
         Backend::Sqlite(_) => Duration::from_secs(2),
     });
     let health = context.interrupt.unless_pressed(store.engine.check()).await?;
+    checkup.asked = Some(SystemTime::now());
     match &store.backend {
         Backend::Redis(redis) => {
             let servers = context.interrupt.unless_pressed(redis.server_settings()).await??;

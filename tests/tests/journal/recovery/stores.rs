@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use idempotent_core::backends::{NearCache, PostgresStore, RedisSource, RedisStore, SqliteStore};
+use idempotent_core::backends::{NearCache, RedisSource, RedisStore};
 use idempotent_core::engine::Recovery;
 use idempotent_core::store::{Scan, State, Store};
 use idempotent_core::{Error, Idempotency, Operation, engine::with_engine, step, testing};
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 
 use super::{ORDER, Order, POLL, stop};
+use crate::patient;
 use crate::shop::Ledger;
 
 /// Longer than any machine takes.
@@ -136,7 +137,7 @@ async fn what_died_is_finished_on_sqlite() {
     let file = folder.path().join("calls.db");
     let connect = || {
         let file = file.clone();
-        async move { SqliteStore::connect(file).await.unwrap() }.boxed()
+        async move { patient::sqlite(file).await }.boxed()
     };
     what_died_is_finished(connect).await;
 }
@@ -148,7 +149,7 @@ async fn what_died_is_finished_on_postgres() {
     let url = server.url();
     let connect = || {
         let url = url.clone();
-        async move { PostgresStore::connect(url).await.unwrap() }.boxed()
+        async move { patient::postgres(url).await }.boxed()
     };
     what_died_is_finished(connect).await;
 }
