@@ -49,6 +49,31 @@ async fn the_copies_of_two_consumers_of_one_message_are_both_kept() {
 }
 
 #[tokio::test]
+async fn the_copies_of_two_messages_with_one_id_are_both_kept() {
+    require!(Server::Nats);
+    let server = Brokered::start(Server::Nats).await;
+    // The stream of the messages does not know this header, so it keeps both, as it does once its window has passed.
+    let mut headers = HeaderMap::new();
+    headers.insert(MESSAGE_ID, "order-7");
+    for payload in ["tea", "coffee"] {
+        server.publish_with(headers.clone(), payload.into()).await;
+    }
+    let mut source = server.source();
+    let first = taken(&mut source, "shop.ship").await;
+    let second = source.next(NonZeroUsize::MIN).await.unwrap();
+    let verdict = Verdict::parked(ParkReason::Permanent, "it is no good");
+    // Twice, as after a confirmation that was lost.
+    for delivery in [&first, &second, &first, &second] {
+        delivery.settle(&verdict).await.unwrap();
+    }
+    let letters = server.dead_letters().await;
+    let payloads: Vec<_> = letters.iter().map(|(_, payload)| payload.as_slice()).collect();
+    assert_eq!(payloads, [b"tea".as_slice(), b"coffee".as_slice()]);
+    assert_eq!(header(&letters[0].0, "Nats-Msg-Id"), "order-7");
+    assert_eq!(header(&letters[1].0, MESSAGE_ID), "order-7");
+}
+
+#[tokio::test]
 async fn a_dead_letter_without_room_for_headers_has_its_id_and_no_commands_to_the_server() {
     require!(Server::Nats);
     let server = Brokered::start(Server::Nats).await;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_nats::HeaderMap;
 use async_nats::jetstream::consumer::{AckPolicy, pull};
+use async_nats::jetstream::stream;
 use idempotent_core::consumer::jetstream::{
     ATTEMPTS, CONSUMER, ERROR, JetStreamSource, MESSAGE_ID, POSITION, REASON, SUBJECT,
 };
@@ -73,6 +74,14 @@ async fn what_does_not_suit_is_said_at_the_start() {
     expect(nowhere, misconfigured, "no stream takes").await;
     let own = server.source().dead_letters("orders.dead");
     expect(own, misconfigured, "drop parked messages as duplicates").await;
+    let deaf = stream::Config {
+        name: "DEAF".to_owned(),
+        subjects: vec!["deaf.orders".to_owned()],
+        no_ack: true,
+        ..stream::Config::default()
+    };
+    server.context.create_stream(deaf).await.unwrap();
+    expect(server.source().dead_letters("deaf.orders"), misconfigured, "has `no_ack`").await;
 
     let orders = server.stream("ORDERS").await;
     let named = |name: &str| pull::Config { durable_name: Some(name.to_owned()), ..billing() };

@@ -6,6 +6,7 @@ mod announcing;
 mod attempts;
 mod broken_source;
 mod cloud_events;
+mod confirming;
 mod contract;
 mod cut_off;
 mod dead_letters;

@@ -361,6 +361,21 @@ async fn a_worker_that_stops_leaves_the_group_unless_messages_are_pending_for_it
 }
 
 #[tokio::test]
+async fn a_message_that_is_read_while_a_worker_stops_is_given_back_at_once() {
+    require!(Server::Redis);
+    let server = Streams::on(Arc::new(Redis::start().await), "", secs(600)).await;
+    let mut stopping = server.started().await;
+    let waiting = tokio::time::timeout(MIN_IDLE / 4, stopping.next(NonZeroUsize::MIN)).await;
+    assert!(waiting.is_err(), "there is none yet");
+    // The server still has the request, and answers it.
+    server.publish("order-7", "tea").await;
+    stopping.stop().await.unwrap();
+    let mut other = server.started().await;
+    let delivery = tokio::time::timeout(secs(60), other.next(NonZeroUsize::MIN)).await;
+    assert_eq!(delivery.expect("it comes at once").unwrap().message().id(), "order-7");
+}
+
+#[tokio::test]
 async fn the_messages_that_are_left_are_told() {
     require!(Server::Redis);
     let server = Streams::start(Flavor::Redis).await;

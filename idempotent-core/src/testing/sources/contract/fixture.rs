@@ -22,6 +22,8 @@ pub(super) struct Connection {
 }
 
 pub(super) const ID: &str = "message-1";
+/// How often a verdict is told at most.
+const MOST_TRIES: usize = 4;
 
 impl Fixture {
     pub(super) fn new(subject: Arc<dyn SourceSubject>) -> Self {
@@ -105,9 +107,16 @@ impl Connection {
     }
 }
 
-/// Tells the broker, which must confirm.
+/// Tells the broker, which must confirm. A source gives up a slow one after some seconds, and is asked again, as consumers do.
 pub(super) async fn settle(delivery: &Delivery, verdict: &Verdict) {
-    delivery.settle(verdict).await.expect("the broker confirms");
+    let mut told = delivery.settle(verdict).await;
+    for _ in 1..MOST_TRIES {
+        if told.is_ok() {
+            return;
+        }
+        told = delivery.settle(verdict).await;
+    }
+    told.expect("the broker confirms");
 }
 
 /// A message that is parked.
