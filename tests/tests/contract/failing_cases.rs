@@ -32,7 +32,7 @@ impl Subject for BrokenStore {
 
     /// Waits that never end are what some cases are for. Others end late on a loaded machine, on which all cases run at once.
     fn patience(&self) -> Duration {
-        Duration::from_secs(10)
+        Duration::from_secs(5)
     }
 
     fn bounded(&self, reservations: usize) -> Option<Arc<dyn Store>> {
