@@ -192,7 +192,7 @@ async fn messages_of_a_stream_that_was_made_anew_are_not_taken_for_the_old_ones(
     server.publish(None, "tea").await;
     consumer.run(server.source(), server.until_settled()).await.unwrap();
     server.context.delete_stream("ORDERS").await.unwrap();
-    let config = async_nats::jetstream::stream::Config {
+    let config = stream::Config {
         name: "ORDERS".to_owned(),
         subjects: vec!["orders.>".to_owned()],
         ..Default::default()
