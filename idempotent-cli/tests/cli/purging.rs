@@ -53,7 +53,9 @@ async fn a_purge_whose_store_fails_says_how_many_it_has_removed() {
         assert_runs(&mut child);
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    redis.kill();
+    // It dies with a removal that it has not answered.
+    proxy.refuse();
+    proxy.drop_next_reply_to("EVALSHA");
     let ran = read(child.wait_with_output().await.expect("it ends"));
     assert_eq!(ran.code, 5, "{}", ran.stderr);
     let error = documents(&ran).pop().expect("an error");

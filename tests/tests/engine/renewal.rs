@@ -14,10 +14,10 @@ use tokio::time::sleep;
 
 const CHARGE: Operation = Operation::new("charge").lease(secs(30));
 /// Its lease is long enough for a machine that stalls.
-const SHORT: Operation = CHARGE.lease(secs(4)).guarantee(Guarantee::AtMostOnce);
+const SHORT: Operation = CHARGE.lease(secs(3)).guarantee(Guarantee::AtMostOnce);
 
-/// Longer than a lease of [`SHORT`].
-const BODY: Duration = secs(5);
+/// More than two leases of [`SHORT`], so that one renewal is not enough.
+const BODY: Duration = secs(7);
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_takes_three_leases_keeps_its_key() {

@@ -177,7 +177,7 @@ fn a_replay_needs_no_runtime() {
 #[test]
 fn an_engine_outlives_its_first_runtime() {
     let (engine, runs) = (engine(), Runs::new());
-    let operation = CHARGE.lease(secs(4));
+    let operation = CHARGE.lease(secs(3));
     with_timer().block_on(call(&engine, operation, "first", &runs)).unwrap();
     let second = with_timer();
     second.block_on(async {
@@ -187,8 +187,8 @@ fn an_engine_outlives_its_first_runtime() {
             told.await.unwrap();
             Ok(2)
         }));
-        // Longer than the lease.
-        tokio::time::sleep(secs(5)).await;
+        // Longer than two leases.
+        tokio::time::sleep(secs(7)).await;
         let refused = call(&engine, operation, "second", &runs).await.unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::InProgress);
         enough.send(()).unwrap();
