@@ -37,7 +37,8 @@ impl HeldUp {
 
     /// Whether it passes the case, and in how many runs.
     async fn try_case(&self, name: &str) -> (bool, usize) {
-        let case = contract::cases().into_iter().find(|case| case.name() == name).unwrap();
+        let case =
+            contract::cases().into_iter().find(|case| case.name() == name).expect("it is a case");
         let subject = self.clone();
         let passed = tokio::spawn(async move { case.run(subject).await }).await.is_ok();
         (passed, self.runs.load(Ordering::Relaxed))
