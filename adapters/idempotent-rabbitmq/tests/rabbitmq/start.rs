@@ -8,7 +8,7 @@ use idempotent_servers::{Server, require};
 use tokio::sync::mpsc;
 
 use crate::broker::{Brokered, CLASSIC, QUORUM};
-use crate::effects::{engine, millis, secs};
+use crate::effects::{engine, secs};
 
 /// Why a source does not start.
 async fn refused(mut source: RabbitMqSource) -> (SourceErrorKind, String) {
