@@ -53,7 +53,8 @@ impl HoldUp {
     }
 
     /// Whether a case that has failed may have done so because it took too long, and may run again. Cases leave a
-    /// quarter of a lease for their calls, so half of that is no reason. A manual clock waits for them anyway.
+    /// quarter of a lease for their calls, so a delay of half of that explains nothing. Nor does any on a manual clock, whose
+    /// leases are longer than a case takes.
     pub(super) fn excuses(&self, subject: &dyn Subject) -> bool {
         let advanced = *self.0.advanced.lock().unwrap_or_else(PoisonError::into_inner);
         let delay = self.0.begun.elapsed().saturating_sub(advanced);
