@@ -10,6 +10,7 @@
 set -euo pipefail
 
 programs=/usr/lib/postgresql/15/bin
+[[ -x "$programs/postgres" ]] || apt-get install -y --no-install-recommends "postgresql-15=15.18-*"
 version="$("$programs/postgres" --version)"
 if [[ "$version" != "postgres (PostgreSQL) 15.18 "* ]]; then
   echo "this is about version 15.18, and not $version" >&2
