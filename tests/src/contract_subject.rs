@@ -20,8 +20,6 @@ type Garble = Box<dyn Fn(RecordId) -> Pin<Box<dyn Future<Output = ()> + Send>> +
 pub struct TwoHandles {
     one: Arc<dyn Store>,
     other: Arc<dyn Store>,
-    lease: Duration,
-    tolerance: Duration,
     lapsed: Lapsed,
     garble: Option<Garble>,
     _kept: Option<Box<dyn Any + Send + Sync>>,
@@ -37,8 +35,7 @@ impl TwoHandles {
     /// Opens both. `lapsed` is what the backend can still tell of a lapsed reservation.
     pub async fn open<S: Store + 'static>(lapsed: Lapsed, open: impl AsyncFn() -> S) -> Self {
         let (one, other) = (Arc::new(open().await), Arc::new(open().await));
-        let (lease, tolerance) = (Duration::from_millis(500), Duration::from_millis(400));
-        Self { one, other, lease, tolerance, lapsed, garble: None, _kept: None }
+        Self { one, other, lapsed, garble: None, _kept: None }
     }
 
     /// With a way to break the bytes of one record, around the store.
@@ -72,11 +69,11 @@ impl Subject for TwoHandles {
     }
 
     fn lease(&self) -> Duration {
-        self.lease
+        Duration::from_millis(500)
     }
 
     fn tolerance(&self) -> Duration {
-        self.tolerance
+        Duration::from_millis(400)
     }
 
     fn lapsed(&self) -> Lapsed {
