@@ -274,3 +274,25 @@ async fn another_protocol_goes_through_and_loses_answers_too() {
     assert!(is_cut(&mut client));
     assert_eq!(proxy.counts().round_trips(), 2);
 }
+
+/// Whoever notices first that a connection is cut is back before the proxy's listener has noticed.
+#[tokio::test]
+async fn who_comes_back_at_once_after_a_cut_is_not_cut_too() {
+    const CUTS: u64 = 200;
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = TcpProxy::start(upstream.local_addr().unwrap()).await;
+    let address = proxy.address();
+    let cuts = std::thread::spawn(move || {
+        for _ in 0..CUTS {
+            assert!(is_cut(&mut connect(address)));
+        }
+    });
+
+    for cut in 1..=CUTS {
+        proxy.wait_for(|counts| counts.connections() >= cut).await;
+        proxy.cut();
+        assert!(proxy.counts().connections() <= cut + 1, "one was cut that came after the cut");
+    }
+
+    cuts.join().unwrap();
+}

@@ -169,6 +169,11 @@ impl Control {
         generation
     }
 
+    /// The generation of connections that are accepted now.
+    pub(super) fn generation(&self) -> u64 {
+        self.faults.borrow().generation
+    }
+
     pub(super) fn close(&self) {
         self.change(|faults| {
             faults.generation += 1;

@@ -233,7 +233,7 @@ async fn serve(control: &Arc<Control>, port: u16) {
     let mut changes = control.watch();
     let mut listener = None;
     loop {
-        let Faults { refuse, closed, generation, .. } = *changes.borrow_and_update();
+        let Faults { refuse, closed, .. } = *changes.borrow_and_update();
         if closed {
             return;
         }
@@ -256,6 +256,9 @@ async fn serve(control: &Arc<Control>, port: u16) {
             _ = changes.changed() => {}
             accepted = open.accept() => {
                 if let Ok((client, _)) = accepted {
+                    // Not the one of this loop's last look: a cut wakes its connections one after
+                    // another, so a client may be back before this loop is awake.
+                    let generation = control.generation();
                     let number = control.opened(generation);
                     let upstream = control.upstream();
                     let control = Arc::clone(control);
