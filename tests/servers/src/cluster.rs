@@ -235,7 +235,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// When that has not come about after 30 seconds.
+    /// When that has not come about after 90 seconds.
     pub async fn wait_for_new_master(&self, old: usize) -> usize {
         let deadline = Instant::now() + PATIENCE;
         let mut seen = None;
@@ -265,7 +265,7 @@ impl Cluster {
     ///
     /// # Panics
     ///
-    /// When that has not come about after 30 seconds.
+    /// When that has not come about after 90 seconds.
     pub async fn wait_until_whole(&self) {
         let nodes: Vec<_> = self.nodes.iter().map(|node| Arc::clone(&node.node)).collect();
         let masters = self.masters;

@@ -36,6 +36,8 @@ while read -r order; do
     esac
 done
 if [ -n "$server" ]; then
+    # Stopped, it has no child after the look at its children.
+    kill -STOP "$server"
     children=
     read -r children <"/proc/$server/task/$server/children"
     kill -KILL "$server" $children

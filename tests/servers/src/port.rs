@@ -4,10 +4,12 @@
 //! port stays ours, over restarts of its server too, by an abstract socket that is named after it:
 //! the kernel gives a name to one process at a time, and takes it back when that process ends.
 
-use std::net::TcpListener;
+use std::net::Ipv4Addr;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
 use std::sync::atomic::{AtomicU16, Ordering};
+
+use tokio::net::TcpSocket;
 
 // Below the ports that the kernel gives to outgoing connections, with room above each for the port
 // of a cluster's bus.
@@ -56,8 +58,11 @@ impl Port {
 }
 
 fn is_free(port: u16) -> bool {
+    // Bound, and not listening: what another thread starts has a copy of the socket until it becomes its program, and a copy
+    // that listens would be in the server's way.
+    let Ok(socket) = TcpSocket::new_v4() else { return false };
     // All addresses, since a server on any of them is in the way.
-    TcpListener::bind(("0.0.0.0", port)).is_ok()
+    socket.set_reuseaddr(true).is_ok() && socket.bind((Ipv4Addr::UNSPECIFIED, port).into()).is_ok()
 }
 
 #[cfg(test)]

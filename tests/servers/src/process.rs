@@ -13,7 +13,7 @@ use crate::folder::Folder;
 use crate::guard::{Guard, quoted};
 
 // Wide, since test machines are shared and slow at times; nothing waits it out but a failure.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(90);
 
 /// For a server's start. RabbitMQ takes 6 seconds alone, and was seen to take more than 90 beside other builds and servers.
 const STARTED_WITHIN: Duration = Duration::from_secs(240);
@@ -106,6 +106,9 @@ impl Process {
     pub(crate) fn kill(&self) -> Result<(), String> {
         let mut state = self.state();
         let Some(pid) = state.pid else { return Ok(()) };
+        // One that runs may have another child after the look at its children, which would live on and keep its port and its
+        // shared memory.
+        stand_still(pid);
         let mut family = children(pid);
         family.insert(0, pid);
         for &member in family.iter().filter(|member| !is_dead(**member)) {
@@ -161,19 +164,41 @@ impl fmt::Debug for Process {
     }
 }
 
+// Stops it, and returns once it stands still or is gone: the kernel only notes the signal at first. Gives up after a second;
+// what follows works without it, too.
+fn stand_still(pid: Pid) {
+    if kill_process(pid, Signal::STOP).is_err() {
+        return;
+    }
+    let deadline = Instant::now() + Duration::from_secs(1);
+    while !matches!(state_of(pid), Some('T' | 't' | 'Z' | 'X') | None) && Instant::now() < deadline
+    {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+// Of all its threads.
 fn children(pid: Pid) -> Vec<Pid> {
-    let pid = pid.as_raw_nonzero();
-    let text = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let text = text.unwrap_or_default();
-    text.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)).collect()
+    let threads = std::fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+    let texts =
+        threads.into_iter().flatten().flatten().map(|thread| {
+            std::fs::read_to_string(thread.path().join("children")).unwrap_or_default()
+        });
+    let pids = |text: String| -> Vec<Pid> {
+        text.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)).collect()
+    };
+    texts.flat_map(pids).collect()
 }
 
 // Gone, or a zombie that its guard has not reaped.
 fn is_dead(pid: Pid) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
-    let Ok(stat) = stat else { return true };
-    let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next());
-    matches!(state, Some('Z' | 'X') | None)
+    matches!(state_of(pid), Some('Z' | 'X') | None)
+}
+
+// As `/proc` has it: `None` once it is gone.
+fn state_of(pid: Pid) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    stat.rsplit_once(')').and_then(|(_, rest)| rest.trim_start().chars().next())
 }
 
 /// Waits until `done` says so; `what` is for the message when it never does.

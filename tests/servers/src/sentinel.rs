@@ -93,7 +93,7 @@ impl Sentinel {
     ///
     /// # Panics
     ///
-    /// When most sentinels do not agree for 30 seconds.
+    /// When most sentinels do not agree for 90 seconds.
     pub async fn master(&self) -> usize {
         self.wait_for_master(None).await
     }
@@ -122,7 +122,7 @@ impl Sentinel {
     ///
     /// # Panics
     ///
-    /// When that has not come about after 30 seconds.
+    /// When that has not come about after 90 seconds.
     pub async fn wait_for_failover(&self, old: usize) -> usize {
         self.wait_for_master(Some(old)).await
     }

@@ -154,7 +154,8 @@ async fn the_unix_socket_answers() {
 fn tls_says(redis: &Redis, arguments: &[&str]) -> String {
     let output = Command::new("sh")
         .arg("-c")
-        .arg("(printf 'PING\\r\\n'; sleep 1) | openssl s_client -quiet -no_ign_eof -verify_return_error \"$@\" 2>&1")
+        // It goes on after the end of its input, until the server hangs up.
+        .arg("printf 'PING\\r\\nQUIT\\r\\n' | timeout 60 openssl s_client -quiet -verify_return_error \"$@\" 2>&1")
         .args(["sh", "-connect", &redis.address().to_string(), "-verify_ip", "127.0.0.1"])
         .arg("-CAfile")
         .arg(redis.tls_folder().join("ca.crt"))

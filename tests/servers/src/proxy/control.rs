@@ -161,6 +161,8 @@ impl Control {
 
     /// Ends a generation of connections, and gives the next one.
     pub(super) fn cut(&self) -> u64 {
+        // As `opened` does: a connection is counted before a cut, or belongs to the next generation.
+        let _shared = self.shared();
         let mut generation = 0;
         self.change(|faults| {
             faults.generation += 1;
@@ -169,12 +171,8 @@ impl Control {
         generation
     }
 
-    /// The generation of connections that are accepted now.
-    pub(super) fn generation(&self) -> u64 {
-        self.faults.borrow().generation
-    }
-
     pub(super) fn close(&self) {
+        let _shared = self.shared();
         self.change(|faults| {
             faults.generation += 1;
             faults.closed = true;
@@ -214,12 +212,13 @@ impl Control {
         self.shared().open.values().sum()
     }
 
-    /// Gives the number of the connection, from 1.
-    pub(super) fn opened(&self, generation: u64) -> u64 {
+    /// Gives the generation of a connection that was accepted, and its number from 1.
+    pub(super) fn opened(&self) -> (u64, u64) {
         let mut shared = self.shared();
+        let generation = self.faults.borrow().generation;
         shared.counts.connections += 1;
         *shared.open.entry(generation).or_default() += 1;
-        shared.counts.connections
+        (generation, shared.counts.connections)
     }
 
     pub(super) fn ended(&self, generation: u64) {

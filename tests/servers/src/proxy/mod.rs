@@ -109,7 +109,7 @@ impl TcpProxy {
     ///
     /// # Panics
     ///
-    /// When that has not come about after 30 seconds.
+    /// When that has not come about after 90 seconds.
     pub async fn wait_for(&self, mut enough: impl FnMut(&Counts) -> bool) {
         let deadline = std::time::Instant::now() + crate::process::PATIENCE;
         while !enough(&self.counts()) {
@@ -256,10 +256,9 @@ async fn serve(control: &Arc<Control>, port: u16) {
             _ = changes.changed() => {}
             accepted = open.accept() => {
                 if let Ok((client, _)) = accepted {
-                    // Not the one of this loop's last look: a cut wakes its connections one after
-                    // another, so a client may be back before this loop is awake.
-                    let generation = control.generation();
-                    let number = control.opened(generation);
+                    // Not the generation of this loop's last look: a cut wakes its connections one
+                    // after another, so a client may be back before this loop is awake.
+                    let (generation, number) = control.opened();
                     let upstream = control.upstream();
                     let control = Arc::clone(control);
                     tokio::spawn(connection::run(control, client, upstream, generation, number));
