@@ -36,8 +36,9 @@ impl<B: Broker> Run<'_, B> {
             if fault.what == What::Kill {
                 let worker = &mut workers[fault.slot];
                 worker.child.kill().await?;
-                incidents
-                    .push(Incident { process: worker.process, what: IncidentKind::Killed(began) });
+                // Once it is gone: what it began before that is explained by it.
+                let killed = IncidentKind::Killed(Timestamp::now());
+                incidents.push(Incident { process: worker.process, what: killed });
                 tokio::time::sleep(lasts).await;
                 let killed = worker.process;
                 *worker = self.start_worker(fault.slot, next)?;

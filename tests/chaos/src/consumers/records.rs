@@ -23,7 +23,11 @@ impl Records {
         let server = Postgres::builder().arg("max_connections", "200").start().await;
         inbox::create(&server.url()).await?;
         // Migrates once, before several do.
-        drop(PostgresStore::connect(server.url().as_str()).await?);
+        drop(
+            PostgresStore::builder(server.url().as_str())
+                .connect_with_retry(std::time::Duration::from_secs(20))
+                .await?,
+        );
         Ok(Self::Postgres(server))
     }
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 use idempotent_core::backends::RedisStore;
 use idempotent_core::consumer::redis_streams::{REASON, RedisStreamSource, StartAt};
 use idempotent_servers::{Data, Redis};
-use redis::aio::ConnectionManager;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{Cmd, FromRedisValue, Value};
 
 use super::{Assignment, Broker, Parked, store};
@@ -21,6 +21,7 @@ const GROUP: &str = "warehouse";
 const ID: &str = "id";
 const PAYLOAD: &str = "payload";
 const TIMEOUT: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A Redis with a stream of messages and one of dead letters.
 pub struct RedisStreams {
@@ -42,7 +43,12 @@ impl RedisStreams {
     /// If it refuses the stream.
     pub async fn start() -> Result<Self> {
         let server = Redis::builder().persistent_aof().start().await;
-        let client = redis::Client::open(server.url())?.get_connection_manager().await?;
+        // What is written is on the disk before its answer, for which others may wait as well.
+        let config = ConnectionManagerConfig::new()
+            .set_response_timeout(Some(PATIENCE))
+            .set_connection_timeout(Some(PATIENCE));
+        let client = redis::Client::open(server.url())?;
+        let client = client.get_connection_manager_with_config(config).await?;
         let broker = Self { server, client };
         broker.ask::<()>(&["XGROUP", "CREATE", ORDERS, GROUP, "0", "MKSTREAM"]).await?;
         Ok(broker)

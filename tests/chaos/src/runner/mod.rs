@@ -166,7 +166,7 @@ async fn carry_out(
 async fn finish(workers: &mut Workers<'_>, row: &Row, patience: Timestamp) -> Result<Vec<Process>> {
     workers.hear(Report::Done, patience.since(Timestamp::now())).await?;
     workers.say(&Instruction::Stop).await?;
-    let hung = workers.hear(Report::Stopped, row.longest_body + 10 * STORE_TIMEOUT).await?;
+    let hung = workers.hear(Report::Stopped, row.longest_body + 30 * STORE_TIMEOUT).await?;
     workers.kill_all(&hung).await?;
     Ok(hung)
 }

@@ -47,8 +47,9 @@ enum Action {
     Calm,
 }
 
-const START: Duration = Duration::from_secs(30);
-const ANSWER: Duration = Duration::from_secs(60);
+// Nothing waits them out but a failure.
+const START: Duration = Duration::from_secs(120);
+const ANSWER: Duration = Duration::from_secs(240);
 
 impl<'a> Workers<'a> {
     /// Starts the workers, and waits until all are warm.

@@ -44,7 +44,11 @@ impl PostgresServer {
     /// The same, with the tables of the store and [`largest_group`](Self::largest_group).
     pub(super) async fn start_counting() -> Result<Self> {
         let counting = Self { counts: true, ..Self::start().await? };
-        PostgresStore::connect(counting.server.url()).await?.close().await;
+        PostgresStore::builder(counting.server.url())
+            .connect_with_retry(std::time::Duration::from_secs(20))
+            .await?
+            .close()
+            .await;
         counting.server.try_sql(COUNT).await.context("counting what transactions change")?;
         Ok(counting)
     }

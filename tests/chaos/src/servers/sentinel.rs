@@ -12,7 +12,7 @@ use crate::schedule::AtServer;
 use crate::worker::Endpoint;
 
 const SENTINELS: usize = 3;
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(90);
 
 #[derive(Debug)]
 pub(crate) struct SentinelServers {

@@ -78,7 +78,7 @@ pub async fn run(level: Level, settings: &Settings) -> Result<Outcome> {
         ACCOUNTS - 1
     );
     server.sql(&accounts).await;
-    PostgresStore::connect(server.url()).await?;
+    PostgresStore::builder(server.url()).connect_with_retry(Duration::from_secs(20)).await?;
     let folder = TempDir::new().context("a folder")?;
     let began = Instant::now();
     let mut workers = Workers::start(level, settings, &server, folder.path()).await?;

@@ -116,7 +116,7 @@ async fn bank() -> Result<Postgres> {
         2 * ORDERS - 1
     );
     server.sql(&accounts).await;
-    PostgresStore::connect(server.url()).await?;
+    PostgresStore::builder(server.url()).connect_with_retry(Duration::from_secs(20)).await?;
     Ok(server)
 }
 
