@@ -202,7 +202,12 @@ async fn what_a_redis_does_not_tell_is_listed_and_not_strictly_sound() {
 
 async fn sound_postgres() -> Postgres {
     let postgres = Postgres::builder().fsync(true).start().await;
-    PostgresStore::connect(postgres.url()).await.expect("it connects").close().await;
+    PostgresStore::builder(postgres.url())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .expect("it connects")
+        .close()
+        .await;
     postgres
 }
 
@@ -307,7 +312,12 @@ async fn each_weakness_of_a_postgres_is_found_and_gone_once_it_is_mended() {
 async fn a_short_transaction_timeout_of_a_role_is_found() {
     require!(Server::Postgres18);
     let postgres = Postgres::builder().version(PostgresVersion::V18).fsync(true).start().await;
-    PostgresStore::connect(postgres.url()).await.expect("it connects").close().await;
+    PostgresStore::builder(postgres.url())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .expect("it connects")
+        .close()
+        .await;
     postgres.sql("CREATE ROLE app LOGIN").await;
     assert_eq!(doctor(&postgres.url()).await, (set(&[]), 0, 0));
     postgres.sql("ALTER ROLE app SET transaction_timeout = '200ms'").await;
@@ -318,7 +328,12 @@ async fn a_short_transaction_timeout_of_a_role_is_found() {
 async fn a_postgres_without_fsync_and_a_standby_are_found() {
     require!(Server::Postgres);
     let postgres = Postgres::start().await;
-    PostgresStore::connect(postgres.url()).await.expect("it connects").close().await;
+    PostgresStore::builder(postgres.url())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .expect("it connects")
+        .close()
+        .await;
     assert_eq!(doctor(&postgres.url()).await, (set(&["fsync"]), 8, 8));
     let standby = Postgres::builder().standby_of(&postgres).start().await;
     let (found, code, _) = doctor(&standby.url()).await;
@@ -357,7 +372,12 @@ async fn a_file_in_memory_is_found() {
 async fn a_finding_says_what_it_means_and_the_line_that_mends_it() {
     require!(Server::Redis);
     let redis = Redis::start().await;
-    RedisStore::connect(redis.url()).await.expect("it connects").close().await;
+    RedisStore::builder(redis.url())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .expect("it connects")
+        .close()
+        .await;
     let ran = run(&redis.url(), &["doctor"]).await;
     assert_eq!(ran.code, 8);
     for part in [

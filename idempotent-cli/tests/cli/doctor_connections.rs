@@ -44,7 +44,12 @@ async fn a_postgres_with_hardly_a_connection_left_for_renewals_is_found() {
     require!(Server::Postgres);
     let postgres = Postgres::builder().fsync(true).arg("max_connections", "23").start().await;
     let url = postgres.url();
-    PostgresStore::connect(&url).await.expect("it connects").close().await;
+    PostgresStore::builder(&url)
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .expect("it connects")
+        .close()
+        .await;
     postgres
         .sql(
             "CREATE ROLE app LOGIN CONNECTION LIMIT 4; GRANT INSERT ON idempotent.records TO app; \

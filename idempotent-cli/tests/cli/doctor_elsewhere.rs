@@ -53,7 +53,12 @@ async fn a_clock_that_is_not_that_of_redis_is_found() {
 async fn a_clock_that_is_not_that_of_postgres_is_found() {
     require!(Server::Postgres, Server::Faketime);
     let postgres = Postgres::start().await;
-    PostgresStore::connect(postgres.url()).await.expect("it connects").close().await;
+    PostgresStore::builder(postgres.url())
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .expect("it connects")
+        .close()
+        .await;
     finds_another_time(&postgres.url()).await;
 }
 

@@ -308,7 +308,10 @@ async fn five_million_records_in_redis() {
     let start = Instant::now();
     fill_redis(&redis.url()).await;
     println!("filled in {:.0} s", start.elapsed().as_secs_f64());
-    let store = RedisStore::connect(redis.url()).await.expect("it connects");
+    let store = RedisStore::builder(redis.url())
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .expect("it connects");
     let url = redis.url();
     measure("Redis", &url, &store, async || read_redis(&url).await).await;
 }
@@ -372,7 +375,10 @@ async fn read_postgres(url: &str) -> Duration {
 async fn five_million_records_in_postgres() {
     require!(Server::Postgres);
     let postgres = Postgres::start().await;
-    let store = PostgresStore::connect(postgres.url()).await.expect("it connects");
+    let store = PostgresStore::builder(postgres.url())
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .expect("it connects");
     let start = Instant::now();
     fill_postgres(&postgres.url()).await;
     println!("filled in {:.0} s", start.elapsed().as_secs_f64());

@@ -179,7 +179,10 @@ async fn a_cluster_is_a_store() {
     require!(Server::Redis);
     let cluster = Cluster::start(3, 0).await;
     let source = idempotent_core::backends::RedisSource::cluster(cluster.urls());
-    let store = idempotent_core::backends::RedisStore::connect(source).await.expect("it connects");
+    let store = idempotent_core::backends::RedisStore::builder(source)
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .expect("it connects");
     let engine = idempotent_core::Idempotency::new(store);
     for key in ["1", "2", "3", "4", "5", "6"] {
         quote(&engine, key).await;

@@ -80,7 +80,10 @@ fn receipt(order: u64, run: u64) -> String {
 }
 
 async fn redis(server: &Redis) -> RedisStore {
-    RedisStore::connect(server.url()).await.expect("it connects")
+    RedisStore::builder(server.url())
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .expect("it connects")
 }
 
 async fn postgres(server: &Postgres) -> PostgresStore {
@@ -141,7 +144,8 @@ async fn killed_movers(old_url: String, new_url: String, stop: Arc<AtomicBool>) 
         let mut moving = command(&MOVE);
         moving.args(["--until-done", "--to", &new_url]).env("IDEMPOTENT_STORE", &old_url);
         let mut child = moving.spawn().expect("it starts");
-        let lives = Duration::from_millis(100 + nth * 131 % 1400);
+        // Longer and longer, so that some copy something on a machine that is busy, too.
+        let lives = Duration::from_millis(100 + nth * 131 % 1400 + nth * 10);
         if timeout(lives, child.wait()).await.is_err() {
             child.kill().await.expect("it runs");
             killed += 1;

@@ -59,7 +59,10 @@ async fn swapping(port: u16, (from, to): Swap) -> (u16, Arc<AtomicUsize>) {
 /// An engine, and one connection whose messages are swapped.
 async fn one_connection(swap: Swap) -> (Idempotency, PgPool, Arc<AtomicUsize>) {
     let url = postgres_database().await;
-    let store = PostgresStore::connect(PgPool::connect(&url).await.unwrap()).await.unwrap();
+    let store = PostgresStore::builder(PgPool::connect(&url).await.unwrap())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
     let options: PgConnectOptions = url.parse().unwrap();
     let (port, swapped) = swapping(options.get_port(), swap).await;
     let options = options.host("127.0.0.1").port(port);
@@ -102,7 +105,10 @@ async fn a_transaction_is_done_whose_commit_succeeds_also_if_the_empty_one_behin
 async fn messages_that_wait_for_a_connection_do_not_begin_once_the_consumer_stops() {
     require!(Server::Postgres);
     let url = postgres_database().await;
-    let store = PostgresStore::connect(PgPool::connect(&url).await.unwrap()).await.unwrap();
+    let store = PostgresStore::builder(PgPool::connect(&url).await.unwrap())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
     let pool = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
     sqlx::query("CREATE TABLE effects (id text NOT NULL)").execute(&pool).await.unwrap();
     let (engine, broker, gate) = (Idempotency::new(store), TestBroker::new(), Gate::new());

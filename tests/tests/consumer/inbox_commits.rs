@@ -78,7 +78,12 @@ async fn a_group_that_stops_sends_nothing_for_the_messages_that_have_not_started
     let ((server, _, pool), broker) = (logged(8).await, TestBroker::new());
     let executed = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&executed);
-    let engine = Idempotency::builder(PostgresStore::connect(pool.clone()).await.unwrap());
+    let engine = Idempotency::builder(
+        PostgresStore::builder(pool.clone())
+            .connect_with_retry(std::time::Duration::from_secs(20))
+            .await
+            .unwrap(),
+    );
     let engine = engine.on_outcome(move |call| {
         counted.fetch_add((call.outcome == CallOutcome::Executed).into(), Ordering::SeqCst);
     });
@@ -117,7 +122,10 @@ async fn a_group_that_stops_sends_nothing_for_the_messages_that_have_not_started
 async fn a_message_of_a_group_does_not_pay_for_the_time_that_those_before_it_took() {
     require!(Server::Postgres);
     let shop = postgres_shop().await;
-    let store = PostgresStore::connect(shop.pool.clone()).await.unwrap();
+    let store = PostgresStore::builder(shop.pool.clone())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
     let engine = Idempotency::builder(store).store_timeout(secs(2)).build();
     let slow: Behaviour = |id, tx| {
         Box::pin(async move {

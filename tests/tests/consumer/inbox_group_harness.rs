@@ -102,8 +102,10 @@ pub(crate) async fn logged(connections: u32) -> (PostgresServer, Idempotency, Pg
         .arg("log_parameter_max_length", "0")
         .arg("log_line_prefix", "%a %p ");
     let server = server.start().await;
-    let store =
-        PostgresStore::connect(PgPool::connect(&server.url()).await.unwrap()).await.unwrap();
+    let store = PostgresStore::builder(PgPool::connect(&server.url()).await.unwrap())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
     let options: PgConnectOptions = server.url().parse().unwrap();
     let pool = PgPoolOptions::new().max_connections(connections);
     let pool = pool.connect_with(options.application_name("inbox")).await.unwrap();

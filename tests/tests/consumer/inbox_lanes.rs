@@ -60,7 +60,10 @@ pub(crate) async fn handle_on_one_connection(
 /// The engine's store on a pool of its own, and one connection for the transactions.
 async fn one_connection() -> (Idempotency, PgPool) {
     let url = postgres_database().await;
-    let store = PostgresStore::connect(PgPool::connect(&url).await.unwrap()).await.unwrap();
+    let store = PostgresStore::builder(PgPool::connect(&url).await.unwrap())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
     let pool = PgPoolOptions::new().max_connections(1).connect(&url).await.unwrap();
     sqlx::query("CREATE TABLE effects (id text NOT NULL)").execute(&pool).await.unwrap();
     (Idempotency::new(store), pool)

@@ -55,7 +55,10 @@ async fn transactions_that_conflict_are_run_again_and_no_attempt_is_counted() {
     let options = PgConnectOptions::from_str(&postgres_database().await).unwrap();
     let options = options.options([("default_transaction_isolation", "serializable")]);
     let pool = PgPoolOptions::new().max_connections(12).connect_with(options).await.unwrap();
-    let store = PostgresStore::connect(pool.clone()).await.unwrap();
+    let store = PostgresStore::builder(pool.clone())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
     for table in ["CREATE TABLE counters (value bigint)", "INSERT INTO counters VALUES (0)"] {
         sqlx::query(table).execute(&pool).await.unwrap();
     }
@@ -126,7 +129,12 @@ async fn a_database_that_lets_nobody_in_pauses_the_consumer_and_costs_no_attempt
     require!(Server::Postgres);
     let (log, _guard) = Log::listen();
     let url = postgres_database().await;
-    let engine = Idempotency::new(PostgresStore::connect(url.as_str()).await.unwrap());
+    let engine = Idempotency::new(
+        PostgresStore::builder(url.as_str())
+            .connect_with_retry(std::time::Duration::from_secs(20))
+            .await
+            .unwrap(),
+    );
     let (server, name) = url.rsplit_once('/').unwrap();
     let mut admin = PgConnection::connect(&format!("{server}/postgres")).await.unwrap();
     let allow =
@@ -155,7 +163,10 @@ pub(crate) async fn through_a_proxy() -> (Idempotency, TcpProxy, PgPool, String)
     let address = format!("{}:{}", options.get_host(), options.get_port());
     let proxy = TcpProxy::start(address.parse().unwrap()).await;
     let through = options.clone().port(proxy.port());
-    let store = PostgresStore::connect(url.as_str()).await.unwrap();
+    let store = PostgresStore::builder(url.as_str())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
     let pool = PgPoolOptions::new().max_connections(4).acquire_timeout(secs(5));
     let pool = pool.connect_with(through).await.unwrap();
     let engine = Idempotency::builder(store).store_timeout(secs(2)).build();

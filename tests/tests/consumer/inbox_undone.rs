@@ -86,7 +86,10 @@ static HAS_KEPT: AtomicBool = AtomicBool::new(false);
 async fn a_transaction_that_a_handler_keeps_is_ended_by_the_server_and_the_others_go_on() {
     require!(Server::Postgres);
     let shop = postgres_shop().await;
-    let store = PostgresStore::connect(shop.pool.clone()).await.unwrap();
+    let store = PostgresStore::builder(shop.pool.clone())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
     let engine = Idempotency::builder(store).store_timeout(millis(500)).build();
     let (broker, gate, ends) = (TestBroker::new(), Gate::new(), Ends::default());
     let own_gate = gate.clone();
@@ -128,7 +131,10 @@ async fn messages_whose_group_is_still_being_committed_wait_a_little_and_are_not
             FOR EACH ROW WHEN (NEW.id = '2') EXECUTE FUNCTION wait();
         SELECT pg_advisory_lock(46)";
     sqlx::raw_sql(set_up).execute(&mut *direct).await.unwrap();
-    let store = PostgresStore::connect(shop.pool.clone()).await.unwrap();
+    let store = PostgresStore::builder(shop.pool.clone())
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
     let engine = Idempotency::builder(store).store_timeout(millis(1_000)).build();
     let unlocking = async {
         until(|| !log.events(UNDONE).is_empty()).await;

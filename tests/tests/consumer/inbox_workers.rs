@@ -49,7 +49,12 @@ async fn consumes_when_another_test_starts_it() {
     let [port, broker, database, number, group] = settings[..] else { panic!("{settings:?}") };
     let number: i32 = number.parse().unwrap();
     let pool = PgPoolOptions::new().max_connections(8).connect(database).await.unwrap();
-    let engine = Idempotency::new(PostgresStore::connect(pool.clone()).await.unwrap());
+    let engine = Idempotency::new(
+        PostgresStore::builder(pool.clone())
+            .connect_with_retry(std::time::Duration::from_secs(20))
+            .await
+            .unwrap(),
+    );
     let ledger = pool.clone();
     let consumer = Consumer::builder("shop.ship", &engine)
         .concurrency(8)
@@ -69,7 +74,10 @@ async fn consumes_when_another_test_starts_it() {
                 Ok::<_, sqlx::Error>(())
             }
         });
-    let redis = RedisStore::connect(broker).await.unwrap();
+    let redis = RedisStore::builder(broker)
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
     let source = RedisStreamSource::new(&redis, "orders", GROUP)
         .create_group(StartAt::Oldest)
         .min_idle(MIN_IDLE)
@@ -100,7 +108,12 @@ async fn kill_workers(group: usize) -> i64 {
         CREATE TABLE effects (id text, worker int, transaction xid8 DEFAULT pg_current_xact_id())";
     sqlx::raw_sql(tables).execute(&mut ledger).await.unwrap();
     // Migrates once, before several do.
-    drop(PostgresStore::connect(database.as_str()).await.unwrap());
+    drop(
+        PostgresStore::builder(database.as_str())
+            .connect_with_retry(std::time::Duration::from_secs(20))
+            .await
+            .unwrap(),
+    );
     let (mut workers, mut started, mut killed) = (Vec::new(), 0, Vec::new());
     for _ in 0..WORKERS {
         workers.push((started, worker(&server.url(), &database, started, group).await));

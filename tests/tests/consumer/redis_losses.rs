@@ -308,7 +308,10 @@ async fn a_server_that_restarts_without_its_data_is_read_on() {
 async fn messages_in_a_cluster_are_handled_and_parked_in_whatever_slot() {
     require!(Server::Redis);
     let cluster = Cluster::start(3, 0).await;
-    let store = RedisStore::connect(RedisSource::cluster(cluster.urls())).await.unwrap();
+    let store = RedisStore::builder(RedisSource::cluster(cluster.urls()))
+        .connect_with_retry(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
     for (stream, dead) in [("{shop}:orders", "{shop}:dead"), ("orders", "dead")] {
         let at = cluster.urls()[cluster.master_of(stream).await].clone();
         let names = (stream.to_owned(), dead.to_owned());

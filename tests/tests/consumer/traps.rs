@@ -131,7 +131,12 @@ async fn consumes_until_sigterm_when_another_test_starts_it() {
     let settings: Vec<_> = settings.split(' ').collect();
     let [port, broker, store] = settings[..] else { panic!("{settings:?}") };
     let mut terminated = signal(SignalKind::terminate()).unwrap();
-    let engine = Idempotency::new(RedisStore::connect(store).await.unwrap());
+    let engine = Idempotency::new(
+        RedisStore::builder(store)
+            .connect_with_retry(std::time::Duration::from_secs(20))
+            .await
+            .unwrap(),
+    );
     let client = redis::Client::open(store).unwrap();
     let ledger = patient_connection(&client).await;
     let consumer = Consumer::builder("shop.ship", &engine).concurrency(CONCURRENCY).handler(

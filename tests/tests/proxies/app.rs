@@ -48,7 +48,12 @@ async fn serves_when_another_test_starts_it() {
     let settings: Settings = serde_json::from_str(&settings).unwrap();
     let life = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_nanos();
     let app = App { life, port: settings.port, ledger: Arc::new(Ledger::open(&settings.folder)) };
-    let engine = Idempotency::new(RedisStore::connect(settings.redis).await.unwrap());
+    let engine = Idempotency::new(
+        RedisStore::builder(settings.redis)
+            .connect_with_retry(Duration::from_secs(20))
+            .await
+            .unwrap(),
+    );
     let layer = match settings.at_most_once {
         true => IdempotencyLayer::at_most_once(engine, "shop"),
         false => IdempotencyLayer::at_least_once(engine, "shop"),

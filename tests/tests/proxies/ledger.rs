@@ -67,7 +67,9 @@ impl Ledger {
 
     pub(crate) fn read(folder: &Path) -> Vec<Event> {
         let text = fs::read_to_string(path(folder)).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        // Without a line that another process is still writing.
+        let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+        whole.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 

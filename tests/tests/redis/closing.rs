@@ -35,7 +35,10 @@ async fn a_closed_store_ends_its_connections_and_its_tasks_and_refuses_every_cal
     require!(Server::Redis);
     let server = Redis::start().await;
     let idle = Handle::current().metrics().num_alive_tasks();
-    let store = RedisStore::connect(server.url()).await.unwrap();
+    let store = RedisStore::builder(server.url())
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .unwrap();
     let attempt = Attempt::new();
     let reservation = attempt.win(&store).await;
     attempt.record(&store, &reservation, b"result").await;
@@ -62,7 +65,10 @@ async fn a_store_that_waits_for_replicas_closes_as_well() {
 async fn a_store_closes_in_time_although_its_server_is_gone() {
     require!(Server::Redis);
     let server = Redis::start().await;
-    let store = RedisStore::connect(server.url()).await.unwrap();
+    let store = RedisStore::builder(server.url())
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .unwrap();
     Attempt::new().win(&store).await;
     server.kill();
     let _ = Attempt::new().reserve(&store).await;

@@ -62,7 +62,8 @@ async fn assert_works_again(store: &RedisStore, new: &Redis) {
         attempt.complete(store, &reservation, b"receipt").await.is_ok()
     })
     .await;
-    let there = RedisStore::connect(new.url()).await.unwrap();
+    let there =
+        RedisStore::builder(new.url()).connect_with_retry(Duration::from_secs(20)).await.unwrap();
     assert!(there.load(&owner.id).await.unwrap().is_some(), "it is on the new server");
     assert!(store.load(&owner.id).await.unwrap().is_some());
 }

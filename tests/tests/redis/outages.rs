@@ -247,7 +247,8 @@ async fn a_store_of_one_runtime_works_in_the_next() {
     let store = tokio::task::spawn_blocking(move || {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
-            let store = RedisStore::connect(url).await.unwrap();
+            let store =
+                RedisStore::builder(url).connect_with_retry(Duration::from_secs(20)).await.unwrap();
             Attempt::new().win(&store).await;
             store
         })

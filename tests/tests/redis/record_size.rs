@@ -16,7 +16,10 @@ async fn a_record_costs_at_most_200_bytes_more_than_its_result() {
     require!(Server::Redis, Server::Valkey91);
     for flavor in [Flavor::Redis, Flavor::Valkey91] {
         let server = Redis::builder().flavor(flavor).start().await;
-        let store = RedisStore::connect(server.url()).await.unwrap();
+        let store = RedisStore::builder(server.url())
+            .connect_with_retry(std::time::Duration::from_secs(20))
+            .await
+            .unwrap();
         let engine = Idempotency::new(store);
         for payload in KEPT_PAYLOADS {
             server.cli(&["FLUSHALL"]).await;

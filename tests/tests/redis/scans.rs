@@ -49,7 +49,10 @@ async fn a_scan_goes_on_after_a_restart_and_misses_nothing() {
 async fn a_scan_passes_over_keys_that_are_not_its_own() {
     require!(Server::Redis);
     let server = Redis::start().await;
-    let store = RedisStore::connect(server.url()).await.unwrap();
+    let store = RedisStore::builder(server.url())
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .unwrap();
     let attempt = Attempt::new();
     attempt.win(&store).await;
     for command in [
@@ -71,7 +74,10 @@ async fn a_scan_of_the_unfinished_does_not_read_results() {
     require!(Server::Redis);
     let server = Redis::start().await;
     let proxy = TcpProxy::start(server.address()).await;
-    let store = RedisStore::connect(proxy.redis_url()).await.unwrap();
+    let store = RedisStore::builder(proxy.redis_url())
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .unwrap();
     for _ in 0..20 {
         let attempt = Attempt::new();
         let owner = attempt.win(&store).await;
@@ -92,7 +98,10 @@ async fn no_call_uses_keys() {
     require!(Server::Redis);
     let server = Redis::start().await;
     let proxy = TcpProxy::start(server.address()).await;
-    let store = RedisStore::connect(proxy.redis_url()).await.unwrap();
+    let store = RedisStore::builder(proxy.redis_url())
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .unwrap();
     let attempt = Attempt::new();
     attempt.win(&store).await;
     pages(&store, Scan::all()).await;

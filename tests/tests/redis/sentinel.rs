@@ -74,9 +74,18 @@ async fn a_master_that_freezes_for_ever_is_replaced() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_master_that_was_replaced_while_it_lives_is_left_at_once() {
     require!(Server::Redis);
-    let group = Sentinel::start(2, 3).await;
-    let store = connect(&group).await;
-    let done = completed_everywhere(&group, &store).await;
+    for _ in 0..5 {
+        if is_left_at_once(&Sentinel::start(2, 3).await).await {
+            return;
+        }
+    }
+    panic!("the old master was demoted each time before the store had come back");
+}
+
+/// False when the sentinels have demoted the old master so soon, some seconds after they replaced it, that this shows nothing.
+async fn is_left_at_once(group: &Sentinel) -> bool {
+    let store = connect(group).await;
+    let done = completed_everywhere(group, &store).await;
     let old = group.master().await;
     let begin = Instant::now();
     let failover = ["SENTINEL", "FAILOVER", group.master_name()];
@@ -86,8 +95,9 @@ async fn a_master_that_was_replaced_while_it_lives_is_left_at_once() {
     }
     group.wait_for_failover(old).await;
     comes_back(&store).await;
-    let role = group.servers()[old].cli(&["ROLE"]).await.to_string();
-    assert!(role.starts_with("master"), "the old master is demoted already: {role}");
+    if !group.servers()[old].cli(&["ROLE"]).await.to_string().starts_with("master") {
+        return false;
+    }
 
     let request_of = completed(&store).await;
     replays(&store, &done).await;
@@ -96,6 +106,7 @@ async fn a_master_that_was_replaced_while_it_lives_is_left_at_once() {
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     replays(&store, &request_of).await;
+    true
 }
 
 #[tokio::test]

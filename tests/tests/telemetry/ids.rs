@@ -35,7 +35,13 @@ async fn shown(store: impl Store) -> String {
 async fn it_is_the_end_of_the_key_in_redis_in_base64() {
     require!(Server::Redis);
     let server = Redis::start().await;
-    let id = shown(RedisStore::connect(server.url()).await.unwrap()).await;
+    let id = shown(
+        RedisStore::builder(server.url())
+            .connect_with_retry(std::time::Duration::from_secs(20))
+            .await
+            .unwrap(),
+    )
+    .await;
     let (operation, hash) = id.rsplit_once(':').unwrap();
     let digits = (0..64).step_by(2).map(|at| u8::from_str_radix(&hash[at..at + 2], 16).unwrap());
     let key = format!("idem:{operation}:{}", URL_SAFE_NO_PAD.encode(digits.collect::<Vec<_>>()));

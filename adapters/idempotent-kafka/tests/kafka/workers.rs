@@ -42,7 +42,12 @@ async fn consumes_when_another_test_starts_it() {
     let settings: Vec<_> = settings.split(' ').collect();
     let [port, servers, orders, store, max, takes] = settings[..] else { panic!("{settings:?}") };
     let takes = millis(takes.parse().unwrap());
-    let engine = Idempotency::new(RedisStore::connect(store).await.unwrap());
+    let engine = Idempotency::new(
+        RedisStore::builder(store)
+            .connect_with_retry(std::time::Duration::from_secs(20))
+            .await
+            .unwrap(),
+    );
     let redis = redis::Client::open(store).unwrap();
     let ledger = patient_connection(&redis).await;
     let consumer = Consumer::builder("shop.ship", &engine)

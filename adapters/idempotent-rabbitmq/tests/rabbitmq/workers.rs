@@ -34,7 +34,12 @@ async fn consumes_when_another_test_starts_it() {
     let Ok(settings) = std::env::var(VARIABLE) else { return };
     let settings: Vec<_> = settings.split(' ').collect();
     let [port, broker, queue, store] = settings[..] else { panic!("{settings:?}") };
-    let engine = Idempotency::new(RedisStore::connect(store).await.unwrap());
+    let engine = Idempotency::new(
+        RedisStore::builder(store)
+            .connect_with_retry(std::time::Duration::from_secs(20))
+            .await
+            .unwrap(),
+    );
     let client = redis::Client::open(store).unwrap();
     let ledger = patient_connection(&client).await;
     let queue_of_ledger = queue.to_owned();

@@ -65,7 +65,10 @@ async fn a_connection_over_which_nothing_comes_any_more_counts_as_lost() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let proxy = TcpProxy::start(redis.address()).await;
-    let store = RedisStore::connect(proxy.redis_url()).await.unwrap();
+    let store = RedisStore::builder(proxy.redis_url())
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .unwrap();
     let near = NearCache::new(store);
     until(|| async { listeners(&redis).await == 1 }).await;
     let id = fresh_id();

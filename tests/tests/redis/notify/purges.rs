@@ -133,7 +133,12 @@ async fn a_replay_from_the_cache_sends_the_server_nothing() {
     require!(Server::Redis);
     let redis = Redis::start().await;
     let proxy = TcpProxy::start(redis.address()).await;
-    let near = NearCache::new(RedisStore::connect(proxy.redis_url()).await.unwrap());
+    let near = NearCache::new(
+        RedisStore::builder(proxy.redis_url())
+            .connect_with_retry(Duration::from_secs(20))
+            .await
+            .unwrap(),
+    );
     until(|| async { listeners(&redis).await == 1 && published(&redis).await == 1 }).await;
     let (engine, runs) = (Idempotency::new(near.clone()), Runs::new());
     let charge = Operation::new("charge");

@@ -144,7 +144,10 @@ async fn while_replicas_are_missing_leases_are_renewed_and_keys_released() {
 async fn somebody_elses_result_is_told_without_replicas() {
     require!(Server::Redis);
     let group = ReplicaGroup::start(1).await;
-    let alone = RedisStore::connect(group.primary.url()).await.unwrap();
+    let alone = RedisStore::builder(group.primary.url())
+        .connect_with_retry(Duration::from_secs(20))
+        .await
+        .unwrap();
     let store = group.connect_patiently(1).await;
     let attempt = Attempt::new();
     let late = attempt.win(&store).await;
