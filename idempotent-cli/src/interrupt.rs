@@ -38,6 +38,12 @@ impl Interrupt {
         Self(receiver)
     }
 
+    /// One that a test presses.
+    #[cfg(test)]
+    pub(crate) const fn of(presses: watch::Receiver<u32>) -> Self {
+        Self(presses)
+    }
+
     /// Whether it was pressed.
     pub(crate) fn is_pressed(&self) -> bool {
         *self.0.borrow() > 0

@@ -12,6 +12,7 @@ use crate::args::{Filter, StateName};
 use crate::change::Audit;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::interrupt::Interrupt;
 use crate::output::{Progress, grouped};
 use crate::store::{Connected, Pace, Pages};
 
@@ -111,7 +112,7 @@ impl Pass<'_> {
         let (mut tally, mut removals) = (Tally::default(), Removals::new(self.pace, audit, most));
         let ended = self.walk(context, &mut tally, Some(&mut removals)).await;
         // What has begun is ended, so that it is known what became of it.
-        let rest = removals.end(&mut tally).await;
+        let rest = removals.under_way.end(&mut tally).await;
         let failure = ended.and(rest).err();
         tally.is_complete = failure.is_none();
         (tally, failure)
@@ -186,13 +187,18 @@ impl Pass<'_> {
     }
 }
 
-/// Removals that are under way. Each waits for the store, and most of them for the moment at which the record expires.
+/// What a pass removes, a page at a time.
 struct Removals<'a> {
     audit: &'a mut Audit,
-    tasks: JoinSet<Result<bool, Error>>,
-    at_once: usize,
+    under_way: UnderWay,
     /// How many more may begin.
     left: u64,
+}
+
+/// Removals that are under way. Each waits for the store, and most of them for the moment at which the record expires.
+struct UnderWay {
+    tasks: JoinSet<Result<bool, Error>>,
+    at_once: usize,
 }
 
 impl<'a> Removals<'a> {
@@ -201,7 +207,7 @@ impl<'a> Removals<'a> {
             Pace::Gentle => 4,
             Pace::Fast => 64,
         };
-        Self { audit, tasks: JoinSet::new(), at_once, left }
+        Self { audit, under_way: UnderWay { tasks: JoinSet::new(), at_once }, left }
     }
 
     /// Removes these, some of which may still be under way when it returns. Once Ctrl-C is pressed, no other begins.
@@ -217,14 +223,9 @@ impl<'a> Removals<'a> {
         self.left -= records.len() as u64;
         self.audit.names(records.iter().map(|seen| seen.id().to_string()).collect())?;
         for seen in records {
-            if context.interrupt.is_pressed() {
-                return Err(Failure::interrupted());
-            }
-            while self.tasks.len() >= self.at_once {
-                self.end_one(tally).await?;
-            }
+            self.under_way.make_room(&context.interrupt, tally).await?;
             let engine: Idempotency = pass.store.engine.clone();
-            self.tasks.spawn(async move { engine.purge_if_unchanged(&seen).await });
+            self.under_way.tasks.spawn(async move { engine.purge_if_unchanged(&seen).await });
         }
         if has_more {
             return Err(Failure::new(
@@ -233,6 +234,16 @@ impl<'a> Removals<'a> {
             ));
         }
         Ok(())
+    }
+}
+
+impl UnderWay {
+    /// Waits until another removal may begin. None may once Ctrl-C is pressed, also if that was during the wait.
+    async fn make_room(&mut self, interrupt: &Interrupt, tally: &mut Tally) -> Result<(), Failure> {
+        while self.tasks.len() >= self.at_once && !interrupt.is_pressed() {
+            self.end_one(tally).await?;
+        }
+        if interrupt.is_pressed() { Err(Failure::interrupted()) } else { Ok(()) }
     }
 
     async fn end(mut self, tally: &mut Tally) -> Result<(), Failure> {
@@ -259,5 +270,28 @@ impl<'a> Removals<'a> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{oneshot, watch};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn no_removal_begins_if_ctrl_c_was_pressed_while_it_waited_for_another_one() {
+        let (pressed, presses) = watch::channel(0);
+        let (answer, answered) = oneshot::channel();
+        let mut under_way = UnderWay { tasks: JoinSet::new(), at_once: 1 };
+        under_way.tasks.spawn(async move { Ok(answered.await.is_ok()) });
+        let (interrupt, mut tally) = (Interrupt::of(presses), Tally::default());
+        let press = async {
+            pressed.send_replace(1);
+            answer.send(()).expect("it is awaited");
+        };
+        let (room, ()) = tokio::join!(biased; under_way.make_room(&interrupt, &mut tally), press);
+        assert_eq!(room.expect_err("it is interrupted").exit(), Exit::Interrupted);
+        assert_eq!(tally.purged, 1, "what had begun has ended");
     }
 }

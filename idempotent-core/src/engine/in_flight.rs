@@ -17,7 +17,9 @@ pub(crate) struct InFlight {
 
 impl InFlight {
     pub(crate) fn enter(&self) {
-        self.count.fetch_add(1, Ordering::Relaxed);
+        // Whoever enters may look at a flag next that those who wait set before they read the count: one of the two
+        // sees the other.
+        self.count.fetch_add(1, Ordering::SeqCst);
     }
 
     pub(crate) fn leave(&self) {

@@ -9,6 +9,7 @@ mod corrections;
 mod crashes;
 mod doubts;
 mod doubts_on_stores;
+mod drains;
 mod identity;
 mod joined;
 mod late_owner;

@@ -4,6 +4,7 @@ mod attempts;
 mod counting;
 mod no_index;
 mod outages;
+mod stopping;
 mod stores;
 
 use std::sync::Arc;

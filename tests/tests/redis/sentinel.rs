@@ -109,6 +109,36 @@ async fn is_left_at_once(group: &Sentinel) -> bool {
     true
 }
 
+/// Waits until so many clients listen to a sentinel.
+async fn until_listeners(group: &Sentinel, count: usize) {
+    let begin = Instant::now();
+    let listeners = async || {
+        let clients = group.sentinels()[0].cli(&["CLIENT", "LIST", "TYPE", "pubsub"]).await;
+        clients.to_string().matches("sub=1").count()
+    };
+    while listeners().await != count {
+        assert!(begin.elapsed() < PATIENCE, "{count} clients never listen");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// Those that listened have ended with the runtime in which the store was connected.
+#[test]
+fn the_sentinels_are_listened_to_again_in_another_runtime() {
+    require!(Server::Redis);
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+    };
+    let (watching, first, second) = (runtime(), runtime(), runtime());
+    let group = watching.block_on(Sentinel::start(1, 1));
+    let store = first.block_on(connect(&group));
+    watching.block_on(until_listeners(&group, 1));
+    drop(first);
+    watching.block_on(until_listeners(&group, 0));
+    second.block_on(comes_back(&store));
+    watching.block_on(until_listeners(&group, 1));
+}
+
 #[tokio::test]
 async fn a_group_is_found_when_only_its_last_sentinel_answers() {
     require!(Server::Redis);

@@ -3,9 +3,14 @@
 use std::future::{Future, pending, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::time::timeout;
+
+/// A task on a runtime that nobody drives any more never ends.
+const LONGEST_STOP: Duration = Duration::from_secs(30);
 
 /// The background tasks of one store.
 pub(super) struct BackgroundTasks {
@@ -50,13 +55,15 @@ impl BackgroundTasks {
     /// Ends every task, and waits until all have ended.
     pub(super) async fn close(&self) {
         self.closed.send_replace(true);
-        self.closed.closed().await;
+        let _ = timeout(LONGEST_STOP, self.closed.closed()).await;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+
+    use tokio::runtime::Builder;
 
     use super::*;
 
@@ -80,6 +87,17 @@ mod tests {
         tasks.close().await;
         tasks.spawn(&Handle::current(), pending());
         tasks.close().await;
+    }
+
+    #[test]
+    fn closing_does_not_wait_for_ever_for_a_task_whose_runtime_nobody_drives() {
+        let undriven = Builder::new_current_thread().build().unwrap();
+        let tasks = BackgroundTasks::new();
+        tasks.spawn(undriven.handle(), pending());
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        runtime.unwrap().block_on(async {
+            timeout(LONGEST_STOP * 2, tasks.close()).await.expect("it is closed");
+        });
     }
 
     #[tokio::test]

@@ -80,7 +80,7 @@ impl Shared {
     }
 
     async fn connect_and_check(&self) -> Result<(), StoreError> {
-        self.client.connect(&self.tasks).await.map_err(store_error)?;
+        self.client.connect().await.map_err(store_error)?;
         let Requirements { durability, min_replicas, scripts_only } = self.requirements;
         let found = check_servers(&self.client, durability, min_replicas).await?;
         if !scripts_only {

@@ -140,7 +140,8 @@ impl RedisStore {
     /// and waits for the tasks.
     ///
     /// It takes up to twice the [response timeout](RedisStoreBuilder::response_timeout), and longer
-    /// with [`min_replicas`](RedisStoreBuilder::min_replicas). A call that takes more than one command and
+    /// with [`min_replicas`](RedisStoreBuilder::min_replicas); if a runtime in which the store was used still exists and
+    /// nobody drives it any more, 30 seconds more. A call that takes more than one command and
     /// has not sent all of them fails, so await calls before. Every later call fails with
     /// [`StoreErrorKind::Unavailable`](crate::store::StoreErrorKind::Unavailable). Closing a closed store
     /// does nothing. An existing connection that the application passed in stays open.

@@ -26,6 +26,10 @@ impl Worker {
         while !is_stopped(&stopped) {
             let free = worker.concurrency - runs.len();
             let due = if free == 0 { Vec::new() } else { worker.due(free, &mut rotation).await };
+            // It may have been told meanwhile.
+            if is_stopped(&stopped) {
+                break;
+            }
             let found = due.len();
             for call in due {
                 let one = resume(Arc::clone(&worker), call);

@@ -31,7 +31,8 @@ impl InFlightRequests {
     pub(super) fn enter(self: &Arc<Self>) -> Result<InFlightRequest, ShuttingDown> {
         self.requests.enter();
         let request = InFlightRequest(Arc::clone(self));
-        // Checked after it is counted, so that `drain` waits for requests that miss the flag.
+        // Checked after it is counted, so that `drain` waits for requests that miss the flag. That takes `SeqCst` of all
+        // four accesses, here and in `InFlight`.
         if self.draining.load(Ordering::SeqCst) { Err(ShuttingDown) } else { Ok(request) }
     }
 

@@ -5,8 +5,6 @@ use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-#[cfg(feature = "redis-sentinel")]
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -25,7 +23,7 @@ use super::node::Node;
 use super::partition::partition_of;
 use super::request::{Destination, Request, Retry};
 #[cfg(feature = "redis-sentinel")]
-use super::sentinel::failover;
+use super::sentinel::failover::Watch;
 use super::standalone::PushSender;
 use super::write_coalescing::WriteCoalescer;
 use crate::backends::redis::background_tasks::BackgroundTasks;
@@ -49,7 +47,9 @@ pub(in crate::backends::redis) struct Client {
     coalescer: WriteCoalescer,
     limits: Limits,
     #[cfg(feature = "redis-sentinel")]
-    watches_sentinels: AtomicBool,
+    sentinels: Watch,
+    #[cfg(feature = "redis-sentinel")]
+    tasks: Arc<BackgroundTasks>,
 }
 
 impl Client {
@@ -68,23 +68,27 @@ impl Client {
             coalescer: WriteCoalescer::new(tasks),
             limits: Limits { in_flight: permits, ..limits },
             #[cfg(feature = "redis-sentinel")]
-            watches_sentinels: AtomicBool::new(false),
+            sentinels: Watch::default(),
+            #[cfg(feature = "redis-sentinel")]
+            tasks: Arc::clone(tasks),
         }
     }
 
     /// Connects, in one attempt, unless there are connections.
-    #[cfg_attr(not(feature = "redis-sentinel"), allow(unused_variables))]
-    pub(in crate::backends::redis) async fn connect(
-        &self,
-        tasks: &Arc<BackgroundTasks>,
-    ) -> RedisResult<()> {
+    pub(in crate::backends::redis) async fn connect(&self) -> RedisResult<()> {
         self.active.connect().await?;
-        #[cfg(feature = "redis-sentinel")]
-        if !self.watches_sentinels.swap(true, Ordering::Relaxed) {
-            failover::watch(&self.active, self.limits, tasks);
-        }
+        self.watch_sentinels();
         Ok(())
     }
+
+    /// Has the sentinels watched. Whoever did may have ended with its runtime.
+    #[cfg(feature = "redis-sentinel")]
+    fn watch_sentinels(&self) {
+        self.sentinels.start(&self.active, self.limits, &self.tasks);
+    }
+
+    #[cfg(not(feature = "redis-sentinel"))]
+    const fn watch_sentinels(&self) {}
 
     /// The servers, for people.
     pub(in crate::backends::redis) fn servers(&self) -> String {
@@ -264,6 +268,7 @@ impl Client {
         let mut retries_left = if retry == Retry::Once { 1 } else { 0 };
         loop {
             let mut used = self.active.get(partition).await?;
+            self.watch_sentinels();
             let answer = {
                 let send = pin!(used.connection.send(destination, request));
                 self.coalescer.send(send, self.is_alone()).await

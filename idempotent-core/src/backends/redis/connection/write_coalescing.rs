@@ -11,7 +11,7 @@
 use std::future::{Future, poll_fn};
 use std::mem;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 use std::task::{Poll, Waker};
 
@@ -68,6 +68,8 @@ impl WriteCoalescer {
 impl NoopTask {
     fn stop(&self) {
         self.is_stopped.store(true, Ordering::Release);
+        // With the one in `run_noop`: either this finds the waker, or the task finds that it is stopped.
+        fence(Ordering::SeqCst);
         self.wake();
     }
 
@@ -87,7 +89,10 @@ impl Drop for WriteCoalescer {
 async fn run_noop(task: Arc<NoopTask>, _token: TaskToken) {
     poll_fn(|cx| {
         // A task's waker stays the same.
-        task.waker.get_or_init(|| cx.waker().clone());
+        if task.waker.get().is_none() {
+            task.waker.get_or_init(|| cx.waker().clone());
+            fence(Ordering::SeqCst);
+        }
         if task.is_stopped.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
     })
     .await;

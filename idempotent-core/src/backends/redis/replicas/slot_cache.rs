@@ -12,6 +12,32 @@ use crate::backends::redis::error::unassigned_slot;
 /// The slots are asked for at most this often.
 const REFRESH_PAUSE: Duration = Duration::from_millis(100);
 
+/// Asks for the slots. The cache stays stale if that fails, or is given up halfway.
+struct Question<'a> {
+    is_stale: &'a AtomicBool,
+    is_answered: bool,
+}
+
+impl<'a> Question<'a> {
+    /// Clears the flag before the command is sent, so that a change that shows meanwhile is not overlooked.
+    fn new(is_stale: &'a AtomicBool) -> Self {
+        is_stale.store(false, Ordering::Relaxed);
+        Self { is_stale, is_answered: false }
+    }
+
+    fn answered(mut self) {
+        self.is_answered = true;
+    }
+}
+
+impl Drop for Question<'_> {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.is_stale.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
 /// The slots of a cluster.
 #[derive(Default)]
 pub(super) struct SlotCache {
@@ -45,20 +71,17 @@ impl SlotCache {
             return Err(unassigned_slot());
         }
         *refreshed = Some(Instant::now());
-        // Cleared before the command is sent, so that a change that shows meanwhile is not overlooked.
-        is_stale.store(false, Ordering::Relaxed);
+        let question = Question::new(is_stale);
         match client.slot_ranges().await {
             Ok(Some(ranges)) => *self.lock() = ranges.into(),
             Ok(None) => {}
             Err(error) => {
-                is_stale.store(true, Ordering::Relaxed);
                 return self.cached_primary(key).map(|primary| (primary, false)).ok_or(error);
             }
         }
-        self.cached_primary(key).map(|primary| (primary, true)).ok_or_else(|| {
-            is_stale.store(true, Ordering::Relaxed);
-            unassigned_slot()
-        })
+        let primary = self.cached_primary(key).ok_or_else(unassigned_slot)?;
+        question.answered();
+        Ok((primary, true))
     }
 
     /// The primary of a key, as far as is known.
@@ -76,5 +99,33 @@ impl SlotCache {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Arc<[SlotRange]>> {
         self.ranges.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::backends::redis::RedisSource;
+    use crate::backends::redis::background_tasks::BackgroundTasks;
+    use crate::backends::redis::connection::{Limits, Login};
+
+    #[tokio::test]
+    async fn slots_whose_answer_nobody_waited_for_are_asked_for_again() {
+        let second = Duration::from_secs(1);
+        let limits = Limits { response_timeout: second, connect_timeout: second, in_flight: 1 };
+        let source = RedisSource::cluster(["redis://127.0.0.1:1"]);
+        let connector = source.connector(&Login::default(), None, limits).unwrap();
+        let client = Client::new(connector, limits, &Arc::new(BackgroundTasks::new()));
+        let (slots, is_stale) = (SlotCache::default(), AtomicBool::new(true));
+        {
+            let mut asking = pin!(slots.primary("key", &client, &is_stale));
+            let polled = asking.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(polled.is_pending());
+            assert!(!is_stale.load(Ordering::Relaxed), "it was asked");
+        }
+        assert!(is_stale.load(Ordering::Relaxed));
     }
 }

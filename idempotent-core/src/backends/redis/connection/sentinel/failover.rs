@@ -5,6 +5,7 @@
 //! store subscribes to all of them, leaves the old primary at the first message, and does not return
 //! to it when a sentinel that has not heard yet still names it.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -28,16 +29,42 @@ const CHECK_AFTER: Duration = Duration::from_secs(10);
 
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
-/// Subscribes to every sentinel of the group, until the store is dropped.
-pub(in crate::backends::redis::connection) fn watch(
-    active: &Arc<ActiveConnections>,
-    limits: Limits,
-    tasks: &BackgroundTasks,
-) {
-    let Connector::Sentinel(group) = active.connector() else { return };
-    for sentinel in group.sentinels() {
-        let task = watch_sentinel(Arc::downgrade(active), sentinel.clone(), limits);
-        tasks.spawn(&Handle::current(), task);
+/// Whether the sentinels are watched.
+#[derive(Default)]
+pub(in crate::backends::redis::connection) struct Watch {
+    is_running: Arc<AtomicBool>,
+}
+
+/// Allows the next start. Held by every task of a watch, and dropped with them, also when their runtime shuts down.
+struct RunningGuard(Arc<AtomicBool>);
+
+impl Watch {
+    /// Subscribes to every sentinel of the group, until the store is dropped, unless that is so already.
+    pub(in crate::backends::redis::connection) fn start(
+        &self,
+        active: &Arc<ActiveConnections>,
+        limits: Limits,
+        tasks: &BackgroundTasks,
+    ) {
+        let Connector::Sentinel(group) = active.connector() else { return };
+        if self.is_running.load(Ordering::Relaxed) || self.is_running.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let guard = Arc::new(RunningGuard(Arc::clone(&self.is_running)));
+        for sentinel in group.sentinels() {
+            let task = watch_sentinel(Arc::downgrade(active), sentinel.clone(), limits);
+            let guard = Arc::clone(&guard);
+            tasks.spawn(&Handle::current(), async move {
+                let _guard = guard;
+                task.await;
+            });
+        }
+    }
+}
+
+impl Drop for RunningGuard {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 
