@@ -228,10 +228,13 @@ impl Polling {
             _ if code == Some(RDKafkaErrorCode::PollExceeded) => {
                 tracing::warn!("this process was away for longer than `max.poll.interval.ms`");
             }
-            _ if is_refusal(code) => match self.joined.take() {
-                Some(joined) => drop(joined.send(Err(of_client(error.clone())))),
-                None => self.group.fail(SourceError::unavailable(error.clone())),
-            },
+            _ if is_refusal(code) => {
+                let refused = Err(of_client(error.clone()));
+                // Later, or where joining has taken too long, those are told who wait for messages: the client may not say it again.
+                if self.joined.take().is_none_or(|joined| joined.send(refused).is_err()) {
+                    self.group.fail(SourceError::unavailable(error.clone()));
+                }
+            }
             _ if code == Some(RDKafkaErrorCode::AllBrokersDown) => {
                 self.group.fail(SourceError::unavailable(error.clone()));
             }
@@ -370,3 +373,6 @@ impl Polling {
         self.commits.ask(Request::Commit(commits));
     }
 }
+
+#[cfg(test)]
+mod tests;

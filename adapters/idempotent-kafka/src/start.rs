@@ -95,6 +95,11 @@ pub(crate) async fn join(
     match timeout(JOINED_WITHIN, &mut joining).await {
         Ok(joined) => joined.map_err(SourceError::unavailable)?,
         Err(_) => {
+            // What comes later is told to those who wait for messages.
+            joining.close();
+            if let Ok(joined) = joining.try_recv() {
+                return joined;
+            }
             tracing::info!("the group has not assigned partitions yet");
             Ok(())
         }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use lapin::Channel;
 use lapin::options::BasicCancelOptions;
 use lapin::types::ShortString;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard as AsyncMutexGuard};
 use tokio::time::{Instant, timeout};
 
 use crate::ending::Ending;
 use crate::open_connection::OpenConnection;
 
-/// How long the broker may take to cancel a consumer.
+/// How long the broker may take to begin or to cancel a consumer.
 const CANCELLED_WITHIN: Duration = Duration::from_secs(2);
 
 /// A channel for deliveries. It stays open while one of them is in hand.
@@ -27,6 +28,8 @@ pub(crate) struct Link {
     in_hand: AtomicUsize,
     /// The consumers that nobody has cancelled.
     consumers: Mutex<Vec<ShortString>>,
+    /// Held until the broker has begun or cancelled one of them.
+    changing: AsyncMutex<()>,
     /// Set when no more deliveries are received.
     pub(crate) ending: Arc<Ending>,
 }
@@ -35,12 +38,18 @@ impl Link {
     pub(crate) async fn open(connection: OpenConnection) -> lapin::Result<Self> {
         let channel = connection.create_channel().await?;
         let (opened_at, in_hand) = (Instant::now(), AtomicUsize::new(0));
-        let (consumers, ending) = (Mutex::default(), Arc::default());
-        Ok(Self { connection, channel, opened_at, in_hand, consumers, ending })
+        let (consumers, changing, ending) =
+            (Mutex::default(), AsyncMutex::default(), Arc::default());
+        Ok(Self { connection, channel, opened_at, in_hand, consumers, changing, ending })
     }
 
     fn consumers(&self) -> MutexGuard<'_, Vec<ShortString>> {
         self.consumers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until no consumer is about to begin or to end, for as long as the broker may take.
+    pub(crate) async fn changing(&self) -> Option<AsyncMutexGuard<'_, ()>> {
+        timeout(CANCELLED_WITHIN, self.changing.lock()).await.ok()
     }
 
     pub(crate) fn consumes(&self, tag: ShortString) {
@@ -59,6 +68,11 @@ impl Link {
 
     /// Cancels a consumer, unless that was done.
     pub(crate) async fn cancel(&self, tag: ShortString) {
+        let _changing = self.changing().await;
+        self.cancel_now(tag).await;
+    }
+
+    async fn cancel_now(&self, tag: ShortString) {
         {
             let mut consumers = self.consumers();
             let Some(at) = consumers.iter().position(|it| *it == tag) else { return };
@@ -76,10 +90,14 @@ impl Link {
     }
 
     /// Cancels all consumers, so that what is given back goes to others. The next wait begins anew.
+    ///
+    /// One that somebody else is cancelling is waited for, too, and so is one that is about to begin: the broker would deliver
+    /// there what is given back.
     pub(crate) async fn pause(&self) {
+        let _changing = self.changing().await;
         loop {
             let Some(tag) = self.consumers().last().cloned() else { return };
-            self.cancel(tag).await;
+            self.cancel_now(tag).await;
         }
     }
 
@@ -101,3 +119,6 @@ impl Link {
         self.in_hand.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -199,6 +199,7 @@ impl Drop for Subscription {
 
 async fn begin(link: Arc<Link>, queue: ShortString, window: usize) -> lapin::Result<Consumer> {
     let window = u16::try_from(window).unwrap_or(u16::MAX);
+    let _changing = link.changing().await;
     link.channel.basic_qos(window, BasicQosOptions { global: false }).await?;
     let options = BasicConsumeOptions::default();
     let tag = "".into();

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::delivery::{Delivery, Settle};
@@ -34,6 +34,8 @@ struct Entry {
     due: Instant,
     /// The handler's call, unless it is one of a group, and until when it may run.
     running: Option<(Option<CurrentCall>, Instant)>,
+    /// Closed while its broker is not being told; `None` until it is for the first time.
+    telling: Option<watch::Sender<()>>,
 }
 
 /// A delivery that is kept alive until this is dropped.
@@ -46,8 +48,8 @@ pub(super) struct KeptHandle {
     id: u64,
 }
 
-/// A delivery whose broker is to be told, and in what time.
-type Due = (Arc<dyn Settle>, Duration);
+/// A delivery whose broker is to be told, and in what time. The last part is dropped once it is.
+type Due = (Arc<dyn Settle>, Duration, watch::Receiver<()>);
 
 /// How many keep-alives fit into a deadline, so that two may be lost.
 const PER_DEADLINE: u32 = 3;
@@ -61,7 +63,7 @@ impl KeepAlive {
         let mut kept = self.entries();
         kept.last_id += 1;
         let id = kept.last_id;
-        kept.by_id.insert(id, Entry { broker, every, due, running: None });
+        kept.by_id.insert(id, Entry { broker, every, due, running: None, telling: None });
         let looks_too_late = kept.look_at(due);
         drop(kept);
         if looks_too_late {
@@ -78,8 +80,9 @@ impl KeepAlive {
     pub(super) async fn run(self: Arc<Self>) {
         loop {
             let (due, next) = self.take_due();
-            for (broker, every) in due {
+            for (broker, every, telling) in due {
                 tokio::spawn(async move {
+                    let _telling = telling;
                     match timeout(every, broker.keep_alive()).await {
                         Ok(Ok(())) => {}
                         Ok(Err(error)) => tracing::debug!(
@@ -109,7 +112,8 @@ impl KeepAlive {
             if now >= entry.due {
                 entry.due = now + entry.every;
                 if !entry.may_be_anothers() {
-                    due.push((Arc::clone(&entry.broker), entry.every));
+                    let telling = entry.telling.get_or_insert_with(|| watch::Sender::new(()));
+                    due.push((Arc::clone(&entry.broker), entry.every, telling.subscribe()));
                 }
             }
             next = Some(next.map_or(entry.due, |next| next.min(entry.due)));
@@ -154,6 +158,15 @@ impl Kept {
     /// Goes on whatever becomes of the call: its handler has ended.
     pub(super) fn has_ended(&self) {
         self.0.has_ended();
+    }
+
+    /// Stops, and waits until nothing is on its way to the broker any more, which would undo what that is told next. It
+    /// takes a third of the broker's deadline at most.
+    pub(super) async fn stop(self) {
+        let entry = self.0.keeper.entries().by_id.remove(&self.0.id);
+        if let Some(telling) = entry.and_then(|entry| entry.telling) {
+            telling.closed().await;
+        }
     }
 
     /// For those who run its handler in a group.

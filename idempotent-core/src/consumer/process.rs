@@ -146,13 +146,10 @@ pub(super) async fn process(
         }
     };
     let (outcome, verdict) = handled.instrument(span.clone()).await;
-    // What is told to be delivered again is not kept alive meanwhile.
-    let kept = kept.filter(|_| verdict.is_final());
     if verdict == Verdict::Completed {
         held.wait_for_confirmation();
     }
-    let (verdict, confirmed) = context.tell(delivery, verdict).await;
-    drop(kept);
+    let (verdict, confirmed) = context.tell(delivery, verdict, kept).await;
     if let Ok(Some(place)) = place {
         place.settled(&verdict, confirmed);
     }

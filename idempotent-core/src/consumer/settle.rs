@@ -6,6 +6,7 @@ use tokio::time::{Instant, sleep};
 
 use super::context::{Context, Stage};
 use super::delivery::Delivery;
+use super::keep_alive::Kept;
 use super::verdict::Verdict;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -20,8 +21,13 @@ impl Context {
     ///
     /// An acknowledgement is repeated, since the store says that the message is completed, and that does no harm
     /// whoever's delivery it is; so is a message that has been copied. All others are repeated only as long as the
-    /// message cannot have been delivered again.
-    pub(super) async fn tell(&self, delivery: &Delivery, verdict: Verdict) -> (Verdict, bool) {
+    /// message cannot have been delivered again, and what is told to be delivered again is not kept alive meanwhile.
+    pub(super) async fn tell(
+        &self,
+        delivery: &Delivery,
+        verdict: Verdict,
+        mut kept: Option<Kept>,
+    ) -> (Verdict, bool) {
         if verdict == Verdict::Left {
             return (verdict, true);
         }
@@ -30,6 +36,10 @@ impl Context {
         let (mut start, mut limit) = (Instant::now(), patience(&verdict, deadline));
         let mut pause = first_pause(limit);
         loop {
+            // Within the time that it is repeated for: a message was kept alive last before this.
+            if let Some(kept) = kept.take_if(|_| !verdict.is_final()) {
+                kept.stop().await;
+            }
             let told = match verdict {
                 Verdict::Completed => self.confirming.acknowledge(delivery).await,
                 _ => delivery.settle(&verdict).await,
@@ -83,17 +93,27 @@ mod tests {
     use super::*;
 
     #[cfg(feature = "moka")]
-    mod taken_back {
+    mod telling {
         use std::sync::Arc;
-        use std::sync::atomic::{AtomicU32, Ordering};
+        use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
         use async_trait::async_trait;
+        use tokio::sync::Semaphore;
+        use tokio::time::timeout;
 
         use super::*;
         use crate::backends::MemoryStore;
         use crate::consumer::telemetry::Telemetry;
         use crate::consumer::{Consumer, Message, ParkReason, Settle, SettleError, Terms};
         use crate::engine::Idempotency;
+
+        fn context() -> Context {
+            let engine = Idempotency::new(MemoryStore::new());
+            let consumer = Consumer::builder("shop.ship", &engine)
+                .handler(|_: String| async { Ok::<_, String>(()) });
+            let telemetry = Telemetry::new("shop.ship", Terms::new("test", "orders"));
+            Context::new(consumer.settings, Duration::from_secs(1), telemetry)
+        }
 
         /// A delivery that its broker has taken back, and how often it was told.
         struct TakenBack(Arc<AtomicU32>);
@@ -112,11 +132,7 @@ mod tests {
 
         #[tokio::test(start_paused = true)]
         async fn a_delivery_that_is_taken_back_is_told_once() {
-            let engine = Idempotency::new(MemoryStore::new());
-            let consumer = Consumer::builder("shop.ship", &engine)
-                .handler(|_: String| async { Ok::<_, String>(()) });
-            let telemetry = Telemetry::new("shop.ship", Terms::new("test", "orders"));
-            let context = Context::new(consumer.settings, Duration::from_secs(1), telemetry);
+            let context = context();
             let confirming = tokio::spawn(Arc::clone(&context.confirming).run());
             for verdict in [
                 Verdict::Completed,
@@ -126,10 +142,73 @@ mod tests {
                 let told = Arc::new(AtomicU32::new(0));
                 let delivery =
                     Delivery::new(Message::new("7", "orders", ""), TakenBack(Arc::clone(&told)));
-                assert_eq!(context.tell(&delivery, verdict.clone()).await, (verdict, false));
+                assert_eq!(context.tell(&delivery, verdict.clone(), None).await, (verdict, false));
                 assert_eq!(told.load(Ordering::Relaxed), 1);
             }
             confirming.abort();
+        }
+
+        /// A delivery whose broker is slow to hear that it is in hand, and takes no final verdict.
+        #[derive(Clone, Default)]
+        struct Slow(Arc<Heard>);
+
+        struct Heard {
+            may_keep_alive: Semaphore,
+            is_kept_alive: AtomicBool,
+            is_told: AtomicBool,
+        }
+
+        impl Default for Heard {
+            fn default() -> Self {
+                let no = || AtomicBool::new(false);
+                Self { may_keep_alive: Semaphore::new(0), is_kept_alive: no(), is_told: no() }
+            }
+        }
+
+        #[async_trait]
+        impl Settle for Slow {
+            async fn settle(&self, verdict: &Verdict) -> Result<(), SettleError> {
+                if verdict.is_final() {
+                    return Err(SettleError::new("there is no room for dead letters"));
+                }
+                self.0.is_told.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+
+            async fn keep_alive(&self) -> Result<(), SettleError> {
+                self.0.may_keep_alive.acquire().await.unwrap().forget();
+                assert!(!self.0.is_told.load(Ordering::Relaxed), "what it was told is undone");
+                self.0.is_kept_alive.store(true, Ordering::Relaxed);
+                Ok(())
+            }
+        }
+
+        #[tokio::test(start_paused = true)]
+        async fn what_is_to_come_again_is_told_once_nothing_that_keeps_it_alive_is_under_way() {
+            let second = Duration::from_secs(1);
+            for verdict in [
+                Verdict::Retry { after: second * 60 },
+                Verdict::GivenBack,
+                // It is retried after some tries.
+                Verdict::parked(ParkReason::Permanent, "it is no good"),
+            ] {
+                let (context, slow) = (context(), Slow::default());
+                let keeping = tokio::spawn(Arc::clone(&context.keep_alive).run());
+                let delivery = Delivery::new(Message::new("7", "orders", ""), slow.clone());
+                let delivery = delivery.with_deadline(second * 60);
+                let kept = context.keep_alive.keep(&delivery);
+                sleep(second * 21).await;
+                let mut telling = std::pin::pin!(context.tell(&delivery, verdict, kept));
+                assert!(timeout(second * 10, &mut telling).await.is_err(), "it is told too soon");
+                slow.0.may_keep_alive.add_permits(1);
+                let (_, confirmed) = telling.await;
+                assert!(confirmed && slow.0.is_kept_alive.load(Ordering::Relaxed));
+                // Nothing follows.
+                slow.0.may_keep_alive.add_permits(1);
+                sleep(second * 60).await;
+                assert_eq!(slow.0.may_keep_alive.available_permits(), 1);
+                keeping.abort();
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{Error, Guarantee, Idempotency, Operation, current};
 use idempotent_tests::{Log, millis, secs};
 
-use crate::effects::{Effects, Ends, Running, attempts};
+use crate::effects::{Effects, Ends, Running, attempts, until};
 
 type Store = FaultyStore<MemoryStore>;
 
@@ -267,4 +267,30 @@ async fn a_consumer_that_stops_while_its_store_hangs_says_what_it_leaves_unrecor
     running.stop().await.unwrap();
     assert_eq!(ends.outcomes(), [DeliveryOutcome::Unrecorded]);
     assert_eq!(log.events("stops before the store has taken the result").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_is_had_again_is_not_lost_again_to_a_look_at_the_store_from_before() {
+    let (store, engine) = store();
+    let (broker, ends) = (TestBroker::with_deadline(secs(60)), Ends::default());
+    let builder = Consumer::builder("shop.ship", &engine).attempts(attempts(1)).concurrency(2);
+    let consumer = ends.watch(builder.lease(secs(3))).handler(|runs_for: String| async move {
+        tokio::time::sleep(millis(runs_for.parse().unwrap())).await;
+        Err::<(), _>("the carrier is down")
+    });
+    let running = Running::start(&consumer, broker.source());
+    broker.publish("7", "5700");
+    tokio::time::sleep(millis(500)).await;
+    // Its lease is renewed in between, so that the task which renews leases looks whether another one is due.
+    broker.publish("8", "60000");
+    let id = engine.record_id("shop.ship", None, &"7").unwrap();
+    let entry = store.inner().load(&id).await.unwrap().unwrap();
+    store.inner().release(&Release::new(&id, &entry.record)).await.unwrap();
+    // After 1 second it is found vacant. It is reserved again after 3, and an answer from before that comes after 5.5.
+    store.inject(StoreMethod::Reserve, When::Nth(3), Fault::Delay(secs(2)));
+    store.inject(StoreMethod::Load, When::Nth(2), Fault::DelayAnswer(secs(3)));
+    until(|| store.answered(StoreMethod::Reserve) == 3).await;
+    until(|| !ends.all().is_empty()).await;
+    assert_eq!(ends.outcomes(), [DeliveryOutcome::Failed]);
+    running.crash().await;
 }

@@ -26,6 +26,7 @@ mod inbox_lanes;
 mod inbox_members;
 mod inbox_members_sqlite;
 mod inbox_postgres;
+mod inbox_stopping;
 mod inbox_turns;
 mod inbox_undone;
 mod inbox_workers;

@@ -284,10 +284,16 @@ impl Met {
     }
 }
 
-/// Which attempt this is; `None` if the consumer stops before the store has answered.
+/// Which attempt this is; `None` if the consumer stops while the store does not answer.
 async fn attempting<'a>(context: &Context, message: &'a Message) -> Option<Attempting<'a>> {
-    let asking = context.outage.ask(&context.telemetry, || context.attempt(message));
-    let (attempt, used_up) = match context.unless_stopping(asking).await? {
+    if context.has_reached(Stage::Stopping) {
+        return None;
+    }
+    // Not dropped half way, since it would count as an attempt whose handler did not run.
+    let ask = || context.attempt(message);
+    let stopping = context.reached(Stage::Stopping);
+    let asking = context.outage.ask_to_the_end(&context.telemetry, ask, stopping);
+    let (attempt, used_up) = match asking.await? {
         Ok(Ok(attempt)) => (attempt, None),
         // It may be completed, which only its call can tell.
         Ok(Err(end)) => (Attempt { number: 0, is_noted: false }, Some(end)),

@@ -192,7 +192,6 @@ impl Lease {
             self.unanswered.store(true, Ordering::Relaxed);
         }
         self.lose();
-        self.look_later();
     }
 
     /// Whether its key, which is vacant, may be reserved again with its token. Not once another call may have had the message

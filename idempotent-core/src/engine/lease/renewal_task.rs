@@ -214,6 +214,10 @@ async fn look(renewal_store: &RenewalStore, lease: &Lease) {
                 Some(State::Reserved) => keep(renewal_store, lease).await,
                 Some(_) => {}
             }
+            // Not before: a look that began meanwhile would lose what is retaken.
+            if lease.is_lost() {
+                lease.look_later();
+            }
         }
         Err(_) => lease.was_not_found_out(),
     }
