@@ -1,5 +1,6 @@
 //! Completing: one statement if the reservation still exists, and another one otherwise.
 
+use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
 use super::connection::Retry;
@@ -37,13 +38,17 @@ async fn complete_reserved(
     deadline: Instant,
 ) -> Result<bool, StoreError> {
     let token = request.reservation.token();
+    let statement = match request.if_vacant {
+        IfVacant::Record => &store.statements.complete,
+        IfVacant::Refuse => &store.statements.complete_within_retention,
+    };
+    let ttl = PgInterval { months: 0, days: 0, microseconds: ceil_micros(request.ttl) };
     let query = || {
-        Query::new(&store.statements.complete)
+        Query::new(statement)
             .bind(&request.id.hash()[..])
             .bind(&token.as_bytes()[..])
             .bind(request.record.as_bytes())
-            .bind(ceil_micros(request.ttl))
-            .bind(request.if_vacant == IfVacant::Record)
+            .bind(ttl)
             .bind(store.channel())
             .purpose(Purpose::Settle)
     };

@@ -21,12 +21,15 @@ pub(super) const fn guarantee_code(guarantee: Guarantee) -> i16 {
     }
 }
 
+/// The code of what can be resumed without its caller once it has lapsed.
+pub(super) const RESUMABLE: i16 = 3;
+
 /// The same for a reservation that may have a journal: 3 if another run resumes it, 4 if its steps in doubt have to be
 /// settled first.
 pub(super) fn lapse_code(record: &Record) -> i16 {
     match record.waits_for_steps() {
         true => 4,
-        false if record.suspends() => 3,
+        false if record.suspends() => RESUMABLE,
         false => guarantee_code(record.guarantee()),
     }
 }

@@ -6,7 +6,7 @@ use sqlx::postgres::types::PgInterval;
 use tokio::time::Instant;
 
 use super::connection::Retry;
-use super::entry::{EntryRow, lapse_code};
+use super::entry::{EntryRow, RESUMABLE, lapse_code};
 use super::error::{is_read_only, store_error, timed_out, unexpected};
 use super::inner::Inner;
 use super::load::load;
@@ -23,7 +23,11 @@ pub(super) async fn reserve(
 ) -> Result<ReserveOutcome, StoreError> {
     let query = || {
         let record = request.record();
-        Query::new(&store.statements.reserve)
+        let statement = match lapse_code(record) {
+            RESUMABLE => &store.statements.reserve_with_input,
+            _ => &store.statements.reserve,
+        };
+        Query::new(statement)
             .bind(&request.id.hash()[..])
             .bind(request.id.operation())
             .bind(&record.token().as_bytes()[..])

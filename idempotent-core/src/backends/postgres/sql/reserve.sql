@@ -3,7 +3,8 @@
 -- Answers one row value: what stands there, as load.sql does, and a null; or three nulls, and whether an
 -- indeterminate record was forgotten for the reservation. A statement that may write costs several times
 -- what a look does, even where it writes nothing: all that is not a replay is left to a function, which
--- runs only if the look gives nothing. What has an input is due once its lease is over.
+-- runs only if the look gives nothing. A second function, for calls with an input, would be looked up by each
+-- statement: they have reserve_with_input.sql.
 SELECT coalesce(
     (
         SELECT ROW(
@@ -15,9 +16,6 @@ SELECT coalesce(
         FROM "idempotent"."records" AS r
         WHERE r.id = $1 AND r.expires_at > clock_timestamp()
     ),
-    CASE
-        WHEN $4 = 3 THEN "idempotent"."records_take_with_input"($1, $2, $3, $4, $5, $6, $7, $8)
-        ELSE "idempotent"."records_take"($1, $2, $3, $4, $5, $6, $7, $8)
-    END
+    "idempotent"."records_take"($1, $2, $3, $4, $5, $6, $7, $8)
 ) AS answer
 WHERE {autocommit}
