@@ -20,7 +20,9 @@ use idempotent_rabbitmq::lapin::options::{
     BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions,
 };
 use idempotent_rabbitmq::lapin::types::FieldTable;
-use idempotent_rabbitmq::lapin::{BasicProperties, Channel, Connection, ConnectionProperties};
+use idempotent_rabbitmq::lapin::{
+    BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
+};
 use idempotent_rabbitmq::{Queue, RabbitMqSource};
 use idempotent_servers::RabbitMq;
 use tokio::sync::mpsc;
@@ -106,8 +108,8 @@ async fn publish_all(channel: &Channel) -> Result<(), Box<dyn Error>> {
         let payload = payload.as_bytes();
         let published =
             channel.basic_publish("".into(), "orders".into(), options, payload, properties);
-        // It is sent back while there is no such queue.
-        if published.await?.await?.take_message().is_none() {
+        // It is sent back while there is no such queue, and refused while a quorum queue has no leader yet.
+        if matches!(published.await?.await?, Confirmation::Ack(None)) {
             return Ok::<_, Box<dyn Error>>(());
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
