@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex};
 
 use idempotent_core::backends::MemoryStore;
 use idempotent_core::call::{BeginOutcome, CallOutcome, outcome_of};
-use idempotent_core::testing::{Fault, FaultyStore, StoreMethod, When};
 use idempotent_core::{ErrorKind, Idempotency, Operation, idempotent};
 use idempotent_tests::{Answer, Runs, call, engine, secs, settle};
 use tokio::time::{sleep, timeout};
@@ -98,18 +97,6 @@ async fn a_drain_waits_until_a_dropped_call_is_told_to_the_store() {
     let seen = engine.inspect(&id).await.unwrap().unwrap();
     assert_eq!(seen.owner_state(), idempotent_core::model::OwnerState::Held);
     settle().await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_drain_waits_until_the_reserve_of_a_caller_who_is_gone_is_answered_and_released() {
-    let store = FaultyStore::new(MemoryStore::new());
-    let late = Fault::DelayAnswer(secs(2));
-    let store = store.on(StoreMethod::Reserve, When::Always, late);
-    let (engine, runs) = (Idempotency::new(store.clone()), Runs::new());
-    timeout(secs(1), call(&engine, CHARGE, "k", &runs)).await.unwrap_err();
-    assert_eq!(store.answered(StoreMethod::Release), 0);
-    engine.drain().await;
-    assert_eq!((store.answered(StoreMethod::Release), runs.count()), (1, 0));
 }
 
 #[idempotent(key = key, name = "charge", engine = engine)]

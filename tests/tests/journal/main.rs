@@ -9,7 +9,6 @@ mod corrections;
 mod crashes;
 mod doubts;
 mod doubts_on_stores;
-mod drains;
 mod identity;
 mod joined;
 mod late_owner;

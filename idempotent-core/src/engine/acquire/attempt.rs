@@ -14,7 +14,6 @@ use super::resume::{Resumed, resume};
 use super::unrecorded::UnrecordedRun;
 use crate::engine::circuit::{Asking, OpenCircuit};
 use crate::engine::claim::Claim;
-use crate::engine::drain::InFlightGuard;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::lease::{CurrentCall, LeaseContext, LeaseHandle, RenewalTask, current};
 use crate::engine::settle::{HeldReservation, Resumption, Unused, discard};
@@ -213,8 +212,6 @@ pub(super) async fn attempt(
     task: Arc<RenewalTask>,
     this: Try,
 ) -> Result<Attempt, Error> {
-    // Until the answer is there, also without the caller: what is won has to be released then.
-    let _in_flight = InFlightGuard::new(&prepared.engine);
     if let Some(refusal) = prepared.refusal.take() {
         return look(prepared, task, this, refusal).await;
     }

@@ -16,7 +16,6 @@ use super::refusal::poison_by;
 use super::request::StepRequest;
 use super::write::{self, Previous, StepWrite};
 use crate::engine::background::FinishInBackground;
-use crate::engine::drain::InFlightGuard;
 use crate::engine::journal::{FirstArrival, Poison};
 use crate::engine::lease::CurrentCall;
 use crate::error::{Error, ErrorKind};
@@ -147,7 +146,6 @@ fn look(
 
 /// Writes that a step begins that is *at most once*.
 async fn begin(mut held: HeldStep, previous: Previous) -> Result<HeldStep, Error> {
-    held.in_flight = Some(InFlightGuard::new(&held.engine));
     let types = held.scope.result_types.map(|types| types());
     let entry = held.scope.head_by_wall_clock().begun(types);
     let entry = write::sealed(&held.engine, &held.scope, &held.scope.id, entry);

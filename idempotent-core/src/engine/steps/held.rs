@@ -7,7 +7,6 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::write::{self, Previous, StepWrite};
-use crate::engine::drain::InFlightGuard;
 use crate::engine::idempotency::Idempotency;
 use crate::engine::journal::Poison;
 use crate::engine::lease::{CurrentCall, OuterCall as _, StepScope};
@@ -21,8 +20,6 @@ pub(crate) struct HeldStep {
     pub(super) scope: Arc<StepScope>,
     /// What the journal says while it runs, if it is *at most once*.
     pub(super) begun: Option<StepEntry>,
-    /// As long as that may have to be taken back, also once the call is gone.
-    pub(super) in_flight: Option<InFlightGuard>,
     /// When it was last found that it may run.
     start: Option<Instant>,
     phase: Phase,
@@ -39,14 +36,13 @@ enum Phase {
 
 impl HeldStep {
     pub(super) fn new(engine: Idempotency, scope: Arc<StepScope>) -> Self {
-        Self { engine, scope, begun: None, in_flight: None, start: None, phase: Phase::Unstarted }
+        Self { engine, scope, begun: None, start: None, phase: Phase::Unstarted }
     }
 
     /// Marks that the body may have effects from now on.
     pub(crate) fn set_running(&mut self) {
         if self.phase == Phase::Unstarted {
             self.phase = Phase::Running;
-            self.in_flight = None;
             self.scope.journal.started(&self.scope.id);
         }
     }
@@ -110,8 +106,8 @@ impl Drop for HeldStep {
                 if self.scope.journal.is_resumed || self.begun.is_some() {
                     self.scope.poison(dropped_early(&self.scope));
                 }
-                if let (Some(begun), Some(in_flight)) = (self.begun.take(), self.in_flight.take()) {
-                    take_back(in_flight, Arc::clone(&self.scope), begun);
+                if let Some(begun) = self.begun.take() {
+                    take_back(self.engine.clone(), Arc::clone(&self.scope), begun);
                 }
             }
             Phase::Running => {
@@ -142,12 +138,12 @@ fn dropped(scope: &StepScope, panics: bool, in_doubt: bool) -> Poison {
 
 /// Says of a step that it has not run after all, in a task. If the store does not learn of it, somebody has to say what
 /// the step did.
-fn take_back(in_flight: InFlightGuard, scope: Arc<StepScope>, begun: StepEntry) {
+fn take_back(engine: Idempotency, scope: Arc<StepScope>, begun: StepEntry) {
     let Ok(runtime) = Handle::try_current() else { return };
     runtime.spawn(async move {
         let entry = scope.head_by_wall_clock().entry(StepStatus::Tried, Duration::ZERO, b"");
         let write = StepWrite { entry, replaces: Previous::Entry(begun), begins: false };
-        if let Err(error) = write::write(in_flight.engine(), &scope, write).await {
+        if let Err(error) = write::write(&engine, &scope, write).await {
             tracing::debug!(
                 record = %scope.lease.id,
                 step = scope.name,

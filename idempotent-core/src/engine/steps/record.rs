@@ -10,7 +10,6 @@ use super::held::HeldStep;
 use super::refusal::poison_by;
 use super::write::{self, Previous, StepWrite};
 use crate::engine::background::FinishInBackground;
-use crate::engine::drain::InFlightGuard;
 use crate::engine::journal::Poison;
 use crate::engine::lease::StepScope;
 use crate::error::{Error, ErrorKind};
@@ -100,10 +99,9 @@ impl HeldStep {
             }
             Err(unwritten) => unwritten,
         };
-        // It may go on without its call, which has counted it until then.
-        let (in_flight, scope) = (InFlightGuard::new(&self.engine), Arc::clone(&self.scope));
+        let (engine, scope) = (self.engine.clone(), Arc::clone(&self.scope));
         let written = FinishInBackground::new(async move {
-            let written = write::write(in_flight.engine(), &scope, write).await;
+            let written = write::write(&engine, &scope, write).await;
             ended(&scope, is_begun, status, written)
         });
         ControlFlow::Continue(StepRecording { held: self, written })
