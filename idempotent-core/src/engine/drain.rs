@@ -31,6 +31,11 @@ impl Idempotency {
     /// being released. New calls are not refused, and prolong the wait. Calls in a transaction end
     /// with their callers, and are not waited for.
     ///
+    /// Nor is what a call that was dropped without being detached has under way: a reservation that the
+    /// store has not answered yet, and the result of a [step](crate::guide::calls_of_several_effects) that is being written. If
+    /// the process ends before that is done, the key stays reserved for its lease, and the step is in
+    /// doubt, or runs again when the call is resumed. Detach calls, or let them end, before you drain.
+    ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() {
     /// use std::time::Duration;
