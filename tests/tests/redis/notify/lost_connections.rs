@@ -12,7 +12,8 @@ use idempotent_tests::{Log, fresh_id, secs, until, until_within, waiter, wakes};
 use tokio::time::sleep;
 
 use super::stores::{
-    CHANNEL, complete, fleet, known_waiter, listeners, published, reserved, waited_for,
+    CHANNEL, complete, fleet, known_waiter, listeners, published, reserved, until_listening,
+    waited_for,
 };
 
 #[tokio::test]
@@ -54,7 +55,8 @@ async fn a_server_that_was_restarted_is_listened_to_again() {
     let redis = Redis::start().await;
     let [owner, other] = fleet(&redis).await;
     redis.restart(Data::Drop).await;
-    until(|| async { listeners(&redis).await == 2 }).await;
+    // And have said so: a greeting must not pass for the waiter's announcement.
+    until_listening(&redis, 2).await;
     let (id, reservation, waiter) = waited_for(&redis, &owner, &other).await;
     complete(&owner, &id, &reservation).await;
     wakes(waiter).await;
