@@ -45,10 +45,8 @@ pub(crate) async fn postgres_shop() -> Shop<PgPool> {
 
 pub(crate) async fn postgres_shop_in(database: &str) -> Shop<PgPool> {
     let pool = PgPoolOptions::new().max_connections(16).connect(database).await.unwrap();
-    let store = PostgresStore::builder(pool.clone())
-        .connect_with_retry(std::time::Duration::from_secs(20))
-        .await
-        .unwrap();
+    let store = PostgresStore::builder(pool.clone());
+    let store = store.connect_with_retry(secs(20)).await.unwrap();
     sqlx::query(TABLES).execute(&pool).await.unwrap();
     Shop { engine: Idempotency::new(store), pool, _folder: None }
 }
